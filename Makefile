@@ -1,0 +1,44 @@
+# Every target sets itself up: a virtual environment from hash-locked requirements, made anew when they change.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+EVENTS ?= 20000
+RATE ?= 1000
+
+.PHONY: help setup demo test check kafka lock clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11: name a newer one, make PYTHON=python3.12" >&2; exit 1; }
+	@echo "setting up $(VENV) (once, about a minute)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(READY) ## the virtual environment, nothing else
+
+demo: $(READY) ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.jsonl BOOTSTRAP=host:port
+	$(BIN)/session-scorer demo --events $(EVENTS) --rate $(RATE) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
+
+test: $(READY) ## all tests (PYTEST= for more options)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(READY) ## ruff, mypy --strict, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
+	$(BIN)/python -m tests.brokers
+
+lock: $(READY) ## the requirements files anew, from pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/base.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt
+
+clean: ## what was made here
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .kafka
