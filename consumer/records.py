@@ -1,0 +1,65 @@
+"""The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Headers = list[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The records of one poll round, all of one topic: lists of the same length, in the order they were read."""
+
+    topic: str
+    partitions: list[int]
+    offsets: list[int]
+    timestamps: list[int]  # milliseconds since the epoch; -1 when the record has none
+    keys: list[bytes | None]
+    values: list[bytes | None]  # None: a tombstone
+    headers: list[Headers]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def next_offsets(self) -> dict[int, int]:
+        """For each partition the offset to commit: one past the last record, whatever became of it."""
+        # offsets rise within a partition, so the last one written wins
+        return {partition: offset + 1 for partition, offset in zip(self.partitions, self.offsets, strict=True)}
+
+
+class OutRecord(NamedTuple):
+    """A record to produce. `timestamp` is in milliseconds since the epoch and always > 0."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What the metrics learn of a batch, once it is committed."""
+
+    scored: int
+    dead_lettered: int
+    skipped: int
+    levels: dict[str, int]  # risk level -> results
+    dead_letter_codes: dict[str, int]
+    imputed: dict[str, int]  # field -> gaps filled
+    unseen: dict[str, int]  # field -> categories the encoder has never seen
+    scores: NDArray[np.float64]  # (scored,)
+    timestamps: NDArray[np.int64]  # ms, of the scored events that have one
+    stage_seconds: dict[str, float]  # decode, score, encode; whoever publishes adds publish and commit
+    dead_letter_flags: list[bool]  # one an event in order, tombstones left out: what the circuit breaker sees
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """All that one batch becomes: records in an order that keeps each input partition's own."""
+
+    records: list[OutRecord]
+    tally: Tally
