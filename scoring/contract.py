@@ -1,0 +1,68 @@
+"""The fields of a session event: the one table that decoding, documentation and schema all read.
+
+`Event` *is* the contract: msgspec checks types and bounds while it parses. Every field may be absent or null (a gap,
+imputed later); fields that are not named here are skipped.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Raw, Struct
+
+LIMIT: Final = 1e12
+"""Largest magnitude of a number: keeps every derived feature finite in float32."""
+
+Count = Annotated[float, Meta(ge=0, le=LIMIT)]
+Amount = Annotated[float, Meta(ge=-LIMIT, le=LIMIT)]
+
+NO_ID: Final = Raw(b"")
+
+
+class Event(Struct, gc=False):
+    """One session event. `user_id` and `session_id` stay JSON text, so that they travel digit for digit."""
+
+    click_events: Count | None = None
+    scroll_events: Count | None = None
+    touch_events: Count | None = None
+    keyboard_events: Count | None = None
+    mouse_movement: Count | None = None
+    device_motion: Count | None = None  # sensor magnitude
+    time_on_page: Count | None = None  # seconds
+    timezone_offset: Amount | None = None  # minutes
+    transaction_amount: Amount | None = None  # currency units
+    device_type: str | None = None
+    screen_size: str | None = None
+    browser_info: str | None = None
+    language: str | None = None
+    device_orientation: str | None = None
+    geolocation_city: str | None = None
+    transaction_date: str | None = None
+    user_id: Raw = NO_ID
+    session_id: Raw = NO_ID
+
+
+COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")
+NUMERIC: Final = (*COUNTS, "device_motion", "time_on_page", "timezone_offset", "transaction_amount")
+SIGNED: Final = frozenset({"timezone_offset", "transaction_amount"})
+CATEGORIES: Final = (
+    "device_type",
+    "screen_size",
+    "browser_info",
+    "language",
+    "device_orientation",
+    "geolocation_city",
+)
+DATE: Final = "transaction_date"
+MODEL_FIELDS: Final = (*NUMERIC, *CATEGORIES, DATE)
+"""The sixteen fields that the model reads, in the order in which gaps are named."""
+IDENTITIES: Final = ("user_id", "session_id")
+
+
+def expected(field: str) -> str:
+    """What a value of `field` must be, in words."""
+    if field in IDENTITIES:
+        return "a string or an integer"
+    if field == DATE:
+        return "a date, YYYY-MM-DD[THH:MM[:SS[.f]]][Z|±HH:MM]"
+    if field in CATEGORIES:
+        return "a string"
+    return "a number from -1e12 to 1e12" if field in SIGNED else "a number from 0 to 1e12"

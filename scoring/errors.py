@@ -1,0 +1,19 @@
+"""What can be wrong with an event, and with a set of artifacts."""
+
+
+class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
+    """An event that cannot be scored.
+
+    `code` is stable and machine-readable (`not_json`, `wrong_type`, …), `field` the field at fault where there is
+    one, `message` what was expected and what kind came: never the value itself, which may be personal data.
+    """
+
+    def __init__(self, code: str, field: str | None, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+        self.message = message
+
+
+class ArtifactError(ValueError):
+    """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
