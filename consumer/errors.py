@@ -1,0 +1,37 @@
+"""What can go wrong between here and the broker, named by what has to be done about it."""
+
+
+class WorkerError(Exception):
+    """The world is at fault and waiting will not help; the message is the one line that a user reads."""
+
+
+class DeliveryError(Exception):
+    """A call to the broker failed. Its kind says what must follow; the message says what the broker said."""
+
+
+class Retriable(DeliveryError):
+    """The same call, made again, may pass."""
+
+
+class MustAbort(DeliveryError):
+    """The transaction cannot be committed: abort it, go back to the committed offsets, begin anew."""
+
+
+class Unanswered(DeliveryError):
+    """The call timed out, so nobody knows whether it took effect: only a new producer of the same id can find out."""
+
+
+class Fatal(DeliveryError):
+    """The producer is past use: only a new one can go on."""
+
+
+class Fenced(Fatal):
+    """Another producer has taken this one's transactional id, or the broker gave it up for dead."""
+
+
+class Refused(DeliveryError):
+    """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
+
+
+class UndeliveredError(Exception):
+    """Nothing of this batch counts, and its offsets stand as before: read it again from the committed offsets."""
