@@ -119,10 +119,12 @@ def _explain(value: bytes, error: Exception) -> InvalidEvent:
         return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
     try:
         _skim(value)
-    except RecursionError:
-        return InvalidEvent("too_deep", None, "nested too deep to parse safely")
     except msgspec.DecodeError:
         return InvalidEvent("not_json", None, "not JSON")
+    except RecursionError as deep:
+        error = deep
+    if isinstance(error, RecursionError):
+        return InvalidEvent("too_deep", None, "nested too deep to parse safely")
     return _refused(error)
 
 

@@ -1,0 +1,112 @@
+"""The Random Forest as flat arrays, and its score: scikit-learn's own number, without scikit-learn.
+
+A node is one int64, so that a step down a tree is one load:
+
+     63 ............ 32 31 ........... 8 7 ...... 0
+    [ threshold, int32 | left child      | feature  ]
+
+The threshold is the largest float32 that is not above scikit-learn's float64 one (features are float32, so the
+comparison has the same outcome), turned into an int32 of the same order. The right child stands beside the left one:
+the next node is `left + (value > threshold)`, without a branch. A leaf points to itself and is never passed on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring import kernel
+
+LEAF: Final = -1  # scikit-learn's mark in `left_child`
+MOST_FEATURES: Final = 1 << 8
+MOST_NODES: Final = 1 << 24  # of one tree
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One decision tree, its nodes in scikit-learn's order and fields."""
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    feature: NDArray[np.int64]
+    threshold: NDArray[np.float64]
+    probability: NDArray[np.float64]  # of class 1, at every node
+
+
+class Forest:
+    """Trees packed for scoring. Immutable, safe to share between threads and after fork."""
+
+    def __init__(self, trees: Sequence[Tree]) -> None:
+        packed = [_pack(tree) for tree in trees]
+        self._nodes = np.concatenate([nodes for nodes, _, _ in packed])
+        self._probability = np.concatenate([probability for _, probability, _ in packed])
+        self._roots = np.cumsum([0, *(len(nodes) for nodes, _, _ in packed)], dtype=np.int64)
+        self._depths = np.array([depth for _, _, depth in packed], dtype=np.int64)
+        self.base_rate = float(self._probability[self._roots[:-1]].sum() / len(trees))
+        self._kernels = kernel.compiled()
+
+    def __len__(self) -> int:
+        return len(self._depths)
+
+    def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Probability of class 1 for each column of `features`, (features, n) and scaled -> (n,).
+
+        The trees' probabilities are summed in file order in float64 and divided once by their number.
+        """
+        scores = np.zeros(features.shape[1])
+        self._kernels.walk(ordered(features), self._nodes, self._probability, self._roots, self._depths, scores)
+        scores /= len(self)
+        return scores
+
+    def contributions(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each feature added to the score, (features, n) -> (features, n): with `base_rate` they sum up to it.
+
+        The change of probability at each step down a tree belongs to the feature that the step asks about, averaged
+        over the trees (Saabas 2014, "Interpreting random forests"; treeinterpreter is the oracle in tests).
+        """
+        moved = np.zeros(features.shape)
+        self._kernels.attribute(ordered(features), self._nodes, self._probability, self._roots, moved)
+        moved /= len(self)
+        return moved
+
+
+def ordered(values: NDArray[np.float64]) -> NDArray[np.int32]:
+    """float64 -> float32 -> an int32 of the same order (negative floats are stored sign and magnitude)."""
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
+    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+
+
+def _pack(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
+    """The nodes level by level, both children side by side, their probabilities, and the tree's depth."""
+    order, left, depth = _levels(tree)
+    leaf = tree.left[order] == LEAF
+    threshold = ordered(_float32_below(tree.threshold[order])).astype(np.int64)
+    threshold[leaf] = np.iinfo(np.int32).max
+    feature = np.where(leaf, 0, tree.feature[order])
+    return (threshold << 32) | (left << 8) | feature, tree.probability[order], depth
+
+
+def _levels(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Breadth first: the old index of each new node, the new index of its left child (a leaf's: its own), the depth."""
+    levels = [np.zeros(1, dtype=np.int64)]
+    left: list[NDArray[np.int64]] = []
+    start = 0  # of the level, in the new numbering
+    while len(levels[-1]):
+        level = levels[-1]
+        inner = tree.left[level] != LEAF
+        child = start + len(level) + 2 * (np.cumsum(inner) - 1)
+        left.append(np.where(inner, child, start + np.arange(len(level))))
+        parents = level[inner]
+        levels.append(np.column_stack([tree.left[parents], tree.right[parents]]).ravel())
+        start += len(level)
+    return np.concatenate(levels), np.concatenate(left), len(levels) - 2
+
+
+def _float32_below(threshold: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The largest float32 not above each threshold: for a float32 x, x <= it exactly when x <= threshold."""
+    with np.errstate(over="ignore"):
+        near = threshold.astype(np.float32)
+    below = np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
+    return below.astype(np.float64) + 0.0  # -0.0 becomes 0.0, which stands above -0.0 in the order of int32

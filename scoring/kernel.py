@@ -1,0 +1,92 @@
+"""The two inner loops over the packed forest (layout: forest.py), compiled by numba.
+
+Compiled code is kept in numba's cache when there is a place to write, keyed by CPU; without one it is compiled in
+memory at every start (about a second), which is said once in the log.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+logger: Final = logging.getLogger(__name__)
+WIDTH: Final = 16  # events walked side by side: the inner loop has a constant length, so LLVM vectorises it
+
+Walk = Callable[..., None]
+
+
+class Kernels(NamedTuple):
+    """The compiled loops."""
+
+    walk: Walk
+    attribute: Walk
+
+
+def _walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+    features: NDArray[np.int32],  # (features, n)
+    nodes: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    roots: NDArray[np.int64],  # (trees + 1,)
+    depths: NDArray[np.int64],
+    scores: NDArray[np.float64],  # (n,), added to
+) -> None:
+    at = np.empty(WIDTH, np.int32)
+    block = np.zeros(features.shape[0] * WIDTH, np.int32)  # feature-major: lane r of feature f at f * WIDTH + r
+    for start in range(0, features.shape[1], WIDTH):
+        lanes = min(WIDTH, features.shape[1] - start)
+        for f in range(features.shape[0]):
+            for r in range(lanes):
+                block[f * WIDTH + r] = features[f, start + r]
+        for t in range(depths.shape[0]):
+            tree = nodes[roots[t] : roots[t + 1]]
+            leaves = probability[roots[t] : roots[t + 1]]
+            for r in range(WIDTH):
+                at[r] = 0
+            for _ in range(depths[t]):
+                for r in range(WIDTH):
+                    node = tree[at[r]]
+                    right = np.int64(block[(node & 0xFF) * WIDTH + r]) > (node >> 32)
+                    at[r] = np.int32((node >> 8) & 0xFFFFFF) + np.int32(right)
+            for r in range(lanes):
+                scores[start + r] += leaves[at[r]]
+
+
+def _attribute(
+    features: NDArray[np.int32],  # (features, n)
+    nodes: NDArray[np.int64],
+    probability: NDArray[np.float64],
+    roots: NDArray[np.int64],
+    moved: NDArray[np.float64],  # (features, n), added to
+) -> None:
+    for row in range(features.shape[1]):
+        for t in range(roots.shape[0] - 1):
+            root = roots[t]
+            at = np.int64(0)
+            while True:
+                node = nodes[root + at]
+                f = node & 0xFF
+                child = ((node >> 8) & 0xFFFFFF) + np.int64(np.int64(features[f, row]) > (node >> 32))
+                if child == at:
+                    break
+                moved[f, row] += probability[root + child] - probability[root + at]
+                at = child
+
+
+@functools.cache
+def compiled() -> Kernels:
+    """The loops, compiled once in a process."""
+    return Kernels(_compile(_walk), _compile(_attribute))
+
+
+def _compile(function: Walk) -> Walk:
+    import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
+
+    options: dict[str, Any] = {"nogil": True, "boundscheck": False}
+    try:
+        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]  # numba is untyped
+    except RuntimeError:  # "cannot cache function: no locator available"
+        logger.warning("nowhere to keep compiled code: compiling in memory at every start")
+        return numba.njit(**options)(function)  # type: ignore[no-any-return]  # numba is untyped

@@ -1,0 +1,69 @@
+"""One table of rules: the terms of `obvious_anomaly_flag`, the reason codes, their phrases.
+
+Which rules hold for an event is a pattern: an integer whose bit i is set when rule i holds.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.features import Flags, Imputed
+
+LOW: Final = 0
+MEDIUM: Final = 1
+HIGH: Final = 2
+LEVELS: Final = ("Low", "Medium", "High")
+MOST_REASONS: Final = (0, 1, 3)  # by level
+WHEN_NONE_HOLDS: Final = ("", "moderately_unusual", "multiple_signals")
+
+
+class Rule(NamedTuple):
+    """A reason code, whether it is a term of `obvious_anomaly_flag`, and when it holds."""
+
+    code: str
+    obvious: bool
+    holds: Callable[[Imputed], Flags]
+
+
+RULES: Final = (
+    Rule("large_amount_odd_hour", True, lambda e: e.large & e.odd_hour),
+    Rule("very_many_clicks", True, lambda e: e["click_events"] >= 30),
+    Rule("extreme_mouse_movement", True, lambda e: e["mouse_movement"] >= 1500),
+    Rule("many_touches_mobile", True, lambda e: e.mobile & (e["touch_events"] >= 20)),
+    Rule("motion_spike_mobile", True, lambda e: e.mobile & (e["device_motion"] >= 3.0)),
+    Rule("unusual_time_on_page", True, lambda e: (e["time_on_page"] == 10) | (e["time_on_page"] == 600)),
+    Rule("no_keys_large_amount", True, lambda e: (e["keyboard_events"] == 0) & (e["transaction_amount"] > 5000)),
+    Rule("very_large_amount", False, lambda e: e.large),
+    Rule("no_clicks", False, lambda e: e["click_events"] == 0),
+    Rule("no_touches_mobile", False, lambda e: e.mobile & (e["touch_events"] == 0)),
+)
+OBVIOUS: Final = sum(1 << i for i, rule in enumerate(RULES) if rule.obvious)
+"""The rules that make `obvious_anomaly_flag`, as a pattern."""
+
+
+class Explanation(NamedTuple):
+    """`reason_codes` and `risk_reason` of a verdict."""
+
+    codes: list[str]
+    phrase: str
+
+
+def patterns(events: Imputed) -> NDArray[np.int64]:
+    """(n,): which rules hold for each event."""
+    held = np.zeros(events.numbers.shape[1], dtype=np.int64)
+    for i, rule in enumerate(RULES):
+        held |= rule.holds(events).astype(np.int64) << i
+    return held
+
+
+@functools.cache  # at most 3 x 1,024 of them
+def explain(pattern: int, level: int) -> Explanation:
+    """The reasons that a verdict of `level` gives when the rules of `pattern` hold: none, the first, or three."""
+    if level == LOW:
+        return Explanation([], "")
+    held = [rule.code for i, rule in enumerate(RULES) if pattern >> i & 1]
+    codes = held[: MOST_REASONS[level]] or [WHEN_NONE_HOLDS[level]]
+    return Explanation(codes, "; ".join(code.replace("_", " ") for code in codes))
