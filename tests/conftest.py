@@ -1,0 +1,107 @@
+"""Where a real broker is looked for, and what is said of it at the end of the run."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import pytest
+
+from tests import brokers, containers
+from tests.brokers import BrokerError, KafkaBroker
+from tests.topics import Topics
+
+BOOTSTRAP_VARIABLE = "SESSION_SCORER_TEST_BOOTSTRAP"
+SOURCE = pytest.StashKey["Source"]()
+SAID = pytest.StashKey[list[str]]()  # the lines at the end of the run
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is said yet."""
+    config.stash[SAID] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what uses the broker, so that `-m "not kafka"` is right; leave out what needs Docker where it is not."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker("kafka")
+    yield
+    of_docker = [item for item in items if item.get_closest_marker("docker")]
+    why = containers.problem() if of_docker else None
+    if why is not None:
+        items[:] = [item for item in items if item not in of_docker]
+        config.hook.pytest_deselected(items=of_docker)
+        config.stash[SAID].append(f"testcontainers: {len(of_docker)} deselected, {why}")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Choose the broker before the first test, whose time limit is not meant for a download."""
+    wanted = any(item.get_closest_marker("kafka") for item in session.items)
+    if wanted and not session.config.option.collectonly:
+        session.config.stash[SOURCE] = _choose()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """One line for the broker used, one for what was left out."""
+    for line in config.stash[SAID]:
+        terminalreporter.write_line(line)
+
+
+class Source(NamedTuple):
+    """A way to a broker: its name, and what opens it and gives the address; or why there is none."""
+
+    name: str
+    open: Callable[[], AbstractContextManager[str]] | None
+
+
+def _choose() -> Source:
+    given = os.environ.get(BOOTSTRAP_VARIABLE)
+    if given:
+        return Source(BOOTSTRAP_VARIABLE, lambda: _given(given))
+    no_maven = brokers.problem()
+    if no_maven is None:
+        return Source(f"Apache Kafka {brokers.version()} from Maven", _from_maven)
+    no_docker = containers.problem()
+    if no_docker is None:
+        return Source(f"a container of {containers.image()}", containers.container_broker)
+    return Source(f"no Kafka broker: {no_maven}; {no_docker}; {BOOTSTRAP_VARIABLE} names none", None)
+
+
+@contextlib.contextmanager
+def _given(bootstrap: str) -> Iterator[str]:
+    if not brokers.answers(bootstrap, timeout=10):
+        raise BrokerError(f"no broker answers at {bootstrap}: correct {BOOTSTRAP_VARIABLE}, or unset it")
+    yield bootstrap
+
+
+@contextlib.contextmanager
+def _from_maven() -> Iterator[str]:
+    with KafkaBroker() as broker:
+        yield broker.address
+
+
+@pytest.fixture(scope="session")
+def kafka(pytestconfig: pytest.Config, record_testsuite_property: Callable[[str, object], None]) -> Iterator[str]:
+    """The bootstrap address of a real broker. Where there is none the test is skipped; in CI it fails."""
+    source = pytestconfig.stash[SOURCE]
+    if source.open is None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(source.name)
+    with contextlib.ExitStack() as stack:
+        try:
+            address = stack.enter_context(source.open())
+        except BrokerError as error:
+            pytest.fail(str(error), pytrace=False)
+        pytestconfig.stash[SAID].append(f"broker: {source.name}, at {address}")
+        record_testsuite_property("broker", source.name)
+        yield address
+
+
+@pytest.fixture
+def topics(kafka: str) -> Iterator[Topics]:
+    """Makes fresh topics: `topics("sessions", partitions=2)` is the name of one. They are deleted after the test."""
+    made = Topics(kafka)
+    yield made
+    made.delete()
