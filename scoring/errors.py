@@ -17,3 +17,10 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
 
 class ArtifactError(ValueError):
     """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
+
+
+class MissingExtra(ImportError):  # noqa: N818 - names what is missing
+    """A part that the base install leaves out; the message names the command that brings it."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that are not installed: pip install 'session-scorer[{extra}]'")

@@ -16,6 +16,8 @@ logger: Final = logging.getLogger(__name__)
 WIDTH: Final = 16  # events walked side by side: the inner loop has a constant length, so LLVM vectorises it
 
 Walk = Callable[..., None]
+_WALK: Final = "void(int32[:,::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])"
+_ATTRIBUTE: Final = "void(int32[:,::1], int64[::1], float64[::1], int64[::1], float64[:,::1])"
 
 
 class Kernels(NamedTuple):
@@ -77,16 +79,16 @@ def _attribute(
 
 @functools.cache
 def compiled() -> Kernels:
-    """The loops, compiled once in a process."""
-    return Kernels(_compile(_walk), _compile(_attribute))
+    """The loops, compiled once in a process, before the first event rather than at it."""
+    return Kernels(_compile(_WALK, _walk), _compile(_ATTRIBUTE, _attribute))
 
 
-def _compile(function: Walk) -> Walk:
+def _compile(signature: str, function: Walk) -> Walk:
     import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
 
     options: dict[str, Any] = {"nogil": True, "boundscheck": False}
     try:
-        return numba.njit(cache=True, **options)(function)  # type: ignore[no-any-return]  # numba is untyped
+        return numba.njit(signature, cache=True, **options)(function)
     except RuntimeError:  # "cannot cache function: no locator available"
         logger.warning("nowhere to keep compiled code: compiling in memory at every start")
-        return numba.njit(**options)(function)  # type: ignore[no-any-return]  # numba is untyped
+        return numba.njit(signature, **options)(function)

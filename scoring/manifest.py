@@ -68,7 +68,7 @@ def sha256_of_set(files: Mapping[str, bytes]) -> str:
 
 
 def version_of(sha256_hex: str, newest: str | None) -> str:
-    """`model_version`: date of the newest training row, `-`, first 8 hex of the set's SHA-256; no date: the hex alone."""
+    """`model_version`: date of the newest training row, `-`, first 8 hex of the SHA-256; with no date the hex alone."""
     return f"{newest.replace('-', '.')}-{sha256_hex[:8]}" if newest else sha256_hex[:8]
 
 

@@ -89,8 +89,7 @@ class Preprocessor:
     @staticmethod
     def _gaps(columns: Columns) -> NDArray[np.bool_]:
         absent = [[value is None for value in column] for column in columns.categories]
-        rows = [np.isnan(columns.numbers), np.array(absent, dtype=np.bool_), [columns.hours == NO_HOUR]]
-        return np.concatenate(rows)
+        return np.vstack([np.isnan(columns.numbers), np.array(absent, dtype=np.bool_), columns.hours == NO_HOUR])
 
 
 def matrix(prepared: Prepared, feature_names: Sequence[str]) -> NDArray[np.float64]:

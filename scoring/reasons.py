@@ -21,27 +21,26 @@ WHEN_NONE_HOLDS: Final = ("", "moderately_unusual", "multiple_signals")
 
 
 class Rule(NamedTuple):
-    """A reason code, whether it is a term of `obvious_anomaly_flag`, and when it holds."""
+    """A reason code, and when it holds."""
 
     code: str
-    obvious: bool
     holds: Callable[[Imputed], Flags]
 
 
 RULES: Final = (
-    Rule("large_amount_odd_hour", True, lambda e: e.large & e.odd_hour),
-    Rule("very_many_clicks", True, lambda e: e["click_events"] >= 30),
-    Rule("extreme_mouse_movement", True, lambda e: e["mouse_movement"] >= 1500),
-    Rule("many_touches_mobile", True, lambda e: e.mobile & (e["touch_events"] >= 20)),
-    Rule("motion_spike_mobile", True, lambda e: e.mobile & (e["device_motion"] >= 3.0)),
-    Rule("unusual_time_on_page", True, lambda e: (e["time_on_page"] == 10) | (e["time_on_page"] == 600)),
-    Rule("no_keys_large_amount", True, lambda e: (e["keyboard_events"] == 0) & (e["transaction_amount"] > 5000)),
-    Rule("very_large_amount", False, lambda e: e.large),
-    Rule("no_clicks", False, lambda e: e["click_events"] == 0),
-    Rule("no_touches_mobile", False, lambda e: e.mobile & (e["touch_events"] == 0)),
+    Rule("large_amount_odd_hour", lambda e: e.large & e.odd_hour),
+    Rule("very_many_clicks", lambda e: e["click_events"] >= 30),
+    Rule("extreme_mouse_movement", lambda e: e["mouse_movement"] >= 1500),
+    Rule("many_touches_mobile", lambda e: e.mobile & (e["touch_events"] >= 20)),
+    Rule("motion_spike_mobile", lambda e: e.mobile & (e["device_motion"] >= 3.0)),
+    Rule("unusual_time_on_page", lambda e: (e["time_on_page"] == 10) | (e["time_on_page"] == 600)),
+    Rule("no_keys_large_amount", lambda e: (e["keyboard_events"] == 0) & (e["transaction_amount"] > 5000)),
+    Rule("very_large_amount", lambda e: e.large),
+    Rule("no_clicks", lambda e: e["click_events"] == 0),
+    Rule("no_touches_mobile", lambda e: e.mobile & (e["touch_events"] == 0)),
 )
-OBVIOUS: Final = sum(1 << i for i, rule in enumerate(RULES) if rule.obvious)
-"""The rules that make `obvious_anomaly_flag`, as a pattern."""
+OBVIOUS: Final = 0b111_1111
+"""The first seven rules, as a pattern: the terms of `obvious_anomaly_flag`."""
 
 
 class Explanation(NamedTuple):

@@ -1,0 +1,79 @@
+"""Making a five-file set one that can be verified: its manifest, its golden vectors, and what to be warned of."""
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from scoring import artifacts, manifest, reasons
+from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
+from scoring.decoding import decode_any
+from scoring.manifest import FILES, Golden, Manifest, Thresholds, Training
+from scoring.pickles import Model
+from scoring.preprocessing import Preprocessor
+from scoring.scorer import Scorer
+
+GOLDEN: Final = 32
+_UP_TO: Final = {**dict.fromkeys(COUNTS, 40), "mouse_movement": 2000, "device_motion": 5, "time_on_page": 700}
+
+
+def write_manifest(
+    directory: Path,
+    *,
+    thresholds: Thresholds | None = None,
+    training: Training | None = None,
+    versions: Mapping[str, str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+) -> Manifest:
+    """Write manifest.json for the five files in `directory`, golden vectors included, and return it.
+
+    Says what was found, not that it is right: whoever adopts a set vouches for it. The same set and arguments give
+    the same bytes. Raises ArtifactError when the set cannot be scored.
+    """
+    files = {name: (directory / name).read_bytes() for name in FILES}
+    sha256, trained = manifest.sha256_of_set(files), training or Training()
+    limits = thresholds or Thresholds()
+    manifest.check_thresholds(limits)
+    model = artifacts.read_model(files)
+    scorer = Scorer(artifacts.Artifacts("", sha256, limits, model, None))
+    described = Manifest(
+        format=manifest.FORMAT,
+        model_version=manifest.version_of(sha256, trained.newest),
+        files={name: manifest.sha256(data) for name, data in files.items()},
+        versions=dict(versions or {}),
+        thresholds=limits,
+        training=trained,
+        metrics=dict(metrics or {}),
+        golden=[Golden(event, scorer.score(event).anomaly_score) for event in golden_events(model)],
+    )
+    text = msgspec.json.format(msgspec.json.encode(described), indent=1)
+    (directory / manifest.NAME).write_bytes(text + b"\n")
+    return described
+
+
+def golden_events(model: Model) -> list[dict[str, Any]]:
+    """Events over all of the model's categories and the usual range of each number, gaps included; always the same."""
+    rng = random.Random(0)  # noqa: S311 - any spread will do, as long as it is the same again
+    events: list[dict[str, Any]] = [{}]
+    while len(events) < GOLDEN:
+        event: dict[str, Any] = {field: round(rng.uniform(0, _UP_TO.get(field, 20_000)), 2) for field in NUMERIC}
+        event.update((field, rng.choice(model.classes[field])) for field in CATEGORIES)
+        event[DATE] = f"2026-01-01T{rng.randrange(24):02d}:00"
+        events.append({field: value for field, value in event.items() if rng.random() > 0.1})
+    return events
+
+
+def cautions(model: Model) -> list[str]:
+    """What is no reason to refuse a set, but worth a warning: reasons that imputed values alone meet."""
+    preprocessor = Preprocessor(model.imputation, model.classes)
+    pattern = int(preprocessor.prepare(decode_any([{}]).columns).patterns[0])
+    met = [rule.code for i, rule in enumerate(reasons.RULES) if pattern >> i & 1]
+    found = [f"imputed values alone meet the reason {code}" for code in met]
+    if 1 <= model.imputation.hour <= 3:
+        found.append(
+            f"the imputed hour is {model.imputation.hour}, an odd one: "
+            "a large amount without a date reads large_amount_odd_hour"
+        )
+    return found

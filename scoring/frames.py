@@ -1,0 +1,162 @@
+"""DataFrames in and out, for notebooks and for training (the extra `frames`): column by column, no event objects."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, SIGNED, expected
+from scoring.decoding import NO_HOUR, Columns, Decoded
+from scoring.errors import InvalidEvent, MissingExtra
+from scoring.localtime import hour_as_written
+from scoring.reasons import LEVELS
+
+try:
+    import pandas as pd
+except ImportError:
+    raise MissingExtra("scoring DataFrames", "frames") from None
+
+if TYPE_CHECKING:
+    from scoring.scorer import Scorer
+
+Faults = dict[int, InvalidEvent]
+CHUNK: Final = 10_000  # rows scored at once: bounds the memory of the columns in between
+
+
+def score_frame(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
+    """Verdict columns for a DataFrame of events, with its index (see Scorer.score_frame)."""
+    chunks = [_score_chunk(scorer, frame.iloc[at : at + CHUNK]) for at in range(0, max(len(frame), 1), CHUNK)]
+    return pd.concat(chunks) if len(chunks) > 1 else chunks[0]
+
+
+def _score_chunk(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
+    decoded = decode_frame(frame)
+    scored = scorer.score_columns(decoded.columns)
+    at = decoded.positions
+    faults = [decoded.invalid.get(row) for row in range(len(frame))]
+    verdicts = {
+        "predicted_label": _spread(pd.array(scored.labels, dtype="Int64"), at, frame),
+        "anomaly_score": _spread(scored.scores, at, frame),
+        "risk_level": _spread(_objects([LEVELS[level] for level in scored.levels]), at, frame),
+        "risk_reason": _spread(_objects([reason.phrase for reason in scored.explanations]), at, frame),
+        "reason_codes": _spread(_objects([list(reason.codes) for reason in scored.explanations]), at, frame),
+        "imputed_fields": _spread(_objects([list(fields) for fields in scored.imputed]), at, frame),
+        "error_code": pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object),
+        "error_field": pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object),
+    }
+    return pd.DataFrame(verdicts, index=frame.index)
+
+
+def _objects(values: Sequence[object]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
+def _spread(values: Any, positions: list[int], frame: pd.DataFrame) -> "pd.Series[Any]":
+    """The values at their rows of the frame, null in between."""
+    spread: pd.Series[Any] = pd.Series(values, index=pd.Index(positions, dtype=np.int64)).reindex(range(len(frame)))
+    spread.index = frame.index
+    return spread.astype(object).where(spread.notna(), None) if spread.dtype == object else spread
+
+
+def decode_frame(frame: pd.DataFrame) -> Decoded:
+    """The valid rows as columns, and what is wrong with the others. NaN, NaT, None and pd.NA are gaps."""
+    faults: Faults = {}
+    numbers = np.array([_numbers(_column(frame, field), field, faults) for field in NUMERIC])
+    categories = [_texts(_column(frame, field), field, faults) for field in CATEGORIES]
+    hours = _hours(_column(frame, DATE), faults)
+    for field in IDENTITIES:
+        _check_identities(_column(frame, field), field, faults)
+    valid = np.array([row not in faults for row in range(len(frame))], dtype=np.bool_)
+    columns = Columns(
+        numbers=numbers[:, valid],
+        categories=[[value for value, kept in zip(column, valid, strict=True) if kept] for column in categories],
+        hours=hours[valid],
+        user_ids=[],  # a frame keeps its own
+        session_ids=[],
+    )
+    return Decoded(columns, np.flatnonzero(valid).tolist(), faults)
+
+
+def _column(frame: pd.DataFrame, field: str) -> "pd.Series[Any]":
+    named = frame.columns == field
+    if not named.any():
+        return pd.Series([None] * len(frame), dtype=object)
+    if named.sum() > 1:
+        raise ValueError(f"the frame has the column {field} more than once: keep one")
+    return frame[field].reset_index(drop=True)
+
+
+def _wrong_type(field: str, value: object) -> InvalidEvent:
+    return InvalidEvent("wrong_type", field, f"expected {expected(field)}, got {type(value).__name__}")
+
+
+def _each(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, faults: Faults) -> list[Any]:
+    """`read` on each value that is no gap; what it refuses is a fault of its row unless the row had one before."""
+    read_values = []
+    for row, (value, gap) in enumerate(zip(column.tolist(), column.isna().tolist(), strict=True)):
+        try:
+            read_values.append(absent if gap else read(value))
+        except InvalidEvent as fault:
+            faults.setdefault(row, fault)
+            read_values.append(absent)
+    return read_values
+
+
+def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np.float64]:
+    def number(value: object) -> float:
+        if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
+            raise _wrong_type(field, value)
+        try:
+            return float(value)
+        except OverflowError:
+            return np.inf
+
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        numbers = np.array(_each(column, number, np.nan, faults), dtype=np.float64)
+    least = -LIMIT if field in SIGNED else 0.0
+    for row in np.flatnonzero((numbers < least) | (numbers > LIMIT)).tolist():
+        faults.setdefault(row, InvalidEvent("out_of_range", field, f"expected {expected(field)}"))
+    return numbers
+
+
+def _texts(column: "pd.Series[Any]", field: str, faults: Faults) -> list[str | None]:
+    def text(value: object) -> str:
+        if not isinstance(value, str):
+            raise _wrong_type(field, value)
+        return value
+
+    return _each(column, text, None, faults)
+
+
+def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
+    def hour(value: object) -> int:
+        if isinstance(value, datetime):
+            return value.hour
+        if not isinstance(value, str):
+            raise _wrong_type(DATE, value)
+        try:
+            return hour_as_written(value)
+        except ValueError:
+            raise InvalidEvent("bad_date", DATE, f"expected {expected(DATE)}") from None
+
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return np.asarray(column.dt.hour.fillna(NO_HOUR), dtype=np.int64)
+    return np.array(_each(column, hour, NO_HOUR, faults), dtype=np.int64)
+
+
+def _check_identities(column: "pd.Series[Any]", field: str, faults: Faults) -> None:
+    def identity(value: object) -> None:
+        # pandas turns a column of integers with gaps into floats: a whole float is such an integer
+        whole = isinstance(value, float) and value.is_integer()
+        if isinstance(value, bool | np.bool_) or not (whole or isinstance(value, str | int | np.integer)):
+            raise _wrong_type(field, value)
+
+    if pd.api.types.is_integer_dtype(column) or pd.api.types.is_string_dtype(column):
+        return
+    _each(column, identity, None, faults)

@@ -1,0 +1,151 @@
+"""The public Scorer: decode, prepare, score, explain, in that order."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring import artifacts as sets
+from scoring.artifacts import Artifacts
+from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.decoding import Columns, Decoded, decode, decode_any
+from scoring.errors import ArtifactError, InvalidEvent
+from scoring.forest import Forest
+from scoring.preprocessing import Prepared, Preprocessor, matrix, unknown_features
+from scoring.reasons import HIGH, explain
+from scoring.verdicts import Contribution, Scored, Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd  # an extra: only score_frame needs it
+
+logger: Final = logging.getLogger(__name__)
+MOST_CONTRIBUTIONS: Final = 5
+CHUNK: Final = 500  # events scored at once: their columns stay in the CPU's cache
+EXACT: Final = 1e-12  # how far a golden score may be off
+
+
+class Scorer:
+    """Scores session events with one set of artifacts. Immutable: safe to share between threads and after fork."""
+
+    def __init__(self, artifacts: Artifacts) -> None:
+        model = artifacts.model
+        self.artifacts = artifacts
+        self._forest = Forest(model.trees)
+        self._preprocessor = Preprocessor(model.imputation, model.classes)
+        if strangers := unknown_features(model.feature_names):
+            logger.warning("feature_cols.pkl names what is no feature and counts 0: %s", ", ".join(strangers))
+
+    @classmethod
+    def load(
+        cls, path: str | Path | None = None, *, allow_unverified: bool = False, manifest_sha256: str | None = None
+    ) -> "Scorer":
+        """The set in `path`, or the one that ships: verified, and its golden vectors scored.
+
+        `allow_unverified` takes a five-file set without a manifest; `manifest_sha256` pins the manifest.
+        Raises ArtifactError when the set is missing, altered, or scores its golden vectors wrong.
+        """
+        directory = sets.shipped() if path is None else Path(path)
+        loaded = sets.load(directory, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
+        scorer = cls(loaded)
+        scorer._check_golden(directory)
+        return scorer
+
+    def score(self, event: object) -> Verdict:
+        """The verdict on one event: a dict, or JSON as bytes or str. Raises InvalidEvent."""
+        verdict = self.score_many([event])[0]
+        if isinstance(verdict, InvalidEvent):
+            raise verdict
+        return verdict
+
+    def score_many(self, events: Sequence[object]) -> list[Verdict | InvalidEvent]:
+        """A Verdict or an InvalidEvent for each event, in order; never raises for an event."""
+        answers: list[Verdict | InvalidEvent] = []
+        for start in range(0, len(events), CHUNK):
+            decoded = decode_any(events[start : start + CHUNK])
+            scored = self.score_columns(decoded.columns)
+            found: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
+            found.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
+            answers.extend(found[position] for position in sorted(found))
+        return answers
+
+    def score_frame(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """Verdict columns for a DataFrame of events, with its index.
+
+        Invalid rows are null there, with `error_code` and `error_field`. Raises MissingExtra without pandas.
+        """
+        from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
+
+        return score_frame(self, frame)
+
+    def decode(self, values: Sequence[bytes]) -> Decoded:
+        """Columns of the valid ones among `values`, one JSON object each, and what is wrong with the others."""
+        return decode(values)
+
+    def score_columns(self, columns: Columns) -> Scored:
+        """The verdicts on n decoded events, as columns."""
+        prepared = self._preprocessor.prepare(columns)
+        raw = matrix(prepared, self.artifacts.model.feature_names)
+        scaled = (raw - self.artifacts.model.mean[:, None]) / self.artifacts.model.scale[:, None]
+        scores = self._forest.score(scaled)
+        limits = self.artifacts.thresholds
+        levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
+        high = np.flatnonzero(levels == HIGH)
+        return Scored(
+            scores=scores,
+            labels=(scores >= limits.label).astype(np.int64),
+            levels=levels,
+            explanations=list(map(explain, prepared.patterns.tolist(), levels.tolist())),
+            imputed=_imputed(prepared),
+            gaps=prepared.gaps,
+            unseen=prepared.unseen,
+            contributions=self._contributions(columns, raw, scaled, high),
+            base_rate=self._forest.base_rate,
+        )
+
+    def _contributions(
+        self,
+        columns: Columns,
+        raw: NDArray[np.float64],
+        scaled: NDArray[np.float64],
+        rows: NDArray[np.int64],
+    ) -> dict[int, list[Contribution]]:
+        """The features that moved the score of each of `rows` most: by size, ties in the order of `feature_cols`."""
+        if not len(rows):
+            return {}
+        moved = self._forest.contributions(scaled[:, rows])
+        largest = np.argsort(-np.abs(moved), axis=0, kind="stable")[:MOST_CONTRIBUTIONS]
+        return {
+            row: [self._contribution(columns, raw, row, feature, moved[feature, i]) for feature in largest[:, i]]
+            for i, row in enumerate(rows.tolist())
+        }
+
+    def _contribution(
+        self, columns: Columns, raw: NDArray[np.float64], row: int, feature: int, moved: float
+    ) -> Contribution:
+        name = self.artifacts.model.feature_names[feature]
+        value: float | str = float(raw[feature, row])
+        if name in CATEGORIES:
+            value = self._preprocessor.category(name, columns.categories[CATEGORIES.index(name)][row])
+        return Contribution(name, value, float(moved))
+
+    def _check_golden(self, directory: Path) -> None:
+        manifest = self.artifacts.manifest
+        if manifest is None:
+            return
+        for golden, verdict in zip(manifest.golden, self.score_many([g.event for g in manifest.golden]), strict=True):
+            if isinstance(verdict, InvalidEvent) or not abs(verdict.anomaly_score - golden.anomaly_score) <= EXACT:
+                raise ArtifactError(f"{directory}: refuses to serve: a golden vector of its manifest is scored wrong")
+
+
+def _imputed(prepared: Prepared) -> list[list[str]]:
+    weights = 1 << np.arange(len(MODEL_FIELDS))
+    return list(map(_imputed_fields, (weights @ prepared.gaps).tolist()))
+
+
+@functools.cache  # at most 65,536, one a pattern of gaps
+def _imputed_fields(pattern: int) -> list[str]:
+    return [field for i, field in enumerate(MODEL_FIELDS) if pattern >> i & 1]
