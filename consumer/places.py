@@ -1,0 +1,156 @@
+"""Where settings stand, and what to say when one is wrong there."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import UnionType
+from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from consumer import properties
+
+_OF_TESTS: Final = "SESSION_SCORER_TEST_"  # what the project's own tests are told; no settings
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The message is one line: which, where it stands, what was expected; never its value."""
+
+
+def command_line(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said on the command line, by name, `-X` taken apart."""
+    values = {name: value for name, value in given.items() if value is not None and name != "kafka"}
+    pairs = [_pair(text) for text in given.get("kafka") or ()]
+    return _own_names(values | ({"kafka": dict(pairs)} if pairs else {}))
+
+
+def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What KAFKA_* says."""
+    return _own_names({"kafka": properties.from_environment(environ)})
+
+
+def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
+    """What the TOML file says; nothing when none is named. Raises SettingsError for what is not as it should be."""
+    if path is None:
+        return {}
+    try:
+        values = tomllib.loads(Path(path).read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # tomllib's and UTF-8's: both name a position, not what stands there
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
+    _refuse_unknown(values, known - {"config"}, f" ({path})")
+    if not isinstance(values.get("kafka", {}), dict):
+        raise SettingsError(f"kafka ({path}): expected a table, [kafka]")
+    return _own_names(values | {"kafka": dict(_flat(values.get("kafka", {})))})
+
+
+def refuse_unknown_variables(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> None:
+    """Raises SettingsError for a variable of our own prefix that is no setting: a slip that would pass unseen."""
+    variables = [name for name in environ if name.upper().startswith(prefix) and not name.startswith(_OF_TESTS)]
+    settings = frozenset(prefix + name.upper() for name in known - {"kafka"})
+    _refuse_unknown([name.upper() for name in variables], settings, " (environment)")
+
+
+class Places(NamedTuple):
+    """The places that were looked at, to find the one in which a wrong value stands."""
+
+    given: Mapping[str, Any]
+    environ: Mapping[str, str]
+    prefix: str
+    path: Path | None
+
+    def explain(self, error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
+        """One line for all that is wrong."""
+        return "; ".join(self._line(detail, fields) for detail in error.errors(include_url=False, include_input=False))
+
+    def _line(self, detail: Any, fields: Mapping[str, FieldInfo]) -> str:
+        said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else ""
+        if not detail["loc"]:
+            return said
+        name = str(detail["loc"][0])
+        if name == "kafka":  # what is said begins with the property's name
+            name, _, said = said.partition(" ")
+            return f"{self._spelled_property(name)} is the consumer's own: {said}"
+        return f"{self._spelled(name)}: expected {said or expected(fields[name])}"
+
+    def _spelled(self, name: str) -> str:
+        if name in self.given:
+            return "--" + name.replace("_", "-")
+        variable = self.prefix + name.upper()
+        if any(key.upper() == variable and value for key, value in self.environ.items()):
+            return f"{variable} (environment)"
+        return f"{name} ({self.path})"
+
+    def _spelled_property(self, name: str) -> str:
+        if name in self.given.get("kafka", {}):
+            return f"-X {name}"
+        if self.environ.get(properties.variable_name(name)):
+            return f"{properties.variable_name(name)} (environment)"
+        return f"[kafka] {name} ({self.path})"
+
+
+def expected(field: FieldInfo) -> str:
+    """What a value of this setting must be, in words."""
+    kind = _kind(field.annotation)
+    if get_origin(kind) is Literal or hasattr(kind, "__members__"):
+        return " or ".join(str(choice) for choice in (get_args(kind) or list(kind)))
+    words = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path", dict: "names and texts"}
+    return words.get(get_origin(kind) or kind, "a text that is not empty") + _range(_bounds(field))
+
+
+def _kind(annotation: Any) -> Any:
+    """The type itself: without None, and without what annotates it."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    return getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
+
+
+def _bounds(field: FieldInfo) -> list[Any]:
+    metadata = list(field.metadata)
+    for part in get_args(field.annotation):
+        for note in getattr(part, "__metadata__", ()):
+            metadata += note.metadata if isinstance(note, FieldInfo) else [note]
+    return metadata
+
+
+def _range(bounds: list[Any]) -> str:
+    least = next((f" from {bound.ge}" for bound in bounds if isinstance(bound, Ge)), "")
+    above = next((f" above {bound.gt}" for bound in bounds if isinstance(bound, Gt)), "")
+    most = next((f" to {bound.le}" for bound in bounds if isinstance(bound, Le)), "")
+    return least + above + (most if least else most.replace(" to ", " up to "))
+
+
+def _own_names(values: dict[str, Any]) -> dict[str, Any]:
+    """Kafka's names for settings of ours count as ours, unless ours is said in the same place."""
+    kafka = dict(values.get("kafka", {}))
+    for alias, name in properties.ALIASES.items():
+        if alias in kafka:
+            values.setdefault(name, kafka.pop(alias))
+    return values | ({"kafka": kafka} if "kafka" in values else {})
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise SettingsError("-X: expected prop=value, as in -X security.protocol=SSL")
+    return name.strip(), value
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """`security.protocol = "SSL"` is a table in a table to TOML, and one name to Kafka."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _refuse_unknown(names: Any, known: frozenset[str], place: str) -> None:
+    for name in names:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{name}{place}: there is no such setting; the nearest is {nearest}")

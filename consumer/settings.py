@@ -1,0 +1,161 @@
+"""Every setting of the consumer, its default and its bounds, and the places that it can come from.
+
+Command line > environment > file > defaults. In the environment a setting is SESSION_SCORER_ and its name in capitals
+(an empty variable counts as none); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Kafka's own
+settings pass through: -X prop=value, KAFKA_* (which of them: properties.py), the file's table [kafka].
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from consumer import places, properties
+from consumer.places import SettingsError
+
+__all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
+
+PREFIX: Final = "SESSION_SCORER_"
+_MIB: Final = 1024 * 1024
+
+
+class Delivery(StrEnum):
+    """How sure a result is to be there exactly once."""
+
+    EXACTLY_ONCE = "exactly-once"
+    AT_LEAST_ONCE = "at-least-once"
+
+
+def _topic(name: str) -> str:
+    if not 0 < len(name) <= 249 or not name.isascii() or not name.strip("."):
+        raise ValueError("the name of a topic")
+    if not all(character.isalnum() or character in "._-" for character in name):
+        raise ValueError("the name of a topic: letters, digits, '.', '_' and '-'")
+    return name
+
+
+def _sha256(digest: str) -> str:
+    if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
+        raise ValueError("a SHA-256 in 64 hex digits")
+    return digest.lower()
+
+
+def _replicas(number: int) -> int:
+    if not number:
+        raise ValueError("-1 (the broker's default) or a whole number from 1")
+    return number
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+Text = Annotated[str, Field(min_length=1)]
+Topic = Annotated[str, AfterValidator(_topic)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+Properties = Annotated[dict[str, str], AfterValidator(properties.without_owned)]
+
+
+class Settings(BaseSettings):
+    """The settings as resolved. `load` makes them, and says in one line what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    config: Path | None = Field(None, description="TOML file of settings")
+    bootstrap_servers: Text = Field("localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]")
+    group_id: Text = Field("session-scorer", description="consumer group")
+    input_topic: Topic = Field("sessions", description="topic of the events")
+    results_topic: Topic = Field("session-results", description="topic of the results")
+    alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
+    dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
+    artifacts: Path | None = Field(None, description="directory of the artifact set (default: the one that ships)")
+    manifest_sha256: Annotated[str, AfterValidator(_sha256)] | None = Field(
+        None, description="SHA-256 that the set's manifest.json must have"
+    )
+    allow_unverified: bool = Field(default=False, description="take an artifact set without a manifest")
+    delivery: Delivery = Field(Delivery.EXACTLY_ONCE, description="delivery guarantee")
+    slot: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="number of this worker on its host, part of its transactional ids (default: lowest free)"
+    )
+    on_gap: Literal["stop", "continue"] = Field(
+        "stop", description="what to do when events were deleted before they were read"
+    )
+    create_topics: bool = Field(default=False, description="create the topics that are missing")
+    partitions: Annotated[int, Field(ge=1)] = Field(4, description="partitions of a topic created here")
+    replication_factor: Annotated[int, Field(ge=-1), AfterValidator(_replicas)] = Field(
+        -1, description="replicas of a topic created here (-1: the broker's default)"
+    )
+    batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1000, description="most events in a batch")
+    batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes in a batch")
+    batch_age_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
+        5, description="longest that an event waits for its batch to fill, in ms"
+    )
+    max_record_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest result or alert, in bytes")
+    breaker_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.5, description="stop when more of the last events than this are dead letters"
+    )
+    breaker_window: Annotated[int, Field(ge=1)] = Field(1000, description="how many last events that looks at")
+    breaker_run: Annotated[int, Field(ge=0)] = Field(
+        500, description="stop after this many dead letters in a row (0: never)"
+    )
+    metrics_host: Text = Field("127.0.0.1", description="address of /metrics, /livez and /readyz")
+    metrics_port: Port = Field(9108, description="port of /metrics, /livez and /readyz (0: a free one)")
+    shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest that a stop may take")
+    log_level: Level = Field("info", description="least level that is logged")
+    kafka: Properties = Field(
+        default_factory=dict, repr=False, description="a setting of the Kafka client, passed through"
+    )
+
+    @model_validator(mode="after")
+    def _four_topics(self) -> Self:
+        names = ("input_topic", "results_topic", "alerts_topic", "dead_letters_topic")
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(getattr(self, name), name)
+            if other != name:
+                raise ValueError(f"{other} and {name} are the same topic: each needs its own")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line, environment, KAFKA_* of the environment, file."""
+        path = init_settings().get("config") or env_settings().get("config")
+        further = (places.kafka_environment(os.environ), places.file(path, known()))
+        return (init_settings, env_settings, *(InitSettingsSource(settings_cls, values) for values in further))
+
+
+def known() -> frozenset[str]:
+    """The names of the settings."""
+    return frozenset(Settings.model_fields)
+
+
+def load(given: Mapping[str, Any] | None = None) -> Settings:
+    """The settings, from the command line (`given`: name -> text, None where nothing was said; `kafka` as a list of
+    `prop=value`), the environment, the file and the defaults. Raises SettingsError."""
+    given = places.command_line(given or {})
+    places.refuse_unknown_variables(os.environ, PREFIX, known())
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        path = given.get("config") or os.environ.get(PREFIX + "CONFIG")
+        where = places.Places(given, os.environ, PREFIX, Path(path) if path else None)
+        raise SettingsError(where.explain(error, Settings.model_fields)) from None
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """All settings by name, fit to be printed or logged: no secrets."""
+    return settings.model_dump(mode="json") | {"kafka": properties.masked(settings.kafka)}
