@@ -10,8 +10,8 @@ import msgspec
 from scoring import artifacts, manifest, reasons
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.decoding import decode_any
-from scoring.manifest import FILES, Golden, Manifest, Thresholds, Training
-from scoring.pickles import Model
+from scoring.manifest import Golden, Manifest, Thresholds, Training
+from scoring.pickles import Model, read_model
 from scoring.preprocessing import Preprocessor
 from scoring.scorer import Scorer
 
@@ -32,11 +32,11 @@ def write_manifest(
     Says what was found, not that it is right: whoever adopts a set vouches for it. The same set and arguments give
     the same bytes. Raises ArtifactError when the set cannot be scored.
     """
-    files = {name: (directory / name).read_bytes() for name in FILES}
+    files = artifacts.read_files(directory)
     sha256, trained = manifest.sha256_of_set(files), training or Training()
     limits = thresholds or Thresholds()
     manifest.check_thresholds(limits)
-    model = artifacts.read_model(files)
+    model = read_model(files)
     scorer = Scorer(artifacts.Artifacts("", sha256, limits, model, None))
     described = Manifest(
         format=manifest.FORMAT,

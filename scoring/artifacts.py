@@ -36,7 +36,7 @@ def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: st
     five-file set without a manifest; one that has a manifest is verified all the same.
     Raises ArtifactError, one line, for whatever is missing, altered or not of a kind that can be scored.
     """
-    files = {name: _read(directory, name) for name in FILES}
+    files = read_files(directory)
     described = _read_manifest(directory, manifest_sha256)
     sha256 = manifests.sha256_of_set(files)
     if described is None:
@@ -51,6 +51,11 @@ def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: st
     except ArtifactError as error:
         raise ArtifactError(f"{directory}/{error}") from None
     return Artifacts(described.model_version, sha256, described.thresholds, _model(directory, files), described)
+
+
+def read_files(directory: Path) -> dict[str, bytes]:
+    """The five files' bytes. Raises ArtifactError naming one that cannot be read."""
+    return {name: _read(directory, name) for name in FILES}
 
 
 def _model(directory: Path, files: dict[str, bytes]) -> Model:
