@@ -1,0 +1,118 @@
+"""Attackers: six kinds, each a few changes to what an honest session would have been.
+
+An attacker's *cunning* is the chance, for each measurement, that it is copied from people instead: at 1 the session
+is an honest person's but for its maker. So every kind overlaps with normal behaviour, and no rule tells them apart.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.behaviour import IDLE_SECONDS, Numbers
+from training.people import Floats, Odds, Rng
+
+Attack = Callable[[Rng, Numbers], Numbers]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of attack: how common it is, the range of its cunning, what it holds and when it comes."""
+
+    share: float  # of all attacking sessions
+    cunning: tuple[float, float]  # the two parameters of a beta distribution
+    devices: Odds
+    change: Attack
+    night: float = 0.0  # share of sessions in the small hours, local time
+    hides_place: float = 0.2
+    uses_victims_account: bool = False
+    always_sends_motion: bool = False
+
+
+def scripted_clicking(rng: Rng, honest: Numbers) -> Numbers:
+    """A script that sleeps round numbers of seconds and clicks; pointer jumps or races, hardly a key."""
+    n = len(honest["time_on_page"])
+    seconds = rng.choice([10.0, 5.0, 15.0, 20.0, 30.0, 45.0, 60.0], n, p=[0.30, 0.1, 0.1, 0.15, 0.15, 0.1, 0.1])
+    return {
+        "time_on_page": seconds,
+        "click_events": rng.poisson(6 + 22 * rng.gamma(2.0, 0.5, n)).astype(np.float64),
+        "scroll_events": rng.poisson(1.5, n).astype(np.float64),
+        "keyboard_events": rng.poisson(1.0, n).astype(np.float64),
+        "mouse_movement": np.where(rng.random(n) < 0.5, 0.0, np.rint(rng.gamma(4.0, 320.0, n))),
+    }
+
+
+def replayed_motion(rng: Rng, honest: Numbers) -> Numbers:
+    """Touches and motion recorded once on a real phone and played again, a little louder than life."""
+    n = len(honest["time_on_page"])
+    return {
+        "device_motion": np.round(rng.gamma(9.0, 2.7 / 9.0, n), 2),
+        "touch_events": rng.poisson(14 * rng.gamma(8.0, 1 / 8.0, n)).astype(np.float64),
+        "scroll_events": rng.poisson(4.0, n).astype(np.float64),
+        "mouse_movement": np.zeros(n),
+    }
+
+
+def account_takeover(rng: Rng, honest: Numbers) -> Numbers:
+    """Somebody else in a person's account, at night, from a device of their own: straight to the money."""
+    n = len(honest["time_on_page"])
+    return {
+        "time_on_page": np.clip(np.rint(honest["time_on_page"] * rng.uniform(0.2, 0.7, n)), 4, IDLE_SECONDS),
+        "scroll_events": rng.poisson(2.0, n).astype(np.float64),
+        "keyboard_events": rng.poisson(2.5, n).astype(np.float64),  # passwords are pasted
+        "timezone_offset": rng.choice([330.0, 0.0, 60.0, 180.0, 480.0, -300.0], n, p=[0.4, 0.15, 0.15, 0.1, 0.1, 0.1]),
+        "transaction_amount": np.round(np.exp(rng.normal(9.0, 0.7, n)), 2),
+    }
+
+
+def card_testing(rng: Rng, honest: Numbers) -> Numbers:
+    """Stolen card numbers tried with small sums, one after the other, through the shortest form there is."""
+    n = len(honest["time_on_page"])
+    return {
+        "transaction_amount": np.round(rng.gamma(2.0, 14.0, n) + 1.0, 2),
+        "time_on_page": np.rint(rng.gamma(5.0, 5.0, n)) + 3.0,
+        "click_events": rng.poisson(3.5, n).astype(np.float64),
+        "scroll_events": rng.poisson(0.6, n).astype(np.float64),
+        "keyboard_events": rng.poisson(2.0, n).astype(np.float64),
+    }
+
+
+def slow_bot(rng: Rng, honest: Numbers) -> Numbers:
+    """A bot that takes its time and imitates averages: what gives it away is only that it varies too little."""
+    n = len(honest["time_on_page"])
+    seconds = np.rint(rng.normal(150.0, 25.0, n)).clip(60.0, IDLE_SECONDS)
+    return {
+        "time_on_page": seconds,
+        "click_events": np.rint(rng.normal(9.0, 1.2, n)).clip(0),
+        "scroll_events": np.rint(rng.normal(10.0, 1.5, n)).clip(0),
+        "keyboard_events": np.rint(rng.normal(9.0, 2.0, n)).clip(0),
+        "mouse_movement": np.where(honest["mouse_movement"] > 0, np.rint(rng.normal(420.0, 40.0, n)), 0.0),
+    }
+
+
+def mule_payout(rng: Rng, honest: Numbers) -> Numbers:
+    """A real person, paid to pass money on: sums just under the round limits, the rest as usual."""
+    n = len(honest["time_on_page"])
+    limit = rng.choice([5_000.0, 10_000.0, 20_000.0], n, p=[0.3, 0.5, 0.2])
+    return {
+        "transaction_amount": np.round(limit * rng.uniform(0.90, 0.999, n), 0),
+        "scroll_events": rng.poisson(3.0, n).astype(np.float64),
+    }
+
+
+PHONES: Odds = {"Mobile": 90, "Tablet": 10}
+MIXED: Odds = {"Mobile": 55, "PC": 42, "Tablet": 3}
+KINDS: dict[str, Kind] = {
+    "scripted_clicking": Kind(0.24, (1.2, 5.0), {"PC": 75, "Mobile": 25}, scripted_clicking, hides_place=0.4),
+    "replayed_motion": Kind(0.14, (1.5, 5.0), PHONES, replayed_motion, always_sends_motion=True),
+    "account_takeover": Kind(0.20, (1.5, 5.0), MIXED, account_takeover, 0.7, 0.5, uses_victims_account=True),
+    "card_testing": Kind(0.20, (1.2, 5.0), MIXED, card_testing, night=0.3, hides_place=0.3),
+    "slow_bot": Kind(0.12, (2.0, 3.5), {"PC": 70, "Mobile": 30}, slow_bot),
+    "mule_payout": Kind(0.10, (1.5, 3.5), {"Mobile": 70, "PC": 30}, mule_payout, hides_place=0.0),
+}
+
+
+def disguise(rng: Rng, kind: Kind, honest: Numbers, cunning: Floats) -> Numbers:
+    """The attack's numbers, each replaced by the honest one with the attacker's cunning (shape (n,)) as chance."""
+    changed = kind.change(rng, honest)
+    return {name: np.where(rng.random(len(column)) < cunning, honest[name], column) for name, column in changed.items()}

@@ -1,0 +1,76 @@
+"""One session of an honest person: habits, the mood of the day and chance make counts, seconds and an amount."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from training.people import BROWSERS, CITIES, SCREENS, Flags, Floats, Habits, Rng, Texts, pick, pick_by
+
+Numbers = dict[str, Floats]
+IDLE_SECONDS = 600  # clients stop their clock here: a tab left open reads exactly this
+
+
+def measure(rng: Rng, habits: Habits) -> Numbers:
+    """The nine measured numbers of one session for each row of `habits`, complete (gaps come later)."""
+    n = len(habits.device)
+    mood = rng.choice([0.35, 1.0, 2.2], n, p=[0.16, 0.66, 0.18])  # a quick look, a usual visit, a long read
+    seconds = np.clip(np.rint(np.exp(rng.normal(habits.pace, 0.5)) * mood), 2, IDLE_SECONDS)
+    # people slow down in long sessions, so counts grow with less than their length
+    effort = rng.gamma(4.0, 0.25, n) * (seconds / 60.0) ** 0.75
+    touch = habits.device != "PC"
+    mouse = habits.device == "PC"
+
+    def events(rate: Floats, start: float) -> Floats:
+        return np.asarray(rng.poisson(start + rate * effort * rng.gamma(6.0, 1 / 6.0, n)), dtype=np.float64)
+
+    typed = events(habits.typing, 1.5) * (rng.random(n) > 0.08)  # wallets and one-click buyers type nothing
+    return {
+        "click_events": events(habits.clicking, 1.5),
+        "scroll_events": events(habits.scrolling, 1.0),
+        "touch_events": np.where(touch, events(habits.touching, 1.0), 0.0),
+        "keyboard_events": typed,
+        "device_motion": np.where(touch, np.round(rng.gamma(3.0, habits.motion / 3.0), 2), 0.0),
+        "time_on_page": seconds,
+        "timezone_offset": habits.timezone,
+        "transaction_amount": _amounts(rng, habits),
+        "mouse_movement": np.where(mouse, events(habits.mousing, 5.0), 0.0),
+    }
+
+
+def _amounts(rng: Rng, habits: Habits) -> Floats:
+    n = len(habits.device)
+    amount = np.exp(rng.normal(habits.spending, habits.spending_spread))
+    big = np.where(rng.random(n) < 0.012, rng.uniform(5.0, 14.0, n), 1.0)  # rent, a phone, a flight
+    priced = np.round(amount * big, 2)
+    return np.where(rng.random(n) < 0.3, np.maximum(np.rint(priced / 10) * 10, 10.0), priced)
+
+
+def local_hours(rng: Rng, habits: Habits) -> Floats:
+    """The local time of day, in hours in [0, 24), at which each person comes online."""
+    return np.mod(rng.normal(habits.peak_hour, habits.spread), 24.0)
+
+
+def describe(rng: Rng, habits: Habits) -> dict[str, Texts]:
+    """The six categories of one session for each row: now and then another device, another town."""
+    n = len(habits.device)
+    orientation = np.where(rng.random(n) < 0.86, "portrait", "landscape").astype(object)
+    orientation[habits.device == "PC"] = "none"
+    town = np.where(rng.random(n) < 0.04, pick(rng, CITIES, n), habits.city)
+    return {
+        "device_type": habits.device.copy(),  # copies: gaps will be cut into them
+        "screen_size": habits.screen.copy(),
+        "browser_info": habits.browser.copy(),
+        "language": habits.language.copy(),
+        "device_orientation": orientation,
+        "geolocation_city": town,
+    }
+
+
+def borrow_devices(rng: Rng, habits: Habits, honest: Flags) -> Habits:
+    """Honest people change devices too: one session in twelve comes from another one than usual."""
+    other = honest & (rng.random(len(honest)) < 0.08)
+    device = np.where(other, np.where(habits.device == "PC", "Mobile", "PC").astype(object), habits.device)
+    browser = np.where(other, pick_by(rng, device, BROWSERS), habits.browser)
+    return replace(
+        habits, device=device, browser=browser, screen=np.where(other, pick_by(rng, device, SCREENS), habits.screen)
+    )

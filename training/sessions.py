@@ -1,0 +1,79 @@
+"""Labelled sessions as columns, and the two forms in which they leave: JSON events and a CSV table."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract import CATEGORIES, COUNTS, DATE, IDENTITIES, NUMERIC
+from training.people import Flags, Floats, Texts
+
+LABEL: Final = "label"
+HEADER: Final = (*IDENTITIES, DATE, *NUMERIC, *CATEGORIES, LABEL)
+_WHOLE: Final = frozenset((*COUNTS, "time_on_page", "timezone_offset"))
+_encode: Final = msgspec.json.Encoder().encode
+# UNSET leaves the key out and None writes null, so the fields' types are left open
+_Event: Final = msgspec.defstruct("_Event", [(name, Any, msgspec.UNSET) for name in HEADER[:-1]], gc=False)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """n labelled sessions in the order in which they began; every array has shape (n,)."""
+
+    numbers: dict[str, Floats]  # NUMERIC; NaN for a gap
+    categories: dict[str, Texts]  # CATEGORIES; None for a gap
+    date: NDArray[np.datetime64]  # local wall clock, datetime64[s]; NaT for a gap
+    user_id: Texts
+    session_id: Texts
+    label: NDArray[np.int8]  # 1: an attacker made it
+    kind: Texts  # "person" or the kind of attack
+    sends_nulls: Flags  # the client writes null for a gap; the others leave the key out
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, rows: slice) -> "Sessions":
+        return Sessions(
+            numbers={name: column[rows] for name, column in self.numbers.items()},
+            categories={name: column[rows] for name, column in self.categories.items()},
+            **{name: column[rows] for name, column in vars(self).items() if isinstance(column, np.ndarray)},
+        )
+
+    def events(self) -> Iterator[bytes]:
+        """Each session as a JSON event, in the contract's form, without its label."""
+        return map(_encode, map(_Event, *self._wire_columns()))
+
+    def _wire_columns(self) -> list[Texts]:
+        columns = [self.user_id, self.session_id]
+        lacks = np.array([msgspec.UNSET, None], dtype=object)[self.sends_nulls.astype(np.intp)]
+        for column, gap in self._columns():
+            column[gap] = lacks[gap]
+            columns.append(column)
+        return columns
+
+    def _columns(self) -> Iterator[tuple[Texts, Flags]]:
+        """Every field of the model as fresh Python objects, in HEADER's order, and where its gaps are."""
+        yield np.datetime_as_string(self.date).astype(object), np.isnat(self.date)
+        for name in NUMERIC:
+            gap = np.isnan(self.numbers[name])
+            values = np.where(gap, 0.0, self.numbers[name])
+            yield (values.astype(np.int64) if name in _WHOLE else values).astype(object), gap
+        for name in CATEGORIES:
+            yield self.categories[name].copy(), np.array([text is None for text in self.categories[name]])
+
+    def csv(self) -> str:
+        """The sessions with their labels as a CSV table with a header; a gap is an empty cell."""
+        columns = [self.user_id, self.session_id]
+        for column, gap in self._columns():
+            column[gap] = ""
+            columns.append(column)
+        out = io.StringIO()
+        rows = csv.writer(out, lineterminator="\n")
+        rows.writerow(HEADER)
+        rows.writerows(zip(*columns, self.label.tolist(), strict=True))
+        return out.getvalue()
