@@ -24,6 +24,21 @@ class Batch:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def without_tombstones(self) -> "Batch":
+        """The records that have a value."""
+        if None not in self.values:
+            return self
+        kept = [i for i, value in enumerate(self.values) if value is not None]
+        return Batch(
+            self.topic,
+            [self.partitions[i] for i in kept],
+            [self.offsets[i] for i in kept],
+            [self.timestamps[i] for i in kept],
+            [self.keys[i] for i in kept],
+            [self.values[i] for i in kept],
+            [self.headers[i] for i in kept],
+        )
+
     def next_offsets(self) -> dict[int, int]:
         """For each partition the offset to commit: one past the last record, whatever became of it."""
         # offsets rise within a partition, so the last one written wins

@@ -1,7 +1,19 @@
 """Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
 
+from scoring.decoding import Decoded
 from scoring.errors import ArtifactError, InvalidEvent, MissingExtra
+from scoring.reasons import LEVELS
 from scoring.scorer import Scorer
-from scoring.verdicts import Contribution, Verdict
+from scoring.verdicts import Contribution, Scored, Verdict
 
-__all__ = ["ArtifactError", "Contribution", "InvalidEvent", "MissingExtra", "Scorer", "Verdict"]
+__all__ = [
+    "LEVELS",
+    "ArtifactError",
+    "Contribution",
+    "Decoded",
+    "InvalidEvent",
+    "MissingExtra",
+    "Scored",
+    "Scorer",
+    "Verdict",
+]
