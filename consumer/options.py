@@ -3,12 +3,14 @@
 import inspect
 from collections.abc import Callable
 from enum import EnumType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from consumer.settings import Settings
+
+_UNITS: Final = frozenset({"BYTES", "MS", "PORT", "RATIO", "SECONDS"})
 
 
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,13 +46,12 @@ def _flags(name: str, kind: Any) -> list[str]:
 
 
 def _metavar(name: str, field: FieldInfo) -> str | None:
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else None
-    if isinstance(field.annotation, EnumType):
-        choices = tuple(field.annotation)
-    if choices:
-        return "|".join(map(str, choices))
-    special = {"kafka": "PROP=VALUE", "artifacts": "DIR", "config": "FILE", "slot": "N"}
-    return "" if field.annotation is bool else special.get(name, name.rsplit("_", 1)[-1].upper())
+    kind: Any = field.annotation
+    if isinstance(kind, EnumType) or get_origin(kind) is Literal:
+        return "|".join(str(choice) for choice in get_args(kind) or list(kind))
+    special = {"kafka": "PROP=VALUE", "artifacts": "DIR", "config": "FILE", "manifest_sha256": "HEX"}
+    last = name.rsplit("_", 1)[-1].upper()
+    return "" if kind is bool else special.get(name, last if last in _UNITS or kind is str else "N")
 
 
 def _help(field: FieldInfo) -> str:

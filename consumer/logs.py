@@ -1,0 +1,52 @@
+"""Logs for machines: one JSON object a line on stderr. No payloads, and none of what an exception may quote of one."""
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+from consumer.errors import DeliveryError, UndeliveredError, WorkerError
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_QUOTED: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
+"""Exceptions whose words are known to hold no payload. Of others (ValueError quotes what it could not read) only the
+type and the place are logged."""
+
+
+def configure(level: str, stream: TextIO | None = None) -> None:
+    """Send the logs of this process, Python's warnings among them, to `stream` (default: stderr) from `level` up."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.captureWarnings(capture=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class JsonFormatter(logging.Formatter):
+    """time (UTC), level, logger, message, then whatever came as `extra`; an exception as one field."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+        if record.exc_info and record.exc_info[1] is not None:
+            entry["exception"] = _exception(record.exc_info[1])
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+def _exception(error: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)
+    said = {"message": str(error)} if isinstance(error, _QUOTED) else {}
+    return {
+        "type": type(error).__name__,
+        **said,
+        "stack": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }

@@ -1,0 +1,189 @@
+"""What /metrics says, fed once a committed batch: `observe()` for each event would cost 0.75 µs an event.
+
+Every metric's name, kind and help stand in the tables below. Nothing is registered globally: two instances never meet.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+
+from consumer.records import Tally
+
+OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
+LEVELS: Final = ("Low", "Medium", "High")
+STAGES: Final = ("decode", "score", "encode", "publish", "commit")
+CODES: Final = ("not_json", "not_an_object", "too_deep", "wrong_type", "out_of_range", "bad_date", "too_large")
+
+COUNTERS: Final = {
+    "session_scorer_events": "Events read and committed, by what became of them.",
+    "session_scorer_results": "Results committed, by risk level.",
+    "session_scorer_dead_letters": "Dead letters committed, by code.",
+    "session_scorer_imputed_fields": "Gaps of scored events that were filled, by field.",
+    "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
+    "session_scorer_transactions": "Transactions (at-least-once: commits), by how they ended.",
+    "session_scorer_events_never_seen": "Events deleted before they were read, passed over by --on-gap continue.",
+}
+HISTOGRAMS: Final = {
+    "session_scorer_batch_events": "Events in a committed batch.",
+    "session_scorer_stage_seconds": "Seconds that a batch spent in a stage.",
+    "session_scorer_latency_seconds": "Seconds from an event's Kafka timestamp to its result's commit.",
+    "session_scorer_anomaly_score": "Scores of committed results.",
+}
+GAUGES: Final = {
+    "session_scorer_consumer_lag": "Records between the committed offset and the end, for partitions assigned here.",
+    "session_scorer_model_info": "1, labelled with the artifact set that scores.",
+}
+
+BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+STAGE_BUCKETS: Final = (1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+LATENCY_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+SCORE_BUCKETS: Final = tuple(round(0.05 * i, 2) for i in range(1, 21))
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts by upper bound (inclusive, as Prometheus has it) and the sum of what was seen."""
+
+    bounds: Sequence[float]
+    total: float = 0.0
+    counts: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = np.zeros(len(self.bounds) + 1, dtype=np.int64)
+
+    def add(self, values: ArrayLike) -> None:
+        """See each of the values."""
+        array = np.asarray(values, dtype=np.float64)
+        self.counts += np.bincount(np.searchsorted(self.bounds, array, side="left"), minlength=len(self.counts))
+        self.total += float(array.sum())
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """As the exposition wants them: cumulative, the last one +Inf."""
+        names = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
+        return list(zip(names, np.cumsum(self.counts).tolist(), strict=True))
+
+
+class Metrics:
+    """What the worker tells of its batches, read by any thread through `registry`.
+
+    `fields` are the fields that can be imputed, `categories` those that can be unseen: they start at 0. `clock` gives
+    seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        sha256: str,
+        fields: Iterable[str] = (),
+        categories: Iterable[str] = (),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
+        self._model = (version, sha256)
+        self._lock = threading.Lock()
+        self._events = Counter(dict.fromkeys(OUTCOMES, 0))
+        self._results = Counter(dict.fromkeys(LEVELS, 0))
+        self._dead_letters = Counter(dict.fromkeys(CODES, 0))
+        self._imputed = Counter(dict.fromkeys(fields, 0))
+        self._unseen = Counter(dict.fromkeys(categories, 0))
+        self._transactions = Counter({"committed": 0, "aborted": 0})
+        self._never_seen: Counter[tuple[str, str]] = Counter()
+        self._lag: dict[str, dict[int, int]] = {}
+        self._batch = Histogram(BATCH_BUCKETS)
+        self._stages = {stage: Histogram(STAGE_BUCKETS) for stage in STAGES}
+        self._latency = Histogram(LATENCY_BUCKETS)
+        self._scores = Histogram(SCORE_BUCKETS)
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+
+    def committed(self, tally: Tally) -> None:
+        """A batch is committed."""
+        outcomes = {"scored": tally.scored, "dead_lettered": tally.dead_lettered, "skipped": tally.skipped}
+        latencies = np.maximum(self._clock() * 1000 - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
+        with self._lock:
+            self._events.update(outcomes)
+            self._results.update(tally.levels)
+            self._dead_letters.update(tally.dead_letter_codes)
+            self._imputed.update(tally.imputed)
+            self._unseen.update(tally.unseen)
+            self._transactions["committed"] += 1
+            self._batch.add([sum(outcomes.values())])
+            self._latency.add(latencies)
+            self._scores.add(tally.scores)
+            for stage, seconds in tally.stage_seconds.items():
+                self._stages.setdefault(stage, Histogram(STAGE_BUCKETS)).add([seconds])
+
+    def aborted(self) -> None:
+        """A transaction came to nothing."""
+        with self._lock:
+            self._transactions["aborted"] += 1
+
+    def lag(self, topic: str, partitions: Mapping[int, int]) -> None:
+        """The lag of every partition assigned now; those not named are no longer ours."""
+        with self._lock:
+            self._lag[topic] = dict(partitions)
+
+    def never_seen(self, topic: str, partition: int, records: int) -> None:
+        """Records that were deleted before they were read."""
+        with self._lock:
+            self._never_seen[topic, str(partition)] += records
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus_client's registry asks for: all of it, as of one moment."""
+        with self._lock:
+            return iter([*self._counters(), *self._histograms(), *self._gauges()])
+
+    def _counters(self) -> Iterator[Metric]:
+        yield _counter("session_scorer_events", "outcome", self._events)
+        yield _counter("session_scorer_results", "risk_level", self._results)
+        yield _counter("session_scorer_dead_letters", "code", self._dead_letters)
+        yield _counter("session_scorer_imputed_fields", "field", self._imputed)
+        yield _counter("session_scorer_unseen_categories", "field", self._unseen)
+        yield _counter("session_scorer_transactions", "outcome", self._transactions)
+        name = "session_scorer_events_never_seen"
+        family = CounterMetricFamily(name, COUNTERS[name], labels=("topic", "partition"))
+        for labels, count in self._never_seen.items():
+            family.add_metric(labels, count)
+        yield family
+
+    def _histograms(self) -> Iterator[Metric]:
+        yield _histogram("session_scorer_batch_events", self._batch)
+        name = "session_scorer_stage_seconds"
+        family = HistogramMetricFamily(name, HISTOGRAMS[name], labels=("stage",))
+        for stage, histogram in self._stages.items():
+            family.add_metric([stage], histogram.buckets(), histogram.total)
+        yield family
+        yield _histogram("session_scorer_latency_seconds", self._latency)
+        yield _histogram("session_scorer_anomaly_score", self._scores)
+
+    def _gauges(self) -> Iterator[Metric]:
+        name = "session_scorer_consumer_lag"
+        family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
+        for topic, partitions in self._lag.items():
+            for partition, records in partitions.items():
+                family.add_metric([topic, str(partition)], records)
+        yield family
+        name = "session_scorer_model_info"
+        info = GaugeMetricFamily(name, GAUGES[name], labels=("version", "sha256"))
+        info.add_metric(self._model, 1)
+        yield info
+
+
+def _counter(name: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, COUNTERS[name], labels=(label,))
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
+
+
+def _histogram(name: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(name, HISTOGRAMS[name], histogram.buckets(), histogram.total)

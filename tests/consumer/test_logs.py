@@ -1,0 +1,67 @@
+"""Log lines: one JSON object each, and nothing of an event in them."""
+
+import io
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from consumer import logs
+from consumer.errors import WorkerError
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    yield stream
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_an_object_with_time_level_logger_and_what_came_along(stream: io.StringIO) -> None:
+    logging.getLogger("consumer.x").warning("batch of %d\nslow", 3, extra={"partition": 4, "path": io})
+    [line] = lines(stream)
+    assert line.pop("time").endswith("Z")
+    assert line.pop("path").startswith("<module")
+    assert line == {"level": "warning", "logger": "consumer.x", "message": "batch of 3\nslow", "partition": 4}
+
+
+def test_what_is_below_the_level_is_not_logged(stream: io.StringIO) -> None:
+    logging.getLogger("consumer.x").debug("quiet")
+    assert lines(stream) == []
+
+
+def test_an_exception_is_one_field_without_what_it_quotes(stream: io.StringIO) -> None:
+    try:
+        float("user_198")
+    except ValueError:
+        logging.getLogger("consumer.x").exception("it failed")
+    [line] = lines(stream)
+    assert line["exception"]["type"] == "ValueError"
+    assert line["exception"]["stack"][0].endswith("test_an_exception_is_one_field_without_what_it_quotes")
+    assert "user_198" not in stream.getvalue()
+
+
+def test_our_own_errors_keep_their_words(stream: io.StringIO) -> None:
+    logging.getLogger("consumer.x").error("it failed", exc_info=WorkerError("the broker is gone"))
+    assert lines(stream)[0]["exception"]["message"] == "the broker is gone"
+
+
+def test_pythons_warnings_are_log_lines_too(stream: io.StringIO) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn("old", UserWarning, stacklevel=1)
+    assert "old" in lines(stream)[0]["message"]

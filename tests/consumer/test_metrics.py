@@ -1,0 +1,168 @@
+"""What a scrape reads, by Prometheus' own text parser."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client.exposition import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.metrics import Histogram, Metrics
+from consumer.records import Tally
+
+NOW = 1_800_000_000.0
+
+
+def tally(**changes: Any) -> Tally:
+    values: dict[str, Any] = {
+        "scored": 3,
+        "dead_lettered": 1,
+        "skipped": 1,
+        "levels": {"Low": 2, "High": 1},
+        "dead_letter_codes": {"wrong_type": 1},
+        "imputed": {"device_motion": 2},
+        "unseen": {"language": 1},
+        "scores": np.array([0.05, 0.051, 1.0]),
+        "timestamps": np.array([NOW * 1000 - 3, NOW * 1000 + 5000], dtype=np.int64),
+        "stage_seconds": {"decode": 0.001, "score": 0.002, "encode": 0.0, "publish": 0.2, "commit": 20.0},
+        "dead_letter_flags": [False, True, False, False],
+    }
+    return Tally(**(values | changes))
+
+
+def metrics() -> Metrics:
+    return Metrics("v1", "abc", ("device_motion", "time_on_page"), ("language",), clock=lambda: NOW)
+
+
+def samples(of: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(generate_latest(of.registry).decode())
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
+
+
+def value(of: Metrics, name: str, **labels: str) -> float:
+    return samples(of)[name, frozenset(labels.items())]
+
+
+def test_what_is_known_beforehand_starts_at_zero() -> None:
+    fresh = samples(metrics())
+    for name, label, values in [
+        ("events", "outcome", ("scored", "dead_lettered", "skipped")),
+        ("results", "risk_level", ("Low", "Medium", "High")),
+        ("dead_letters", "code", ("not_json", "wrong_type", "bad_date", "too_large")),
+        ("imputed_fields", "field", ("device_motion", "time_on_page")),
+        ("unseen_categories", "field", ("language",)),
+        ("transactions", "outcome", ("committed", "aborted")),
+    ]:
+        for known in values:
+            assert fresh[f"session_scorer_{name}_total", frozenset({(label, known)})] == 0
+    for stage in ("decode", "score", "encode", "publish", "commit"):
+        assert fresh["session_scorer_stage_seconds_count", frozenset({("stage", stage)})] == 0
+
+
+def test_every_metric_of_the_contract_is_there_with_its_kind() -> None:
+    families = {f.name: f.type for f in text_string_to_metric_families(generate_latest(metrics().registry).decode())}
+    assert {name: kind for name, kind in families.items() if name.startswith("session_scorer_")} == {
+        "session_scorer_events": "counter",
+        "session_scorer_results": "counter",
+        "session_scorer_dead_letters": "counter",
+        "session_scorer_batch_events": "histogram",
+        "session_scorer_stage_seconds": "histogram",
+        "session_scorer_latency_seconds": "histogram",
+        "session_scorer_anomaly_score": "histogram",
+        "session_scorer_consumer_lag": "gauge",
+        "session_scorer_imputed_fields": "counter",
+        "session_scorer_unseen_categories": "counter",
+        "session_scorer_transactions": "counter",
+        "session_scorer_events_never_seen": "counter",
+        "session_scorer_model_info": "gauge",
+    }
+    assert value(metrics(), "session_scorer_model_info", version="v1", sha256="abc") == 1
+
+
+def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
+    seen = metrics()
+    seen.committed(tally())
+    seen.committed(tally())
+    assert value(seen, "session_scorer_events_total", outcome="scored") == 6
+    assert value(seen, "session_scorer_events_total", outcome="skipped") == 2
+    assert value(seen, "session_scorer_results_total", risk_level="High") == 2
+    assert value(seen, "session_scorer_results_total", risk_level="Medium") == 0
+    assert value(seen, "session_scorer_dead_letters_total", code="wrong_type") == 2
+    assert value(seen, "session_scorer_imputed_fields_total", field="device_motion") == 4
+    assert value(seen, "session_scorer_unseen_categories_total", field="language") == 2
+    assert value(seen, "session_scorer_transactions_total", outcome="committed") == 2
+
+
+def test_a_code_that_was_not_foreseen_is_counted_too() -> None:
+    seen = metrics()
+    seen.committed(tally(dead_letter_codes={"brand_new": 4}))
+    assert value(seen, "session_scorer_dead_letters_total", code="brand_new") == 4
+
+
+def test_an_aborted_transaction_moves_nothing_else() -> None:
+    seen, before = metrics(), samples(metrics())
+    seen.aborted()
+    name = ("session_scorer_transactions_total", frozenset({("outcome", "aborted")}))
+    own = {key: number for key, number in samples(seen).items() if key[0].startswith("session_scorer_")}
+    assert {key: number for key, number in own.items() if number != before[key]} == {name: 1}
+
+
+def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
+    seen = metrics()
+    seen.committed(tally())
+    assert value(seen, "session_scorer_anomaly_score_bucket", le="0.05") == 1
+    assert value(seen, "session_scorer_anomaly_score_bucket", le="0.1") == 2
+    assert value(seen, "session_scorer_anomaly_score_bucket", le="1.0") == 3
+    assert value(seen, "session_scorer_anomaly_score_count") == 3
+    assert value(seen, "session_scorer_anomaly_score_sum") == pytest.approx(1.101)
+    assert value(seen, "session_scorer_batch_events_bucket", le="5.0") == 1
+    assert value(seen, "session_scorer_stage_seconds_bucket", stage="commit", le="10.0") == 0
+    assert value(seen, "session_scorer_stage_seconds_bucket", stage="commit", le="+Inf") == 1
+
+
+def test_an_event_from_the_future_has_no_negative_latency() -> None:
+    seen = metrics()
+    seen.committed(tally())
+    assert value(seen, "session_scorer_latency_seconds_count") == 2
+    assert value(seen, "session_scorer_latency_seconds_bucket", le="0.001") == 1
+    assert value(seen, "session_scorer_latency_seconds_sum") == pytest.approx(0.003)
+
+
+def test_a_batch_without_a_scored_event_is_a_batch() -> None:
+    seen = metrics()
+    none = np.array([], dtype=np.int64)
+    seen.committed(tally(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
+    assert value(seen, "session_scorer_anomaly_score_count") == 0
+    assert value(seen, "session_scorer_batch_events_count") == 1
+
+
+def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_told() -> None:
+    seen = metrics()
+    seen.lag("sessions", {0: 5, 1: 7})
+    seen.lag("sessions", {1: 3})
+    assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="1") == 3
+    assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
+
+
+def test_events_that_retention_took_are_counted_by_partition() -> None:
+    seen = metrics()
+    seen.never_seen("sessions", 2, 40)
+    seen.never_seen("sessions", 2, 2)
+    assert value(seen, "session_scorer_events_never_seen_total", topic="sessions", partition="2") == 42
+
+
+def test_two_instances_share_nothing() -> None:
+    one, other = metrics(), metrics()
+    one.committed(tally())
+    assert value(other, "session_scorer_events_total", outcome="scored") == 0
+
+
+def test_a_histogram_agrees_with_a_count_by_hand() -> None:
+    random = np.random.default_rng(1)
+    values = random.uniform(0, 12, 1000).round(1)
+    histogram = Histogram((1, 2.5, 10))
+    histogram.add(values[:400])
+    histogram.add(values[400:])
+    by_hand = [int((values <= bound).sum()) for bound in (1, 2.5, 10)]
+    assert histogram.buckets() == list(zip(["1.0", "2.5", "10.0", "+Inf"], [*by_hand, 1000], strict=True))
+    assert histogram.total == pytest.approx(float(values.sum()))

@@ -1,0 +1,193 @@
+"""Where settings come from, which place wins, and what is said when one is wrong."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from consumer import properties
+from consumer.settings import Delivery, Settings, SettingsError, known, load, shown
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
+            monkeypatch.delenv(name)
+
+
+def file(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "settings.toml"
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def refused(given: dict[str, object] | None = None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(given)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_without_a_word_the_defaults_hold() -> None:
+    settings = load()
+    assert settings.bootstrap_servers == "localhost:9092"
+    assert settings.delivery is Delivery.EXACTLY_ONCE
+    assert settings.metrics_host == "127.0.0.1"
+    assert settings.kafka == {}
+
+
+def test_command_line_beats_environment_beats_file_beats_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(tmp_path, 'group_id = "file"\ninput_topic = "file"\nresults_topic = "file-results"')
+    monkeypatch.setenv("SESSION_SCORER_GROUP_ID", "environment")
+    monkeypatch.setenv("SESSION_SCORER_INPUT_TOPIC", "environment")
+    settings = load({"config": path, "group_id": "command-line", "input_topic": None})
+    assert (settings.group_id, settings.input_topic) == ("command-line", "environment")
+    assert (settings.results_topic, settings.alerts_topic) == ("file-results", "session-alerts")
+
+
+def test_the_file_can_be_named_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SCORER_CONFIG", file(tmp_path, "slot = 3"))
+    assert load().slot == 3
+
+
+def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SCORER_SLOT", "")
+    assert load().slot is None
+
+
+def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file(
+        tmp_path, '[kafka]\nsecurity.protocol = "PLAINTEXT"\n"fetch.min.bytes" = 7\nsocket.keepalive.enable = true'
+    )
+    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
+    monkeypatch.setenv("KAFKA_SASL_USERNAME", "environment")
+    settings = load({"config": path, "kafka": ["sasl.username=a=b"]})
+    assert settings.kafka == {
+        "security.protocol": "SSL",
+        "fetch.min.bytes": "7",
+        "socket.keepalive.enable": "true",
+        "sasl.username": "a=b",
+    }
+
+
+def test_kafkas_own_names_for_our_settings_count_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:1")
+    assert load().bootstrap_servers == "kafka:1"
+    monkeypatch.setenv("SESSION_SCORER_BOOTSTRAP_SERVERS", "own:1")
+    assert load().bootstrap_servers == "own:1"
+    assert load({"kafka": ["bootstrap.servers=given:1"]}).bootstrap_servers == "given:1"
+    settings = load({"bootstrap_servers": "option:1", "kafka": ["bootstrap.servers=given:1"]})
+    assert (settings.bootstrap_servers, settings.kafka) == ("option:1", {})
+
+
+def test_variables_that_merely_begin_like_kafkas_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = (
+        "HOME",
+        "OPTS",
+        "HEAP_OPTS",
+        "VERSION",
+        "LISTENERS",
+        "NODE_ID",
+        "PORT_9092_TCP_ADDR",
+        "DEBUG",
+        "LOG4J_OPTS",
+    )
+    for name in others:
+        monkeypatch.setenv(f"KAFKA_{name}", "x")
+    assert load().kafka == {}
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "security.protocol"),
+        ("KAFKA_LOG__LEVEL", "log_level"),
+        ("KAFKA_A___B_C", "a-b.c"),
+    ],
+)
+def test_kafka_variables_are_spelled_as_its_image_spells_them(variable: str, name: str) -> None:
+    assert properties.property_name(variable) == name
+    assert properties.variable_name(name) == variable
+
+
+def test_an_unknown_name_in_the_file_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
+    path = file(tmp_path, 'bootstrap_server = "x"')
+    assert refused({"config": path}) == (
+        f"bootstrap_server ({path}): there is no such setting; the nearest is bootstrap_servers"
+    )
+
+
+def test_an_unknown_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SCORER_INPT_TOPIC", "x")
+    assert refused() == (
+        "SESSION_SCORER_INPT_TOPIC (environment): there is no such setting; the nearest is SESSION_SCORER_INPUT_TOPIC"
+    )
+
+
+def test_a_wrong_value_is_told_by_its_place_and_what_was_expected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert refused({"metrics_port": "x"}) == "--metrics-port: expected a whole number from 0 to 65535"
+    assert refused({"delivery": "x"}) == "--delivery: expected exactly-once or at-least-once"
+    assert refused({"breaker_ratio": "2"}) == "--breaker-ratio: expected a number above 0 up to 1"
+    path = file(tmp_path, 'on_gap = "x"')
+    assert refused({"config": path}) == f"on_gap ({path}): expected stop or continue"
+    monkeypatch.setenv("SESSION_SCORER_CREATE_TOPICS", "maybe")
+    assert refused() == "SESSION_SCORER_CREATE_TOPICS (environment): expected true or false"
+
+
+def test_all_that_is_wrong_stands_in_one_line() -> None:
+    message = refused({"metrics_port": "x", "manifest_sha256": "abc"})
+    assert "--metrics-port" in message
+    assert "--manifest-sha256: expected a SHA-256 in 64 hex digits" in message
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "x" * 250, "größe"])
+def test_a_name_that_no_topic_can_have_is_refused(name: str) -> None:
+    assert "--input-topic: expected the name of a topic" in refused({"input_topic": name})
+
+
+def test_a_topic_may_serve_one_purpose_only() -> None:
+    message = refused({"results_topic": "sessions"})
+    assert message == "input_topic and results_topic are the same topic: each needs its own"
+
+
+def test_a_file_that_is_not_there_or_no_toml_is_one_line(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in refused({"config": str(tmp_path / "none.toml")})
+    assert "is not TOML" in refused({"config": file(tmp_path, "a = \n")})
+    assert "expected a table" in refused({"config": file(tmp_path, "kafka = 1")})
+
+
+def test_properties_on_which_delivery_stands_are_refused_unless_they_say_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load({"kafka": ["enable.auto.commit=False"]}).kafka == {}
+    message = refused({"kafka": ["enable.auto.commit=true"]})
+    assert message == "-X enable.auto.commit is the consumer's own: it sets this to false itself"
+    monkeypatch.setenv("KAFKA_ISOLATION_LEVEL", "read_uncommitted")
+    assert refused().startswith("KAFKA_ISOLATION_LEVEL (environment) is the consumer's own")
+
+
+def test_a_property_without_a_value_is_refused_without_repeating_it() -> None:
+    assert "hunter2" not in refused({"kafka": ["hunter2"]})
+
+
+def test_no_secret_is_ever_shown() -> None:
+    given = ["sasl.password=hunter2", "ssl.key.pem=hunter2", "sasl.oauthbearer.config=hunter2", "new.property=hunter2"]
+    settings = load({"kafka": [*given, "sasl.username=me", "ssl.key.location=/k"]})
+    assert settings.kafka["sasl.password"] == "hunter2"
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in str(shown(settings))
+    assert shown(settings)["kafka"]["sasl.username"] == "me"
+    assert shown(settings)["kafka"]["ssl.key.location"] == "/k"
+    message = refused({"kafka": ["sasl.password=hunter2", "transactional.id=hunter2"], "metrics_port": "hunter2"})
+    assert "hunter2" not in message
+
+
+def test_every_setting_has_words_of_its_own() -> None:
+    assert known() == frozenset(Settings.model_fields)
+    assert all(field.description for field in Settings.model_fields.values())
