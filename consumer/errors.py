@@ -9,27 +9,27 @@ class DeliveryError(Exception):
     """A call to the broker failed. Its kind says what must follow; the message says what the broker said."""
 
 
-class Retriable(DeliveryError):
+class RetriableError(DeliveryError):
     """The same call, made again, may pass."""
 
 
-class MustAbort(DeliveryError):
+class MustAbortError(DeliveryError):
     """The transaction cannot be committed: abort it, go back to the committed offsets, begin anew."""
 
 
-class Unanswered(DeliveryError):
+class UnansweredError(DeliveryError):
     """The call timed out, so nobody knows whether it took effect: only a new producer of the same id can find out."""
 
 
-class Fatal(DeliveryError):
+class FatalError(DeliveryError):
     """The producer is past use: only a new one can go on."""
 
 
-class Fenced(Fatal):
+class FencedError(FatalError):
     """Another producer has taken this one's transactional id, or the broker gave it up for dead."""
 
 
-class Refused(DeliveryError):
+class RefusedError(DeliveryError):
     """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
 
 

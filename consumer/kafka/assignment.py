@@ -1,0 +1,182 @@
+"""Which partitions are this worker's, and where in each to read: what a rebalance gives and takes, and the way back.
+
+librdkafka swallows what a callback raises and moves on (9 messages lost in a trial), so the callbacks here only note
+an error; `Source.poll` raises it before it hands anything out.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.errors import calling, classify
+from consumer.kafka.positions import Gap, gap
+from consumer.patience import Patience
+
+_log = logging.getLogger(__name__)
+
+_ASK_SECONDS = 5.0  # how long one question to the broker may take before it is asked again
+_NOT_YET = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What is read, for which group, and whether to go on where retention took records before they were read."""
+
+    group_id: str
+    topic: str
+    continue_on_gap: bool = False
+
+
+class Assignment:
+    """The partitions of one consumer. A partition is astray from `rewind` until it stands at its committed offset."""
+
+    def __init__(
+        self, consumer: Consumer, subscription: Subscription, patience: Patience, *, cooperative: bool
+    ) -> None:
+        self._consumer = consumer
+        self._topic = subscription.topic
+        self._cooperative = cooperative
+        self._continue_on_gap = subscription.continue_on_gap
+        self._patience = patience
+        self._places: dict[int, tuple[int, int]] = {}  # partition -> its committed offset (< 0: none), where to start
+        self._next: dict[int, int] = {}  # partition -> one past the last offset handed out
+        self._astray: set[int] = set()
+        self._astray_since = 0.0
+        self._taken: set[int] = set()  # taken away since the last `settle`
+        self._gaps: list[Gap] = []
+        self.failure: WorkerError | None = None
+
+    def join(self) -> None:
+        """Subscribes; partitions come and go while the consumer is polled."""
+        self._consumer.subscribe([self._topic], on_assign=self._given, on_revoke=self._revoked, on_lost=self._lost)
+
+    def rewind(self) -> None:
+        """All partitions go back to their committed offsets before anything of them is handed out again."""
+        self._send_back(self._places)
+
+    def settle(self) -> None:
+        """Begins a poll: brings back what is astray, as far as the broker answers. Raises WorkerError past patience."""
+        self._taken.clear()
+        if not self._astray:
+            return
+        try:
+            self._go_back()
+        except (RetriableError, UnansweredError, MustAbortError) as error:
+            if time.monotonic() - self._astray_since > self._patience.seconds:
+                raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
+
+    def trusted(self, messages: list[Message]) -> list[Message]:
+        """Without the records of partitions that were taken away meanwhile, or are still astray."""
+        self._send_back(self._taken & self._places.keys())  # taken and given back: which of its records came when?
+        unsure = self._taken | self._astray
+        return [message for message in messages if message.partition() not in unsure] if unsure else messages
+
+    def handed_out(self, next_offsets: dict[int, int]) -> None:
+        """Notes how far reading has come."""
+        self._next |= next_offsets
+
+    def overtaken(self, partition: int) -> None:
+        """The broker no longer has the offset that was to be read next: going back finds out what is lost."""
+        self._send_back({partition} & self._places.keys())
+
+    def take_gaps(self) -> list[Gap]:
+        """The gaps passed since the last call."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
+
+    def lag(self) -> dict[int, int]:
+        """For each partition the records between here and its end, as far as the last fetch told."""
+        lags = {}
+        for partition, (_, start) in self._places.items():
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+            if high >= 0:
+                lags[partition] = max(0, high - self._next.get(partition, max(start, low, 0)))
+        return lags
+
+    # -- callbacks, called from within the consumer's poll: they never raise --------------------------------------
+
+    def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        numbers = [partition.partition for partition in partitions]
+        try:
+            places = self._patience.insist(lambda: self._look_up(numbers), (RetriableError, UnansweredError))
+            starts = [TopicPartition(self._topic, number, start) for number, (_, start) in places.items()]
+            if self._cooperative:
+                consumer.incremental_assign(starts)
+            else:
+                consumer.assign(starts)
+        except (DeliveryError, KafkaException) as error:
+            self.failure = WorkerError(f"could not begin to read {self._topic}: {error}")
+        except WorkerError as error:
+            self.failure = error
+        else:
+            self._places |= places
+            _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
+
+    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
+
+    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        _log.warning("partitions lost", extra={"topic": self._topic, "partitions": self._forget(partitions)})
+
+    def _forget(self, partitions: list[TopicPartition]) -> list[int]:
+        numbers = sorted(partition.partition for partition in partitions)
+        for number in numbers:
+            self._places.pop(number, None)
+            self._next.pop(number, None)
+        self._astray.difference_update(numbers)
+        self._taken.update(numbers)
+        return numbers
+
+    # -- positions -----------------------------------------------------------------------------------------------
+
+    def _send_back(self, partitions: Iterable[int]) -> None:
+        if not self._astray:
+            self._astray_since = time.monotonic()
+        self._astray.update(partitions)
+
+    def _go_back(self) -> None:
+        for partition, (committed, start) in self._look_up(sorted(self._astray)).items():
+            try:
+                self._consumer.seek(TopicPartition(self._topic, partition, start))
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if error.code() not in _NOT_YET:
+                    raise classify(error, f"go back to offset {start} of partition {partition}") from exception
+                raise RetriableError(f"partition {partition} is not ready to go back") from exception
+            self._places[partition] = (committed, start)
+            self._next.pop(partition, None)
+            self._astray.discard(partition)
+
+    def _look_up(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+        wanted = [TopicPartition(self._topic, partition) for partition in partitions]
+        doing = "read the committed offsets"
+        places = {}
+        for answer in calling(doing, lambda: self._consumer.committed(wanted, _ASK_SECONDS)):
+            if answer.error is not None:
+                raise classify(answer.error, doing)
+            places[answer.partition] = (answer.offset, self._start(answer.partition, answer.offset))
+        return places
+
+    def _start(self, partition: int, committed: int) -> int:
+        if committed < 0:  # a new group begins with the oldest event
+            return OFFSET_BEGINNING
+        known = self._places.get(partition)
+        position = known[1] if known is not None and known[0] == committed else committed
+        asked = TopicPartition(self._topic, partition)
+        low, high = calling(
+            "ask for the oldest and newest offsets", lambda: self._consumer.get_watermark_offsets(asked, _ASK_SECONDS)
+        )
+        found = gap(self._topic, partition, position, low, high)
+        return position if found is None else self._pass(found)
+
+    def _pass(self, found: Gap) -> int:
+        if not self._continue_on_gap:
+            raise WorkerError(str(found))
+        if found not in self._gaps:
+            _log.warning("went on past a gap", extra={"gap": str(found), "records": found.never_seen})
+            self._gaps.append(found)
+        return found.low

@@ -1,0 +1,186 @@
+"""The input: batches of events, read committed, from where the group left off."""
+
+import logging
+import math
+import time
+from typing import cast
+
+import msgspec
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
+
+from consumer.batching import Gathering, Limits
+from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.assignment import Assignment, Subscription
+from consumer.kafka.client import open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.membership import is_member
+from consumer.kafka.positions import Gap
+from consumer.patience import Patience
+from consumer.records import Batch, Headers
+
+_log = logging.getLogger(__name__)
+
+# Said now and then while brokers and group members come and go; librdkafka mends these by itself.
+_PASSING = {
+    KafkaError._PARTITION_EOF,
+    KafkaError._TIMED_OUT,
+    KafkaError._MAX_POLL_EXCEEDED,  # the group has gone on without us; the next poll joins it again
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.ILLEGAL_GENERATION,
+}
+
+
+class Source:
+    """One member of the consumer group.
+
+    After `rewind` nothing is handed out of a partition until it is read from its committed offset again. Raises
+    WorkerError from `poll` when reading cannot go on, with the one line that says why.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        subscription: Subscription,
+        limits: Limits,
+        patience: Patience | None = None,
+    ) -> None:
+        self._topic = subscription.topic
+        self._group_id = subscription.group_id
+        self._limits = limits
+        self._last_answer = -math.inf
+        self._fatal: WorkerError | None = None
+        callbacks = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
+        self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
+        self._assignment = Assignment(
+            self._consumer,
+            subscription,
+            patience or Patience(seconds=60.0),
+            cooperative=connection.cooperative,
+        )
+        self._assignment.join()
+
+    def poll(self, wait: float) -> Batch | None:
+        """The next batch, or None when no event came within `wait` seconds."""
+        self._assignment.settle()
+        gathering = Gathering(self._limits, time.monotonic)
+        messages = self._consume(1, wait)
+        gathering.add(len(messages), sum(map(len, messages)))
+        while messages and (room := gathering.room()):
+            more = self._consume(room, gathering.time_left())
+            gathering.add(len(more), sum(map(len, more)))
+            messages += more
+            if len(more) < room:  # that is all there was, and the oldest has waited long enough
+                break
+        return self._batch(self._assignment.trusted(messages))
+
+    def rewind(self) -> None:
+        """Everything handed out and not committed will come again."""
+        self._assignment.rewind()
+
+    def group(self) -> bytes:
+        """Who commits: this member in this generation. Raises MustAbortError when the group has put it out."""
+        metadata = cast("bytes", self._consumer.consumer_group_metadata())
+        if not is_member(metadata):
+            raise MustAbortError(f"this worker is not a member of group {self._group_id} at the moment")
+        return metadata
+
+    def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        """Commits offsets by themselves, for delivery without transactions. Raises DeliveryError."""
+        offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
+        doing = f"commit offsets of {topic}"
+        answers = calling(doing, lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+        for answer in answers or []:
+            if answer.error is not None:
+                raise classify(answer.error, f"{doing}, partition {answer.partition}")
+
+    def joined(self) -> bool:
+        """Whether the group has this worker as a member."""
+        return is_member(cast("bytes", self._consumer.consumer_group_metadata()))
+
+    def silent_seconds(self) -> float:
+        """How long ago any broker last answered; infinity when none ever has."""
+        return time.monotonic() - self._last_answer
+
+    def lag(self) -> dict[int, int]:
+        """Records between what was handed out and the end, for each partition assigned."""
+        return self._assignment.lag()
+
+    def take_gaps(self) -> list[Gap]:
+        """The gaps gone past (`--on-gap continue`) since the last call."""
+        return self._assignment.take_gaps()
+
+    def close(self) -> None:
+        """Leaves the group, so that others get the partitions at once. Commits nothing."""
+        self._consumer.close()
+
+    def _consume(self, count: int, seconds: float) -> list[Message]:
+        messages = calling("read events", lambda: self._consumer.consume(count, seconds))
+        if any(message.error() is not None for message in messages):
+            for message in messages:
+                self._judge(message)
+            messages = [message for message in messages if message.error() is None]
+        failure = self._fatal or self._assignment.failure
+        if failure is not None:
+            raise failure
+        return messages
+
+    def _judge(self, message: Message) -> None:
+        """What an error in the place of a record means: nothing, a position lost, or the end."""
+        error = message.error()
+        if error is None:
+            return
+        where = f"read {message.topic() or self._topic}, partition {message.partition()}, offset {message.offset()}"
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:
+            self._assignment.overtaken(cast("int", message.partition()))
+        elif error.code() in _PASSING or isinstance(
+            classify(error, where), RetriableError | MustAbortError | UnansweredError
+        ):
+            _log.warning("reading was interrupted", extra={"error": explain(error, where)})
+        else:
+            raise WorkerError(explain(error, where))
+
+    def _batch(self, messages: list[Message]) -> Batch | None:
+        if not messages:
+            return None
+        batch = Batch(
+            topic=self._topic,
+            partitions=cast("list[int]", [message.partition() for message in messages]),
+            offsets=cast("list[int]", [message.offset() for message in messages]),
+            timestamps=[_milliseconds(*message.timestamp()) for message in messages],
+            keys=[message.key() for message in messages],
+            values=[message.value() for message in messages],
+            headers=[cast("Headers", message.headers() or []) for message in messages],
+        )
+        self._assignment.handed_out(batch.next_offsets())
+        return batch
+
+    # -- callbacks: they never raise ------------------------------------------------------------------------------
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = WorkerError(explain(error, f"stay in group {self._group_id}"))
+        _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})
+
+    def _on_statistics(self, document: str) -> None:
+        try:
+            statistics = msgspec.json.decode(document, type=_Statistics)
+        except msgspec.MsgspecError:
+            return
+        idle = [broker.rxidle for broker in statistics.brokers.values() if broker.state == "UP" and broker.rxidle >= 0]
+        if idle:
+            self._last_answer = max(self._last_answer, time.monotonic() - min(idle) / 1e6)
+
+
+class _Broker(msgspec.Struct):
+    state: str = ""
+    rxidle: int = -1  # microseconds since it last sent anything
+
+
+class _Statistics(msgspec.Struct):
+    brokers: dict[str, _Broker] = {}
+
+
+def _milliseconds(kind: int, timestamp: int) -> int:
+    return -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp

@@ -1,0 +1,112 @@
+"""Kafka's error codes, sorted by what has to be done about them. The one table that says which is which."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.errors import (
+    DeliveryError,
+    FatalError,
+    FencedError,
+    MustAbortError,
+    RefusedError,
+    RetriableError,
+    UnansweredError,
+)
+
+T = TypeVar("T")
+
+# What no repetition mends, and what does.
+REMEDIES: dict[int, str] = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "allow this user to read the input topic and to write the output topics",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "allow this user to read as this consumer group",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+        "allow this user to write and describe transactional ids that begin with the group's name, "
+        "or use --delivery at-least-once"
+    ),
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow this user IdempotentWrite on the cluster",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "check the user name and password (-X sasl.username, sasl.password)",
+    KafkaError._AUTHENTICATION: "check the user name and password (-X sasl.username, sasl.password)",
+    KafkaError._SSL: "check the certificates (-X ssl.ca.location and its kin)",
+    KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the output topics and -X message.max.bytes",
+    KafkaError.RECORD_LIST_TOO_LARGE: "raise segment.bytes of the output topics",
+    KafkaError.INVALID_RECORD: "look at the output topics' settings (a compacted topic refuses records without a key)",
+    KafkaError.POLICY_VIOLATION: "look at the brokers' policies for the output topics",
+    KafkaError.INVALID_TIMESTAMP: "look at message.timestamp.before.max.ms of the output topics",
+    KafkaError.TOPIC_EXCEPTION: "choose another topic name",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topic, or start with --create-topics",
+    KafkaError._UNKNOWN_TOPIC: "create the topic, or start with --create-topics",
+    KafkaError._UNKNOWN_PARTITION: "create the topic's partitions",
+    KafkaError.UNSUPPORTED_VERSION: "use brokers of version 2.5 or newer, or --delivery at-least-once",
+    KafkaError._UNSUPPORTED_FEATURE: "use brokers of version 2.5 or newer, or --delivery at-least-once",
+    KafkaError.INVALID_TRANSACTION_TIMEOUT: "lower -X transaction.timeout.ms, or raise the brokers' maximum",
+    KafkaError.FENCED_INSTANCE_ID: "another worker has the same -X group.instance.id: give each its own",
+}
+
+_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+
+# The group has moved on without this worker, or is about to: what was read must be read again by whoever owns it now.
+_NOT_A_MEMBER = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError.STALE_MEMBER_EPOCH,
+    KafkaError.FENCED_MEMBER_EPOCH,
+    KafkaError._ASSIGNMENT_LOST,
+}
+
+# The consumer's calls do not say of themselves which errors pass; these do.
+_PASSING = {
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError._WAIT_COORD,
+    KafkaError._WAIT_CACHE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.CONCURRENT_TRANSACTIONS,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+}
+
+
+def explain(error: KafkaError, doing: str) -> str:
+    """One line: what was being done, what the broker said, and what to do where that is known."""
+    remedy = REMEDIES.get(error.code())
+    said = f"could not {doing}: {error.str()} ({error.name()})"
+    return said if remedy is None else f"{said}; {remedy}"
+
+
+def classify(error: KafkaError, doing: str) -> DeliveryError:
+    """The kind of `error`. What librdkafka says of it comes first, the tables above where it says nothing."""
+    return _kind(error)(explain(error, doing))
+
+
+def _kind(error: KafkaError) -> type[DeliveryError]:
+    code = error.code()
+    if code in REMEDIES:
+        return RefusedError
+    if error.txn_requires_abort() or code in _NOT_A_MEMBER:
+        return MustAbortError
+    if code in _FENCED:
+        return FencedError
+    if code == KafkaError._TIMED_OUT:  # said to be retriable, but for a commit it is no answer
+        return UnansweredError
+    if error.fatal():
+        return FatalError
+    return RetriableError if error.retriable() or code in _PASSING else FatalError
+
+
+def calling(doing: str, call: Callable[[], T]) -> T:
+    """The answer of `call`; what Kafka raises comes out as one of our own kinds."""
+    try:
+        return call()
+    except KafkaException as exception:
+        raise classify(exception.args[0], doing) from exception

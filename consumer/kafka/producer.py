@@ -1,0 +1,116 @@
+"""The output: records produced, with or without a transaction around them. One librdkafka producer, and no policy:
+what to do about each kind of error is delivery's business."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from consumer.errors import MustAbortError, RefusedError, UnansweredError
+from consumer.kafka.client import open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import calling, classify
+from consumer.records import OutRecord
+
+_log = logging.getLogger(__name__)
+
+_REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
+
+
+class KafkaProducer:
+    """Writes the output topics. Every method raises DeliveryError of the kind that says what must follow.
+
+    `seconds` bounds each call to the broker; a call that outlasts it raises UnansweredError.
+    """
+
+    def __init__(self, connection: Connection, transactional_id: str | None = None, *, seconds: float = 15.0) -> None:
+        self._seconds = seconds
+        self._failed: list[tuple[KafkaError, str]] = []
+        callbacks = {"error_cb": self._on_error, "on_delivery": self._on_report}
+        self._producer = open_client(Producer, {**connection.producer(transactional_id), **callbacks})
+
+    def init(self) -> None:
+        """Takes the transactional id: ends what an earlier producer of that id left open, and fences that producer."""
+        calling("initialise transactions", lambda: self._producer.init_transactions(self._seconds))
+
+    def begin(self) -> None:
+        """Opens a transaction. Nothing is sent yet."""
+        self._failed.clear()
+        calling("begin a transaction", self._producer.begin_transaction)
+
+    def produce(self, records: Sequence[OutRecord]) -> None:
+        """Queues all records for sending; waits while the queue is full."""
+        produce: Callable[..., None] = self._producer.produce  # its stub asks for headers wider than ours
+        done = 0
+        while done < len(records):
+            try:
+                for topic, key, value, headers, timestamp in records[done:] if done else records:
+                    produce(topic, value, key, timestamp=timestamp, headers=headers)
+                    done += 1
+            except BufferError:
+                self._make_room()
+            except KafkaException as exception:
+                raise classify(exception.args[0], f"produce to {records[done].topic}") from exception
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        """Waits until every record is delivered or has failed; raises when one failed. All reports are read then."""
+        if self._producer.flush(self._seconds):
+            raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
+        self._raise_failed()
+
+    def send_offsets(self, topic: str, next_offsets: dict[int, int], group: bytes) -> None:
+        """Makes the input's offsets part of the transaction, on behalf of the member `group`."""
+        offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
+        self._transacting(
+            "send offsets to the transaction",
+            lambda: self._producer.send_offsets_to_transaction(offsets, group, self._seconds),
+        )
+
+    def commit(self) -> None:
+        """Sends what is still queued, then commits: all of it is visible, offsets included, or none is."""
+        self._transacting("commit the transaction", lambda: self._producer.commit_transaction(self._seconds))
+
+    def abort(self) -> None:
+        """Gives the transaction up: nothing of it will be seen."""
+        calling("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
+
+    def drop(self) -> None:
+        """Lets go of the producer and of what it has not sent; it must not be used after."""
+        self._producer.purge()
+        self._producer.poll(0)
+        del self._producer
+
+    def _transacting(self, doing: str, call: Callable[[], None]) -> None:
+        try:
+            calling(doing, call)
+        except MustAbortError:
+            self._raise_failed()  # a record that failed is the reason, and says more than its transaction does
+            raise
+        self._raise_failed()
+
+    def _make_room(self) -> None:
+        """The queue is full: waits until some of it is delivered."""
+        queued = len(self._producer)
+        deadline = time.monotonic() + self._seconds
+        while len(self._producer) >= queued:
+            if time.monotonic() > deadline:
+                raise MustAbortError(f"the queue is full, and nothing was acknowledged within {self._seconds:g} s")
+            self._producer.poll(0.01)
+
+    def _raise_failed(self) -> None:
+        if not self._failed:
+            return
+        faults = [classify(error, f"write to {topic}") for error, topic in self._failed]
+        refused = next((fault for fault in faults if isinstance(fault, RefusedError)), None)
+        raise refused or MustAbortError(str(faults[0]))
+
+    # -- callbacks: they never raise ------------------------------------------------------------------------------
+
+    def _on_report(self, error: KafkaError | None, message: Message) -> None:
+        if error is not None and len(self._failed) < _REPORTS_KEPT:
+            self._failed.append((error, message.topic() or ""))
+
+    def _on_error(self, error: KafkaError) -> None:
+        _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})
