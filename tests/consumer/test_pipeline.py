@@ -1,0 +1,206 @@
+"""What a batch becomes, message by message."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from consumer.pipeline import Pipeline, Topics
+from consumer.records import Batch, Headers, Output, OutRecord
+from tests import by_hand
+from tests.by_hand import batch
+
+NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
+MINUTE = 60_000
+GOLDEN = Path(__file__).parent / "golden"
+
+QUIET = b'{"user_id": "user_198", "transaction_amount": 20, "click_events": 3}'
+MEDIUM = b'{"transaction_amount": 20, "click_events": 31}'
+HIGH = b"""{"session_id": "session_2890", "user_id": "user_198", "transaction_amount": 12000.5,
+  "click_events": 37, "time_on_page": 600, "device_type": "Mobile", "touch_events": 3, "note": {"a": ["\\u00e9"]}}"""
+
+
+def run(given: Batch, max_record_bytes: int = 1_000_000) -> Output:
+    topics = Topics("session-results", "session-alerts", "session-dead-letters")
+    return Pipeline(by_hand.scorer(), topics, "fraud", max_record_bytes, lambda: NOW).process(given)
+
+
+def to(topic: str, output: Output) -> list[OutRecord]:
+    return [record for record in output.records if record.topic == f"session-{topic}"]
+
+
+def test_a_result_is_the_golden_one() -> None:
+    [result] = to("results", run(batch(QUIET)))
+    assert result.value == (GOLDEN / "result.json").read_bytes().rstrip(b"\n")
+    assert result[1] == b"user_198"
+    assert result.headers == [("model_version", b"2026.11.23-5f0c2a9b")]
+    assert result.timestamp == 1_795_428_904_118
+
+
+def test_an_alert_is_the_golden_one_and_begins_with_its_result() -> None:
+    output = run(batch(HIGH))
+    [alert], [result] = to("alerts", output), to("results", output)
+    assert alert.value == (GOLDEN / "alert.json").read_bytes().rstrip(b"\n")
+    assert alert.value is not None
+    assert result.value is not None
+    assert alert.value.startswith(result.value[:-1])
+    assert (alert.key, alert.headers, alert.timestamp) == (result.key, result.headers, result.timestamp)
+
+
+def test_a_dead_letter_is_the_golden_one() -> None:
+    [letter] = to("dead-letters", run(batch(b'{"click_events": "7"}', headers=[("trace", b"\x00\xff")])))
+    seen = {"key": letter.key, "value": letter.value, "timestamp": letter.timestamp, "headers": letter.headers}
+    golden = (GOLDEN / "dead_letter.json").read_text()
+    assert json.dumps(seen, indent=1, default=lambda raw: raw.decode("latin1")) + "\n" == golden
+
+
+def test_the_event_stands_in_its_result_byte_for_byte() -> None:
+    [result] = to("results", run(batch(HIGH)))
+    assert result.value is not None
+    assert result.value.endswith(b'"event":' + HIGH + b"}")
+
+
+def test_identities_travel_digit_for_digit() -> None:
+    event = b'{"user_id": 123456789012345678901234567890, "session_id": "caf\\u00e9"}'
+    [result] = to("results", run(batch(event)))
+    assert result.value is not None
+    assert b'"session_id":"caf\\u00e9","user_id":123456789012345678901234567890,' in result.value
+
+
+def test_an_absent_or_null_identity_is_left_out() -> None:
+    [result] = to("results", run(batch(b'{"user_id": null}')))
+    assert result.value is not None
+    verdict = json.loads(result.value)
+    assert "user_id" not in verdict
+    assert "session_id" not in verdict
+
+
+def test_a_bad_event_leaves_its_batch_unharmed() -> None:
+    output = run(batch(QUIET, b"{", HIGH, b"[]", MEDIUM))
+    assert offsets(to("results", output)) == [1842, 1844, 1846]
+    assert [letter.value for letter in to("dead-letters", output)] == [b"{", b"[]"]
+    assert output.tally.dead_letter_flags == [False, True, False, True, False]
+
+
+def test_a_tombstone_becomes_nothing_and_is_counted() -> None:
+    output = run(batch(None, QUIET, None))
+    assert offsets(to("results", output)) == [1843]
+    assert len(output.records) == 1
+    assert (output.tally.skipped, output.tally.scored) == (2, 1)
+
+
+def test_an_empty_value_is_a_dead_letter_and_stays_empty() -> None:
+    [letter] = to("dead-letters", run(batch(b"")))
+    assert letter.value == b""
+    assert header(letter, "dead_letter.code") == b"not_json"
+
+
+def test_a_batch_of_nothing_becomes_nothing() -> None:
+    assert run(batch()).records == []
+
+
+def test_only_high_results_become_alerts() -> None:
+    output = run(batch(QUIET, MEDIUM, HIGH))
+    assert output.tally.levels == {"Low": 1, "Medium": 1, "High": 1}
+    assert offsets(to("alerts", output)) == [1844]
+
+
+def test_input_headers_travel_and_one_of_our_name_is_replaced() -> None:
+    came: Headers = [("trace", b"1"), ("model_version", b"forged"), ("trace", None)]
+    [result] = to("results", run(batch(QUIET, headers=came)))
+    assert result.headers == [("trace", b"1"), ("trace", None), ("model_version", b"2026.11.23-5f0c2a9b")]
+
+
+@pytest.mark.parametrize("timestamp", [0, -1, NOW + 10 * MINUTE + 1, 1 << 60])
+def test_a_timestamp_that_kafka_may_refuse_is_replaced_and_kept_in_a_header(timestamp: int) -> None:
+    output = run(batch(QUIET, b"{", timestamps=[timestamp, timestamp]))
+    assert [record.timestamp for record in output.records] == [NOW, NOW]
+    assert [header(record, "source_timestamp") for record in output.records] == [str(timestamp).encode()] * 2
+    assert len(output.tally.timestamps) == 0
+
+
+@pytest.mark.parametrize("timestamp", [1, NOW, NOW + 10 * MINUTE])
+def test_a_timestamp_up_to_ten_minutes_ahead_travels(timestamp: int) -> None:
+    output = run(batch(QUIET, timestamps=[timestamp]))
+    assert [record.timestamp for record in output.records] == [timestamp]
+    assert output.tally.timestamps.tolist() == [timestamp]
+
+
+def test_a_record_without_a_timestamp_has_null_as_its_source_s() -> None:
+    [result] = to("results", run(batch(QUIET, timestamps=[-1])))
+    assert json.loads(result.value or b"")["source"]["timestamp"] is None
+
+
+def test_a_result_that_does_not_fit_goes_out_without_its_event() -> None:
+    event = QUIET[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
+    [result] = run(batch(event), max_record_bytes=2000).records
+    verdict = json.loads(result.value or b"")
+    assert "event" not in verdict
+    assert verdict["event_bytes"] == len(event)
+    assert verdict["event_sha256"] == hashlib.sha256(event).hexdigest()
+
+
+def test_padding_an_event_does_not_silence_its_alert() -> None:
+    event = HIGH[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
+    output = run(batch(event), max_record_bytes=2500)
+    [alert] = to("alerts", output)
+    assert json.loads(alert.value or b"")["event_bytes"] == len(event)
+    assert len(to("results", output)) == 1
+
+
+def test_an_alert_may_leave_its_event_out_where_the_result_need_not() -> None:
+    event = HIGH[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
+    [result] = to("results", run(batch(event)))
+    output = run(batch(event), max_record_bytes=len(result.value or b"") + 250)
+    assert "event" in json.loads(to("results", output)[0].value or b"")
+    assert "event_bytes" in json.loads(to("alerts", output)[0].value or b"")
+
+
+def test_what_fits_in_no_way_is_a_dead_letter_with_its_size_and_hash() -> None:
+    event = b'{"session_id": "' + b"x" * 5000 + b'"}'
+    [letter] = run(batch(event), max_record_bytes=2000).records
+    assert letter.topic == "session-dead-letters"
+    assert letter.value is None
+    assert header(letter, "dead_letter.code") == b"too_large"
+    assert header(letter, "dead_letter.value_bytes") == str(len(event)).encode()
+    assert header(letter, "dead_letter.value_sha256") == hashlib.sha256(event).hexdigest().encode()
+
+
+def test_an_invalid_event_too_large_for_its_headers_keeps_its_own_code() -> None:
+    [letter] = run(batch(b"{" * 5000), max_record_bytes=2000).records
+    assert letter.value is None
+    assert header(letter, "dead_letter.code") in {b"not_json", b"too_deep"}
+
+
+def test_dead_letters_keep_the_order_of_the_batch_whatever_their_kind() -> None:
+    too_large = b'{"session_id": "' + b"x" * 5000 + b'"}'
+    letters = to("dead-letters", run(batch(b"{", too_large, b"[]"), max_record_bytes=2000))
+    assert [header(letter, "__connect.errors.offset") for letter in letters] == [b"1842", b"1843", b"1844"]
+
+
+def test_a_redriven_record_counts_its_attempts() -> None:
+    [letter] = run(batch(b"{", headers=[("dead_letter.attempts", b"3")])).records
+    assert header(letter, "dead_letter.attempts") == b"3"
+    assert [name for name, _ in letter.headers].count("dead_letter.attempts") == 1
+
+
+def test_the_value_of_a_bad_field_appears_in_no_header() -> None:
+    [letter] = run(batch(b'{"device_type": 4711, "transaction_amount": "4711"}')).records
+    assert not any(b"4711" in (value or b"") for _, value in letter.headers)
+
+
+def test_the_tally_counts_gaps_and_categories_never_seen() -> None:
+    tally = run(batch(b'{"device_type": "Toaster"}', b"{}")).tally
+    assert tally.unseen["device_type"] == 1
+    assert tally.imputed["device_type"] == 1
+    assert tally.imputed["transaction_date"] == 2
+    assert set(tally.stage_seconds) == {"decode", "score", "encode"}
+
+
+def offsets(records: list[OutRecord]) -> list[int]:
+    return [json.loads(record.value or b"")["source"]["offset"] for record in records]
+
+
+def header(record: OutRecord, name: str) -> bytes | None:
+    return dict(record.headers)[name]
