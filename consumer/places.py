@@ -74,7 +74,7 @@ class Places(NamedTuple):
         name = str(detail["loc"][0])
         if name == "kafka":  # what is said begins with the property's name
             name, _, said = said.partition(" ")
-            return f"{self._spelled_property(name)} is the consumer's own: {said}"
+            return f"{self._spelled_property(name)} cannot be changed: {said}"
         return f"{self._spelled(name)}: expected {said or expected(fields[name])}"
 
     def _spelled(self, name: str) -> str:

@@ -3,20 +3,22 @@
 from collections.abc import Mapping
 from typing import Final
 
+from consumer.kafka.config import RESERVED
+
 _CLIENT: Final = """
-acks allow.auto.create.topics batch.num.messages batch.size bootstrap.servers broker.address.family broker.address.ttl
-check.crcs client.dns.lookup client.id client.rack compression.codec compression.level compression.type
+allow.auto.create.topics batch.num.messages batch.size broker.address.family broker.address.ttl
+client.dns.lookup client.id client.rack compression.codec compression.level compression.type
 connections.max.idle.ms coordinator.query.interval.ms delivery.timeout.ms enable.metrics.push enable.random.seed
 enable.sasl.oauthbearer.unsecure.jwt enable.ssl.certificate.verification fetch.error.backoff.ms fetch.max.bytes
-fetch.message.max.bytes fetch.min.bytes fetch.queue.backoff.ms fetch.wait.max.ms group.id group.instance.id
+fetch.message.max.bytes fetch.min.bytes fetch.queue.backoff.ms fetch.wait.max.ms group.instance.id
 group.protocol group.protocol.type group.remote.assignor heartbeat.interval.ms https.ca.location https.ca.pem
 linger.ms log.connection.close log_level max.in.flight max.in.flight.requests.per.connection
 max.partition.fetch.bytes max.poll.interval.ms message.copy.max.bytes message.max.bytes message.send.max.retries
-message.timeout.ms metadata.broker.list metadata.max.age.ms metadata.recovery.rebootstrap.trigger.ms
+message.timeout.ms metadata.max.age.ms metadata.recovery.rebootstrap.trigger.ms
 metadata.recovery.strategy partition.assignment.strategy partitioner plugin.library.paths
 queue.buffering.backpressure.threshold queue.buffering.max.kbytes queue.buffering.max.messages
 queue.buffering.max.ms queued.max.messages.kbytes queued.min.messages receive.message.max.bytes
-reconnect.backoff.max.ms reconnect.backoff.ms request.required.acks request.timeout.ms retries retry.backoff.max.ms
+reconnect.backoff.max.ms reconnect.backoff.ms request.timeout.ms retries retry.backoff.max.ms
 retry.backoff.ms sasl.kerberos.keytab sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
 sasl.kerberos.principal sasl.kerberos.service.name sasl.mechanism sasl.mechanisms
 sasl.oauthbearer.assertion.algorithm sasl.oauthbearer.assertion.claim.aud
@@ -33,7 +35,7 @@ session.timeout.ms socket.connection.setup.timeout.ms socket.keepalive.enable so
 socket.receive.buffer.bytes socket.send.buffer.bytes socket.timeout.ms ssl.ca.certificate.stores ssl.ca.location
 ssl.ca.pem ssl.certificate.location ssl.certificate.pem ssl.cipher.suites ssl.crl.location ssl.curves.list
 ssl.endpoint.identification.algorithm ssl.engine.id ssl.key.location ssl.key.password ssl.key.pem
-ssl.keystore.location ssl.keystore.password ssl.providers ssl.sigalgs.list statistics.interval.ms
+ssl.keystore.location ssl.keystore.password ssl.providers ssl.sigalgs.list
 sticky.partitioning.linger.ms topic.blacklist topic.metadata.propagation.max.ms
 topic.metadata.refresh.fast.interval.ms topic.metadata.refresh.interval.ms topic.metadata.refresh.sparse
 transaction.timeout.ms
@@ -43,18 +45,6 @@ CLIENT: Final = frozenset(_CLIENT.split())
 of these: KAFKA_HOME, KAFKA_OPTS, KAFKA_HEAP_OPTS, KAFKA_VERSION, KAFKA_LISTENERS, KAFKA_SERVICE_HOST and their like
 belong to scripts, brokers and Kubernetes. So does KAFKA_DEBUG, to Kafka's start scripts: `debug` goes by -X or the
 file."""
-
-OWNED: Final[Mapping[str, str]] = {
-    "auto.commit.enable": "false",
-    "auto.offset.reset": "earliest",
-    "enable.auto.commit": "false",
-    "enable.auto.offset.store": "false",
-    "enable.idempotence": "true",
-    "enable.partition.eof": "false",
-    "isolation.level": "read_committed",
-    "transactional.id": "",
-}
-"""What delivery stands on. Said again with the same value they are passed over; with another they are refused."""
 
 ALIASES: Final[Mapping[str, str]] = {
     "bootstrap.servers": "bootstrap_servers",
@@ -70,7 +60,7 @@ _PREFIX: Final = "KAFKA_"
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """KAFKA_SECURITY_PROTOCOL -> security.protocol: the client properties among the variables, empty ones left out."""
     named = {property_name(name): value for name, value in environ.items() if name.startswith(_PREFIX) and value}
-    return {name: value for name, value in named.items() if name in CLIENT or name in OWNED}
+    return {name: value for name, value in named.items() if name in CLIENT or name in ALIASES or name in RESERVED}
 
 
 def property_name(variable: str) -> str:
@@ -95,9 +85,9 @@ def _may_be_secret(name: str) -> bool:
     return name not in CLIENT or any(word in name for word in _SECRET)
 
 
-def without_owned(properties: dict[str, str]) -> dict[str, str]:
-    """The properties less those that say what the consumer sets anyway. Raises ValueError naming one that differs."""
-    for name, value in OWNED.items():
-        if properties.get(name, value).lower() != value:
-            raise ValueError(f"{name} " + (f"it sets this to {value} itself" if value else "--slot in its place"))
-    return {name: value for name, value in properties.items() if name not in OWNED}
+def without_reserved(properties: dict[str, str]) -> dict[str, str]:
+    """The same properties. Raises ValueError, beginning with its name, for one that is not the user's to set."""
+    for name in properties:
+        if name in RESERVED:
+            raise ValueError(f"{name} {RESERVED[name]}")
+    return properties

@@ -58,7 +58,7 @@ Text = Annotated[str, Field(min_length=1)]
 Topic = Annotated[str, AfterValidator(_topic)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-Properties = Annotated[dict[str, str], AfterValidator(properties.without_owned)]
+Properties = Annotated[dict[str, str], AfterValidator(properties.without_reserved)]
 
 
 class Settings(BaseSettings):

@@ -1,9 +1,11 @@
 """Where settings come from, which place wins, and what is said when one is wrong."""
 
+import ctypes
 import os
 from pathlib import Path
 
 import pytest
+from confluent_kafka import cimpl
 
 from consumer import properties
 from consumer.settings import Delivery, Settings, SettingsError, known, load, shown
@@ -162,14 +164,24 @@ def test_a_file_that_is_not_there_or_no_toml_is_one_line(tmp_path: Path) -> None
     assert "expected a table" in refused({"config": file(tmp_path, "kafka = 1")})
 
 
-def test_properties_on_which_delivery_stands_are_refused_unless_they_say_the_same(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert load({"kafka": ["enable.auto.commit=False"]}).kafka == {}
+def test_properties_on_which_delivery_stands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     message = refused({"kafka": ["enable.auto.commit=true"]})
-    assert message == "-X enable.auto.commit is the consumer's own: it sets this to false itself"
+    assert message.startswith("-X enable.auto.commit cannot be changed: offsets are committed with the results")
     monkeypatch.setenv("KAFKA_ISOLATION_LEVEL", "read_uncommitted")
-    assert refused().startswith("KAFKA_ISOLATION_LEVEL (environment) is the consumer's own")
+    assert refused().startswith("KAFKA_ISOLATION_LEVEL (environment) cannot be changed: ")
+
+
+def test_the_properties_taken_from_the_environment_are_those_that_the_client_knows() -> None:
+    library = ctypes.CDLL(cimpl.__file__)
+    library.rd_kafka_conf_new.restype = ctypes.c_void_p
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    unknown_to_it = -2  # RD_KAFKA_CONF_UNKNOWN; a value that it does not like is another number
+    unknown = [
+        name
+        for name in sorted(properties.CLIENT)
+        if library.rd_kafka_conf_set(conf, name.encode(), b"?", None, ctypes.c_size_t(0)) == unknown_to_it
+    ]
+    assert unknown == []
 
 
 def test_a_property_without_a_value_is_refused_without_repeating_it() -> None:
