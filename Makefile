@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EVENTS ?= 20000
 RATE ?= 1000
+SEED ?= 42
 
-.PHONY: help setup demo test check kafka lock clean
+.PHONY: help setup demo test check train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +33,9 @@ check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+train: $(READY) ## the shipped artifacts anew, from the standard set: SEED=
+	$(BIN)/session-scorer train --seed $(SEED) --out artifacts
 
 kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
 	$(BIN)/python -m tests.brokers

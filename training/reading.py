@@ -1,0 +1,158 @@
+"""Labelled sessions from a file: read, checked against the contract, and turned into columns."""
+
+import gzip
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.contract import CATEGORIES, DATE, MODEL_FIELDS, NUMERIC
+from scoring.decoding import NO_HOUR, Columns, Decoded, decode
+from scoring.errors import MissingExtra
+from training.errors import TrainingError
+from training.sessions import LABEL, Sessions
+
+try:
+    import pandas as pd
+
+    from scoring.frames import decode_frame
+except ImportError:
+    raise MissingExtra("training", "train") from None
+
+NEEDED: Final = (*MODEL_FIELDS, LABEL)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """n sessions to train from."""
+
+    columns: Columns
+    label: NDArray[np.int64]  # (n,), 0 or 1
+    newest: str  # date of the newest session, YYYY-MM-DD
+    sha256: str  # of the data as it came
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def of_sessions(sessions: Sessions) -> Labelled:
+    """Generated sessions, read the way events are; equal to their CSV table, read from a file."""
+    columns = decode(list(sessions.events())).columns
+    newest = str(np.nanmax(sessions.date))[:10]
+    digest = hashlib.sha256(sessions.csv().encode()).hexdigest()
+    return Labelled(columns, sessions.label.astype(np.int64), newest, digest)
+
+
+def read(path: Path) -> Labelled:
+    """Labelled sessions from CSV (also .csv.gz), JSON Lines or Parquet, told apart by the name.
+
+    Raises TrainingError naming the file and, where one is at fault, the row: the first after the header is row 1.
+    """
+    try:
+        return _read(path)
+    except (TrainingError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise TrainingError(f"{path}: {reason}") from None
+
+
+def _read(path: Path) -> Labelled:
+    readers: dict[str, Callable[[Path], tuple[Decoded, list[Any], list[Any]]]] = {
+        ".csv": _read_csv,
+        ".jsonl": _read_jsonl,
+        ".parquet": _read_parquet,
+    }
+    kind = Path(path.name.removesuffix(".gz")).suffix
+    if kind not in readers:
+        raise TrainingError("cannot tell what it is: expected a name in .csv, .csv.gz, .jsonl or .parquet")
+    decoded, labels, dates = readers[kind](path)
+    if decoded.invalid:
+        row, fault = min(decoded.invalid.items(), key=lambda item: item[0])
+        more = f" ({len(decoded.invalid)} such rows in all)" if len(decoded.invalid) > 1 else ""
+        raise TrainingError(f"row {row + 1}: {fault.field + ': ' if fault.field else ''}{fault.message}{more}")
+    label = _checked_labels(labels)
+    _check_columns(decoded.columns)
+    newest = max(date[:10] for date in dates if date)
+    with path.open("rb") as file:
+        return Labelled(decoded.columns, label, newest, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+def _checked_labels(labels: list[Any]) -> NDArray[np.int64]:
+    for row, label in enumerate(labels, start=1):
+        if label not in (0, 1, "0", "1", "0.0", "1.0"):
+            raise TrainingError(f"row {row}: {LABEL}: expected 0 or 1")
+    checked = np.array(labels).astype(np.float64).astype(np.int64)
+    if not len(checked):
+        raise TrainingError("holds no row")
+    if len(set(checked.tolist())) < 2:
+        raise TrainingError(f"every {LABEL} is {checked[0]}: a model needs sessions of both classes")
+    return checked
+
+
+def _check_columns(columns: Columns) -> None:
+    empty = [field for field, row in zip(NUMERIC, columns.numbers, strict=True) if np.isnan(row).all()]
+    categories = zip(CATEGORIES, columns.categories, strict=True)
+    empty += [field for field, column in categories if all(value is None for value in column)]
+    if (columns.hours == NO_HOUR).all():
+        empty.append(DATE)
+    if empty:
+        raise TrainingError(f"not one value in {', '.join(empty)}: nothing to fill gaps with")
+
+
+def _check_names(names: list[str]) -> None:
+    if missing := [name for name in NEEDED if name not in names]:
+        raise TrainingError(f"no column {', '.join(missing)}")
+
+
+def _read_csv(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+    try:
+        # only the empty cell is a gap: `none` is an orientation, and `NA` may be a city
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+        raise TrainingError(f"cannot be read as CSV: {str(error).splitlines()[0]}") from None
+    _check_names(list(frame.columns))
+    for name in NUMERIC:
+        frame[name] = _parsed(frame[name])
+    return _read_frame(frame)
+
+
+def _parsed(column: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Cells as numbers; what is none stays text, for the contract to refuse by its row."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    text = numbers.isna() & column.notna()
+    return numbers.astype(object).where(~text, column) if text.any() else numbers
+
+
+def _read_parquet(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+    if not path.exists():
+        raise FileNotFoundError(2, "No such file or directory")
+    try:
+        frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pyarrow's own errors are subclasses of these
+        raise TrainingError(f"cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+    _check_names(list(frame.columns))
+    return _read_frame(frame)
+
+
+def _read_frame(frame: "pd.DataFrame") -> tuple[Decoded, list[Any], list[Any]]:
+    dates = frame[DATE].astype(object).where(frame[DATE].notna(), None)
+    return decode_frame(frame), frame[LABEL].tolist(), [None if date is None else str(date) for date in dates]
+
+
+class _Rest(msgspec.Struct):
+    """What a line of JSON holds beside the fields of an event."""
+
+    label: Any = None
+    transaction_date: str | None = None
+
+
+def _read_jsonl(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        lines = [line for line in file.read().splitlines() if line.strip()]
+    decoded = decode(lines)
+    rest = [msgspec.json.decode(lines[row], type=_Rest) for row in decoded.positions]
+    return decoded, [each.label for each in rest], [each.transaction_date for each in rest]
