@@ -7,7 +7,7 @@ memory at every start (about a second), which is said once in the log.
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,15 +80,14 @@ def _attribute(
 @functools.cache
 def compiled() -> Kernels:
     """The loops, compiled once in a process, before the first event rather than at it."""
-    return Kernels(_compile(_WALK, _walk), _compile(_ATTRIBUTE, _attribute))
-
-
-def _compile(signature: str, function: Walk) -> Walk:
-    import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
-
-    options: dict[str, Any] = {"nogil": True, "boundscheck": False}
     try:
-        return numba.njit(signature, cache=True, **options)(function)
+        return Kernels(_compile(_WALK, _walk, cache=True), _compile(_ATTRIBUTE, _attribute, cache=True))
     except RuntimeError:  # "cannot cache function: no locator available"
         logger.warning("nowhere to keep compiled code: compiling in memory at every start")
-        return numba.njit(signature, **options)(function)
+        return Kernels(_compile(_WALK, _walk, cache=False), _compile(_ATTRIBUTE, _attribute, cache=False))
+
+
+def _compile(signature: str, function: Walk, *, cache: bool) -> Walk:
+    import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
+
+    return numba.njit(signature, cache=cache, nogil=True, boundscheck=False)(function)

@@ -1,0 +1,21 @@
+"""What users import stays where it is."""
+
+import scoring
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(scoring.__all__) == [
+        "ArtifactError",
+        "Contribution",
+        "Decoded",
+        "InvalidEvent",
+        "LEVELS",
+        "MissingExtra",
+        "Scored",
+        "Scorer",
+        "Verdict",
+    ]
+
+
+def test_each_of_them_is_documented() -> None:
+    assert [name for name in scoring.__all__ if not getattr(scoring, name).__doc__] == []
