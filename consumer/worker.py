@@ -1,8 +1,47 @@
 """The loop: poll, score, deliver, count. One batch at a time, nothing in flight between two polls."""
 
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
+from consumer.breaker import Breaker
+from consumer.delivery import Delivery
+from consumer.errors import UndeliveredError, WorkerError
 from consumer.records import Batch, Output, Tally
+from consumer.watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
+
+_WAIT_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when nothing comes
+_REPORT_SECONDS = 1.0  # how often lag and the state of the group are told
+_MOST_SETBACKS = 20  # deliveries that fail in a row, each with all of delivery's own patience
+_LONGEST_PAUSE = 5.0
+
+
+class Gap(Protocol):
+    """Records that retention took before they were read."""
+
+    @property
+    def partition(self) -> int: ...
+    @property
+    def never_seen(self) -> int: ...
+
+
+class Source(Protocol):
+    """Where batches come from. Hands an event out again only after `rewind`, and then from the committed offset."""
+
+    def poll(self, wait: float) -> Batch | None: ...
+    def rewind(self) -> None: ...
+    def joined(self) -> bool: ...
+    def silent_seconds(self) -> float: ...
+    def lag(self) -> dict[int, int]: ...
+    def take_gaps(self) -> Sequence[Gap]: ...
+    def close(self) -> None: ...
 
 
 class Pipeline(Protocol):
@@ -38,3 +77,113 @@ class Health(Protocol):
     def kafka(self, *, joined: bool, silent_seconds: float) -> None:
         """About once a second: whether the group gave this worker its share (maybe none), and how long ago any broker
         last answered (infinity: never)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The way of an event, end to end."""
+
+    topic: str
+    source: Source
+    pipeline: Pipeline
+    delivery: Delivery
+
+
+class Worker:
+    """Runs one line until it is told to stop or cannot go on."""
+
+    def __init__(
+        self,
+        line: Line,
+        breaker: Breaker,
+        metrics: Metrics,
+        health: Health,
+        watchdog: Watchdog,
+    ) -> None:
+        self._line = line
+        self._breaker = breaker
+        self._metrics = metrics
+        self._health = health
+        self._watchdog = watchdog
+        self._setbacks = 0  # in a row
+        self._reported = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Works until `stop` is set; the batch in hand is finished first, then the group is left.
+
+        Raises WorkerError, with the one line that says why, when going on is no use. What is not committed by then
+        will be read again by whoever comes next.
+        """
+        with self._watchdog.on_duty(stop):
+            try:
+                self._line.delivery.start()
+                _log.info("started", extra={"topic": self._line.topic})
+                while not stop.is_set():
+                    self._round(stop)
+            except WorkerError as error:
+                _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
+                raise
+            finally:
+                with self._watchdog.watching("leaving the group"):
+                    self._line.delivery.close()
+                    self._line.source.close()
+                _log.info("stopped", extra={"topic": self._line.topic})
+
+    def _round(self, stop: threading.Event) -> None:
+        self._health.tick()
+        batch = self._line.source.poll(_WAIT_SECONDS)
+        self._report()
+        if batch is None:
+            return
+        output = self._process(batch)
+        breaker = self._breaker.after(output.tally.dead_letter_flags)
+        if breaker.tripped is not None:
+            raise WorkerError(f"{batch.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}")
+        try:
+            with self._watchdog.watching("delivering a batch"):
+                seconds = self._line.delivery.deliver(output.records, batch.topic, batch.next_offsets())
+        except UndeliveredError as error:
+            self._set_back(error, stop)
+        else:
+            self._setbacks = 0
+            self._breaker = breaker
+            self._metrics.committed(replace(output.tally, stage_seconds=output.tally.stage_seconds | seconds))
+
+    def _process(self, batch: Batch) -> Output:
+        try:
+            return self._line.pipeline.process(batch)
+        except Exception as error:  # whatever it is: no offset of this batch may be committed
+            # its message may hold what the event held, so only its kind and place are told
+            spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(batch.next_offsets().items()))
+            raise WorkerError(
+                f"scoring failed ({type(error).__name__} at {_place(error)}) on {batch.topic}, partition {spans}; "
+                "nothing of that batch was committed; please report it"
+            ) from error
+
+    def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:
+        """Reads the batch again, a little later each time."""
+        self._metrics.aborted()
+        self._setbacks += 1
+        if self._setbacks >= _MOST_SETBACKS:
+            raise WorkerError(f"{self._setbacks} deliveries in a row failed, the last: {error}") from error
+        _log.warning("going back to the committed offsets", extra={"reason": str(error), "in_a_row": self._setbacks})
+        self._line.source.rewind()
+        stop.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._setbacks))
+
+    def _report(self) -> None:
+        source = self._line.source
+        for gap in source.take_gaps():
+            self._metrics.never_seen(self._line.topic, gap.partition, gap.never_seen)
+        if time.monotonic() - self._reported >= _REPORT_SECONDS:
+            self._reported = time.monotonic()
+            self._health.kafka(joined=source.joined(), silent_seconds=source.silent_seconds())
+            self._metrics.lag(self._line.topic, source.lag())
+
+
+_BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"
+
+
+def _place(error: BaseException) -> str:
+    """File and line where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"

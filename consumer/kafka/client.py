@@ -1,16 +1,20 @@
-"""Opening a librdkafka client, its refusals turned into one line."""
+"""Opening a librdkafka client, and what it has to say: its refusals in one line, its complaints in the log."""
 
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import WorkerError
 
 Client = TypeVar("Client")
 
 _log = logging.getLogger(__name__)
+
+_QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times a second
 
 
 def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
@@ -21,3 +25,17 @@ def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
         raise WorkerError(f"Kafka settings: {exception.args[0].str()}; see -X and KAFKA_*") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
+
+
+class Complaints:
+    """For `error_cb`: logs what a client reports, each kind at most every half minute. Never raises."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        now = self._clock()
+        if now - self._last.get(error.code(), -math.inf) >= _QUIET_SECONDS:
+            self._last[error.code()] = now
+            _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})

@@ -9,6 +9,7 @@ Properties = dict[str, str | int | bool]
 
 _COMMON: Properties = {
     "client.id": "session-scorer",
+    "log_level": 2,  # what matters comes as an error too, and is logged by us; -X debug=all still shows everything
     "reconnect.backoff.max.ms": 1000,  # default 10 s: how long a broker may be back before it is noticed
 }
 

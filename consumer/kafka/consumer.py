@@ -6,12 +6,12 @@ import time
 from typing import cast
 
 import msgspec
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.batching import Gathering, Limits
 from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import open_client
+from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.membership import is_member
@@ -51,6 +51,7 @@ class Source:
         self._limits = limits
         self._last_answer = -math.inf
         self._fatal: WorkerError | None = None
+        self._complaints = Complaints()
         callbacks = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
         self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
         self._assignment = Assignment(
@@ -116,7 +117,10 @@ class Source:
         self._consumer.close()
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
-        messages = calling("read events", lambda: self._consumer.consume(count, seconds))
+        try:
+            messages = self._consumer.consume(count, seconds)
+        except KafkaException as exception:
+            raise WorkerError(explain(exception.args[0], f"read {self._topic}")) from exception
         if any(message.error() is not None for message in messages):
             for message in messages:
                 self._judge(message)
@@ -161,7 +165,7 @@ class Source:
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._fatal = WorkerError(explain(error, f"stay in group {self._group_id}"))
-        _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})
+        self._complaints(error)
 
     def _on_statistics(self, document: str) -> None:
         try:

@@ -1,19 +1,16 @@
 """The output: records produced, with or without a transaction around them. One librdkafka producer, and no policy:
 what to do about each kind of error is delivery's business."""
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from consumer.errors import MustAbortError, RefusedError, UnansweredError
-from consumer.kafka.client import open_client
+from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify
 from consumer.records import OutRecord
-
-_log = logging.getLogger(__name__)
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
@@ -27,7 +24,7 @@ class KafkaProducer:
     def __init__(self, connection: Connection, transactional_id: str | None = None, *, seconds: float = 15.0) -> None:
         self._seconds = seconds
         self._failed: list[tuple[KafkaError, str]] = []
-        callbacks = {"error_cb": self._on_error, "on_delivery": self._on_report}
+        callbacks = {"error_cb": Complaints(), "on_delivery": self._on_report}
         self._producer = open_client(Producer, {**connection.producer(transactional_id), **callbacks})
 
     def init(self) -> None:
@@ -106,11 +103,7 @@ class KafkaProducer:
         refused = next((fault for fault in faults if isinstance(fault, RefusedError)), None)
         raise refused or MustAbortError(str(faults[0]))
 
-    # -- callbacks: they never raise ------------------------------------------------------------------------------
-
     def _on_report(self, error: KafkaError | None, message: Message) -> None:
+        # a callback: must not raise
         if error is not None and len(self._failed) < _REPORTS_KEPT:
             self._failed.append((error, message.topic() or ""))
-
-    def _on_error(self, error: KafkaError) -> None:
-        _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})

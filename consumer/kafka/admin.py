@@ -1,0 +1,66 @@
+"""Asking the brokers about topics, and making them. For the start of a run; nothing here is called in the loop."""
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from consumer.errors import WorkerError
+from consumer.kafka.client import open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import explain
+
+
+class Admin:
+    """One conversation with the brokers; `seconds` bounds each answer. Every method raises WorkerError, in one line."""
+
+    def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
+        self._servers = connection.bootstrap_servers
+        self._seconds = seconds
+        self._reasons: list[str] = []
+        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._on_error})
+
+    def missing_topics(self, topics: Sequence[str]) -> list[str]:
+        """Those of `topics` that do not exist, or that this user may not see, in the order given."""
+        there = self._topics()
+        return [topic for topic in topics if topic not in there]
+
+    def require_topics(self, topics: Sequence[str]) -> None:
+        """Raises when any is missing, naming all of them."""
+        missing = self.missing_topics(topics)
+        if missing:
+            what = "topic is" if len(missing) == 1 else "topics are"
+            raise WorkerError(
+                f"{self._servers}: {len(missing)} {what} missing (or hidden from this user): {', '.join(missing)}; "
+                "create them, or start with --create-topics"
+            )
+
+    def create_topics(self, topics: Sequence[str], partitions: int, replication_factor: int = -1) -> list[str]:
+        """Creates those that are missing and names them. A factor of -1 is the brokers' own default."""
+        new = [NewTopic(topic, partitions, replication_factor) for topic in self.missing_topics(topics)]
+        if not new:
+            return []
+        for topic, answer in self._client.create_topics(new, operation_timeout=self._seconds).items():
+            try:
+                answer.result(self._seconds * 2)
+            except KafkaException as exception:
+                error: KafkaError = exception.args[0]
+                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
+                    raise WorkerError(explain(error, f"create topic {topic}")) from exception
+        return [topic.topic for topic in new]
+
+    def _topics(self) -> set[str]:
+        try:
+            return set(self._client.list_topics(timeout=self._seconds).topics)
+        except KafkaException as exception:
+            self._client.poll(0)  # lets the client say why
+            why = f" ({self._reasons[-1]})" if self._reasons else ""
+            raise WorkerError(
+                f"no Kafka broker answered at {self._servers} within {self._seconds:g} s{why}; "
+                "start one, or give the right --bootstrap-servers"
+            ) from exception
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._reasons.append(error.str())

@@ -1,0 +1,74 @@
+"""Ends the process when something that must end does not: a commit without an answer, a shutdown without an end.
+
+librdkafka's commit and send_offsets have no bound of their own (its issue 5456), and no Python code can interrupt them.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.5
+
+
+def _end_process(why: str) -> None:
+    _log.critical(why)
+    logging.shutdown()
+    os._exit(1)  # sys.exit would wait for the very call that does not return
+
+
+class Watchdog:
+    """Watches one stretch of work at a time, and the stop. While entered, a thread looks every half second."""
+
+    def __init__(
+        self,
+        seconds: float = 180.0,
+        shutdown_seconds: float = 30.0,
+        *,
+        end: Callable[[str], None] = _end_process,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._shutdown_seconds = shutdown_seconds
+        self._end = end
+        self._clock = clock
+        self._watched: tuple[float, str] | None = None  # deadline, what must be over by then
+        self._stopping: tuple[float, str] | None = None  # the same, and nothing lifts it
+        self._left = threading.Event()
+
+    @contextmanager
+    def on_duty(self, stop: threading.Event) -> Iterator[None]:
+        """Looks while inside. From the moment `stop` is set, leaving must happen within the shutdown bound."""
+        thread = threading.Thread(target=self._watch, args=(stop,), name="watchdog", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._left.set()
+            thread.join()
+
+    @contextmanager
+    def watching(self, what: str) -> Iterator[None]:
+        """The work inside must end within the bound."""
+        self._watched = (self._clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
+        try:
+            yield
+        finally:
+            self._watched = None
+
+    def look(self, stop: threading.Event) -> None:
+        """Ends the process if a deadline has passed."""
+        now = self._clock()
+        if stop.is_set() and self._stopping is None:
+            self._stopping = (now + self._shutdown_seconds, f"no clean stop within {self._shutdown_seconds:g} s")
+        for deadline, why in filter(None, (self._watched, self._stopping)):
+            if now > deadline:
+                self._end(f"{why}: gave up; what is not committed will be read again")
+
+    def _watch(self, stop: threading.Event) -> None:
+        while not self._left.wait(_LOOK_SECONDS):
+            self.look(stop)
