@@ -1,0 +1,87 @@
+"""Prints each result once, as it is committed, until Ctrl-C.
+
+    python examples/subscriber.py --bootstrap-servers localhost:9092 --topic session-results
+
+Where results must be acted on once, two things are the reader's own: it commits its offsets after it has acted, so
+that a crash loses nothing, and it drops repeats by `result_id`, which names the input record and never changes. Here
+the ids live in memory; a reader that must not repeat itself after a crash either keeps them where its actions are kept.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException
+
+
+class Seen:
+    """The ids of the last `limit` results: memory stays bounded, and repeats come soon after the first if they come."""
+
+    def __init__(self, limit: int = 100_000) -> None:
+        self._limit = limit
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, result_id: str) -> bool:
+        """Remember an id; True when it is new."""
+        if result_id in self._ids:
+            return False
+        self._ids[result_id] = None
+        if len(self._ids) > self._limit:
+            self._ids.popitem(last=False)
+        return True
+
+
+def results(consumer: Consumer, stop: threading.Event) -> Iterator[dict[str, Any]]:
+    """Results in the order they were read; an offset counts as done when the next result is asked for."""
+    while not stop.is_set():
+        message = consumer.poll(0.5)
+        if message is None:
+            continue
+        error, value = message.error(), message.value()
+        if error is not None:
+            raise KafkaException(error)
+        if value is not None:
+            yield json.loads(value)
+        consumer.store_offsets(message)
+
+
+def main() -> int:
+    """Read the options, subscribe, print."""
+    parser = argparse.ArgumentParser(description="Prints each result once.")
+    parser.add_argument("--bootstrap-servers", default="localhost:9092", metavar="HOST:PORT")
+    parser.add_argument("--topic", default="session-results")
+    parser.add_argument("--group-id", default="session-subscriber")
+    given = parser.parse_args()
+    stop, seen = threading.Event(), Seen()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    consumer = Consumer(
+        {
+            "bootstrap.servers": given.bootstrap_servers,
+            "group.id": given.group_id,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",  # results of aborted transactions are never seen
+            "enable.auto.offset.store": False,  # what is committed is what has been printed
+        }
+    )
+    consumer.subscribe([given.topic])
+    try:
+        for result in results(consumer, stop):
+            if seen.add(result["result_id"]):
+                line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)
+                print(line.rstrip(), flush=True)
+    except KafkaException as error:
+        print(f"subscriber: topic {given.topic} at {given.bootstrap_servers}: {error.args[0].str()}", file=sys.stderr)
+        return 1
+    finally:
+        consumer.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
