@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -72,7 +72,7 @@ def _choose() -> Source:
 
 @contextlib.contextmanager
 def _given(bootstrap: str) -> Iterator[str]:
-    if not brokers.answers(bootstrap, timeout=10):
+    if not brokers.answers(bootstrap, timeout=5):
         raise BrokerError(f"no broker answers at {bootstrap}: correct {BOOTSTRAP_VARIABLE}, or unset it")
     yield bootstrap
 
@@ -83,12 +83,26 @@ def _from_maven() -> Iterator[str]:
         yield broker.address
 
 
+def _do_without(why: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(why, pytrace=False)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def java_and_maven() -> None:
+    """For tests that start nodes of their own (KafkaBroker). Where they cannot they are skipped; in CI they fail."""
+    why = brokers.problem()
+    if why is not None:
+        _do_without(why)
+
+
 @pytest.fixture(scope="session")
 def kafka(pytestconfig: pytest.Config, record_testsuite_property: Callable[[str, object], None]) -> Iterator[str]:
     """The bootstrap address of a real broker. Where there is none the test is skipped; in CI it fails."""
     source = pytestconfig.stash[SOURCE]
     if source.open is None:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(source.name)
+        _do_without(source.name)
     with contextlib.ExitStack() as stack:
         try:
             address = stack.enter_context(source.open())
