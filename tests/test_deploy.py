@@ -1,0 +1,235 @@
+"""docker-compose.yml and deploy/ fit together and fit the code, as far as that shows without an engine."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from prometheus_client import CollectorRegistry
+from ruamel.yaml import YAML
+
+from consumer.health import Health, Server
+from consumer.metrics import Metrics
+from consumer.records import Tally
+from consumer.settings import Settings, known
+from tests import brokers
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "session-scorer.json").read_text())
+QUERIES = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+
+
+def read_yaml(path: str) -> Any:
+    return YAML(typ="safe").load(ROOT / path)
+
+
+COMPOSE = read_yaml("docker-compose.yml")
+SERVICES = COMPOSE["services"]
+
+
+def instructions(name: str) -> list[str]:
+    """What follows this instruction in the Dockerfile, each time, its lines joined."""
+    text = DOCKERFILE.read_text().replace("\\\n", " ")
+    return [line.removeprefix(name).strip() for line in text.splitlines() if line.startswith(f"{name} ")]
+
+
+def environment() -> dict[str, str]:
+    """The environment of the image."""
+    return dict(pair.split("=", 1) for line in instructions("ENV") for pair in line.split())
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_compose_file_fits_the_compose_schema() -> None:
+    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+
+
+def test_hadolint_finds_nothing_in_the_dockerfile() -> None:
+    run(str(BIN / "hadolint"), "deploy/Dockerfile")
+
+
+def test_nothing_of_the_compose_file_is_reachable_from_other_machines() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_images_that_are_pulled_are_pinned_to_a_version() -> None:
+    pulled = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image) for image in pulled), pulled
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{brokers.version()}"
+
+
+def test_what_the_compose_file_mounts_is_in_the_repository() -> None:
+    volumes = [volume for service in SERVICES.values() for volume in service.get("volumes", [])]
+    mounted = [volume.split(":")[0] for volume in volumes if volume.startswith(".")]
+    assert mounted
+    assert all((ROOT / path).exists() for path in mounted)
+
+
+def test_the_variables_given_to_the_consumer_are_settings_of_it() -> None:
+    variables = {**environment(), **SERVICES["consumer"]["environment"]}
+    ours = {name.removeprefix("SESSION_SCORER_").lower() for name in variables if name.startswith("SESSION_SCORER_")}
+    assert "bootstrap_servers" in ours
+    assert ours <= known()
+
+
+def test_the_topics_made_are_those_the_consumer_uses_by_default() -> None:
+    script = SERVICES["topics"]["command"][0]
+    made = re.search(r"for topic in (.+?);", script)
+    fields = Settings.model_fields
+    used = [fields[name].default for name in fields if name.endswith("_topic")]
+    assert made is not None
+    assert sorted(made[1].split()) == sorted(used)
+
+
+def test_the_consumer_has_the_time_to_stop_that_it_allows_itself() -> None:
+    grace = float(SERVICES["consumer"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings.model_fields["shutdown_seconds"].default
+
+
+@pytest.mark.parametrize("name", ["consumer", "feeder"])
+def test_what_runs_our_code_may_neither_write_nor_gain_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_the_feeder_knows_its_options() -> None:
+    options = [word for word in SERVICES["feeder"]["command"] if word.startswith("--")]
+    done = subprocess.run(
+        [sys.executable, "examples/feeder.py", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert options
+    assert all(option in done.stdout for option in options)
+
+
+def test_the_image_runs_as_nobody_in_particular_and_starts_the_consumer() -> None:
+    assert instructions("USER")[-1] == "10001:10001"
+    assert json.loads(instructions("ENTRYPOINT")[-1]) == ["/opt/session-scorer/bin/session-scorer"]
+    assert json.loads(instructions("CMD")[-1]) == ["run"]
+
+
+def test_what_the_image_is_built_from_is_let_in_and_nothing_else_is() -> None:
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    assert next(rule for rule in rules if not rule.startswith("#")) == "*"
+    let_in = [rule[1:] for rule in rules if rule.startswith("!")]
+    for path in [path for line in instructions("COPY") if "--from" not in line for path in line.split()[:-1]]:
+        assert (ROOT / path).exists()
+        assert any(rule == path or rule.startswith(f"{path}/") for rule in let_in), path
+
+
+def test_what_builds_the_wheel_in_the_image_is_what_the_lock_for_development_holds() -> None:
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^\S+==\S+", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+
+    assert any(pin.startswith("hatchling==") for pin in pins("build.txt"))
+    assert pins("build.txt") <= pins("dev.txt")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def healthy(port: int) -> bool:
+    """What the image's HEALTHCHECK says, with this machine's Python and this port."""
+    _, command = instructions("HEALTHCHECK")[-1].split("CMD", 1)
+    _, *options = json.loads(command)
+    variables = {"SESSION_SCORER_METRICS_PORT": str(port)}
+    return subprocess.run([sys.executable, *options], env=variables, capture_output=True, check=False).returncode == 0
+
+
+def test_the_image_is_healthy_for_as_long_as_the_loop_moves() -> None:
+    clock = Clock()
+    server = Server("127.0.0.1", 0, CollectorRegistry(), Health(clock, loop_seconds=30))
+    try:
+        assert healthy(server.port)
+        clock.now += 31
+        assert not healthy(server.port)
+    finally:
+        server.close()
+    assert not healthy(server.port)
+
+
+def test_prometheus_asks_every_consumer_where_it_answers() -> None:
+    (job,) = read_yaml("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    (place,) = job["dns_sd_configs"]
+    port = environment()["SESSION_SCORER_METRICS_PORT"]
+    assert place["names"] == ["consumer"]
+    assert str(place["port"]) == port
+    assert instructions("EXPOSE") == [port]
+    assert SERVICES["consumer"]["ports"][0].endswith(f":{port}")
+
+
+def test_grafana_finds_its_data_source_and_its_dashboard() -> None:
+    (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    (provider,) = read_yaml("deploy/grafana/provisioning/dashboards/dashboards.yml")["providers"]
+    (variable,) = DASHBOARD["templating"]["list"]
+    assert source["url"] == "http://prometheus:9090"
+    assert variable["current"]["value"] == source["uid"]
+    assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
+
+
+def exposed() -> dict[str, set[str]]:
+    """Every sample on /metrics that is ours, and its labels, after a batch."""
+    metrics = Metrics("v1", "abc", ["device_type"], ["device_type"])
+    metrics.committed(
+        Tally(
+            scored=1,
+            dead_lettered=0,
+            skipped=0,
+            levels={"Low": 1},
+            dead_letter_codes={},
+            imputed={},
+            unseen={},
+            scores=np.zeros(1),
+            timestamps=np.ones(1, dtype=np.int64),
+            stage_seconds={"decode": 0.1},
+            dead_letter_flags=[False],
+        )
+    )
+    metrics.lag("sessions", {0: 1})
+    metrics.never_seen("sessions", 0, 1)
+    labels: dict[str, set[str]] = defaultdict(set)
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            if sample.name.startswith("session_scorer_"):
+                labels[sample.name] |= set(sample.labels)
+    return labels
+
+
+def labels_in(query: str) -> Iterator[str]:
+    for group in re.findall(r"by \((.+?)\)", query):
+        yield from group.split(", ")
+    yield from re.findall(r"[{,]\s*(\w+)\s*[=!]", query)
+
+
+@pytest.mark.parametrize(("title", "query"), QUERIES)
+def test_a_query_of_the_dashboard_names_only_what_the_consumer_exposes(title: str, query: str) -> None:
+    labels = exposed()
+    names = re.findall(r"session_scorer_\w+", query)
+    assert names, title
+    for name in names:
+        assert name in labels
+        assert set(labels_in(query)) <= labels[name]
+
+
+def test_every_metric_of_the_consumer_stands_on_the_dashboard() -> None:
+    asked = " ".join(query for _, query in QUERIES)
+    families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in exposed()}
+    assert {name for name in families if name not in asked} == set()
