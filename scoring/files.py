@@ -1,0 +1,136 @@
+"""Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+import msgspec
+
+from scoring.errors import InvalidEvent
+from scoring.reading import Chunk, FileError, Source, kind_of, open_source
+from scoring.scorer import Scorer
+from scoring.verdicts import Verdict
+from scoring.writing import open_writer
+
+__all__ = ["Counts", "FileError", "rejected_path", "score_file"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the rows."""
+
+    scored: int
+    rejected: int
+
+
+def rejected_path(target: Path) -> Path:
+    """Where the invalid rows go."""
+    return target.with_name(target.name + ".rejected.jsonl")
+
+
+def score_file(
+    scorer: Scorer, source: Path, target: Path, progress: Callable[[float, int], None] = lambda *_: None
+) -> Counts:
+    """Score the rows of `source` into `target`: CSV, JSON Lines or Parquet, by the endings of their names.
+
+    Invalid rows go, as they came and with the reason, to `rejected_path(target)`. Both files appear whole, at the end,
+    or not at all; without one valid row there is no `target`. `progress` is told after each chunk how much of the input
+    is read (0 to 1) and how many rows that was. Raises FileError; MissingExtra for Parquet without its package.
+    """
+    _check_target(source, target)
+    opened = open_source(source)
+    try:
+        with _Staging() as staging:
+            return _score(scorer, opened, target, staging, progress)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written: {error.strerror}") from None
+
+
+def _check_target(source: Path, target: Path) -> None:
+    kind_of(target)
+    if not target.parent.is_dir():
+        raise FileError(f"{target}: cannot be written: {target.parent} is no directory")
+    for path in (target, rejected_path(target)):
+        if path.exists() and not path.is_file():
+            raise FileError(f"{path}: cannot be written: it is there and is no file")
+        if path.exists() and source.exists() and path.samefile(source):
+            raise FileError(f"{path}: is the input itself: name another output")
+
+
+def _score(
+    scorer: Scorer, source: Source, target: Path, staging: "_Staging", progress: Callable[[float, int], None]
+) -> Counts:
+    scored = rejected = 0
+    made, aside = staging.stage(target), staging.stage(rejected_path(target))
+    with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
+        for chunk in source.chunks():
+            faults, kept, verdicts = _judge(scorer, chunk)
+            writer.write(chunk, kept, verdicts)
+            _reject(rejects, chunk, faults, scored + rejected)
+            scored, rejected = scored + len(kept), rejected + len(faults)
+            progress(chunk.done, scored + rejected)
+    staging.settle(rejected_path(target), wanted=rejected > 0)
+    if scored:
+        staging.settle(target)
+    return Counts(scored, rejected)
+
+
+def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[int], list[Verdict]]:
+    """What is wrong with the rows that are invalid; the places of the others, and what is said of each."""
+    faults = {i: fault for i, (_, fault) in enumerate(chunk.rows) if fault is not None}
+    places = [i for i in range(len(chunk.rows)) if i not in faults]
+    kept, verdicts = [], []
+    for i, answer in zip(places, scorer.score_many([chunk.rows[i][0] for i in places]), strict=True):
+        if isinstance(answer, InvalidEvent):
+            faults[i] = answer
+        else:
+            kept.append(i)
+            verdicts.append(answer)
+    return faults, kept, verdicts
+
+
+def _reject(file: IO[bytes], chunk: Chunk, faults: dict[int, InvalidEvent], before: int) -> None:
+    """A line for each invalid row: its number (the first is 1), what is wrong, and the row as it came."""
+    for i, fault in sorted(faults.items()):
+        error = {"code": fault.code, "field": fault.field, "message": fault.message}
+        line = {"row": before + i + 1, "error": error, **_as_it_came(chunk.rows[i][0])}
+        file.write(msgspec.json.encode(line) + b"\n")
+
+
+def _as_it_came(row: bytes) -> dict[str, object]:
+    try:
+        row.decode()
+        return {"event": msgspec.json.decode(row, type=msgspec.Raw)}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return {"text": row.decode(errors="replace")}  # no JSON, so it stands as text
+
+
+class _Staging:
+    """Files that are made under other names and get their own when they are whole; what has not is removed."""
+
+    def __init__(self) -> None:
+        self._made: dict[Path, Path] = {}
+
+    def stage(self, path: Path) -> Path:
+        """The name under which to make `path`: in the same directory, so that a rename is enough."""
+        return self._made.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}.part"))
+
+    def settle(self, path: Path, *, wanted: bool = True) -> None:
+        """`path` is whole. When it is not wanted there shall be none, not even from an earlier time."""
+        if wanted:
+            self._made.pop(path).replace(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for made in self._made.values():
+            made.unlink(missing_ok=True)
