@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Patience:
     """How long a call is repeated. Longer than a broker's restart, shorter than `max.poll.interval.ms` (5 min)."""
 
-    seconds: float = 120.0
+    seconds: float = 60.0
     first_pause: float = 0.05
     longest_pause: float = 1.0
     clock: Callable[[], float] = time.monotonic

@@ -10,7 +10,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from consumer.errors import WorkerError
 
@@ -19,10 +19,10 @@ _MOST = 10_000  # workers of one group on one host; beyond it something is wrong
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A number that no other live process of this group, host and user has. Frees itself when the process ends."""
+    """A number that no other live process of this group, host and user has, for as long as this object lives."""
 
     number: int
-    descriptor: int
+    lock: BinaryIO
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +32,7 @@ class Slot:
 
     def free(self) -> None:
         """Gives the number back."""
-        os.close(self.descriptor)  # and the lock with it
+        self.lock.close()
 
 
 def take_slot(group_id: str, fixed: int | None = None, directory: Path | None = None) -> Slot:
@@ -67,7 +67,7 @@ def _try(directory: Path, group_id: str, number: int) -> Slot | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    return Slot(number, descriptor)
+    return Slot(number, os.fdopen(descriptor, "rb+"))
 
 
 def _directory() -> Path:

@@ -26,7 +26,7 @@ class Watchdog:
 
     def __init__(
         self,
-        seconds: float = 180.0,
+        seconds: float = 80.0,
         shutdown_seconds: float = 30.0,
         *,
         end: Callable[[str], None] = _end_process,

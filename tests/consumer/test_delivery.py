@@ -1,0 +1,218 @@
+from collections.abc import Iterable
+
+import pytest
+
+from consumer.delivery import AtLeastOnce, ExactlyOnce
+from consumer.errors import (
+    DeliveryError,
+    FatalError,
+    MustAbortError,
+    RefusedError,
+    RetriableError,
+    UnansweredError,
+    UndeliveredError,
+    WorkerError,
+)
+from consumer.records import OutRecord
+from tests.fakes import FakeClock, FakeLog, FakeProducer, Fault
+
+IDS = ("g-host-0-0", "g-host-0-1")
+
+
+def records(*values: bytes) -> list[OutRecord]:
+    return [OutRecord("results", None, value, [], 1) for value in values]
+
+
+def exactly_once(log: FakeLog, clock: FakeClock | None = None) -> ExactlyOnce:
+    delivery = ExactlyOnce(
+        lambda name: FakeProducer(log, name), IDS, lambda: b"member", (clock or FakeClock()).patience()
+    )
+    delivery.start()
+    return delivery
+
+
+def at_least_once(log: FakeLog) -> AtLeastOnce:
+    delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().patience())
+    delivery.start()
+    return delivery
+
+
+def failing(call: str, *errors: DeliveryError | None, applied: bool = False) -> FakeLog:
+    """A log where the next calls of this kind run into these errors."""
+    faults: Iterable[Fault | None] = [None if error is None else Fault(error, applied) for error in errors]
+    return FakeLog({call: faults})
+
+
+class TestExactlyOnce:
+    def test_records_and_offsets_become_visible_together_in_the_order_that_keeps_them_safe(self) -> None:
+        log = FakeLog()
+        seconds = exactly_once(log).deliver(records(b"a", b"b"), "sessions", {0: 1, 1: 5})
+        assert log.visible == records(b"a", b"b")
+        assert log.offsets == {0: 1, 1: 5}
+        steps = [call for _, call in log.calls]
+        assert steps == ["init", "init", "begin", "produce", "send_offsets", "commit"]
+        assert seconds.keys() == {"publish", "commit"}
+
+    def test_two_producers_take_turns(self) -> None:
+        log = FakeLog()
+        delivery = exactly_once(log)
+        for offset in range(4):
+            delivery.deliver(records(b"a"), "sessions", {0: offset + 1})
+        assert log.called("commit") == [IDS[0], IDS[1], IDS[0], IDS[1]]
+
+    def test_offsets_without_records_are_committed_too(self) -> None:
+        log = FakeLog()
+        exactly_once(log).deliver([], "sessions", {0: 7})
+        assert log.offsets == {0: 7}
+
+    @pytest.mark.parametrize("call", ["begin", "send_offsets", "commit"])
+    def test_a_retriable_error_is_the_same_call_again(self, call: str) -> None:
+        log = failing(call, RetriableError("later"), RetriableError("later"))
+        exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert log.visible == records(b"a")
+        assert len(log.called(call)) == 3
+
+    @pytest.mark.parametrize("call", ["produce", "send_offsets", "commit"])
+    def test_an_error_that_asks_for_an_abort_gets_one_and_nothing_is_visible(self, call: str) -> None:
+        log = failing(call, MustAbortError("the group has moved on"))
+        delivery = exactly_once(log)
+        with pytest.raises(UndeliveredError, match="the group has moved on"):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert (log.visible, log.offsets, log.called("abort")) == ([], {}, [IDS[0]])
+        delivery.deliver(records(b"b"), "sessions", {0: 1})
+        assert log.visible == records(b"b")
+
+    def test_patience_that_ends_before_the_commit_aborts(self) -> None:
+        log = failing("send_offsets", *[RetriableError("still away")] * 1000)
+        with pytest.raises(UndeliveredError, match="still away"):
+            exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert (log.visible, log.called("abort")) == ([], [IDS[0]])
+
+    @pytest.mark.parametrize("applied", [True, False])
+    @pytest.mark.parametrize("call", ["send_offsets", "commit"])
+    def test_a_time_out_is_no_answer_so_the_producer_is_replaced_under_the_same_id(
+        self, call: str, applied: bool
+    ) -> None:
+        log = failing(call, UnansweredError("timed out"), applied=applied)
+        delivery = exactly_once(log)
+        with pytest.raises(UndeliveredError):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert log.calls[-2:] == [(IDS[0], "drop"), (IDS[0], "init")]
+        assert not log.called("abort")
+        committed = call == "commit" and applied
+        assert (log.visible, log.offsets) == ((records(b"a"), {0: 1}) if committed else ([], {}))
+
+    def test_time_outs_may_come_again_and_again(self) -> None:
+        delivery = exactly_once(failing("commit", *[UnansweredError("timed out")] * 6))
+        for _ in range(6):
+            with pytest.raises(UndeliveredError):
+                delivery.deliver(records(b"a"), "sessions", {0: 1})
+        delivery.deliver(records(b"a"), "sessions", {0: 1})
+
+    def test_an_abort_that_fails_is_made_good_by_taking_the_id_again(self) -> None:
+        log = FakeLog({"commit": [Fault(MustAbortError("no"))], "abort": [Fault(UnansweredError("timed out"))]})
+        delivery = exactly_once(log)
+        with pytest.raises(UndeliveredError):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert log.calls[-3:] == [(IDS[0], "abort"), (IDS[0], "drop"), (IDS[0], "init")]
+        assert (log.visible, log.open) == ([], {})
+
+    def test_a_producer_past_use_is_replaced_once_and_the_second_time_stops_the_worker(self) -> None:
+        log = failing("begin", FatalError("out of order"), None, FatalError("out of order"))
+        delivery = exactly_once(log)
+        with pytest.raises(UndeliveredError):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        delivery.deliver(records(b"a"), "sessions", {0: 1})
+        with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: out of order$"):
+            delivery.deliver(records(b"b"), "sessions", {0: 2})
+
+    def test_what_was_long_ago_is_forgotten(self) -> None:
+        log, clock = failing("begin", FatalError("x"), None, FatalError("x")), FakeClock()
+        delivery = exactly_once(log, clock)
+        for _ in range(3):
+            try:
+                delivery.deliver(records(b"a"), "sessions", {0: 1})
+            except UndeliveredError:
+                clock.sleep(301.0)
+        assert log.called("drop") == [IDS[0], IDS[0]]
+
+    def test_two_processes_of_one_id_do_not_fence_each_other_for_ever(self) -> None:
+        log = FakeLog()
+        ours, theirs = exactly_once(log), exactly_once(log)
+        stopped = ""
+        for turn in range(20):
+            try:
+                (ours if turn % 2 else theirs).deliver(records(b"%d" % turn), "sessions", {0: turn + 1})
+            except UndeliveredError:
+                pass
+            except WorkerError as error:
+                stopped = str(error)
+                break
+        assert stopped == (
+            "transactional id g-host-0-0: fenced by a newer producer; another process uses this id: "
+            "stop it, or give each worker its own --slot"
+        )
+
+    def test_what_the_broker_refuses_for_good_stops_the_worker_with_nothing_visible(self) -> None:
+        log = failing("commit", RefusedError("could not write to results: too large; raise max.message.bytes"))
+        with pytest.raises(WorkerError, match="too large"):
+            exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert (log.visible, log.aborted) == ([], records(b"a"))
+
+    def test_who_is_no_member_of_the_group_begins_no_transaction(self) -> None:
+        log = FakeLog()
+
+        def group() -> bytes:
+            raise MustAbortError("not a member")
+
+        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, group, FakeClock().patience())
+        delivery.start()
+        with pytest.raises(UndeliveredError, match="not a member"):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert not log.called("begin")
+
+    def test_taking_the_ids_waits_for_a_broker_that_is_coming_up(self) -> None:
+        log = failing("init", UnansweredError("timed out"), RetriableError("loading"))
+        exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert log.visible == records(b"a")
+
+    def test_an_id_that_cannot_be_had_stops_the_worker_and_is_named(self) -> None:
+        with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: not allowed$"):
+            exactly_once(failing("init", RefusedError("not allowed")))
+
+
+class TestAtLeastOnce:
+    def test_offsets_are_committed_after_every_record_is_written(self) -> None:
+        log = FakeLog()
+        at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert [call for _, call in log.calls] == ["produce", "flush", "commit_offsets"]
+        assert (log.visible, log.offsets) == (records(b"a"), {0: 1})
+
+    def test_a_record_that_failed_stops_the_commit(self) -> None:
+        log = failing("flush", MustAbortError("could not write to results"))
+        with pytest.raises(UndeliveredError):
+            at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert not log.called("commit_offsets")
+
+    def test_after_a_failure_what_was_queued_is_dropped_and_the_next_batch_goes_out_alone(self) -> None:
+        log = failing("flush", MustAbortError("no"))
+        delivery = at_least_once(log)
+        with pytest.raises(UndeliveredError):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        delivery.deliver(records(b"b"), "sessions", {0: 1})
+        assert log.visible == records(b"b")
+
+    def test_the_commit_is_asked_again_while_it_may_pass(self) -> None:
+        log = failing("commit_offsets", RetriableError("loading"), UnansweredError("timed out"))
+        at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert log.offsets == {0: 1}
+
+    def test_a_commit_of_a_group_that_moved_on_is_read_again_by_whoever_owns_it_now(self) -> None:
+        log = failing("commit_offsets", MustAbortError("illegal generation"))
+        with pytest.raises(UndeliveredError):
+            at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        assert log.offsets == {}
+
+    def test_what_the_broker_refuses_for_good_stops_the_worker(self) -> None:
+        with pytest.raises(WorkerError, match="not allowed"):
+            at_least_once(failing("flush", RefusedError("not allowed"))).deliver(records(b"a"), "sessions", {0: 1})

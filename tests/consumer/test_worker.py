@@ -1,0 +1,215 @@
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.breaker import Breaker
+from consumer.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from consumer.errors import FatalError, MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.positions import Gap
+from consumer.records import Batch, Output
+from consumer.watchdog import Watchdog
+from consumer.worker import Line, Pipeline, Worker
+from tests.fakes import (
+    EchoPipeline,
+    FakeClock,
+    FakeHealth,
+    FakeLog,
+    FakeMetrics,
+    FakeProducer,
+    FakeSource,
+    Fault,
+    HurriedStop,
+)
+
+EVENTS = {0: [b"a%d" % i for i in range(10)], 1: [b"b%d" % i for i in range(7)]}
+
+
+@dataclass
+class Bench:
+    """A worker with everything around it, and all of that at hand."""
+
+    log: FakeLog = field(default_factory=FakeLog)
+    events: Mapping[int, Sequence[bytes]] = field(default_factory=lambda: EVENTS)
+    pipeline: Pipeline = field(default_factory=EchoPipeline)
+    breaker: Breaker = field(default_factory=Breaker)
+    at_least_once: bool = False
+
+    def __post_init__(self) -> None:
+        self.stop = HurriedStop()
+        self.metrics, self.health = FakeMetrics(), FakeHealth()
+        self.source = FakeSource(self.log, self.events, self.stop)
+
+    def run(self, stop: threading.Event | None = None) -> None:
+        line = Line("sessions", self.source, self.pipeline, self._delivery())
+        Worker(line, self.breaker, self.metrics, self.health, Watchdog()).run(stop or self.stop)
+
+    def _delivery(self) -> Delivery:
+        patience = FakeClock().patience(seconds=1)
+        if self.at_least_once:
+            return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, patience)
+        return ExactlyOnce(lambda name: FakeProducer(self.log, name), ("id-0", "id-1"), lambda: b"member", patience)
+
+    def seen(self) -> list[bytes | None]:
+        return [record.value for record in self.log.visible]
+
+
+def test_every_event_is_delivered_once_and_in_order() -> None:
+    bench = Bench()
+    bench.run()
+    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
+    assert bench.log.offsets == {0: 10, 1: 7}
+    assert bench.source.closed
+
+
+def test_after_an_abort_the_batch_is_read_again_and_counted_once() -> None:
+    bench = Bench(FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]}))
+    bench.run()
+    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
+    assert (bench.source.rewinds, bench.metrics.aborts) == (1, 1)
+    assert sum(tally.scored for tally in bench.metrics.tallies) == 17
+
+
+def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committed() -> None:
+    bench = Bench()
+    bench.run()
+    stages = bench.metrics.tallies[0].stage_seconds
+    assert stages.keys() == {"decode", "score", "encode", "publish", "commit"}
+
+
+def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committed() -> None:
+    bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=Breaker(run=4))
+    with pytest.raises(WorkerError, match=r"^sessions: 6 events in a row are invalid \(breaker_run is 4\), so nothing"):
+        bench.run()
+    assert bench.seen() == [b"good"] * 3 + [b"bad"] * 3
+    assert bench.source.closed
+
+
+def test_a_batch_that_comes_twice_counts_once_for_the_breaker() -> None:
+    aborts = [Fault(MustAbortError("again"))] * 5
+    bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=Breaker(run=4))
+    bench.run()
+    assert bench.seen() == [b"bad"] * 3
+
+
+class Broken:
+    def process(self, batch: Batch) -> Output:
+        raise ValueError(f"cannot read {batch.values[0]!r}")
+
+
+def test_a_fault_of_our_own_stops_the_worker_and_tells_where_without_telling_what_the_event_held() -> None:
+    bench = Bench(pipeline=Broken())
+    with pytest.raises(WorkerError) as caught:
+        bench.run()
+    said = str(caught.value)
+    assert said.startswith("scoring failed (ValueError at test_worker.py:")
+    assert "on sessions, partition 0 before offset 3" in said
+    assert "a0" not in said
+    assert (bench.log.calls[-2:], bench.log.offsets) == ([("id-1", "drop"), ("id-0", "drop")], {})
+    assert bench.source.closed
+
+
+def test_a_delivery_that_always_fails_stops_the_worker_with_the_last_reason() -> None:
+    bench = Bench(FakeLog({"commit": [Fault(MustAbortError("not enough replicas"))] * 1000}))
+    with pytest.raises(WorkerError, match=r"^20 deliveries in a row failed, the last: not enough replicas$"):
+        bench.run()
+    assert bench.seen() == []
+
+
+def test_setbacks_with_progress_between_them_never_stop_the_worker() -> None:
+    faults = [None if i % 3 == 0 else Fault(MustAbortError("again")) for i in range(100)]
+    bench = Bench(FakeLog({"commit": faults}), events={0: [b"e%d" % i for i in range(90)]})
+    bench.run()
+    assert bench.seen() == bench.events[0]
+    assert bench.metrics.aborts == 58
+
+
+def test_reading_that_cannot_go_on_stops_the_worker_and_leaves_the_group() -> None:
+    bench = Bench()
+    bench.source.failure = WorkerError("sessions, partition 0: offset 5 is next, but ...")
+    with pytest.raises(WorkerError, match="offset 5 is next"):
+        bench.run()
+    assert bench.source.closed
+
+
+class StopsAfter(EchoPipeline):
+    """Is told to stop while a batch is being scored."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def process(self, batch: Batch) -> Output:
+        self._stop.set()
+        return super().process(batch)
+
+
+def test_a_stop_finishes_the_batch_in_hand_and_takes_no_other() -> None:
+    stop = threading.Event()
+    bench = Bench(pipeline=StopsAfter(stop))
+    bench.run(stop)
+    assert bench.seen() == EVENTS[0][:3]
+    assert bench.log.offsets == {0: 3}
+    assert bench.source.closed
+
+
+def test_health_hears_the_loop_and_the_state_of_the_group() -> None:
+    bench = Bench()
+    bench.run()
+    assert bench.health.ticks >= 6
+    assert bench.health.told[0] == (True, 0.5)
+    assert bench.metrics.lags.keys() == {0, 1}
+
+
+def test_a_gap_gone_past_is_counted() -> None:
+    bench = Bench()
+    bench.source.gaps = [Gap("sessions", 1, position=4, low=10, high=20)]
+    bench.run()
+    assert bench.metrics.unseen == [("sessions", 1, 6)]
+
+
+ERRORS = st.sampled_from([RetriableError("r"), MustAbortError("a"), UnansweredError("u"), FatalError("f")])
+FAULTS = st.lists(st.none() | st.builds(Fault, ERRORS, applied=st.booleans()), max_size=12)
+
+
+def _possible(call: str, faults: list[Fault | None]) -> list[Fault | None]:
+    """A call that took effect may lose its answer, but is not told that it failed; init is merely asked again."""
+    if call == "init":
+        return [fault and Fault(UnansweredError("u"), applied=fault.applied) for fault in faults]
+    return [
+        fault and fault._replace(applied=fault.applied and isinstance(fault.error, UnansweredError)) for fault in faults
+    ]
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(("init", "begin", "produce", "send_offsets", "commit", "abort"), FAULTS)))
+def test_whatever_goes_wrong_each_event_counts_at_most_once_in_order_and_without_a_hole(
+    faults: dict[str, list[Fault | None]],
+) -> None:
+    bench = Bench(FakeLog({call: _possible(call, each) for call, each in faults.items()}))
+    stopped = False
+    try:
+        bench.run()
+    except WorkerError:
+        stopped = True
+    for partition, events in EVENTS.items():
+        seen = [value for value in bench.seen() if value in events]
+        assert seen == events[: len(seen)]
+        assert len(seen) == bench.log.offsets.get(partition, 0)
+        assert stopped or seen == events
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(("produce", "flush", "commit_offsets"), FAULTS)))
+def test_at_least_once_may_repeat_and_never_loses(faults: dict[str, list[Fault | None]]) -> None:
+    log = FakeLog({call: _possible(call, each) for call, each in faults.items()})
+    bench = Bench(log, at_least_once=True)
+    stopped = False
+    try:
+        bench.run()
+    except WorkerError:
+        stopped = True
+    for partition, events in EVENTS.items():
+        committed = events[: log.offsets.get(partition, 0)]
+        assert set(committed) <= set(bench.seen())
+        assert stopped or committed == events

@@ -1,0 +1,268 @@
+"""Stand-ins behind the consumer's seams: a broker's memory, who writes to it, who reads from it, who is told."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
+from consumer.kafka.positions import Gap
+from consumer.patience import Patience
+from consumer.records import Batch, Output, OutRecord, Tally
+
+
+class FakeClock:
+    """Time that passes only when someone sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def patience(self, seconds: float = 60.0) -> Patience:
+        return Patience(seconds=seconds, clock=self, sleep=self.sleep)
+
+
+class HurriedStop(threading.Event):
+    """A stop that nobody waits for."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - threading.Event's signature
+        return self.is_set()
+
+
+class Fault(NamedTuple):
+    """An error that a call raises. `applied`: the call took effect all the same, only its answer was lost."""
+
+    error: DeliveryError
+    applied: bool = False
+
+
+@dataclass
+class _Transaction:
+    records: list[OutRecord] = field(default_factory=list)
+    offsets: dict[int, int] = field(default_factory=dict)
+
+
+class FakeLog:
+    """What a broker remembers: what a read-committed reader sees, and the group's offsets.
+
+    `calls` names every producer's calls in order; `faults` holds, for each kind of call, what the next ones run into.
+    """
+
+    def __init__(self, faults: Mapping[str, Iterable[Fault | None]] | None = None) -> None:
+        self.visible: list[OutRecord] = []
+        self.aborted: list[OutRecord] = []
+        self.offsets: dict[int, int] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.epochs: dict[str, int] = {}
+        self.open: dict[str, _Transaction] = {}
+        self._faults = {name: iter(faults) for name, faults in (faults or {}).items()}
+
+    def called(self, call: str) -> list[str]:
+        """Who made this call, in order."""
+        return [name for name, each in self.calls if each == call]
+
+    def run(self, name: str, call: str, effect: Callable[[], None]) -> None:
+        """One call: its effect, its fault, or both."""
+        self.calls.append((name, call))
+        fault = next(self._faults.get(call, iter(())), None)
+        if fault is None or fault.applied:
+            effect()
+        if fault is not None:
+            raise fault.error
+
+    def end(self, name: str, *, commit: bool) -> None:
+        """The transaction open under this id becomes visible whole, or not at all."""
+        transaction = self.open.pop(name, _Transaction())
+        if commit:
+            self.visible += transaction.records
+            self.offsets |= transaction.offsets
+        else:
+            self.aborted += transaction.records
+
+    def commit_offsets(self, _: str, next_offsets: dict[int, int]) -> None:
+        """Commits offsets by themselves."""
+        self.run("consumer", "commit_offsets", lambda: self.offsets.update(next_offsets))
+
+
+class FakeProducer:
+    """A producer of `log`: transactional once `init` has been called, plain before."""
+
+    def __init__(self, log: FakeLog, name: str = "plain") -> None:
+        self._log = log
+        self._name = name
+        self._epoch = 0
+        self._queued: list[OutRecord] = []
+
+    def init(self) -> None:
+        self._log.run(self._name, "init", self._take)
+
+    def begin(self) -> None:
+        if self._name in self._log.open:
+            raise FatalError("a transaction is open already")
+        self._run("begin", lambda: self._log.open.update({self._name: _Transaction()}))
+
+    def produce(self, records: Sequence[OutRecord]) -> None:
+        transaction = self._log.open.get(self._name)
+        self._run("produce", lambda: (self._queued if transaction is None else transaction.records).extend(records))
+
+    def flush(self) -> None:
+        self._run("flush", lambda: self._log.visible.extend(self._queued))
+        self._queued.clear()
+
+    def send_offsets(self, topic: str, next_offsets: dict[int, int], group: bytes) -> None:
+        assert topic, group
+        self._run("send_offsets", lambda: self._log.open[self._name].offsets.update(next_offsets))
+
+    def commit(self) -> None:
+        self._run("commit", lambda: self._log.end(self._name, commit=True))
+
+    def abort(self) -> None:
+        self._run("abort", lambda: self._log.end(self._name, commit=False))
+
+    def drop(self) -> None:
+        self._log.calls.append((self._name, "drop"))
+
+    def _take(self) -> None:
+        self._log.end(self._name, commit=False)
+        self._epoch = self._log.epochs[self._name] = self._log.epochs.get(self._name, 0) + 1
+
+    def _run(self, call: str, effect: Callable[[], None]) -> None:
+        if self._epoch != self._log.epochs.get(self._name, 0):
+            raise FencedError("fenced by a newer producer")
+        self._log.run(self._name, call, effect)
+
+
+class FakeSource:
+    """Events of a topic's partitions, in batches; sets `stop` once all of them are committed in `log`."""
+
+    def __init__(
+        self, log: FakeLog, events: Mapping[int, Sequence[bytes]], stop: threading.Event, size: int = 3
+    ) -> None:
+        self._log = log
+        self._events = events
+        self._stop = stop
+        self._size = size
+        self._next = dict.fromkeys(events, 0)
+        self.rewinds = 0
+        self.closed = False
+        self.gaps: list[Gap] = []
+        self.failure: WorkerError | None = None
+
+    def poll(self, wait: float) -> Batch | None:
+        assert wait > 0
+        if self.failure is not None:
+            raise self.failure
+        places = [(partition, offset) for partition in self._events for offset in self._unread(partition)][: self._size]
+        if not places:
+            if all(self._log.offsets.get(partition, 0) == len(events) for partition, events in self._events.items()):
+                self._stop.set()
+            return None
+        batch = Batch(
+            topic="sessions",
+            partitions=[partition for partition, _ in places],
+            offsets=[offset for _, offset in places],
+            timestamps=[1 + offset for _, offset in places],
+            keys=[None for _ in places],
+            values=[self._events[partition][offset] for partition, offset in places],
+            headers=[[] for _ in places],
+        )
+        self._next |= batch.next_offsets()
+        return batch
+
+    def rewind(self) -> None:
+        self.rewinds += 1
+        self._next = {partition: self._log.offsets.get(partition, 0) for partition in self._events}
+
+    def joined(self) -> bool:
+        return True
+
+    def silent_seconds(self) -> float:
+        return 0.5
+
+    def lag(self) -> dict[int, int]:
+        return {partition: len(self._unread(partition)) for partition in self._events}
+
+    def take_gaps(self) -> list[Gap]:
+        gaps, self.gaps = self.gaps, []
+        return gaps
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _unread(self, partition: int) -> range:
+        return range(self._next[partition], len(self._events[partition]))
+
+
+class EchoPipeline:
+    """Every event becomes a result that is the event; one that begins with `bad` becomes a dead letter."""
+
+    def process(self, batch: Batch) -> Output:
+        values = [value or b"" for value in batch.values]
+        bad = [value.startswith(b"bad") for value in values]
+        records = [
+            OutRecord("dead-letters" if dead else "results", None, value, [], timestamp)
+            for value, dead, timestamp in zip(values, bad, batch.timestamps, strict=True)
+        ]
+        return Output(records, tally(scored=len(values) - sum(bad), dead_letter_flags=bad))
+
+
+class FakeMetrics:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.tallies: list[Tally] = []
+        self.aborts = 0
+        self.lags: dict[int, int] = {}
+        self.unseen: list[tuple[str, int, int]] = []
+
+    def committed(self, tally: Tally) -> None:
+        self.tallies.append(tally)
+
+    def aborted(self) -> None:
+        self.aborts += 1
+
+    def lag(self, topic: str, partitions: dict[int, int]) -> None:
+        assert topic
+        self.lags = partitions
+
+    def never_seen(self, topic: str, partition: int, records: int) -> None:
+        self.unseen.append((topic, partition, records))
+
+
+class FakeHealth:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self.told: list[tuple[bool, float]] = []
+
+    def tick(self) -> None:
+        self.ticks += 1
+
+    def kafka(self, *, joined: bool, silent_seconds: float) -> None:
+        self.told.append((joined, silent_seconds))
+
+
+def tally(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Tally:
+    """What a batch of so many events adds up to; nothing else is counted."""
+    flags = dead_letter_flags or []
+    return Tally(
+        scored=scored,
+        dead_lettered=sum(flags),
+        skipped=0,
+        levels={},
+        dead_letter_codes={},
+        imputed={},
+        unseen={},
+        scores=np.zeros(scored),
+        timestamps=np.zeros(scored, np.int64),
+        stage_seconds={"decode": 0.001, "score": 0.002, "encode": 0.003},
+        dead_letter_flags=flags,
+    )
