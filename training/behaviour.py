@@ -41,7 +41,8 @@ def _amounts(rng: Rng, habits: Habits) -> Floats:
     n = len(habits.device)
     amount = np.exp(rng.normal(habits.spending, habits.spending_spread))
     big = np.where(rng.random(n) < 0.012, rng.uniform(5.0, 14.0, n), 1.0)  # rent, a phone, a flight
-    priced = np.round(amount * big, 2)
+    priced = np.where(rng.random(n) < 0.02, rng.gamma(1.5, 12.0, n) + 1.0, amount * big)  # parking, a tip, an app
+    priced = np.round(priced, 2)
     return np.where(rng.random(n) < 0.3, np.maximum(np.rint(priced / 10) * 10, 10.0), priced)
 
 

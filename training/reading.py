@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ except ImportError:
     raise MissingExtra("training", "train") from None
 
 NEEDED: Final = (*MODEL_FIELDS, LABEL)
+_LABELS: Final[dict[object, int]] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}  # True is 1, 1.0 is 1
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def read(path: Path) -> Labelled:
     """
     try:
         return _read(path)
-    except (TrainingError, OSError) as error:
+    except (TrainingError, OSError, EOFError, zlib.error) as error:  # the last two: a .gz cut short
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(f"{path}: {reason}") from None
 
@@ -82,15 +84,18 @@ def _read(path: Path) -> Labelled:
 
 
 def _checked_labels(labels: list[Any]) -> NDArray[np.int64]:
-    for row, label in enumerate(labels, start=1):
-        if label not in (0, 1, "0", "1", "0.0", "1.0"):
-            raise TrainingError(f"row {row}: {LABEL}: expected 0 or 1")
-    checked = np.array(labels).astype(np.float64).astype(np.int64)
-    if not len(checked):
+    if not labels:
         raise TrainingError("holds no row")
+    checked = np.array([_as_label(row, label) for row, label in enumerate(labels, start=1)])
     if len(set(checked.tolist())) < 2:
         raise TrainingError(f"every {LABEL} is {checked[0]}: a model needs sessions of both classes")
     return checked
+
+
+def _as_label(row: int, label: object) -> int:
+    if isinstance(label, str | int | float) and label in _LABELS:
+        return _LABELS[label]
+    raise TrainingError(f"row {row}: {LABEL}: expected 0 or 1")
 
 
 def _check_columns(columns: Columns) -> None:
@@ -112,7 +117,7 @@ def _read_csv(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
     try:
         # only the empty cell is a gap: `none` is an orientation, and `NA` may be a city
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise TrainingError(f"cannot be read as CSV: {str(error).splitlines()[0]}") from None
     _check_names(list(frame.columns))
     for name in NUMERIC:
@@ -128,11 +133,10 @@ def _parsed(column: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def _read_parquet(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
-    if not path.exists():
-        raise FileNotFoundError(2, "No such file or directory")
+    path.open("rb").close()  # what the system says is clearer than what pyarrow makes of it
     try:
         frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # pyarrow's own errors are subclasses of these
+    except (ValueError, OSError, NotImplementedError) as error:  # pyarrow's own errors are subclasses of these
         raise TrainingError(f"cannot be read as Parquet: {str(error).splitlines()[0]}") from None
     _check_names(list(frame.columns))
     return _read_frame(frame)
@@ -150,9 +154,14 @@ class _Rest(msgspec.Struct):
     transaction_date: str | None = None
 
 
+_names: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
 def _read_jsonl(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         lines = [line for line in file.read().splitlines() if line.strip()]
     decoded = decode(lines)
+    if lines and not decoded.invalid:
+        _check_names(sorted({name for line in lines for name in _names(line)}))
     rest = [msgspec.json.decode(lines[row], type=_Rest) for row in decoded.positions]
     return decoded, [each.label for each in rest], [each.transaction_date for each in rest]

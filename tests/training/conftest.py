@@ -1,0 +1,43 @@
+"""A small trained set, made once."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from scoring.manifest import FILES
+from tests import oracle
+from tests.sets import FiveFiles
+from training.dataset import generate
+from training.fitting import Parameters
+from training.train import train
+
+SMALL = Parameters(trees=12, leaves=40)
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A labelled table of 3,000 sessions."""
+    path = tmp_path_factory.mktemp("data") / "labelled.csv"
+    path.write_text(generate(3_000, 9).csv())
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set trained from the table."""
+    out = tmp_path_factory.mktemp("trained")
+    train(table, out, parameters=SMALL)
+    return out
+
+
+@pytest.fixture(scope="session")
+def five(trained: Path) -> FiveFiles:
+    """Its five objects, unpickled by scikit-learn itself."""
+    return FiveFiles(*(pickle.loads((trained / name).read_bytes()) for name in FILES))
+
+
+@pytest.fixture(scope="session")
+def model(five: FiveFiles) -> oracle.Model:
+    """The same, for the oracle."""
+    return five.for_oracle()

@@ -1,0 +1,177 @@
+"""The generated sessions: seeded, in order, labelled by their maker, with gaps where clients leave them."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scoring.contract import MODEL_FIELDS
+from scoring.decoding import decode
+from training.attacks import KINDS
+from training.dataset import LATER, STREAM, events, generate, keyed_events, main
+from training.sessions import Sessions
+from training.world import PERSON, World
+
+
+@pytest.fixture(scope="module")
+def sessions() -> Sessions:
+    return generate(30_000, 5)
+
+
+def take(n: int, seed: int) -> list[bytes]:
+    return list(itertools.islice(events(seed), n))
+
+
+def test_the_same_seed_gives_the_same_bytes() -> None:
+    assert take(2_500, 3) == take(2_500, 3)
+    assert generate(2_500, 3).csv() == generate(2_500, 3).csv()
+
+
+def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
+    program = "import itertools, sys; from training.dataset import events; sys.stdout.buffer.writelines("
+    program += "itertools.islice(events(3), 500))"
+    again = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert again.stdout == b"".join(take(500, 3))
+
+
+def test_another_seed_gives_other_sessions() -> None:
+    assert take(100, 3) != take(100, 4)
+
+
+def test_the_first_sessions_do_not_depend_on_how_many_are_asked_for() -> None:
+    assert generate(3_200, 3)[:1_500].csv() == generate(1_500, 3).csv()
+
+
+def test_every_event_is_valid_and_has_a_session_id_of_its_own() -> None:
+    values = take(5_000, 1)
+    decoded = decode(values)
+    assert not decoded.invalid
+    assert len(set(decoded.columns.session_ids)) == len(values)
+    assert all(decoded.columns.user_ids)
+
+
+def test_an_event_holds_no_label_and_nothing_of_its_maker() -> None:
+    for value in take(500, 1):
+        assert set(json.loads(value)) <= {*MODEL_FIELDS, "user_id", "session_id"}
+
+
+def test_an_event_is_keyed_by_its_user() -> None:
+    for key, value in itertools.islice(keyed_events(1), 200):
+        assert json.loads(value)["user_id"].encode() == key
+
+
+def test_time_moves_forward(sessions: Sessions) -> None:
+    # local dates of two zones may cross: in one zone they may not
+    here = (sessions.numbers["timezone_offset"] == 330) & (sessions.kind == PERSON) & ~np.isnat(sessions.date)
+    dates = sessions.date[here]
+    assert (dates[1:] >= dates[:-1]).all()
+    assert dates[-1] - dates[0] > np.timedelta64(28, "D")
+
+
+def test_every_day_has_its_hours(sessions: Sessions) -> None:
+    hours = [datetime.fromisoformat(str(date)).hour for date in sessions.date[:3_000] if not np.isnat(date)]
+    count = Counter(hours)
+    assert count[20] > 5 * count[4]
+    assert set(count) == set(range(24))
+
+
+def test_attacks_are_a_few_per_cent_and_of_every_kind(sessions: Sessions) -> None:
+    assert 0.02 < sessions.label.mean() < 0.05
+    assert set(sessions.kind) == {PERSON, *KINDS}
+
+
+def test_the_label_is_who_made_the_session(sessions: Sessions) -> None:
+    assert ((sessions.label == 1) == (sessions.kind != PERSON)).all()
+
+
+def test_neither_the_flag_nor_any_single_field_gives_the_label_away(sessions: Sessions) -> None:
+    attack = sessions.label == 1
+    clicks, amount = sessions.numbers["click_events"], sessions.numbers["transaction_amount"]
+    time = sessions.numbers["time_on_page"]
+    for flagged in (clicks >= 30, amount > 10_000, (time == 10) | (time == 600)):
+        assert flagged[~attack].any()  # honest sessions meet the rules too
+        assert not flagged[attack].all()
+    for name, column in sessions.numbers.items():
+        inside = (column >= np.nanmin(column[~attack])) & (column <= np.nanmax(column[~attack]))
+        assert (inside | np.isnan(column))[attack].mean() > 0.99, name
+
+
+def test_each_kind_of_attack_overlaps_with_people(sessions: Sessions) -> None:
+    keys = sessions.numbers["keyboard_events"]
+    usual = np.nanmedian(keys[sessions.kind == PERSON])
+    for kind in KINDS:
+        assert (keys[sessions.kind == kind] >= usual).any(), kind
+
+
+def test_missing_fields_depend_on_the_device_and_the_browser(sessions: Sessions) -> None:
+    device, browser = sessions.categories["device_type"], sessions.categories["browser_info"]
+    gap = {name: np.isnan(column) for name, column in sessions.numbers.items()}
+    assert gap["device_motion"][device == "PC"].all()
+    assert not gap["device_motion"][device == "Mobile"].all()
+    assert gap["mouse_movement"][device == "Mobile"].mean() > 0.8
+    assert not gap["mouse_movement"][device == "PC"].any()
+    language = np.array([text is None for text in sessions.categories["language"]])
+    assert language[browser == "Firefox"].mean() > 5 * language[browser == "Chrome"].mean()
+
+
+def test_a_gap_is_a_missing_key_or_a_null() -> None:
+    parsed = [json.loads(value) for value in take(2_000, 1)]
+    absent = sum(name not in event for event in parsed for name in MODEL_FIELDS)
+    null = sum(value is None for event in parsed for value in event.values())
+    assert absent > 1_000 < null
+
+
+def test_a_stolen_account_keeps_its_owners_id(sessions: Sessions) -> None:
+    honest = set(sessions.user_id[sessions.kind == PERSON])
+    taken = sessions.user_id[sessions.kind == "account_takeover"]
+    assert len(honest.intersection(taken)) > 0.5 * len(set(taken))
+
+
+def test_the_worlds_for_training_testing_and_streaming_share_no_user() -> None:
+    users = [set(generate(3_000, 5, world=world).user_id) for world in (World(), LATER, STREAM)]
+    for one, other in itertools.combinations(users, 2):
+        assert not one & other
+
+
+def test_label_noise_hides_attacks_and_blames_as_many_people() -> None:
+    noisy = generate(30_000, 5, world=World(label_noise=0.3))
+    attack = noisy.kind != PERSON
+    missed, blamed = int((attack & (noisy.label == 0)).sum()), int((~attack & (noisy.label == 1)).sum())
+    assert 0.2 < missed / attack.sum() < 0.4
+    assert 0.5 < blamed / missed < 2
+
+
+def test_drift_makes_attackers_more_like_people() -> None:
+    def median_clicks(sessions: Sessions) -> float:
+        last = sessions[-15_000:]
+        return float(np.nanmedian(last.numbers["click_events"][last.kind == "scripted_clicking"]))
+
+    assert median_clicks(generate(45_000, 5, world=World(drift=0.6))) < median_clicks(generate(45_000, 5))
+
+
+def test_the_program_writes_the_table_that_generate_makes(tmp_path: Path) -> None:
+    assert main([str(tmp_path / "a.csv"), "--rows", "300", "--seed", "8"]) == 0
+    assert (tmp_path / "a.csv").read_text() == generate(300, 8).csv()
+
+
+def test_a_compressed_table_is_the_same_bytes_again(tmp_path: Path) -> None:
+    for name in ("a.csv.gz", "b.csv.gz"):
+        main([str(tmp_path / name), "--rows", "300"])
+    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none" / "a.csv"), "--rows", "10"]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_generating_needs_nothing_beyond_the_base_install() -> None:
+    program = "import sys; sys.modules.update(dict.fromkeys(('pandas', 'sklearn', 'pyarrow', 'scipy')));"
+    program += "from training import broken, dataset; next(dataset.events(1)); next(broken.broken(1))"
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,0 +1,155 @@
+"""Training: what is written loads, scores as scikit-learn does, and is the same bytes again."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scoring import Scorer
+from scoring.artifacts import shipped
+from scoring.contract import COUNTS, MODEL_FIELDS
+from scoring.features import FEATURES
+from scoring.manifest import FILES, NAME
+from tests import oracle
+from tests.sets import FiveFiles
+from tests.training.conftest import SMALL
+from training.dataset import STREAM, generate
+from training.errors import TrainingError
+from training.fitting import Parameters, attack_weight, fill_values
+from training.reading import of_sessions
+from training.train import train
+
+EVERY_FILE = (*FILES, NAME)
+
+
+def bytes_of(directory: Path) -> dict[str, bytes]:
+    return {name: (directory / name).read_bytes() for name in EVERY_FILE}
+
+
+def test_scores_are_scikit_learns_own_on_the_training_rows(trained: Path, five: FiveFiles, model: oracle.Model) -> None:
+    values = list(generate(3_000, 9)[:600].events())
+    features = np.array([oracle.columns(model, value) for value in values])
+    expected = five.rf_model.predict_proba((features - five.scaler.mean_) / five.scaler.scale_)[:, 1]
+    scores = [verdict.anomaly_score for verdict in Scorer.load(trained).score_many(values)]  # type: ignore[union-attr] # all are valid
+    assert np.abs(np.array(scores) - expected).max() <= 1e-12
+
+
+def test_the_forest_has_the_form_that_existing_sets_have(five: FiveFiles) -> None:
+    forest = five.rf_model
+    assert type(forest).__name__ == "RandomForestClassifier"
+    assert forest.classes_.tolist() == [0, 1]
+    assert forest.n_jobs == 1
+    assert not forest.warm_start
+    assert len(forest.estimators_) == forest.n_estimators == SMALL.trees
+
+
+def test_growing_by_steps_gives_the_forest_of_a_single_call(five: FiveFiles, model: oracle.Model) -> None:
+    sessions = generate(3_000, 9)
+    features = np.array([oracle.columns(model, value) for value in sessions.events()])
+    scaled = (features - five.scaler.mean_) / five.scaler.scale_
+    again = type(five.rf_model)(**five.rf_model.get_params()).fit(scaled, sessions.label)
+    assert (again.predict_proba(scaled) == five.rf_model.predict_proba(scaled)).all()
+
+
+def test_the_other_four_have_the_form_that_existing_sets_have(five: FiveFiles) -> None:
+    assert five.feature_cols == list(FEATURES)
+    assert five.scaler.feature_names_in_.tolist() == list(FEATURES)
+    assert all("unknown" in encoder.classes_ for encoder in five.label_encoders.values())
+    assert {*MODEL_FIELDS, *FEATURES, "label"} == set(five.imputation_values)
+    assert [five.imputation_values[name] for name in COUNTS] == [0] * 5
+    assert all(type(value) in (int, float, str) for value in five.imputation_values.values())
+
+
+def test_the_pickles_are_of_protocol_4(trained: Path) -> None:
+    assert {(trained / name).read_bytes()[:2] for name in FILES} == {b"\x80\x04"}
+
+
+def test_the_imputed_date_is_the_most_frequent_hour_and_of_two_the_earlier() -> None:
+    sessions = generate(1_000, 9)
+    sessions.date[:] = np.datetime64("2026-01-05T22:10:00")
+    sessions.date[:400] = np.datetime64("2026-01-03T07:00:00")
+    sessions.date[400:800] = np.datetime64("2026-01-04T21:00:00")
+    assert fill_values(of_sessions(sessions).columns).hour == 7
+
+
+def test_training_twice_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
+    train(table, tmp_path, parameters=SMALL)
+    assert bytes_of(tmp_path) == bytes_of(trained)
+
+
+def test_training_in_another_process_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from training.fitting import Parameters; from training.train import train\n"
+        f"train(Path(sys.argv[1]), Path(sys.argv[2]), parameters={SMALL!r})"
+    )
+    command = [sys.executable, "-c", program, str(table), str(tmp_path)]
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "77"})
+    assert bytes_of(tmp_path) == bytes_of(trained)
+
+
+def test_another_seed_gives_another_forest(table: Path, trained: Path, tmp_path: Path) -> None:
+    train(table, tmp_path, parameters=SMALL, seed=43)
+    assert bytes_of(tmp_path)["rf_model.pkl"] != bytes_of(trained)["rf_model.pkl"]
+
+
+def test_the_manifest_names_data_seed_parameters_and_versions(trained: Path) -> None:
+    manifest = json.loads((trained / NAME).read_bytes())
+    assert manifest["training"]["rows"] == 3_000
+    assert manifest["training"]["seed"] == 42
+    assert manifest["training"]["parameters"]["trees"] == SMALL.trees
+    assert set(manifest["versions"]) == {"python", "numpy", "scikit-learn"}
+    assert manifest["model_version"].startswith(manifest["training"]["newest"].replace("-", "."))
+
+
+def test_only_the_set_is_left_where_it_was_trained(trained: Path) -> None:
+    assert sorted(path.name for path in trained.iterdir()) == sorted(EVERY_FILE)
+
+
+def test_a_set_already_there_stays_whole_when_the_data_is_bad(trained: Path, tmp_path: Path) -> None:
+    before = bytes_of(trained)
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(TrainingError):
+        train(tmp_path / "bad.csv", trained)
+    assert bytes_of(trained) == before
+
+
+def test_a_place_that_cannot_be_written_is_one_line(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
+        train(table, tmp_path / "file", parameters=SMALL)
+
+
+def test_progress_is_shown_to_the_last_tree(table: Path, tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def track(sequence: Sequence[int], description: str) -> Iterable[int]:
+        assert description
+        for step in sequence:
+            yield step
+            seen.append(step)
+
+    train(table, tmp_path, parameters=Parameters(trees=12, leaves=10), track=track)
+    assert seen == [5, 10, 12]
+
+
+def test_attacks_weigh_more_the_rarer_they_are() -> None:
+    label = np.array([1] * 10 + [0] * 160)
+    assert attack_weight(label, balance=0.0) == 1
+    assert attack_weight(label, balance=0.75) == 8
+    assert attack_weight(label, balance=1.0) == 16
+
+
+def test_the_shipped_set_calls_a_believable_share_of_a_generated_stream_high() -> None:
+    scorer = Scorer.load(shipped())
+    sessions = generate(8_000, 11, world=STREAM)
+    verdicts = scorer.score_many(list(sessions.events()))
+    high = np.array([verdict.risk_level == "High" for verdict in verdicts])  # type: ignore[union-attr] # all are valid
+    assert 0.005 < high.mean() < 0.05
+    assert sessions.label[high].mean() > 0.5
+    assert high[sessions.label == 1].mean() < 0.9
