@@ -1,0 +1,88 @@
+"""Shows snapshots as they come: live on a terminal, line by line anywhere else."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+
+from consumer.console import Alert, Snapshot, alert_line, line, screen
+
+LINE_SECONDS: Final = 2.0
+
+
+class Display(Protocol):
+    """Where snapshots are shown."""
+
+    def show(self, snapshot: Snapshot) -> None: ...
+
+
+class Screen:
+    """The newest snapshot, drawn over the one before."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self._console = console
+        self._live = live
+        self._size = console.size
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw it."""
+        size = self._console.size
+        if size != self._size:  # what was drawn has been wrapped anew, and cannot be drawn over
+            self._console.clear()
+            self._size = size
+        self._live.update(screen(snapshot, size.width, size.height), refresh=True)
+
+
+class Lines:
+    """A line every two seconds, and whenever the state is another; with it the newest alert and what there is to note.
+
+    A character that `out` cannot encode becomes "?".
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._state = ""
+        self._next = 0.0  # in seconds of the snapshots
+        self._facts: tuple[str, ...] = ()
+        self._alert: Alert | None = None
+        self._notes: tuple[str, ...] = ()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Write what is due."""
+        facts, notes = tuple(snapshot.facts), tuple(snapshot.notes)
+        self.write(fact for fact in facts if fact not in self._facts)
+        self.write(note for note in notes if note not in self._notes)
+        self._facts, self._notes = facts, notes
+        if snapshot.state != self._state or snapshot.seconds >= self._next:
+            self.write([line(snapshot)])
+            newest = snapshot.alerts[0] if snapshot.alerts else None
+            if newest is not None and newest != self._alert:
+                self.write([alert_line(newest)])
+            self._state, self._next, self._alert = snapshot.state, snapshot.seconds + LINE_SECONDS, newest
+
+    def write(self, texts: Iterable[str]) -> None:
+        """Each on a line of its own, at once."""
+        encoding = self._out.encoding or "utf-8"
+        for text in texts:
+            self._out.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self._out.flush()
+
+
+@contextmanager
+def display(out: TextIO) -> Iterator[Display]:
+    """The way of showing that suits `out`."""
+    if not drawable(out):
+        yield Lines(out)
+        return
+    console = Console(file=out)
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        yield Screen(console, live)
+
+
+def drawable(out: TextIO) -> bool:
+    """Whether it is a terminal that can be drawn on."""
+    encoding = (out.encoding or "").lower().replace("-", "")
+    return out.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb") and encoding.startswith("utf")

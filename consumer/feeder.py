@@ -1,0 +1,123 @@
+"""Events for the demo: where they come from, and at what pace they go to the broker."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from consumer.errors import WorkerError
+
+Event = tuple[bytes | None, bytes]  # key, value
+
+MOST_WAITING: Final = 2 * 1024 * 1024
+"""Bytes fed and not yet accounted for. The embedded broker keeps 5 MiB of a partition and drops the oldest, read or
+not; one key could put all of it into one partition."""
+MOST_BYTES: Final = 1_000_000  # of an event; the brokers' default for a record is little more
+MOST_BEHIND: Final = 0.2  # seconds that may be caught up on; more would be a burst, not a steady rate
+TICK: Final = 0.01  # seconds between two steps: what is due is sent together
+
+
+class _Keyed(msgspec.Struct):
+    user_id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def key_of(value: bytes) -> bytes | None:
+    """The key of an event's record, by convention its user_id as it stands there; None when it cannot be read."""
+    try:
+        user_id = bytes(msgspec.json.decode(value, type=_Keyed).user_id)
+        if user_id.removeprefix(b"-").isdigit():
+            return user_id
+        return msgspec.json.decode(user_id, type=str).encode()
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int = 200) -> Iterator[Event]:
+    """The good events, on the average every `one_in`th replaced by a broken one."""
+    draw = random.Random(seed)  # noqa: S311 - an order, not a secret
+    for event in good:
+        if draw.randrange(one_in):
+            yield event
+        else:
+            value = next(broken)
+            yield key_of(value), value
+
+
+def lines(path: Path) -> Iterator[Event]:
+    """Each line of the file, byte for byte, without its line feed. Raises WorkerError when there is none to be had."""
+    try:
+        with path.open("rb") as file:
+            if not file.peek(1):
+                raise WorkerError(f"{path} is empty: --input takes a file of one JSON object a line")
+            for number, line in enumerate(file, 1):
+                value = line.removesuffix(b"\n")
+                if len(value) > MOST_BYTES:
+                    raise WorkerError(f"{path}, line {number} is {len(value):,} bytes: a Kafka record takes about 1 MB")
+                yield key_of(value), value
+    except OSError as error:
+        raise WorkerError(f"{path} cannot be read: {error.strerror}") from None
+
+
+class Feeder:
+    """Sends events at a steady rate, but never so far ahead that more than `most_waiting` bytes are unaccounted for.
+
+    `send` takes the events that are due; `clock` is monotonic, in seconds.
+    """
+
+    def __init__(
+        self,
+        events: Iterator[Event],
+        rate: float,
+        send: Callable[[list[Event]], None],
+        clock: Callable[[], float],
+        most_waiting: int = MOST_WAITING,
+    ) -> None:
+        self._events = events
+        self._rate = rate
+        self._send = send
+        self._clock = clock
+        self._most_waiting = most_waiting
+        self._from: float | None = None  # when the first event was due, moved on by what could not be kept up with
+        self._sizes: deque[int] = deque()  # of the events not accounted for, oldest first
+        self._waiting = 0  # their sum
+        self.fed = 0
+        self.done = False
+
+    def step(self, accounted: int) -> None:
+        """Sends what is due by now, when `accounted` of the events fed before are done with."""
+        self._settle(accounted)
+        events = list(self._take(self._due()))
+        if events:
+            self._send(events)
+            self.fed += len(events)
+
+    def _due(self) -> int:
+        now = self._clock()
+        if self._from is None:
+            self._from = now
+        due = (now - self._from) * self._rate + 1 - self.fed
+        late = (due - 1) / self._rate - MOST_BEHIND  # seconds, of the oldest that is due
+        if late > 0:
+            self._from += late
+            due -= late * self._rate
+        return int(due)
+
+    def _take(self, most: int) -> Iterator[Event]:
+        for _ in range(most):
+            if self._waiting >= self._most_waiting:
+                return
+            event = next(self._events, None)
+            if event is None:
+                self.done = True
+                return
+            self._sizes.append(len(event[1]))
+            self._waiting += len(event[1])
+            yield event
+
+    def _settle(self, accounted: int) -> None:
+        # which of them are done is not known, only how many: the oldest, give or take what other partitions hold
+        while len(self._sizes) > max(0, self.fed - accounted):
+            self._waiting -= self._sizes.popleft()

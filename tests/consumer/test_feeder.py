@@ -1,0 +1,160 @@
+"""Where the demo's events come from, and at what pace they go."""
+
+from itertools import islice, repeat
+from pathlib import Path
+
+import pytest
+
+from consumer.errors import WorkerError
+from consumer.feeder import MOST_BYTES, Event, Feeder, key_of, lines, mixed
+from tests.fakes import FakeClock
+
+
+class Sent(list[Event]):
+    """A broker that takes everything."""
+
+    def __call__(self, events: list[Event]) -> None:
+        self.extend(events)
+
+
+def numbered(count: int, size: int = 3) -> list[Event]:
+    return [(None, str(i).encode().rjust(size, b"0")) for i in range(count)]
+
+
+def test_events_go_at_the_rate_asked_for() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(1000)), 100, sent, clock)
+    for _ in range(201):
+        feeder.step(accounted=feeder.fed)
+        clock.now += 0.01
+
+    assert feeder.fed in (200, 201)  # 2 s, give or take the last hundredth
+    assert sent == numbered(1000)[: feeder.fed]
+    assert not feeder.done
+
+
+def test_a_slow_rate_begins_at_once_and_keeps_its_distance() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(10)), 0.5, sent, clock)
+    fed = []
+    for _ in range(6):
+        feeder.step(accounted=feeder.fed)
+        fed.append(feeder.fed)
+        clock.now += 1.0
+
+    assert fed == [1, 1, 2, 2, 3, 3]
+
+
+def test_after_a_pause_there_is_no_burst() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(10_000)), 100, sent, clock)
+    feeder.step(0)
+    clock.now += 60.0
+    feeder.step(1)
+    assert feeder.fed <= 25  # a fifth of a second's worth is caught up on
+
+    before = feeder.fed
+    clock.now += 1.0
+    for _ in range(10):
+        feeder.step(feeder.fed)
+    assert feeder.fed - before <= 25
+
+
+def test_what_is_not_accounted_for_stays_under_its_bound() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(1000, size=100)), 10_000, sent, clock, most_waiting=1000)
+    clock.now += 1.0
+    for _ in range(5):
+        feeder.step(accounted=0)
+        clock.now += 1.0
+    assert feeder.fed == 10
+
+    feeder.step(accounted=4)
+    assert feeder.fed == 14
+
+
+def test_an_event_larger_than_the_bound_goes_alone() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(3, size=5000)), 1000, sent, clock, most_waiting=1000)
+    for accounted in range(4):
+        feeder.step(accounted)
+        clock.now += 1.0
+
+    assert feeder.fed == 3
+    assert feeder.done
+
+
+def test_it_is_done_when_the_last_event_went() -> None:
+    clock, sent = FakeClock(), Sent()
+    feeder = Feeder(iter(numbered(5)), 1000, sent, clock)
+    while not feeder.done:
+        feeder.step(feeder.fed)
+        clock.now += 0.01
+
+    assert feeder.fed == 5
+
+
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        (b'{"user_id": "user_7", "x": [1]}', b"user_7"),
+        (b'{"user_id": 12345678901234567890123}', b"12345678901234567890123"),
+        (b'{"user_id": "caf\\u00e9"}', "café".encode()),
+        (b'{"user_id": null}', None),
+        (b'{"user_id": 1.5}', None),
+        (b'{"user_id": true}', None),
+        (b'{"user_id": {}}', None),
+        (b"{}", None),
+        (b"[]", None),
+        (b'{"user_id": "user_7"', None),
+        (b"\xff\xfe", None),
+        (b'{"user_id": "\xff"}', None),
+        (b'{"user_id": "\\ud83d"}', None),
+        (b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", None),
+        (b"", None),
+    ],
+)
+def test_the_key_is_the_user_where_one_can_be_read(value: bytes, key: bytes | None) -> None:
+    assert key_of(value) == key
+
+
+def test_broken_events_come_about_as_often_as_asked() -> None:
+    events = list(islice(mixed(repeat((b"k", b"good")), repeat(b'{"user_id":"u"'), seed=1, one_in=10), 10_000))
+
+    assert 900 < events.count((None, b'{"user_id":"u"')) < 1100
+    assert events.count((b"k", b"good")) + events.count((None, b'{"user_id":"u"')) == 10_000
+
+
+def test_lines_come_byte_for_byte(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b'{"user_id":"a"}\r\n\n\xff\xfe\n {"user_id":2} ')
+
+    assert list(lines(path)) == [
+        (b"a", b'{"user_id":"a"}\r'),
+        (None, b""),
+        (None, b"\xff\xfe"),
+        (b"2", b' {"user_id":2} '),
+    ]
+
+
+@pytest.mark.parametrize("make", ["nothing", "directory", "empty"])
+def test_a_file_that_gives_no_events_is_one_line(tmp_path: Path, make: str) -> None:
+    path = tmp_path / "mine.jsonl"
+    if make == "directory":
+        path.mkdir()
+    elif make == "empty":
+        path.touch()
+
+    with pytest.raises(WorkerError) as caught:
+        next(lines(path))
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_too_long_for_a_record_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"{}\n" + b"x" * (MOST_BYTES + 1))
+
+    with pytest.raises(WorkerError, match="line 2 "):
+        list(lines(path))
