@@ -19,6 +19,7 @@ from consumer.metrics import Metrics
 from consumer.records import Tally
 from consumer.settings import Settings, known
 from tests import brokers
+from tests.fakes import FakeClock
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -139,13 +140,6 @@ def test_what_builds_the_wheel_in_the_image_is_what_the_lock_for_development_hol
     assert pins("build.txt") <= pins("dev.txt")
 
 
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def healthy(port: int) -> bool:
     """What the image's HEALTHCHECK says, with this machine's Python and this port."""
     _, command = instructions("HEALTHCHECK")[-1].split("CMD", 1)
@@ -155,11 +149,11 @@ def healthy(port: int) -> bool:
 
 
 def test_the_image_is_healthy_for_as_long_as_the_loop_moves() -> None:
-    clock = Clock()
+    clock = FakeClock()
     server = Server("127.0.0.1", 0, CollectorRegistry(), Health(clock, loop_seconds=30))
     try:
         assert healthy(server.port)
-        clock.now += 31
+        clock.sleep(31)
         assert not healthy(server.port)
     finally:
         server.close()
