@@ -1,7 +1,7 @@
 """DataFrames in and out, for notebooks and for training (the extra `frames`): column by column, no event objects."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -136,8 +136,8 @@ def _texts(column: "pd.Series[Any]", field: str, faults: Faults) -> list[str | N
 
 def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
     def hour(value: object) -> int:
-        if isinstance(value, datetime):
-            return value.hour
+        if isinstance(value, date):
+            return value.hour if isinstance(value, datetime) else 0
         if not isinstance(value, str):
             raise _wrong_type(DATE, value)
         try:
