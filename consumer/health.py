@@ -22,11 +22,15 @@ _PLAIN: Final = "text/plain; charset=utf-8"
 
 
 class Health:
-    """Liveness and readiness as of now. `clock` is monotonic, in seconds. Told by one thread, asked by any."""
+    """Liveness and readiness as of now. Told by one thread, asked by any.
+
+    `clock` is monotonic, in seconds; `stopping` says whether the worker was told to stop.
+    """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
+        stopping: Callable[[], bool] = lambda: False,
         *,
         loop_seconds: float = LOOP_SECONDS,
         broker_seconds: float = BROKER_SECONDS,
@@ -37,7 +41,7 @@ class Health:
         self._ticked = clock()
         self._joined = False
         self._answered = -float("inf")  # when a broker last did
-        self._stopping = False
+        self._stopping = stopping
 
     def tick(self) -> None:
         """The loop has come round."""
@@ -48,10 +52,6 @@ class Health:
         self._joined = joined
         self._answered = self._clock() - silent_seconds
 
-    def stopping(self) -> None:
-        """No more events will be taken."""
-        self._stopping = True
-
     def not_live(self) -> str | None:
         """Why the process should be started anew; None when it need not. Never the broker's doing."""
         silent = self._clock() - self._ticked
@@ -59,7 +59,7 @@ class Health:
 
     def not_ready(self) -> str | None:
         """Why no events are being scored; None when they are, or would be if there were any."""
-        if self._stopping:
+        if self._stopping():
             return "stopping"
         silent = self._clock() - self._answered
         if silent > self._broker_seconds:

@@ -4,7 +4,10 @@ import json
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from logging.handlers import MemoryHandler
 from typing import Any, Final, TextIO
 
 from consumer.errors import DeliveryError, UndeliveredError, WorkerError
@@ -21,6 +24,27 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     handler.setFormatter(JsonFormatter())
     logging.captureWarnings(capture=True)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """What is logged inside comes out at the end; when an exception ends it, not at all: its one line says enough.
+
+    At level debug nothing is held back.
+    """
+    root = logging.getLogger()
+    if root.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    handlers = root.handlers
+    held = MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    root.handlers = [held]
+    try:
+        yield
+    finally:
+        root.handlers = handlers
+    for record in held.buffer:
+        root.handle(record)
 
 
 class JsonFormatter(logging.Formatter):

@@ -13,6 +13,13 @@ from consumer.settings import Settings
 _UNITS: Final = frozenset({"BYTES", "MS", "PORT", "RATIO", "SECONDS"})
 
 
+def call_with_settings(command: Callable[..., None], context: typer.Context) -> None:
+    """Calls `command` with the rest of the command line, read as its own options and those of the settings."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command()(takes_settings(command))
+    app(args=context.args, prog_name=context.command_path)
+
+
 def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """`command`, with an option for each setting after its own parameters. What was said of them is handed on as the
     keyword `given`: name -> text, None where nothing was said. What it means is judged in one place, by `load`."""

@@ -1,6 +1,7 @@
 """What /livez and /readyz say and when; the HTTP server they stand on."""
 
 import socket
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -68,9 +69,12 @@ def test_a_loop_that_hangs_is_neither_alive_nor_ready(health: Health, clock: Clo
     assert health.not_live() is None
 
 
-def test_a_worker_that_stops_is_not_ready_and_alive(health: Health) -> None:
+def test_a_worker_that_stops_is_not_ready_and_alive() -> None:
+    stop = threading.Event()
+    health = Health(stopping=stop.is_set)
     health.kafka(joined=True, silent_seconds=0)
-    health.stopping()
+    assert health.not_ready() is None
+    stop.set()
     assert health.not_ready() == "stopping"
     assert health.not_live() is None
 

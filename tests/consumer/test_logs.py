@@ -65,3 +65,30 @@ def test_pythons_warnings_are_log_lines_too(stream: io.StringIO) -> None:
         logging.captureWarnings(capture=True)
         warnings.warn("old", UserWarning, stacklevel=1)
     assert "old" in lines(stream)[0]["message"]
+
+
+def test_what_is_held_back_comes_out_in_order_at_the_end(stream: io.StringIO) -> None:
+    with logs.held_back():
+        logging.getLogger("consumer.x").warning("one")
+        logging.getLogger("consumer.y").info("two")
+        assert lines(stream) == []
+    logging.getLogger("consumer.x").info("three")
+    assert [line["message"] for line in lines(stream)] == ["one", "two", "three"]
+
+
+def test_what_is_held_back_is_dropped_when_an_error_says_it_all(stream: io.StringIO) -> None:
+    def fail() -> None:
+        with logs.held_back():
+            logging.getLogger("consumer.x").warning("connection refused")
+            raise WorkerError("no broker answered")
+
+    with pytest.raises(WorkerError):
+        fail()
+    assert lines(stream) == []
+
+
+def test_at_debug_nothing_is_held_back(stream: io.StringIO) -> None:
+    logs.configure("debug", stream)
+    with logs.held_back():
+        logging.getLogger("consumer.x").debug("at once")
+        assert [line["message"] for line in lines(stream)] == ["at once"]

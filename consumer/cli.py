@@ -1,0 +1,203 @@
+"""`session-scorer`: the commands, and the one place where an error of ours becomes a line on stderr.
+
+Imports stand inside the commands: `--help` needs none of them, and `predict` no Kafka.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+# what is said of settings is told apart in options.py, made from the settings themselves
+_OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+_OURS: Final = frozenset({"consumer", "scoring", "training"})
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+model = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify an artifact set, or show what it is.")
+app.add_typer(model, name="model")
+
+Artifacts = Annotated[
+    Path | None,
+    typer.Option(
+        "--artifacts",
+        metavar="DIR",
+        envvar="SESSION_SCORER_ARTIFACTS",
+        help="Directory of the artifact set (default: the one that ships).",
+    ),
+]
+Unverified = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unverified",
+        envvar="SESSION_SCORER_ALLOW_UNVERIFIED",
+        help="Take an artifact set without a manifest.",
+    ),
+]
+Pinned = Annotated[
+    str | None,
+    typer.Option(
+        "--manifest-sha256",
+        metavar="HEX",
+        envvar="SESSION_SCORER_MANIFEST_SHA256",
+        help="SHA-256 that the set's manifest.json must have.",
+    ),
+]
+
+
+def main() -> None:
+    """The entry point. Exit status: 0 done; 1 the input or the world is at fault, one line on stderr; 2 wrong usage."""
+    try:
+        app(prog_name="session-scorer")
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _OURS:
+            raise  # a mistake of ours, not of the user: its traceback is wanted
+        typer.echo(f"session-scorer: {one_line(error)}", err=True)
+        sys.exit(1)
+
+
+def one_line(error: Exception) -> str:
+    """What the error says, with field and code where it has them."""
+    field, code = getattr(error, "field", None), getattr(error, "code", None)
+    text = " ".join(str(error).split())
+    return (f"{field}: " if field else "") + text + (f" ({code})" if code else "")
+
+
+class InputError(Exception):
+    """What was given cannot be read. The message is one line."""
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"session-scorer {version('session-scorer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Score session events with a Random Forest: from Kafka, from files, one at a time."""
+
+
+@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+def run(context: typer.Context) -> None:
+    """Score events from Kafka until told to stop (SIGTERM, Ctrl-C)."""
+    from consumer.options import call_with_settings
+    from consumer.run import main as run_consumer
+
+    def command(given: dict[str, Any]) -> None:
+        """Score events from Kafka until told to stop (SIGTERM, Ctrl-C).
+
+        Each option is also a setting in the environment (SESSION_SCORER_INPUT_TOPIC=…) and in a TOML file
+        (input_topic = "…"); the command line comes first, then the environment, then the file.
+        """
+        run_consumer(given)
+
+    call_with_settings(command, context)
+
+
+@app.command()
+def predict(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON: one event, or an array of events.")],
+    artifacts: Artifacts = None,
+    allow_unverified: Unverified = False,
+    manifest_sha256: Pinned = None,
+) -> None:
+    """Score one event, or an array of them, from a file or stdin."""
+    from consumer import predict as predictions
+
+    data = _read(file)
+    answers = predictions.predict(_load(artifacts, allow_unverified, manifest_sha256), data)
+    typer.echo(predictions.as_json(answers, pretty=sys.stdout.isatty()))
+    if errors := predictions.invalid(answers):
+        typer.echo(f'session-scorer: {len(errors)} of {len(answers)} events are invalid, see "error"', err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv, .jsonl, .ndjson or .parquet file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="What to write; its ending says the format.")],
+    artifacts: Artifacts = None,
+    allow_unverified: Unverified = False,
+    manifest_sha256: Pinned = None,
+) -> None:
+    """Score all rows of a file; invalid ones go to OUTPUT.rejected.jsonl."""
+    from consumer.progress import shown_progress
+    from scoring.files import rejected_path, score_file
+
+    scorer = _load(artifacts, allow_unverified, manifest_sha256)
+    with shown_progress(source.name) as progress:
+        counts = score_file(scorer, source, output, progress)
+    aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
+    if not counts.scored:
+        raise InputError(f"{source}: no row was scored" + (aside or ": there is none"))
+    typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the artifact set.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Labelled sessions: CSV, JSON Lines or Parquet (default: generated ones)."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
+) -> None:
+    """Train an artifact set: five files and the manifest that verifies them."""
+    from training.train import train as train_set
+
+    manifest = train_set(data, out) if seed is None else train_set(data, out, seed=seed)
+    for name, value in manifest.metrics.items():
+        typer.echo(f"{name} {value:g}")
+    typer.echo(f"model version {manifest.model_version} in {out}")
+
+
+@model.command()
+def verify(
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")] = None,
+    write_manifest: Annotated[
+        bool, typer.Option("--write-manifest", help="First write the manifest of a five-file set that has none.")
+    ] = False,
+    allow_unverified: Unverified = False,
+    manifest_sha256: Pinned = None,
+) -> None:
+    """Verify hashes, form and golden vectors of a set."""
+    from consumer import model as sets
+
+    if write_manifest and directory is None:
+        raise typer.BadParameter("needs a directory", param_hint="--write-manifest")
+    for line in sets.verify(
+        directory, write=write_manifest, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256
+    ):
+        typer.echo(line)
+
+
+@model.command()
+def show(
+    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")] = None,
+    allow_unverified: Unverified = False,
+) -> None:
+    """Show where a set comes from, its thresholds, features and metrics."""
+    from consumer import model as sets
+
+    for name, value in sets.card(_load(directory, allow_unverified, None)):
+        typer.echo(f"{name + ':':15} {value}")
+
+
+def _load(directory: Path | None, allow_unverified: bool, manifest_sha256: str | None) -> Any:
+    from scoring import Scorer
+
+    return Scorer.load(directory, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
+
+
+def _read(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None

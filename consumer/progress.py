@@ -1,0 +1,43 @@
+"""How far a long command has come: a bar on a terminal, a line now and then elsewhere. On stderr, always."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
+
+Progress = Callable[[float, int], None]
+"""Is told how much is done (0 to 1) and how many rows that is."""
+
+
+@contextmanager
+def shown_progress(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
+    """Shows the progress of the work inside."""
+    stream = stream or sys.stderr
+    with _bar(what, stream) if stream.isatty() else _lines(what, stream) as progress:
+        yield progress
+
+
+@contextmanager
+def _bar(what: str, stream: TextIO) -> Iterator[Progress]:
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.progress import Progress as Bar  # noqa: PLC0415 - the same
+
+    with Bar(console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda done, rows: bar.update(task, completed=done, description=f"{what}: {rows:,} rows")
+
+
+@contextmanager
+def _lines(what: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    said = clock()
+
+    def progress(done: float, rows: int) -> None:
+        nonlocal said
+        if clock() - said >= LINE_SECONDS:
+            said = clock()
+            print(f"{what}: {rows:,} rows, {done:.0%}", file=stream, flush=True)
+
+    yield progress

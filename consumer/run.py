@@ -1,0 +1,132 @@
+"""The consumer put together: from settings to a worker that runs until it is told to stop."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+from consumer import logs, settings
+from consumer.batching import Limits
+from consumer.breaker import Breaker
+from consumer.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from consumer.health import Health, Server
+from consumer.kafka.admin import Admin
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.producer import KafkaProducer
+from consumer.metrics import Metrics
+from consumer.pipeline import Pipeline, Topics
+from consumer.settings import Settings
+from consumer.slots import take_slot, transactional_ids
+from consumer.watchdog import Watchdog
+from consumer.worker import Line, Worker
+from scoring import Scorer
+from scoring.contract import CATEGORIES, MODEL_FIELDS
+
+_log = logging.getLogger(__name__)
+
+
+def main(given: dict[str, Any]) -> None:
+    """`session-scorer run`: until SIGTERM or SIGINT, each of which lets the batch in hand be committed first.
+
+    `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
+    """
+    chosen = settings.load(given)
+    logs.configure(chosen.log_level)
+    stop = threading.Event()
+    with _stopped_by_signals(stop):
+        start(chosen, stop)
+
+
+def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
+    """Runs a consumer until `stop` is set; on any thread, so no signal is handled in here.
+
+    `announce` is told of the metrics server once it answers. Whatever can be wrong with artifacts, brokers, topics or
+    ports is found before the first event is read. Raises ArtifactError or WorkerError, one line.
+    """
+    with ExitStack() as stack:
+        with logs.held_back():
+            scorer = Scorer.load(
+                chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
+            )
+            connection = Connection(chosen.bootstrap_servers, chosen.kafka)
+            _find_topics(chosen, connection)
+            ids = _transactional_ids(chosen, stack)
+            artifacts = scorer.artifacts
+            metrics = Metrics(artifacts.version, artifacts.sha256, MODEL_FIELDS, CATEGORIES)
+            health = Health(stopping=stop.is_set)
+            server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
+            stack.callback(server.close)
+        _say_what_runs(chosen, scorer, server)
+        announce(server)
+        if not stop.is_set():
+            line = _line(chosen, connection, scorer, ids)
+            breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
+            watchdog = Watchdog(shutdown_seconds=chosen.shutdown_seconds)
+            Worker(line, breaker, metrics, health, watchdog).run(stop)
+
+
+def _find_topics(chosen: Settings, connection: Connection) -> None:
+    topics = (chosen.input_topic, chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic)
+    admin = Admin(connection)
+    if chosen.create_topics:
+        if created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor):
+            _log.info("topics created", extra={"topics": created})
+    else:
+        admin.require_topics(topics)
+
+
+def _transactional_ids(chosen: Settings, stack: ExitStack) -> tuple[str, ...]:
+    if chosen.delivery is settings.Delivery.AT_LEAST_ONCE:
+        return ()
+    slot = stack.enter_context(take_slot(chosen.group_id, chosen.slot))
+    return transactional_ids(chosen.group_id, socket.gethostname(), slot.number)
+
+
+def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[str, ...]) -> Line:
+    topics = Topics(chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic)
+    pipeline = Pipeline(
+        scorer, topics, chosen.group_id, chosen.max_record_bytes, now=lambda: time.time_ns() // 1_000_000
+    )
+    subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
+    limits = Limits(chosen.batch_events, chosen.batch_bytes, chosen.batch_age_ms / 1000)
+    source = Source(connection, subscription, limits)
+    delivery: Delivery
+    if ids:
+        delivery = ExactlyOnce(lambda name: KafkaProducer(connection, name), ids, source.group)
+    else:
+        delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
+    return Line(chosen.input_topic, source, pipeline, delivery)
+
+
+def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
+    shown = settings.shown(chosen)
+    what = {"version": version("session-scorer"), "model_version": scorer.artifacts.version, "pid": os.getpid()}
+    _log.info("ready to score", extra=what | {"metrics": f"{server.url}/metrics", "settings": shown})
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set `stop`, once: the same signal again does what it does to any process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])
+        # on a thread: the handler may interrupt this very thread inside stop.wait(), where stop.set() would lock up
+        threading.Thread(target=stop.set, name="stop").start()
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
