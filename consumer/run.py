@@ -42,7 +42,7 @@ def main(given: dict[str, Any]) -> None:
     chosen = settings.load(given)
     logs.configure(chosen.log_level)
     stop = threading.Event()
-    with _stopped_by_signals(stop):
+    with stopped_by_signals(stop):
         start(chosen, stop)
 
 
@@ -114,7 +114,7 @@ def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
 
 
 @contextmanager
-def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     """SIGTERM and SIGINT set `stop`, once: the same signal again does what it does to any process."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
