@@ -46,6 +46,7 @@ class Assignment:
         self._next: dict[int, int] = {}  # partition -> one past the last offset handed out
         self._astray: set[int] = set()
         self._astray_since = 0.0
+        self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
         self._taken: set[int] = set()  # taken away since the last `settle`
         self._gaps: list[Gap] = []
         self.failure: WorkerError | None = None
@@ -68,6 +69,8 @@ class Assignment:
         except (RetriableError, UnansweredError, MustAbortError) as error:
             if time.monotonic() - self._astray_since > self._patience.seconds:
                 raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
+        except DeliveryError as error:
+            raise WorkerError(f"{self._topic}: {error}") from error
 
     def trusted(self, messages: list[Message]) -> list[Message]:
         """Without the records of partitions that were taken away meanwhile, or are still astray."""
@@ -81,7 +84,9 @@ class Assignment:
 
     def overtaken(self, partition: int) -> None:
         """The broker no longer has the offset that was to be read next: going back finds out what is lost."""
-        self._send_back({partition} & self._places.keys())
+        if partition in self._places:
+            self._halted.add(partition)
+            self._send_back([partition])
 
     def take_gaps(self) -> list[Gap]:
         """The gaps passed since the last call."""
@@ -128,6 +133,7 @@ class Assignment:
             self._places.pop(number, None)
             self._next.pop(number, None)
         self._astray.difference_update(numbers)
+        self._halted.difference_update(numbers)
         self._taken.update(numbers)
         return numbers
 
@@ -140,16 +146,29 @@ class Assignment:
 
     def _go_back(self) -> None:
         for partition, (committed, start) in self._look_up(sorted(self._astray)).items():
-            try:
-                self._consumer.seek(TopicPartition(self._topic, partition, start))
-            except KafkaException as exception:
-                error: KafkaError = exception.args[0]
-                if error.code() not in _NOT_YET:
-                    raise classify(error, f"go back to offset {start} of partition {partition}") from exception
-                raise RetriableError(f"partition {partition} is not ready to go back") from exception
+            self._move(partition, start)
             self._places[partition] = (committed, start)
             self._next.pop(partition, None)
             self._astray.discard(partition)
+            self._halted.discard(partition)
+
+    def _move(self, partition: int, start: int) -> None:
+        there = TopicPartition(self._topic, partition, start)
+        try:
+            if partition not in self._halted:
+                self._consumer.seek(there)
+            elif self._cooperative:  # one that is not being read cannot seek: it is begun anew
+                self._consumer.incremental_unassign([there])
+                self._consumer.incremental_assign([there])
+            else:
+                others = {number: self._next.get(number, place[1]) for number, place in self._places.items()}
+                moved = others | {partition: start}
+                self._consumer.assign([TopicPartition(self._topic, *each) for each in moved.items()])
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if error.code() in _NOT_YET:
+                raise RetriableError(f"partition {partition} is not ready to go back") from exception
+            raise classify(error, f"go back to offset {start} of partition {partition}") from exception
 
     def _look_up(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]

@@ -1,0 +1,242 @@
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from consumer.batching import Limits
+from consumer.errors import MustAbortError, WorkerError
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.records import Batch
+from tests.consumer.wire import Event, committed, write
+from tests.topics import Topics
+
+pytestmark = pytest.mark.kafka
+
+SECONDS = 30.0
+T = TypeVar("T")
+
+
+@contextmanager
+def source(
+    connection: str | Connection, topic: str, *, limits: Limits | None = None, continue_on_gap: bool = False
+) -> Iterator[Source]:
+    connection = Connection(connection) if isinstance(connection, str) else connection
+    opened = Source(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or Limits())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def next_batch(reader: Source) -> Batch:
+    return until(lambda: reader.poll(0.2))
+
+
+def until(ask: Callable[[], T | None]) -> T:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        answer = ask()
+        if answer:
+            return answer
+    raise AssertionError(f"nothing within {SECONDS:g} s")
+
+
+def take(reader: Source, count: int) -> list[bytes | None]:
+    values: list[bytes | None] = []
+    while len(values) < count:
+        values += next_batch(reader).values
+    return values
+
+
+def numbered(count: int, start: int = 0) -> list[Event]:
+    return [Event(b"%d" % i, partition=0) for i in range(start, start + count)]
+
+
+def test_a_batch_holds_the_records_as_they_were_written(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(
+        kafka,
+        topic,
+        [
+            Event(b"one", b"key", headers=[("t", b"\x00\xff"), ("empty", None), ("t", b"again")], timestamp=1234),
+            Event(None, b"tombstone", timestamp=1235),
+            Event(b"", None, timestamp=1236),
+        ],
+    )
+    with source(kafka, topic) as reader:
+        batch = next_batch(reader)
+    assert batch == Batch(
+        topic=topic,
+        partitions=[0, 0, 0],
+        offsets=[0, 1, 2],
+        timestamps=[1234, 1235, 1236],
+        keys=[b"key", b"tombstone", None],
+        values=[b"one", None, b""],
+        headers=[[("t", b"\x00\xff"), ("empty", None), ("t", b"again")], [], []],
+    )
+
+
+def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(10))
+    with source(kafka, topic, limits=Limits(events=4, age=1.0)) as reader:
+        assert [len(next_batch(reader)) for _ in range(3)] == [4, 4, 2]
+
+
+def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_off(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(10))
+    with source(kafka, topic) as reader:
+        assert take(reader, 10)[0] == b"0"
+        reader.commit(topic, {0: 6})
+    with source(kafka, topic) as reader:
+        assert take(reader, 4) == [b"6", b"7", b"8", b"9"]
+
+
+def test_what_is_not_committed_comes_again_after_a_rewind_and_nothing_else_does(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(100))
+    with source(kafka, topic, limits=Limits(events=10, age=1.0)) as reader:
+        assert take(reader, 20)[-1] == b"19"
+        reader.commit(topic, {0: 10})
+        reader.rewind()
+        assert take(reader, 90) == [b"%d" % i for i in range(10, 100)]
+
+
+def test_a_rewind_before_the_first_commit_goes_back_to_the_oldest_event(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=2)
+    write(kafka, topic, numbered(5))
+    with source(kafka, topic) as reader:
+        take(reader, 5)
+        reader.rewind()
+        assert take(reader, 5) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_events_of_an_aborted_transaction_are_never_handed_out(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": f"upstream-of-{topic}", "log_level": 0})
+    producer.init_transactions(SECONDS)
+    for value, end in ((b"aborted", producer.abort_transaction), (b"committed", producer.commit_transaction)):
+        producer.begin_transaction()
+        producer.produce(topic, value)
+        producer.flush(SECONDS)
+        end(SECONDS)
+    with source(kafka, topic) as reader:
+        assert next_batch(reader).values == [b"committed"]
+
+
+def delete_before(kafka: str, topic: str, offset: int) -> None:
+    """What retention does, at once."""
+    admin = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
+    for answer in admin.delete_records([TopicPartition(topic, 0, offset)]).values():
+        answer.result(SECONDS)
+
+
+def test_events_that_retention_took_unread_stop_the_worker_and_are_counted(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(10))
+    with source(kafka, topic) as reader:
+        take(reader, 10)
+        reader.commit(topic, {0: 3})
+    delete_before(kafka, topic, 7)
+    with source(kafka, topic) as reader, pytest.raises(WorkerError) as caught:
+        next_batch(reader)
+    assert str(caught.value) == (
+        f"{topic}, partition 0: offset 3 is next, but the oldest left is 7, so 4 records were never seen "
+        "(retention took them); --on-gap continue goes on from offset 7"
+    )
+    assert committed(kafka, f"group-of-{topic}", topic, 1) == {0: 3}
+
+
+def test_with_on_gap_continue_reading_goes_on_behind_the_gap_and_counts_it_once(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(10))
+    with source(kafka, topic) as reader:
+        take(reader, 10)
+        reader.commit(topic, {0: 3})
+    delete_before(kafka, topic, 7)
+    with source(kafka, topic, continue_on_gap=True) as reader:
+        assert take(reader, 3) == [b"7", b"8", b"9"]
+        reader.rewind()
+        assert take(reader, 3) == [b"7", b"8", b"9"]
+        assert [gap.never_seen for gap in reader.take_gaps()] == [4]
+        assert reader.take_gaps() == []
+
+
+def test_retention_that_overtakes_a_running_worker_is_a_gap_too(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, [Event(b"%d" % i + b"." * 100_000, partition=0) for i in range(100)])
+    # a small local queue, so that reading is far behind when the records go
+    small = Connection(kafka, {"queued.max.messages.kbytes": "100", "fetch.message.max.bytes": "100000"})
+    with source(small, topic, limits=Limits(events=1), continue_on_gap=True) as reader:
+        first = next_batch(reader)
+        reader.commit(topic, first.next_offsets())
+        delete_before(kafka, topic, 90)
+        offset = until(lambda: next((o for o in next_batch(reader).offsets if o >= 90), None))
+        assert offset == 90
+        assert sum(gap.never_seen for gap in reader.take_gaps()) > 50
+
+
+def test_a_committed_offset_past_the_end_means_another_topic_and_stops_the_worker(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(2))
+    with source(kafka, topic) as reader:
+        take(reader, 2)
+        reader.commit(topic, {0: 10})
+    with source(kafka, topic) as reader, pytest.raises(WorkerError) as caught:
+        next_batch(reader)
+    assert "offset 10 is next, but the end is 2, so the topic was made anew or lost its end" in str(caught.value)
+    with source(kafka, topic, continue_on_gap=True) as reader:
+        assert take(reader, 2) == [b"0", b"1"]
+
+
+def test_who_commits_is_known_once_the_group_is_joined(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(1))
+    with source(kafka, topic) as reader:
+        assert not reader.joined()
+        with pytest.raises(MustAbortError, match=f"not a member of group group-of-{topic}"):
+            reader.group()
+        next_batch(reader)
+        assert reader.joined()
+        assert reader.group()
+
+
+def test_lag_counts_what_is_not_handed_out_yet(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(10))
+    with source(kafka, topic, limits=Limits(events=4, age=1.0)) as reader:
+        next_batch(reader)
+        assert reader.lag() == {0: 6}
+        take(reader, 6)
+        assert reader.lag() == {0: 0}
+
+
+def test_an_answer_of_the_broker_is_noticed(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    with source(kafka, topic) as reader:
+        assert reader.silent_seconds() == float("inf")
+        until(lambda: reader.poll(0.2) or reader.silent_seconds() < 5.0)
+
+
+@pytest.mark.parametrize("protocol", [{"group.protocol": "consumer"}, {"partition.assignment.strategy": "range"}])
+def test_other_ways_of_sharing_partitions_work_too(kafka: str, topics: Topics, protocol: dict[str, str]) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(5))
+    with source(Connection(kafka, protocol), topic) as reader:
+        take(reader, 5)
+        reader.commit(topic, {0: 2})
+        assert reader.joined()
+    with source(Connection(kafka, protocol), topic) as reader:
+        assert take(reader, 3) == [b"2", b"3", b"4"]
+
+
+def test_a_setting_that_the_client_refuses_is_one_line(kafka: str) -> None:
+    with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
+        Source(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), Limits())

@@ -1,0 +1,90 @@
+"""Both ends of the wire, for tests on a broker: writing events, and reading as a careful subscriber does."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+
+from consumer.records import Headers
+
+SECONDS = 30.0
+
+
+class Event(NamedTuple):
+    """A record to write. Partition -1: the key decides."""
+
+    value: bytes | None
+    key: bytes | None = None
+    partition: int = -1
+    headers: Headers = []  # noqa: RUF012 - a NamedTuple's default, never changed
+    timestamp: int = 0  # ms; 0: now
+
+
+def write(bootstrap: str, topic: str, events: Iterable[Event]) -> None:
+    """Writes the events and waits until all are there."""
+    failed: list[KafkaError] = []
+    producer = Producer(
+        {"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 1_000_000, "linger.ms": 5, "log_level": 0}
+    )
+    for event in events:
+        producer.produce(
+            topic,
+            event.value,
+            event.key,
+            partition=event.partition,
+            headers=[*event.headers],
+            timestamp=event.timestamp,
+            on_delivery=lambda error, _: failed.append(error) if error else None,
+        )
+        producer.poll(0)
+    assert producer.flush(SECONDS) == 0
+    assert not failed
+
+
+def read(bootstrap: str, *topics: str) -> list[Message]:
+    """All that a read-committed reader sees in these topics up to their present ends, each partition in its order."""
+    reader = Consumer(
+        {
+            "bootstrap.servers": bootstrap,
+            "group.id": "nobody",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.partition.eof": True,
+            "log_level": 0,
+        }
+    )
+    try:
+        return _drain(reader, topics)
+    finally:
+        reader.close()
+
+
+def _drain(reader: Consumer, topics: Sequence[str]) -> list[Message]:
+    known = reader.list_topics(timeout=SECONDS).topics
+    left = {(topic, partition) for topic in topics for partition in known[topic].partitions}
+    reader.assign([TopicPartition(topic, partition, 0) for topic, partition in left])
+    found: list[Message] = []
+    deadline = time.monotonic() + SECONDS
+    while left:
+        assert time.monotonic() < deadline, f"not at the end of {left}: is a transaction still open?"
+        for message in reader.consume(10_000, 0.2):
+            error = message.error()
+            if error is None:
+                found.append(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                left.discard((message.topic() or "", message.partition() or 0))
+            else:
+                raise AssertionError(error.str())
+    return found
+
+
+def committed(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
+    """The group's committed offsets; partitions without one are left out."""
+    reader = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})
+    try:
+        wanted = [TopicPartition(topic, partition) for partition in range(partitions)]
+        return {each.partition: each.offset for each in reader.committed(wanted, SECONDS) if each.offset >= 0}
+    finally:
+        reader.close()
