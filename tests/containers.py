@@ -60,7 +60,11 @@ def container_broker() -> Iterator[str]:
     port = free_ports(1)[0]
     container = DockerContainer(image()).with_bind_ports(PORT, port)
     address = f"{container.get_docker_client().host()}:{port}"
-    with container.with_envs(**_environment(address)):
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(container.with_envs(**_environment(address)))
+        except DockerException as error:
+            raise BrokerError(f"a container of {image()} does not start: {error}") from None
         if not answers(address, START_SECONDS):
             said = b" ".join(container.get_logs()).decode(errors="replace").strip().splitlines()
             raise BrokerError(f"{image()} does not answer at {address}: {said[-1] if said else 'it says nothing'}")
@@ -69,12 +73,17 @@ def container_broker() -> Iterator[str]:
 
 def _environment(advertised: str) -> dict[str, str]:
     """The settings of deploy/kafka in the image's spelling: it drops its own as soon as one is given, so all are."""
+    common = settings()
+    protocols = common["listener.security.protocol.map"]
     properties = {
-        **settings(),
+        **common,
         "node.id": "1",
         "controller.quorum.voters": "1@localhost:9093",
-        "listeners": f"PLAINTEXT://:{PORT},CONTROLLER://:9093",
-        "advertised.listeners": f"PLAINTEXT://{advertised}",
+        # The node calls itself to verify and end transactions; the host's address means nothing inside the container.
+        "listeners": f"PLAINTEXT://:19092,HOST://:{PORT},CONTROLLER://:9093",
+        "advertised.listeners": f"PLAINTEXT://localhost:19092,HOST://{advertised}",
+        "listener.security.protocol.map": f"{protocols},HOST:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": "/tmp/kafka-logs",
     }
     return {f"KAFKA_{name.replace('.', '_').upper()}": value for name, value in properties.items()}
