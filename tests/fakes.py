@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
@@ -266,3 +267,70 @@ def tally(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Tally
         stage_seconds={"decode": 0.001, "score": 0.002, "encode": 0.003},
         dead_letter_flags=flags,
     )
+
+
+class FakeConsumer:
+    """What `Assignment` asks of the Kafka client: a partition's offsets, and to read from somewhere else.
+
+    `positions` is where each assigned partition is read from; `errors` are raised by the next calls of that name.
+    """
+
+    def __init__(self, committed: dict[int, int], low: int = 0, high: int = 100) -> None:
+        self.offsets = committed
+        self.low, self.high = low, high
+        self.positions: dict[int, int] = {}
+        self.errors: dict[str, list[KafkaError]] = {}
+        self.calls: list[str] = []
+        self._callbacks: dict[str, Callable[[Consumer, list[TopicPartition]], None]] = {}
+
+    def client(self) -> Consumer:
+        """Itself, as the type that it stands in for."""
+        return cast("Consumer", self)
+
+    def give(self, *partitions: int) -> None:
+        """The group assigns partitions."""
+        self._callbacks["on_assign"](self.client(), [TopicPartition("sessions", each) for each in partitions])
+
+    def take(self, *partitions: int, lost: bool = False) -> None:
+        """The group takes partitions away."""
+        name = "on_lost" if lost else "on_revoke"
+        self._callbacks[name](self.client(), [TopicPartition("sessions", each) for each in partitions])
+
+    def subscribe(self, topics: list[str], **callbacks: Callable[[Consumer, list[TopicPartition]], None]) -> None:
+        assert topics == ["sessions"]
+        self._callbacks = callbacks
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        assert timeout > 0
+        self._call("committed")
+        return [TopicPartition(each.topic, each.partition, self._committed(each.partition)) for each in partitions]
+
+    def get_watermark_offsets(self, partition: TopicPartition, *_: float, cached: bool = False) -> tuple[int, int]:
+        self._call("get_watermark_offsets")
+        assert partition.partition in self.positions or not cached
+        return self.low, self.high
+
+    def seek(self, partition: TopicPartition) -> None:
+        self._call("seek")
+        self.positions[partition.partition] = partition.offset
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self._call("assign")
+        self.positions = {each.partition: each.offset for each in partitions}
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        self._call("incremental_assign")
+        self.positions |= {each.partition: each.offset for each in partitions}
+
+    def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
+        self._call("incremental_unassign")
+        for each in partitions:
+            del self.positions[each.partition]
+
+    def _committed(self, partition: int) -> int:
+        return self.offsets.get(partition, OFFSET_INVALID)
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if self.errors.get(name):
+            raise KafkaException(self.errors[name].pop(0))

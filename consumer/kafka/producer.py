@@ -82,7 +82,7 @@ class KafkaProducer:
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:
         try:
             calling(doing, call)
-        except MustAbortError:
+        except (MustAbortError, RefusedError):
             self._raise_failed()  # a record that failed is the reason, and says more than its transaction does
             raise
         self._raise_failed()

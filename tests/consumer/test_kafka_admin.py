@@ -1,0 +1,41 @@
+import pytest
+
+from consumer.errors import WorkerError
+from consumer.kafka.admin import Admin
+from consumer.kafka.config import Connection
+from tests.topics import Topics
+
+
+def test_a_broker_that_does_not_answer_is_named_with_the_reason() -> None:
+    admin = Admin(Connection("127.0.0.1:1"), seconds=0.3)
+    with pytest.raises(WorkerError) as caught:
+        admin.missing_topics(["sessions"])
+    said = str(caught.value)
+    assert said.startswith("no Kafka broker answered at 127.0.0.1:1 within 0.3 s (")
+    assert "Connection refused" in said
+    assert said.endswith("; start one, or give the right --bootstrap-servers")
+
+
+@pytest.mark.kafka
+def test_all_missing_topics_are_named_in_one_line(kafka: str, topics: Topics) -> None:
+    there = topics("sessions")
+    admin = Admin(Connection(kafka))
+    assert admin.missing_topics([f"{there}-b", there, f"{there}-a"]) == [f"{there}-b", f"{there}-a"]
+    with pytest.raises(WorkerError, match=rf"2 topics are missing \(.*\): {there}-b, {there}-a; create them, or"):
+        admin.require_topics([f"{there}-b", there, f"{there}-a"])
+    admin.require_topics([there])
+
+
+@pytest.mark.kafka
+def test_only_what_is_missing_is_created(kafka: str, topics: Topics) -> None:
+    there = topics("sessions", partitions=1)
+    admin = Admin(Connection(kafka))
+    assert admin.create_topics([there, f"{there}-new"], partitions=3) == [f"{there}-new"]
+    assert admin.create_topics([there, f"{there}-new"], partitions=3) == []
+    assert admin.missing_topics([there, f"{there}-new"]) == []
+
+
+@pytest.mark.kafka
+def test_a_topic_that_cannot_be_created_says_why(kafka: str) -> None:
+    with pytest.raises(WorkerError, match=r"^could not create topic too-many: .*replication"):
+        Admin(Connection(kafka)).create_topics(["too-many"], partitions=1, replication_factor=99)

@@ -1,0 +1,178 @@
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
+
+from consumer.errors import WorkerError
+from consumer.kafka.assignment import Assignment, Subscription
+from tests.fakes import FakeClock, FakeConsumer
+
+AWAY = KafkaError(KafkaError._TRANSPORT, "broker is away")
+NOT_READY = KafkaError(KafkaError._STATE, "not being read")
+DENIED = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "denied")
+
+
+def assignment(
+    consumer: FakeConsumer, clock: FakeClock | None = None, *, cooperative: bool = True, continue_on_gap: bool = False
+) -> Assignment:
+    patience = (clock or FakeClock()).patience(10)
+    made = Assignment(
+        consumer.client(), Subscription("g", "sessions", continue_on_gap), patience, cooperative=cooperative
+    )
+    made.join()
+    return made
+
+
+def records(*partitions: int) -> list[Message]:
+    return [Message("sessions", partition, offset) for offset, partition in enumerate(partitions)]
+
+
+def partitions(messages: list[Message]) -> list[int | None]:
+    return [message.partition() for message in messages]
+
+
+@pytest.mark.parametrize("cooperative", [True, False])
+def test_a_partition_begins_at_its_committed_offset_or_else_with_the_oldest_event(*, cooperative: bool) -> None:
+    consumer = FakeConsumer({0: 42})
+    assignment(consumer, cooperative=cooperative)
+    consumer.give(0, 1)
+    assert consumer.positions == {0: 42, 1: OFFSET_BEGINNING}
+    assert consumer.calls[-1] == ("incremental_assign" if cooperative else "assign")
+
+
+def test_offsets_that_cannot_be_had_yet_are_asked_for_again() -> None:
+    consumer = FakeConsumer({0: 42})
+    consumer.errors = {"committed": [AWAY, AWAY], "get_watermark_offsets": [AWAY]}
+    assert assignment(consumer).failure is None
+    consumer.give(0)
+    assert consumer.positions == {0: 42}
+
+
+@pytest.mark.parametrize("errors", [[AWAY] * 1000, [DENIED]])
+def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[KafkaError]) -> None:
+    consumer = FakeConsumer({})
+    consumer.errors = {"committed": errors}
+    made = assignment(consumer)
+    consumer.give(0)
+    assert str(made.failure).startswith("could not begin to read sessions: could not read the committed offsets: ")
+    assert consumer.positions == {}
+
+
+def test_a_gap_is_noted_too() -> None:
+    consumer = FakeConsumer({0: 3}, low=7)
+    made = assignment(consumer)
+    consumer.give(0)
+    assert "4 records were never seen" in str(made.failure)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_records_of_a_partition_that_went_while_polling_are_not_handed_out(*, lost: bool) -> None:
+    consumer = FakeConsumer({0: 1, 1: 1})
+    made = assignment(consumer)
+    consumer.give(0, 1)
+    made.settle()
+    consumer.take(1, lost=lost)
+    assert partitions(made.trusted(records(0, 1, 0, 1))) == [0, 0]
+    made.settle()
+    assert partitions(made.trusted(records(0))) == [0]
+
+
+def test_a_partition_that_went_and_came_back_while_polling_is_read_again_from_the_committed_offset() -> None:
+    consumer = FakeConsumer({0: 1, 1: 1})
+    made = assignment(consumer)
+    consumer.give(0, 1)
+    made.settle()
+    consumer.take(1)
+    consumer.offsets[1] = 5
+    consumer.give(1)
+    consumer.positions[1] = 9  # read on meanwhile
+    assert partitions(made.trusted(records(0, 1))) == [0]
+    made.settle()
+    assert consumer.positions[1] == 5
+    assert partitions(made.trusted(records(0, 1))) == [0, 1]
+
+
+def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to_go_back_to() -> None:
+    consumer = FakeConsumer({0: 1})
+    made = assignment(consumer)
+    consumer.give(0)
+    consumer.positions[0] = 9
+    made.rewind()
+    consumer.errors = {"committed": [AWAY], "seek": [NOT_READY]}
+    for _ in range(2):
+        made.settle()
+        assert made.trusted(records(0)) == []
+    made.settle()
+    assert consumer.positions == {0: 1}
+    assert partitions(made.trusted(records(0))) == [0]
+
+
+def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
+    consumer, clock = FakeConsumer({0: 1}), FakeClock()
+    made = assignment(consumer, clock)
+    consumer.give(0)
+    made.rewind()
+    consumer.errors = {"committed": [AWAY] * 10}
+    made.settle()
+    clock.sleep(11)
+    with pytest.raises(
+        WorkerError, match=r"^sessions: could not read the committed offsets: .* is the broker reachable"
+    ):
+        made.settle()
+
+
+def test_going_back_that_is_refused_stops_at_once() -> None:
+    consumer = FakeConsumer({0: 1})
+    made = assignment(consumer)
+    consumer.give(0)
+    made.rewind()
+    consumer.errors = {"committed": [DENIED]}
+    with pytest.raises(WorkerError, match="allow this user to read as this consumer group"):
+        made.settle()
+
+
+def test_a_partition_that_went_away_need_not_go_back() -> None:
+    consumer = FakeConsumer({0: 1, 1: 1})
+    made = assignment(consumer)
+    consumer.give(0, 1)
+    made.rewind()
+    consumer.take(1)
+    del consumer.positions[1]
+    made.settle()
+    assert consumer.positions == {0: 1}
+
+
+@pytest.mark.parametrize("cooperative", [True, False])
+def test_where_retention_overtook_the_reading_goes_on_behind_the_gap_and_elsewhere_as_before(
+    *, cooperative: bool
+) -> None:
+    consumer = FakeConsumer({0: 3, 1: 8})
+    made = assignment(consumer, cooperative=cooperative, continue_on_gap=True)
+    consumer.give(0, 1)
+    made.handed_out({1: 9})
+    consumer.low, consumer.offsets[1] = 8, 9
+    consumer.positions[1] = 9
+    made.overtaken(0)
+    made.settle()
+    assert consumer.positions == {0: 8, 1: 9}
+    assert [gap.never_seen for gap in made.take_gaps()] == [5]
+
+
+def test_a_gap_that_grows_before_anything_behind_it_is_committed_counts_only_what_is_new() -> None:
+    consumer = FakeConsumer({0: 3}, low=7)
+    made = assignment(consumer, continue_on_gap=True)
+    consumer.give(0)
+    consumer.low = 20
+    made.rewind()
+    made.settle()
+    assert consumer.positions == {0: 20}
+    assert [gap.never_seen for gap in made.take_gaps()] == [4, 13]
+
+
+def test_lag_is_what_lies_between_the_last_event_handed_out_and_the_end() -> None:
+    consumer = FakeConsumer({0: 40}, low=10, high=100)
+    made = assignment(consumer)
+    consumer.give(0, 1)
+    assert made.lag() == {0: 60, 1: 90}
+    made.handed_out({0: 100})
+    assert made.lag() == {0: 0, 1: 90}
+    consumer.take(1)
+    assert made.lag().keys() == {0}

@@ -1,0 +1,70 @@
+import threading
+
+import pytest
+
+from consumer.batching import Limits
+from consumer.breaker import Breaker
+from consumer.delivery import AtLeastOnce
+from consumer.errors import WorkerError
+from consumer.kafka.admin import Admin
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.embedded import EmbeddedBroker
+from consumer.kafka.producer import KafkaProducer
+from consumer.records import Batch, Output
+from consumer.watchdog import Watchdog
+from consumer.worker import Line, Worker
+from tests.consumer.wire import Event, read, write
+from tests.fakes import EchoPipeline, FakeHealth, FakeMetrics
+
+
+class StopsAfter(EchoPipeline):
+    """Is told to stop once so many events have been scored."""
+
+    def __init__(self, events: int) -> None:
+        self.stop = threading.Event()
+        self._left = events
+
+    def process(self, batch: Batch) -> Output:
+        self._left -= len(batch)
+        if self._left <= 0:
+            self.stop.set()
+        return super().process(batch)
+
+
+def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
+    """A whole at-least-once worker, until the pipeline has seen enough."""
+    connection, metrics = Connection(bootstrap), FakeMetrics()
+    source = Source(connection, Subscription("scorer", "sessions"), Limits(events=100))
+    delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
+    line = Line("sessions", source, pipeline, delivery)
+    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(pipeline.stop)
+    return metrics
+
+
+def numbered(count: int) -> list[Event]:
+    return [Event(b"%d" % i, b"%d" % (i % 50)) for i in range(count)]
+
+
+def test_at_least_once_on_the_embedded_broker_from_the_first_event_to_the_last() -> None:
+    with EmbeddedBroker(["sessions", "results"]) as broker:
+        write(broker.bootstrap_servers, "sessions", numbered(1000))
+        metrics = work(broker.bootstrap_servers, StopsAfter(1000))
+        assert sum(tally.scored for tally in metrics.tallies) == 1000
+        results = sorted(int(message.value() or b"") for message in read(broker.bootstrap_servers, "results"))
+    assert results == list(range(1000))
+
+
+def test_topics_are_there_from_the_start_and_two_brokers_do_not_share_them() -> None:
+    with EmbeddedBroker(["sessions"]) as one, EmbeddedBroker() as other:
+        assert one.bootstrap_servers != other.bootstrap_servers
+        assert Admin(Connection(one.bootstrap_servers)).missing_topics(["sessions"]) == []
+        assert Admin(Connection(other.bootstrap_servers)).missing_topics(["sessions"]) == ["sessions"]
+
+
+def test_after_its_end_nobody_answers() -> None:
+    with EmbeddedBroker() as broker:
+        address = broker.bootstrap_servers
+    with pytest.raises(WorkerError, match="no Kafka broker answered"):
+        Admin(Connection(address), seconds=0.3).missing_topics([])

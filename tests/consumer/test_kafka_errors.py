@@ -1,0 +1,78 @@
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.errors import (
+    DeliveryError,
+    FatalError,
+    FencedError,
+    MustAbortError,
+    RefusedError,
+    RetriableError,
+    UnansweredError,
+)
+from consumer.kafka.errors import calling, classify
+
+
+def error(code: int, *flags: str) -> KafkaError:
+    return KafkaError(code, "what the broker said", **dict.fromkeys(flags, True))
+
+
+@pytest.mark.parametrize(
+    ("reported", "kind"),
+    [
+        # what librdkafka says of its transactional calls
+        (error(KafkaError.NOT_COORDINATOR, "retriable"), RetriableError),
+        (error(KafkaError._STATE, "retriable"), RetriableError),
+        (error(KafkaError.INVALID_TXN_STATE, "txn_requires_abort"), MustAbortError),
+        (error(KafkaError._INCONSISTENT, "txn_requires_abort"), MustAbortError),
+        (error(KafkaError._TIMED_OUT, "retriable"), UnansweredError),
+        (error(KafkaError._TIMED_OUT), UnansweredError),
+        (error(KafkaError._FENCED, "fatal"), FencedError),
+        (error(KafkaError.PRODUCER_FENCED, "fatal"), FencedError),
+        (error(KafkaError.INVALID_PRODUCER_EPOCH, "fatal"), FencedError),
+        (error(KafkaError.INVALID_PRODUCER_EPOCH, "txn_requires_abort"), MustAbortError),
+        (error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "fatal"), FatalError),
+        (error(KafkaError._STATE), FatalError),
+        (error(KafkaError._INVALID_ARG), FatalError),
+        # the group has gone on without this worker
+        (error(KafkaError.ILLEGAL_GENERATION), MustAbortError),
+        (error(KafkaError.ILLEGAL_GENERATION, "txn_requires_abort"), MustAbortError),
+        (error(KafkaError.UNKNOWN_MEMBER_ID), MustAbortError),
+        (error(KafkaError.REBALANCE_IN_PROGRESS), MustAbortError),
+        (error(KafkaError.STALE_MEMBER_EPOCH), MustAbortError),
+        # the consumer's calls, which say nothing of themselves
+        (error(KafkaError._TRANSPORT), RetriableError),
+        (error(KafkaError._ALL_BROKERS_DOWN), RetriableError),
+        (error(KafkaError.COORDINATOR_LOAD_IN_PROGRESS), RetriableError),
+        (error(KafkaError.NOT_LEADER_FOR_PARTITION), RetriableError),
+        (error(KafkaError.UNSTABLE_OFFSET_COMMIT), RetriableError),
+        # what no repetition mends, whatever else is said of it
+        (error(KafkaError.TOPIC_AUTHORIZATION_FAILED), RefusedError),
+        (error(KafkaError.TOPIC_AUTHORIZATION_FAILED, "txn_requires_abort"), RefusedError),
+        (error(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "fatal"), RefusedError),
+        (error(KafkaError.GROUP_AUTHORIZATION_FAILED, "txn_requires_abort"), RefusedError),
+        (error(KafkaError.MSG_SIZE_TOO_LARGE), RefusedError),
+        (error(KafkaError.INVALID_TRANSACTION_TIMEOUT, "fatal"), RefusedError),
+        (error(KafkaError._UNKNOWN_TOPIC), RefusedError),
+    ],
+)
+def test_each_error_has_its_kind(reported: KafkaError, kind: type[DeliveryError]) -> None:
+    assert type(classify(reported, "commit the transaction")) is kind
+
+
+def test_the_message_says_what_was_done_what_was_said_and_what_to_do() -> None:
+    said = str(classify(error(KafkaError._UNKNOWN_TOPIC), "write to results"))
+    assert said == (
+        "could not write to results: what the broker said (_UNKNOWN_TOPIC); "
+        "create the topic, or start with --create-topics"
+    )
+    assert str(classify(error(KafkaError._TRANSPORT), "read")) == "could not read: what the broker said (_TRANSPORT)"
+
+
+def test_a_call_that_raises_comes_out_as_one_of_our_own_kinds() -> None:
+    def call() -> None:
+        raise KafkaException(error(KafkaError._TRANSPORT))
+
+    with pytest.raises(RetriableError, match="could not ask: "):
+        calling("ask", call)
+    assert calling("ask", lambda: 7) == 7

@@ -1,0 +1,146 @@
+import pytest
+from confluent_kafka import Message
+
+from consumer.batching import Limits
+from consumer.errors import FencedError, MustAbortError, RefusedError
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.producer import KafkaProducer
+from consumer.records import Headers, OutRecord
+from tests.consumer.wire import committed, read
+from tests.topics import Topics
+
+pytestmark = pytest.mark.kafka
+
+
+def record(topic: str, value: bytes | None, key: bytes | None = None, headers: Headers | None = None) -> OutRecord:
+    return OutRecord(topic, key, value, headers or [], 1234)
+
+
+def values(messages: list[Message]) -> list[bytes | None]:
+    return [message.value() for message in messages]
+
+
+def transactional(kafka: str, topic: str) -> KafkaProducer:
+    producer = KafkaProducer(Connection(kafka), f"writer-of-{topic}-0")
+    producer.init()
+    return producer
+
+
+def test_what_is_committed_is_read_as_it_was_given(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    producer = transactional(kafka, topic)
+    producer.begin()
+    headers: Headers = [("a", b"\x00"), ("none", None), ("a", b"2")]
+    producer.produce([record(topic, b"value", b"key", headers), record(topic, None)])
+    producer.commit()
+    first, second = read(kafka, topic)
+    assert (first.key(), first.value(), first.timestamp()[1]) == (b"key", b"value", 1234)
+    assert first.headers() == headers
+    assert (second.key(), second.value(), second.headers()) == (None, None, None)
+
+
+def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    producer = transactional(kafka, topic)
+    producer.begin()
+    producer.produce([record(topic, b"no")])
+    producer.abort()
+    producer.begin()
+    producer.produce([record(topic, b"yes")])
+    producer.commit()
+    assert values(read(kafka, topic)) == [b"yes"]
+
+
+def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    producer = KafkaProducer(Connection(kafka, {"queue.buffering.max.messages": "10"}))
+    producer.produce([record(topic, b"%d" % i) for i in range(1000)])
+    producer.flush()
+    assert values(read(kafka, topic)) == [b"%d" % i for i in range(1000)]
+
+
+def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_remedy(kafka: str, topics: Topics) -> None:
+    topic = topics("results", config={"max.message.bytes": "1000"})
+    producer = transactional(kafka, topic)
+    producer.begin()
+    producer.produce([record(topic, b"small"), record(topic, b"x" * 5000)])
+    with pytest.raises(RefusedError, match=f"could not write to {topic}: .*too large.*raise max.message.bytes"):
+        producer.commit()
+    producer.abort()
+    assert read(kafka, topic) == []
+
+
+def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics: Topics) -> None:
+    topic = topics("results", config={"max.message.bytes": "1000"})
+    producer = KafkaProducer(Connection(kafka))
+    producer.produce([record(topic, b"x" * 5000)])
+    with pytest.raises(RefusedError, match=f"could not write to {topic}"):
+        producer.flush()
+
+
+def test_a_record_too_large_for_the_client_is_refused_at_once(kafka: str, topics: Topics) -> None:
+    producer = KafkaProducer(Connection(kafka))
+    with pytest.raises(RefusedError, match=r"raise max\.message\.bytes"):
+        producer.produce([record(topics("results"), b"x" * 2_000_000)])
+
+
+def test_a_topic_that_is_not_there_is_refused(kafka: str, topics: Topics) -> None:
+    missing = topics("results") + "-missing"
+    producer = KafkaProducer(Connection(kafka, {"topic.metadata.propagation.max.ms": "0"}))
+    producer.produce([record(missing, b"x")])
+    with pytest.raises(RefusedError, match=f"could not write to {missing}: .*create the topic"):
+        producer.flush()
+
+
+def test_a_newer_producer_of_the_same_id_fences_the_older_one(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    old = transactional(kafka, topic)
+    old.begin()
+    old.produce([record(topic, b"old")])
+    new = transactional(kafka, topic)
+    with pytest.raises(FencedError):
+        old.commit()
+    new.begin()
+    new.produce([record(topic, b"new")])
+    new.commit()
+    assert values(read(kafka, topic)) == [b"new"]
+
+
+def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    group = f"group-of-{topic}"
+    reader = Source(Connection(kafka), Subscription(group, topic), Limits())
+    while not reader.joined():
+        reader.poll(0.1)
+    member = reader.group()
+    reader.close()
+    producer = transactional(kafka, topic)
+    producer.begin()
+    producer.produce([record(topic, b"x")])
+    with pytest.raises(MustAbortError):
+        producer.send_offsets(topic, {0: 5}, member)
+    producer.abort()
+    assert committed(kafka, group, topic, 1) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "hashed"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]
+)
+def test_a_key_goes_to_the_partition_that_a_java_producer_chooses(
+    kafka: str, topics: Topics, key: bytes, hashed: int
+) -> None:
+    topic = topics("results", partitions=7)
+    producer = KafkaProducer(Connection(kafka))
+    producer.produce([record(topic, b"x", key)])
+    producer.flush()
+    assert [message.partition() for message in read(kafka, topic)] == [(hashed & 0x7FFFFFFF) % 7]
+
+
+def test_dropping_a_producer_leaves_what_it_had_not_sent_unsent(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    producer = KafkaProducer(Connection(kafka, {"linger.ms": "10000"}))
+    producer.produce([record(topic, b"x")])
+    producer.drop()
+    assert read(kafka, topic) == []
