@@ -2,14 +2,12 @@
 
 import logging
 import os
-import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.metadata import version
-from types import FrameType
 from typing import Any
 
 from consumer import logs, settings
@@ -25,6 +23,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.metrics import Metrics
 from consumer.pipeline import Pipeline, Topics
 from consumer.settings import Settings
+from consumer.signals import stopped_by_signals
 from consumer.slots import take_slot, transactional_ids
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
@@ -111,22 +110,3 @@ def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
     shown = settings.shown(chosen)
     what = {"version": version("session-scorer"), "model_version": scorer.artifacts.version, "pid": os.getpid()}
     _log.info("ready to score", extra=what | {"metrics": f"{server.url}/metrics", "settings": shown})
-
-
-@contextmanager
-def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`, once: the same signal again does what it does to any process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def handle(number: int, _: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
-        # on a thread: the handler may interrupt this very thread inside stop.wait(), where stop.set() would lock up
-        threading.Thread(target=stop.set, name="stop").start()
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
