@@ -102,6 +102,66 @@ def run(context: typer.Context) -> None:
 
 
 @app.command()
+def demo(
+    events: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="How many to feed (default: 20000, or all lines of --input)."),
+    ] = None,
+    rate: Annotated[float, typer.Option(min=0.01, max=1e6, metavar="N", help="Events a second.")] = 1000,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="FILE.jsonl", help="Feed the lines of this file (default: generated sessions)."),
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Run on this broker, exactly-once (default: one inside this process)."),
+    ] = None,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="PORT", help="Port of /metrics (0: a free one).")
+    ] = 0,
+    artifacts: Artifacts = None,
+    allow_unverified: Unverified = False,
+    manifest_sha256: Pinned = None,
+    kafka: Annotated[
+        list[str] | None, typer.Option("-X", metavar="PROP=VALUE", help="A setting of the Kafka client.")
+    ] = None,
+) -> None:
+    """Show it at work: sessions in, scores and alerts out, live.
+
+    Needs nothing but this program: it brings a broker of its own. On a real one it uses topics of its own names,
+    and leaves them there.
+    """
+    from threading import Event
+
+    from consumer.signals import stopped_by_signals
+
+    stop = Event()
+    with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
+        from itertools import islice
+
+        from consumer.demo import main as run_demo
+        from consumer.feeder import Feed, generated, lines
+
+        if source is None:
+            from training.broken import broken
+            from training.dataset import keyed_events
+
+            events = events or 20_000
+            stream = generated(keyed_events, broken)
+        else:
+            stream = lines(source)
+        given = {
+            "metrics_port": str(metrics_port),
+            "artifacts": artifacts,
+            "allow_unverified": allow_unverified or None,
+            "manifest_sha256": manifest_sha256,
+            "kafka": kafka,
+        }
+        feed = Feed(islice(stream, events), None if source else events, rate)
+        run_demo(given, feed, bootstrap_servers, stop, sys.stdout)
+
+
+@app.command()
 def predict(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON: one event, or an array of events.")],
     artifacts: Artifacts = None,
@@ -110,9 +170,14 @@ def predict(
 ) -> None:
     """Score one event, or an array of them, from a file or stdin."""
     from consumer import predict as predictions
+    from scoring import InvalidEvent
 
     data = _read(file)
-    answers = predictions.predict(_load(artifacts, allow_unverified, manifest_sha256), data)
+    scorer = _load(artifacts, allow_unverified, manifest_sha256)
+    try:
+        answers = predictions.predict(scorer, data)
+    except InvalidEvent as error:
+        raise InputError(f"{'stdin' if file == '-' else file}: {one_line(error)}") from None
     typer.echo(predictions.as_json(answers, pretty=sys.stdout.isatty()))
     if errors := predictions.invalid(answers):
         typer.echo(f'session-scorer: {len(errors)} of {len(answers)} events are invalid, see "error"', err=True)
@@ -127,7 +192,11 @@ def score(
     allow_unverified: Unverified = False,
     manifest_sha256: Pinned = None,
 ) -> None:
-    """Score all rows of a file; invalid ones go to OUTPUT.rejected.jsonl."""
+    """Score all rows of a file.
+
+    The columns of the input come out again, with those of the verdict after them. Invalid rows go to
+    OUTPUT.rejected.jsonl, as they came and with the reason.
+    """
     from consumer.progress import shown_progress
     from scoring.files import rejected_path, score_file
 
@@ -149,7 +218,10 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
 ) -> None:
-    """Train an artifact set: five files and the manifest that verifies them."""
+    """Train an artifact set.
+
+    Five files, and the manifest that verifies them.
+    """
     from training.train import train as train_set
 
     manifest = train_set(data, out) if seed is None else train_set(data, out, seed=seed)

@@ -40,9 +40,26 @@ def main(given: dict[str, Any]) -> None:
     """
     chosen = settings.load(given)
     logs.configure(chosen.log_level)
-    stop = threading.Event()
+    stop, serving = threading.Event(), threading.Event()
+    ended: list[BaseException | None] = []
+
+    def work() -> None:
+        try:
+            start(chosen, stop, lambda _: serving.set())
+        except BaseException as error:  # noqa: BLE001 - raised again below, on the thread that can report it
+            ended.append(error)
+        else:
+            ended.append(None)
+
+    # on a thread of its own, so that signals find this one waiting: in a call of the Kafka client they would be
+    # noticed only when it returns. A daemon, because what is not serving yet may be left as it is.
+    thread = threading.Thread(target=work, name="worker", daemon=True)
+    thread.start()
     with stopped_by_signals(stop):
-        start(chosen, stop)
+        while thread.is_alive() and (serving.is_set() or not stop.is_set()):
+            thread.join(0.1)
+    if ended and ended[0] is not None:
+        raise ended[0]
 
 
 def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
