@@ -16,28 +16,18 @@ from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from training.broken import broken
 from training.dataset import keyed_events
 
 QUEUE = 10_000  # undelivered events held at most; librdkafka refuses more than 100,000
-BROKEN = (
-    b"not json",
-    b'["an", "array"]',
-    b'{"click_events": "7"}',
-    b'{"scroll_events": true}',
-    b'{"touch_events": -1}',
-    b'{"time_on_page": NaN}',
-    b'{"transaction_amount": 1e300}',
-    b'{"device_type": 3}',
-    b'{"transaction_date": "yesterday"}',
-    b'{"transaction_date": "2026-02-30"}',
-)
 
 
 def records(seed: int, invalid: float) -> Iterator[tuple[bytes, bytes]]:
     """Key and value without end; a value is a broken one with the chance `invalid`."""
     chance = random.Random(seed)  # noqa: S311 - a stream to look at, no secret
+    bad = broken(seed)
     for key, value in keyed_events(seed):
-        yield key, chance.choice(BROKEN) if chance.random() < invalid else value
+        yield key, next(bad).value if chance.random() < invalid else value
 
 
 def require_topic(producer: Producer, topic: str) -> None:
