@@ -54,8 +54,8 @@ def main(given: dict[str, Any]) -> None:
     # on a thread of its own, so that signals find this one waiting: in a call of the Kafka client they would be
     # noticed only when it returns. A daemon, because what is not serving yet may be left as it is.
     thread = threading.Thread(target=work, name="worker", daemon=True)
-    thread.start()
     with stopped_by_signals(stop):
+        thread.start()
         while thread.is_alive() and (serving.is_set() or not stop.is_set()):
             thread.join(0.1)
     if ended and ended[0] is not None:
@@ -68,6 +68,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
     `announce` is told of the metrics server once it answers. Whatever can be wrong with artifacts, brokers, topics or
     ports is found before the first event is read. Raises ArtifactError or WorkerError, one line.
     """
+    _log.debug("starting", extra={"settings": settings.shown(chosen)})
     with ExitStack() as stack:
         with logs.held_back():
             scorer = Scorer.load(

@@ -1,0 +1,378 @@
+"""The command line as its users meet it: what is printed where, and the exit status."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from consumer import cli
+from scoring import Scorer, artifacts
+from scoring.manifest import FILES
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "session-scorer"
+EVENT = {
+    "session_id": "s-1",
+    "click_events": 35,
+    "transaction_amount": 12000,
+    "transaction_date": "2025-04-18 02:00:00",
+}
+
+
+class Said(NamedTuple):
+    """What a call left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """What stderr says, which is one line."""
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1
+        return self.err.strip()
+
+
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs the command line in this process, by its one entry point."""
+    for name in list(os.environ):
+        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
+            monkeypatch.delenv(name)
+
+    def run(*arguments: object, stdin: bytes | str = b"") -> Said:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "argv", ["session-scorer", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Said(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    """The set that ships."""
+    return Scorer.load()
+
+
+@pytest.fixture
+def bare_set(tmp_path: Path) -> Path:
+    """Five files without a manifest."""
+    directory = tmp_path / "set"
+    directory.mkdir()
+    for name in FILES:
+        shutil.copy(artifacts.shipped() / name, directory)
+    return directory
+
+
+# -- in general ------------------------------------------------------------------------------------------------------
+
+
+def test_the_version_is_that_of_the_project(call: Call) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert call("--version").out == f"session-scorer {project['version']}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["predict"], ["score"], ["train"], ["model"], ["model", "verify"]])
+def test_every_command_explains_itself(call: Call, command: list[str]) -> None:
+    said = call(*command, "--help")
+    assert said.status == 0
+    assert said.out.startswith(f"Usage: {' '.join(['session-scorer', *command])}")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["predict"], ["score", "in.csv"], ["run", "--nonsense"], ["predict", "-", "--nonsense"]]
+)
+def test_wrong_usage_is_status_2(call: Call, arguments: list[str]) -> None:
+    said = call(*arguments)
+    assert said.status == 2
+    assert "Traceback" not in said.err
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Scorer, "load", broken)
+    with pytest.raises(ZeroDivisionError):
+        call("predict", "-", stdin="{}")
+
+
+def test_help_needs_neither_model_nor_kafka() -> None:
+    # in a process of its own: here everything is imported long since
+    code = (
+        "import sys; sys.argv = ['session-scorer', '--help']\n"
+        "from consumer import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(sorted({'numpy', 'numba', 'confluent_kafka', 'pydantic'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("[]\n")
+
+
+# -- predict ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_event_in_one_verdict_out(call: Call, scorer: Scorer) -> None:
+    said = call("predict", "-", stdin=json.dumps(EVENT))
+    assert (said.status, said.err) == (0, "")
+    assert said.out.count("\n") == 1
+    assert json.loads(said.out) == scorer.score(EVENT).as_dict()
+    assert list(json.loads(said.out)) == [
+        "predicted_label",
+        "anomaly_score",
+        "risk_level",
+        "risk_reason",
+        "reason_codes",
+        "imputed_fields",
+    ]
+
+
+def test_an_array_in_an_array_out(call: Call, scorer: Scorer, tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps([EVENT, {}], indent=4))
+    said = call("predict", file)
+    assert (said.status, said.err) == (0, "")
+    assert json.loads(said.out) == [scorer.score(EVENT).as_dict(), scorer.score({}).as_dict()]
+    assert call("predict", "-", stdin=" [ ] ") == Said(0, "[]\n", "")
+
+
+def test_on_a_terminal_the_verdict_is_laid_out(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert '\n  "anomaly_score": ' in call("predict", "-", stdin="{}").out
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (b'{"click_events": "4"}', "click_events: expected a number from 0 to 1e12, got str (wrong_type)"),
+        (b'{"transaction_date": "soon"}', "transaction_date: expected a date"),
+        (b"", "not JSON (not_json)"),
+        (b"\xef\xbb\xbf{}", "not JSON (not_json)"),
+        (b'{"x": "\xff"}', "not UTF-8 at byte 7 (not_json)"),
+        (b'"text"', "expected an object, got str (not_an_object)"),
+        (b"[{}", "not JSON (not_json)"),
+        (b"[{}] x", "not JSON (not_json)"),
+        (b"[{]", "not JSON (not_json)"),
+    ],
+)
+def test_what_is_no_event_is_one_line_with_field_and_code(call: Call, event: bytes, line: str) -> None:
+    said = call("predict", "-", stdin=event)
+    assert (said.status, said.out) == (1, "")
+    assert said.line.startswith(f"session-scorer: stdin: {line}")
+
+
+def test_in_an_array_each_invalid_event_is_an_error_in_its_place(call: Call) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    events = [
+        b"{}",
+        b'{"click_events": -1}',
+        b'{"a": NaN}',
+        b"oops",
+        b'{"a": "]}, \\" ["}',
+        b'{"a": "\xff"}',
+        deep,
+        b"{}",
+    ]
+    said = call("predict", "-", stdin=b"[" + b" ,\n".join(events) + b"]")
+    assert said.status == 1
+    assert said.line == 'session-scorer: 5 of 8 events are invalid, see "error"'
+    answers = json.loads(said.out)
+    assert answers[1] == {
+        "error": {"code": "out_of_range", "field": "click_events", "message": "expected a number from 0 to 1e12"}
+    }
+    codes = [answer.get("error", {}).get("code") for answer in answers]
+    assert codes == [None, "out_of_range", "not_json", "not_json", None, "not_json", answers[6]["error"]["code"], None]
+
+
+def test_a_file_that_is_not_there_is_one_line(call: Call, tmp_path: Path) -> None:
+    said = call("predict", tmp_path / "none.json")
+    assert said.status == 1
+    assert said.line == f"session-scorer: {tmp_path / 'none.json'}: cannot be read: No such file or directory"
+
+
+def test_a_set_that_is_missing_or_altered_is_one_line(call: Call, bare_set: Path, tmp_path: Path) -> None:
+    missing = call("predict", "-", "--artifacts", tmp_path / "none", stdin="{}")
+    assert missing.status == 1
+    assert "rf_model.pkl: cannot be read: No such file" in missing.line
+    shutil.copy(artifacts.shipped() / "manifest.json", bare_set)
+    (bare_set / "scaler.pkl").write_bytes(b"altered")
+    altered = call("predict", "-", "--artifacts", bare_set, stdin="{}")
+    assert altered.status == 1
+    assert "scaler.pkl: altered" in altered.line
+
+
+def test_a_set_without_a_manifest_is_taken_when_it_is_said_so(
+    call: Call, bare_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SESSION_SCORER_ARTIFACTS", str(bare_set))
+    assert "model verify --write-manifest" in call("predict", "-", stdin="{}").line
+    assert call("predict", "-", "--allow-unverified", stdin="{}").status == 0
+
+
+def test_an_interrupt_is_status_130_without_a_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Scorer, "load", interrupted)
+    assert call("predict", "-", stdin="{}") == Said(130, "", "")
+
+
+def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path: Path) -> None:
+    file = tmp_path / "events.json"
+    file.write_text(json.dumps([EVENT] * 2000))
+    process = subprocess.Popen([PROGRAM, "predict", file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr:
+        assert process.stderr.read() == ""
+    process.wait()
+
+
+# -- score -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_scored_and_its_counts_are_said(call: Call, tmp_path: Path) -> None:
+    source, target = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_text("click_events\n1\nx\n2\n")
+    said = call("score", source, "-o", target)
+    assert (said.status, said.out) == (0, "")
+    assert said.line == f"2 rows scored in {target}; 1 invalid in {target}.rejected.jsonl"
+    assert len(target.read_text().splitlines()) == 2
+
+
+def test_when_no_row_was_scored_that_is_status_1(call: Call, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text("[]\n")
+    said = call("score", source, "-o", tmp_path / "out.csv")
+    assert said.status == 1
+    assert "no row was scored; 1 invalid in" in said.line
+    source.write_text("")
+    assert "no row was scored: there is none" in call("score", source, "-o", tmp_path / "out.csv").line
+
+
+def test_a_file_that_cannot_be_scored_is_one_line(call: Call, tmp_path: Path) -> None:
+    said = call("score", tmp_path / "none.csv", "-o", tmp_path / "out.csv")
+    assert said.status == 1
+    assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: cannot be read: No such file or directory"
+
+
+def test_parquet_without_its_package_names_the_command(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "scoring.parquet", raising=False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+    (tmp_path / "in.parquet").touch()
+    said = call("score", tmp_path / "in.parquet", "-o", tmp_path / "out.csv")
+    assert said.status == 1
+    assert said.line.endswith("pip install 'session-scorer[frames]'")
+
+
+# -- model -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_set_that_ships_verifies(call: Call, scorer: Scorer) -> None:
+    said = call("model", "verify")
+    assert (said.status, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert [line.split(":")[0] for line in lines[:6]] == [f"ok {name}" for name in (*FILES, "manifest.json")]
+    assert lines[-1] == f"ok model version {scorer.artifacts.version}"
+
+
+def test_a_five_file_set_is_adopted_once(call: Call, bare_set: Path) -> None:
+    refused = call("model", "verify", bare_set)
+    assert (refused.status, refused.out) == (1, "")
+    assert "no manifest.json" in refused.line
+    adopted = call("model", "verify", bare_set, "--write-manifest")
+    assert adopted.status == 0
+    assert adopted.out.startswith("ok manifest.json: written\n")
+    assert call("model", "verify", bare_set).status == 0
+    again = call("model", "verify", bare_set, "--write-manifest")
+    assert again.status == 1
+    assert "is there already" in again.line
+
+
+def test_adopting_what_is_no_set_is_one_line(call: Call, bare_set: Path) -> None:
+    (bare_set / "feature_cols.pkl").unlink()
+    said = call("model", "verify", bare_set, "--write-manifest")
+    assert said.status == 1
+    assert "feature_cols.pkl: cannot be read" in said.line
+    assert call("model", "verify", "--write-manifest").status == 2
+
+
+def test_imputed_values_that_meet_a_reason_alone_are_warned_of(call: Call) -> None:
+    assert "warning imputed values alone meet the reason no_clicks" in call("model", "verify").out
+
+
+def test_a_set_is_shown_with_what_it_came_from(call: Call, scorer: Scorer, bare_set: Path) -> None:
+    card = dict(line.split(":", 1) for line in call("model", "show").out.splitlines())
+    assert card["model version"].strip() == scorer.artifacts.version
+    assert card["thresholds"].strip() == "label 1 from 0.5, Medium from 0.45, High from 0.75"
+    assert "not known" in call("model", "show", bare_set, "--allow-unverified").out
+
+
+# -- train -----------------------------------------------------------------------------------------------------------
+
+
+def test_data_that_no_model_can_be_trained_from_is_one_line(call: Call, tmp_path: Path) -> None:
+    said = call("train", "--data", tmp_path / "none.csv", "--out", tmp_path / "set")
+    assert said.status == 1
+    assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: No such file or directory"
+
+
+# -- run -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--metrics-port", "x"], "--metrics-port: expected a whole number from 0 to 65535"),
+        (["-X", "security.protocol"], "-X: expected prop=value"),
+        (["-X", "acks=1"], "-X acks cannot be changed"),
+        (["--config", "/nowhere.toml"], "the settings file /nowhere.toml cannot be read"),
+        (["--artifacts", "/nowhere"], "/nowhere/rf_model.pkl: cannot be read"),
+        (["-X", "no.such=1"], 'Kafka settings: No such configuration property: "no.such"'),
+    ],
+)
+def test_a_run_that_cannot_begin_is_one_line(call: Call, arguments: list[str], line: str) -> None:
+    said = call("run", "--bootstrap-servers", "127.0.0.1:1", *arguments)
+    assert (said.status, said.out) == (1, "")
+    assert said.line.startswith(f"session-scorer: {line}")
+
+
+def test_every_setting_is_an_option_of_run_with_its_default(call: Call) -> None:
+    text = " ".join(call("run", "--help").out.split())
+    for option in ("--bootstrap-servers SERVERS", "--create-topics / --no-create-topics", "-X PROP=VALUE", "--slot N"):
+        assert option in text
+    assert "Delivery guarantee [exactly-once]" in text
+    assert "[session-results]" in text
+
+
+def test_a_signal_before_the_broker_is_found_is_a_clean_end() -> None:
+    # nothing listens at the port of discard, so the start would wait for its ten seconds
+    arguments = [str(PROGRAM), "run", "--bootstrap-servers", "127.0.0.1:9", "--log-level", "debug"]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert '"starting"' in process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
