@@ -83,6 +83,7 @@ def main() -> int:
             "partitioner": "murmur2_random",
             "delivery.timeout.ms": 30_000,
             "linger.ms": 5,
+            "log_level": 0,  # the client would log every attempt to connect, twenty a second
         }
     )
     try:

@@ -67,10 +67,12 @@ def main() -> int:
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",  # results of aborted transactions are never seen
             "enable.auto.offset.store": False,  # what is committed is what has been printed
+            "log_level": 0,  # a broker that goes away is waited for; the client would log every attempt to connect
         }
     )
-    consumer.subscribe([given.topic])
     try:
+        consumer.list_topics(given.topic, timeout=10)  # so that a wrong address is said, not waited for
+        consumer.subscribe([given.topic])
         for result in results(consumer, stop):
             if seen.add(result["result_id"]):
                 line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)

@@ -169,3 +169,12 @@ def test_a_feeder_for_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) 
     assert (process.returncode, out) == (1, "")
     assert err.startswith("feeder: topic no-such-topic at ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("script", ["feeder.py", "subscriber.py"])
+def test_a_broker_that_does_not_answer_is_one_line(script: str) -> None:
+    with running(script, "--bootstrap-servers", "127.0.0.1:1") as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"{script.removesuffix('.py')}: topic ")
+    assert err.count("\n") == 1
