@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+_GOOD = b"\0"
+_DEAD = b"\1"
+
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
@@ -15,36 +18,27 @@ class Breaker:
     ratio: float = 0.5
     window: int = 1000
     run: int = 500
-    recent: tuple[bool, ...] = ()  # the last `window` events: was it a dead letter?
-    in_row: int = 0  # dead letters at the end of what was seen
+    recent: bytes = b""  # the last `window` events, a byte each: 1 is a dead letter
+    in_row: int = 0  # dead letters at the end of all that was seen
     tripped: str | None = None  # why, in one line
 
     def after(self, dead_letters: Sequence[bool]) -> "Breaker":
         """The state once these events have been seen, in order."""
-        if not any(dead_letters):  # good events never trip it: the usual case costs one look
-            recent = (self.recent + tuple(dead_letters))[-self.window :] if self.window else ()
-            return replace(self, recent=recent, in_row=0 if dead_letters else self.in_row)
-        longest, in_row = self._runs(dead_letters)
-        recent = self.recent + tuple(dead_letters)
+        new = bytes(dead_letters)
+        runs = (_DEAD * self.in_row + new).split(_GOOD)
+        recent = self.recent + new
         return replace(
             self,
-            recent=recent[-self.window :] if self.window else (),
-            in_row=in_row,
-            tripped=self._reason(longest, self._worst(recent)),
+            recent=recent[-self.window :] if self.window else b"",
+            in_row=len(runs[-1]),
+            tripped=self._reason(max(map(len, runs)), self._worst(recent)),
         )
 
-    def _runs(self, dead_letters: Sequence[bool]) -> tuple[int, int]:
-        longest = in_row = self.in_row
-        for dead in dead_letters:
-            in_row = in_row + 1 if dead else 0
-            longest = max(longest, in_row)
-        return longest, in_row
-
-    def _worst(self, recent: tuple[bool, ...]) -> int:
-        """The most dead letters in any full window that ends within the new events."""
-        if not self.window or len(recent) < self.window:
+    def _worst(self, recent: bytes) -> int:
+        """The most dead letters in any full window, when they could be too many; 0 when they could not."""
+        if not self.window or len(recent) < self.window or recent.count(_DEAD) <= self.ratio * self.window:
             return 0
-        count = worst = sum(recent[: self.window])
+        count = worst = recent[: self.window].count(_DEAD)
         for left, came in zip(recent, recent[self.window :], strict=False):
             count += came - left
             worst = max(worst, count)
