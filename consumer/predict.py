@@ -8,7 +8,7 @@ import msgspec
 
 from scoring import InvalidEvent, Scorer, Verdict
 
-_TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
+_TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 _BLANK: Final = b" \t\r\n"
 
 
@@ -39,6 +39,8 @@ def elements(data: bytes) -> list[bytes]:
             start = token.end() if depth == 1 else start
         elif sign in b"]}":
             depth -= 1
+        elif sign == b'"':  # a string without end
+            break
         if depth == 0 or (sign == b"," and depth == 1):
             found.append(data[start : token.start()].strip(_BLANK))
             start = token.end()

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumer import places, properties
+from consumer.kafka.config import PRODUCER
 from consumer.places import SettingsError
 
 __all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
@@ -121,6 +122,16 @@ class Settings(BaseSettings):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
                 raise ValueError(f"{other} and {name} are the same topic: each needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _records_fit(self) -> Self:
+        limit = str(self.kafka.get("message.max.bytes", PRODUCER["message.max.bytes"]))
+        if limit.isdecimal() and self.max_record_bytes > int(limit):
+            raise ValueError(
+                f"max_record_bytes ({self.max_record_bytes}) is more than Kafka's message.max.bytes ({limit}): "
+                "raise that as well (-X message.max.bytes=…; the topics have a limit of their own)"
+            )
         return self
 
     @classmethod

@@ -158,6 +158,11 @@ def test_a_topic_may_serve_one_purpose_only() -> None:
     assert message == "input_topic and results_topic are the same topic: each needs its own"
 
 
+def test_records_may_not_be_larger_than_the_client_sends() -> None:
+    assert "is more than Kafka's message.max.bytes (1048588)" in refused({"max_record_bytes": "2000000"})
+    assert load({"max_record_bytes": "2000000", "kafka": ["message.max.bytes=3000000"]}).max_record_bytes == 2_000_000
+
+
 def test_a_file_that_is_not_there_or_no_toml_is_one_line(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused({"config": str(tmp_path / "none.toml")})
     assert "is not TOML" in refused({"config": file(tmp_path, "a = \n")})

@@ -1,0 +1,138 @@
+"""The consumer put together, on the broker in this process: fed, scraped, stopped."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.errors import WorkerError
+from consumer.health import Server
+from consumer.kafka.config import Connection
+from consumer.kafka.embedded import EmbeddedBroker
+from consumer.kafka.producer import KafkaProducer
+from consumer.records import OutRecord
+from consumer.run import start
+from consumer.settings import Settings, load
+
+NEVER_SEEN = "session_scorer_events_never_seen"  # has partitions only after a gap
+TOPICS = ("sessions", "session-results", "session-alerts", "session-dead-letters")
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker(TOPICS) as running:
+        yield running
+
+
+def chosen(broker: EmbeddedBroker, **given: str) -> Settings:
+    ours = {"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once", "metrics_port": "0"}
+    return load(ours | given)
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Server]:
+    """A consumer on a thread of its own, stopped at the end; what ended it is raised."""
+    stop, served = threading.Event(), threading.Event()
+    servers: list[Server] = []
+    errors: list[Exception] = []
+
+    def announce(server: Server) -> None:
+        servers.append(server)
+        served.set()
+
+    def work() -> None:
+        try:
+            start(settings, stop, announce)
+        except Exception as error:  # noqa: BLE001 - raised again on the test's own thread
+            errors.append(error)
+            served.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    served.wait(30)
+    try:
+        if servers:
+            yield servers[0]
+        else:
+            raise errors.pop()
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+    if errors:
+        raise errors[0]
+
+
+def feed(broker: EmbeddedBroker, values: list[bytes]) -> None:
+    producer = KafkaProducer(Connection(broker.bootstrap_servers))
+    producer.produce([OutRecord("sessions", b"k", value, [], int(time.time() * 1000)) for value in values])
+    producer.flush()
+
+
+def read(broker: EmbeddedBroker, topic: str, count: int) -> list[bytes]:
+    reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader"})
+    # assigned by hand: joining a group takes the embedded broker three seconds
+    reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in range(4)])
+    values: list[bytes] = []
+    deadline = time.monotonic() + 30
+    while len(values) < count and time.monotonic() < deadline:
+        values += [message.value() or b"" for message in reader.consume(count, 0.2) if message.error() is None]
+    reader.close()
+    return values
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def families(server: Server) -> dict[str, Metric]:
+    return {family.name: family for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text)}
+
+
+def sample(server: Server, name: str, **labels: str) -> float:
+    samples = [sample for family in families(server).values() for sample in family.samples]
+    return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+
+def test_events_become_results_and_dead_letters_and_the_metrics_agree(broker: EmbeddedBroker) -> None:
+    with running(chosen(broker)) as server:
+        feed(broker, [json.dumps({"session_id": i, "click_events": i}).encode() for i in range(40)] + [b"broken"])
+        eventually(lambda: sample(server, "session_scorer_events_total") == 41)
+        assert sample(server, "session_scorer_events_total", outcome="scored") == 40
+        assert sample(server, "session_scorer_dead_letters_total", code="not_json") == 1
+        assert sample(server, "session_scorer_results_total") == 40
+        assert sample(server, "session_scorer_latency_seconds_count") == 40
+        assert sample(server, "session_scorer_model_info") == 1
+        eventually(lambda: {name for name, each in families(server).items() if not each.samples} <= {NEVER_SEEN})
+        for stage in ("decode", "score", "encode", "publish", "commit"):
+            batches = sample(server, "session_scorer_batch_events_count")
+            assert sample(server, "session_scorer_stage_seconds_count", stage=stage) == batches > 0
+        eventually(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+        assert httpx.get(f"{server.url}/livez").text == "ok\n"
+    results = [json.loads(value) for value in read(broker, "session-results", 40)]
+    assert [result["session_id"] for result in results] == list(range(40))
+    assert read(broker, "session-dead-letters", 1) == [b"broken"]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{server.url}/livez")
+
+
+def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) -> None:
+    settings = chosen(broker, results_topic="not-there", alerts_topic="nor-this")
+    with pytest.raises(WorkerError, match=r"2 topics are missing .*: not-there, nor-this; create them, or start with"):
+        start(settings, threading.Event())
+
+
+def test_told_to_stop_before_it_began_it_reads_nothing(broker: EmbeddedBroker) -> None:
+    stop = threading.Event()
+    stop.set()
+    start(chosen(broker), stop)
