@@ -32,7 +32,7 @@ def records(seed: int, invalid: float) -> Iterator[tuple[bytes, bytes]]:
 
 def require_topic(producer: Producer, topic: str) -> None:
     """Ask the broker for the topic, so that a wrong address or name is said at once."""
-    known = producer.list_topics(topic, timeout=10).topics[topic]
+    known = producer.list_topics(topic, timeout=5).topics[topic]
     if known.error is not None:
         raise KafkaException(known.error)
 

@@ -71,7 +71,7 @@ def main() -> int:
         }
     )
     try:
-        consumer.list_topics(given.topic, timeout=10)  # so that a wrong address is said, not waited for
+        consumer.list_topics(given.topic, timeout=5)  # so that a wrong address is said, not waited for
         consumer.subscribe([given.topic])
         for result in results(consumer, stop):
             if seen.add(result["result_id"]):
