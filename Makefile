@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EVENTS ?= 20000
 RATE ?= 1000
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 SEED ?= 42
 
 .PHONY: help setup demo test check train kafka lock clean
@@ -41,8 +43,9 @@ kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 a
 	$(BIN)/python -m tests.brokers
 
 lock: $(READY) ## the requirements files anew, from pyproject.toml
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml -o requirements/base.txt
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras --group dev -c requirements/base.txt pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -o requirements/base.txt
+	$(COMPILE) --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .kafka
