@@ -5,9 +5,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 EVENTS ?= 20000
 RATE ?= 1000
-COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header --no-annotate pyproject.toml
 SEED ?= 42
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 .PHONY: help setup demo test check train kafka lock clean
 
@@ -43,8 +43,8 @@ kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 a
 	$(BIN)/python -m tests.brokers
 
 lock: $(READY) ## the requirements files anew, from pyproject.toml
-	$(COMPILE) -o requirements/base.txt
-	$(COMPILE) --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/base.txt
+	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
 
 clean: ## what was made here
