@@ -1,10 +1,14 @@
 """The consumer put together, on the broker in this process: fed, scraped, stopped."""
 
 import json
+import signal
+import subprocess
+import sysconfig
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -136,3 +140,18 @@ def test_told_to_stop_before_it_began_it_reads_nothing(broker: EmbeddedBroker) -
     stop = threading.Event()
     stop.set()
     start(chosen(broker), stop)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_the_process_end_in_order(broker: EmbeddedBroker, number: signal.Signals) -> None:
+    program = str(Path(sysconfig.get_path("scripts")) / "session-scorer")
+    options = ["--bootstrap-servers", broker.bootstrap_servers, "--delivery", "at-least-once", "--metrics-port", "0"]
+    with subprocess.Popen([program, "run", *options], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        ready = json.loads(process.stderr.readline())
+        assert ready["message"] == "ready to score"
+        assert httpx.get(ready["metrics"]).status_code == 200
+        process.send_signal(number)
+        assert process.wait(20) == 0
+        messages = [json.loads(line)["message"] for line in process.stderr]
+    assert messages[-1] == "stopped"

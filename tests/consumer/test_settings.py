@@ -63,7 +63,9 @@ def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(
-        tmp_path, '[kafka]\nsecurity.protocol = "PLAINTEXT"\n"fetch.min.bytes" = 7\nsocket.keepalive.enable = true'
+        tmp_path,
+        '[kafka]\nsecurity.protocol = "PLAINTEXT"\n"fetch.min.bytes" = 7\nsocket.keepalive.enable = true\n'
+        'partition.assignment.strategy = ["range", "roundrobin"]',
     )
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "environment")
@@ -72,6 +74,7 @@ def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkey
         "security.protocol": "SSL",
         "fetch.min.bytes": "7",
         "socket.keepalive.enable": "true",
+        "partition.assignment.strategy": "range,roundrobin",
         "sasl.username": "a=b",
     }
 
