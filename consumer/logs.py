@@ -13,17 +13,24 @@ from typing import Any, Final, TextIO
 from consumer.errors import DeliveryError, UndeliveredError, WorkerError
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OURS: Final = ("consumer", "scoring", "training")
 _QUOTED: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
 """Exceptions whose words are known to hold no payload. Of others (ValueError quotes what it could not read) only the
 type and the place are logged."""
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send the logs of this process, Python's warnings among them, to `stream` (default: stderr) from `level` up."""
+    """Send the logs of this process, Python's warnings among them, to `stream` (default: stderr) from `level` up.
+
+    What libraries say is never logged below info: numba alone says thousands of lines at debug.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.captureWarnings(capture=True)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(least)
 
 
 @contextmanager
@@ -33,7 +40,7 @@ def held_back() -> Iterator[None]:
     At level debug nothing is held back.
     """
     root = logging.getLogger()
-    if root.isEnabledFor(logging.DEBUG):
+    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
         yield
         return
     handlers = root.handlers

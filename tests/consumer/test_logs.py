@@ -23,6 +23,8 @@ def stream() -> Iterator[io.StringIO]:
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name in ("consumer", "scoring", "training"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
@@ -40,6 +42,14 @@ def test_a_line_is_an_object_with_time_level_logger_and_what_came_along(stream: 
 def test_what_is_below_the_level_is_not_logged(stream: io.StringIO) -> None:
     logging.getLogger("consumer.x").debug("quiet")
     assert lines(stream) == []
+
+
+def test_debug_is_for_our_own_packages(stream: io.StringIO) -> None:
+    logs.configure("debug", stream)
+    logging.getLogger("scoring.x").debug("ours")
+    logging.getLogger("numba.core").debug("theirs")
+    logging.getLogger("numba.core").info("theirs, but news")
+    assert [line["message"] for line in lines(stream)] == ["ours", "theirs, but news"]
 
 
 def test_an_exception_is_one_field_without_what_it_quotes(stream: io.StringIO) -> None:
