@@ -14,6 +14,8 @@ from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
+_OUR_DOING = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # what an abort or a drop leaves unsent
+
 
 class KafkaProducer:
     """Writes the output topics. Every method raises DeliveryError of the kind that says what must follow.
@@ -72,6 +74,7 @@ class KafkaProducer:
     def abort(self) -> None:
         """Gives the transaction up: nothing of it will be seen."""
         calling("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
+        self._producer.flush(self._seconds)  # its reports, lest the next transaction takes them for its own
 
     def drop(self) -> None:
         """Lets go of the producer and of what it has not sent; it must not be used after."""
@@ -105,5 +108,5 @@ class KafkaProducer:
 
     def _on_report(self, error: KafkaError | None, message: Message) -> None:
         # a callback: must not raise
-        if error is not None and len(self._failed) < _REPORTS_KEPT:
+        if error is not None and error.code() not in _OUR_DOING and len(self._failed) < _REPORTS_KEPT:
             self._failed.append((error, message.topic() or ""))

@@ -53,6 +53,19 @@ def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
     assert values(read(kafka, topic)) == [b"yes"]
 
 
+def test_what_an_abort_left_unsent_does_not_fail_the_next_transaction(kafka: str, topics: Topics) -> None:
+    topic = topics("results", partitions=1)
+    producer = transactional(kafka, topic)
+    for _ in range(10):
+        producer.begin()
+        producer.produce([record(topic, b"no" * 100)] * 5000)
+        producer.abort()
+    producer.begin()
+    producer.produce([record(topic, b"yes")])
+    producer.commit()
+    assert values(read(kafka, topic)) == [b"yes"]
+
+
 def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Topics) -> None:
     topic = topics("results", partitions=1)
     producer = KafkaProducer(Connection(kafka, {"queue.buffering.max.messages": "10"}))
