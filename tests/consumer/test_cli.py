@@ -47,7 +47,11 @@ Call = Callable[..., Said]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_as_before: None,  # noqa: ARG001 - `run` configures it
+) -> Call:
     """Runs the command line in this process, by its one entry point."""
     for name in list(os.environ):
         if name.startswith(("SESSION_SCORER_", "KAFKA_")):

@@ -4,7 +4,6 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,10 @@ from consumer.errors import WorkerError
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def stream(logging_as_before: None) -> io.StringIO:  # noqa: ARG001 - undoes what is done here
     stream = io.StringIO()
     logs.configure("info", stream)
-    yield stream
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name in ("consumer", "scoring", "training"):
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    return stream
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
