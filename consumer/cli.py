@@ -12,6 +12,7 @@ import typer
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _OURS: Final = frozenset({"consumer", "scoring", "training"})
+_SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 model = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify an artifact set, or show what it is.")
@@ -102,7 +103,7 @@ def run(context: typer.Context) -> None:
 
 
 @app.command()
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     events: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="How many to feed (default: 20000, or all lines of --input)."),
@@ -110,7 +111,7 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.01, max=1e6, metavar="N", help="Events a second.")] = 1000,
     source: Annotated[
         Path | None,
-        typer.Option("--input", metavar="FILE.jsonl", help="Feed the lines of this file (default: generated sessions)."),
+        typer.Option("--input", metavar="FILE.jsonl", help="Feed this file's lines (default: generated sessions)."),
     ] = None,
     bootstrap_servers: Annotated[
         str | None,
@@ -140,14 +141,14 @@ def demo(
         from itertools import islice
 
         from consumer.demo import main as run_demo
-        from consumer.feeder import Feed, generated, lines
+        from consumer.feeder import Feed, lines, mixed
 
         if source is None:
             from training.broken import broken
             from training.dataset import keyed_events
 
             events = events or 20_000
-            stream = generated(keyed_events, broken)
+            stream = mixed(keyed_events(_SEED), (each.value for each in broken(_SEED)), _SEED)
         else:
             stream = lines(source)
         given = {

@@ -6,6 +6,7 @@ Whoever has a snapshot can show it: nothing here knows where its figures come fr
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from rich import box
@@ -73,8 +74,8 @@ def alert_line(alert: Alert) -> str:
     return f"alert {alert.score:.4f} {alert.session_id}: {alert.reason}"
 
 
-def summary(snapshot: Snapshot) -> list[str]:
-    """What was done, in plain lines; `pulse` of the snapshot is of the whole run."""
+def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """What was done, in plain lines, with what `further` is to be said; `pulse` is of the whole run."""
     reading, pulse = snapshot.reading, snapshot.pulse
     dead = reading.outcomes.get("dead_lettered", 0)
     codes = ", ".join(f"{code} {count:,}" for code, count in by_count(reading.codes))
@@ -88,7 +89,7 @@ def summary(snapshot: Snapshot) -> list[str]:
         "latency": f"p50 {duration(pulse.p50)}, p99 {duration(pulse.p99)} (event in Kafka to result committed)",
     }
     return [f"{snapshot.title}: {snapshot.state} after {snapshot.seconds:.0f} s"] + [
-        f"  {name:<14}{value}" for name, value in rows.items()
+        f"  {name:<16}{value}" for name, value in (rows | dict(further)).items()
     ]
 
 
@@ -132,7 +133,7 @@ def _progress(snapshot: Snapshot, width: int) -> Text:
 
 
 def _bar(share: float, width: int, style: str = "") -> Text:
-    filled = round(min(share, 1.0) * width)
+    filled = max(round(min(share, 1.0) * width), 1 if share else 0)  # a few are not none
     return Text("█" * filled, style).append("░" * (width - filled), "dim")
 
 
@@ -154,7 +155,7 @@ def _speed_rows(snapshot: Snapshot) -> Group:
     pulse = snapshot.pulse
     rate = "-" if pulse.rate is None else f"{pulse.rate:,.0f}"
     rows = [("events/s", rate), ("latency p50", duration(pulse.p50)), ("latency p99", duration(pulse.p99))]
-    said = ["event in Kafka to", "result committed,", f"last {pulse.seconds:.0f} s"]
+    said = ["event in Kafka to", "result committed,", f"last {pulse.seconds:.0f} s" if pulse.seconds else ""]
     return _rows([_pair(name, value, "bold") for name, value in rows] + [_one_line(Text(text, "dim")) for text in said])
 
 

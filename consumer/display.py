@@ -1,14 +1,16 @@
 """Shows snapshots as they come: live on a terminal, line by line anywhere else."""
 
+import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol, TextIO
+from typing import Final, Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
 
-from consumer.console import Alert, Snapshot, alert_line, line, screen
+from consumer.console import MOST_NOTES, Alert, Snapshot, alert_line, line, screen
 
 LINE_SECONDS: Final = 2.0
 
@@ -37,10 +39,7 @@ class Screen:
 
 
 class Lines:
-    """A line every two seconds, and whenever the state is another; with it the newest alert and what there is to note.
-
-    A character that `out` cannot encode becomes "?".
-    """
+    """A line every two seconds and at every change of state; with it the newest alert, and what there is to note."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -53,22 +52,22 @@ class Lines:
     def show(self, snapshot: Snapshot) -> None:
         """Write what is due."""
         facts, notes = tuple(snapshot.facts), tuple(snapshot.notes)
-        self.write(fact for fact in facts if fact not in self._facts)
-        self.write(note for note in notes if note not in self._notes)
+        write_lines(self._out, [fact for fact in facts if fact not in self._facts])
+        write_lines(self._out, [note for note in notes if note not in self._notes])
         self._facts, self._notes = facts, notes
         if snapshot.state != self._state or snapshot.seconds >= self._next:
-            self.write([line(snapshot)])
+            write_lines(self._out, [line(snapshot)])
             newest = snapshot.alerts[0] if snapshot.alerts else None
             if newest is not None and newest != self._alert:
-                self.write([alert_line(newest)])
+                write_lines(self._out, [alert_line(newest)])
             self._state, self._next, self._alert = snapshot.state, snapshot.seconds + LINE_SECONDS, newest
 
-    def write(self, texts: Iterable[str]) -> None:
-        """Each on a line of its own, at once."""
-        encoding = self._out.encoding or "utf-8"
-        for text in texts:
-            self._out.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        self._out.flush()
+
+def write_lines(out: TextIO, texts: Iterable[str]) -> None:
+    """Each on a line of its own, at once. A character that `out` cannot encode becomes "?"."""
+    encoding = out.encoding or "utf-8"
+    out.writelines(text.encode(encoding, "replace").decode(encoding) + "\n" for text in texts)
+    out.flush()
 
 
 @contextmanager
@@ -86,3 +85,28 @@ def drawable(out: TextIO) -> bool:
     """Whether it is a terminal that can be drawn on."""
     encoding = (out.encoding or "").lower().replace("-", "")
     return out.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb") and encoding.startswith("utf")
+
+
+class Notes(logging.Handler):
+    """Warnings and errors of the log, each once, as lines to show. Nothing of the log itself may reach the screen."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: deque[str] = deque(maxlen=MOST_NOTES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep what was logged, with the reason that came along."""
+        why = getattr(record, "reason", None) or getattr(record, "error", None)
+        text = f"{record.levelname.lower()}: {record.getMessage()}" + (f": {why}" if why else "")
+        if text not in self.lines:
+            self.lines.append(text)
+
+    @contextmanager
+    def listening(self) -> Iterator[Self]:
+        """In the place of every other handler."""
+        root = logging.getLogger()
+        before, root.handlers = root.handlers, [self]
+        try:
+            yield self
+        finally:
+            root.handlers = before

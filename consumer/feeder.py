@@ -3,6 +3,8 @@
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,15 @@ not; one key could put all of it into one partition."""
 MOST_BYTES: Final = 1_000_000  # of an event; the brokers' default for a record is little more
 MOST_BEHIND: Final = 0.2  # seconds that may be caught up on; more would be a burst, not a steady rate
 TICK: Final = 0.01  # seconds between two steps: what is due is sent together
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What is fed: the events, how many they are (None: nobody knows), and how many a second."""
+
+    events: Iterator[Event]
+    count: int | None
+    rate: float
 
 
 class _Keyed(msgspec.Struct):
@@ -49,16 +60,22 @@ def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int
 def lines(path: Path) -> Iterator[Event]:
     """Each line of the file, byte for byte, without its line feed. Raises WorkerError when there is none to be had."""
     try:
-        with path.open("rb") as file:
-            if not file.peek(1):
-                raise WorkerError(f"{path} is empty: --input takes a file of one JSON object a line")
-            for number, line in enumerate(file, 1):
-                value = line.removesuffix(b"\n")
-                if len(value) > MOST_BYTES:
-                    raise WorkerError(f"{path}, line {number} is {len(value):,} bytes: a Kafka record takes about 1 MB")
-                yield key_of(value), value
+        file = path.open("rb")
     except OSError as error:
         raise WorkerError(f"{path} cannot be read: {error.strerror}") from None
+    if not file.peek(1):
+        file.close()
+        raise WorkerError(f"{path} is empty: --input takes a file of one JSON object a line")
+    return _lines(path, file)
+
+
+def _lines(path: Path, file: BufferedReader) -> Iterator[Event]:
+    with file:
+        for number, line in enumerate(file, 1):
+            value = line.removesuffix(b"\n")
+            if len(value) > MOST_BYTES:
+                raise WorkerError(f"{path}, line {number} is {len(value):,} bytes: a Kafka record takes about 1 MB")
+            yield key_of(value), value
 
 
 class Feeder:
@@ -84,7 +101,8 @@ class Feeder:
         self._sizes: deque[int] = deque()  # of the events not accounted for, oldest first
         self._waiting = 0  # their sum
         self.fed = 0
-        self.done = False
+        self._ended = False
+        self.done = False  # all events there are have been sent
 
     def step(self, accounted: int) -> None:
         """Sends what is due by now, when `accounted` of the events fed before are done with."""
@@ -93,6 +111,7 @@ class Feeder:
         if events:
             self._send(events)
             self.fed += len(events)
+        self.done = self._ended
 
     def _due(self) -> int:
         now = self._clock()
@@ -111,7 +130,7 @@ class Feeder:
                 return
             event = next(self._events, None)
             if event is None:
-                self.done = True
+                self._ended = True
                 return
             self._sizes.append(len(event[1]))
             self._waiting += len(event[1])

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from consumer.console import Alert, Snapshot, alert_line, by_count, duration, line, screen, summary
-from consumer.display import Lines
+from consumer.display import Lines, write_lines
 from consumer.readings import Pulse, Reading
 
 READING = Reading(
@@ -129,12 +129,12 @@ def test_the_summary_adds_up() -> None:
 
     assert summary(done) == [
         "session-scorer demo: done after 12 s",
-        "  events fed    12,000",
-        "  results       11,940: Low 10,102, Medium 1,200, High 638",
-        "  alerts        638",
-        "  dead letters  60: not_json 25, wrong_type 20, out_of_range 8, bad_date 5, not_an_object 2",
-        "  speed         1,008 events/s over 11.9 s",
-        "  latency       p50 4.0 ms, p99 1.0 s (event in Kafka to result committed)",
+        "  events fed      12,000",
+        "  results         11,940: Low 10,102, Medium 1,200, High 638",
+        "  alerts          638",
+        "  dead letters    60: not_json 25, wrong_type 20, out_of_range 8, bad_date 5, not_an_object 2",
+        "  speed           1,008 events/s over 11.9 s",
+        "  latency         p50 4.0 ms, p99 1.0 s (event in Kafka to result committed)",
     ]
 
 
@@ -143,7 +143,7 @@ def test_a_summary_of_nothing_is_one_too() -> None:
 
 
 def test_what_was_fed_and_not_scored_is_said() -> None:
-    assert "  events fed    12,003 (3 of them not yet scored)" in summary(SNAPSHOT)
+    assert "  events fed      12,003 (3 of them not yet scored)" in summary(SNAPSHOT)
 
 
 @pytest.mark.parametrize(
@@ -190,6 +190,6 @@ def test_a_pipe_that_knows_no_unicode_gets_question_marks() -> None:
     raw = io.BytesIO()
     out = io.TextIOWrapper(raw, encoding="ascii")
 
-    Lines(out).write(["session_é"])
+    write_lines(out, ["session_é"])
 
     assert raw.getvalue() == b"session_?\n"

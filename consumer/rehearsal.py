@@ -1,0 +1,183 @@
+"""The demo's line from end to end: a feeder, the consumer as production runs it, and a subscriber of its alerts."""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPException
+from typing import Final, Self
+from urllib.request import ProxyHandler, build_opener
+
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer import run
+from consumer.batching import Limits
+from consumer.console import MOST_ALERTS, Alert
+from consumer.course import Sight
+from consumer.errors import DeliveryError, WorkerError
+from consumer.feeder import TICK, Event, Feed, Feeder
+from consumer.health import Server
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.producer import KafkaProducer
+from consumer.readings import Reading, reading
+from consumer.records import OutRecord
+from consumer.settings import Settings
+
+_POLL_SECONDS: Final = 0.2
+_ANSWER_SECONDS: Final = 5.0
+_END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "feeder": 1.0}
+"""How long the end of each is waited for: the consumer's commit of what it has in hand, which must be less than its own
+bound on a stop (that ends the process with no more words); the feeder may be reading a pipe that nobody writes to."""
+
+
+class Task:
+    """Work on a thread of its own. What ends it is kept, and raised by `check`."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        # a daemon: whoever reads a pipe that nobody writes to must not keep the process alive
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised again by `check`, on the thread that can report it
+            self._error = error
+
+    def check(self) -> None:
+        """Raises what ended the work, if anything did."""
+        if isinstance(self._error, DeliveryError):
+            raise WorkerError(str(self._error)) from self._error
+        if self._error is not None:
+            raise self._error
+
+    def join(self, seconds: float) -> None:
+        """Waits for its end."""
+        self._thread.join(seconds)
+
+
+class Rehearsal:
+    """The whole line from feeder to subscriber, each on a thread of its own, from `__enter__` to `__exit__`."""
+
+    def __init__(self, chosen: Settings, feed: Feed) -> None:
+        self._chosen = chosen
+        self._connection = Connection(chosen.bootstrap_servers, chosen.kafka)
+        self._feeder = Feeder(feed.events, feed.rate, self._send, time.monotonic)
+        self._producer: KafkaProducer | None = None
+        self._over = threading.Event()  # nothing more is to be done
+        self._enough = threading.Event()  # nothing more is to be fed
+        self._tasks: dict[str, Task] = {}
+        self._open = build_opener(ProxyHandler({})).open  # no proxy has business between us and ourselves
+        self._serving = threading.Event()
+        self.server: Server | None = None
+        self.reading = Reading(time.monotonic())
+        self._newest: tuple[Alert, ...] = ()
+        self._alert_ids: set[str] = set()
+
+    def __enter__(self) -> Self:
+        work = {"consumer": self._consume, "alerts": self._read_alerts, "feeder": self._feed}
+        self._tasks = {name: Task(name, do) for name, do in work.items()}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for name, task in self._tasks.items():
+            if name != "consumer" or self.server is not None:  # before it serves, nothing would be lost with it
+                task.join(_END_SECONDS[name])
+
+    def look(self) -> Sight:
+        """What is to be seen now. Raises what any of the threads ran into."""
+        for task in self._tasks.values():
+            task.check()
+        if self.server is not None:
+            with suppress(OSError, HTTPException):  # it is closing: the consumer has ended, and why is known soon
+                with self._open(f"{self.server.url}/metrics", timeout=_ANSWER_SECONDS) as answer:
+                    text = answer.read().decode()
+                self.reading = reading(text_string_to_metric_families(text), time.monotonic())
+        all_fed = self._all_fed()  # asked before how many
+        return Sight(self.reading, self._feeder.fed, all_fed, len(self._alert_ids), self._newest)
+
+    def enough(self) -> None:
+        """Feeds no more."""
+        self._enough.set()
+
+    @property
+    def state(self) -> str:
+        """What is going on, in a few words."""
+        if self._all_fed():
+            return "finishing"
+        return "running" if self._feeder.fed else "joining the group" if self.server else "starting"
+
+    def facts(self) -> list[str]:
+        """What scores, and where /metrics answers; nothing until it does."""
+        return [f"model {self.reading.model}, metrics {self.server.url}/metrics"] if self.server else []
+
+    def _all_fed(self) -> bool:
+        return self._feeder.done or self._enough.is_set()
+
+    def _served(self) -> bool:
+        """Waits until the consumer is up and the topics are there; False when it is over before."""
+        while not self._serving.wait(TICK):
+            if self._over.is_set():
+                return False
+        return True
+
+    def _consume(self) -> None:
+        def announce(server: Server) -> None:
+            self.server = server
+            self._serving.set()
+
+        run.start(self._chosen, self._over, announce)
+
+    def _feed(self) -> None:
+        if not self._served():
+            return
+        producer = self._producer = KafkaProducer(self._connection)  # early: what is sent now finds it connected
+        # partitions have a lag once they are being read: an earlier event would wait, and its latency be the group's
+        while not self.reading.lags and not self._over.wait(TICK):
+            pass
+        while not self._all_fed() and not self._over.wait(TICK):
+            self._feeder.step(self.reading.accounted)
+        producer.flush()
+        producer.drop()
+
+    def _send(self, events: list[Event]) -> None:
+        now = time.time_ns() // 1_000_000
+        if self._producer is not None:
+            self._producer.produce([OutRecord(self._chosen.input_topic, *event, [], now) for event in events])
+
+    def _read_alerts(self) -> None:
+        """As any subscriber does, from when the topics are there for certain."""
+        if not self._served():
+            return
+        subscription = Subscription(f"{self._chosen.group_id}-screen", self._chosen.alerts_topic)
+        source = Source(self._connection, subscription, Limits())
+        while not self._over.is_set():
+            batch = source.poll(_POLL_SECONDS)
+            for value in filter(None, batch.values if batch else ()):
+                alert_id, newest = alert(value)
+                if alert_id not in self._alert_ids:  # where no offsets are committed, a rebalance begins anew
+                    self._alert_ids.add(alert_id)
+                    self._newest = (newest, *self._newest)[:MOST_ALERTS]
+        source.close()
+
+
+class _Alert(msgspec.Struct):
+    alert_id: str
+    anomaly_score: float
+    risk_reason: str
+    session_id: msgspec.Raw = msgspec.Raw(b'"-"')
+
+
+def alert(value: bytes) -> tuple[str, Alert]:
+    """An alert's id and what is shown of it. A session_id is anybody's text: nothing in it may move the cursor."""
+    came = msgspec.json.decode(value, type=_Alert)
+    raw = bytes(came.session_id)
+    session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
+    printable = "".join(character if character.isprintable() else "?" for character in session_id[:100])
+    return came.alert_id, Alert(printable, came.anomaly_score, came.risk_reason)
