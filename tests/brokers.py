@@ -1,16 +1,13 @@
 """Apache Kafka from Maven Central as a child process: for the tests, and for people without Docker (`make kafka`).
 
-The jars are fetched once, into `.kafka/` or $SESSION_SCORER_KAFKA_DIR. Measured on two cores: 44 MB in 5 to 10 s,
-then 3 s from start to the first answer, and 290 MB of memory under load.
+Measured on two idle cores: 3 s from start to the first answer, 290 MB of memory under load.
 """
 
 import argparse
 import contextlib
-import hashlib
 import itertools
 import os
 import random
-import re
 import shutil
 import signal
 import socket
@@ -28,96 +25,16 @@ from typing import IO, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.jars import BrokerError, fetch, java, settings, version
+
 HOST = "127.0.0.1"
-DEPLOY = Path(__file__).parents[1] / "deploy" / "kafka"
-DIRECTORY_VARIABLE = "SESSION_SCORER_KAFKA_DIR"
-PACKAGES = "on Debian: apt-get install default-jre-headless maven"
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dlog4j2.level=INFO")
-FETCH_SECONDS = 300.0
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
 # Waits for the end of its standard input, which is the end of this process however it ends; then ends the broker.
 # (Linux's PDEATHSIG is bound to the thread that started the child, and needs preexec_fn, unsafe beside threads.)
 WATCHER = 'read -r _; kill -KILL "$1" 2>/dev/null; sleep 1; rm -rf -- "$2"'
-
-
-class BrokerError(Exception):
-    """No broker, and in one line why, and what to do about it."""
-
-
-def version() -> str:
-    """The version of Apache Kafka that deploy/kafka/pom.xml names."""
-    found = re.search(r"<kafka\.version>(.+?)</kafka\.version>", (DEPLOY / "pom.xml").read_text())
-    if found is None:
-        raise BrokerError(f"{DEPLOY / 'pom.xml'} names no <kafka.version>")
-    return found[1]
-
-
-def settings() -> dict[str, str]:
-    """deploy/kafka/server.properties: what every node here has in common."""
-    lines = (DEPLOY / "server.properties").read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
-def java() -> str:
-    """The path of a Java that can run Kafka. Raises BrokerError."""
-    path = shutil.which("java")
-    if path is None:
-        raise BrokerError(f"no java on the PATH, and Apache Kafka {version()} needs Java 17 or newer ({PACKAGES})")
-    said = subprocess.run([path, "-version"], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    found = re.search(r'version "(\d+)', said.stderr)
-    if found is None or int(found[1]) < 17:
-        what = f"is version {found[1]}" if found else "tells no version"
-        raise BrokerError(f"{path} {what}, and Apache Kafka {version()} needs Java 17 or newer ({PACKAGES})")
-    return path
-
-
-def fetch() -> Path:
-    """The directory of Kafka's jars, filled by Maven when it is not there yet. Raises BrokerError."""
-    pom = DEPLOY / "pom.xml"
-    home = Path(os.environ.get(DIRECTORY_VARIABLE) or DEPLOY.parents[1] / ".kafka").absolute()
-    jars = home / f"{version()}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
-    if jars.is_dir():
-        return jars
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise BrokerError(f"no mvn on the PATH to fetch Apache Kafka {version()} from Maven Central with ({PACKAGES})")
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as room:
-        target = Path(room) / "jars"
-        _run_maven(
-            [maven, "-q", "-B", "-C", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
-        )
-        with contextlib.suppress(OSError):  # another run was faster: its jars are as good
-            target.rename(jars)
-    return jars
-
-
-def _run_maven(command: Sequence[str]) -> None:
-    failed = f"Maven could not fetch Apache Kafka {version()}"
-    try:
-        done = subprocess.run(
-            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=FETCH_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        raise BrokerError(f"{failed} within {FETCH_SECONDS:.0f} s: run it again, it goes on where it was") from None
-    if done.returncode != 0:
-        said = re.search(r"\[ERROR\] *(.+)", done.stdout + done.stderr)
-        why = said[1] if said else f"exit {done.returncode}"
-        raise BrokerError(
-            f"{failed}: {why} (is Maven Central reachable, or a mirror set in ~/.m2/settings.xml? {PACKAGES})"
-        )
-
-
-def problem() -> str | None:
-    """Why no node can be run here, or None when one can. Fetches Kafka if it is not there."""
-    try:
-        java()
-        fetch()
-    except BrokerError as error:
-        return str(error)
-    return None
 
 
 def free_ports(count: int) -> list[int]:
@@ -241,8 +158,8 @@ class KafkaBroker:
     def kill(self) -> None:
         """End it as a crash would.
 
-        A transaction committed a moment before may stay invisible after the next start (4.3.1: 3 times in 3, none after a
-        pause of 2 s): a lone node comes back by an unclean election, which Kafka's transactions are not made for.
+        A transaction committed a moment before may stay invisible after the next start (4.3.1: 3 times in 3, not after
+        a pause of 2 s): a lone node comes back by an unclean election, which Kafka's transactions are not made for.
         """
         self._end(signal.SIGKILL)
 

@@ -8,8 +8,9 @@ from typing import NamedTuple, NoReturn
 
 import pytest
 
-from tests import brokers, containers
-from tests.brokers import BrokerError, KafkaBroker
+from tests import brokers, containers, jars
+from tests.brokers import KafkaBroker
+from tests.jars import BrokerError
 from tests.topics import Topics
 
 BOOTSTRAP_VARIABLE = "SESSION_SCORER_TEST_BOOTSTRAP"
@@ -61,9 +62,9 @@ def _choose() -> Source:
     given = os.environ.get(BOOTSTRAP_VARIABLE)
     if given:
         return Source(BOOTSTRAP_VARIABLE, lambda: _given(given))
-    no_maven = brokers.problem()
+    no_maven = jars.problem()
     if no_maven is None:
-        return Source(f"Apache Kafka {brokers.version()} from Maven", _from_maven)
+        return Source(f"Apache Kafka {jars.version()} from Maven", _from_maven)
     no_docker = containers.problem()
     if no_docker is None:
         return Source(f"a container of {containers.image()}", containers.container_broker)
@@ -92,7 +93,7 @@ def _do_without(why: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def java_and_maven() -> None:
     """For tests that start nodes of their own (KafkaBroker). Where they cannot they are skipped; in CI they fail."""
-    why = brokers.problem()
+    why = jars.problem()
     if why is not None:
         _do_without(why)
 

@@ -13,7 +13,8 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from tests.brokers import START_SECONDS, BrokerError, answers, free_ports, settings, version
+from tests.brokers import START_SECONDS, answers, free_ports
+from tests.jars import BrokerError, settings, version
 
 PORT = 9092
 

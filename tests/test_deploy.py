@@ -18,7 +18,7 @@ from consumer.health import Health, Server
 from consumer.metrics import Metrics
 from consumer.records import Tally
 from consumer.settings import Settings, known
-from tests import brokers
+from tests import jars
 from tests.fakes import FakeClock
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def test_nothing_of_the_compose_file_is_reachable_from_other_machines() -> None:
 def test_images_that_are_pulled_are_pinned_to_a_version() -> None:
     pulled = [service["image"] for service in SERVICES.values() if "build" not in service]
     assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image) for image in pulled), pulled
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{brokers.version()}"
+    assert SERVICES["kafka"]["image"] == f"apache/kafka:{jars.version()}"
 
 
 def test_what_the_compose_file_mounts_is_in_the_repository() -> None:
