@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EVENTS ?= 20000
+EVENTS ?= $(if $(INPUT),,20000)
 RATE ?= 1000
 SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -25,7 +25,7 @@ $(READY): requirements/dev.txt pyproject.toml
 setup: $(READY) ## the virtual environment, nothing else
 
 demo: $(READY) ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.jsonl BOOTSTRAP=host:port
-	$(BIN)/session-scorer demo --events $(EVENTS) --rate $(RATE) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
+	$(BIN)/session-scorer demo --rate $(RATE) $(if $(EVENTS),--events $(EVENTS)) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
 
 test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest $(PYTEST)
