@@ -115,7 +115,7 @@ def _checked(field: str, value: Any) -> float | str:
 def _checked_number(field: str, value: Any) -> float:
     if isinstance(value, _Number):
         number = float(value.text)  # one that overflows a double reads as infinite, which is out of range too
-    elif isinstance(value, Real) and type(value) is not bool:
+    elif _is_number(value, Real):
         number = _as_float(value)
     else:
         raise InvalidEventError("wrong_type", field)
@@ -124,7 +124,12 @@ def _checked_number(field: str, value: Any) -> float:
     return number
 
 
-def _as_float(value: Real) -> float:
+def _is_number(value: Any, kind: type) -> bool:
+    """numpy's scalars are registered as numbers, its booleans are not; Python's own boolean is an Integral."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _as_float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
@@ -136,7 +141,7 @@ def _checked_identity(field: str, value: Any) -> str:
         return value
     if isinstance(value, _Number) and value.whole:
         return value.text
-    if isinstance(value, Integral) and type(value) is not bool:
+    if _is_number(value, Integral):
         return str(int(value))
     raise InvalidEventError("wrong_type", field)
 

@@ -1,0 +1,54 @@
+"""Writes tests/golden/scoring: a small five-file set, and what the oracle says of some events with it.
+
+Run `python -m tests.make_golden` only when the contract itself changes: the files show that an existing set, pickled
+once, is read and scored as ever by whatever versions are installed.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests import oracle
+from tests.oracle_reading import DATE, MODEL_FIELDS
+from tests.sets import random_event, small_set
+
+GOLDEN = Path(__file__).parent / "golden" / "scoring"
+
+
+def events() -> list[bytes]:
+    """Ordinary events, a few of them with gaps, and some odd and invalid ones, as JSON."""
+    random = np.random.default_rng(2026)
+    made: list[dict[str, Any]] = [random_event(random) for _ in range(40)]
+    for event in made[20:]:
+        for field in random.choice(MODEL_FIELDS, 4, replace=False):
+            event[field] = None
+    made += [{}, {DATE: "2025-04-18T03:15:00+05:30", "transaction_amount": 10000.01, "time_on_page": 600}]
+    made += [{"click_events": -1}, {"device_type": 3}, {DATE: "2025-02-29"}, {"user_id": 1.5}, {"time_on_page": 1e13}]
+    odd = [rb'{"click\u005fevents": 3, "click_events": 3e1}', b'{"user_id": 007}', b"[]", b"", rb'{"a": "\ud800"}']
+    return [json.dumps(event, ensure_ascii=False).encode() for event in made] + odd
+
+
+def said_of(model: oracle.Model, event: bytes) -> dict[str, Any]:
+    said = oracle.judge(model, event)
+    if not isinstance(said, oracle.Verdict):
+        return {"event": event.decode(), "error": said._asdict()}
+    verdict = dataclasses.asdict(said)
+    for inner in ("unseen_fields", "identities", "all_contributions"):
+        del verdict[inner]
+    verdict["contributions"] = [each._asdict() for each in said.contributions] if said.risk_level == "High" else []
+    return {"event": event.decode(), "verdict": verdict}
+
+
+def main() -> None:
+    files = small_set(2026, trees=5, depth=4)
+    files.write(GOLDEN)
+    model = files.for_oracle()
+    lines = [json.dumps(said_of(model, event), ensure_ascii=False) for event in events()]
+    (GOLDEN / "verdicts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
