@@ -198,8 +198,8 @@ def score(
     The columns of the input come out again, with those of the verdict after them. Invalid rows go to
     OUTPUT.rejected.jsonl, as they came and with the reason.
     """
+    from consumer.files.score import rejected_path, score_file
     from consumer.progress import shown_progress
-    from scoring.files import rejected_path, score_file
 
     scorer = _load(artifacts, allow_unverified, manifest_sha256)
     with shown_progress(source.name) as progress:

@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from scoring import InvalidEvent
 from scoring.contract import IDENTITIES, MODEL_FIELDS, NUMERIC
-from scoring.errors import InvalidEvent
 
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
@@ -70,7 +70,7 @@ def open_source(path: Path) -> Source:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {error.strerror}") from None
     if kind == "parquet":
-        from scoring import parquet  # noqa: PLC0415 - pyarrow is an extra
+        from consumer.files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
         return parquet.source(path)
     return _csv(path) if kind == "csv" else Source(lambda: _json_lines(path), lambda: _keys(path))

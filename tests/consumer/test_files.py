@@ -13,14 +13,21 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from scoring import Scorer, Verdict, reading
-from scoring.files import Counts, FileError, rejected_path, score_file
+from consumer.files import reading
+from consumer.files.score import Counts, FileError, rejected_path, score_file
+from scoring import Scorer, Verdict
+from tests import by_hand
 
 VERDICT = ["predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields"]
 CSV = """session_id,click_events,device_orientation,transaction_amount,note
 007,4,none,12.50,"a ""b"", c"
 s-2,,NA,1e3,
 """
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return by_hand.scorer()
 
 
 def written(path: Path, text: str | bytes) -> Path:
@@ -70,34 +77,34 @@ def test_of_csv_only_the_empty_cell_is_a_gap_and_text_stays_text(tmp_path: Path)
 
 
 @pytest.mark.parametrize("cell", ["nan", "NA", "inf", "-", " 1", "+1", "01", ".5", "1.", "1_000", "0x1", "True", "١"])
-def test_a_cell_that_json_would_not_write_so_is_no_number(pairs_scorer: Scorer, tmp_path: Path, cell: str) -> None:
+def test_a_cell_that_json_would_not_write_so_is_no_number(scorer: Scorer, tmp_path: Path, cell: str) -> None:
     source = written(tmp_path / "in.csv", f"click_events\n1\n{cell}\n")
-    assert score_file(pairs_scorer, source, tmp_path / "out.csv") == Counts(scored=1, rejected=1)
+    assert score_file(scorer, source, tmp_path / "out.csv") == Counts(scored=1, rejected=1)
     [reject] = lines(rejected_path(tmp_path / "out.csv"))
     assert reject["row"] == 2
     assert (reject["error"]["code"], reject["error"]["field"]) == ("wrong_type", "click_events")
     assert reject["event"] == {"click_events": cell}
 
 
-def test_csv_to_csv_keeps_the_columns_and_adds_the_verdicts(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_csv_to_csv_keeps_the_columns_and_adds_the_verdicts(scorer: Scorer, tmp_path: Path) -> None:
     source, target = written(tmp_path / "in.csv", CSV), tmp_path / "out.csv"
-    assert score_file(pairs_scorer, source, target) == Counts(scored=2, rejected=0)
+    assert score_file(scorer, source, target) == Counts(scored=2, rejected=0)
     assert target.read_text().splitlines()[
         0
     ] == "session_id,click_events,device_orientation,transaction_amount,note," + (",".join(VERDICT))
     rows = table(target)
     for before, after in zip(table(source), rows, strict=True):
         assert {name: after[name] for name in before} == before
-    expected = verdict(pairs_scorer, {"device_orientation": "NA", "transaction_amount": 1000})
+    expected = verdict(scorer, {"device_orientation": "NA", "transaction_amount": 1000})
     assert float(rows[1]["anomaly_score"]) == expected["anomaly_score"]
     assert rows[1]["imputed_fields"] == ";".join(expected["imputed_fields"])
     assert rows[1]["reason_codes"] == ";".join(expected["reason_codes"])
     assert not rejected_path(target).exists()
 
 
-def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.csv", b"\xef\xbb\xbfclick_events,note\n1,a\n1\n1,\xff\n\n1,b\n")
-    assert score_file(pairs_scorer, source, tmp_path / "out.csv") == Counts(scored=2, rejected=2)
+    assert score_file(scorer, source, tmp_path / "out.csv") == Counts(scored=2, rejected=2)
     short, not_utf8 = lines(rejected_path(tmp_path / "out.csv"))
     assert short == {
         "row": 2,
@@ -116,10 +123,10 @@ def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(pairs_scorer
         ('click_events\n"1\n', "line 2 is no CSV"),
     ],
 )
-def test_a_table_that_is_none_is_one_line(pairs_scorer: Scorer, tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_table_that_is_none_is_one_line(scorer: Scorer, tmp_path: Path, text: str, complaint: str) -> None:
     source = written(tmp_path / "in.csv", text)
     with pytest.raises(FileError, match=complaint) as caught:
-        score_file(pairs_scorer, source, tmp_path / "out.csv")
+        score_file(scorer, source, tmp_path / "out.csv")
     assert str(caught.value).startswith(f"{source}: ")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [source]
@@ -128,32 +135,32 @@ def test_a_table_that_is_none_is_one_line(pairs_scorer: Scorer, tmp_path: Path, 
 # -- JSON Lines ------------------------------------------------------------------------------------------------------
 
 
-def test_json_lines_keep_their_fields_byte_for_byte(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_json_lines_keep_their_fields_byte_for_byte(scorer: Scorer, tmp_path: Path) -> None:
     line = '{"click_events":4.0 , "x":{"deep": [1,  2.50]},"user_id":12345678901234567890,"é":"\\u00e9"}'
     source, target = written(tmp_path / "in.ndjson", f"\ufeff{line}\r\n\n"), tmp_path / "out.jsonl"
-    assert score_file(pairs_scorer, source, target) == Counts(scored=1, rejected=0)
+    assert score_file(scorer, source, target) == Counts(scored=1, rejected=0)
     text = target.read_text("utf-8")
     assert '"click_events":4.0,"x":{"deep": [1,  2.50]},"user_id":12345678901234567890,"é":"\\u00e9",' in text
     [row] = lines(target)
-    assert {name: row[name] for name in VERDICT} == verdict(pairs_scorer, {"click_events": 4})
+    assert {name: row[name] for name in VERDICT} == verdict(scorer, {"click_events": 4})
 
 
-def test_scored_again_a_file_has_its_verdicts_once_and_last(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_scored_again_a_file_has_its_verdicts_once_and_last(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.jsonl", '{"risk_level": "stale", "click_events": 1}\n')
-    score_file(pairs_scorer, source, tmp_path / "out.jsonl")
+    score_file(scorer, source, tmp_path / "out.jsonl")
     [row] = lines(tmp_path / "out.jsonl")
     assert list(row) == ["click_events", *VERDICT]
     assert row["risk_level"] != "stale"
 
 
-def test_invalid_lines_go_aside_as_they_came_with_the_reason(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_invalid_lines_go_aside_as_they_came_with_the_reason(scorer: Scorer, tmp_path: Path) -> None:
     source = written(
         tmp_path / "in.jsonl",
         b'{"click_events": -1, "x": 1.50}\n{"click_events": 1}\n{broken\n[]\n{"a": "\xff"}\n{"time_on_page": NaN}\n'
         + b"[" * 100_000
         + b"\n",
     )
-    assert score_file(pairs_scorer, source, tmp_path / "out.jsonl") == Counts(scored=1, rejected=6)
+    assert score_file(scorer, source, tmp_path / "out.jsonl") == Counts(scored=1, rejected=6)
     rejects = lines(rejected_path(tmp_path / "out.jsonl"))
     assert [(reject["row"], reject["error"]["code"]) for reject in rejects[:-1]] == [
         (1, "out_of_range"),
@@ -167,28 +174,28 @@ def test_invalid_lines_go_aside_as_they_came_with_the_reason(pairs_scorer: Score
     assert rejects[1]["text"] == "{broken"
 
 
-def test_json_lines_as_a_table_have_a_column_for_every_key(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_json_lines_as_a_table_have_a_column_for_every_key(scorer: Scorer, tmp_path: Path) -> None:
     source = written(
         tmp_path / "in.jsonl",
         '{"b": null, "click_events": 1}\n{"a": {"x": 1}, "click_events": 2.0, "b": "t"}\nbroken\n',
     )
-    score_file(pairs_scorer, source, tmp_path / "out.csv")
+    score_file(scorer, source, tmp_path / "out.csv")
     assert [list(row.values())[:3] for row in table(tmp_path / "out.csv")] == [["", "1", ""], ["t", "2.0", '{"x": 1}']]
 
 
 def test_a_line_without_end_is_not_read_into_memory(
-    pairs_scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
     source = written(tmp_path / "in.jsonl", '{"x": "' + "y" * 100 + '"}')
     with pytest.raises(FileError, match="is this JSON Lines"):
-        score_file(pairs_scorer, source, tmp_path / "out.jsonl")
+        score_file(scorer, source, tmp_path / "out.jsonl")
 
 
 # -- Parquet ---------------------------------------------------------------------------------------------------------
 
 
-def test_parquet_keeps_its_types_and_gaps_are_gaps(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_parquet_keeps_its_types_and_gaps_are_gaps(scorer: Scorer, tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "user_id": [1.0, None],  # integers with a gap, as pandas keeps them
@@ -201,14 +208,14 @@ def test_parquet_keeps_its_types_and_gaps_are_gaps(pairs_scorer: Scorer, tmp_pat
     )
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     frame.to_parquet(source)
-    assert score_file(pairs_scorer, source, target) == Counts(scored=2, rejected=0)
+    assert score_file(scorer, source, target) == Counts(scored=2, rejected=0)
     before, after = parquet.read_table(source), parquet.read_table(target)
     assert after.select(before.column_names).equals(before.replace_schema_metadata())
     assert after.column_names == [*before.column_names, *VERDICT]
     assert after.schema.field("reason_codes").type == pa.list_(pa.string())
     event = {"click_events": 3, "device_type": "Mobile", "transaction_date": "2025-04-18T02:00"}
     row = after.slice(0, 1).to_pylist()[0]
-    assert {name: row[name] for name in VERDICT} == verdict(pairs_scorer, event)
+    assert {name: row[name] for name in VERDICT} == verdict(scorer, event)
     assert pd.read_parquet(target)["anomaly_score"].notna().all()
 
 
@@ -231,26 +238,24 @@ def test_every_kind_of_parquet_value_is_read_as_the_contract_has_it(tmp_path: Pa
     )
 
 
-def test_infinity_in_parquet_is_invalid_and_no_gap(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_infinity_in_parquet_is_invalid_and_no_gap(scorer: Scorer, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"time_on_page": [1.0, float("inf")]}), tmp_path / "in.parquet")
-    assert score_file(pairs_scorer, tmp_path / "in.parquet", tmp_path / "out.parquet") == Counts(1, 1)
+    assert score_file(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet") == Counts(1, 1)
     assert lines(rejected_path(tmp_path / "out.parquet"))[0]["error"]["code"] == "not_json"
 
 
-def test_text_tables_become_parquet_with_numbers_where_the_contract_has_numbers(
-    pairs_scorer: Scorer, tmp_path: Path
-) -> None:
-    score_file(pairs_scorer, written(tmp_path / "in.csv", CSV), tmp_path / "out.parquet")
+def test_text_tables_become_parquet_with_numbers_where_the_contract_has_numbers(scorer: Scorer, tmp_path: Path) -> None:
+    score_file(scorer, written(tmp_path / "in.csv", CSV), tmp_path / "out.parquet")
     made = parquet.read_table(tmp_path / "out.parquet")
     assert made.schema.field("click_events").type == pa.float64()
     assert made.column("click_events").to_pylist() == [4.0, None]
     assert made.column("session_id").to_pylist() == ["007", "s-2"]
 
 
-def test_a_file_that_is_no_parquet_is_one_line(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_a_file_that_is_no_parquet_is_one_line(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.parquet", "click_events\n1\n")
     with pytest.raises(FileError, match="cannot be read as Parquet") as caught:
-        score_file(pairs_scorer, source, tmp_path / "out.csv")
+        score_file(scorer, source, tmp_path / "out.csv")
     assert "\n" not in str(caught.value)
 
 
@@ -258,14 +263,12 @@ def test_a_file_that_is_no_parquet_is_one_line(pairs_scorer: Scorer, tmp_path: P
 
 
 @pytest.mark.parametrize("kinds", [("csv", "jsonl", "parquet"), ("jsonl", "csv", "jsonl"), ("parquet", "csv", "csv")])
-def test_a_row_scores_the_same_whatever_file_it_stands_in(
-    pairs_scorer: Scorer, tmp_path: Path, kinds: Sequence[str]
-) -> None:
+def test_a_row_scores_the_same_whatever_file_it_stands_in(scorer: Scorer, tmp_path: Path, kinds: Sequence[str]) -> None:
     text = "click_events,transaction_amount,device_type\n" + "".join(f"{i},{i * 700}.5,PC\n" for i in range(30))
     source = written(tmp_path / "0.csv", text)
     for step, kind in enumerate(kinds):
         target = tmp_path / f"{step + 1}.{kind}"
-        assert score_file(pairs_scorer, source, target) == Counts(30, 0)
+        assert score_file(scorer, source, target) == Counts(30, 0)
         source = target
     made = (
         pd.read_parquet(source)
@@ -273,7 +276,7 @@ def test_a_row_scores_the_same_whatever_file_it_stands_in(
         else pd.DataFrame(table(source) if kind == "csv" else lines(source))
     )
     expected = [
-        verdict(pairs_scorer, {"click_events": i, "transaction_amount": i * 700 + 0.5, "device_type": "PC"})
+        verdict(scorer, {"click_events": i, "transaction_amount": i * 700 + 0.5, "device_type": "PC"})
         for i in range(30)
     ]
     assert made["anomaly_score"].astype(float).tolist() == [each["anomaly_score"] for each in expected]
@@ -281,14 +284,14 @@ def test_a_row_scores_the_same_whatever_file_it_stands_in(
 
 
 def test_chunks_follow_each_other_without_a_row_lost(
-    pairs_scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "CHUNK_ROWS", 7)
     text = "".join(f'{{"session_id": {i}, "click_events": {-1 if i % 10 == 9 else i}}}\n' for i in range(50))
     told: list[tuple[float, int]] = []
     target = tmp_path / "out.jsonl"
     counts = score_file(
-        pairs_scorer, written(tmp_path / "in.jsonl", text), target, lambda done, rows: told.append((done, rows))
+        scorer, written(tmp_path / "in.jsonl", text), target, lambda done, rows: told.append((done, rows))
     )
     assert counts == Counts(45, 5)
     assert [row["session_id"] for row in lines(target)] == [i for i in range(50) if i % 10 != 9]
@@ -297,29 +300,29 @@ def test_chunks_follow_each_other_without_a_row_lost(
     assert told[-1][0] == 1.0
 
 
-def test_without_a_valid_row_there_is_no_output_and_the_old_one_stays(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_without_a_valid_row_there_is_no_output_and_the_old_one_stays(scorer: Scorer, tmp_path: Path) -> None:
     target = written(tmp_path / "out.csv", "old")
-    assert score_file(pairs_scorer, written(tmp_path / "in.jsonl", "[]\n"), target) == Counts(0, 1)
+    assert score_file(scorer, written(tmp_path / "in.jsonl", "[]\n"), target) == Counts(0, 1)
     assert target.read_text() == "old"
     assert len(lines(rejected_path(target))) == 1
 
 
-def test_rejects_of_an_earlier_run_do_not_outlive_it(pairs_scorer: Scorer, tmp_path: Path) -> None:
+def test_rejects_of_an_earlier_run_do_not_outlive_it(scorer: Scorer, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     written(rejected_path(target), "old")
-    score_file(pairs_scorer, written(tmp_path / "in.jsonl", "{}\n"), target)
+    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target)
     assert not rejected_path(target).exists()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_interrupted_in_the_middle_it_leaves_nothing_behind(pairs_scorer: Scorer, tmp_path: Path, kind: str) -> None:
+def test_interrupted_in_the_middle_it_leaves_nothing_behind(scorer: Scorer, tmp_path: Path, kind: str) -> None:
     source = written(tmp_path / "in.jsonl", "{}\n")
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_file(pairs_scorer, source, tmp_path / f"out.{kind}", interrupt)
+        score_file(scorer, source, tmp_path / f"out.{kind}", interrupt)
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -341,13 +344,13 @@ def a_directory(path: Path) -> Path:
     ],
 )
 def test_what_cannot_be_read_or_written_is_one_line(
-    pairs_scorer: Scorer,
+    scorer: Scorer,
     tmp_path: Path,
     source: Callable[[Path], Path],
     target: Callable[[Path], Path],
     complaint: str,
 ) -> None:
     with pytest.raises(FileError) as caught:
-        score_file(pairs_scorer, source(tmp_path), target(tmp_path))
+        score_file(scorer, source(tmp_path), target(tmp_path))
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -10,11 +10,9 @@ from typing import IO, Self
 
 import msgspec
 
-from scoring.errors import InvalidEvent
-from scoring.reading import Chunk, FileError, Source, kind_of, open_source
-from scoring.scorer import Scorer
-from scoring.verdicts import Verdict
-from scoring.writing import open_writer
+from consumer.files.reading import Chunk, FileError, Source, kind_of, open_source
+from consumer.files.writing import open_writer
+from scoring import InvalidEvent, Scorer, Verdict
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 

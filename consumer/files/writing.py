@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from scoring.reading import Chunk, Source
-from scoring.verdicts import Verdict
+from consumer.files.reading import Chunk, Source
+from scoring import Verdict
 
 COLUMNS: Final = ("predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields")
 """What a verdict adds to a row. A column of such a name in the input gives way to it."""
@@ -29,7 +29,7 @@ class Writer(Protocol):
 def open_writer(path: Path, kind: str, source: Source) -> Writer:
     """A new file of that kind at `path`, for rows of `source`. Raises OSError; MissingExtra for Parquet."""
     if kind == "parquet":
-        from scoring import parquet  # noqa: PLC0415 - pyarrow is an extra
+        from consumer.files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
         return parquet.ParquetWriter(path, source.columns(), source.schema)
     return CsvWriter(path, source.columns()) if kind == "csv" else JsonLinesWriter(path)

@@ -9,10 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from consumer.files.reading import CHUNK_ROWS, Chunk, FileError, Row, Source, check_columns
+from scoring import MissingExtra, Verdict
 from scoring.contract import IDENTITIES, NUMERIC
-from scoring.errors import MissingExtra
-from scoring.reading import CHUNK_ROWS, Chunk, FileError, Row, Source, check_columns
-from scoring.verdicts import Verdict
 
 try:
     import pyarrow as pa
