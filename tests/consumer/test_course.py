@@ -1,0 +1,91 @@
+"""How a run goes, as it is seen moment by moment."""
+
+from dataclasses import replace
+
+from consumer.console import Alert
+from consumer.course import Course, Sight
+from consumer.readings import Reading
+from tests.fakes import FakeClock
+
+
+def seen(clock: FakeClock, fed: int, done: int, high: int = 0, alerted: int = 0) -> Sight:
+    reading = Reading(clock.now, {"scored": done}, {"Low": done - high, "High": high}, lags=(0,), model="v")
+    return Sight(reading, fed, alerted=alerted, alerts=[Alert("session_1", 0.9, "no clicks")] * bool(alerted))
+
+
+def at_the_end(fed: int, done: int, high: int = 0, alerted: int = 0) -> Sight:
+    return replace(seen(FakeClock(), fed, done, high, alerted), all_fed=True)
+
+
+def test_it_is_finished_when_all_that_was_fed_is_done_and_every_alert_has_arrived() -> None:
+    assert not seen(FakeClock(), 10, 10).finished  # more will be fed
+    assert not at_the_end(10, 9).finished
+    assert not at_the_end(10, 10, high=2, alerted=1).finished
+    assert at_the_end(10, 10, high=2, alerted=2).finished
+    assert at_the_end(0, 0).finished
+
+
+def test_an_event_that_is_done_twice_does_not_keep_it_from_ending() -> None:
+    assert at_the_end(10, 12, high=1, alerted=2).finished
+
+
+def test_the_whole_is_counted_from_the_first_event_to_the_last() -> None:
+    clock = FakeClock()
+    course = Course("demo", 100, clock)
+    for fed, done in [(0, 0), (0, 0), (50, 20), (100, 70), (100, 100), (100, 100), (100, 100)]:
+        course.add(seen(clock, fed, done))
+        clock.sleep(1.0)
+
+    assert course.whole().seconds == 3.0
+    assert course.whole().rate == 100 / 3
+    assert course.snapshot("done").seconds == 7.0
+
+
+def test_speed_is_not_diluted_by_the_time_before_the_first_event() -> None:
+    clock = FakeClock()
+    course = Course("demo", None, clock)
+    course.add(seen(clock, 0, 0))
+    assert course.snapshot("joining").pulse.rate is None
+    clock.sleep(4.0)
+    course.add(seen(clock, 0, 0))
+    clock.sleep(1.0)
+    course.add(seen(clock, 100, 100))
+
+    assert course.snapshot("running").pulse.rate == 100
+
+
+def test_a_run_of_nothing_has_no_speed() -> None:
+    course = Course("demo", None, FakeClock())
+
+    assert course.whole().rate is None
+    assert course.snapshot("starting").pulse.rate is None
+
+
+def test_it_stalls_when_what_is_owed_does_not_come() -> None:
+    clock = FakeClock()
+    course = Course("demo", None, clock)
+    course.add(seen(clock, 10, 5))
+    clock.sleep(20.0)
+    course.add(seen(clock, 10, 5))
+    assert course.stalled() == 20.0
+
+    course.add(seen(clock, 10, 6))
+    assert course.stalled() == 0.0
+
+
+def test_a_slow_feeder_is_no_stall() -> None:
+    clock = FakeClock()
+    course = Course("demo", None, clock)
+    course.add(seen(clock, 10, 10))
+    clock.sleep(600.0)
+
+    assert course.stalled() == 0.0
+
+
+def test_a_start_that_does_not_come_off_is_a_stall() -> None:
+    clock = FakeClock()
+    course = Course("demo", None, clock)
+    course.add(Sight(Reading(clock.now)))
+    clock.sleep(31.0)
+
+    assert course.stalled() == 31.0
