@@ -18,7 +18,7 @@ from tests.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder, small_set
 # minutes. HYPOTHESIS_PROFILE=deep looks for new ones, and makes what it finds small.
 QUICK = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
 hypothesis.settings.register_profile(
-    "default", deadline=None, derandomize=True, database=None, max_examples=60, phases=QUICK
+    "default", deadline=None, derandomize=True, database=None, max_examples=40, phases=QUICK
 )
 hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
