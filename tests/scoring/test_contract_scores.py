@@ -22,6 +22,7 @@ from tests.strategies import (
     any_events,
     encoded,
     events,
+    invalid_events,
     mutated,
     near_threshold_events,
     oddly_written,
@@ -48,6 +49,11 @@ def test_events_on_the_thresholds(pairs: list[Pair], batch: list[bytes]) -> None
 
 @given(st.lists(encoded(), max_size=10))
 def test_valid_and_invalid_events_together(pairs: list[Pair], batch: list[bytes]) -> None:
+    assert_each_agrees(pairs[:1], batch)
+
+
+@given(st.lists(encoded(invalid_events()), min_size=3, max_size=6))
+def test_events_with_several_faults(pairs: list[Pair], batch: list[bytes]) -> None:
     assert_each_agrees(pairs[:1], batch)
 
 
