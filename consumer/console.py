@@ -6,6 +6,7 @@ Whoever has a snapshot can show it: nothing here knows where its figures come fr
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from types import MappingProxyType
 from typing import Final
 
@@ -88,9 +89,10 @@ def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({}
         "speed": "-" if pulse.rate is None else f"{pulse.rate:,.0f} events/s over {pulse.seconds:.1f} s",
         "latency": f"p50 {duration(pulse.p50)}, p99 {duration(pulse.p99)} (event in Kafka to result committed)",
     }
-    return [f"{snapshot.title}: {snapshot.state} after {snapshot.seconds:.0f} s"] + [
-        f"  {name:<16}{value}" for name, value in (rows | dict(further)).items()
-    ]
+    lines = [f"{snapshot.title}: {snapshot.state} after {snapshot.seconds:.0f} s"]
+    for name, value in (rows | dict(further)).items():
+        lines += wrap(f"  {name:<16}{value}", 79, subsequent_indent=" " * 18, break_on_hyphens=False)
+    return lines
 
 
 def _left(snapshot: Snapshot) -> str:

@@ -132,7 +132,8 @@ def test_the_summary_adds_up() -> None:
         "  events fed      12,000",
         "  results         11,940: Low 10,102, Medium 1,200, High 638",
         "  alerts          638",
-        "  dead letters    60: not_json 25, wrong_type 20, out_of_range 8, bad_date 5, not_an_object 2",
+        "  dead letters    60: not_json 25, wrong_type 20, out_of_range 8, bad_date 5,",
+        "                  not_an_object 2",
         "  speed           1,008 events/s over 11.9 s",
         "  latency         p50 4.0 ms, p99 1.0 s (event in Kafka to result committed)",
     ]

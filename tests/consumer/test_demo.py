@@ -59,7 +59,7 @@ def until(process: subprocess.Popen[str], pattern: str) -> tuple[re.Match[str], 
 
 def summed_up(output: str) -> dict[str, str]:
     """The summary, by what each line is about."""
-    summary = output.partition("session-scorer demo: ")[2]
+    summary = output.partition("session-scorer demo: ")[2].replace("\n" + " " * 18, " ")
     return dict(re.findall(r"^  (\S+(?: \S+)*) {2,}(.+)$", summary, re.MULTILINE))
 
 
