@@ -58,10 +58,9 @@ def main() -> None:
 
 
 def one_line(error: Exception) -> str:
-    """What the error says, with field and code where it has them."""
-    field, code = getattr(error, "field", None), getattr(error, "code", None)
-    text = " ".join(str(error).split())
-    return (f"{field}: " if field else "") + text + (f" ({code})" if code else "")
+    """What the error says, with its code where it has one."""
+    code = getattr(error, "code", None)
+    return " ".join(str(error).split()) + (f" ({code})" if code else "")
 
 
 class InputError(Exception):

@@ -33,8 +33,8 @@ class Result(Struct, gc=False):
 
     schema_version: int
     result_id: str
-    session_id: Raw | UnsetType
-    user_id: Raw | UnsetType
+    session_id: str | int | UnsetType
+    user_id: str | int | UnsetType
     predicted_label: int
     anomaly_score: float
     risk_level: str

@@ -104,8 +104,8 @@ class Pipeline:
             result = Result(
                 SCHEMA_VERSION,
                 f"{batch.topic}-{partition}-{offset}",
-                Raw(session_id) if session_id else UNSET,
-                Raw(user_id) if user_id else UNSET,
+                UNSET if session_id is None else session_id,
+                UNSET if user_id is None else user_id,
                 label,
                 score,
                 LEVELS[level],

@@ -6,19 +6,33 @@ imputed later); fields that are not named here are skipped.
 
 from typing import Annotated, Final
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
 LIMIT: Final = 1e12
-"""Largest magnitude of a number: keeps every derived feature finite in float32."""
+"""Largest magnitude of a number: keeps every derived feature finite in float32 (but for rates over less than a
+microsecond on the page, which overflow as IEEE 754 says)."""
+MOST_DIGITS: Final = 4300
+"""Longest integer that is taken for an identity: longer ones Python does not parse, for they take quadratic time."""
+
+_DAY: Final = (
+    "(?:(?!0000)[0-9]{4}-(?:"
+    "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    "|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
+)
+_TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
+_OFFSET: Final = "Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
+LOCAL_TIME: Final = rf"^{_DAY}(?:[T ]{_TIME})?(?:{_OFFSET})?(?![\s\S])"
+"""A real calendar day, then perhaps a time, then perhaps an offset. As a pattern, so that of a repeated key each date
+is checked; `(?![\\s\\S])` is the end of the text, where `$` would let a line feed through."""
 
 Count = Annotated[float, Meta(ge=0, le=LIMIT)]
 Amount = Annotated[float, Meta(ge=-LIMIT, le=LIMIT)]
-
-NO_ID: Final = Raw(b"")
+LocalTime = Annotated[str, Meta(pattern=LOCAL_TIME)]
+Identity = str | int
 
 
 class Event(Struct, gc=False):
-    """One session event. `user_id` and `session_id` stay JSON text, so that they travel digit for digit."""
+    """One session event."""
 
     click_events: Count | None = None
     scroll_events: Count | None = None
@@ -35,9 +49,9 @@ class Event(Struct, gc=False):
     language: str | None = None
     device_orientation: str | None = None
     geolocation_city: str | None = None
-    transaction_date: str | None = None
-    user_id: Raw = NO_ID
-    session_id: Raw = NO_ID
+    transaction_date: LocalTime | None = None
+    user_id: Identity | None = None
+    session_id: Identity | None = None
 
 
 COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")

@@ -18,6 +18,9 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
 class ArtifactError(ValueError):
     """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))  # a hostile file may bring line feeds into it
+
 
 class MissingExtra(ImportError):  # noqa: N818 - names what is missing
     """A part that the base install leaves out; the message names the command that brings it."""

@@ -74,7 +74,8 @@ class Forest:
 
 def ordered(values: NDArray[np.float64]) -> NDArray[np.int32]:
     """float64 -> float32 -> an int32 of the same order (negative floats are stored sign and magnitude)."""
-    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, which can be compared
+        bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
     return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, SIGNED, expected
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, SIGNED
 from scoring.decoding import NO_HOUR, Columns, Decoded
+from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra
 from scoring.localtime import hour_as_written
 from scoring.reasons import LEVELS
@@ -90,10 +91,6 @@ def _column(frame: pd.DataFrame, field: str) -> "pd.Series[Any]":
     return frame[field].reset_index(drop=True)
 
 
-def _wrong_type(field: str, value: object) -> InvalidEvent:
-    return InvalidEvent("wrong_type", field, f"expected {expected(field)}, got {type(value).__name__}")
-
-
 def _each(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, faults: Faults) -> list[Any]:
     """`read` on each value that is no gap; what it refuses is a fault of its row unless the row had one before."""
     read_values = []
@@ -108,27 +105,25 @@ def _each(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, 
 
 def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np.float64]:
     def number(value: object) -> float:
-        if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
-            raise _wrong_type(field, value)
-        try:
-            return float(value)
-        except OverflowError:
-            return np.inf
+        value = value.item() if isinstance(value, np.generic) else value
+        if (fault := fault_of(field, value)) is not None:
+            raise fault
+        return float(value)  # type: ignore[arg-type]  # a number, as checked
 
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+    if pd.api.types.is_any_real_numeric_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers = np.array(_each(column, number, np.nan, faults), dtype=np.float64)
     least = -LIMIT if field in SIGNED else 0.0
     for row in np.flatnonzero((numbers < least) | (numbers > LIMIT)).tolist():
-        faults.setdefault(row, InvalidEvent("out_of_range", field, f"expected {expected(field)}"))
+        faults.setdefault(row, out_of_range(field))
     return numbers
 
 
 def _texts(column: "pd.Series[Any]", field: str, faults: Faults) -> list[str | None]:
     def text(value: object) -> str:
         if not isinstance(value, str):
-            raise _wrong_type(field, value)
+            raise wrong_type(field, value)
         return value
 
     return _each(column, text, None, faults)
@@ -138,12 +133,9 @@ def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
     def hour(value: object) -> int:
         if isinstance(value, date):
             return value.hour if isinstance(value, datetime) else 0
-        if not isinstance(value, str):
-            raise _wrong_type(DATE, value)
-        try:
-            return hour_as_written(value)
-        except ValueError:
-            raise InvalidEvent("bad_date", DATE, f"expected {expected(DATE)}") from None
+        if (fault := fault_of(DATE, value)) is not None:
+            raise fault
+        return hour_as_written(str(value))
 
     if pd.api.types.is_datetime64_any_dtype(column):
         return np.asarray(column.dt.hour.fillna(NO_HOUR), dtype=np.int64)
@@ -155,7 +147,7 @@ def _check_identities(column: "pd.Series[Any]", field: str, faults: Faults) -> N
         # pandas turns a column of integers with gaps into floats: a whole float is such an integer
         whole = isinstance(value, float) and value.is_integer()
         if isinstance(value, bool | np.bool_) or not (whole or isinstance(value, str | int | np.integer)):
-            raise _wrong_type(field, value)
+            raise wrong_type(field, value)
 
     if pd.api.types.is_integer_dtype(column) or pd.api.types.is_string_dtype(column):
         return

@@ -1,21 +1,18 @@
 """The hour of a `transaction_date`, as written: an offset does not shift it."""
 
 import re
-from datetime import date
 from typing import Final
 
-_DATE: Final = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:[T ]([01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?)?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])?"
-)
+from scoring.contract import LOCAL_TIME
+
+_LOCAL_TIME: Final = re.compile(LOCAL_TIME)
 
 
-def hour_as_written(text: str) -> int:
-    """The hour 0-23 of a local wall-clock time; a date alone is hour 0. Raises ValueError when it is no date."""
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise ValueError("not a date")
-    year, month, day, hour = match.groups()
-    date(int(year), int(month), int(day))  # raises for a day that no calendar has
-    return int(hour or 0)
+def is_local_time(text: str) -> bool:
+    """Whether `text` is a date of the contract."""
+    return _LOCAL_TIME.search(text) is not None
+
+
+def hour_as_written(local_time: str) -> int:
+    """The hour, 0-23, of a date of the contract; a date alone is hour 0."""
+    return int(local_time[11:13]) if local_time[10:11] in ("T", " ") else 0

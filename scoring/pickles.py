@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.errors import ArtifactError
 from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
-from scoring.localtime import hour_as_written
+from scoring.localtime import hour_as_written, is_local_time
 from scoring.manifest import FILES
 from scoring.unpickling import Record, unpickle
 
@@ -82,8 +82,8 @@ def _record(name: str, found: Any, class_name: str) -> dict[str, Any]:
 
 def _scaling(found: Any, features: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     state = _record(SCALER, found, "StandardScaler")
-    mean = _floats(SCALER, "mean", state.get("mean_"), np.zeros(features))
-    scale = _floats(SCALER, "scale", state.get("scale_"), np.ones(features))
+    mean = _floats("mean", state.get("mean_") if state.get("with_mean", True) else np.zeros(features))
+    scale = _floats("scale", state.get("scale_") if state.get("with_std", True) else np.ones(features))
     for array in (mean, scale):
         if array.shape != (features,):
             raise _refuse(SCALER, f"scales {array.size} columns, {FEATURE_COLS} names {features}")
@@ -92,16 +92,13 @@ def _scaling(found: Any, features: int) -> tuple[NDArray[np.float64], NDArray[np
     return mean, scale
 
 
-def _floats(name: str, what: str, found: Any, absent: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A float64 array of finite values. A scaler made without mean or without scale has None there."""
-    if found is None:
-        return absent
+def _floats(what: str, found: Any) -> NDArray[np.float64]:
     try:
         array = np.asarray(found, dtype=np.float64)
     except (TypeError, ValueError):
-        raise _refuse(name, f"a {what} is not a number") from None
+        raise _refuse(SCALER, f"a {what} is not a number") from None
     if not np.isfinite(array).all():
-        raise _refuse(name, f"a {what} is not finite")
+        raise _refuse(SCALER, f"a {what} is not finite")
     return array
 
 
@@ -132,11 +129,8 @@ def _hour(value: Any) -> int:
         ticks, zone, unit = value.args[0], value.args[2], value.args[3] if len(value.args) > 3 else 10
         if zone is None and isinstance(ticks, int) and unit in _PER_SECOND:
             return ticks // _PER_SECOND[unit] // 3600 % 24
-    elif isinstance(value, np.datetime64 | str):
-        try:
-            return hour_as_written(str(value))
-        except ValueError:
-            pass
+    elif isinstance(value, np.datetime64 | str) and is_local_time(str(value)):
+        return hour_as_written(str(value))
     raise _refuse(IMPUTATION_VALUES, f"the value for {DATE} is no local date")
 
 

@@ -88,8 +88,9 @@ class Scorer:
     def score_columns(self, columns: Columns) -> Scored:
         """The verdicts on n decoded events, as columns."""
         prepared = self._preprocessor.prepare(columns)
-        raw = matrix(prepared, self.artifacts.model.feature_names)
-        scaled = (raw - self.artifacts.model.mean[:, None]) / self.artifacts.model.scale[:, None]
+        with np.errstate(over="ignore"):  # a rate over next to no time is infinite, and the forest can compare that
+            raw = matrix(prepared, self.artifacts.model.feature_names)
+            scaled = (raw - self.artifacts.model.mean[:, None]) / self.artifacts.model.scale[:, None]
         scores = self._forest.score(scaled)
         limits = self.artifacts.thresholds
         levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
@@ -127,7 +128,7 @@ class Scorer:
         self, columns: Columns, raw: NDArray[np.float64], row: int, feature: int, moved: float
     ) -> Contribution:
         name = self.artifacts.model.feature_names[feature]
-        value: float | str = float(raw[feature, row])
+        value: float | str = float(np.nan_to_num(raw[feature, row]))  # JSON has no infinity: the largest double
         if name in CATEGORIES:
             value = self._preprocessor.category(name, columns.categories[CATEGORIES.index(name)][row])
         return Contribution(name, value, float(moved))

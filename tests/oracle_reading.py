@@ -16,6 +16,7 @@ MODEL_FIELDS = (*NUMBERS, *CATEGORIES, DATE)
 IDENTITIES = ("user_id", "session_id")
 NEVER_NEGATIVE = (*COUNTS, "device_motion", "time_on_page")
 LARGEST = 1e12
+MOST_DIGITS = 4300  # of an identity: docs/decisions/0003
 
 DATE_FORM = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -140,6 +141,8 @@ def _checked_identity(field: str, value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, _Number) and value.whole:
+        if len(value.text.lstrip("-")) > MOST_DIGITS:
+            raise InvalidEventError("out_of_range", field)
         return value.text
     if _is_number(value, Integral):
         return str(int(value))

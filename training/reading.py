@@ -75,7 +75,7 @@ def _read(path: Path) -> Labelled:
     if decoded.invalid:
         row, fault = min(decoded.invalid.items(), key=lambda item: item[0])
         more = f" ({len(decoded.invalid)} such rows in all)" if len(decoded.invalid) > 1 else ""
-        raise TrainingError(f"row {row + 1}: {fault.field + ': ' if fault.field else ''}{fault.message}{more}")
+        raise TrainingError(f"row {row + 1}: {fault.message}{more}")
     label = _checked_labels(labels)
     _check_columns(decoded.columns)
     newest = max(date[:10] for date in dates if date)

@@ -169,12 +169,12 @@ def test_on_a_terminal_the_verdict_is_laid_out(call: Call, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("event", "line"),
     [
-        (b'{"click_events": "4"}', "click_events: expected a number from 0 to 1e12, got str (wrong_type)"),
+        (b'{"click_events": "4"}', "click_events: expected a number from 0 to 1e12, got a string (wrong_type)"),
         (b'{"transaction_date": "soon"}', "transaction_date: expected a date"),
         (b"", "not JSON (not_json)"),
         (b"\xef\xbb\xbf{}", "not JSON (not_json)"),
         (b'{"x": "\xff"}', "not UTF-8 at byte 7 (not_json)"),
-        (b'"text"', "expected an object, got str (not_an_object)"),
+        (b'"text"', "expected an object, got a string (not_an_object)"),
         (b"[{}", "not JSON (not_json)"),
         (b"[{}] x", "not JSON (not_json)"),
         (b"[{]", "not JSON (not_json)"),
@@ -202,8 +202,13 @@ def test_in_an_array_each_invalid_event_is_an_error_in_its_place(call: Call) -> 
     assert said.status == 1
     assert said.line == 'session-scorer: 5 of 8 events are invalid, see "error"'
     answers = json.loads(said.out)
+    message = "click_events: expected a number from 0 to 1e12, got a number beyond that"
     assert answers[1] == {
-        "error": {"code": "out_of_range", "field": "click_events", "message": "expected a number from 0 to 1e12"}
+        "error": {
+            "code": "out_of_range",
+            "field": "click_events",
+            "message": "expected a number from 0 to 1e12, got a number beyond that",
+        }
     }
     codes = [answer.get("error", {}).get("code") for answer in answers]
     assert codes == [None, "out_of_range", "not_json", "not_json", None, "not_json", answers[6]["error"]["code"], None]

@@ -122,6 +122,7 @@ WRONG_TYPE = [
     *(with_field("device_type", value, "wrong_type") for value in ("0", "1.5", "true", "false", '["Mobile"]', "{}")),
     with_field("geolocation_city", "1e400", "wrong_type"),
     with_field("language", "9" * 5000, "wrong_type", "a category of 5000 digits"),
+    with_field("user_id", "9" * 5000, "out_of_range", "an identity of 5000 digits"),
     *(with_field("transaction_date", value, "wrong_type") for value in ("0", "1745020800", "true", "[]", "{}", "1.5")),
     *(
         with_field("user_id", value, "wrong_type")

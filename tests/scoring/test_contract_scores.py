@@ -1,7 +1,6 @@
 """Scorer against the oracle, event by event, over whatever hypothesis thinks of."""
 
 import datetime as dt
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -125,12 +124,8 @@ def test_the_columns_of_a_batch_say_the_same(pairs: list[Pair], batch: list[byte
             field for field, new in zip(CATEGORIES, scored.unseen[:, row], strict=True) if new
         ] == said.unseen_fields
         identities = decoded.columns.user_ids[row], decoded.columns.session_ids[row]
-        assert tuple(map(as_written, identities)) == tuple(map(said.identities.get, IDENTITIES))
-
-
-def as_written(text: bytes) -> str | None:
-    """An identity's JSON as the oracle gives it: the characters of a string, the digits of an integer."""
-    return str(json.loads(text, parse_int=str)) if text else None
+        written = tuple(None if identity is None else str(identity) for identity in identities)
+        assert written == tuple(map(said.identities.get, IDENTITIES))
 
 
 # --- dicts of other than JSON's types ---------------------------------------------------------------------------------
@@ -187,7 +182,7 @@ def test_whatever_a_dict_holds_only_that_event_is_refused(pairs: list[Pair], fie
 
     assert not isinstance(before, InvalidEvent)
     assert before == after
-    if field == "user_id" and isinstance(value, int) and not isinstance(value, bool):
+    if field == "user_id" and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**4300:
         assert before == said
     elif field == "device_type" and isinstance(value, str):
         assert not isinstance(said, InvalidEvent) or said.field in (field, None)

@@ -1,0 +1,106 @@
+"""What is wrong with an event that the decoder refused: read again, slowly, field by field in the table's order."""
+
+import json
+from decimal import Decimal
+from numbers import Real
+from typing import Any, Final
+
+import msgspec
+
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, SIGNED, expected
+from scoring.errors import InvalidEvent
+from scoring.localtime import is_local_time
+
+_skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_TOO_LONG: Final = 10**MOST_DIGITS
+_KINDS: Final = ((bool, "true or false"), (str, "a string"), (Real | Decimal, "a number"), (list, "an array"))
+
+
+class _Object(list[tuple[str, Any]]):
+    """The members of a JSON object, repeated keys and all."""
+
+
+def _integer(text: str) -> int:
+    return int(text) if len(text.lstrip("-")) <= MOST_DIGITS else _TOO_LONG
+
+
+_read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_integer).decode
+
+
+def explain(value: bytes) -> InvalidEvent:
+    """Why this JSON is no valid event. Broken syntax anywhere comes first, then the fields in the table's order."""
+    try:
+        text = value.decode()
+        _skim(value)
+        found = _read(text)
+    except UnicodeDecodeError as error:
+        return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
+    except RecursionError:
+        return InvalidEvent("too_deep", None, "nested too deep to parse safely")
+    except (msgspec.DecodeError, ValueError):
+        return InvalidEvent("not_json", None, "not JSON")
+    if not isinstance(found, _Object):
+        return InvalidEvent("not_an_object", None, f"expected an object, got {kind_of(found)}")
+    for field in (*MODEL_FIELDS, *IDENTITIES):
+        for fault in (fault_of(field, each) for name, each in found if name == field):
+            if fault is not None:
+                return fault
+    return InvalidEvent("not_json", None, "not JSON")  # never seen: the decoder refused what the table takes
+
+
+def fault_of(field: str, value: object) -> InvalidEvent | None:
+    """What is wrong with one value of `field`, a Python object; None for a valid one or a gap."""
+    if value is None:
+        return None
+    if field in CATEGORIES:
+        return None if isinstance(value, str) else wrong_type(field, value)
+    if field == DATE:
+        return _fault_of_date(value)
+    if field in IDENTITIES:
+        return _fault_of_identity(field, value)
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return wrong_type(field, value)
+    return None if -LIMIT * (field in SIGNED) <= _as_float(value) <= LIMIT else out_of_range(field)
+
+
+def _fault_of_date(value: object) -> InvalidEvent | None:
+    if not isinstance(value, str):
+        return wrong_type(DATE, value)
+    return None if is_local_time(value) else bad_date()
+
+
+def _fault_of_identity(field: str, value: object) -> InvalidEvent | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None if abs(value) < _TOO_LONG else out_of_range(field)
+    return None if isinstance(value, str) else wrong_type(field, value)
+
+
+def _as_float(value: Real | Decimal) -> float:
+    """NaN for what has no finite double: it lies within no bounds."""
+    try:
+        return float(value)
+    except (OverflowError, ValueError):  # an int too large, a signalling NaN
+        return float("nan")
+
+
+def wrong_type(field: str, value: object) -> InvalidEvent:
+    """`value` is of a kind that `field` does not take."""
+    return InvalidEvent("wrong_type", field, f"{field}: expected {expected(field)}, got {kind_of(value)}")
+
+
+def out_of_range(field: str) -> InvalidEvent:
+    """A number is not within the bounds of `field`."""
+    return InvalidEvent("out_of_range", field, f"{field}: expected {expected(field)}, got a number beyond that")
+
+
+def bad_date() -> InvalidEvent:
+    """A text is no date."""
+    return InvalidEvent("bad_date", DATE, f"{DATE}: expected {expected(DATE)}, got another text")
+
+
+def kind_of(value: object) -> str:
+    """What kind of value this is, in the words of JSON where it has them; never the value itself."""
+    if value is None:
+        return "null"
+    kinds = (words for kind, words in _KINDS if isinstance(value, kind))
+    return next(kinds, "an object" if isinstance(value, _Object | dict) else type(value).__name__)
