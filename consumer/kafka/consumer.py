@@ -50,9 +50,7 @@ class Source:
         self._group_id = subscription.group_id
         self._limits = limits
         self._last_answer = -math.inf
-        self._fatal: WorkerError | None = None
-        self._complaints = Complaints()
-        callbacks = {"error_cb": self._on_error, "stats_cb": self._on_statistics}
+        callbacks = {"error_cb": Complaints(), "stats_cb": self._on_statistics}
         self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
         self._assignment = Assignment(
             self._consumer,
@@ -125,9 +123,8 @@ class Source:
             for message in messages:
                 self._judge(message)
             messages = [message for message in messages if message.error() is None]
-        failure = self._fatal or self._assignment.failure
-        if failure is not None:
-            raise failure
+        if self._assignment.failure is not None:
+            raise self._assignment.failure
         return messages
 
     def _judge(self, message: Message) -> None:
@@ -160,14 +157,8 @@ class Source:
         self._assignment.handed_out(batch.next_offsets())
         return batch
 
-    # -- callbacks: they never raise ------------------------------------------------------------------------------
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._fatal = WorkerError(explain(error, f"stay in group {self._group_id}"))
-        self._complaints(error)
-
     def _on_statistics(self, document: str) -> None:
+        """A callback: must not raise."""
         try:
             statistics = msgspec.json.decode(document, type=_Statistics)
         except msgspec.MsgspecError:

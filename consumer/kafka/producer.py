@@ -1,6 +1,7 @@
 """The output: records produced, with or without a transaction around them. One librdkafka producer, and no policy:
 what to do about each kind of error is delivery's business."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 
@@ -51,11 +52,11 @@ class KafkaProducer:
                 self._make_room()
             except KafkaException as exception:
                 raise classify(exception.args[0], f"produce to {records[done].topic}") from exception
-        self._producer.poll(0)
+        calling("produce", lambda: self._producer.poll(0))
 
     def flush(self) -> None:
         """Waits until every record is delivered or has failed; raises when one failed. All reports are read then."""
-        if self._producer.flush(self._seconds):
+        if calling("write", lambda: self._producer.flush(self._seconds)):
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
 
@@ -74,12 +75,14 @@ class KafkaProducer:
     def abort(self) -> None:
         """Gives the transaction up: nothing of it will be seen."""
         calling("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
-        self._producer.flush(self._seconds)  # its reports, lest the next transaction takes them for its own
+        # its reports, lest the next transaction takes them for its own
+        calling("abort the transaction", lambda: self._producer.flush(self._seconds))
 
     def drop(self) -> None:
         """Lets go of the producer and of what it has not sent; it must not be used after."""
-        self._producer.purge()
-        self._producer.poll(0)
+        with contextlib.suppress(KafkaException):  # a fatal error comes out of whatever is called next
+            self._producer.purge()
+            self._producer.poll(0)
         del self._producer
 
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:
@@ -97,7 +100,7 @@ class KafkaProducer:
         while len(self._producer) >= queued:
             if time.monotonic() > deadline:
                 raise MustAbortError(f"the queue is full, and nothing was acknowledged within {self._seconds:g} s")
-            self._producer.poll(0.01)
+            calling("produce", lambda: self._producer.poll(0.01))
 
     def _raise_failed(self) -> None:
         if not self._failed:

@@ -97,7 +97,10 @@ def place(message: Message) -> Place:
 def running(line: Line, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`session-scorer run` in a process of its own."""
     command = [sys.executable, "-c", "from consumer.cli import main; main()", "run", *line.options()]
-    with (tmp_path / "log").open("ab") as log, subprocess.Popen(command, stderr=log, env=_environment()) as process:
+    with (
+        (tmp_path / "log").open("ab") as errors,
+        subprocess.Popen(command, stderr=errors, env=_environment()) as process,
+    ):
         try:
             yield process
         finally:
@@ -143,16 +146,29 @@ def test_every_event_comes_out_exactly_once_when_the_process_is_killed_and_start
     line: Line, tmp_path: Path
 ) -> None:
     written = feed(line)
-    for share in (0.2, 0.5):
-        with running(line, tmp_path) as process:
-            count = wait_for_commits(line, process, lambda count: count >= share * EVENTS)  # noqa: B023 - used at once
-            process.send_signal(signal.SIGKILL)
-            assert process.wait(SECONDS) == -signal.SIGKILL
-            assert count < EVENTS, "all was done before the kill"
+    with running(line, tmp_path) as process:
+        assert wait_for_commits(line, process, lambda count: count >= 0.4 * EVENTS) < EVENTS, "all done before the kill"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(SECONDS) == -signal.SIGKILL
     with running(line, tmp_path) as process:
         wait_for_commits(line, process, lambda count: count == EVENTS)
         assert stop(process) == 0
     check(line, written)
+
+
+def test_two_workers_share_the_partitions_and_one_may_leave_at_any_time(line: Line, tmp_path: Path) -> None:
+    written = feed(line)
+    with running(line, tmp_path) as stays, running(line, tmp_path) as leaves:
+        wait_for_commits(line, stays, lambda _: log(tmp_path).count("partitions assigned") >= 2)
+        assert stop(leaves) == 0
+        wait_for_commits(line, stays, lambda count: count == EVENTS)
+        assert stop(stays) == 0
+    assert "FENCED" not in log(tmp_path)
+    check(line, written)
+
+
+def log(tmp_path: Path) -> str:
+    return (tmp_path / "log").read_text()
 
 
 def check(line: Line, written: Written) -> None:
