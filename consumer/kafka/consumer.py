@@ -152,7 +152,7 @@ class Source:
             timestamps=[_milliseconds(*message.timestamp()) for message in messages],
             keys=[message.key() for message in messages],
             values=[message.value() for message in messages],
-            headers=[cast("Headers", message.headers() or []) for message in messages],
+            headers=_headers(messages),
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
@@ -175,6 +175,25 @@ class _Broker(msgspec.Struct):
 
 class _Statistics(msgspec.Struct):
     brokers: dict[str, _Broker] = {}
+
+
+def _headers(messages: list[Message]) -> list[Headers]:
+    """Each message's headers. Those with a name that is not UTF-8 are left out, all of that message's: the client can
+    neither give nor write them, and an event without headers is worth more than a worker that stops at it for ever.
+    """
+    # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
+    # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
+    found: list[object] = []
+    answers = map(Message.headers, messages)
+    while len(found) < len(messages):
+        try:
+            found.extend(answers)
+        except (SystemError, UnicodeDecodeError):
+            message = messages[len(found)]
+            place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+            _log.warning("headers left out: a name is not UTF-8", extra=place)
+            found.append(None)
+    return [cast("Headers", headers or []) for headers in found]
 
 
 def _milliseconds(kind: int, timestamp: int) -> int:

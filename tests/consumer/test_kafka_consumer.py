@@ -13,7 +13,7 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.records import Batch
-from tests.consumer.wire import Event, committed, write
+from tests.consumer.wire import Event, committed, write, write_header_name
 from tests.topics import Topics
 
 pytestmark = pytest.mark.kafka
@@ -80,6 +80,17 @@ def test_a_batch_holds_the_records_as_they_were_written(kafka: str, topics: Topi
         values=[b"one", None, b""],
         headers=[[("t", b"\x00\xff"), ("empty", None), ("t", b"again")], [], []],
     )
+
+
+def test_a_header_whose_name_is_not_text_does_not_stop_the_line(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    for _ in range(20):  # the interpreter changes how it calls once it has called often
+        write_header_name(kafka, topic, b"caf\xe9", b"value")
+        write(kafka, topic, [Event(b"next", headers=[("fine", b"1")])])
+    with source(kafka, topic, limits=Limits(events=40, age=5.0)) as reader:
+        batch = next_batch(reader)
+    assert batch.values == [b"value", b"next"] * 20
+    assert batch.headers == [[], [("fine", b"1")]] * 20
 
 
 def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:

@@ -1,7 +1,9 @@
 """Both ends of the wire, for tests on a broker: writing events, and reading as a careful subscriber does."""
 
+import ctypes
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -88,3 +90,23 @@ def committed(bootstrap: str, group: str, topic: str, partitions: int) -> dict[i
         return {each.partition: each.offset for each in reader.committed(wanted, SECONDS) if each.offset >= 0}
     finally:
         reader.close()
+
+
+def write_header_name(bootstrap: str, topic: str, name: bytes, value: bytes) -> None:
+    """Writes a record with a header of this name, which need not be text. The client for Python cannot; the library
+    that it has loaded can."""
+    maps = Path("/proc/self/maps").read_text()
+    library = ctypes.CDLL(next(line.split()[-1] for line in maps.splitlines() if "librdkafka" in line))
+    library.rd_kafka_conf_new.restype = library.rd_kafka_new.restype = ctypes.c_void_p
+    reason = ctypes.create_string_buffer(512)
+    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+    library.rd_kafka_conf_set(conf, b"bootstrap.servers", bootstrap.encode(), reason, len(reason))
+    producer = ctypes.c_void_p(library.rd_kafka_new(0, conf, reason, len(reason)))
+    assert producer.value, reason.value
+    of_topic = (1, ctypes.c_char_p(topic.encode()))
+    of_value = (4, ctypes.c_char_p(value), ctypes.c_size_t(len(value)))
+    copied = (7, ctypes.c_int(2))
+    of_header = (9, ctypes.c_char_p(name), ctypes.c_char_p(b"x"), ctypes.c_ssize_t(1))
+    assert library.rd_kafka_producev(producer, *of_topic, *of_value, *copied, *of_header, 0) == 0
+    assert library.rd_kafka_flush(producer, int(SECONDS * 1000)) == 0
+    library.rd_kafka_destroy(producer)
