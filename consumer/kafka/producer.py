@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import MustAbortError, RefusedError, UnansweredError
+from consumer.errors import DeliveryError, MustAbortError, RefusedError, UnansweredError
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify
+from consumer.kafka.errors import calling, classify, explain
 from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
@@ -51,7 +51,7 @@ class KafkaProducer:
             except BufferError:
                 self._make_room()
             except KafkaException as exception:
-                raise classify(exception.args[0], f"produce to {records[done].topic}") from exception
+                raise self._not_taken(exception.args[0], records[done].topic) from exception
         calling("produce", lambda: self._producer.poll(0))
 
     def flush(self) -> None:
@@ -92,6 +92,14 @@ class KafkaProducer:
             self._raise_failed()  # a record that failed is the reason, and says more than its transaction does
             raise
         self._raise_failed()
+
+    def _not_taken(self, error: KafkaError, topic: str) -> DeliveryError:
+        if error.code() != KafkaError._STATE:
+            return classify(error, f"produce to {topic}")
+        # an earlier record of this transaction has failed; its report says why
+        calling("produce", lambda: self._producer.poll(0))
+        self._raise_failed()
+        return MustAbortError(explain(error, f"produce to {topic}"))
 
     def _make_room(self) -> None:
         """The queue is full: waits until some of it is delivered."""

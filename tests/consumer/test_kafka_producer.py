@@ -1,3 +1,6 @@
+import time
+from collections.abc import Callable
+
 import pytest
 from confluent_kafka import Message
 
@@ -83,6 +86,26 @@ def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_rem
         producer.commit()
     producer.abort()
     assert read(kafka, topic) == []
+
+
+def test_after_one_record_has_failed_the_transaction_takes_no_more_and_says_why(kafka: str, topics: Topics) -> None:
+    topic = topics("results", config={"max.message.bytes": "1000"})
+    producer = transactional(kafka, topic)
+    producer.begin()
+    with pytest.raises(RefusedError, match=f"could not (write|produce) to {topic}: .*too large"):
+        until_it_fails(lambda: producer.produce([record(topic, b"x" * 5000)]))
+    producer.abort()
+    producer.begin()
+    producer.produce([record(topic, b"small")])
+    producer.commit()
+    assert values(read(kafka, topic)) == [b"small"]
+
+
+def until_it_fails(call: Callable[[], None]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        call()
+        time.sleep(0.01)
 
 
 def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics: Topics) -> None:
