@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test check train kafka lock clean
+.PHONY: help setup demo test faults faults-long check train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -29,6 +29,12 @@ demo: $(READY) ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.
 
 test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest $(PYTEST)
+
+faults: $(READY) ## the fault suite on real brokers, small counts (about a quarter of an hour)
+	$(BIN)/python -m pytest -m faults $(PYTEST)
+
+faults-long: $(READY) ## the fault suite with its full counts (hours)
+	$(BIN)/python -m pytest -m faults --long $(PYTEST)
 
 check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check .

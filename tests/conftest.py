@@ -18,6 +18,11 @@ SOURCE = pytest.StashKey["Source"]()
 SAID = pytest.StashKey[list[str]]()  # the lines at the end of the run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long`: the fault suite with its full counts."""
+    parser.addoption("--long", action="store_true", help="the fault suite with its full counts (hours)")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Nothing is said yet."""
     config.stash[SAID] = []

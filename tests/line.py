@@ -1,0 +1,130 @@
+"""One run of the whole line, as a user runs it: its names, what it is fed, its processes, what came of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.checker import Outputs, Report, Seen, judge
+from tests.consumer.wire import Event, read, write
+from tests.topics import Topics
+from training.broken import Broken, broken
+from training.dataset import keyed_events
+
+SECONDS = 120.0  # for anything that should take a few
+
+
+@dataclass(frozen=True)
+class Line:
+    """The names that one run of the line uses."""
+
+    bootstrap: str
+    group: str
+    sessions: str
+    results: str
+    alerts: str
+    dead_letters: str
+    partitions: int = 4
+
+    @classmethod
+    def on(cls, bootstrap: str, topics: Topics, partitions: int = 4) -> "Line":
+        """A line of its own topics and group."""
+        sessions = topics("sessions", partitions=partitions)
+        outputs = topics("results"), topics("alerts"), topics("dead-letters")
+        return cls(bootstrap, f"scorer-of-{sessions}", sessions, *outputs, partitions)
+
+    def options(self) -> list[str]:
+        """As the command line says it."""
+        named = {
+            "bootstrap-servers": self.bootstrap,
+            "group-id": self.group,
+            "input-topic": self.sessions,
+            "results-topic": self.results,
+            "alerts-topic": self.alerts,
+            "dead-letters-topic": self.dead_letters,
+            "metrics-port": "0",
+        }
+        return [text for name, value in named.items() for text in (f"--{name}", value)]
+
+    def feed(self, count: int, *, bad_one_in: int = 100, seed: int = 7) -> dict[bytes, Broken]:
+        """Writes generated events, one in so many of them broken, each kind in turn. Returns the broken by value."""
+        bad = broken(seed=seed)
+        planted: dict[bytes, Broken] = {}
+        events = []
+        for number, (key, value) in enumerate(islice(keyed_events(seed=seed), count)):
+            if number % bad_one_in == bad_one_in // 2:
+                one = next(bad)
+                planted[one.value] = one
+                events.append(Event(one.value, key))
+            else:
+                events.append(Event(value, key))
+        write(self.bootstrap, self.sessions, events)
+        return planted
+
+    def check(self, planted: Mapping[bytes, Broken]) -> Report:
+        """What a read-committed reader finds on all four topics, judged."""
+        topics = (self.sessions, self.results, self.alerts, self.dead_letters)
+        inputs, *outputs = [[Seen.of(message) for message in read(self.bootstrap, topic)] for topic in topics]
+        return judge(inputs, planted, Outputs(*outputs))
+
+    def committed(self) -> int:
+        """Input records committed, over all partitions."""
+        asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
+        try:
+            wanted = [TopicPartition(self.sessions, partition) for partition in range(self.partitions)]
+            return sum(max(0, each.offset) for each in asker.committed(wanted, 30.0))
+        finally:
+            asker.close()
+
+    def wait_for(self, enough: Callable[[int], bool], *processes: "subprocess.Popen[bytes]") -> int:
+        """Waits until enough input records are committed, while at least one of `processes` lives."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            count = self.committed()
+            if enough(count):
+                return count
+            assert any(process.poll() is None for process in processes), "session-scorer ended"
+            assert time.monotonic() < deadline, f"{count} events committed within {SECONDS:g} s"
+            time.sleep(0.05)
+
+    @contextmanager
+    def running(
+        self, log: Path, *options: str, command: tuple[str, ...] = (), env: Mapping[str, str] | None = None
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """`session-scorer run` in a process of its own; what it says on stderr is appended to `log`.
+
+        `command` may stand in for the entry point: a program that takes the same arguments.
+        """
+        start = command or (sys.executable, "-c", "from consumer.cli import main; main()")
+        with (
+            log.open("ab") as stderr,
+            subprocess.Popen(
+                [*start, "run", *self.options(), *options], stderr=stderr, env=environment(env)
+            ) as process,
+        ):
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment, without settings of ours in it."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("SESSION_SCORER_", "KAFKA_"))}
+    return own | dict(more or {})
+
+
+def stop(process: "subprocess.Popen[bytes]") -> int:
+    """SIGTERM, and the exit status."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(SECONDS)
