@@ -12,7 +12,17 @@ from scoring import InvalidEvent
 
 ATTEMPTS: Final = "dead_letter.attempts"
 CONVERTER_CODES: Final = frozenset({"not_json", "not_an_object", "too_deep"})
-CODES: Final = ("not_json", "not_an_object", "too_deep", "wrong_type", "out_of_range", "bad_date", "too_large")
+UNREADABLE: Final = "unreadable_batch"
+CODES: Final = (
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "wrong_type",
+    "out_of_range",
+    "bad_date",
+    "too_large",
+    UNREADABLE,  # of a batch that `dead-letters skip` went past: no record of it was ever seen
+)
 """The codes that a dead letter can have."""
 
 

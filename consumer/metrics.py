@@ -15,12 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from consumer.dead_letters import CODES
 from consumer.records import Tally
+from scoring import LEVELS
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
-LEVELS: Final = ("Low", "Medium", "High")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")
-CODES: Final = ("not_json", "not_an_object", "too_deep", "wrong_type", "out_of_range", "bad_date", "too_large")
 
 COUNTERS: Final = {
     "session_scorer_events": "Events read and committed, by what became of them.",

@@ -16,6 +16,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.membership import is_member
 from consumer.kafka.positions import Gap
+from consumer.kafka.unreadable import remedy, unreadable
 from consumer.patience import Patience
 from consumer.records import Batch, Headers
 
@@ -50,6 +51,7 @@ class Source:
         self._group_id = subscription.group_id
         self._limits = limits
         self._last_answer = -math.inf
+        self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
         callbacks = {"error_cb": Complaints(), "stats_cb": self._on_statistics}
         self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
         self._assignment = Assignment(
@@ -62,6 +64,8 @@ class Source:
 
     def poll(self, wait: float) -> Batch | None:
         """The next batch, or None when no event came within `wait` seconds."""
+        for why in self._stuck.values():  # what stood before it has been handed out
+            raise why
         self._assignment.settle()
         gathering = Gathering(self._limits, time.monotonic)
         messages = self._consume(1, wait)
@@ -76,6 +80,7 @@ class Source:
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""
+        self._stuck.clear()  # what stood before it comes first again
         self._assignment.rewind()
 
     def group(self) -> bytes:
@@ -119,22 +124,27 @@ class Source:
             messages = self._consumer.consume(count, seconds)
         except KafkaException as exception:
             raise WorkerError(explain(exception.args[0], f"read {self._topic}")) from exception
-        if any(message.error() is not None for message in messages):
-            for message in messages:
-                self._judge(message)
-            messages = [message for message in messages if message.error() is None]
+        if self._stuck or any(message.error() is not None for message in messages):
+            messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
             raise self._assignment.failure
         return messages
 
-    def _judge(self, message: Message) -> None:
-        """What an error in the place of a record means: nothing, a position lost, or the end."""
+    def _is_next(self, message: Message) -> bool:
+        """Whether this is a record, and none is missing between it and the one before."""
         error = message.error()
-        if error is None:
-            return
+        if error is not None:
+            self._judge(message, error)
+        return error is None and message.partition() not in self._stuck
+
+    def _judge(self, message: Message, error: KafkaError) -> None:
+        """What an error in the place of a record means: nothing, a position lost, or the end."""
         where = f"read {message.topic() or self._topic}, partition {message.partition()}, offset {message.offset()}"
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._assignment.overtaken(cast("int", message.partition()))
+        elif unreadable(error):
+            # no record after it may be handed out; those before it, perhaps of this very poll, still are
+            self._stuck.setdefault(cast("int", message.partition()), WorkerError(remedy(message, self._group_id)))
         elif error.code() in _PASSING or isinstance(
             classify(error, where), RetriableError | MustAbortError | UnansweredError
         ):
