@@ -43,7 +43,7 @@ def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: st
         if not allow_unverified:
             raise ArtifactError(
                 f"{directory}: no {manifests.NAME}, so nothing proves these five files: adopt the set with "
-                f"`{ADOPT} {directory}`, or allow it unverified"
+                f"`{ADOPT} {directory}`, or take it as it is with --allow-unverified (allow_unverified=True)"
             )
         return Artifacts(f"unverified-{sha256[:8]}", sha256, Thresholds(), _model(directory, files), None)
     try:

@@ -1,6 +1,7 @@
 """What is wrong with an event that the decoder refused: read again, slowly, field by field in the table's order."""
 
 import json
+import re
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
@@ -13,6 +14,7 @@ from scoring.localtime import is_local_time
 
 _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _TOO_LONG: Final = 10**MOST_DIGITS
+_POSITION: Final = re.compile(r"\(byte ([0-9]+)\)")  # all that msgspec's message tells of the value
 _KINDS: Final = ((bool, "true or false"), (str, "a string"), (Real | Decimal, "a number"), (list, "an array"))
 
 
@@ -37,8 +39,11 @@ def explain(value: bytes) -> InvalidEvent:
         return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
     except RecursionError:
         return InvalidEvent("too_deep", None, "nested too deep to parse safely")
-    except (msgspec.DecodeError, ValueError):
-        return InvalidEvent("not_json", None, "not JSON")
+    except (msgspec.DecodeError, ValueError) as error:
+        at = _POSITION.search(str(error))
+        return InvalidEvent(
+            "not_json", None, f"not JSON, broken at byte {at[1]}" if at else "not JSON, it is not whole"
+        )
     if not isinstance(found, _Object):
         return InvalidEvent("not_an_object", None, f"expected an object, got {kind_of(found)}")
     for field in (*MODEL_FIELDS, *IDENTITIES):
