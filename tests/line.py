@@ -13,6 +13,9 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
+from consumer.errors import RetriableError, UnansweredError
+from consumer.kafka.errors import calling
+from consumer.patience import Patience
 from tests.checker import Outputs, Report, Seen, judge
 from tests.consumer.wire import Event, read, write
 from tests.topics import Topics
@@ -80,7 +83,13 @@ class Line:
         asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
         try:
             wanted = [TopicPartition(self.sessions, partition) for partition in range(self.partitions)]
-            return sum(max(0, each.offset) for each in asker.committed(wanted, 30.0))
+
+            def ask() -> list[TopicPartition]:
+                return calling("read the committed offsets", lambda: asker.committed(wanted, 30.0))
+
+            # on a new broker, or one that comes back, the coordinator first says that it is none
+            answers = Patience(seconds=SECONDS).insist(ask, (RetriableError, UnansweredError))
+            return sum(max(0, each.offset) for each in answers)
         finally:
             asker.close()
 
