@@ -146,7 +146,7 @@ def _finish(rng: Rng, world: World, cast: _Cast, number: int, day: _Day) -> Sess
     midnight = np.datetime64(world.start, "s") + np.timedelta64(number * 86_400, "s")
     date = midnight + (instant + zone).astype("timedelta64[s]")
     gaps = draw_gaps(rng, day.habits)
-    date[gaps[DATE]] = np.datetime64("NaT")
+    date[gaps[DATE]] = np.datetime64("NaT", "s")
     for name, texts in day.categories.items():
         texts[gaps[name]] = None
     first = number * world.sessions_per_day + 1
