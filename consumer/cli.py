@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from consumer.cli_letters import app as dead_letters
+
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _OURS: Final = frozenset({"consumer", "scoring", "training"})
@@ -17,6 +19,7 @@ _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 model = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify an artifact set, or show what it is.")
 app.add_typer(model, name="model")
+app.add_typer(dead_letters, name="dead-letters")
 
 Artifacts = Annotated[
     Path | None,

@@ -50,6 +50,24 @@ class Admin:
                     raise WorkerError(explain(error, f"create topic {topic}")) from exception
         return [topic.topic for topic in new]
 
+    def readers(self, group_id: str, topic: str, partition: int) -> list[str]:
+        """The hosts of the group's members that this partition is assigned to."""
+        doing = f"describe group {group_id}"
+        (answer,) = self._client.describe_consumer_groups([group_id], request_timeout=self._seconds).values()
+        try:
+            members = answer.result(self._seconds * 2).members
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return []
+            raise WorkerError(explain(error, doing)) from exception
+        return [
+            member.host
+            for member in members
+            for place in (member.assignment.topic_partitions if member.assignment else ())
+            if (place.topic, place.partition) == (topic, partition)
+        ]
+
     def _topics(self) -> set[str]:
         try:
             return set(self._client.list_topics(timeout=self._seconds).topics)

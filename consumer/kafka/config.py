@@ -115,6 +115,15 @@ class Connection:
             "statistics.interval.ms": 2000,
         }
 
+    def reader(self, group_id: str) -> Properties:
+        """For reading a topic from one offset to its end, as no member of any group."""
+        return {
+            **self.consumer(group_id),
+            "auto.offset.reset": "earliest",  # what retention takes meanwhile is passed over
+            "enable.partition.eof": True,
+            "statistics.interval.ms": 0,
+        }
+
     def producer(self, transactional_id: str | None = None) -> Properties:
         """For writing what became of the input; with an id, in transactions."""
         chosen: Properties = {

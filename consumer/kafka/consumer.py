@@ -6,7 +6,7 @@ import time
 from typing import cast
 
 import msgspec
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.batching import Gathering, Limits
 from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
@@ -15,10 +15,11 @@ from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.membership import is_member
+from consumer.kafka.messages import headers_of, milliseconds
 from consumer.kafka.positions import Gap
 from consumer.kafka.unreadable import remedy, unreadable
 from consumer.patience import Patience
-from consumer.records import Batch, Headers
+from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
 
@@ -159,10 +160,10 @@ class Source:
             topic=self._topic,
             partitions=cast("list[int]", [message.partition() for message in messages]),
             offsets=cast("list[int]", [message.offset() for message in messages]),
-            timestamps=[_milliseconds(*message.timestamp()) for message in messages],
+            timestamps=[milliseconds(message) for message in messages],
             keys=[message.key() for message in messages],
             values=[message.value() for message in messages],
-            headers=_headers(messages),
+            headers=headers_of(messages),
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
@@ -185,26 +186,3 @@ class _Broker(msgspec.Struct):
 
 class _Statistics(msgspec.Struct):
     brokers: dict[str, _Broker] = {}
-
-
-def _headers(messages: list[Message]) -> list[Headers]:
-    """Each message's headers. Those with a name that is not UTF-8 are left out, all of that message's: the client can
-    neither give nor write them, and an event without headers is worth more than a worker that stops at it for ever.
-    """
-    # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
-    # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
-    found: list[object] = []
-    answers = map(Message.headers, messages)
-    while len(found) < len(messages):
-        try:
-            found.extend(answers)
-        except (SystemError, UnicodeDecodeError):
-            message = messages[len(found)]
-            place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
-            _log.warning("headers left out: a name is not UTF-8", extra=place)
-            found.append(None)
-    return [cast("Headers", headers or []) for headers in found]
-
-
-def _milliseconds(kind: int, timestamp: int) -> int:
-    return -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp

@@ -3,7 +3,7 @@ what to do about each kind of error is delivery's business."""
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -60,9 +60,13 @@ class KafkaProducer:
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
 
-    def send_offsets(self, topic: str, next_offsets: dict[int, int], group: bytes) -> None:
-        """Makes the input's offsets part of the transaction, on behalf of the member `group`."""
-        offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
+    def send_offsets(
+        self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
+    ) -> None:
+        """Makes the input's offsets part of the transaction, on behalf of the member `group`; `notes` are texts for
+        Kafka to keep beside them, by partition."""
+        notes = notes or {}
+        offsets = [TopicPartition(topic, number, offset, notes.get(number)) for number, offset in next_offsets.items()]
         self._transacting(
             "send offsets to the transaction",
             lambda: self._producer.send_offsets_to_transaction(offsets, group, self._seconds),

@@ -1,8 +1,19 @@
 """A batch that is on the broker and cannot be read: the same error at the same offset, however often it is tried."""
 
-from typing import Final
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
 
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from consumer.errors import DeliveryError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import calling, classify, explain
+from consumer.patience import Patience
+
+T = TypeVar("T")
 
 REASONS: Final = {
     KafkaError._BAD_MSG: "its checksum is wrong",
@@ -24,3 +35,67 @@ def remedy(message: Message, group_id: str) -> str:
         f"workers of group {group_id}, then, with the settings of this run: "
         f"session-scorer dead-letters skip --partition {partition} --offset {offset}"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands at an offset or is the first after it. `why` says why it cannot be read, None when it can; the
+    offset of what cannot be read is that of its batch, which may begin before."""
+
+    offset: int
+    why: str | None = None
+
+
+class Probe:
+    """Looks at single places of one partition, as no member of its group. Raises WorkerError, in one line."""
+
+    def __init__(
+        self, connection: Connection, group_id: str, topic: str, partition: int, *, seconds: float = 30.0
+    ) -> None:
+        self._place = TopicPartition(topic, partition)
+        self._group_id = group_id
+        self._seconds = seconds
+        config = {**connection.reader(group_id), "fetch.error.backoff.ms": 50, "error_cb": Complaints()}
+        self._consumer = open_client(Consumer, config)
+
+    def position(self) -> int:
+        """Where the group goes on reading."""
+        doing = f"read the committed offset of group {self._group_id}"
+        (answer,) = self._ask(doing, lambda: self._consumer.committed([self._place], self._seconds))
+        if answer.error is not None:
+            raise WorkerError(explain(answer.error, doing))
+        return answer.offset if answer.offset >= 0 else self.span()[0]
+
+    def span(self) -> tuple[int, int]:
+        """The oldest offset, and the end."""
+        return self._ask("ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, self._seconds))
+
+    def at(self, offset: int) -> Found:
+        """What a reader meets first from there on."""
+        self._consumer.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
+        deadline = time.monotonic() + self._seconds
+        while time.monotonic() < deadline:
+            for message in self._consumer.consume(1, 0.5):
+                there, error = cast("int", message.offset()), message.error()
+                if error is None or error.code() == KafkaError._PARTITION_EOF:
+                    return Found(there)
+                if unreadable(error):
+                    return Found(there, f"{REASONS[error.code()]} ({error.name()})")
+                where = f"read {self._place.topic}, partition {self._place.partition}, offset {there}"
+                if not isinstance(classify(error, where), RetriableError | UnansweredError):
+                    raise WorkerError(explain(error, where))
+        raise WorkerError(f"nothing came of partition {self._place.partition} within {self._seconds:g} s")
+
+    def group(self) -> bytes:
+        """On whose behalf the offset is committed."""
+        return cast("bytes", self._consumer.consumer_group_metadata())
+
+    def close(self) -> None:
+        """Ends the conversation."""
+        self._consumer.close()
+
+    def _ask(self, doing: str, call: Callable[[], T]) -> T:
+        try:
+            return Patience(self._seconds).insist(lambda: calling(doing, call))
+        except DeliveryError as error:
+            raise WorkerError(str(error)) from error

@@ -1,0 +1,187 @@
+"""`session-scorer dead-letters`: its commands, and what each is put together from.
+
+Imports stand inside the commands, as in cli.py.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from consumer.letters import Filter
+
+_OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, redrive or make dead letters.")
+
+Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only those with this code.")]
+Field = Annotated[str | None, typer.Option("--field", metavar="NAME", help="Only those wrong in this field.")]
+Since = Annotated[
+    str | None, typer.Option(metavar="TIME", help="Only those dated from then on: 2026-11-23T10:15 (UTC), or 1h: ago.")
+]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those dated before then.")]
+
+
+@app.command("list", context_settings=_OF_SETTINGS, add_help_option=False)
+def list_(context: typer.Context) -> None:
+    """List dead letters: when, what is wrong, where from. Never their contents."""
+
+    def command(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
+        given: dict[str, Any],
+        code: Code = None,
+        field: Field = None,
+        since: Since = None,
+        until: Until = None,
+        limit: Annotated[int, typer.Option(min=0, metavar="N", help="Show at most so many (0: all).")] = 0,
+        as_json: Annotated[bool, typer.Option("--json", help="JSON Lines; the counts go to stderr.")] = False,
+    ) -> None:
+        """List dead letters: when, what is wrong, where from. Never their contents.
+
+        Reads the dead-letter topic from its beginning to its end of now, partition by partition, and changes nothing.
+        """
+        from contextlib import closing
+
+        from consumer.letters_shown import show
+
+        chosen, connection = _settings(given)
+        wanted = _filter(code, field, since, until)
+        with closing(_letterbox(chosen, connection, chosen.dead_letters_topic)) as box:
+            typer.echo(show(box.letters(), wanted, limit, typer.echo, as_json=as_json), err=as_json)
+
+    _call(command, context)
+
+
+@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+def redrive(context: typer.Context) -> None:
+    """Write dead letters back to the input topic, each once. Without --yes only says what it would do."""
+
+    def command(  # noqa: PLR0913, PLR0917 - the same
+        given: dict[str, Any],
+        code: Code = None,
+        field: Field = None,
+        since: Since = None,
+        until: Until = None,
+        limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many (0: all).")] = 1000,
+        rate: Annotated[float, typer.Option(min=0.01, max=1e6, metavar="N", help="Letters a second.")] = 100,
+        max_attempts: Annotated[
+            int, typer.Option(min=1, metavar="N", help="Leave those that were tried so often already.")
+        ] = 3,
+        yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+    ) -> None:
+        """Write dead letters back to the input topic, each once. Without --yes only says what it would do.
+
+        Key, value and headers are those of the event as it came; header dead_letter.attempts counts. What is done is
+        kept in the consumer group GROUP-redrive, in the same transactions: stop it and start it again as you like.
+        """
+        from contextlib import closing
+        from threading import Event
+
+        from consumer.kafka.producer import KafkaProducer
+        from consumer.letters_shown import done, foreseen
+        from consumer.redrive import Plan, survey
+        from consumer.redrive import redrive as write_back
+        from consumer.signals import stopped_by_signals
+
+        chosen, connection = _settings(given)
+        wanted = _filter(code, field, since, until)
+        plan = Plan(wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
+        stop = Event()
+        needed = (chosen.input_topic, chosen.dead_letters_topic)
+        with stopped_by_signals(stop), closing(_letterbox(chosen, connection, *needed)) as box:
+            if yes:
+                producer = KafkaProducer(connection, f"{chosen.group_id}-redrive")
+                lines = done(write_back(box, producer, plan, stop), plan)
+            else:
+                lines = foreseen(survey(box, plan, stop), plan)
+        for line in lines:
+            typer.echo(line)
+
+    _call(command, context)
+
+
+@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+def skip(context: typer.Context) -> None:
+    """Go past a batch that cannot be read, leaving a dead letter in its place."""
+
+    def command(
+        given: dict[str, Any],
+        partition: Annotated[int, typer.Option(min=0, metavar="P", help="Of the input topic.")],
+        offset: Annotated[int, typer.Option(min=0, metavar="O", help="Where the batch begins, as the worker said.")],
+    ) -> None:
+        """Go past a batch that cannot be read, leaving a dead letter in its place.
+
+        For a batch whose checksum is wrong or that cannot be decompressed, at which the worker stops for ever. No
+        worker may be running on the partition. The dead letter (code unreadable_batch) and the group's new offset are
+        one transaction.
+        """
+        import time
+        from contextlib import closing
+
+        from consumer.kafka.producer import KafkaProducer
+        from consumer.kafka.unreadable import Probe
+        from consumer.skip import Place, require_idle
+        from consumer.skip import skip as go_past
+
+        chosen, connection = _settings(given)
+        place = Place(chosen.group_id, chosen.input_topic, partition, offset)
+        require_idle(place, _admin(connection, place.topic, chosen.dead_letters_topic))
+        with closing(Probe(connection, place.group_id, place.topic, partition)) as probe:
+            producer = KafkaProducer(connection, f"{place.group_id}-skip")
+            start, end = go_past(probe, producer, place, chosen.dead_letters_topic, lambda: time.time_ns() // 1_000_000)
+        typer.echo(
+            f"skipped {end - start:,} offsets, {start} to {end - 1}, of {place.topic}, partition {partition}; the dead "
+            f"letter is in {chosen.dead_letters_topic}; group {place.group_id} goes on at offset {end}"
+        )
+
+    _call(command, context)
+
+
+def _call(command: Callable[..., None], context: typer.Context) -> None:
+    from consumer.options import call_with_settings
+
+    call_with_settings(command, context)
+
+
+def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
+    from consumer import logs, settings
+    from consumer.kafka.config import Connection
+
+    chosen = settings.load(given)
+    logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
+    return chosen, Connection(chosen.bootstrap_servers, chosen.kafka)
+
+
+def _admin(connection: Any, *topics: str) -> Any:
+    from consumer.kafka.admin import Admin
+
+    admin = Admin(connection)
+    admin.require_topics(topics)
+    return admin
+
+
+def _letterbox(chosen: Any, connection: Any, *topics: str) -> Any:
+    from consumer.kafka.letterbox import Letterbox
+
+    _admin(connection, *topics)
+    return Letterbox(connection, f"{chosen.group_id}-redrive", chosen.dead_letters_topic)
+
+
+def _filter(code: str | None, field: str | None, since: str | None, until: str | None) -> "Filter":
+    import time
+
+    from consumer.dead_letters import CODES
+    from consumer.letters import Filter, parse_time
+
+    if code is not None and code not in CODES:
+        raise typer.BadParameter(f"there is no code {code}; there are {', '.join(CODES)}", param_hint="--code")
+    now = time.time_ns() // 1_000_000
+
+    def parsed(text: str | None, option: str) -> int | None:
+        try:
+            return None if text is None else parse_time(text, now)
+        except ValueError:
+            wanted = "a time as 2026-11-23T10:15:04, or as 30m, 1h, 2d: ago"
+            raise typer.BadParameter(f"expected {wanted}", param_hint=option) from None
+
+    return Filter(code, field, parsed(since, "--since"), parsed(until, "--until"))

@@ -1,0 +1,35 @@
+"""What a message of the Kafka client holds, as our own types."""
+
+import logging
+from typing import cast
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from consumer.records import Headers
+
+_log = logging.getLogger(__name__)
+
+
+def headers_of(messages: list[Message]) -> list[Headers]:
+    """Each message's headers. Those with a name that is not UTF-8 are left out, all of that message's: the client can
+    neither give nor write them, and an event without headers is worth more than a worker that stops at it for ever.
+    """
+    # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
+    # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
+    found: list[object] = []
+    answers = map(Message.headers, messages)
+    while len(found) < len(messages):
+        try:
+            found.extend(answers)
+        except (SystemError, UnicodeDecodeError):
+            message = messages[len(found)]
+            place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+            _log.warning("headers left out: a name is not UTF-8", extra=place)
+            found.append(None)
+    return [cast("Headers", headers or []) for headers in found]
+
+
+def milliseconds(message: Message) -> int:
+    """The record's timestamp in ms since the epoch; -1 when it has none."""
+    kind, timestamp = message.timestamp()
+    return -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp

@@ -1,0 +1,133 @@
+"""Past a batch that cannot be read: a dead letter in its place, and the group's offset after it, in one transaction."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from consumer.dead_letters import UNREADABLE, headers
+from consumer.errors import DeliveryError, WorkerError
+from consumer.patience import Patience
+from consumer.records import Batch, OutRecord
+from scoring import InvalidEvent
+
+
+class Found(Protocol):
+    """What stands at an offset or is the first after it; `why` when it cannot be read."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def why(self) -> str | None: ...
+
+
+class Probe(Protocol):
+    """Looks at single places of one partition."""
+
+    def position(self) -> int: ...
+    def span(self) -> tuple[int, int]: ...
+    def at(self, offset: int) -> Found: ...
+    def group(self) -> bytes: ...
+
+
+class Admin(Protocol):
+    """Who knows the members of a group."""
+
+    def readers(self, group_id: str, topic: str, partition: int) -> list[str]: ...
+
+
+class Producer(Protocol):
+    """One transactional producer; see KafkaProducer."""
+
+    def init(self) -> None: ...
+    def begin(self) -> None: ...
+    def produce(self, records: Sequence[OutRecord]) -> None: ...
+    def send_offsets(
+        self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
+    ) -> None: ...
+    def commit(self) -> None: ...
+    def drop(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the unreadable batch begins, and for which group it is gone past."""
+
+    group_id: str
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}, partition {self.partition}, offset {self.offset}"
+
+
+def require_idle(place: Place, admin: Admin) -> None:
+    """Raises WorkerError while a worker of the group has the partition."""
+    if readers := admin.readers(place.group_id, place.topic, place.partition):
+        raise WorkerError(
+            f"a worker of group {place.group_id} on {readers[0]} has partition {place.partition} of {place.topic}: "
+            "stop the group's workers first (one that was killed is a member until its session times out)"
+        )
+
+
+def skip(
+    probe: Probe, producer: Producer, place: Place, dead_letters_topic: str, now: Callable[[], int]
+) -> tuple[int, int]:
+    """Goes past the batch; returns the first offset gone past and the one after the last. `now` is in ms.
+
+    Raises WorkerError, one line, and then nothing was changed, unless the message says that this is not known.
+    """
+    start, why = _check(probe, place)
+    end = end_of(probe, place.offset)
+    letter = dead_letter(place, dead_letters_topic, end, why, now())
+    insist = Patience().insist
+    try:
+        insist(producer.init)
+        insist(producer.begin)
+        producer.produce([letter])
+        insist(lambda: producer.send_offsets(place.topic, {place.partition: end}, probe.group()))
+        insist(producer.commit)
+    except DeliveryError as error:
+        raise WorkerError(f"{place}: {error}; run it again: it goes past the batch once") from error
+    finally:
+        producer.drop()
+    return start, end
+
+
+def _check(probe: Probe, place: Place) -> tuple[int, str]:
+    """Where the group stands in the batch, and why that cannot be read. Refuses what is not the group's next batch."""
+    position = probe.position()
+    found = probe.at(position)
+    stands = f"group {place.group_id} goes on at offset {position} of partition {place.partition} of {place.topic}"
+    if found.why is None:
+        raise WorkerError(f"{stands}, and what is there can be read: nothing to skip")
+    if found.offset != place.offset:
+        raise WorkerError(f"{stands}, where the batch that cannot be read begins at {found.offset}: --offset says else")
+    return max(position, place.offset), found.why
+
+
+def end_of(probe: Probe, offset: int) -> int:
+    """The first offset after the unreadable batch that begins at `offset`.
+
+    A reader that begins anywhere inside a batch is given all of it, so the end is found by halving: at most 2 looks for
+    each power of two in the batch's length.
+    """
+
+    def inside(there: int) -> bool:
+        found = probe.at(there)
+        return found.why is not None and found.offset <= offset
+
+    last, step, high = offset, 1, probe.span()[1]
+    while (beyond := min(last + step, high)) < high and inside(beyond):
+        last, step = beyond, step * 2
+    while beyond - last > 1:
+        middle = (last + beyond) // 2
+        last, beyond = (middle, beyond) if inside(middle) else (last, middle)
+    return beyond
+
+
+def dead_letter(place: Place, topic: str, end: int, why: str, now: int) -> OutRecord:
+    """What stands for the batch. `now` is in ms."""
+    batch = Batch(place.topic, [place.partition], [place.offset], [now], [None], [None], [[]])
+    message = f"the batch of offsets {place.offset} to {end - 1} cannot be read: {why}"
+    return OutRecord(topic, None, None, headers(batch, 0, InvalidEvent(UNREADABLE, None, message), place.group_id), now)

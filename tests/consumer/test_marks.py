@@ -1,0 +1,45 @@
+"""What is done of a partition, in one offset and a short text."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.errors import WorkerError
+from consumer.marks import MOST_BYTES, decode, encode, merged, undone
+
+SPANS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 300)).map(lambda each: (each[0], sum(each))))
+
+
+@given(SPANS)
+def test_what_is_noted_is_read_again(spans: list[tuple[int, int]]) -> None:
+    ranges = merged(spans)
+    assert merged(decode(*encode(ranges))) == ranges
+
+
+@given(SPANS, st.integers(0, 10**6))
+def test_an_offset_is_undone_when_it_lies_in_no_range(spans: list[tuple[int, int]], offset: int) -> None:
+    assert undone(merged(spans), offset) is not any(start <= offset < end for start, end in spans)
+
+
+def test_all_done_from_the_beginning_needs_no_text() -> None:
+    assert encode(merged([(0, 5), (5, 9)])) == (9, "")
+    assert encode(merged([(3, 5)]))[0] == 0
+
+
+def test_every_second_of_many_letters_fits() -> None:
+    assert len(encode([(i, i + 1) for i in range(0, 1_000_000, 2)])[1]) <= MOST_BYTES
+
+
+def test_what_does_not_fit_is_refused_with_the_way_on() -> None:
+    pick = random.Random(1)
+    ranges = merged((i, i + 1) for i in range(200_000) if pick.random() < 0.5)
+    with pytest.raises(WorkerError, match="redrive the older ones first"):
+        encode(ranges)
+
+
+@pytest.mark.parametrize("text", ["a note of somebody else's", "{}", "1:", "é"])
+def test_a_note_of_another_making_is_refused(text: str) -> None:
+    with pytest.raises(WorkerError, match="delete its group"):
+        decode(5, text)
