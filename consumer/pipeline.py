@@ -1,10 +1,10 @@
 """What a batch becomes: decode, score, encode. Pure, but for the time of day, which comes in."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import UNSET, Raw
@@ -85,21 +85,11 @@ class Pipeline:
         return Output(records, _tally(judged, len(batch) - len(live), stages))
 
     def _results(self, judged: _Judged) -> list[OutRecord]:
-        batch, decoded, scored, now = judged.batch, judged.decoded, judged.scored, judged.now
+        batch, scored, now = judged.batch, judged.scored, judged.now
         records: list[OutRecord] = []
         version, scored_at = self._scorer.artifacts.version, utc(now) or ""
-        columns = zip(
-            decoded.positions,
-            decoded.columns.session_ids,
-            decoded.columns.user_ids,
-            scored.labels.tolist(),
-            scored.scores.tolist(),
-            scored.levels.tolist(),
-            scored.explanations,
-            scored.imputed,
-            strict=True,
-        )
-        for row, (i, session_id, user_id, label, score, level, why, imputed) in enumerate(columns):
+        rows = _rows(judged.decoded, scored)
+        for row, (i, session_id, user_id, label, score, level, why, imputed) in enumerate(rows):
             key, partition, offset = batch.keys[i], batch.partitions[i], batch.offsets[i]
             result = Result(
                 SCHEMA_VERSION,
@@ -146,6 +136,21 @@ class Pipeline:
         """How many bytes a value may have beside this key and these headers."""
         beside = sum(len(name) + len(value or b"") for name, value in headers)
         return self._max_record_bytes - RECORD_OVERHEAD - len(key or b"") - beside
+
+
+def _rows(decoded: Decoded, scored: Scored) -> Iterator[tuple[Any, ...]]:
+    """For each valid event its place in the batch and what goes into its result."""
+    return zip(
+        decoded.positions,
+        decoded.columns.session_ids,
+        decoded.columns.user_ids,
+        scored.labels.tolist(),
+        scored.scores.tolist(),
+        scored.levels.tolist(),
+        scored.explanations,
+        scored.imputed,
+        strict=True,
+    )
 
 
 def _fitted(
