@@ -141,6 +141,8 @@ class ExactlyOnce:
     def _abort(self, name: str) -> None:
         try:
             self._patience.insist(self._producers[name].abort)
+        except FatalError as error:  # the error before it may have hidden that the id is another's now
+            self._replace_once(name, error)
         except DeliveryError as error:
             _log.warning("the abort failed too", extra={"transactional_id": name, "reason": str(error)})
             self._replace(name)  # taking the id again ends whatever is open under it
@@ -162,7 +164,7 @@ class ExactlyOnce:
             # Until the id is taken nothing is at stake, so a time-out here only means: ask again.
             self._patience.insist(producer.init, (RetriableError, UnansweredError))
         except DeliveryError as error:
-            raise WorkerError(f"transactional id {name}: {error}") from error
+            raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
 
 
 class AtLeastOnce:
@@ -214,7 +216,7 @@ class AtLeastOnce:
         return UndeliveredError(str(error))
 
 
-def _whose(error: FatalError) -> str:
+def _whose(error: DeliveryError) -> str:
     if not isinstance(error, FencedError):
         return ""
     return "; another process uses this id: stop it, or give each worker its own --slot"

@@ -110,3 +110,14 @@ def calling(doing: str, call: Callable[[], T]) -> T:
         return call()
     except KafkaException as exception:
         raise classify(exception.args[0], doing) from exception
+    except SystemError as exception:
+        if (error := overlaid(exception)) is None:
+            raise
+        raise classify(error, doing) from exception
+
+
+def overlaid(exception: SystemError) -> KafkaError | None:
+    """The error of Kafka beneath, if there is one. A fatal one is raised by the client in mid-call, and whichever
+    callback it comes to next in that call fails over it ("returned a result with an exception set")."""
+    cause = exception.__cause__
+    return cause.args[0] if isinstance(cause, KafkaException) else None

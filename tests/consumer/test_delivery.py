@@ -6,6 +6,7 @@ from consumer.delivery import AtLeastOnce, ExactlyOnce
 from consumer.errors import (
     DeliveryError,
     FatalError,
+    FencedError,
     MustAbortError,
     RefusedError,
     RetriableError,
@@ -116,6 +117,17 @@ class TestExactlyOnce:
             delivery.deliver(records(b"a"), "sessions", {0: 1})
         assert log.calls[-3:] == [(IDS[0], "abort"), (IDS[0], "drop"), (IDS[0], "init")]
         assert (log.visible, log.open) == ([], {})
+
+    def test_an_abort_that_finds_the_producer_past_use_counts_as_such(self) -> None:
+        taken = Fault(FencedError("fenced by a newer producer"))
+        log = FakeLog({"commit": [Fault(MustAbortError("no"))] * 3, "abort": [taken, None, taken]})
+        delivery = exactly_once(log)
+        for _ in range(2):
+            with pytest.raises(UndeliveredError):
+                delivery.deliver(records(b"a"), "sessions", {0: 1})
+        with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: fenced .*; another process uses this id"):
+            delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert log.visible == []
 
     def test_a_producer_past_use_is_replaced_once_and_the_second_time_stops_the_worker(self) -> None:
         log = failing("begin", FatalError("out of order"), None, FatalError("out of order"))

@@ -76,3 +76,21 @@ def test_a_call_that_raises_comes_out_as_one_of_our_own_kinds() -> None:
     with pytest.raises(RetriableError, match="could not ask: "):
         calling("ask", call)
     assert calling("ask", lambda: 7) == 7
+
+
+def test_a_fatal_error_that_a_callback_failed_over_is_still_the_error_of_kafka() -> None:
+    beneath = KafkaException(error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "fatal"))
+
+    def call() -> None:
+        raise SystemError("returned a result with an exception set") from beneath
+
+    with pytest.raises(FatalError, match="could not write: "):
+        calling("write", call)
+
+
+def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
+    def call() -> None:
+        raise SystemError("bad argument")
+
+    with pytest.raises(SystemError):
+        calling("write", call)
