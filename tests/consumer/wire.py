@@ -44,14 +44,14 @@ def write(bootstrap: str, topic: str, events: Iterable[Event]) -> None:
     assert not failed
 
 
-def read(bootstrap: str, *topics: str) -> list[Message]:
-    """All that a read-committed reader sees in these topics up to their present ends, each partition in its order."""
+def read(bootstrap: str, *topics: str, isolation: str = "read_committed") -> list[Message]:
+    """All that such a reader sees in these topics up to their present ends, each partition in its order."""
     reader = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": "nobody",
             "enable.auto.commit": False,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
             "log_level": 0,

@@ -1,0 +1,25 @@
+"""Transactions that come to nothing leave nothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.consumer.wire import read
+from tests.faults.doomed import command
+from tests.line import Line, stop
+
+
+def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
+    line: Line, tmp_path: Path, full: Callable[[int, int], int]
+) -> None:
+    events, log = full(20_000, 100_000), tmp_path / "log"
+    planted = line.feed(events)
+    with line.running(log, command=command("abort", "before-commit", 3)) as process:
+        line.wait_for(lambda count: count == events, process)
+        assert stop(process) == 0
+    report = line.check(planted)
+    assert report.faults() == {}
+    assert report.counts["results"] + report.counts["dead_letters"] == events
+    aborted = log.read_text().count("going back to the committed offsets")
+    assert aborted >= events // 1000 // 3, "a batch holds 1000 at most"
+    written = len(read(line.bootstrap, line.results, line.dead_letters, isolation="read_uncommitted"))
+    assert written > events, "the aborted records are there, for a reader that does not ask"
