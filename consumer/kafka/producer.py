@@ -66,7 +66,9 @@ class KafkaProducer:
         """Makes the input's offsets part of the transaction, on behalf of the member `group`; `notes` are texts for
         Kafka to keep beside them, by partition."""
         notes = notes or {}
-        offsets = [TopicPartition(topic, number, offset, notes.get(number, "")) for number, offset in next_offsets.items()]
+        offsets = [
+            TopicPartition(topic, number, offset, notes.get(number, "")) for number, offset in next_offsets.items()
+        ]
         self._transacting(
             "send offsets to the transaction",
             lambda: self._producer.send_offsets_to_transaction(offsets, group, self._seconds),

@@ -55,8 +55,9 @@ class Probe:
         self._place = TopicPartition(topic, partition)
         self._group_id = group_id
         self._seconds = seconds
-        config = {**connection.reader(group_id), "fetch.error.backoff.ms": 50, "error_cb": Complaints()}
-        self._consumer = open_client(Consumer, config)
+        # "error": after a wrong checksum librdkafka 2.16 goes on at an offset that never was, and would start anew
+        self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": Complaints()}
+        self._consumer = open_client(Consumer, self._config)
 
     def position(self) -> int:
         """Where the group goes on reading."""
@@ -72,10 +73,17 @@ class Probe:
 
     def at(self, offset: int) -> Found:
         """What a reader meets first from there on."""
-        self._consumer.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
+        reader = open_client(Consumer, self._config)  # a new one each time: no remains of what it met before
+        try:
+            reader.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
+            return self._first(reader)
+        finally:
+            reader.close()
+
+    def _first(self, reader: Consumer) -> Found:
         deadline = time.monotonic() + self._seconds
         while time.monotonic() < deadline:
-            for message in self._consumer.consume(1, 0.5):
+            for message in reader.consume(1, 0.5):
                 there, error = cast("int", message.offset()), message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
                     return Found(there)
