@@ -1,10 +1,11 @@
 """Past a batch that cannot be read: a dead letter in its place, and the group's offset after it, in one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.dead_letters import UNREADABLE, headers
+from consumer.delivery import Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.patience import Patience
 from consumer.records import Batch, OutRecord
@@ -33,19 +34,6 @@ class Admin(Protocol):
     """Who knows the members of a group."""
 
     def readers(self, group_id: str, topic: str, partition: int) -> list[str]: ...
-
-
-class Producer(Protocol):
-    """One transactional producer; see KafkaProducer."""
-
-    def init(self) -> None: ...
-    def begin(self) -> None: ...
-    def produce(self, records: Sequence[OutRecord]) -> None: ...
-    def send_offsets(
-        self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
-    ) -> None: ...
-    def commit(self) -> None: ...
-    def drop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -334,3 +334,36 @@ class FakeConsumer:
         self.calls.append(name)
         if self.errors.get(name):
             raise KafkaException(self.errors[name].pop(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A record, the end, or a batch that cannot be read: what a Probe finds."""
+
+    offset: int
+    why: str | None = None
+
+
+class FakeProbe:
+    """One partition: batches as (first offset, length, why it cannot be read or None), then the end."""
+
+    def __init__(self, position: int, *batches: tuple[int, int, str | None]) -> None:
+        self._position = position
+        self._batches = batches
+        self.looks = 0
+
+    def position(self) -> int:
+        return self._position
+
+    def span(self) -> tuple[int, int]:
+        return self._batches[0][0], self._batches[-1][0] + self._batches[-1][1]
+
+    def at(self, offset: int) -> Thing:
+        self.looks += 1
+        for first, length, why in self._batches:
+            if offset < first + length:
+                return Thing(max(first, offset)) if why is None else Thing(first, why)
+        return Thing(offset)
+
+    def group(self) -> bytes:
+        return b"nobody"
