@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long check train kafka lock clean
+.PHONY: help setup demo test faults faults-long check bench train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY) ## one event, timed beside a baseline of the same run
+	$(BIN)/python -m benchmarks.one_event
 
 train: $(READY) ## the shipped artifacts anew, from the standard set: SEED=
 	$(BIN)/session-scorer train --seed $(SEED) --out artifacts
