@@ -1,0 +1,147 @@
+"""How much a worker takes: no more than its settings say, and no more after half an hour than after a minute."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from consumer.kafka.config import CONSUMER, PRODUCER
+from consumer.settings import load
+from tests.consumer.wire import Event, write
+from tests.line import Line, stop
+from tests.topics import Topics
+from training.dataset import keyed_events
+
+MIB = 1024 * 1024
+AT_REST = 200.0  # MiB: Python, the model compiled, three clients connected
+WAVES = 16.0  # MiB by which memory may go up and down
+STEADY = 0.8  # share of what the worker can do
+BUSY_TOPIC = {"retention.bytes": str(512 * MIB), "segment.bytes": str(64 * MIB)}  # half an hour of it fills a disk
+LOOKS = 0.1  # seconds between two looks at the process
+
+
+class Sample(NamedTuple):
+    """What the process held at one moment."""
+
+    second: float
+    memory: float  # MiB resident
+    threads: int
+    descriptors: int
+
+
+@pytest.mark.timeout(3600)
+def test_a_backlog_at_the_start_takes_no_more_memory_than_the_settings_allow_however_long_it_is(
+    line: Line, tmp_path: Path, full: Callable[[int, int], int]
+) -> None:
+    events = full(100_000, 2_000_000)
+    few = some_events()
+    for _ in range(events // len(few)):
+        write(line.bootstrap, line.sessions, few)
+    with line.running(tmp_path / "log") as process:
+        started = line.wait_for(lambda count: count > 0, process)
+        with sampling(process) as samples:
+            wait_for(line, events, process, patience=120 + events / 2000)
+        assert stop(process) == 0
+    assert started < events / 2, "the first look came too late"
+    memory = np.array([sample.memory for sample in samples])
+    assert memory.max() < bound()
+    first, second = np.array_split(memory, 2)
+    assert second.max() - first.max() < WAVES
+
+
+@pytest.mark.timeout(3600)
+def test_at_four_fifths_of_its_capacity_a_worker_grows_in_nothing(
+    kafka: str, topics: Topics, tmp_path: Path, full: Callable[[int, int], int]
+) -> None:
+    seconds, few = full(20, 1800), some_events()
+    names = [topics(name, config=BUSY_TOPIC) for name in ("sessions", "results", "alerts", "dead-letters")]
+    line = Line(kafka, f"scorer-of-{names[0]}", *names)
+    with line.running(tmp_path / "log") as process:
+        write(kafka, line.sessions, few)
+        line.wait_for(lambda count: count == len(few), process)  # all is compiled and connected by then
+        rate = STEADY * capacity(line, few, process)
+        with sampling(process) as samples:
+            fed = 6 * len(few) + feed_steadily(line, few, rate, seconds)
+        wait_for(line, fed, process, patience=120)
+        assert stop(process) == 0
+    later = samples[len(samples) // 3 :]
+    minutes = np.array([sample.second for sample in later]) / 60
+    slope = np.polyfit(minutes, [sample.memory for sample in later], 1)[0]
+    assert slope * (minutes[-1] - minutes[0]) < WAVES, f"{slope:.2f} MiB a minute"
+    assert max(sample.threads for sample in later) <= max(sample.threads for sample in samples[: len(samples) // 3])
+    assert later[-1].descriptors <= later[0].descriptors + 2
+
+
+def capacity(line: Line, few: list[Event], process: "subprocess.Popen[bytes]") -> float:
+    """Events a second, of a backlog."""
+    for _ in range(5):
+        write(line.bootstrap, line.sessions, few)
+    began, before = time.monotonic(), line.committed()
+    wait_for(line, 6 * len(few), process, patience=120)
+    return (6 * len(few) - before) / (time.monotonic() - began)
+
+
+def feed_steadily(line: Line, few: list[Event], rate: float, seconds: float) -> int:
+    """Writes so many events a second, in order and again from the first. Returns how many."""
+    began, fed = time.monotonic(), 0
+    while (passed := time.monotonic() - began) < seconds:
+        due = min(int(rate * passed) - fed, len(few))
+        if due > 0:
+            write(line.bootstrap, line.sessions, few[:due])
+            fed += due
+        time.sleep(0.2)
+    return fed
+
+
+def wait_for(line: Line, events: int, process: "subprocess.Popen[bytes]", patience: float) -> None:
+    """Like `line.wait_for`, for as long as it takes."""
+    deadline = time.monotonic() + patience
+    while line.committed() < events:
+        assert process.poll() is None, "session-scorer ended"
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def some_events() -> list[Event]:
+    return [Event(value, key) for key, value in islice(keyed_events(seed=9), 10_000)]
+
+
+def bound() -> float:
+    """MiB, as docs/delivery.md explains it: what is read ahead, once as received and once unpacked; the batch as it
+    came, as columns, as records to write; what is not yet acknowledged."""
+    read_ahead = int(CONSUMER["queued.max.messages.kbytes"]) * 1024 + int(CONSUMER["fetch.max.bytes"])
+    unsent = int(PRODUCER["queue.buffering.max.kbytes"]) * 1024
+    return AT_REST + (2 * read_ahead + 4 * load().batch_bytes + unsent) / MIB
+
+
+@contextmanager
+def sampling(process: "subprocess.Popen[bytes]") -> Iterator[list[Sample]]:
+    """Looks at the process again and again while inside, where it must not end."""
+    samples: list[Sample] = []
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOKS):
+            samples.append(sample(process.pid))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+
+
+def sample(pid: int) -> Sample:
+    status = Path(f"/proc/{pid}/status").read_text()
+    said = dict(line.split(":", 1) for line in status.splitlines())
+    descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return Sample(time.monotonic(), int(said["VmRSS"].split()[0]) / 1024, int(said["Threads"]), descriptors)

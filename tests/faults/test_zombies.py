@@ -1,0 +1,110 @@
+"""A worker that slept while the world went on, and two that believe they are the same one."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.faults.doomed import command
+from tests.line import SECONDS, Line, stop
+
+EVENTS = 5_000
+SMALL_BATCHES = ("--batch-events", "200")
+QUICK = ("-X", "session.timeout.ms=6000")  # the least that brokers allow
+
+
+@pytest.mark.parametrize(
+    ("point", "milliseconds"),
+    [
+        pytest.param("before-send-offsets", 30_000, id="in a transaction that is still open when it wakes"),
+        pytest.param("before-commit", 8_000, id="in a transaction that has ended when it wakes"),
+    ],
+)
+def test_a_zombie_writes_nothing_more_once_another_worker_has_its_partitions_and_says_why_and_recovers(
+    line: Line, tmp_path: Path, point: str, milliseconds: int
+) -> None:
+    planted, zombies, others = line.feed(EVENTS), tmp_path / "zombie", tmp_path / "other"
+    options = (*SMALL_BATCHES, *QUICK, "-X", f"transaction.timeout.ms={milliseconds}")
+    with line.running(zombies, *options, command=command("SIGSTOP", point, 7)) as zombie:
+        wait(lambda: is_stopped(zombie))
+        with line.running(others, *options) as other:
+            line.wait_for(lambda count: count == EVENTS, other)
+            zombie.send_signal(signal.SIGCONT)
+            wait(lambda: "going back to the committed offsets" in zombies.read_text() or zombie.poll() is not None)
+            wait(lambda: zombies.read_text().count("partitions assigned") >= 2)
+            planted |= line.feed(EVENTS, seed=8)
+            line.wait_for(lambda count: count == 2 * EVENTS, zombie, other)
+            assert stop(zombie) == 0
+            assert stop(other) == 0
+    assert "transaction given up" in zombies.read_text()
+    assert line.check(planted).faults() == {}
+
+
+def test_a_worker_that_slept_past_its_transactions_time_out_writes_nothing_of_it_says_why_and_recovers(
+    line: Line, tmp_path: Path
+) -> None:
+    planted, log = line.feed(EVENTS), tmp_path / "log"
+    options = (*SMALL_BATCHES, "-X", "session.timeout.ms=45000", "-X", "transaction.timeout.ms=3000")
+    with line.running(log, *options, command=command("SIGSTOP", "before-commit", 7)) as process:
+        wait(lambda: is_stopped(process))
+        assert is_open(line)
+        wait(lambda: not is_open(line))  # the broker has ended it
+        process.send_signal(signal.SIGCONT)
+        line.wait_for(lambda count: count == EVENTS, process)
+        assert stop(process) == 0
+    assert "transaction given up" in log.read_text()
+    assert line.check(planted).faults() == {}
+
+
+def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_says_which_id_and_what_to_do(
+    line: Line, tmp_path: Path
+) -> None:
+    logs = [tmp_path / "first", tmp_path / "second"]
+    for log in logs:
+        log.with_suffix(".tmp").mkdir()  # two directories of locks, as on two hosts of one name
+    options = (*SMALL_BATCHES, *QUICK, "--slot", "0")
+    rooms = [{"TMPDIR": str(log.with_suffix(".tmp"))} for log in logs]
+    with line.running(logs[0], *options, env=rooms[0]) as first:
+        wait(lambda: "partitions assigned" in logs[0].read_text())
+        with line.running(logs[1], *options, env=rooms[1]) as second:
+            wait(lambda: "partitions assigned" in logs[1].read_text())
+            planted = line.feed(2 * EVENTS)
+            wait(lambda: first.poll() is not None or second.poll() is not None)
+            ended, survivor = (first, second) if first.poll() is not None else (second, first)
+            assert ended.wait() == 1
+            line.wait_for(lambda count: count == 2 * EVENTS, survivor)
+            assert stop(survivor) == 0
+    said = logs[0 if ended is first else 1].read_text().splitlines()[-1]
+    assert f"transactional id {line.group}-" in said
+    assert "another process uses this id: stop it, or give each worker its own --slot" in said
+    assert line.check(planted).faults() == {}
+
+
+def wait(until: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not until():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def is_stopped(process: "subprocess.Popen[bytes]") -> bool:
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def is_open(line: Line) -> bool:
+    """Whether a transaction on the topic of the results has not ended."""
+    return ends(line, "read_committed") != ends(line, "read_uncommitted")
+
+
+def ends(line: Line, isolation: str) -> list[int]:
+    reader = Consumer({"bootstrap.servers": line.bootstrap, "group.id": "nobody", "isolation.level": isolation})
+    try:
+        partitions = reader.list_topics(line.results, timeout=SECONDS).topics[line.results].partitions
+        places = [TopicPartition(line.results, partition) for partition in partitions]
+        return [high for _, high in (reader.get_watermark_offsets(place, SECONDS) for place in places)]
+    finally:
+        reader.close()
