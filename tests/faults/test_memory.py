@@ -61,8 +61,8 @@ def test_at_four_fifths_of_its_capacity_a_worker_grows_in_nothing(
     kafka: str, topics: Topics, tmp_path: Path, full: Callable[[int, int], int]
 ) -> None:
     seconds, few = full(20, 1800), some_events()
-    names = [topics(name, config=BUSY_TOPIC) for name in ("sessions", "results", "alerts", "dead-letters")]
-    line = Line(kafka, f"scorer-of-{names[0]}", *names)
+    sessions, results, alerts, letters = (topics(name, config=BUSY_TOPIC) for name in ("s", "r", "a", "d"))
+    line = Line(kafka, f"scorer-of-{sessions}", sessions, results, alerts, letters)
     with line.running(tmp_path / "log") as process:
         write(kafka, line.sessions, few)
         line.wait_for(lambda count: count == len(few), process)  # all is compiled and connected by then
