@@ -161,15 +161,17 @@ def _fitted(
     def alert_of(encoded: bytes) -> bytes | None:
         return None if contributions is None else encode_alert(result.result_id, encoded, contributions, base_rate)
 
-    whole = encode_result(result)
-    alert = alert_of(whole)
-    if len(alert or whole) <= room:  # an alert is its result and more
-        return whole, alert
+    whole = None
+    if len(event) < room:  # a large one that cannot fit is not worth two more copies (60 MiB each, of a bomb)
+        whole = encode_result(result)
+        alert = alert_of(whole)
+        if len(alert or whole) <= room:  # an alert is its result and more
+            return whole, alert
     slim = encode_result(without_event(result, event))
     slim_alert = alert_of(slim)
     if len(slim_alert or slim) > room:
         return None
-    return (whole if len(whole) <= room else slim), slim_alert
+    return (whole if whole is not None and len(whole) <= room else slim), slim_alert
 
 
 def _carried(batch: Batch, i: int, ours: Headers, now: int) -> tuple[Headers, int]:
