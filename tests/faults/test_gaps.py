@@ -1,0 +1,175 @@
+"""Offsets that lead nowhere: retention was faster, the topic is another one, the group's offsets are gone."""
+
+import dataclasses
+import json
+import signal
+import time
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
+
+from tests.consumer.wire import Event, read, write
+from tests.faults.asking import ask, last_words, metric, until
+from tests.line import SECONDS, Line, stop
+from training.dataset import keyed_events
+
+NEVER_SEEN = "session_scorer_events_never_seen_total"
+SOON = ("-X", "topic.metadata.refresh.interval.ms=500")  # default 5 min: when new partitions, or a new topic, show
+
+
+def feed(line: Line, count: int, *, seed: int, partition: int = 0) -> None:
+    write(line.bootstrap, line.sessions, [Event(v, k, partition) for k, v in islice(keyed_events(seed), count)])
+
+
+def done(line: Line, log: Path, count: int, *options: str) -> None:
+    """A run that ends once so many are committed."""
+    with line.running(log, *options) as process:
+        line.wait_for(lambda now: now == count, process)
+        assert stop(process) == 0
+
+
+def take(line: Line, before: int, partition: int = 0) -> None:
+    """As retention does: the records of the partition before this offset go."""
+    where = TopicPartition(line.sessions, partition, before)
+    ask(line.bootstrap, lambda client: client.delete_records([where]))
+
+
+def scored(line: Line) -> list[tuple[int, int]]:
+    """The places of the events that have a result, in order."""
+    sources = [json.loads(result.value() or b"")["source"] for result in read(line.bootstrap, line.results)]
+    return sorted((source["partition"], source["offset"]) for source in sources)
+
+
+def test_retention_that_overtook_a_stopped_worker_stops_it_with_the_number_never_seen(
+    line: Line, tmp_path: Path
+) -> None:
+    feed(line, 1000, seed=1)
+    done(line, tmp_path / "first", 1000)
+    feed(line, 1000, seed=2)
+    take(line, 1300)
+    for start in ("second", "third"):
+        log = tmp_path / start
+        with line.running(log) as process:
+            said = last_words(process, log)
+        assert "offset 1000 is next, but the oldest left is 1300, so 300 records were never seen" in said
+        assert "--on-gap continue" in said
+        assert line.committed() == 1000
+
+
+def test_with_on_gap_continue_it_goes_on_and_counts_the_number_never_seen(line: Line, tmp_path: Path) -> None:
+    feed(line, 1000, seed=1)
+    done(line, tmp_path / "first", 1000)
+    feed(line, 1000, seed=2)
+    take(line, 1300)
+    log = tmp_path / "second"
+    with line.running(log, "--on-gap", "continue") as process:
+        line.wait_for(lambda count: count == 2000, process)
+        assert metric(log, NEVER_SEEN) == 300
+        assert stop(process) == 0
+    assert '"records": 300' in log.read_text() or '"records":300' in log.read_text()
+    assert scored(line) == [(0, offset) for offset in range(2000) if not 1000 <= offset < 1300]
+
+
+@pytest.mark.parametrize("on_gap", ["stop", "continue"])
+def test_retention_that_overtakes_a_worker_that_runs_but_is_too_slow(line: Line, on_gap: str, tmp_path: Path) -> None:
+    feed(line, 1000, seed=1)
+    log = tmp_path / "log"
+    with line.running(log, "--on-gap", on_gap) as process:
+        line.wait_for(lambda count: count == 1000, process)
+        time.sleep(1)
+        process.send_signal(signal.SIGSTOP)
+        for seed in range(2, 7):
+            feed(line, 1000, seed=seed)  # more than one fetch, which may be on its way
+        take(line, 5500)
+        process.send_signal(signal.SIGCONT)
+        if on_gap == "stop":
+            said = last_words(process, log)
+            never = int(said.split("so ")[1].split(" records were never seen")[0])
+            assert line.committed() == 5500 - never < 5500
+            return
+        line.wait_for(lambda count: count == 6000, process)
+        never = int(metric(log, NEVER_SEEN))
+        assert stop(process) == 0
+    assert 0 < never <= 4500
+    assert scored(line) == [(0, offset) for offset in range(6000) if not 5500 - never <= offset < 5500]
+
+
+def anew(line: Line) -> None:
+    """Deletes the topic and makes it again."""
+    topic, client = line.sessions, AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
+
+    def leaders() -> int:
+        found = client.list_topics(timeout=SECONDS).topics.get(topic)
+        return sum(each.leader >= 0 for each in found.partitions.values()) if found else 0
+
+    client.delete_topics([topic])[topic].result(SECONDS)
+    until(lambda: leaders() == 0)
+    new = NewTopic(topic, num_partitions=line.partitions, replication_factor=-1)
+    until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
+    until(lambda: leaders() == line.partitions)
+
+
+def test_a_topic_made_anew_while_the_worker_is_stopped_is_read_from_its_beginning(line: Line, tmp_path: Path) -> None:
+    """Kafka 4.3 deletes a group's offsets together with their topic."""
+    feed(line, 1000, seed=1)
+    done(line, tmp_path / "first", 1000)
+    anew(line)
+    feed(line, 500, seed=2)
+    done(line, tmp_path / "second", 500)
+    assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(500)])
+
+
+@pytest.mark.parametrize("on_gap", ["stop", "continue"])
+def test_offsets_past_the_end_of_a_topic_made_anew_are_never_reset_in_silence(
+    line: Line, on_gap: str, tmp_path: Path
+) -> None:
+    """Where offsets outlive their topic: brokers before Kafka 4, a topic restored from a copy."""
+    feed(line, 500, seed=1)
+    stale = ConsumerGroupTopicPartitions(line.group, [TopicPartition(line.sessions, 0, 1000)])
+    ask(line.bootstrap, lambda client: client.alter_consumer_group_offsets([stale]))
+    log = tmp_path / "log"
+    with line.running(log, "--on-gap", on_gap) as process:
+        if on_gap == "stop":
+            said = last_words(process, log)
+            assert "offset 1000 is next, but the end is 500, so the topic was made anew or lost its end" in said
+            assert "--on-gap continue goes on from offset 0" in said
+            assert line.committed() == 1000
+            return
+        line.wait_for(lambda count: count == 500, process)
+        assert stop(process) == 0
+    assert "went on past a gap" in log.read_text()
+    assert scored(line) == [(0, offset) for offset in range(500)]
+
+
+def test_partitions_added_while_it_runs_are_read_from_their_beginning(line: Line, tmp_path: Path) -> None:
+    planted = line.feed(2000)
+    with line.running(tmp_path / "log", *SOON) as process:
+        line.wait_for(lambda count: count > 0, process)
+        wider = dataclasses.replace(line, partitions=6)
+        wanted = NewPartitions(line.sessions, wider.partitions)
+        ask(line.bootstrap, lambda client: client.create_partitions([wanted]))
+        for partition in (4, 5):
+            feed(line, 500, seed=partition, partition=partition)
+        wider.wait_for(lambda count: count == 3000, process)
+        assert stop(process) == 0
+    report = wider.check(planted)
+    assert report.faults() == {}
+    assert report.counts["inputs"] == 3000
+
+
+def test_a_group_whose_offsets_expired_begins_anew_with_the_oldest_event_and_loses_none(
+    line: Line, tmp_path: Path
+) -> None:
+    """Kafka drops the offsets of a group that was empty for 7 days: what is still there is scored again."""
+    feed(line, 1000, seed=1)
+    done(line, tmp_path / "first", 1000)
+    ask(line.bootstrap, lambda client: client.delete_consumer_groups([line.group]))
+    feed(line, 500, seed=2)
+    done(line, tmp_path / "second", 1500)
+    report = line.check({})
+    assert report.missing == report.out_of_order == report.differing == report.wrong_topic == []
+    assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(1500)])
