@@ -1,3 +1,4 @@
+import random
 from collections.abc import Iterable
 
 import pytest
@@ -147,6 +148,29 @@ class TestExactlyOnce:
             except UndeliveredError:
                 clock.sleep(301.0)
         assert log.called("drop") == [IDS[0], IDS[0]]
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_of_two_processes_of_one_slot_one_survives_also_when_they_start_together(self, seed: int) -> None:
+        log, turns = FakeLog(), random.Random(seed)
+
+        def between(name: str) -> FakeProducer:
+            if name == IDS[1] and not theirs:  # the first id is ours by now; they are faster with the second
+                theirs.append(exactly_once(log))
+            return FakeProducer(log, name)
+
+        theirs: list[ExactlyOnce] = []
+        ours = ExactlyOnce(between, IDS, lambda: b"member", FakeClock().patience())
+        ours.start()
+        living = [ours, *theirs]
+        for turn in range(60):
+            each = turns.choice(living)
+            try:
+                each.deliver(records(b"%d" % turn), "sessions", {0: turn + 1})
+            except UndeliveredError:
+                pass
+            except WorkerError:
+                living.remove(each)
+        assert len(living) == 1
 
     def test_two_processes_of_one_id_do_not_fence_each_other_for_ever(self) -> None:
         log = FakeLog()
