@@ -121,7 +121,12 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
         delivery = ExactlyOnce(lambda name: KafkaProducer(connection, name), ids, source.group)
     else:
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
-    return Line(chosen.input_topic, source, pipeline, delivery)
+    outputs = (topics.results, topics.alerts, topics.dead_letters)
+
+    def trouble() -> str | None:
+        return Admin(connection, seconds=5.0).trouble(outputs, witness=chosen.input_topic)
+
+    return Line(chosen.input_topic, source, pipeline, delivery, trouble)
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -87,6 +87,7 @@ class Line:
     source: Source
     pipeline: Pipeline
     delivery: Delivery
+    trouble: Callable[[], str | None] = lambda: None  # what a broker says is wrong with the output topics
 
 
 class Worker:
@@ -144,6 +145,9 @@ class Worker:
                 seconds = self._line.delivery.deliver(output.records, batch.topic, batch.next_offsets())
         except UndeliveredError as error:
             self._set_back(error, stop)
+        except WorkerError as error:
+            self._blame_the_topics(error)
+            raise
         else:
             self._setbacks = 0
             self._breaker = breaker
@@ -164,11 +168,17 @@ class Worker:
         """Reads the batch again, a little later each time."""
         self._metrics.aborted()
         self._setbacks += 1
+        self._blame_the_topics(error)
         if self._setbacks >= _MOST_SETBACKS:
             raise WorkerError(f"{self._setbacks} deliveries in a row failed, the last: {error}") from error
         _log.warning("going back to the committed offsets", extra={"reason": str(error), "in_a_row": self._setbacks})
         self._line.source.rewind()
         stop.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._setbacks))
+
+    def _blame_the_topics(self, error: Exception) -> None:
+        """Of a topic that is gone or read-only the client says only that a write timed out, or names none."""
+        if trouble := self._line.trouble():
+            raise WorkerError(f"{trouble} (nothing of the last batch was committed)") from error
 
     def _report(self) -> None:
         source = self._line.source

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.errors import WorkerError
@@ -35,6 +36,33 @@ class Admin:
                 f"{self._servers}: {len(missing)} {what} missing (or hidden from this user): {', '.join(missing)}; "
                 "create them, or start with --create-topics"
             )
+
+    def trouble(self, topics: Sequence[str], witness: str) -> str | None:
+        """Why nothing can be written to `topics`, in one line: as far as a broker says so that knows the topic
+        `witness`."""
+        try:
+            missing = self.missing_topics([witness, *topics])
+            closed = [] if missing else self._closed(topics)
+        except (WorkerError, KafkaException):  # whatever else is wrong, it is not known to be this
+            return None
+        if witness not in missing and missing:
+            return (
+                f"{', '.join(missing)}: gone (or hidden from this user) since this worker started; "
+                "create the topic, or start with --create-topics"
+            )
+        return (
+            f"{', '.join(closed)}: this user may not write there; allow it to write all output topics"
+            if closed
+            else None
+        )
+
+    def _closed(self, topics: Sequence[str]) -> list[str]:
+        """Those that this user may not write; none where the broker does not tell rights."""
+        asked = self._client.describe_topics(
+            TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=self._seconds
+        )
+        allowed = {topic: answer.result(self._seconds).authorized_operations for topic, answer in asked.items()}
+        return [topic for topic in topics if allowed[topic] and AclOperation.WRITE not in allowed[topic]]
 
     def create_topics(self, topics: Sequence[str], partitions: int, replication_factor: int = -1) -> list[str]:
         """Creates those that are missing and names them. A factor of -1 is the brokers' own default."""

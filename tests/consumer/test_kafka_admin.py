@@ -36,6 +36,19 @@ def test_only_what_is_missing_is_created(kafka: str, topics: Topics) -> None:
 
 
 @pytest.mark.kafka
+def test_a_topic_is_gone_only_where_a_broker_says_so_that_knows_the_others(kafka: str, topics: Topics) -> None:
+    there = topics("sessions")
+    said = Admin(Connection(kafka)).trouble([f"{there}-a", there], witness=there)
+    assert said is not None
+    assert said.startswith(
+        f"{there}-a: gone (or hidden from this user) since this worker started; create the topic, or"
+    )
+    assert Admin(Connection(kafka)).trouble([there], witness=there) is None
+    assert Admin(Connection(kafka)).trouble([f"{there}-a"], witness=f"{there}-b") is None
+    assert Admin(Connection("127.0.0.1:1"), seconds=0.3).trouble([f"{there}-a"], witness=there) is None
+
+
+@pytest.mark.kafka
 def test_a_topic_that_cannot_be_created_says_why(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r"^could not create topic too-many: .*replication"):
         Admin(Connection(kafka)).create_topics(["too-many"], partitions=1, replication_factor=99)

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from consumer.breaker import Breaker
 from consumer.delivery import AtLeastOnce, Delivery, ExactlyOnce
-from consumer.errors import FatalError, MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import (
+    DeliveryError,
+    FatalError,
+    MustAbortError,
+    RefusedError,
+    RetriableError,
+    UnansweredError,
+    WorkerError,
+)
 from consumer.kafka.positions import Gap
 from consumer.records import Batch, Output
 from consumer.watchdog import Watchdog
@@ -37,6 +45,7 @@ class Bench:
     pipeline: Pipeline = field(default_factory=EchoPipeline)
     breaker: Breaker = field(default_factory=Breaker)
     at_least_once: bool = False
+    trouble: str | None = None
 
     def __post_init__(self) -> None:
         self.stop = HurriedStop()
@@ -44,7 +53,7 @@ class Bench:
         self.source = FakeSource(self.log, self.events, self.stop)
 
     def run(self, stop: threading.Event | None = None) -> None:
-        line = Line("sessions", self.source, self.pipeline, self._delivery())
+        line = Line("sessions", self.source, self.pipeline, self._delivery(), lambda: self.trouble)
         Worker(line, self.breaker, self.metrics, self.health, Watchdog()).run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
@@ -117,6 +126,15 @@ def test_a_delivery_that_always_fails_stops_the_worker_with_the_last_reason() ->
     with pytest.raises(WorkerError, match=r"^20 deliveries in a row failed, the last: not enough replicas$"):
         bench.run()
     assert bench.seen() == []
+
+
+@pytest.mark.parametrize("fault", [MustAbortError("timed out"), RefusedError("unknown topic")])
+def test_what_is_wrong_with_an_output_topic_is_said_at_the_first_setback(fault: DeliveryError) -> None:
+    bench = Bench(FakeLog({"commit": [Fault(fault)]}), trouble="alerts: gone")
+    with pytest.raises(WorkerError, match=r"^alerts: gone \(nothing of the last batch was committed\)$"):
+        bench.run()
+    assert bench.log.offsets == {}
+    assert bench.source.closed
 
 
 def test_setbacks_with_progress_between_them_never_stop_the_worker() -> None:

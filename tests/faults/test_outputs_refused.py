@@ -1,0 +1,158 @@
+"""An output topic that takes no records: nothing is lost, nothing is skipped, and one line says why.
+
+Once the fault is mended a restart delivers everything, exactly once.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+
+from tests.brokers import HOST, KafkaBroker, free_ports
+from tests.checker import Outputs, Seen, judge
+from tests.consumer.wire import read
+from tests.faults.asking import ask, last_words
+from tests.line import Line, stop
+from tests.topics import Topics
+
+COUNT = 3000
+OUTPUTS = ("results", "alerts", "dead_letters")
+NO_MORE = 10_000_000  # beyond any offset of a topic before it was made anew
+
+
+def finish(line: Line, log: Path, count: int, *options: str) -> None:
+    with line.running(log, *options) as process:
+        line.wait_for(lambda now: now == count, process)
+        assert stop(process) == 0
+
+
+def configure(line: Line, topic: str, how: AlterConfigOpType, **entries: str) -> None:
+    changes = [ConfigEntry(name.replace("_", "."), value, incremental_operation=how) for name, value in entries.items()]
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=changes)
+    ask(line.bootstrap, lambda client: client.incremental_alter_configs([resource]))
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_topic_that_refuses_the_size_stops_the_worker_which_says_so(
+    line: Line, output: str, delivery: str, tmp_path: Path
+) -> None:
+    topic = getattr(line, output)
+    configure(line, topic, AlterConfigOpType.SET, max_message_bytes="900")
+    planted = line.feed(COUNT)
+    log = tmp_path / "log"
+    with line.running(log, "--delivery", delivery) as process:
+        said = last_words(process, log)
+    assert topic in said
+    assert "raise max.message.bytes of the output topics" in said
+    assert line.committed() < COUNT
+    configure(line, topic, AlterConfigOpType.DELETE, max_message_bytes="")
+    finish(line, log, COUNT, "--delivery", delivery)
+    faults = line.check(planted).faults()
+    if delivery == "at-least-once":
+        faults.pop("duplicate", None)  # of the batch that was refused in part
+    assert faults == {}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_topic_that_is_missing_at_the_start_is_named(line: Line, output: str, tmp_path: Path) -> None:
+    topic = getattr(line, output)
+    planted, log = line.feed(COUNT), tmp_path / "log"
+    ask(line.bootstrap, lambda client: client.delete_topics([topic]))
+    with line.running(log) as process:
+        said = last_words(process, log)
+    assert f"1 topic is missing (or hidden from this user): {topic}" in said
+    assert line.committed() == 0
+    finish(line, log, COUNT, "--create-topics")
+    assert line.check(planted).faults() == {}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_topic_deleted_while_running_stops_the_worker_which_names_it(
+    line: Line, output: str, tmp_path: Path
+) -> None:
+    topic, log = getattr(line, output), tmp_path / "log"
+    planted = line.feed(COUNT)
+    with line.running(log) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        before = [Seen.of(message) for message in read(line.bootstrap, topic)]
+        ask(line.bootstrap, lambda client: client.delete_topics([topic]))
+        planted |= line.feed(COUNT, seed=8)
+        said = last_words(process, log)
+    assert topic in said
+    assert "create the topic, or start with --create-topics" in said
+    assert COUNT <= line.committed() < 2 * COUNT
+    finish(line, log, 2 * COUNT, "--create-topics")
+    found = {name: [Seen.of(each) for each in read(line.bootstrap, getattr(line, name))] for name in OUTPUTS}
+    found[output] = before + [each._replace(offset=each.offset + NO_MORE) for each in found[output]]
+    inputs = [Seen.of(message) for message in read(line.bootstrap, line.sessions)]
+    assert judge(inputs, planted, Outputs(**found)).faults() == {}
+
+
+# -- rights ---------------------------------------------------------------------------------------------------------
+
+USER = "scorer"
+AS_USER = {
+    "security.protocol": "SASL_PLAINTEXT",
+    "sasl.mechanism": "PLAIN",
+    "sasl.username": USER,
+    "sasl.password": "of-a-test",
+}
+
+
+@pytest.fixture(scope="module")
+def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A broker that asks who may do what: the address for its master, and that for users."""
+    request.getfixturevalue("java_and_maven")
+    port, controller, users = free_ports(3)
+    login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    properties = {
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller},SASL_PLAINTEXT://{HOST}:{users}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f'{login} user_{USER}="{AS_USER["sasl.password"]}";',
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+        "allow.everyone.if.no.acl.found": "true",
+    }
+    with KafkaBroker(port, properties) as broker:
+        yield broker.address, f"{HOST}:{users}"
+
+
+def rule(topic: str, operation: AclOperation, permission: AclPermissionType) -> AclBinding:
+    where = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
+    return AclBinding(*where, f"User:{USER}", "*", operation, permission)
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_an_output_topic_that_is_read_only_stops_the_worker_which_says_whose_right_is_missing(
+    guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path
+) -> None:
+    topics = Topics(guarded[0])
+    line = Line.on(guarded[0], topics)
+    topic, log = getattr(line, output), tmp_path / "log"
+    denied = rule(topic, AclOperation.WRITE, AclPermissionType.DENY)
+    rules = [rule(topic, AclOperation.ALL, AclPermissionType.ALLOW), denied]
+    ask(line.bootstrap, lambda client: client.create_acls(rules))
+    planted = line.feed(COUNT)
+    options = ["--delivery", delivery, "--bootstrap-servers", guarded[1]]
+    options += [text for name, value in AS_USER.items() for text in ("-X", f"{name}={value}")]
+    with line.running(log, *options) as process:
+        said = last_words(process, log)
+    assert topic in said
+    assert "this user may not write there; allow it to write all output topics" in said
+    assert line.committed() < COUNT
+    names = ("restype", "name", "resource_pattern_type", "principal", "host", "operation", "permission_type")
+    lifted = AclBindingFilter(*(getattr(denied, name) for name in names))
+    ask(line.bootstrap, lambda client: client.delete_acls([lifted]))
+    finish(line, log, COUNT, *options)
+    faults = line.check(planted).faults()
+    if delivery == "at-least-once":
+        faults.pop("duplicate", None)
+    assert faults == {}
+    topics.delete()
