@@ -150,7 +150,7 @@ class ExactlyOnce:
     def _replace_once(self, name: str, error: FatalError) -> None:
         now = self._patience.clock()
         # Of two processes with the same ids the first id alone decides which one stops. Were each id to count, each
-        # process could lose one to the other, and both stop (in 1757 of 3000 ways to take turns, after a start at once).
+        # could lose one to the other, and both stop (in 1757 of 3000 ways to take turns, started at the same time).
         decided_by_the_first = isinstance(error, FencedError) and name != self._ids[0]
         if not decided_by_the_first and now - self._replaced.get(name, -math.inf) < _FORGIVEN_SECONDS:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
