@@ -16,7 +16,9 @@ from prometheus_client.exposition import choose_encoder
 from consumer.errors import WorkerError
 
 LOOP_SECONDS: Final = 90.0  # longest that the loop may be silent: its longest pause, one delivery, and some
-BROKER_SECONDS: Final = 60.0  # how lately a broker must have answered to be ready
+BROKER_SECONDS: Final = (
+    15.0  # how lately a broker must have answered to be ready: even an idle member hears one every 5 s
+)
 logger: Final = logging.getLogger(__name__)
 _PLAIN: Final = "text/plain; charset=utf-8"
 

@@ -1,0 +1,67 @@
+"""Workers that come and go: every event once, in order, and no partition waits long."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.consumer.wire import read
+from tests.faults.stream import caught_up, stream, wait_until, watching
+from tests.line import Line, stop
+from tests.topics import Topics
+
+STALL_SECONDS = 10.0  # promised: no partition waits longer while workers come and go
+EVERY_SECONDS = 5.0
+
+
+class _Source(msgspec.Struct):
+    partition: int
+
+
+class _Result(msgspec.Struct):
+    source: _Source
+
+
+@pytest.mark.parametrize("options", [(), ("-X", "group.protocol=consumer")], ids=["cooperative", "kip-848"])
+def test_workers_come_and_go_and_no_partition_waits_long(
+    line: Line, topics: Topics, options: tuple[str, ...], tmp_path: Path, full: Callable[[int, int], int]
+) -> None:
+    line = replace(line, results=topics("results", config={"message.timestamp.type": "LogAppendTime"}))
+    log = tmp_path / "log"
+    with line.running(log, *options) as first:
+        with watching(first, log), stream(line, rate=200) as planted:
+            line.wait_for(lambda count: count > 200, first)
+            for _ in range(full(1, 12)):
+                others_come_and_go(line, log, full(2, 3), options)
+        wait_until(lambda: caught_up(line), "not all is committed")
+        assert stop(first) == 0, log.read_text()
+    assert line.check(planted).faults() == {}
+    assert longest_stall(line) < STALL_SECONDS
+
+
+def others_come_and_go(line: Line, log: Path, count: int, options: tuple[str, ...]) -> None:
+    """So many more workers for a while, then they stop, all at once."""
+    with ExitStack() as stack:
+        others = [stack.enter_context(line.running(log, *options)) for _ in range(count)]
+        with ExitStack() as ready:
+            for other in others:
+                ready.enter_context(watching(other, log))
+        time.sleep(EVERY_SECONDS)
+        assert [stop(other) for other in others] == [0] * count, log.read_text()
+    time.sleep(EVERY_SECONDS)
+
+
+def longest_stall(line: Line) -> float:
+    """The most seconds between two results of one input partition, by the broker's clock."""
+    appended: dict[int, list[int]] = defaultdict(list)
+    for message in read(line.bootstrap, line.results):
+        partition = msgspec.json.decode(message.value() or b"", type=_Result).source.partition
+        appended[partition].append(message.timestamp()[1])
+    assert len(appended) == line.partitions
+    return max(after - before for times in appended.values() for before, after in pairwise(sorted(times))) / 1000
