@@ -60,6 +60,7 @@ _NOT_A_MEMBER = {
 _PASSING = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._DESTROY_BROKER,  # asked of a broker that has just left the cluster: the next is asked of another
     KafkaError._RESOLVE,
     KafkaError._WAIT_COORD,
     KafkaError._WAIT_CACHE,

@@ -43,6 +43,7 @@ def error(code: int, *flags: str) -> KafkaError:
         # the consumer's calls, which say nothing of themselves
         (error(KafkaError._TRANSPORT), RetriableError),
         (error(KafkaError._ALL_BROKERS_DOWN), RetriableError),
+        (error(KafkaError._DESTROY_BROKER), RetriableError),
         (error(KafkaError.COORDINATOR_LOAD_IN_PROGRESS), RetriableError),
         (error(KafkaError.NOT_LEADER_FOR_PARTITION), RetriableError),
         (error(KafkaError.UNSTABLE_OFFSET_COMMIT), RetriableError),
