@@ -82,6 +82,25 @@ def _drain(reader: Consumer, topics: Sequence[str]) -> list[Message]:
     return found
 
 
+def is_open(bootstrap: str, topic: str) -> bool:
+    """Whether some transaction that wrote to the topic has not ended."""
+    return _ends(bootstrap, topic, "read_committed") != _ends(bootstrap, topic, "read_uncommitted")
+
+
+def _ends(bootstrap: str, topic: str, isolation: str) -> list[int]:
+    reader = Consumer(
+        {"bootstrap.servers": bootstrap, "group.id": "nobody", "isolation.level": isolation, "log_level": 0}
+    )
+    try:
+        places = [
+            TopicPartition(topic, number)
+            for number in reader.list_topics(topic, timeout=SECONDS).topics[topic].partitions
+        ]
+        return [high for _, high in (reader.get_watermark_offsets(place, SECONDS) for place in places)]
+    finally:
+        reader.close()
+
+
 def committed(bootstrap: str, group: str, topic: str, partitions: int) -> dict[int, int]:
     """The group's committed offsets; partitions without one are left out."""
     reader = Consumer({"bootstrap.servers": bootstrap, "group.id": group, "log_level": 0})

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
+from tests.consumer.wire import is_open
 from tests.faults.doomed import command
 from tests.line import SECONDS, Line, stop
 
@@ -51,8 +51,8 @@ def test_a_worker_that_slept_past_its_transactions_time_out_writes_nothing_of_it
     options = (*SMALL_BATCHES, "-X", "session.timeout.ms=45000", "-X", "transaction.timeout.ms=3000")
     with line.running(log, *options, command=command("SIGSTOP", "before-commit", 7)) as process:
         wait(lambda: is_stopped(process))
-        assert is_open(line)
-        wait(lambda: not is_open(line))  # the broker has ended it
+        assert is_open(line.bootstrap, line.results)
+        wait(lambda: not is_open(line.bootstrap, line.results))  # the broker has ended it
         process.send_signal(signal.SIGCONT)
         line.wait_for(lambda count: count == EVENTS, process)
         assert stop(process) == 0
@@ -93,18 +93,3 @@ def wait(until: Callable[[], bool]) -> None:
 
 def is_stopped(process: "subprocess.Popen[bytes]") -> bool:
     return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-
-def is_open(line: Line) -> bool:
-    """Whether a transaction on the topic of the results has not ended."""
-    return ends(line, "read_committed") != ends(line, "read_uncommitted")
-
-
-def ends(line: Line, isolation: str) -> list[int]:
-    reader = Consumer({"bootstrap.servers": line.bootstrap, "group.id": "nobody", "isolation.level": isolation})
-    try:
-        partitions = reader.list_topics(line.results, timeout=SECONDS).topics[line.results].partitions
-        places = [TopicPartition(line.results, partition) for partition in partitions]
-        return [high for _, high in (reader.get_watermark_offsets(place, SECONDS) for place in places)]
-    finally:
-        reader.close()
