@@ -1,5 +1,8 @@
 """What can go wrong between here and the broker, named by what has to be done about it."""
 
+import traceback
+from pathlib import Path
+
 
 class WorkerError(Exception):
     """The world is at fault and waiting will not help; the message is the one line that a user reads."""
@@ -35,3 +38,10 @@ class RefusedError(DeliveryError):
 
 class UndeliveredError(Exception):
     """Nothing of this batch counts, and its offsets stand as before: read it again from the committed offsets."""
+
+
+def place(error: BaseException) -> str:
+    """Its kind, and the file and line where it was raised; not its message, which may hold what an event held."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+    return f"{type(error).__name__} at {where}"

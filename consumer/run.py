@@ -21,6 +21,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.metrics import Metrics
+from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
@@ -31,6 +32,10 @@ from scoring import Scorer
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 
 _log = logging.getLogger(__name__)
+
+# Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
+# silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
+_CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
 
 
 def main(given: dict[str, Any]) -> None:
@@ -79,7 +84,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             ids = _transactional_ids(chosen, stack)
             artifacts = scorer.artifacts
             metrics = Metrics(artifacts.version, artifacts.sha256, MODEL_FIELDS, CATEGORIES)
-            health = Health(stopping=stop.is_set)
+            health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
             server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
             stack.callback(server.close)
         _say_what_runs(chosen, scorer, server)
@@ -87,7 +92,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
         if not stop.is_set():
             line = _line(chosen, connection, scorer, ids)
             breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
-            watchdog = Watchdog(shutdown_seconds=chosen.shutdown_seconds)
+            watchdog = Watchdog(chosen.watchdog_seconds, chosen.shutdown_seconds)
             Worker(line, breaker, metrics, health, watchdog).run(stop)
 
 
@@ -115,12 +120,13 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     )
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     limits = Limits(chosen.batch_events, chosen.batch_bytes, chosen.batch_age_ms / 1000)
-    source = Source(connection, subscription, limits)
+    patience, call = Patience(_PATIENCE * chosen.watchdog_seconds), _CALL * chosen.watchdog_seconds
+    source = Source(connection, subscription, limits, patience)
     delivery: Delivery
     if ids:
-        delivery = ExactlyOnce(lambda name: KafkaProducer(connection, name), ids, source.group)
+        delivery = ExactlyOnce(lambda name: KafkaProducer(connection, name, seconds=call), ids, source.group, patience)
     else:
-        delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
+        delivery = AtLeastOnce(lambda: KafkaProducer(connection, seconds=call), source.commit, patience)
     outputs = (topics.results, topics.alerts, topics.dead_letters)
 
     def trouble() -> str | None:

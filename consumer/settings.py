@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     metrics_host: Text = Field("127.0.0.1", description="address of /metrics, /livez and /readyz")
     metrics_port: Port = Field(9108, description="port of /metrics, /livez and /readyz (0: a free one)")
     shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest that a stop may take")
+    watchdog_seconds: Annotated[float, Field(ge=1, le=240)] = Field(
+        80, description="longest that one delivery may take before the process is ended"
+    )
     log_level: Level = Field("info", description="least level that is logged")
     kafka: Properties = Field(
         default_factory=dict, repr=False, description="a setting of the Kafka client, passed through"

@@ -3,15 +3,13 @@
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 
 from consumer.breaker import Breaker
 from consumer.delivery import Delivery
-from consumer.errors import UndeliveredError, WorkerError
+from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
 from consumer.watchdog import Watchdog
 
@@ -124,10 +122,14 @@ class Worker:
             except WorkerError as error:
                 _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
                 raise
+            except Exception as error:
+                fault = WorkerError(_our_fault(error))
+                _log.critical("cannot go on", extra={"reason": str(fault)})
+                raise fault from error
             finally:
                 with self._watchdog.watching("leaving the group"):
-                    self._line.delivery.close()
-                    self._line.source.close()
+                    _try(self._line.delivery.close)
+                    _try(self._line.source.close)
                 _log.info("stopped", extra={"topic": self._line.topic})
 
     def _round(self, stop: threading.Event) -> None:
@@ -160,7 +162,7 @@ class Worker:
             # its message may hold what the event held, so only its kind and place are told
             spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(batch.next_offsets().items()))
             raise WorkerError(
-                f"scoring failed ({type(error).__name__} at {_place(error)}) on {batch.topic}, partition {spans}; "
+                f"scoring failed ({place(error)}) on {batch.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
             ) from error
 
@@ -193,7 +195,14 @@ class Worker:
 _BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"
 
 
-def _place(error: BaseException) -> str:
-    """File and line where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+def _our_fault(error: Exception) -> str:
+    """Its message may hold what an event held, so only its kind and place are told."""
+    return f"the worker failed ({place(error)}); what is not committed will be read again; please report it"
+
+
+def _try(close: Callable[[], None]) -> None:
+    """Whatever comes of it, it must not hide why the worker ended, nor keep the rest from closing."""
+    try:
+        close()
+    except Exception as error:  # noqa: BLE001 - as it says
+        _log.warning("could not close", extra={"error": place(error)})

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
 from consumer.kafka.positions import Gap, gap
 from consumer.patience import Patience
@@ -52,7 +53,9 @@ class Assignment:
 
     def join(self) -> None:
         """Subscribes; partitions come and go while the consumer is polled."""
-        self._consumer.subscribe([self._topic], on_assign=self._given, on_revoke=self._revoked, on_lost=self._lost)
+        what = f"a rebalance of {self._topic} could not be followed"
+        given, revoked, lost = (guarded(each, what, self._note) for each in (self._given, self._revoked, self._lost))
+        self._consumer.subscribe([self._topic], on_assign=given, on_revoke=revoked, on_lost=lost)
 
     def rewind(self) -> None:
         """All partitions go back to their committed offsets before anything of them is handed out again."""
@@ -102,6 +105,9 @@ class Assignment:
         return lags
 
     # -- callbacks, called from within the consumer's poll: they never raise --------------------------------------
+
+    def _note(self, failure: WorkerError) -> None:
+        self.failure = self.failure or failure
 
     def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         numbers = [partition.partition for partition in partitions]

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.errors import WorkerError
+from consumer.errors import WorkerError, place
 
 Client = TypeVar("Client")
 
@@ -25,6 +25,19 @@ def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
         raise WorkerError(f"Kafka settings: {exception.args[0].str()}; see -X and KAFKA_*") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
+
+
+def guarded(callback: Callable[..., None], what: str, note: Callable[[WorkerError], None]) -> Callable[..., None]:
+    """`callback`, with whatever it raises noted: raised, it would cost the records being read, and the client could not
+    be closed any more (confluent-kafka 2.16)."""
+
+    def call(*given: object) -> None:
+        try:
+            callback(*given)
+        except Exception as error:  # noqa: BLE001 - as it says
+            note(WorkerError(f"{what} ({place(error)}); please report it"))
+
+    return call
 
 
 class Complaints:

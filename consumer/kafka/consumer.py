@@ -6,12 +6,12 @@ import time
 from typing import cast
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.batching import Gathering, Limits
-from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.client import Complaints, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.membership import is_member
@@ -53,7 +53,10 @@ class Source:
         self._limits = limits
         self._last_answer = -math.inf
         self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
-        callbacks = {"error_cb": Complaints(), "stats_cb": self._on_statistics}
+        callbacks = {
+            "error_cb": Complaints(),
+            "stats_cb": guarded(self._on_statistics, "the client's statistics could not be read", self._note),
+        }
         self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
         self._assignment = Assignment(
             self._consumer,
@@ -122,9 +125,9 @@ class Source:
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            messages = self._consumer.consume(count, seconds)
-        except KafkaException as exception:
-            raise WorkerError(explain(exception.args[0], f"read {self._topic}")) from exception
+            messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
+        except DeliveryError as error:
+            raise WorkerError(str(error)) from error
         if self._stuck or any(message.error() is not None for message in messages):
             messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
@@ -169,6 +172,9 @@ class Source:
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
+
+    def _note(self, failure: WorkerError) -> None:
+        self._assignment.failure = self._assignment.failure or failure
 
     def _on_statistics(self, document: str) -> None:
         """A callback: must not raise."""

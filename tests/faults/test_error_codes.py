@@ -280,7 +280,7 @@ def test_an_id_that_cannot_be_taken_in_time_stops_the_worker_and_says_why() -> N
 
 
 @contextmanager
-def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastOnce, Source]]:
+def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastOnce]]:
     """A joined member of the group, that has delivered before."""
     with MockBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
@@ -291,7 +291,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
             join(source)
             delivery.start()
             delivery.deliver(RECORDS, "sessions", {0: 1})
-            yield broker, delivery, source
+            yield broker, delivery
         finally:
             delivery.close()
             source.close()
@@ -305,7 +305,7 @@ def join(source: Source) -> None:
 @pytest.mark.parametrize(("api", "name"), met_with(AT_LEAST_ONCE, Fate.RETRIED))
 def test_at_least_once_asks_again_for_what_may_pass(api: Api, name: str) -> None:
     # nobody heartbeats while the coordinator is looked for, which takes librdkafka five seconds each time
-    with at_least_once(session_ms=60_000) as (broker, delivery, _):
+    with at_least_once(session_ms=60_000) as (broker, delivery):
         broker.answer(api, code(name))
         delivery.deliver(RECORDS, "sessions", {0: 2})
         delivery.deliver(RECORDS, "sessions", {0: 3})
@@ -314,7 +314,7 @@ def test_at_least_once_asks_again_for_what_may_pass(api: Api, name: str) -> None
 
 @pytest.mark.parametrize(("api", "name"), met_with(AT_LEAST_ONCE, Fate.ABORTED))
 def test_at_least_once_reads_again_what_could_not_be_written_or_committed(api: Api, name: str) -> None:
-    with at_least_once() as (broker, delivery, source):
+    with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(UndeliveredError, match=name):
             delivery.deliver(RECORDS, "sessions", {0: 2})
@@ -324,7 +324,7 @@ def test_at_least_once_reads_again_what_could_not_be_written_or_committed(api: A
 
 @pytest.mark.parametrize(("api", "name"), met_with(AT_LEAST_ONCE, Fate.REFUSED))
 def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api, name: str) -> None:
-    with at_least_once() as (broker, delivery, _):
+    with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(WorkerError) as caught:
             delivery.deliver(RECORDS, "sessions", {0: 2})
