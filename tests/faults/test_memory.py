@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from consumer.kafka.config import CONSUMER, PRODUCER
-from consumer.settings import load
+from consumer.settings import Settings
 from tests.consumer.wire import Event, write
 from tests.line import Line, stop
 from tests.topics import Topics
@@ -118,7 +118,7 @@ def bound() -> float:
     as results, as alerts; what is on its way out."""
     read_ahead = int(CONSUMER["queued.max.messages.kbytes"]) * 1024 + int(CONSUMER["fetch.max.bytes"])
     unsent = int(PRODUCER["queue.buffering.max.kbytes"]) * 1024
-    return AT_REST + (read_ahead + 4 * load().batch_bytes + unsent) / MIB
+    return AT_REST + (read_ahead + 4 * int(Settings.model_fields["batch_bytes"].default) + unsent) / MIB
 
 
 @contextmanager
