@@ -13,7 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
-from consumer.kafka.positions import Gap, gap
+from consumer.kafka.positions import Gap, gap, made_anew
 from consumer.patience import Patience
 
 _log = logging.getLogger(__name__)
@@ -89,6 +89,29 @@ class Assignment:
         if partition in self._places:
             self._halted.add(partition)
             self._send_back([partition])
+
+    def positions(self) -> dict[int, int]:
+        """For each partition that was read from, the offset that is next."""
+        return dict(self._next)
+
+    def made_anew(self, old: dict[int, int]) -> None:
+        """The topic is another one by the same name; `old` are the offsets that were next in the one before.
+
+        Raises WorkerError, or with --on-gap continue goes on from where reading is and counts what lies before.
+        """
+        gaps = [self._passed_over(partition, position) for partition, position in sorted(old.items())]
+        gaps = [each for each in gaps if each.never_seen]
+        said = made_anew(self._topic, gaps)
+        if not self._continue_on_gap:
+            raise WorkerError(said)
+        _log.warning("went on in a topic made anew", extra={"gap": said, "records": sum(g.never_seen for g in gaps)})
+        self._gaps += gaps
+
+    def _passed_over(self, partition: int, position: int) -> Gap:
+        """What lies before `position` in the new topic, unless reading began there anew or has yet to find its end."""
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+        began_anew = self._next.get(partition, -1) < position or high < position
+        return Gap(self._topic, partition, 0, 0 if began_anew else position, high)
 
     def take_gaps(self) -> list[Gap]:
         """The gaps passed since the last call."""

@@ -14,6 +14,7 @@ from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.identity import Identity
 from consumer.kafka.membership import is_member
 from consumer.kafka.messages import headers_of, milliseconds
 from consumer.kafka.positions import Gap
@@ -22,6 +23,8 @@ from consumer.patience import Patience
 from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
 _PASSING = {
@@ -65,12 +68,15 @@ class Source:
             cooperative=connection.cooperative,
         )
         self._assignment.join()
+        self._identity = Identity(connection, subscription.topic)
+        self._watched = 0.0
 
     def poll(self, wait: float) -> Batch | None:
         """The next batch, or None when no event came within `wait` seconds."""
         for why in self._stuck.values():  # what stood before it has been handed out
             raise why
         self._assignment.settle()
+        self._watch()
         gathering = Gathering(self._limits, time.monotonic)
         messages = self._consume(1, wait)
         gathering.add(len(messages), sum(map(len, messages)))
@@ -81,6 +87,14 @@ class Source:
             if len(more) < room:  # that is all there was, and the oldest has waited long enough
                 break
         return self._batch(self._assignment.trusted(messages))
+
+    def _watch(self) -> None:
+        """Now and then: is it still the same topic?"""
+        if time.monotonic() - self._watched >= _WATCH_SECONDS:
+            self._watched = time.monotonic()
+            lost = self._identity.lost(self._assignment.positions())
+            if lost is not None:
+                self._assignment.made_anew(lost)
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""

@@ -1,5 +1,6 @@
 """Where in a partition to begin, and whether something was lost before it. Pure: the offsets come in as numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -30,3 +31,16 @@ class Gap:
 def gap(topic: str, partition: int, position: int, low: int, high: int) -> Gap | None:
     """The gap between where reading should go on and what is there; None when there is none."""
     return None if low <= position <= high else Gap(topic, partition, position, low, high)
+
+
+def made_anew(topic: str, gaps: Sequence[Gap]) -> str:
+    """One line: the topic is another one by the same name, and what of it was passed over unread."""
+    count = sum(each.never_seen for each in gaps)
+    where = ", ".join(f"partition {each.partition} before offset {each.low}" for each in gaps)
+    what = f"at least {count} records of the new one were never seen ({where})"
+    if not gaps:
+        what = "nothing of the new one is known to be passed over"
+    return (
+        f"{topic} was deleted and made anew while this worker read it: {what}; start again to go on, after resetting "
+        "the group's offsets to score what was passed over; --on-gap continue goes on by itself"
+    )

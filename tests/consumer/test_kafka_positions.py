@@ -3,7 +3,7 @@ import struct
 import pytest
 
 from consumer.kafka.membership import is_member
-from consumer.kafka.positions import Gap, gap
+from consumer.kafka.positions import Gap, gap, made_anew
 
 
 @pytest.mark.parametrize("position", [10, 15, 20])
@@ -44,3 +44,11 @@ def test_only_a_generation_and_a_name_make_a_member() -> None:
 
 def test_a_form_that_is_not_known_is_left_to_the_broker() -> None:
     assert is_member(b"CGMDv3:something else")
+
+
+def test_of_a_topic_made_anew_it_is_said_what_was_passed_over() -> None:
+    gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
+    said = made_anew("sessions", gaps)
+    assert said.startswith("sessions was deleted and made anew while this worker read it: at least 42 records of")
+    assert "never seen (partition 0 before offset 40, partition 2 before offset 2); start again" in said
+    assert ": nothing of the new one is known to be passed over; start" in made_anew("sessions", [])

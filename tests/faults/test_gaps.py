@@ -145,6 +145,35 @@ def test_offsets_past_the_end_of_a_topic_made_anew_are_never_reset_in_silence(
     assert scored(line) == [(0, offset) for offset in range(500)]
 
 
+@pytest.mark.parametrize("on_gap", ["stop", "continue"])
+@pytest.mark.parametrize(("new", "passed_over"), [(500, 0), (1500, 1000)])
+def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
+    line: Line, on_gap: str, new: int, passed_over: int, tmp_path: Path
+) -> None:
+    """Also when the new one has already grown past the offset that was next in the old one."""
+    feed(line, 1000, seed=1)
+    log = tmp_path / "log"
+    with line.running(log, "--on-gap", on_gap) as process:
+        line.wait_for(lambda count: count == 1000, process)
+        time.sleep(3)  # it looks once a second whether the topic is the same
+        process.send_signal(signal.SIGSTOP)
+        anew(line)
+        feed(line, new, seed=2)
+        process.send_signal(signal.SIGCONT)
+        if on_gap == "continue":
+            line.wait_for(lambda count: count == new, process)
+            until(lambda: "went on in a topic made anew" in log.read_text())
+            until(lambda: metric(log, NEVER_SEEN) == passed_over)
+            assert stop(process) == 0
+        else:
+            said = last_words(process, log)
+            assert f"{line.sessions} was deleted and made anew while this worker read it" in said
+            assert not passed_over or f"at least {passed_over} records of the new one were never seen" in said
+    if line.committed() != new:  # the stop may come before anything of the new topic is scored
+        done(line, tmp_path / "again", new)
+    assert 1000 + new - passed_over <= len(scored(line)) <= 1000 + new
+
+
 def test_partitions_added_while_it_runs_are_read_from_their_beginning(line: Line, tmp_path: Path) -> None:
     planted = line.feed(2000)
     with line.running(tmp_path / "log", *SOON) as process:
