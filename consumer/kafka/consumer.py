@@ -1,30 +1,27 @@
 """The input: batches of events, read committed, from where the group left off."""
 
 import logging
-import math
+import threading
 import time
 from typing import cast
 
-import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.batching import Gathering, Limits
-from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import Complaints, guarded, open_client
+from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.identity import Identity
 from consumer.kafka.membership import is_member
 from consumer.kafka.messages import headers_of, milliseconds
 from consumer.kafka.positions import Gap
+from consumer.kafka.statistics import Statistics
 from consumer.kafka.unreadable import remedy, unreadable
 from consumer.patience import Patience
 from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
-
-_WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
 _PASSING = {
@@ -54,29 +51,29 @@ class Source:
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
-        self._last_answer = -math.inf
+        self._connection = connection
+        self._subscription = subscription
+        self._patience = patience or Patience(seconds=60.0)
         self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
-        callbacks = {
-            "error_cb": Complaints(),
-            "stats_cb": guarded(self._on_statistics, "the client's statistics could not be read", self._note),
-        }
-        self._consumer = open_client(Consumer, {**connection.consumer(subscription.group_id), **callbacks})
+        self._join(Statistics())
+
+    def _join(self, statistics: Statistics) -> None:
+        """Becomes a new member of the group."""
+        self._statistics = statistics
+        callbacks = {"error_cb": Complaints(), "stats_cb": statistics}
+        self._consumer = open_client(Consumer, {**self._connection.consumer(self._group_id), **callbacks})
         self._assignment = Assignment(
-            self._consumer,
-            subscription,
-            patience or Patience(seconds=60.0),
-            cooperative=connection.cooperative,
+            self._consumer, self._subscription, self._patience, cooperative=self._connection.cooperative
         )
         self._assignment.join()
-        self._identity = Identity(connection, subscription.topic)
-        self._watched = 0.0
 
     def poll(self, wait: float) -> Batch | None:
         """The next batch, or None when no event came within `wait` seconds."""
         for why in self._stuck.values():  # what stood before it has been handed out
             raise why
+        if self._statistics.forgotten:
+            self._join_anew()
         self._assignment.settle()
-        self._watch()
         gathering = Gathering(self._limits, time.monotonic)
         messages = self._consume(1, wait)
         gathering.add(len(messages), sum(map(len, messages)))
@@ -87,14 +84,6 @@ class Source:
             if len(more) < room:  # that is all there was, and the oldest has waited long enough
                 break
         return self._batch(self._assignment.trusted(messages))
-
-    def _watch(self) -> None:
-        """Now and then: is it still the same topic?"""
-        if time.monotonic() - self._watched >= _WATCH_SECONDS:
-            self._watched = time.monotonic()
-            lost = self._identity.lost(self._assignment.positions())
-            if lost is not None:
-                self._assignment.made_anew(lost)
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""
@@ -123,7 +112,7 @@ class Source:
 
     def silent_seconds(self) -> float:
         """How long ago any broker last answered; infinity when none ever has."""
-        return time.monotonic() - self._last_answer
+        return time.monotonic() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
         """Records between what was handed out and the end, for each partition assigned."""
@@ -137,11 +126,22 @@ class Source:
         """Leaves the group, so that others get the partitions at once. Commits nothing."""
         self._consumer.close()
 
+    def _join_anew(self) -> None:
+        """Gives up a client that knows no broker any more: it would never find one again.
+
+        It forgets them all when one answers with an empty list, as a node does that hung and is not let in again yet
+        (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member begins at the committed offsets.
+        """
+        _log.warning("the Kafka client has forgotten its brokers: joining the group anew")
+        # it cannot say good-bye to anyone, and must not keep us waiting while it tries
+        threading.Thread(target=self._consumer.close, name="forgotten", daemon=True).start()
+        self._join(Statistics(self._statistics.last_answer))
+
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
-        except DeliveryError as error:
-            raise WorkerError(str(error)) from error
+            messages = self._consumer.consume(count, seconds)
+        except KafkaException as exception:
+            raise WorkerError(explain(exception.args[0], f"read {self._topic}")) from exception
         if self._stuck or any(message.error() is not None for message in messages):
             messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
@@ -186,25 +186,3 @@ class Source:
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
-
-    def _note(self, failure: WorkerError) -> None:
-        self._assignment.failure = self._assignment.failure or failure
-
-    def _on_statistics(self, document: str) -> None:
-        """A callback: must not raise."""
-        try:
-            statistics = msgspec.json.decode(document, type=_Statistics)
-        except msgspec.MsgspecError:
-            return
-        idle = [broker.rxidle for broker in statistics.brokers.values() if broker.state == "UP" and broker.rxidle >= 0]
-        if idle:
-            self._last_answer = max(self._last_answer, time.monotonic() - min(idle) / 1e6)
-
-
-class _Broker(msgspec.Struct):
-    state: str = ""
-    rxidle: int = -1  # microseconds since it last sent anything
-
-
-class _Statistics(msgspec.Struct):
-    brokers: dict[str, _Broker] = {}

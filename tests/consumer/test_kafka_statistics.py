@@ -1,0 +1,40 @@
+"""What is read out of librdkafka's statistics."""
+
+import json
+import math
+import time
+
+import pytest
+
+from consumer.kafka.statistics import Statistics
+
+KNOWN = {"source": "learned", "state": "UP", "rxidle": 3_000_000}
+ROLE = {"source": "logical", "state": "TRY_CONNECT", "rxidle": -1}
+
+
+def told(*brokers: dict[str, object]) -> Statistics:
+    statistics = Statistics()
+    statistics(json.dumps({"brokers": {str(number): broker for number, broker in enumerate(brokers)}}))
+    return statistics
+
+
+def test_a_broker_that_is_up_answered_when_it_last_sent_anything() -> None:
+    assert time.monotonic() - told(KNOWN, ROLE).last_answer == pytest.approx(3, abs=0.5)
+
+
+def test_a_broker_that_is_down_may_come_back() -> None:
+    down = told({"source": "configured", "state": "DOWN", "rxidle": -1}, ROLE)
+    assert not down.forgotten
+    assert down.last_answer == -math.inf
+
+
+def test_a_client_with_nothing_but_a_coordinator_to_look_for_has_forgotten_its_brokers() -> None:
+    assert told(ROLE).forgotten
+    assert told().forgotten
+
+
+def test_what_is_not_understood_is_no_news() -> None:
+    statistics = Statistics(last_answer=5.0)
+    statistics("no JSON")
+    assert statistics.last_answer == 5.0
+    assert not statistics.forgotten
