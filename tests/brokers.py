@@ -72,6 +72,11 @@ def answers(bootstrap: str, timeout: float, alive: Callable[[], bool] = lambda: 
     return False
 
 
+def new_cluster() -> str:
+    """An id for a cluster, as Kafka spells it."""
+    return urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 class KafkaBroker:
     """One node of Apache Kafka with a directory of its own; as a context manager it is started and then closed.
 
@@ -79,13 +84,19 @@ class KafkaBroker:
     dies, in whatever way, the node dies with it and its directory goes.
     """
 
-    def __init__(self, port: int | None = None, properties: Mapping[str, str] | None = None) -> None:
-        """On `port`, or a free one; `properties` go over those of deploy/kafka/server.properties."""
+    def __init__(
+        self, port: int | None = None, properties: Mapping[str, str] | None = None, cluster: str | None = None
+    ) -> None:
+        """On `port`, or a free one; `properties` go over those of deploy/kafka/server.properties.
+
+        `cluster` is the id (`new_cluster`) that the nodes of one cluster share; without one the node is a cluster.
+        """
         broker, controller = free_ports(2)
         self.port = port or broker
         self.address = f"{HOST}:{self.port}"
         self.directory = Path(tempfile.mkdtemp(prefix="session-scorer-kafka-"))
         self.log = self.directory / "broker.log"
+        self._cluster = cluster or new_cluster()
         self._properties = self._of_this_node(f"{HOST}:{controller}") | dict(properties or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -136,9 +147,8 @@ class KafkaBroker:
             raise BrokerError(self._why_not("Kafka does not answer"))
 
     def _format(self, command: Sequence[str], config: Path, log: IO[bytes]) -> None:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # "=" because an id may begin with a dash
-        if _spawn([*command, f"--cluster-id={cluster}", f"--config={config}"], log).wait(START_SECONDS) != 0:
+        if _spawn([*command, f"--cluster-id={self._cluster}", f"--config={config}"], log).wait(START_SECONDS) != 0:
             raise BrokerError(self._why_not("Kafka cannot format its directory"))
 
     def _why_not(self, what: str) -> str:

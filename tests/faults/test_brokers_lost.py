@@ -1,0 +1,102 @@
+"""Brokers that go and come back: what was promised holds, and the work goes on within a minute."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.brokers import KafkaBroker
+from tests.faults.cluster import NODES, Cluster, running_cluster
+from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
+from tests.line import Line
+from tests.topics import Topics
+
+Full = Callable[[int, int], int]
+Record = Callable[[str, object], None]
+
+pytestmark = pytest.mark.usefixtures("java_and_maven")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with running_cluster() as running:
+        yield running
+
+
+@pytest.fixture
+def replicated(cluster: Cluster) -> Iterator[Line]:
+    """A line on three nodes."""
+    topics = Topics(cluster.address)
+    yield Line.on(cluster.address, topics)
+    topics.delete()
+
+
+def bounce(cluster: Cluster, number: int, end: Callable[[KafkaBroker], None]) -> None:
+    """One node ends, the cluster goes on without it, and it comes back."""
+    node = cluster.nodes[number]
+    end(node)
+    cluster.see_off(number)
+    node.start()
+    cluster.settle()
+
+
+def test_brokers_restarted_in_turn_cost_nothing(
+    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+) -> None:
+    def fault(_: Watch) -> None:
+        for number in (list(cluster.nodes) * 3)[: full(1, 3 * NODES)]:
+            bounce(cluster, number, KafkaBroker.stop)
+
+    took = survive(replicated, tmp_path / "log", fault)
+    record_testsuite_property("seconds to recover from brokers restarted in turn", round(took, 1))
+    assert took <= RECOVERY_SECONDS
+
+
+def test_brokers_killed_in_turn_cost_nothing(
+    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+) -> None:
+    def fault(_: Watch) -> None:
+        for number in (list(cluster.nodes) * 3)[: full(1, 3 * NODES)]:
+            bounce(cluster, number, KafkaBroker.kill)
+
+    took = survive(replicated, tmp_path / "log", fault)
+    record_testsuite_property("seconds to recover from brokers killed in turn", round(took, 1))
+    assert took <= RECOVERY_SECONDS
+
+
+def test_a_partition_leader_killed_out_of_three_is_not_waited_for(
+    cluster: Cluster, replicated: Line, tmp_path: Path, record_testsuite_property: Record
+) -> None:
+    leader = cluster.leader(replicated.sessions, 0)
+    try:
+        took = survive(replicated, tmp_path / "log", lambda _: cluster.nodes[leader].kill())
+    finally:
+        cluster.see_off(leader)
+        cluster.nodes[leader].start()
+        cluster.settle()
+    record_testsuite_property("seconds to recover from a leader killed", round(took, 1))
+    assert took <= RECOVERY_SECONDS
+
+
+def test_a_broker_that_hangs_is_told_by_readyz_and_waited_for(
+    tmp_path: Path, full: Full, record_testsuite_property: Record
+) -> None:
+    with KafkaBroker() as node:
+        topics = Topics(node.address)
+
+        def fault(watch: Watch) -> None:
+            began = time.monotonic()
+            os.kill(node.pid, signal.SIGSTOP)
+            try:
+                watch.wait_for(503, seconds=28)
+                time.sleep(max(0.0, full(20, 30) - (time.monotonic() - began)))
+                assert watch.ready == 503
+            finally:
+                os.kill(node.pid, signal.SIGCONT)
+
+        took = survive(Line.on(node.address, topics), tmp_path / "log", fault)
+    record_testsuite_property("seconds to recover from a broker that hung", round(took, 1))
+    assert took <= RECOVERY_SECONDS
