@@ -1,4 +1,4 @@
-"""Where a real broker is looked for, and what is said of it at the end of the run."""
+"""How hypothesis runs; where a real broker is looked for, and what is said of it at the end of the run."""
 
 import contextlib
 import os
@@ -6,12 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, NoReturn
 
+import hypothesis
 import pytest
 
 from tests import brokers, containers, jars
 from tests.brokers import KafkaBroker
 from tests.jars import BrokerError
 from tests.topics import Topics
+
+# the same examples in every run, so that a red run means a changed program, and soon: shrinking a batch of events takes
+# minutes. HYPOTHESIS_PROFILE=deep looks for new ones, and makes what it finds small.
+QUICK = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+hypothesis.settings.register_profile(
+    "default", deadline=None, derandomize=True, database=None, max_examples=40, phases=QUICK
+)
+hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 BOOTSTRAP_VARIABLE = "SESSION_SCORER_TEST_BOOTSTRAP"
 SOURCE = pytest.StashKey["Source"]()

@@ -95,10 +95,18 @@ def test_after_one_record_has_failed_the_transaction_takes_no_more_and_says_why(
     with pytest.raises(RefusedError, match=f"could not (write|produce) to {topic}: .*too large"):
         until_it_fails(lambda: producer.produce([record(topic, b"x" * 5000)]))
     producer.abort()
-    producer.begin()
-    producer.produce([record(topic, b"small")])
-    producer.commit()
+    try:
+        send(producer, topic, b"small")
+    except MustAbortError:  # librdkafka may miss the sequence numbers of what failed, once (test_error_codes.py)
+        producer.abort()
+        send(producer, topic, b"small")
     assert values(read(kafka, topic)) == [b"small"]
+
+
+def send(producer: KafkaProducer, topic: str, value: bytes) -> None:
+    producer.begin()
+    producer.produce([record(topic, value)])
+    producer.commit()
 
 
 def until_it_fails(call: Callable[[], None]) -> None:

@@ -1,11 +1,9 @@
-"""What the contract's tests share: how hypothesis runs, and small sets loaded once beside the oracle's view of them."""
+"""What the contract's tests share: small sets, loaded once beside the oracle's view of them."""
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import hypothesis
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier
@@ -13,16 +11,6 @@ from sklearn.ensemble import RandomForestClassifier
 from scoring import Scorer, Verdict
 from tests import oracle
 from tests.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder, small_set
-
-# the same examples in every run, so that a red run means a changed program, and soon: shrinking a batch of events takes
-# minutes. HYPOTHESIS_PROFILE=deep looks for new ones, and makes what it finds small.
-QUICK = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-hypothesis.settings.register_profile(
-    "default", deadline=None, derandomize=True, database=None, max_examples=40, phases=QUICK
-)
-hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
-
 
 # none of the rules holds for it, so that a rule seen to hold is the doing of what a test adds
 QUIET = {
