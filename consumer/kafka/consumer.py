@@ -5,14 +5,15 @@ import threading
 import time
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.batching import Gathering, Limits
-from consumer.errors import MustAbortError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.client import Complaints, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.identity import Identity
 from consumer.kafka.membership import is_member
 from consumer.kafka.messages import headers_of, milliseconds
 from consumer.kafka.positions import Gap
@@ -22,6 +23,8 @@ from consumer.patience import Patience
 from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
 _PASSING = {
@@ -55,12 +58,17 @@ class Source:
         self._subscription = subscription
         self._patience = patience or Patience(seconds=60.0)
         self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
+        self._identity = Identity(connection, subscription.topic)
+        self._watched = 0.0
         self._join(Statistics())
 
     def _join(self, statistics: Statistics) -> None:
         """Becomes a new member of the group."""
         self._statistics = statistics
-        callbacks = {"error_cb": Complaints(), "stats_cb": statistics}
+        callbacks = {
+            "error_cb": Complaints(),
+            "stats_cb": guarded(statistics, "the client's statistics could not be read", self._note),
+        }
         self._consumer = open_client(Consumer, {**self._connection.consumer(self._group_id), **callbacks})
         self._assignment = Assignment(
             self._consumer, self._subscription, self._patience, cooperative=self._connection.cooperative
@@ -74,6 +82,7 @@ class Source:
         if self._statistics.forgotten:
             self._join_anew()
         self._assignment.settle()
+        self._watch()
         gathering = Gathering(self._limits, time.monotonic)
         messages = self._consume(1, wait)
         gathering.add(len(messages), sum(map(len, messages)))
@@ -84,6 +93,14 @@ class Source:
             if len(more) < room:  # that is all there was, and the oldest has waited long enough
                 break
         return self._batch(self._assignment.trusted(messages))
+
+    def _watch(self) -> None:
+        """Now and then: is it still the same topic?"""
+        if time.monotonic() - self._watched >= _WATCH_SECONDS:
+            self._watched = time.monotonic()
+            lost = self._identity.lost(self._assignment.positions())
+            if lost is not None:
+                self._assignment.made_anew(lost)
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""
@@ -139,9 +156,9 @@ class Source:
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            messages = self._consumer.consume(count, seconds)
-        except KafkaException as exception:
-            raise WorkerError(explain(exception.args[0], f"read {self._topic}")) from exception
+            messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
+        except DeliveryError as error:
+            raise WorkerError(str(error)) from error
         if self._stuck or any(message.error() is not None for message in messages):
             messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
@@ -186,3 +203,6 @@ class Source:
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
+
+    def _note(self, failure: WorkerError) -> None:
+        self._assignment.failure = self._assignment.failure or failure
