@@ -19,6 +19,7 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
+from consumer.kafka.statistics import Statistics
 from consumer.patience import Patience
 from consumer.records import Batch, Output, Tally
 from consumer.watchdog import Watchdog
@@ -187,9 +188,14 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
     nothing_is_skipped(broker)
 
 
-class StatisticsFail(Source):
-    def _on_statistics(self, document: str) -> None:
+class Unreadable(Statistics):
+    def __call__(self, document: str) -> None:
         raise RuntimeError(SECRET, document)
+
+
+class StatisticsFail(Source):
+    def _join(self, statistics: Statistics) -> None:
+        super()._join(Unreadable(statistics.last_answer))
 
 
 def test_in_the_callback_of_the_statistics(broker: MockBroker) -> None:
