@@ -33,6 +33,14 @@ def test_a_client_with_nothing_but_a_coordinator_to_look_for_has_forgotten_its_b
     assert told().forgotten
 
 
+def test_a_client_that_tries_nobody_while_it_looks_for_its_coordinator_has_forgotten_its_brokers() -> None:
+    named = {"brokers": {"1": {"source": "learned", "state": "INIT", "rxidle": -1}, "c": ROLE}}
+    for state, age, forgotten in (("query-coord", 95_788, True), ("query-coord", 800, False), ("up", 95_788, False)):
+        statistics = Statistics()
+        statistics(json.dumps(named | {"cgrp": {"state": state, "stateage": age}}))
+        assert statistics.forgotten == forgotten
+
+
 def test_what_is_not_understood_is_no_news() -> None:
     statistics = Statistics(last_answer=5.0)
     statistics("no JSON")
