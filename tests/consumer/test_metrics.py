@@ -13,6 +13,24 @@ from consumer.records import Tally
 NOW = 1_800_000_000.0
 
 
+KINDS = {
+    "session_scorer_events": "counter",
+    "session_scorer_results": "counter",
+    "session_scorer_dead_letters": "counter",
+    "session_scorer_batch_events": "histogram",
+    "session_scorer_stage_seconds": "histogram",
+    "session_scorer_latency_seconds": "histogram",
+    "session_scorer_anomaly_score": "histogram",
+    "session_scorer_consumer_lag": "gauge",
+    "session_scorer_imputed_fields": "counter",
+    "session_scorer_unseen_categories": "counter",
+    "session_scorer_transactions": "counter",
+    "session_scorer_events_never_seen": "counter",
+    "session_scorer_model_info": "gauge",
+}
+"""The metrics of the contract, and one of our own: events never seen."""
+
+
 def tally(**changes: Any) -> Tally:
     values: dict[str, Any] = {
         "scored": 3,
@@ -61,21 +79,7 @@ def test_what_is_known_beforehand_starts_at_zero() -> None:
 
 def test_every_metric_of_the_contract_is_there_with_its_kind() -> None:
     families = {f.name: f.type for f in text_string_to_metric_families(generate_latest(metrics().registry).decode())}
-    assert {name: kind for name, kind in families.items() if name.startswith("session_scorer_")} == {
-        "session_scorer_events": "counter",
-        "session_scorer_results": "counter",
-        "session_scorer_dead_letters": "counter",
-        "session_scorer_batch_events": "histogram",
-        "session_scorer_stage_seconds": "histogram",
-        "session_scorer_latency_seconds": "histogram",
-        "session_scorer_anomaly_score": "histogram",
-        "session_scorer_consumer_lag": "gauge",
-        "session_scorer_imputed_fields": "counter",
-        "session_scorer_unseen_categories": "counter",
-        "session_scorer_transactions": "counter",
-        "session_scorer_events_never_seen": "counter",
-        "session_scorer_model_info": "gauge",
-    }
+    assert {name: kind for name, kind in families.items() if name.startswith("session_scorer_")} == KINDS
     assert value(metrics(), "session_scorer_model_info", version="v1", sha256="abc") == 1
 
 

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.consumer.test_metrics import KINDS
 from tests.line import Line, stop
 from tests.topics import Topics
 
@@ -14,20 +15,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 EVENTS = 60_000
 Sample = tuple[str, tuple[tuple[str, str], ...]]
-KINDS = {
-    "session_scorer_events": "counter",
-    "session_scorer_results": "counter",
-    "session_scorer_dead_letters": "counter",
-    "session_scorer_batch_events": "histogram",
-    "session_scorer_stage_seconds": "histogram",
-    "session_scorer_latency_seconds": "histogram",
-    "session_scorer_anomaly_score": "histogram",
-    "session_scorer_consumer_lag": "gauge",
-    "session_scorer_imputed_fields": "counter",
-    "session_scorer_unseen_categories": "counter",
-    "session_scorer_transactions": "counter",
-    "session_scorer_model_info": "gauge",
-}
 
 
 def scrape(url: str) -> tuple[dict[str, str], dict[Sample, float]]:
