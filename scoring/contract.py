@@ -9,8 +9,8 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 LIMIT: Final = 1e12
-"""Largest magnitude of a number: keeps every derived feature finite in float32 (but for rates over less than a
-microsecond on the page, which overflow as IEEE 754 says)."""
+"""Largest magnitude of a number: keeps every derived feature finite in float32 (but for rates over next to no time
+on the page, which overflow as IEEE 754 says)."""
 MOST_DIGITS: Final = 4300
 """Longest integer that is taken for an identity: longer ones Python does not parse, for they take quadratic time."""
 

@@ -11,7 +11,7 @@ _COMMON: Properties = {
     "client.id": "session-scorer",
     "log_level": 2,  # what matters comes as an error too, and is logged by us; -X debug=all still shows everything
     # default rebootstrap: once all brokers were away a producer forgets its coordinator's address, and send_offsets
-    # hangs for ever (librdkafka 2.16: in 3 of 3 restarts of a broker; with none 5 of 5 went on by themselves)
+    # hangs for good (librdkafka 2.16: 3 of 3 restarts stalled, one by a stack dump; with none 5 of 5 went on)
     "metadata.recovery.strategy": "none",
     "reconnect.backoff.max.ms": 1000,  # default 10 s: how long a broker may be back before it is noticed
 }
