@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Line:
     alerts: str
     dead_letters: str
     partitions: int = 4
+    reports: list[Report] = field(default_factory=list, compare=False)  # of every check so far
 
     @classmethod
     def on(cls, bootstrap: str, topics: Topics, partitions: int = 4) -> "Line":
@@ -76,7 +77,8 @@ class Line:
         """What a read-committed reader finds on all four topics, judged."""
         topics = (self.sessions, self.results, self.alerts, self.dead_letters)
         inputs, *outputs = [[Seen.of(message) for message in read(self.bootstrap, topic)] for topic in topics]
-        return judge(inputs, planted, Outputs(*outputs))
+        self.reports.append(judge(inputs, planted, Outputs(*outputs)))
+        return self.reports[-1]
 
     def committed(self) -> int:
         """Input records committed, over all partitions."""
@@ -94,14 +96,16 @@ class Line:
             asker.close()
 
     def wait_for(self, enough: Callable[[int], bool], *processes: "subprocess.Popen[bytes]") -> int:
-        """Waits until enough input records are committed, while at least one of `processes` lives."""
-        deadline = time.monotonic() + SECONDS
+        """Waits until enough input records are committed, while at least one of `processes` lives and goes on."""
+        count, deadline = -1, 0.0
         while True:
-            count = self.committed()
+            before, count = count, self.committed()
             if enough(count):
                 return count
+            if count != before:
+                deadline = time.monotonic() + SECONDS
             assert any(process.poll() is None for process in processes), "session-scorer ended"
-            assert time.monotonic() < deadline, f"{count} events committed within {SECONDS:g} s"
+            assert time.monotonic() < deadline, f"{count} events committed, and none more for {SECONDS:g} s"
             time.sleep(0.05)
 
     @contextmanager

@@ -1,23 +1,43 @@
 """What the fault suite shares. Everything in this directory is marked `faults`: `make faults`, `make faults-long`."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.checker import Report
 from tests.line import Line
 from tests.topics import Topics
 
 HERE = Path(__file__).parent
+Counted = Callable[[Line], None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what stands here; a fault takes its time."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("faults")
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(300))
+                item.add_marker(pytest.mark.timeout(3600 if config.getoption("--long") else 300))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A table, as docs/delivery.md has it: what was done, how long it took, what was counted."""
+    stats = terminalreporter.stats
+    told = {report.nodeid: report.user_properties for report in stats.get("", []) if report.when == "teardown"}
+    rows: dict[str, list[pytest.TestReport]] = defaultdict(list)
+    for report in [*stats.get("passed", []), *stats.get("failed", [])]:
+        if HERE.name in Path(report.nodeid.split("::")[0]).parts:
+            rows[report.nodeid.split("::")[-1].split("[")[0]].append(report)
+    if rows:
+        terminalreporter.write_line("| test | passed | seconds | counted |\n|---|---|---|---|")
+    for test, reports in rows.items():
+        passed, seconds = sum(report.passed for report in reports), sum(report.duration for report in reports)
+        # equal words stand once: of many cases of one test each is checked alike
+        words = dict.fromkeys(f"{name} {value}" for each in reports for name, value in told.get(each.nodeid, []))
+        terminalreporter.write_line(f"| `{test}` | {passed} of {len(reports)} | {seconds:.0f} | {'; '.join(words)} |")
 
 
 @pytest.fixture
@@ -27,6 +47,23 @@ def full(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
 
 
 @pytest.fixture
-def line(kafka: str, topics: Topics) -> Line:
+def counted(record_property: Callable[[str, object], None]) -> Iterator[Counted]:
+    """`counted(line)`: what the checker finds on this line is told at the end of the run."""
+    lines: list[Line] = []
+    yield lines.append
+    for line in lines:
+        for report in line.reports:
+            record_property("events", f"{report.counts['inputs']:,} ({summary(report)})")
+
+
+def summary(report: Report) -> str:
+    """The faults found, in a few words."""
+    return " ".join(f"{count} {kind}" for kind, count in report.faults().items()) or "0/0"
+
+
+@pytest.fixture
+def line(kafka: str, topics: Topics, counted: Counted) -> Line:
     """A line of its own topics and group on the one broker."""
-    return Line.on(kafka, topics)
+    line = Line.on(kafka, topics)
+    counted(line)
+    return line

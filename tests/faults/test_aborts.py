@@ -9,7 +9,7 @@ from tests.line import Line, stop
 
 
 def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int]
+    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     events, log = full(20_000, 100_000), tmp_path / "log"
     planted = line.feed(events)
@@ -20,6 +20,7 @@ def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
     assert report.faults() == {}
     assert report.counts["results"] + report.counts["dead_letters"] == events
     aborted = log.read_text().count("going back to the committed offsets")
+    record_property("aborted", aborted)
     assert aborted >= events // 1000 // 3, "a batch holds 1000 at most"
     written = len(read(line.bootstrap, line.results, line.dead_letters, isolation="read_uncommitted"))
     assert written > events, "the aborted records are there, for a reader that does not ask"

@@ -10,6 +10,7 @@ import pytest
 
 from tests.brokers import KafkaBroker
 from tests.faults.cluster import NODES, Cluster, running_cluster
+from tests.faults.conftest import Counted
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
 from tests.line import Line
 from tests.topics import Topics
@@ -27,10 +28,12 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def replicated(cluster: Cluster) -> Iterator[Line]:
+def replicated(cluster: Cluster, counted: Counted) -> Iterator[Line]:
     """A line on three nodes."""
     topics = Topics(cluster.address)
-    yield Line.on(cluster.address, topics)
+    line = Line.on(cluster.address, topics)
+    counted(line)
+    yield line
     topics.delete()
 
 
@@ -44,31 +47,31 @@ def bounce(cluster: Cluster, number: int, end: Callable[[KafkaBroker], None]) ->
 
 
 def test_brokers_restarted_in_turn_cost_nothing(
-    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(_: Watch) -> None:
         for number in (list(cluster.nodes) * 3)[: full(1, 3 * NODES)]:
             bounce(cluster, number, KafkaBroker.stop)
 
     took = survive(replicated, tmp_path / "log", fault)
-    record_testsuite_property("seconds to recover from brokers restarted in turn", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 def test_brokers_killed_in_turn_cost_nothing(
-    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    cluster: Cluster, replicated: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(_: Watch) -> None:
         for number in (list(cluster.nodes) * 3)[: full(1, 3 * NODES)]:
             bounce(cluster, number, KafkaBroker.kill)
 
     took = survive(replicated, tmp_path / "log", fault)
-    record_testsuite_property("seconds to recover from brokers killed in turn", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 def test_a_partition_leader_killed_out_of_three_is_not_waited_for(
-    cluster: Cluster, replicated: Line, tmp_path: Path, record_testsuite_property: Record
+    cluster: Cluster, replicated: Line, tmp_path: Path, record_property: Record
 ) -> None:
     leader = cluster.leader(replicated.sessions, 0)
     try:
@@ -77,15 +80,16 @@ def test_a_partition_leader_killed_out_of_three_is_not_waited_for(
         cluster.see_off(leader)
         cluster.nodes[leader].start()
         cluster.settle()
-    record_testsuite_property("seconds to recover from a leader killed", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 def test_a_broker_that_hangs_is_told_by_readyz_and_waited_for(
-    tmp_path: Path, full: Full, record_testsuite_property: Record
+    tmp_path: Path, full: Full, counted: Counted, record_property: Record
 ) -> None:
     with KafkaBroker() as node:
-        topics = Topics(node.address)
+        line = Line.on(node.address, Topics(node.address))
+        counted(line)
 
         def fault(watch: Watch) -> None:
             began = time.monotonic()
@@ -97,6 +101,6 @@ def test_a_broker_that_hangs_is_told_by_readyz_and_waited_for(
             finally:
                 os.kill(node.pid, signal.SIGCONT)
 
-        took = survive(Line.on(node.address, topics), tmp_path / "log", fault)
-    record_testsuite_property("seconds to recover from a broker that hung", round(took, 1))
+        took = survive(line, tmp_path / "log", fault)
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS

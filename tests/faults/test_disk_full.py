@@ -8,6 +8,7 @@ import pytest
 
 from tests.brokers import KafkaBroker
 from tests.faults.asking import until
+from tests.faults.conftest import Counted
 from tests.line import Line, stop
 from tests.topics import Topics
 
@@ -33,11 +34,12 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.usefixtures("java_and_maven")
 def test_when_the_disk_is_full_the_worker_waits_and_delivers_all_once_there_is_room_again(
-    disk: Path, tmp_path: Path
+    disk: Path, tmp_path: Path, counted: Counted
 ) -> None:
     small = {"log.dirs": str(disk / "data"), "log.index.size.max.bytes": "65536", "log.segment.bytes": "2097152"}
     with KafkaBroker(properties=small) as broker:
         line = Line.on(broker.address, Topics(broker.address))
+        counted(line)
         planted = line.feed(COUNT)
         with line.running(tmp_path / "log") as process:
             status = Path(f"/proc/{broker.pid}/stat")

@@ -12,6 +12,7 @@ from tests.faults.doomed import command
 from tests.line import SECONDS, Line, stop
 
 Full = Callable[[int, int], int]
+Record = Callable[[str, object], None]
 
 SMALL_BATCHES = ("--batch-events", "200")  # so that there are many transactions to be killed in
 QUICK = ("-X", "session.timeout.ms=6000")  # the least that brokers allow: a killed worker's partitions lie idle for it
@@ -20,9 +21,10 @@ POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit"
 
 @pytest.mark.timeout(1800)
 def test_a_worker_killed_at_random_moments_loses_nothing_and_repeats_nothing(
-    line: Line, tmp_path: Path, full: Full
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     events, kills = full(30_000, 100_000), full(4, 20)
+    record_property("kills", kills)
     planted, moments = line.feed(events), random.Random(4)
     before = 0
     for _ in range(kills):

@@ -19,6 +19,9 @@ from tests.line import Line, stop
 from tests.topics import Topics
 from training.dataset import keyed_events
 
+Full = Callable[[int, int], int]
+Record = Callable[[str, object], None]
+
 MIB = 1024 * 1024
 AT_REST = 190.0  # MiB: Python, the model compiled, three clients connected
 WAVES = 16.0  # MiB by which memory may go up and down
@@ -38,7 +41,7 @@ class Sample(NamedTuple):
 
 @pytest.mark.timeout(3600)
 def test_a_backlog_at_the_start_takes_no_more_memory_than_the_settings_allow_however_long_it_is(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int]
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     events = full(100_000, 2_000_000)
     few = some_events()
@@ -47,10 +50,12 @@ def test_a_backlog_at_the_start_takes_no_more_memory_than_the_settings_allow_how
     with line.running(tmp_path / "log") as process:
         started = line.wait_for(lambda count: count > 0, process)
         with sampling(process) as samples:
-            wait_for(line, events, process, patience=120 + events / 2000)
+            line.wait_for(lambda count: count == events, process)
         assert stop(process) == 0
     assert started < events / 2, "the first look came too late"
     memory = np.array([sample.memory for sample in samples])
+    record_property("events", f"{events:,}")
+    record_property("peak, MiB", f"{memory.max():.0f} of {bound():.0f}")
     assert memory.max() < bound()
     first, second = np.array_split(memory, 2)
     assert second.max() - first.max() < WAVES
@@ -58,7 +63,7 @@ def test_a_backlog_at_the_start_takes_no_more_memory_than_the_settings_allow_how
 
 @pytest.mark.timeout(3600)
 def test_at_four_fifths_of_its_capacity_a_worker_grows_in_nothing(
-    kafka: str, topics: Topics, tmp_path: Path, full: Callable[[int, int], int]
+    kafka: str, topics: Topics, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     seconds, few = full(20, 1800), some_events()
     sessions, results, alerts, letters = (topics(name, config=BUSY_TOPIC) for name in ("s", "r", "a", "d"))
@@ -69,11 +74,14 @@ def test_at_four_fifths_of_its_capacity_a_worker_grows_in_nothing(
         rate = STEADY * capacity(line, few, process)
         with sampling(process) as samples:
             fed = 6 * len(few) + feed_steadily(line, few, rate, seconds)
-        wait_for(line, fed, process, patience=120)
+        line.wait_for(lambda count: count == fed, process)
         assert stop(process) == 0
     later = samples[len(samples) // 3 :]
     minutes = np.array([sample.second for sample in later]) / 60
     slope = np.polyfit(minutes, [sample.memory for sample in later], 1)[0]
+    record_property("events", f"{fed:,} in {minutes[-1] - minutes[0]:.1f} minutes looked at")
+    record_property("slope, MiB a minute", f"{slope:.3f}")
+    record_property("peak, MiB", f"{max(sample.memory for sample in samples):.0f}")
     assert slope * (minutes[-1] - minutes[0]) < WAVES, f"{slope:.2f} MiB a minute"
     assert max(sample.threads for sample in later) <= max(sample.threads for sample in samples[: len(samples) // 3])
     assert later[-1].descriptors <= later[0].descriptors + 2
@@ -84,7 +92,7 @@ def capacity(line: Line, few: list[Event], process: "subprocess.Popen[bytes]") -
     for _ in range(5):
         write(line.bootstrap, line.sessions, few)
     began, before = time.monotonic(), line.committed()
-    wait_for(line, 6 * len(few), process, patience=120)
+    line.wait_for(lambda count: count == 6 * len(few), process)
     return (6 * len(few) - before) / (time.monotonic() - began)
 
 
@@ -98,15 +106,6 @@ def feed_steadily(line: Line, few: list[Event], rate: float, seconds: float) -> 
             fed += due
         time.sleep(0.2)
     return fed
-
-
-def wait_for(line: Line, events: int, process: "subprocess.Popen[bytes]", patience: float) -> None:
-    """Like `line.wait_for`, for as long as it takes."""
-    deadline = time.monotonic() + patience
-    while line.committed() < events:
-        assert process.poll() is None, "session-scorer ended"
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def some_events() -> list[Event]:

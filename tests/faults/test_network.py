@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.brokers import HOST, KafkaBroker, free_ports
+from tests.faults.conftest import Counted
 from tests.faults.proxy import Proxy, running_proxy
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
 from tests.line import Line
@@ -47,10 +48,12 @@ def far() -> Iterator[Far]:
 
 
 @pytest.fixture
-def near(far: Far) -> Iterator[Line]:
+def near(far: Far, counted: Counted) -> Iterator[Line]:
     """The line as the test sees it."""
     topics = Topics(far.near)
-    yield Line.on(far.near, topics)
+    line = Line.on(far.near, topics)
+    counted(line)
+    yield line
     topics.delete()
 
 
@@ -83,7 +86,7 @@ def port_of(proxy: Proxy) -> int:
 
 
 def test_a_slow_network_only_takes_longer(
-    far: Far, near: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    far: Far, near: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(_: Watch) -> None:
         far.proxy.delay = SLOW_SECONDS
@@ -91,12 +94,12 @@ def test_a_slow_network_only_takes_longer(
         far.proxy.delay = 0.0
 
     took = survive(near, tmp_path / "log", fault, worker=through(far, near))
-    record_testsuite_property("seconds to recover from a slow network", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 def test_a_network_cut_in_silence_is_told_by_readyz_and_waited_for(
-    far: Far, near: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    far: Far, near: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(watch: Watch) -> None:
         began = time.monotonic()
@@ -108,33 +111,33 @@ def test_a_network_cut_in_silence_is_told_by_readyz_and_waited_for(
             far.proxy.heal()
 
     took = survive(near, tmp_path / "log", fault, worker=through(far, near))
-    record_testsuite_property("seconds to recover from a cut network", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 @pytest.mark.usefixtures("firewall")
 def test_packets_all_dropped_for_a_while_cost_nothing(
-    far: Far, near: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    far: Far, near: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(_: Watch) -> None:
         with dropping(port_of(far.proxy)):
             time.sleep(full(12, 30))
 
     took = survive(near, tmp_path / "log", fault, worker=through(far, near))
-    record_testsuite_property("seconds to recover from all packets dropped", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 
 @pytest.mark.usefixtures("firewall")
 def test_one_packet_in_five_dropped_costs_nothing(
-    far: Far, near: Line, tmp_path: Path, full: Full, record_testsuite_property: Record
+    far: Far, near: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     def fault(_: Watch) -> None:
         with dropping(port_of(far.proxy), "-m", "statistic", "--mode", "random", "--probability", "0.2"):
             time.sleep(full(10, 60))
 
     took = survive(near, tmp_path / "log", fault, worker=through(far, near))
-    record_testsuite_property("seconds to recover from lost packets", round(took, 1))
+    record_property("seconds to recover", round(took, 1))
     assert took <= RECOVERY_SECONDS
 
 

@@ -15,6 +15,7 @@ from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.checker import Outputs, Seen, judge
 from tests.consumer.wire import read
 from tests.faults.asking import ask, last_words
+from tests.faults.conftest import Counted
 from tests.line import Line, stop
 from tests.topics import Topics
 
@@ -131,10 +132,11 @@ def rule(topic: str, operation: AclOperation, permission: AclPermissionType) -> 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 @pytest.mark.parametrize("output", OUTPUTS)
 def test_an_output_topic_that_is_read_only_stops_the_worker_which_says_whose_right_is_missing(
-    guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path
+    guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path, counted: Counted
 ) -> None:
     topics = Topics(guarded[0])
     line = Line.on(guarded[0], topics)
+    counted(line)
     topic, log = getattr(line, output), tmp_path / "log"
     denied = rule(topic, AclOperation.WRITE, AclPermissionType.DENY)
     rules = [rule(topic, AclOperation.ALL, AclPermissionType.ALLOW), denied]

@@ -16,6 +16,9 @@ from tests.faults.stream import caught_up, stream, wait_until, watching
 from tests.line import Line, stop
 from tests.topics import Topics
 
+Full = Callable[[int, int], int]
+Record = Callable[[str, object], None]
+
 STALL_SECONDS = 10.0  # promised: no partition waits longer while workers come and go
 EVERY_SECONDS = 5.0
 
@@ -28,21 +31,28 @@ class _Result(msgspec.Struct):
     source: _Source
 
 
+@pytest.fixture
+def stamped(line: Line, topics: Topics) -> Line:
+    """A line whose results carry the broker's clock."""
+    return replace(line, results=topics("results", config={"message.timestamp.type": "LogAppendTime"}))
+
+
 @pytest.mark.parametrize("options", [(), ("-X", "group.protocol=consumer")], ids=["cooperative", "kip-848"])
 def test_workers_come_and_go_and_no_partition_waits_long(
-    line: Line, topics: Topics, options: tuple[str, ...], tmp_path: Path, full: Callable[[int, int], int]
+    stamped: Line, options: tuple[str, ...], tmp_path: Path, full: Full, record_property: Record
 ) -> None:
-    line = replace(line, results=topics("results", config={"message.timestamp.type": "LogAppendTime"}))
     log = tmp_path / "log"
-    with line.running(log, *options) as first:
-        with watching(first, log), stream(line, rate=200) as planted:
-            line.wait_for(lambda count: count > 200, first)
+    with stamped.running(log, *options) as first:
+        with watching(first, log), stream(stamped, rate=200) as planted:
+            stamped.wait_for(lambda count: count > 200, first)
             for _ in range(full(1, 12)):
-                others_come_and_go(line, log, full(2, 3), options)
-        wait_until(lambda: caught_up(line), "not all is committed")
+                others_come_and_go(stamped, log, full(2, 3), options)
+        wait_until(lambda: caught_up(stamped), "not all is committed")
         assert stop(first) == 0, log.read_text()
-    assert line.check(planted).faults() == {}
-    assert longest_stall(line) < STALL_SECONDS
+    assert stamped.check(planted).faults() == {}
+    stall = longest_stall(stamped)
+    record_property("longest stall, s", round(stall, 1))
+    assert stall < STALL_SECONDS
 
 
 def others_come_and_go(line: Line, log: Path, count: int, options: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from confluent_kafka import Message, Producer
 from consumer.records import Headers
 from scoring import Scorer
 from tests.consumer.wire import SECONDS, Event, read
+from tests.faults.conftest import Counted
 from tests.line import Line, stop
 from tests.topics import Topics
 from training.dataset import keyed_events
@@ -28,10 +29,13 @@ NEAR = (-3000, *range(-1600, 0, 100), -1, 0, 1, 40_000, 48_500, 49_000, 200_000,
 
 
 @pytest.fixture
-def large(kafka: str, topics: Topics) -> Line:
+def large(kafka: str, topics: Topics, counted: Counted) -> Line:
     """A line whose input takes records of up to 100 MiB; what comes out must fit into Kafka's default of 1 MiB."""
     sessions = topics("sessions", config=LARGE)
-    return Line(kafka, f"scorer-of-{sessions}", sessions, topics("results"), topics("alerts"), topics("dead-letters"))
+    outputs = topics("results"), topics("alerts"), topics("dead-letters")
+    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
+    counted(line)
+    return line
 
 
 def padded(event: bytes, size: int) -> bytes:
@@ -138,7 +142,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
 @pytest.mark.parametrize("records", [1, 400])
 @pytest.mark.parametrize("compression", ["lz4", "gzip", "zstd"])
 def test_bombs_of_20_and_60_mib_are_scored_within_512_mib(
-    large: Line, compression: str, records: int, tmp_path: Path
+    large: Line, compression: str, records: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     _, (key, value) = samples()
     for partition, mib in ((0, 20), (0, 60), (1, 60)):
@@ -147,6 +151,7 @@ def test_bombs_of_20_and_60_mib_are_scored_within_512_mib(
         large.wait_for(lambda done: done == 3 * records, process)
         peak = most_memory(process)
         assert stop(process) == 0
+    record_property("peak, MiB", f"{peak / MIB:.0f}")
     assert peak < MOST_MEMORY, f"{peak / MIB:.0f} MiB"
     every = [(0, offset) for offset in range(2 * records)] + [(1, offset) for offset in range(records)]
     assert places(read(large.bootstrap, large.results)) == every

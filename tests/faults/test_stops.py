@@ -16,7 +16,7 @@ BOUND = 15.0  # seconds that a stop may take, as given to the worker
 
 @pytest.mark.timeout(1800)
 def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_repeat(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int]
+    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     moments, log = random.Random(5), tmp_path / "log"
     planted: dict[bytes, Broken] = {}
@@ -34,6 +34,8 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
         before = line.committed()
         assert before < fed, "there was no load when the stop came"
         assert not is_open(line.bootstrap, line.results), "a transaction was left open"
+    record_property("stops", len(took))
+    record_property("longest, s", round(max(took), 1))
     assert max(took) < BOUND
     finish(line, log, fed)
     assert line.check(planted).faults() == {}

@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from tests.consumer.wire import Event, read, write
+from tests.faults.conftest import Counted
 from tests.faults.raw import write_dated
 from tests.line import Line, stop
 from tests.topics import Topics
@@ -20,10 +21,13 @@ NO_LIMIT = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
 @pytest.fixture
-def lenient(kafka: str, topics: Topics) -> Line:
+def lenient(kafka: str, topics: Topics, counted: Counted) -> Line:
     """A line whose input takes records of any date, as Kafka's defaults did before 3.6."""
     sessions = topics("sessions", config=NO_LIMIT)
-    return Line(kafka, f"scorer-of-{sessions}", sessions, topics("results"), topics("alerts"), topics("dead-letters"))
+    outputs = topics("results"), topics("alerts"), topics("dead-letters")
+    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
+    counted(line)
+    return line
 
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])

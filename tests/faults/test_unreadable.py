@@ -14,6 +14,7 @@ from confluent_kafka import Message, Producer
 
 from tests.brokers import KafkaBroker
 from tests.consumer.wire import SECONDS, read
+from tests.faults.conftest import Counted
 from tests.line import Line, environment, stop
 from tests.topics import Topics
 
@@ -29,9 +30,11 @@ def broker(java_and_maven: None) -> Iterator[KafkaBroker]:  # noqa: ARG001 - ski
 
 
 @pytest.fixture
-def line(broker: KafkaBroker) -> Iterator[Line]:
+def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
     topics = Topics(broker.address)
-    yield Line.on(broker.address, topics, partitions=1)
+    line = Line.on(broker.address, topics, partitions=1)
+    counted(line)
+    yield line
     topics.delete()
 
 
