@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from consumer.cli_letters import app as dead_letters
+from consumer.cli_train import train
 
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -212,25 +213,7 @@ def score(
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
 
 
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the artifact set.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Labelled sessions: CSV, JSON Lines or Parquet (default: generated ones)."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
-) -> None:
-    """Train an artifact set.
-
-    Five files, and the manifest that verifies them.
-    """
-    from training.train import train as train_set
-
-    manifest = train_set(data, out) if seed is None else train_set(data, out, seed=seed)
-    for name, value in manifest.metrics.items():
-        typer.echo(f"{name} {value:g}")
-    typer.echo(f"model version {manifest.model_version} in {out}")
+app.command()(train)
 
 
 @model.command()
