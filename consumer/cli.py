@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from consumer.cli_letters import app as dead_letters
+from consumer.cli_model import app as model
+from consumer.cli_sets import Artifacts, Pinned, Unverified, load
 from consumer.cli_train import train
 
 # what is said of settings is told apart in options.py, made from the settings themselves
@@ -18,36 +20,8 @@ _OURS: Final = frozenset({"consumer", "scoring", "training"})
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-model = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify an artifact set, or show what it is.")
 app.add_typer(model, name="model")
 app.add_typer(dead_letters, name="dead-letters")
-
-Artifacts = Annotated[
-    Path | None,
-    typer.Option(
-        "--artifacts",
-        metavar="DIR",
-        envvar="SESSION_SCORER_ARTIFACTS",
-        help="Directory of the artifact set (default: the one that ships).",
-    ),
-]
-Unverified = Annotated[
-    bool,
-    typer.Option(
-        "--allow-unverified",
-        envvar="SESSION_SCORER_ALLOW_UNVERIFIED",
-        help="Take an artifact set without a manifest.",
-    ),
-]
-Pinned = Annotated[
-    str | None,
-    typer.Option(
-        "--manifest-sha256",
-        metavar="HEX",
-        envvar="SESSION_SCORER_MANIFEST_SHA256",
-        help="SHA-256 that the set's manifest.json must have.",
-    ),
-]
 
 
 def main() -> None:
@@ -177,7 +151,7 @@ def predict(
     from scoring import InvalidEvent
 
     data = _read(file)
-    scorer = _load(artifacts, allow_unverified, manifest_sha256)
+    scorer = load(artifacts, allow_unverified, manifest_sha256)
     try:
         answers = predictions.predict(scorer, data)
     except InvalidEvent as error:
@@ -204,7 +178,7 @@ def score(
     from consumer.files.score import rejected_path, score_file
     from consumer.progress import shown_progress
 
-    scorer = _load(artifacts, allow_unverified, manifest_sha256)
+    scorer = load(artifacts, allow_unverified, manifest_sha256)
     with shown_progress(source.name) as progress:
         counts = score_file(scorer, source, output, progress)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
@@ -214,44 +188,6 @@ def score(
 
 
 app.command()(train)
-
-
-@model.command()
-def verify(
-    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")] = None,
-    write_manifest: Annotated[
-        bool, typer.Option("--write-manifest", help="First write the manifest of a five-file set that has none.")
-    ] = False,
-    allow_unverified: Unverified = False,
-    manifest_sha256: Pinned = None,
-) -> None:
-    """Verify hashes, form and golden vectors of a set."""
-    from consumer import model as sets
-
-    if write_manifest and directory is None:
-        raise typer.BadParameter("needs a directory", param_hint="--write-manifest")
-    for line in sets.verify(
-        directory, write=write_manifest, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256
-    ):
-        typer.echo(line)
-
-
-@model.command()
-def show(
-    directory: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")] = None,
-    allow_unverified: Unverified = False,
-) -> None:
-    """Show where a set comes from, its thresholds, features and metrics."""
-    from consumer import model as sets
-
-    for name, value in sets.card(_load(directory, allow_unverified, None)):
-        typer.echo(f"{name + ':':15} {value}")
-
-
-def _load(directory: Path | None, allow_unverified: bool, manifest_sha256: str | None) -> Any:
-    from scoring import Scorer
-
-    return Scorer.load(directory, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
 
 
 def _read(file: str) -> bytes:
