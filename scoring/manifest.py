@@ -31,6 +31,10 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     newest: str | None = None  # date of the newest row, YYYY-MM-DD
     seed: int | None = None
     parameters: dict[str, Any] = {}
+    selection: list[dict[str, float]] = []  # the candidates that were tried by cross-validation, and how they did
+    thresholds: dict[str, Any] = {}  # how they were chosen; nothing: they are the defaults
+    measured_on: str | None = None  # whose sessions the metrics come from
+    notes: list[str] = []  # what was noticed in the data: sampled, left out, repeated
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
