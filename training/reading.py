@@ -2,9 +2,10 @@
 
 import gzip
 import hashlib
+import re
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,20 +27,50 @@ except ImportError:
     raise MissingExtra("training", "train") from None
 
 NEEDED: Final = (*MODEL_FIELDS, LABEL)
+KIND: Final = "attack_kind"
+Rows = NDArray[np.bool_] | NDArray[np.integer[Any]]
 _LABELS: Final[dict[object, int]] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}  # True is 1, 1.0 is 1
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """n sessions to train from."""
+    """n sessions to train from or to judge by."""
 
     columns: Columns
     label: NDArray[np.int64]  # (n,), 0 or 1
+    users: NDArray[np.object_]  # (n,), user_id as text; "" where there is none
+    dates: NDArray[np.datetime64]  # (n,), datetime64[s], local wall clock; NaT where there is none
+    kinds: NDArray[np.object_] | None  # (n,), attack_kind, "person" for honest sessions; None when the data has none
     newest: str  # date of the newest session, YYYY-MM-DD
     sha256: str  # of the data as it came
+    notes: tuple[str, ...] = ()  # what was noticed and is worth saying, a line each
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def take(self, rows: Rows) -> "Labelled":
+        """The sessions at `rows`, a mask or places. `newest` and `sha256` stay those of the whole."""
+        return replace(
+            self,
+            columns=_take_columns(self.columns, rows),
+            label=self.label[rows],
+            users=self.users[rows],
+            dates=self.dates[rows],
+            kinds=None if self.kinds is None else self.kinds[rows],
+        )
+
+
+def _take_columns(columns: Columns, rows: Rows) -> Columns:
+    def taken(values: Sequence[Any]) -> list[Any]:
+        return np.asarray(values, dtype=object)[rows].tolist() if len(values) else []
+
+    return Columns(
+        numbers=columns.numbers[:, rows],
+        categories=[taken(column) for column in columns.categories],
+        hours=columns.hours[rows],
+        user_ids=taken(columns.user_ids),
+        session_ids=taken(columns.session_ids),
+    )
 
 
 def of_sessions(sessions: Sessions) -> Labelled:
@@ -47,7 +78,15 @@ def of_sessions(sessions: Sessions) -> Labelled:
     columns = decode(list(sessions.events())).columns
     newest = str(np.nanmax(sessions.date))[:10]
     digest = hashlib.sha256(sessions.csv().encode()).hexdigest()
-    return Labelled(columns, sessions.label.astype(np.int64), newest, digest)
+    return Labelled(
+        columns=columns,
+        label=sessions.label.astype(np.int64),
+        users=sessions.user_id,
+        dates=sessions.date,
+        kinds=sessions.kind,
+        newest=newest,
+        sha256=digest,
+    )
 
 
 def read(path: Path) -> Labelled:
@@ -62,8 +101,18 @@ def read(path: Path) -> Labelled:
         raise TrainingError(f"{path}: {reason}") from None
 
 
+@dataclass(frozen=True)
+class _Rest:
+    """What a file holds beside the fields that the model reads."""
+
+    labels: list[Any]
+    dates: list[str | None]
+    users: list[Any]
+    kinds: list[str] | None
+
+
 def _read(path: Path) -> Labelled:
-    readers: dict[str, Callable[[Path], tuple[Decoded, list[Any], list[Any]]]] = {
+    readers: dict[str, Callable[[Path], tuple[Decoded, _Rest]]] = {
         ".csv": _read_csv,
         ".jsonl": _read_jsonl,
         ".parquet": _read_parquet,
@@ -71,16 +120,33 @@ def _read(path: Path) -> Labelled:
     kind = Path(path.name.removesuffix(".gz")).suffix
     if kind not in readers:
         raise TrainingError("cannot tell what it is: expected a name in .csv, .csv.gz, .jsonl or .parquet")
-    decoded, labels, dates = readers[kind](path)
+    decoded, rest = readers[kind](path)
     if decoded.invalid:
         row, fault = min(decoded.invalid.items(), key=lambda item: item[0])
         more = f" ({len(decoded.invalid)} such rows in all)" if len(decoded.invalid) > 1 else ""
         raise TrainingError(f"row {row + 1}: {fault.message}{more}")
-    label = _checked_labels(labels)
+    label = _checked_labels(rest.labels)
     _check_columns(decoded.columns)
-    newest = max(date[:10] for date in dates if date)
+    dates = np.array([_wall_clock(date) for date in rest.dates], dtype="datetime64[s]")
     with path.open("rb") as file:
-        return Labelled(decoded.columns, label, newest, hashlib.file_digest(file, "sha256").hexdigest())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Labelled(
+        columns=decoded.columns,
+        label=label,
+        users=np.array(["" if user is None else str(user) for user in rest.users], dtype=object),
+        dates=dates,
+        kinds=None if rest.kinds is None else np.array(rest.kinds, dtype=object),
+        newest=str(np.nanmax(dates))[:10],
+        sha256=digest,
+    )
+
+
+def _wall_clock(date: str | None) -> np.datetime64:
+    """A date of the contract as written, to the second, whatever its offset."""
+    if date is None:
+        return np.datetime64("NaT", "s")
+    found = re.match(r"([0-9-]{10})(?:[T ](..:..(?::..)?))?", date)
+    return np.datetime64("T".join(part for part in found.groups() if part) if found else "NaT", "s")
 
 
 def _checked_labels(labels: list[Any]) -> NDArray[np.int64]:
@@ -113,7 +179,7 @@ def _check_names(names: list[str]) -> None:
         raise TrainingError(f"no column {', '.join(missing)}")
 
 
-def _read_csv(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+def _read_csv(path: Path) -> tuple[Decoded, _Rest]:
     try:
         # only the empty cell is a gap: `none` is an orientation, and `NA` may be a city
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_values=[""])
@@ -132,7 +198,7 @@ def _parsed(column: "pd.Series[Any]") -> "pd.Series[Any]":
     return numbers.astype(object).where(~text, column) if text.any() else numbers
 
 
-def _read_parquet(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+def _read_parquet(path: Path) -> tuple[Decoded, _Rest]:
     path.open("rb").close()  # what the system says is clearer than what pyarrow makes of it
     try:
         frame = pd.read_parquet(path)
@@ -142,26 +208,37 @@ def _read_parquet(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
     return _read_frame(frame)
 
 
-def _read_frame(frame: "pd.DataFrame") -> tuple[Decoded, list[Any], list[Any]]:
-    dates = frame[DATE].astype(object).where(frame[DATE].notna(), None)
-    return decode_frame(frame), frame[LABEL].tolist(), [None if date is None else str(date) for date in dates]
+def _read_frame(frame: "pd.DataFrame") -> tuple[Decoded, _Rest]:
+    def texts(name: str) -> list[str | None]:
+        column = frame.get(name, pd.Series([None] * len(frame)))
+        return [None if gap else str(value) for value, gap in zip(column.tolist(), column.isna().tolist(), strict=True)]
+
+    kinds = [kind or "" for kind in texts(KIND)] if KIND in frame else None
+    return decode_frame(frame), _Rest(frame[LABEL].tolist(), texts(DATE), texts("user_id"), kinds)
 
 
-class _Rest(msgspec.Struct):
+class _Line(msgspec.Struct):
     """What a line of JSON holds beside the fields of an event."""
 
     label: Any = None
     transaction_date: str | None = None
+    attack_kind: str | None = None
 
 
 _names: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
-def _read_jsonl(path: Path) -> tuple[Decoded, list[Any], list[Any]]:
+def _read_jsonl(path: Path) -> tuple[Decoded, _Rest]:
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         lines = [line for line in file.read().splitlines() if line.strip()]
     decoded = decode(lines)
-    if lines and not decoded.invalid:
-        _check_names(sorted({name for line in lines for name in _names(line)}))
-    rest = [msgspec.json.decode(lines[row], type=_Rest) for row in decoded.positions]
-    return decoded, [each.label for each in rest], [each.transaction_date for each in rest]
+    names = sorted({name for line in lines for name in _names(line)}) if not decoded.invalid else []
+    if names:
+        _check_names(names)
+    rest = [msgspec.json.decode(lines[row], type=_Line) for row in decoded.positions]
+    return decoded, _Rest(
+        labels=[each.label for each in rest],
+        dates=[each.transaction_date for each in rest],
+        users=list(decoded.columns.user_ids),
+        kinds=[each.attack_kind or "" for each in rest] if KIND in names else None,
+    )
