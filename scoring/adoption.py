@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from scoring import artifacts, manifest, reasons
+from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.decoding import decode_any
-from scoring.manifest import Golden, Manifest, Thresholds, Training
+from scoring.manifest import KINDS, Golden, Manifest, Schema, Thresholds, Training
 from scoring.pickles import Model, read_model
 from scoring.preprocessing import Preprocessor
 from scoring.scorer import Scorer
@@ -19,13 +20,14 @@ GOLDEN: Final = 32
 _UP_TO: Final = {**dict.fromkeys(COUNTS, 40), "mouse_movement": 2000, "device_motion": 5, "time_on_page": 700}
 
 
-def write_manifest(
+def write_manifest(  # noqa: PLR0913 - each is a part of the manifest
     directory: Path,
     *,
     thresholds: Thresholds | None = None,
     training: Training | None = None,
     versions: Mapping[str, str] | None = None,
     metrics: Mapping[str, float] | None = None,
+    baseline: Baseline | None = None,
 ) -> Manifest:
     """Write manifest.json for the five files in `directory`, golden vectors included, and return it.
 
@@ -42,11 +44,13 @@ def write_manifest(
         format=manifest.FORMAT,
         model_version=manifest.version_of(sha256, trained.newest),
         files={name: manifest.sha256(data) for name, data in files.items()},
+        schema=Schema(KINDS, list(model.feature_names)),
         versions=dict(versions or {}),
         thresholds=limits,
         training=trained,
         metrics=dict(metrics or {}),
         golden=[Golden(event, scorer.score(event).anomaly_score) for event in golden_events(model)],
+        baseline=baseline,
     )
     text = msgspec.json.format(msgspec.json.encode(described), indent=1)
     (directory / manifest.NAME).write_bytes(text + b"\n")

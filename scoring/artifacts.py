@@ -1,5 +1,7 @@
 """A set of artifacts from disk: the bytes verified against the manifest first, unpickled after."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,12 +47,13 @@ def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: st
                 f"{directory}: no {manifests.NAME}, so nothing proves these five files: adopt the set with "
                 f"`{ADOPT} {directory}`, or take it as it is with --allow-unverified (allow_unverified=True)"
             )
-        return Artifacts(f"unverified-{sha256[:8]}", sha256, Thresholds(), _model(directory, files), None)
-    try:
+        with _named(directory):
+            return Artifacts(f"unverified-{sha256[:8]}", sha256, Thresholds(), read_model(files), None)
+    with _named(directory):
         manifests.verify(described, files)
-    except ArtifactError as error:
-        raise ArtifactError(f"{directory}/{error}") from None
-    return Artifacts(described.model_version, sha256, described.thresholds, _model(directory, files), described)
+        model = read_model(files)
+        manifests.check_features(described.schema, model.feature_names)
+    return Artifacts(described.model_version, sha256, described.thresholds, model, described)
 
 
 def read_files(directory: Path) -> dict[str, bytes]:
@@ -58,9 +61,11 @@ def read_files(directory: Path) -> dict[str, bytes]:
     return {name: _read(directory, name) for name in FILES}
 
 
-def _model(directory: Path, files: dict[str, bytes]) -> Model:
+@contextmanager
+def _named(directory: Path) -> Iterator[None]:
+    """What is wrong inside is said with the directory before the file's name."""
     try:
-        return read_model(files)
+        yield
     except ArtifactError as error:
         raise ArtifactError(f"{directory}/{error}") from None
 
@@ -79,7 +84,5 @@ def _read_manifest(directory: Path, pinned: str | None) -> Manifest | None:
     data = _read(directory, manifests.NAME)
     if pinned is not None and manifests.sha256(data) != pinned.lower():
         raise ArtifactError(f"{path}: is not the manifest that is pinned: its SHA-256 is {manifests.sha256(data)}")
-    try:
+    with _named(directory):
         return manifests.read(data)
-    except ArtifactError as error:
-        raise ArtifactError(f"{directory}/{error}") from None

@@ -69,6 +69,8 @@ DATE: Final = "transaction_date"
 MODEL_FIELDS: Final = (*NUMERIC, *CATEGORIES, DATE)
 """The sixteen fields that the model reads, in the order in which gaps are named."""
 IDENTITIES: Final = ("user_id", "session_id")
+UNKNOWN: Final = "unknown"
+"""The class of whatever an encoder has never seen."""
 
 
 def expected(field: str) -> str:

@@ -2,17 +2,28 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
 
+from scoring import baseline as baselines
+from scoring.baseline import Baseline
+from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.errors import ArtifactError
 
 FILES: Final = ("rf_model.pkl", "scaler.pkl", "label_encoders.pkl", "feature_cols.pkl", "imputation_values.pkl")
 """The five files, in the order of the contract."""
 NAME: Final = "manifest.json"
 FORMAT: Final = 1
+KINDS: Final = (
+    dict.fromkeys(NUMERIC, "number") | dict.fromkeys(COUNTS, "count") | dict.fromkeys(CATEGORIES, "category")
+) | {DATE: "local time"}
+"""What a session event's fields are, by name, in the order of the contract's table."""
+
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+Day = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
 
 
 class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -26,15 +37,22 @@ class Thresholds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What the set was trained from, as far as it is known."""
 
-    data_sha256: str | None = None
+    data_sha256: Sha256 | None = None
     rows: int | None = None
-    newest: str | None = None  # date of the newest row, YYYY-MM-DD
+    newest: Day | None = None  # date of the newest row, YYYY-MM-DD
     seed: int | None = None
     parameters: dict[str, Any] = {}
     selection: list[dict[str, float]] = []  # the candidates that were tried by cross-validation, and how they did
     thresholds: dict[str, Any] = {}  # how they were chosen; nothing: they are the defaults
     measured_on: str | None = None  # whose sessions the metrics come from
     notes: list[str] = []  # what was noticed in the data: sampled, left out, repeated
+
+
+class Schema(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the set was made for."""
+
+    fields: dict[str, str]  # of an event, name -> kind: those of the contract that it was trained by
+    features: list[str]  # the forest's columns, in order
 
 
 class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,17 +62,19 @@ class Golden(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     anomaly_score: float
 
 
-class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The whole of manifest.json."""
 
     format: int
     model_version: str
-    files: dict[str, str]  # name -> SHA-256, hex
+    files: dict[str, Sha256]
+    schema: Schema
     versions: dict[str, str]
     thresholds: Thresholds
     training: Training
     metrics: dict[str, float]
     golden: list[Golden]
+    baseline: Baseline | None = None  # an adopted set has none
 
 
 class _Format(msgspec.Struct):
@@ -85,7 +105,31 @@ def read(data: bytes) -> Manifest:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{NAME}: not a manifest: {error}") from None
     check_thresholds(manifest.thresholds)
+    _check_fields(manifest.schema.fields)
+    if manifest.baseline is not None:
+        try:
+            baselines.check(manifest.baseline)
+        except ArtifactError as error:
+            raise ArtifactError(f"{NAME}: {error}") from None
     return manifest
+
+
+def _check_fields(fields: Mapping[str, str]) -> None:
+    stranger = next((name for name in (*fields, *KINDS) if fields.get(name) != KINDS.get(name)), None)
+    if stranger is not None:
+        raise ArtifactError(
+            f"{NAME}: made for another contract: there {stranger} is {fields.get(stranger, 'no field')}, "
+            f"here {KINDS.get(stranger, 'no field')}; train the set again"
+        )
+
+
+def check_features(schema: Schema, names: Sequence[str]) -> None:
+    """Raise ArtifactError unless the forest's columns, as feature_cols.pkl names them, are those of the schema."""
+    if tuple(schema.features) != tuple(names):
+        raise ArtifactError(
+            f"{NAME}: its schema names other features than feature_cols.pkl, or in another order; "
+            "restore both files, or train the set again"
+        )
 
 
 def check_thresholds(thresholds: Thresholds) -> None:

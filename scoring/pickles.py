@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, NUMERIC
+from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
 from scoring.errors import ArtifactError
 from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
 from scoring.localtime import hour_as_written, is_local_time
@@ -16,7 +16,6 @@ from scoring.manifest import FILES
 from scoring.unpickling import Record, unpickle
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
-UNKNOWN: Final = "unknown"
 _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
 
 

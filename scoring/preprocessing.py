@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import reasons
-from scoring.contract import CATEGORIES, NUMERIC
+from scoring.contract import CATEGORIES, NUMERIC, UNKNOWN
 from scoring.decoding import NO_HOUR, Columns
 from scoring.features import DERIVED, LARGE_SCREENS, SMALL_SCREENS, Imputed, derive
-from scoring.pickles import UNKNOWN, Imputation
+from scoring.pickles import Imputation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,16 @@ import numpy as np
 import pytest
 
 from scoring import Scorer
+from tests import oracle_reading
 from tests.pickling import evil_pickles
 from tests.scoring.loading import EVENTS, FILES, SET, refused, scores
+
+FIELDS = {
+    **dict.fromkeys(oracle_reading.COUNTS, "count"),
+    **dict.fromkeys(("device_motion", "time_on_page", "timezone_offset", "transaction_amount"), "number"),
+    **dict.fromkeys(oracle_reading.CATEGORIES, "category"),
+    "transaction_date": "local time",
+}
 
 
 @pytest.fixture
@@ -27,6 +35,7 @@ def with_manifest(directory: Path, **changes: Any) -> Path:
         "format": 1,
         "model_version": hashlib.sha256(b"".join(contents.values())).hexdigest()[:8],
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+        "schema": {"fields": FIELDS, "features": SET.feature_cols},
         "versions": {},
         "thresholds": {"label": 0.5, "medium": 0.45, "high": 0.75},
         "training": {},
@@ -95,6 +104,13 @@ MANIFESTS: dict[str, dict[str, Any]] = {
     "a golden score that is wrong": {"golden": [{"event": {}, "anomaly_score": 0.123}]},
     "a golden event that is invalid": {"golden": [{"event": {"click_events": -1}, "anomaly_score": 0.5}]},
     "an entry unheard of": {"shoe_size": 44},
+    "no schema": {"schema": None},
+    "a field unheard of": {"schema": {"fields": FIELDS | {"shoe_size": "number"}, "features": SET.feature_cols}},
+    "a field of another kind": {"schema": {"fields": FIELDS | {"language": "count"}, "features": SET.feature_cols}},
+    "features in another order": {"schema": {"fields": FIELDS, "features": SET.feature_cols[::-1]}},
+    "features other than the forest's": {"schema": {"fields": FIELDS, "features": SET.feature_cols[1:]}},
+    "a newest row that is no day": {"training": {"newest": "today"}},
+    "hashes that are none": {"files": dict.fromkeys(FILES, "5f0c")},
 }
 
 
