@@ -1,126 +1,190 @@
 """Unpickling the five files without scikit-learn, and without running what they might name.
 
-A pickle is a program. `find_class` is its only way to code outside the pickle machine, so that is where it is held:
-the scikit-learn classes and pandas' timestamp become inert records that keep their arguments and their state, and
-numpy's dtype, array and scalar are put together here, from plain parts. numpy's own functions trust what a pickle
-says of memory: a crafted object dtype makes them follow any pointer.
+A pickle is a program. Here it runs on a machine of our own that knows the instructions by which protocols 2 to 5 write
+plain objects, and can call what `inert` lists. Python's machine would do as it is told: `BUILD` sets attributes of
+whatever stands on the stack, `LONG_BINPUT` clears 32 GiB of memory by a pickle of 20 bytes, a tuple of tuples as a key
+of a dict takes for ever to hash.
 """
 
-import io
-import math
 import pickle
+import pickletools
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 
 from scoring.errors import ArtifactError
+from scoring.inert import Global, Record, find, plain
 
+__all__ = ["Record", "unpickle"]
 
-class Record:
-    """An object of the pickle, not built: the name of its class, the arguments and the state it was to be made from."""
-
-    class_name = ""
-
-    def __init__(self, *args: object) -> None:
-        self.args = args
-        self.state: Any = {}
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = {name: plain(value) for name, value in state.items()} if isinstance(state, dict) else state
+MOST_STEPS: Final = 5_000_000
+"""Instructions in one file: a forest takes about 60 a tree, an encoder two a class."""
 
 
 def unpickle(name: str, data: bytes) -> Any:
-    """The object in the pickle `data`, with inert `Record`s in it. `name` is for the message of the ArtifactError."""
+    """The object in the pickle `data`, with inert `Record`s in it. `name` is for the message of the ArtifactError.
+
+    Takes time and memory in proportion to `data`, whatever is in it.
+    """
     try:
-        return plain(_Reader(io.BytesIO(data)).load())
+        return plain(_Machine(len(data)).run(data))
     except Exception as error:  # noqa: BLE001 - a broken pickle can raise anything at all
-        reason = str(error) if isinstance(error, pickle.UnpicklingError) else type(error).__name__
-        raise ArtifactError(f"{name}: refused, it is no pickle of the kind expected: {reason}") from None
+        reason = str(error) if isinstance(error, pickle.UnpicklingError) else "it is broken or cut short"
+        raise ArtifactError(
+            f"{name}: refused: no pickle of the kind expected: {reason}; restore the file, or write the set again"
+        ) from None
 
 
-def plain(value: Any) -> Any:
-    """The array that a record of one describes; anything else as it is."""
-    return value.array() if isinstance(value, _Array) else value
+class _Machine:
+    """A stack, those below it that wait for a MARK to be closed, and what was memorised."""
+
+    def __init__(self, size: int) -> None:
+        self._stack: list[Any] = []
+        self._below: list[list[Any]] = []
+        self._memo: dict[int, Any] = {}
+        self._left = size  # bytes that may yet be made: no honest pickle makes more of them than it has
+
+    def run(self, data: bytes) -> Any:
+        for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+            if step == MOST_STEPS:
+                raise pickle.UnpicklingError(f"it has more than {MOST_STEPS:,} instructions")
+            if opcode.name in _PUSHES:
+                self._stack.append(argument)
+            elif opcode.name in _MAKES:
+                self._stack.append(_MAKES[opcode.name]())
+            elif opcode.name in _INSTRUCTIONS:
+                _INSTRUCTIONS[opcode.name](self, argument)
+            else:
+                raise pickle.UnpicklingError(f"it uses the instruction {opcode.name}, which no artifact needs")
+        return self._stack.pop()
+
+    def mark(self, _: object) -> None:
+        self._below.append(self._stack)
+        self._stack = []
+
+    def _marked(self) -> list[Any]:
+        """What was pushed since the mark."""
+        items, self._stack = self._stack, self._below.pop()
+        return items
+
+    def text(self, argument: str) -> None:
+        argument.encode()  # a lone surrogate could not be written into a manifest
+        self._stack.append(argument)
+
+    def tuple_of(self, number: int) -> None:
+        items = [self._stack.pop() for _ in range(number)]
+        self._stack.append(tuple(reversed(items)))
+
+    def tuple_of_marked(self, _: object) -> None:
+        items = tuple(self._marked())
+        self._stack.append(items)
+
+    def append(self, _: object) -> None:
+        self._extend([self._stack.pop()])
+
+    def appends(self, _: object) -> None:
+        self._extend(self._marked())
+
+    def _extend(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if not isinstance(target, list):
+            raise pickle.UnpicklingError("it appends to what is no list")
+        target.extend(items)
+
+    def set_item(self, _: object) -> None:
+        value, key = self._stack.pop(), self._stack.pop()
+        self._update([key, value])
+
+    def set_items(self, _: object) -> None:
+        self._update(self._marked())
+
+    def _update(self, items: list[Any]) -> None:
+        target = self._stack[-1]
+        if not isinstance(target, dict) or not all(map(_is_key, items[::2])):
+            raise pickle.UnpicklingError("it holds a dict with keys that are no names")
+        target.update(zip(items[::2], items[1::2], strict=True))
+
+    def put(self, place: int) -> None:
+        self._memo[place] = self._stack[-1]
+
+    def memorise(self, _: object) -> None:
+        self._memo[len(self._memo)] = self._stack[-1]
+
+    def get(self, place: int) -> None:
+        self._stack.append(self._memo[place])
+
+    def name(self, argument: str) -> None:
+        self._stack.append(find(*argument.split(" ", 1)))
+
+    def name_on_stack(self, _: object) -> None:
+        name, module = self._stack.pop(), self._stack.pop()
+        self._stack.append(find(module, name))
+
+    def call(self, _: object) -> None:
+        arguments, called = self._stack.pop(), self._stack.pop()
+        if not isinstance(called, Global) or not isinstance(arguments, tuple):
+            raise pickle.UnpicklingError("it calls what cannot be called")
+        made = called.make(*arguments)
+        self._left -= len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0)
+        if self._left < 0:
+            raise pickle.UnpicklingError("it makes the same bytes again and again")
+        self._stack.append(made)
+
+    def build(self, _: object) -> None:
+        state, target = self._stack.pop(), self._stack[-1]
+        if getattr(target, "state", self) is not None:  # a stand-in has one, once; nothing else has
+            raise pickle.UnpicklingError("it sets the state of what has none, or has one")
+        target.set_state(state)
+
+    def protocol(self, argument: int) -> None:
+        if not 2 <= argument <= 5:
+            raise pickle.UnpicklingError(f"it is of protocol {argument}, not 2 to 5")
 
 
-class _Dtype(Record):
-    """`numpy.dtype(kind, align, copy)` and its state (version, byte order, subarray, names, fields, size, …)."""
-
-    def dtype(self) -> np.dtype[Any]:
-        kind, order = self.args[0], self.state[1] if self.state else "|"
-        if self.state and self.state[3] is not None:
-            names, fields = self.state[3], self.state[4]
-            formats = [fields[name][0].dtype() for name in names]
-            offsets = [fields[name][1] for name in names]
-            made = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.state[5]})
-        elif isinstance(kind, str) and kind[:1] in "biufUM" and not (self.state and self.state[2]):
-            unit = f"[{self.state[8][1][0]}]" if kind[0] == "M" else ""
-            made = np.dtype((order if order in "<>" else "") + kind + unit)
-        else:
-            raise pickle.UnpicklingError("an array of a kind that no artifact needs")
-        if made.hasobject:
-            raise pickle.UnpicklingError("an array with objects inside its fields")
-        return made
+def _is_key(key: object) -> bool:
+    """Names, and the classes that weights are given for: what is hashed at once, and not all alike."""
+    return isinstance(key, str | bool | float | np.number) or (isinstance(key, int) and abs(key) < 1 << 60)
 
 
-class _Array(Record):
-    """An array by `_reconstruct` (its state: version, shape, dtype, Fortran order, content) or by `_frombuffer`."""
-
-    def array(self) -> np.ndarray[Any, Any]:
-        _, shape, dtype, fortran, content = self.state
-        if dtype.args[0] in ("O", "O8"):
-            made = np.empty(len(content), dtype=object)
-            made[:] = content
-        else:
-            made = np.frombuffer(content, dtype=dtype.dtype())
-        if math.prod(shape) != len(made):
-            raise pickle.UnpicklingError("an array whose shape and content disagree")
-        return made.reshape(shape, order="F" if fortran else "C")
-
-
-def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
-    array = _Array()
-    array.state = (1, shape, dtype, order == "F", content)
-    return array
-
-
-def _scalar(dtype: _Dtype, content: bytes) -> Any:
-    """One number, as bytes."""
-    return np.frombuffer(content, dtype=dtype.dtype())[0]
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, by which protocol 2 carries bytes; no other codec is looked up."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError("bytes in an encoding other than latin1")
-    return text.encode("latin1")
-
-
-RECORDS: Final = frozenset(
+_PUSHES: Final = frozenset(
     {
-        ("sklearn.ensemble._forest", "RandomForestClassifier"),
-        ("sklearn.tree._classes", "DecisionTreeClassifier"),
-        ("sklearn.tree._tree", "Tree"),
-        ("sklearn.preprocessing._data", "StandardScaler"),
-        ("sklearn.preprocessing._label", "LabelEncoder"),
-        ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"),
+        *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
+        *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     }
 )
-STAND_INS: Final[dict[tuple[str, str], object]] = {
-    ("numpy", "dtype"): _Dtype,
-    ("numpy", "ndarray"): Record,  # only ever the first argument of _reconstruct
-    ("numpy._core.multiarray", "_reconstruct"): _Array,
-    ("numpy._core.multiarray", "scalar"): _scalar,
-    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
-    ("_codecs", "encode"): _encode,
+_MAKES: Final[dict[str, Callable[[], object]]] = {
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
 }
-
-
-class _Reader(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in RECORDS:
-            return type(name, (Record,), {"class_name": name})
-        try:
-            return STAND_INS[module.replace("numpy.core.", "numpy._core."), name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which no artifact needs") from None
+_INSTRUCTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
+    "PROTO": _Machine.protocol,
+    "FRAME": lambda _, __: None,
+    "STOP": lambda _, __: None,
+    "SHORT_BINUNICODE": _Machine.text,
+    "BINUNICODE": _Machine.text,
+    "BINUNICODE8": _Machine.text,
+    "TUPLE1": lambda machine, _: machine.tuple_of(1),
+    "TUPLE2": lambda machine, _: machine.tuple_of(2),
+    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "TUPLE": _Machine.tuple_of_marked,
+    "MARK": _Machine.mark,
+    "APPEND": _Machine.append,
+    "APPENDS": _Machine.appends,
+    "SETITEM": _Machine.set_item,
+    "SETITEMS": _Machine.set_items,
+    "BINPUT": _Machine.put,
+    "LONG_BINPUT": _Machine.put,
+    "MEMOIZE": _Machine.memorise,
+    "BINGET": _Machine.get,
+    "LONG_BINGET": _Machine.get,
+    "GLOBAL": _Machine.name,
+    "STACK_GLOBAL": _Machine.name_on_stack,
+    "REDUCE": _Machine.call,
+    "NEWOBJ": _Machine.call,
+    "BUILD": _Machine.build,
+}

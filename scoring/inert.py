@@ -1,0 +1,151 @@
+"""What a pickle of the five files may name, and what stands in for it: records, and arrays made of plain parts.
+
+Nothing here is scikit-learn's, pandas' or numpy's own function. numpy's trust what a pickle says of memory: a crafted
+object dtype makes them follow any pointer.
+"""
+
+import math
+import pickle
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+_KIND: Final = re.compile(r"[biuf][1248]|U[0-9]{1,8}|M8")
+MOST_FIELDS: Final = 32  # a node of a tree has eight or nine
+MOST_DIMENSIONS: Final = 3
+_UNITS: Final = frozenset({"Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"})
+
+
+@dataclass(slots=True)
+class Record:
+    """An object of the pickle, not built: the name of its class, and the arguments and state it was to be made from."""
+
+    class_name: str
+    args: tuple[Any, ...]
+    state: Any = None
+
+    def set_state(self, state: Any) -> None:
+        """What the pickle says of it after it was made."""
+        self.state = {name: plain(value) for name, value in state.items()} if isinstance(state, dict) else state
+
+
+@dataclass(slots=True)
+class _Dtype:
+    """`numpy.dtype(kind, align, copy)` and its state (version, byte order, subarray, names, fields, size, …)."""
+
+    kind: Any
+    state: Any = None
+
+    def set_state(self, state: Any) -> None:
+        self.state = state
+
+    def dtype(self) -> np.dtype[Any]:
+        """Of numbers, text or moments; or of nodes, which have fields of those."""
+        if self.state is None or self.state[3] is None:
+            return self.simple()
+        names, fields = self.state[3], self.state[4]
+        if len(names) > MOST_FIELDS:
+            raise _not_needed()
+        formats = [fields[name][0].simple() for name in names]
+        offsets = [fields[name][1] for name in names]
+        return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.state[5]})
+
+    def simple(self) -> np.dtype[Any]:
+        """Of numbers, text or moments."""
+        order = "|" if self.state is None else self.state[1]
+        whole = self.state is None or (self.state[2] is None and self.state[3] is None)
+        if not (isinstance(self.kind, str) and _KIND.fullmatch(self.kind) and whole and order in ("<", ">", "|")):
+            raise _not_needed()
+        return np.dtype(order.strip("|") + self.kind + self._unit())
+
+    def _unit(self) -> str:
+        if self.kind != "M8":
+            return ""
+        unit, number, *_ = self.state[8][1]
+        if unit not in _UNITS or number != 1:
+            raise _not_needed()
+        return f"[{unit}]"
+
+
+@dataclass(slots=True)
+class _Array:
+    """An array by `_reconstruct`, or by `_frombuffer`: version, shape, dtype, Fortran order, content."""
+
+    state: Any = None
+
+    def set_state(self, state: Any) -> None:
+        self.state = state
+
+    def array(self) -> Any:
+        """The array over the content itself, uncopied; of objects, the list that holds them."""
+        _, shape, dtype, fortran, content = self.state
+        listed = isinstance(content, list) and dtype.kind in ("O", "O8")
+        made = content if listed else np.frombuffer(content, dtype=dtype.dtype())
+        plausible = len(shape) <= (1 if listed else MOST_DIMENSIONS) and all(0 <= size <= len(made) for size in shape)
+        if not plausible or math.prod(shape) != len(made):
+            raise pickle.UnpicklingError("it holds an array whose shape and content disagree")
+        return made if listed else made.reshape(shape, order="F" if fortran else "C")
+
+
+def _not_needed() -> pickle.UnpicklingError:
+    return pickle.UnpicklingError("it holds an array of a kind that no artifact needs")
+
+
+def plain(value: Any) -> Any:
+    """The array that a record of one describes; anything else as it is."""
+    return value.array() if isinstance(value, _Array) else value
+
+
+def _scalar(dtype: _Dtype, content: bytes) -> Any:
+    return np.frombuffer(content, dtype=dtype.simple())[0]
+
+
+def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
+    return _Array((1, shape, dtype, order == "F", content))
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """`_codecs.encode`, by which protocol 2 carries bytes; no other codec is looked up."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError("it holds bytes in an encoding other than latin1")
+    return text.encode("latin1")
+
+
+def _record(class_name: str) -> Callable[..., Record]:
+    return lambda *args: Record(class_name, args)
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """What a pickle gets for a name: a thing that the pickle machine can call and that has nothing to be changed."""
+
+    make: Callable[..., Any]
+
+
+GLOBALS: Final[dict[tuple[str, str], Global]] = {
+    ("sklearn.ensemble._forest", "RandomForestClassifier"): Global(_record("RandomForestClassifier")),
+    ("sklearn.tree._classes", "DecisionTreeClassifier"): Global(_record("DecisionTreeClassifier")),
+    ("sklearn.tree._tree", "Tree"): Global(_record("Tree")),
+    ("sklearn.preprocessing._data", "StandardScaler"): Global(_record("StandardScaler")),
+    ("sklearn.preprocessing._label", "LabelEncoder"): Global(_record("LabelEncoder")),
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"): Global(_record("_unpickle_timestamp")),
+    ("numpy", "dtype"): Global(lambda kind, *_: _Dtype(kind)),
+    ("numpy", "ndarray"): Global(_record("ndarray")),  # only ever the first argument of _reconstruct
+    ("numpy._core.multiarray", "_reconstruct"): Global(lambda *_: _Array()),
+    ("numpy._core.multiarray", "scalar"): Global(_scalar),
+    ("numpy._core.numeric", "_frombuffer"): Global(_from_buffer),
+    ("_codecs", "encode"): Global(_encode),
+}
+
+
+def find(module: Any, name: Any) -> Global:
+    """The stand-in for `module.name`, numpy 1's spelling of its modules included. Raises UnpicklingError."""
+    if not (isinstance(module, str) and isinstance(name, str)):
+        raise pickle.UnpicklingError("it names what is no name")
+    found = GLOBALS.get((module.replace("numpy.core.", "numpy._core."), name))
+    if found is None:
+        raise pickle.UnpicklingError(f"it names {module[:80]}.{name[:80]}, which no artifact needs")
+    return found
