@@ -31,10 +31,10 @@ test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest $(PYTEST)
 
 faults: $(READY) ## the fault suite on real brokers, small counts (about a quarter of an hour)
-	$(BIN)/python -m pytest -m faults $(PYTEST)
+	$(BIN)/python -m pytest -m faults tests/faults $(PYTEST)
 
 faults-long: $(READY) ## the fault suite with its full counts (hours)
-	$(BIN)/python -m pytest -m faults --long $(PYTEST)
+	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
 check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check .

@@ -23,6 +23,8 @@ from training.broken import Broken, broken
 from training.dataset import keyed_events
 
 SECONDS = 120.0  # for anything that should take a few
+# a killed worker's partitions lie idle no longer; less than brokers allow by default (deploy/kafka/server.properties)
+QUICK = ("-X", "session.timeout.ms=2000", "-X", "heartbeat.interval.ms=300")
 
 
 @dataclass(frozen=True)

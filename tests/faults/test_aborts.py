@@ -11,7 +11,7 @@ from tests.line import Line, stop
 def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
     line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
-    events, log = full(20_000, 100_000), tmp_path / "log"
+    events, log = full(10_000, 100_000), tmp_path / "log"
     planted = line.feed(events)
     with line.running(log, command=command("abort", "before-commit", 3)) as process:
         line.wait_for(lambda count: count == events, process)

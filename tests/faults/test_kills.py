@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.faults.doomed import command
-from tests.line import SECONDS, Line, stop
+from tests.line import QUICK, SECONDS, Line, stop
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]
 
 SMALL_BATCHES = ("--batch-events", "200")  # so that there are many transactions to be killed in
-QUICK = ("-X", "session.timeout.ms=6000")  # the least that brokers allow: a killed worker's partitions lie idle for it
 POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")
 
 

@@ -21,6 +21,7 @@ from tests.topics import Topics
 
 COUNT = 3000
 OUTPUTS = ("results", "alerts", "dead_letters")
+EACH_AND_PLAIN = [*((output, "exactly-once") for output in OUTPUTS), ("alerts", "at-least-once")]
 NO_MORE = 10_000_000  # beyond any offset of a topic before it was made anew
 
 
@@ -36,8 +37,7 @@ def configure(line: Line, topic: str, how: AlterConfigOpType, **entries: str) ->
     ask(line.bootstrap, lambda client: client.incremental_alter_configs([resource]))
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("output", "delivery"), EACH_AND_PLAIN)
 def test_an_output_topic_that_refuses_the_size_stops_the_worker_which_says_so(
     line: Line, output: str, delivery: str, tmp_path: Path
 ) -> None:
@@ -129,8 +129,7 @@ def rule(topic: str, operation: AclOperation, permission: AclPermissionType) -> 
     return AclBinding(*where, f"User:{USER}", "*", operation, permission)
 
 
-@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
-@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize(("output", "delivery"), EACH_AND_PLAIN)
 def test_an_output_topic_that_is_read_only_stops_the_worker_which_says_whose_right_is_missing(
     guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path, counted: Counted
 ) -> None:

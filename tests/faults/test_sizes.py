@@ -139,8 +139,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
     assert len(read(large.bootstrap, large.results)) == 1
 
 
-@pytest.mark.parametrize("records", [1, 400])
-@pytest.mark.parametrize("compression", ["lz4", "gzip", "zstd"])
+@pytest.mark.parametrize(("compression", "records"), [("lz4", 1), ("gzip", 1), ("zstd", 1), ("zstd", 400)])
 def test_bombs_of_20_and_60_mib_are_scored_within_512_mib(
     large: Line, compression: str, records: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

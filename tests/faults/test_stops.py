@@ -11,6 +11,7 @@ from tests.consumer.wire import is_open, read
 from tests.line import Line, stop
 from training.broken import Broken
 
+EACH = 8_000  # more than is scored, in batches of 20, before the stop comes
 BOUND = 15.0  # seconds that a stop may take, as given to the worker
 
 
@@ -22,9 +23,9 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
     planted: dict[bytes, Broken] = {}
     fed, before, took = 0, 0, []
     for number in range(full(5, 50)):
-        planted |= line.feed(6_000, seed=number)
-        fed += 6_000
-        options = ("--batch-events", "50", "--shutdown-seconds", str(BOUND))
+        planted |= line.feed(EACH, seed=number)
+        fed += EACH
+        options = ("--batch-events", "20", "--shutdown-seconds", str(BOUND))
         with line.running(log, *options) as process:
             line.wait_for(lambda count: count > before, process)  # noqa: B023 - used at once
             time.sleep(moments.uniform(0, 0.2))

@@ -10,11 +10,10 @@ import pytest
 
 from tests.consumer.wire import is_open
 from tests.faults.doomed import command
-from tests.line import SECONDS, Line, stop
+from tests.line import QUICK, SECONDS, Line, stop
 
 EVENTS = 5_000
 SMALL_BATCHES = ("--batch-events", "200")
-QUICK = ("-X", "session.timeout.ms=6000")  # the least that brokers allow
 
 
 @pytest.mark.parametrize(
