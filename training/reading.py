@@ -17,7 +17,7 @@ from scoring.contract import CATEGORIES, DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import NO_HOUR, Columns, Decoded, decode
 from scoring.errors import MissingExtra
 from training.errors import TrainingError
-from training.sessions import LABEL, Sessions
+from training.sessions import KIND, LABEL, Sessions
 
 try:
     import pandas as pd
@@ -27,7 +27,6 @@ except ImportError:
     raise MissingExtra("training", "train") from None
 
 NEEDED: Final = (*MODEL_FIELDS, LABEL)
-KIND: Final = "attack_kind"
 Rows = NDArray[np.bool_] | NDArray[np.integer[Any]]
 _LABELS: Final[dict[object, int]] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}  # True is 1, 1.0 is 1
 
@@ -58,6 +57,26 @@ class Labelled:
             dates=self.dates[rows],
             kinds=None if self.kinds is None else self.kinds[rows],
         )
+
+
+def sample_users(data: Labelled, most: int, seed: int) -> Labelled:
+    """At most `most` sessions: all, or those of users drawn by lot, whole users always; a note says what was drawn.
+
+    A session without user_id is a user of its own. Raises TrainingError when no user drawn has so few sessions.
+    """
+    if len(data) <= most:
+        return data
+    groups, users = pd.factorize(data.users)
+    nameless = np.flatnonzero(data.users == "")
+    groups[nameless] = len(users) + np.arange(len(nameless))
+    sessions = np.bincount(groups)
+    order = np.random.default_rng(seed).permutation(np.flatnonzero(sessions))
+    drawn = order[np.cumsum(sessions[order]) <= most]
+    if not len(drawn):
+        raise TrainingError(f"--max-rows {most}: a single user has more sessions than that: allow more rows")
+    taken = data.take(np.isin(groups, drawn))
+    said = f"{len(taken):,} of {len(data):,} sessions were drawn: {len(drawn):,} whole users of {len(order):,}"
+    return replace(taken, notes=(*data.notes, said))
 
 
 def _take_columns(columns: Columns, rows: Rows) -> Columns:

@@ -14,11 +14,13 @@ from scoring.contract import CATEGORIES, COUNTS, DATE, IDENTITIES, NUMERIC
 from training.people import Flags, Floats, Texts
 
 LABEL: Final = "label"
-HEADER: Final = (*IDENTITIES, DATE, *NUMERIC, *CATEGORIES, LABEL)
+KIND: Final = "attack_kind"
+_WIRE: Final = (*IDENTITIES, DATE, *NUMERIC, *CATEGORIES)
+HEADER: Final = (*_WIRE, LABEL, KIND)
 _WHOLE: Final = frozenset((*COUNTS, "time_on_page", "timezone_offset"))
 _encode: Final = msgspec.json.Encoder().encode
 # UNSET leaves the key out and None writes null, so the fields' types are left open
-_Event: Final = msgspec.defstruct("_Event", [(name, Any, msgspec.UNSET) for name in HEADER[:-1]], gc=False)
+_Event: Final = msgspec.defstruct("_Event", [(name, Any, msgspec.UNSET) for name in _WIRE], gc=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Sessions:
         return columns
 
     def _columns(self) -> Iterator[tuple[Texts, Flags]]:
-        """Every field of the model as fresh Python objects, in HEADER's order, and where its gaps are."""
+        """Every field of the model as fresh Python objects, in the table's order, and where its gaps are."""
         yield np.datetime_as_string(self.date).astype(object), np.isnat(self.date)
         for name in NUMERIC:
             gap = np.isnan(self.numbers[name])
@@ -67,7 +69,7 @@ class Sessions:
             yield self.categories[name].copy(), np.array([text is None for text in self.categories[name]])
 
     def csv(self) -> str:
-        """The sessions with their labels as a CSV table with a header; a gap is an empty cell."""
+        """The sessions with label and kind as a CSV table with a header; a gap is an empty cell."""
         columns = [self.user_id, self.session_id]
         for column, gap in self._columns():
             column[gap] = ""
@@ -75,5 +77,5 @@ class Sessions:
         out = io.StringIO()
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(HEADER)
-        rows.writerows(zip(*columns, self.label.tolist(), strict=True))
+        rows.writerows(zip(*columns, self.label.tolist(), self.kind, strict=True))
         return out.getvalue()

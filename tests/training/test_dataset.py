@@ -61,6 +61,12 @@ def test_an_event_holds_no_label_and_nothing_of_its_maker() -> None:
         assert set(json.loads(value)) <= {*MODEL_FIELDS, "user_id", "session_id"}
 
 
+def test_a_table_says_last_who_made_each_session(sessions: Sessions) -> None:
+    header, *rows = sessions[:2_000].csv().splitlines()
+    assert header.endswith(",label,attack_kind")
+    assert [row.split(",")[-1] for row in rows] == sessions.kind[:2_000].tolist()
+
+
 def test_an_event_is_keyed_by_its_user() -> None:
     for key, value in itertools.islice(keyed_events(1), 200):
         assert json.loads(value)["user_id"].encode() == key

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from training.dataset import generate
 from training.errors import TrainingError
-from training.reading import Labelled, of_sessions, read
+from training.reading import Labelled, of_sessions, read, sample_users
 from training.sessions import Sessions
 
 
@@ -55,12 +56,14 @@ def assert_same(one: Labelled, other: Labelled) -> None:
     assert (one.columns.hours == other.columns.hours).all()
     assert (one.label == other.label).all()
     assert one.newest == other.newest
+    assert one.dates.dtype == other.dates.dtype == np.dtype("datetime64[s]")
+    assert np.array_equal(one.dates, other.dates, equal_nan=True)
+    assert one.users.tolist() == other.users.tolist()
 
 
 def frame_of(sessions: Sessions) -> pd.DataFrame:
-    return pd.DataFrame(
-        {**sessions.numbers, **sessions.categories, "transaction_date": sessions.date, "label": sessions.label}
-    )
+    own = {"user_id": sessions.user_id, "transaction_date": sessions.date, "label": sessions.label}
+    return pd.DataFrame({**sessions.numbers, **sessions.categories, **own})
 
 
 def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, tmp_path: Path) -> None:
@@ -68,6 +71,8 @@ def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, t
     read_back, expected = read(tmp_path / "a.csv"), of_sessions(sessions)
     assert_same(read_back, expected)
     assert read_back.sha256 == expected.sha256
+    assert read_back.kinds is not None
+    assert read_back.kinds.tolist() == sessions.kind.tolist()
 
 
 def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
@@ -85,6 +90,40 @@ def test_json_lines_read_alike(sessions: Sessions, tmp_path: Path) -> None:
 def test_parquet_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     frame_of(sessions).to_parquet(tmp_path / "a.parquet")
     assert_same(read(tmp_path / "a.parquet"), of_sessions(sessions))
+
+
+def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
+    whole = of_sessions(sessions)
+    assert_same(whole.take(np.arange(len(whole)) < 10), whole.take(np.arange(10)))
+    reversed_rows = whole.take(np.arange(len(whole))[::-1])
+    assert reversed_rows.users.tolist() == whole.users.tolist()[::-1]
+    assert list(reversed_rows.columns.categories[0]) == list(whole.columns.categories[0])[::-1]
+    assert reversed_rows.columns.session_ids == whole.columns.session_ids[::-1]
+
+
+def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(sessions: Sessions) -> None:
+    whole = of_sessions(sessions)
+    drawn = sample_users(whole, 600, seed=1)
+    assert 500 < len(drawn) <= 600
+    left_out = whole.take(~np.isin(whole.columns.session_ids, drawn.columns.session_ids))
+    assert not set(drawn.users) & set(left_out.users)
+    assert drawn.notes == (
+        f"{len(drawn)} of 1,000 sessions were drawn: {len(set(drawn.users))} whole users of {len(set(whole.users))}",
+    )
+    assert sample_users(whole, 600, seed=1).columns.session_ids == drawn.columns.session_ids
+    assert sample_users(whole, 600, seed=2).columns.session_ids != drawn.columns.session_ids
+    assert sample_users(whole, 1_000, seed=1) is whole
+
+
+def test_sessions_without_a_user_are_drawn_one_by_one(sessions: Sessions) -> None:
+    nameless = replace(of_sessions(sessions), users=np.full(1_000, "", dtype=object))
+    assert len(sample_users(nameless, 600, seed=1)) == 600
+
+
+def test_a_user_too_large_to_draw_is_said(sessions: Sessions) -> None:
+    one_user = replace(of_sessions(sessions), users=np.full(1_000, "everybody", dtype=object))
+    with pytest.raises(TrainingError, match="a single user has more sessions"):
+        sample_users(one_user, 600, seed=1)
 
 
 def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str]], tmp_path: Path) -> None:
@@ -131,7 +170,7 @@ def test_further_bad_rows_are_counted(rows: list[list[str]], complaint: Callable
 
 
 def test_one_class_alone_is_refused(rows: list[list[str]], complaint: Callable[[list[list[str]]], str]) -> None:
-    honest = [row for row in rows if row[-1] != "1"]
+    honest = [row for row in rows if row[rows[0].index("label")] != "1"]
     assert complaint(honest) == "every label is 0: a model needs sessions of both classes"
 
 
