@@ -1,21 +1,28 @@
 """The five files, unpickled into plain arrays; each reason to refuse a set has its message here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
+from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN, expected
+from scoring.diagnosis import fault_of
 from scoring.errors import ArtifactError
 from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
+from scoring.inert import Record
 from scoring.localtime import hour_as_written, is_local_time
 from scoring.manifest import FILES
-from scoring.unpickling import Record, unpickle
+from scoring.unpickling import unpickle
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
+Numbers = NDArray[np.float64]
+
+_NODE: Final = {"left_child": "i", "right_child": "i", "feature": "i", "threshold": "f"}  # numpy's kinds
+_MOST: Final = 1e300  # weight at a node: two of them can be added
 _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
 
 
@@ -23,7 +30,7 @@ _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes
 class Imputation:
     """What fills a gap, field by field in the order of the contract's table."""
 
-    numbers: NDArray[np.float64]  # (9,)
+    numbers: Numbers  # (9,)
     categories: tuple[str, ...]  # six
     hour: int
 
@@ -33,8 +40,8 @@ class Model:
     """What the five files say."""
 
     trees: tuple[Tree, ...]
-    mean: NDArray[np.float64]  # (features,)
-    scale: NDArray[np.float64]
+    mean: Numbers  # (features,)
+    scale: Numbers
     classes: dict[str, tuple[str, ...]]  # category -> classes, in the order of their codes
     feature_names: tuple[str, ...]
     imputation: Imputation
@@ -42,31 +49,47 @@ class Model:
 
 def read_model(files: Mapping[str, bytes]) -> Model:
     """Unpickle and check the five files. Raises ArtifactError with the file and the reason."""
-    objects = {name: unpickle(name, files[name]) for name in FILES}
-    try:
-        return _read(objects)
-    except ArtifactError:
-        raise
-    except Exception as error:  # noqa: BLE001 - where an array was expected a pickle can hold anything at all
-        raise ArtifactError(f"the set is refused: it is not of the kind expected: {type(error).__name__}") from None
-
-
-def _read(objects: Mapping[str, Any]) -> Model:
-    feature_names = _feature_names(objects[FEATURE_COLS])
-    mean, scale = _scaling(objects[SCALER], len(feature_names))
-    imputation = _imputation(objects[IMPUTATION_VALUES])
-    classes = _classes(objects[LABEL_ENCODERS], imputation)
-    trees = _forest(objects[RF_MODEL], len(feature_names))
+    with _reading(FEATURE_COLS, files) as found:
+        feature_names = _feature_names(found)
+    with _reading(SCALER, files) as found:
+        mean, scale = _scaling(found, len(feature_names))
+    with _reading(IMPUTATION_VALUES, files) as found:
+        imputation = _imputation(found)
+    with _reading(LABEL_ENCODERS, files) as found:
+        classes = _classes(found, imputation)
+    with _reading(RF_MODEL, files) as found:
+        trees = _forest(found, len(feature_names), len(files[RF_MODEL]))
     return Model(trees, mean, scale, classes, feature_names, imputation)
 
 
+@contextmanager
+def _reading(name: str, files: Mapping[str, bytes]) -> Iterator[Any]:
+    """What the file holds. Whatever else goes wrong inside is the file's fault, too."""
+    found = unpickle(name, files[name])
+    try:
+        yield found
+    except ArtifactError:
+        raise
+    except Exception as error:  # noqa: BLE001 - where an array was expected a pickle can hold anything at all
+        raise _refuse(name, f"it is not of the kind expected ({type(error).__name__})") from None
+
+
 def _refuse(name: str, reason: str) -> ArtifactError:
-    return ArtifactError(f"{name}: refused: {reason}")
+    return ArtifactError(f"{name}: refused: {reason}; restore the five files of one set, or train it again")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it can be looked up, and written into a manifest: a lone surrogate could not."""
+    return isinstance(value, str) and bool(value.encode(errors="ignore") == value.encode(errors="replace"))
+
+
+def _integer(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | np.integer) else None
 
 
 def _feature_names(found: Any) -> tuple[str, ...]:
     names = tuple(found) if isinstance(found, list | tuple | np.ndarray) else ()
-    if not names or not all(isinstance(name, str) for name in names):
+    if not names or not all(map(_is_text, names)):
         raise _refuse(FEATURE_COLS, "expected a list of column names")
     if len(names) > MOST_FEATURES:
         raise _refuse(FEATURE_COLS, f"{len(names)} columns, at most {MOST_FEATURES} can be scored")
@@ -79,26 +102,23 @@ def _record(name: str, found: Any, class_name: str) -> dict[str, Any]:
     return found.state
 
 
-def _scaling(found: Any, features: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _scaling(found: Any, features: int) -> tuple[Numbers, Numbers]:
     state = _record(SCALER, found, "StandardScaler")
-    mean = _floats("mean", state.get("mean_") if state.get("with_mean", True) else np.zeros(features))
-    scale = _floats("scale", state.get("scale_") if state.get("with_std", True) else np.ones(features))
-    for array in (mean, scale):
-        if array.shape != (features,):
-            raise _refuse(SCALER, f"scales {array.size} columns, {FEATURE_COLS} names {features}")
+    mean = _numbers("mean", state.get("mean_"), features) if state.get("with_mean", True) else np.zeros(features)
+    scale = _numbers("scale", state.get("scale_"), features) if state.get("with_std", True) else np.ones(features)
     if not scale.all():
         raise _refuse(SCALER, "a scale is zero")
     return mean, scale
 
 
-def _floats(what: str, found: Any) -> NDArray[np.float64]:
-    try:
-        array = np.asarray(found, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise _refuse(SCALER, f"a {what} is not a number") from None
-    if not np.isfinite(array).all():
+def _numbers(what: str, found: Any, features: int) -> Numbers:
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        raise _refuse(SCALER, f"it has no {what} for each column: it was never fitted")
+    if found.shape != (features,):
+        raise _refuse(SCALER, f"it scales {found.size} columns, {FEATURE_COLS} names {features}")
+    if not np.isfinite(found).all():
         raise _refuse(SCALER, f"a {what} is not finite")
-    return array
+    return found.astype(np.float64)
 
 
 def _imputation(found: Any) -> Imputation:
@@ -115,21 +135,25 @@ def _imputation(found: Any) -> Imputation:
 
 
 def _number(field: str, value: Any) -> float:
-    if not isinstance(value, int | float | np.number) or isinstance(value, complex | np.complexfloating):
+    if isinstance(value, bool | np.bool_ | complex) or not isinstance(value, int | float | np.number):
         raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not a number")
-    if not math.isfinite(value):
+    if isinstance(value, float | np.floating) and not math.isfinite(value):
         raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not finite")
+    if fault_of(field, value.item() if isinstance(value, np.number) else value) is not None:
+        # a gap filled with what no event may hold would bring NaN before the forest
+        raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not {expected(field)}")
     return float(value)
 
 
 def _hour(value: Any) -> int:
     """The hour of an imputed date: a pandas Timestamp without a time zone, a numpy datetime64, or text."""
-    if isinstance(value, Record) and value.class_name == "_unpickle_timestamp":
+    if isinstance(value, Record) and value.class_name == "_unpickle_timestamp" and len(value.args) > 2:
         ticks, zone, unit = value.args[0], value.args[2], value.args[3] if len(value.args) > 3 else 10
         if zone is None and isinstance(ticks, int) and unit in _PER_SECOND:
             return ticks // _PER_SECOND[unit] // 3600 % 24
-    elif isinstance(value, np.datetime64 | str) and is_local_time(str(value)):
-        return hour_as_written(str(value))
+    text = str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else value
+    if isinstance(text, str) and is_local_time(text):
+        return hour_as_written(text)
     raise _refuse(IMPUTATION_VALUES, f"the value for {DATE} is no local date")
 
 
@@ -142,7 +166,7 @@ def _classes(found: Any, imputation: Imputation) -> dict[str, tuple[str, ...]]:
     classes: dict[str, tuple[str, ...]] = {}
     for field, imputed in zip(CATEGORIES, imputation.categories, strict=True):
         known = _record(LABEL_ENCODERS, found[field], "LabelEncoder").get("classes_")
-        if not isinstance(known, np.ndarray | list) or not all(isinstance(value, str) for value in known):
+        if not isinstance(known, np.ndarray | list) or not all(map(_is_text, known)):
             raise _refuse(LABEL_ENCODERS, f"the classes of {field} are not strings")
         classes[field] = tuple(map(str, known))
         if UNKNOWN not in classes[field]:
@@ -152,42 +176,62 @@ def _classes(found: Any, imputation: Imputation) -> dict[str, tuple[str, ...]]:
     return classes
 
 
-def _forest(found: Any, features: int) -> tuple[Tree, ...]:
+def _forest(found: Any, features: int, size: int) -> tuple[Tree, ...]:
     state = _record(RF_MODEL, found, "RandomForestClassifier")
-    classes = np.asarray(state.get("classes_"))
-    if state.get("n_outputs_") != 1 or classes.shape != (2,) or not (classes == np.array([0, 1])).all():
+    classes = state.get("classes_")
+    if _integer(state.get("n_outputs_")) != 1 or not _are_two(classes):
         raise _refuse(RF_MODEL, "expected a forest of two classes, 0 and 1, and one output")
-    if state.get("n_features_in_") != features:
-        raise _refuse(RF_MODEL, f"takes {state.get('n_features_in_')} columns, {FEATURE_COLS} names {features}")
+    if (taken := _integer(state.get("n_features_in_"))) != features:
+        raise _refuse(RF_MODEL, f"it takes {taken} columns, {FEATURE_COLS} names {features}")
     estimators = state.get("estimators_")
     if not isinstance(estimators, list | tuple) or not estimators:
         raise _refuse(RF_MODEL, "the forest has no trees: it was never fitted")
-    return tuple(_tree(tree, features) for tree in estimators)
+    grown = [_grown(estimator) for estimator in estimators]
+    if sum(nodes.nbytes + values.nbytes for nodes, values in grown) > size:
+        raise _refuse(RF_MODEL, "trees share their nodes, as no forest's do")
+    return tuple(_tree(nodes, values, features) for nodes, values in grown)
 
 
-def _tree(estimator: Any, features: int) -> Tree:
-    grown = _record(RF_MODEL, estimator, "DecisionTreeClassifier").get("tree_")
-    state = _record(RF_MODEL, grown, "Tree")
-    try:
-        nodes, values = state["nodes"], np.asarray(state["values"], dtype=np.float64)
-        left, right = nodes["left_child"].astype(np.int64), nodes["right_child"].astype(np.int64)
-        feature, threshold = nodes["feature"].astype(np.int64), nodes["threshold"].astype(np.float64)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-        raise _refuse(RF_MODEL, "a tree has no nodes of the kind that scikit-learn writes") from None
-    if left.ndim != 1 or not 0 < len(left) <= MOST_NODES or values.shape != (len(left), 1, 2):
+def _are_two(classes: Any) -> bool:
+    listed = classes.tolist() if isinstance(classes, np.ndarray) else classes
+    return isinstance(listed, list) and listed == [0, 1]
+
+
+def _grown(estimator: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The nodes of a tree and what their samples were, uncopied."""
+    tree = _record(RF_MODEL, estimator, "DecisionTreeClassifier").get("tree_")
+    state = _record(RF_MODEL, tree, "Tree")
+    nodes, values = state.get("nodes"), state.get("values")
+    if not isinstance(nodes, np.ndarray) or not isinstance(values, np.ndarray) or not _are_nodes(nodes.dtype):
+        raise _refuse(RF_MODEL, "a tree has no nodes of the kind that scikit-learn writes")
+    if nodes.ndim != 1 or not 0 < len(nodes) <= MOST_NODES or values.shape != (len(nodes), 1, 2):
         raise _refuse(RF_MODEL, "a tree is not of two classes and one output, or too large")
+    return nodes, values
+
+
+def _are_nodes(dtype: np.dtype[Any]) -> bool:
+    fields: Mapping[str, tuple[Any, ...]] = dtype.fields or {}
+    return all(name in fields and fields[name][0].kind == kind for name, kind in _NODE.items())
+
+
+def _tree(nodes: NDArray[Any], values: NDArray[Any], features: int) -> Tree:
+    left, right, feature = (nodes[name].astype(np.int64) for name in ("left_child", "right_child", "feature"))
+    threshold = nodes["threshold"].astype(np.float64)
     _check_nodes(left, right, feature, threshold, features)
-    return Tree(left, right, feature, threshold, _probability(values[:, 0, :]))
+    return Tree(left, right, feature, threshold, _probability(values[:, 0, :].astype(np.float64)))
 
 
 def _check_nodes(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
     feature: NDArray[np.int64],
-    threshold: NDArray[np.float64],
+    threshold: Numbers,
     features: int,
 ) -> None:
-    """Every walk must end: children come after their parent, and each has one, as scikit-learn grows its trees."""
+    """Every walk must end: children come after their parent, and each has one, as scikit-learn grows its trees.
+
+    A threshold may be infinite: a forest that was fitted with gaps parts them from all else so.
+    """
     inner = left != LEAF
     children = np.concatenate([left[inner], right[inner]])
     parents = np.tile(np.flatnonzero(inner), 2)
@@ -196,17 +240,19 @@ def _check_nodes(
         and (children < len(left)).all()
         and len(np.unique(children)) == len(children)
         and ((feature[inner] >= 0) & (feature[inner] < features)).all()
-        and np.isfinite(threshold[inner]).all()
+        and not np.isnan(threshold[inner]).any()
     )
     if not sound:
         raise _refuse(RF_MODEL, "a tree's nodes do not form a tree")
 
 
-def _probability(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _probability(values: Numbers) -> Numbers:
     """Of class 1, (nodes,). scikit-learn < 1.3 stored weighted counts, which it divided by their sum when asked."""
+    if not np.isfinite(values).all() or (values < 0).any() or (values > _MOST).any():
+        raise _refuse(RF_MODEL, "a tree's probability is not finite, or negative")
     sums = values.sum(axis=1)
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise _refuse(RF_MODEL, "a tree's probability is not finite or negative")
-    if np.allclose(sums, 1.0, rtol=0, atol=1e-9):
-        return np.ascontiguousarray(values[:, 1])
-    return values[:, 1] / np.where(sums == 0, 1.0, sums)
+    if not np.allclose(sums, 1.0, rtol=0, atol=1e-9):
+        return np.asarray(values[:, 1] / np.where(sums == 0, 1.0, sums))
+    if (values > 1).any():
+        raise _refuse(RF_MODEL, "a tree's probability is above 1")
+    return np.ascontiguousarray(values[:, 1])

@@ -14,16 +14,14 @@ from typing import Any, Final
 import numpy as np
 
 from scoring.errors import ArtifactError
-from scoring.inert import Global, Record, find, plain
-
-__all__ = ["Record", "unpickle"]
+from scoring.inert import Global, find, plain
 
 MOST_STEPS: Final = 5_000_000
 """Instructions in one file: a forest takes about 60 a tree, an encoder two a class."""
 
 
 def unpickle(name: str, data: bytes) -> Any:
-    """The object in the pickle `data`, with inert `Record`s in it. `name` is for the message of the ArtifactError.
+    """The object in the pickle `data`, with `Record`s of `inert` in it. `name` is for the message of the ArtifactError.
 
     Takes time and memory in proportion to `data`, whatever is in it.
     """
