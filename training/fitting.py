@@ -8,12 +8,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
-from scoring.decoding import Columns
+from scoring.contract import CATEGORIES, COUNTS, DATE, MODEL_FIELDS, NUMERIC, UNKNOWN
+from scoring.decoding import NO_HOUR, Columns
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
-from scoring.pickles import UNKNOWN, Imputation
+from scoring.pickles import Imputation
 from scoring.preprocessing import Preprocessor, matrix
+from training.errors import TrainingError
 from training.reading import Labelled
 from training.sessions import LABEL
 
@@ -24,7 +25,9 @@ try:
 except ImportError:
     raise MissingExtra("training", "train") from None
 
-STEP: Final = 5  # trees grown between two looks at the progress bar
+STEP: Final = 10  # trees grown between two looks at the progress bar
+
+Features = NDArray[np.float32]
 
 
 class Track(Protocol):
@@ -33,17 +36,21 @@ class Track(Protocol):
     def __call__(self, sequence: Sequence[int], description: str) -> Iterable[int]: ...
 
 
+def unseen(sequence: Sequence[int], description: str) -> Iterable[int]:  # noqa: ARG001 - the form of a Track
+    """Walks through it and shows nothing."""
+    return sequence
+
+
 @dataclass(frozen=True)
 class Parameters:
     """How the forest is grown."""
 
     trees: int = 100
     depth: int = 10
+    # The weight of an attack is (people / attackers) to this power: 0 counts sessions, 1 balances the classes.
+    balance: float = 0.75
     leaves: int = 128  # of one tree: bounds the size of the files
     sessions_per_leaf: int = 5
-    # The weight of an attack is (people / attackers) to this power: 0 counts sessions, 1 balances the classes. In
-    # between, because 1 raises the scores of a rare class until every tenth honest session is Medium.
-    balance: float = 0.75
 
 
 @dataclass(frozen=True)
@@ -57,28 +64,50 @@ class FiveFiles:
     imputation_values: dict[str, float | int | str]
 
 
+@dataclass(frozen=True)
+class Preparation:
+    """What is learned before any tree: what fills gaps, the classes, the scaling."""
+
+    imputation: Imputation
+    classes: dict[str, tuple[str, ...]]
+    scaler: Any
+
+    def features(self, columns: Columns) -> Features:
+        """(n, 33): scaled, in the precision in which trees compare."""
+        raw = _raw(columns, self.imputation, self.classes)
+        scaled = np.empty(raw.shape[::-1], dtype=np.float32)
+        for i, (mean, scale) in enumerate(zip(self.scaler.mean_, self.scaler.scale_, strict=True)):
+            scaled[:, i] = (raw[i] - mean) / scale
+        return scaled
+
+
 def fit(data: Labelled, parameters: Parameters, seed: int, track: Track) -> FiveFiles:
     """Fit all five from the same rows. The same data, parameters and seed give the same bytes when pickled."""
-    imputation, classes = fill_values(data.columns), classes_of(data.columns)
-    prepared = Preprocessor(imputation, classes).prepare(data.columns)
-    features = matrix(prepared, FEATURES).T
-    # as a frame, so that the scaler keeps the names: people who use the files by hand look there
-    scaler = StandardScaler().fit(pd.DataFrame(features, columns=list(FEATURES)))
-    scaled = (features - scaler.mean_) / scaler.scale_
+    learned = learn(data.columns)
     return FiveFiles(
-        rf_model=_grow(scaled, data.label, parameters, seed, track),
-        scaler=scaler,
-        label_encoders={field: _encoder(classes[field]) for field in CATEGORIES},
+        rf_model=_grow_in_sight(learned.features(data.columns), data.label, parameters, seed, track),
+        scaler=learned.scaler,
+        label_encoders={field: _encoder(learned.classes[field]) for field in CATEGORIES},
         feature_cols=list(FEATURES),
-        imputation_values=_imputation_values(imputation, data, features),
+        imputation_values=_imputation_values(learned, data),
     )
+
+
+def learn(columns: Columns) -> Preparation:
+    """What n sessions teach before any tree is grown."""
+    imputation, classes = fill_values(columns), classes_of(columns)
+    # as a frame, so that the scaler keeps the names: people who use the files by hand look there
+    frame = pd.DataFrame(_raw(columns, imputation, classes).T, columns=list(FEATURES))
+    return Preparation(imputation, classes, StandardScaler().fit(frame))
 
 
 def fill_values(columns: Columns) -> Imputation:
     """What fills gaps: 0 for a count, the mean of a number, the mode of a category, the most frequent hour.
 
     The first in order wins a tie. The hour and not the date, because dates repeat by accident (scoring.md).
+    Raises TrainingError for a field without any value.
     """
+    _check_values(columns)
     numbers = [0.0 if name in COUNTS else float(np.nanmean(columns.numbers[i])) for i, name in enumerate(NUMERIC)]
     categories = []
     for column in columns.categories:
@@ -86,6 +115,14 @@ def fill_values(columns: Columns) -> Imputation:
         categories.append(min(count, key=lambda value: (-count[value], value)))
     hours = np.bincount(columns.hours[columns.hours >= 0], minlength=24)
     return Imputation(np.array(numbers), tuple(categories), int(hours.argmax()))
+
+
+def _check_values(columns: Columns) -> None:
+    known = [~np.isnan(row) for row in columns.numbers]
+    known += [np.array([value is not None for value in column]) for column in columns.categories]
+    known.append(columns.hours != NO_HOUR)
+    if empty := [field for field, values in zip(MODEL_FIELDS, known, strict=True) if not values.any()]:
+        raise TrainingError(f"not one value in {', '.join(empty)} where it is trained on: nothing to fill gaps with")
 
 
 def classes_of(columns: Columns) -> dict[str, tuple[str, ...]]:
@@ -102,35 +139,43 @@ def attack_weight(label: NDArray[np.int64], balance: float) -> float:
     return float(((len(label) - attacks) / attacks) ** balance)
 
 
-def _encoder(classes: tuple[str, ...]) -> Any:
-    return LabelEncoder().fit(np.array(classes))
-
-
-def _grow(
-    scaled: NDArray[np.float64], label: NDArray[np.int64], parameters: Parameters, seed: int, track: Track
-) -> Any:
-    forest = RandomForestClassifier(
+def forest_of(parameters: Parameters, label: NDArray[np.int64], seed: int) -> Any:
+    """The forest to be grown. `n_jobs` has no influence on what is grown: each tree has a seed of its own."""
+    return RandomForestClassifier(
+        n_estimators=parameters.trees,
         max_depth=parameters.depth,
         max_leaf_nodes=parameters.leaves,
         min_samples_leaf=parameters.sessions_per_leaf,
         class_weight={0: 1.0, 1: attack_weight(label, parameters.balance)},
         random_state=seed,
         n_jobs=1,
-        warm_start=True,  # grows a few trees at a time; the forest is the one that a single call would grow
     )
+
+
+def _raw(columns: Columns, imputation: Imputation, classes: dict[str, tuple[str, ...]]) -> NDArray[np.float64]:
+    return matrix(Preprocessor(imputation, classes).prepare(columns), FEATURES)
+
+
+def _encoder(classes: tuple[str, ...]) -> Any:
+    return LabelEncoder().fit(np.array(classes))
+
+
+def _grow_in_sight(
+    features: Features, label: NDArray[np.int64], parameters: Parameters, seed: int, track: Track
+) -> Any:
+    """A few trees at a time, on all cores: the forest is the one that a single call on one core would grow."""
+    forest = forest_of(parameters, label, seed).set_params(warm_start=True, n_jobs=-1)
     for trees in track([*range(STEP, parameters.trees, STEP), parameters.trees], "growing trees"):
-        forest.set_params(n_estimators=trees).fit(scaled, label)
-    return forest.set_params(warm_start=False)
+        forest.set_params(n_estimators=trees).fit(features, label)
+    return forest.set_params(warm_start=False, n_jobs=1)
 
 
-def _imputation_values(
-    imputation: Imputation, data: Labelled, features: NDArray[np.float64]
-) -> dict[str, float | int | str]:
+def _imputation_values(learned: Preparation, data: Labelled) -> dict[str, float | int | str]:
     """Plain values by column. Serving reads the raw fields; `label` and the derived ones stand there by custom."""
-    numbers = zip(NUMERIC, imputation.numbers.tolist(), strict=True)
+    numbers = zip(NUMERIC, learned.imputation.numbers.tolist(), strict=True)
     values: dict[str, float | int | str] = {name: int(v) if name in COUNTS else v for name, v in numbers}
-    values |= dict(zip(CATEGORIES, imputation.categories, strict=True))
-    values[DATE] = f"{data.newest}T{imputation.hour:02d}:00:00"
+    values |= dict(zip(CATEGORIES, learned.imputation.categories, strict=True))
+    values[DATE] = f"{data.newest}T{learned.imputation.hour:02d}:00:00"
     values[LABEL] = float(data.label.mean())
-    means = dict(zip(FEATURES, features.mean(axis=0).tolist(), strict=True))
+    means = dict(zip(FEATURES, learned.scaler.mean_.tolist(), strict=True))
     return values | {name: means[name] for name in DERIVED}
