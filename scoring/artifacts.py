@@ -1,5 +1,7 @@
 """A set of artifacts from disk: the bytes verified against the manifest first, unpickled after."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,8 @@ from scoring.manifest import FILES, Manifest, Thresholds
 from scoring.pickles import Model, read_model
 
 ADOPT: Final = "session-scorer model verify --write-manifest"
+_MOST_MIB: Final = {"rf_model.pkl": 2048}
+_MOST_MIB_ELSE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +75,34 @@ def _named(directory: Path) -> Iterator[None]:
 
 
 def _read(directory: Path, name: str) -> bytes:
+    """The file's bytes, read once: what is verified is what is unpickled. Links are followed: mounts have them."""
+    path, most = directory / name, _MOST_MIB.get(name, _MOST_MIB_ELSE)
     try:
-        return (directory / name).read_bytes()
+        with open(path, "rb", opener=_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise ArtifactError(f"{path}: is no regular file: put the set's own file in its place")
+            if found.st_size > most << 20:
+                raise ArtifactError(f"{path}: is larger than {most:,} MiB, which no set's is: put the set's own there")
+            return file.read(found.st_size)
     except OSError as error:
-        raise ArtifactError(f"{directory / name}: cannot be read: {error.strerror}") from None
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}; restore it, or name another set") from None
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens without waiting: at a pipe that nobody writes into, a plain open waits for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _read_manifest(directory: Path, pinned: str | None) -> Manifest | None:
     path = directory / manifests.NAME
-    if not path.exists() and pinned is None:
+    if pinned is None and not os.path.lexists(path):  # a link to nowhere is a manifest that is gone, not one never made
         return None
     data = _read(directory, manifests.NAME)
     if pinned is not None and manifests.sha256(data) != pinned.lower():
-        raise ArtifactError(f"{path}: is not the manifest that is pinned: its SHA-256 is {manifests.sha256(data)}")
+        raise ArtifactError(
+            f"{path}: is not the manifest that is pinned: its SHA-256 is {manifests.sha256(data)}; "
+            "restore the pinned set, or pin this one"
+        )
     with _named(directory):
         return manifests.read(data)

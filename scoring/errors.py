@@ -1,5 +1,9 @@
 """What can be wrong with an event, and with a set of artifacts."""
 
+from typing import Final
+
+MOST_MESSAGE: Final = 5000  # characters: more than a path may have
+
 
 class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
     """An event that cannot be scored.
@@ -19,7 +23,9 @@ class ArtifactError(ValueError):
     """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))  # a hostile file may bring line feeds into it
+        # a hostile file may bring line feeds into it, a terminal's control codes, or a megabyte
+        shown = "".join(c if c.isprintable() else "?" for c in " ".join(message[:MOST_MESSAGE].split()))
+        super().__init__(shown + "…" * (len(message) > MOST_MESSAGE))
 
 
 class MissingExtra(ImportError):  # noqa: N818 - names what is missing

@@ -103,7 +103,7 @@ def read(data: bytes) -> Manifest:
             raise ArtifactError(f"{NAME}: format {found} is not known here, only {FORMAT}: upgrade session-scorer")
         manifest = msgspec.json.decode(data, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ArtifactError(f"{NAME}: not a manifest: {error}") from None
+        raise ArtifactError(f"{NAME}: not a manifest: {error}; restore it, or train the set again") from None
     check_thresholds(manifest.thresholds)
     _check_fields(manifest.schema.fields)
     if manifest.baseline is not None:
@@ -136,15 +136,17 @@ def check_thresholds(thresholds: Thresholds) -> None:
     """Raise ArtifactError unless the thresholds are finite and in order."""
     values = (thresholds.label, thresholds.medium, thresholds.high)
     if not all(map(math.isfinite, values)) or thresholds.medium > thresholds.high:
-        raise ArtifactError(f"{NAME}: thresholds must be finite and in order, medium at most high")
+        raise ArtifactError(f"{NAME}: thresholds must be finite and in order, medium at most high; correct them")
 
 
 def verify(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Raise ArtifactError naming the first file whose bytes are not those that the manifest was written for."""
+    if manifest.files.keys() != set(FILES):
+        raise ArtifactError(f"{NAME}: its files are not the five of a set; restore it, or train the set again")
     for name in FILES:
         if manifest.files.get(name) != sha256(files[name]):
             raise ArtifactError(
                 f"{name}: altered: its SHA-256 is not the one in {NAME}; restore the file, or train the set again"
             )
     if manifest.model_version != version_of(sha256_of_set(files), manifest.training.newest):
-        raise ArtifactError(f"{NAME}: altered: model_version is not that of these five files")
+        raise ArtifactError(f"{NAME}: altered: model_version is not that of these five files; restore it")
