@@ -84,7 +84,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | np.integer) else None
+    return int(value) if isinstance(value, int | np.integer) and abs(value) < 1 << 31 else None
 
 
 def _feature_names(found: Any) -> tuple[str, ...]:
@@ -182,7 +182,8 @@ def _forest(found: Any, features: int, size: int) -> tuple[Tree, ...]:
     if _integer(state.get("n_outputs_")) != 1 or not _are_two(classes):
         raise _refuse(RF_MODEL, "expected a forest of two classes, 0 and 1, and one output")
     if (taken := _integer(state.get("n_features_in_"))) != features:
-        raise _refuse(RF_MODEL, f"it takes {taken} columns, {FEATURE_COLS} names {features}")
+        columns = "no number of columns" if taken is None else f"{taken} columns"
+        raise _refuse(RF_MODEL, f"it takes {columns}, {FEATURE_COLS} names {features}")
     estimators = state.get("estimators_")
     if not isinstance(estimators, list | tuple) or not estimators:
         raise _refuse(RF_MODEL, "the forest has no trees: it was never fitted")

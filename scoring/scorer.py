@@ -139,7 +139,10 @@ class Scorer:
             return
         for golden, verdict in zip(manifest.golden, self.score_many([g.event for g in manifest.golden]), strict=True):
             if isinstance(verdict, InvalidEvent) or not abs(verdict.anomaly_score - golden.anomaly_score) <= EXACT:
-                raise ArtifactError(f"{directory}: refuses to serve: a golden vector of its manifest is scored wrong")
+                raise ArtifactError(
+                    f"{directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
+                    "train the set again with this version"
+                )
 
 
 def _imputed(prepared: Prepared) -> list[list[str]]:

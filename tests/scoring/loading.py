@@ -1,5 +1,6 @@
 """How tests of artifacts load a set, and read with what line one is refused."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.scoring.conftest import quiet
 from tests.sets import random_event, small_set
 
 FILES = ("rf_model.pkl", "scaler.pkl", "label_encoders.pkl", "feature_cols.pkl", "imputation_values.pkl")
+REMEDY = re.compile("restore|train|adopt|correct|upgrade|write the set again|in its place|put the set's own")
 SET = small_set(0, trees=3, depth=4)
 EVENTS = [{}, quiet(), *(random_event(np.random.default_rng(seed)) for seed in range(20))]
 
@@ -26,5 +28,6 @@ def refused(directory: Path, **how: Any) -> str:
         Scorer.load(directory, **({"allow_unverified": True} | how))
     message = str(error.value)
     assert "\n" not in message
+    assert REMEDY.search(message), message
     assert str(directory) in message
     return message

@@ -12,8 +12,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import LabelEncoder
 
 from scoring import Scorer
+from tests import oracle
 from tests.pickling import respelt, with_trees_rewritten
-from tests.scoring.loading import FILES, SET, refused, scores
+from tests.scoring.loading import EVENTS, FILES, SET, refused, scores
 from tests.sets import CLASSES, FEATURE_COLS, encoder, small_set
 
 
@@ -118,3 +119,18 @@ def test_a_set_without_a_manifest_needs_to_be_allowed(tmp_path: Path) -> None:
 
     assert "manifest.json" in message
     assert "verify --write-manifest" in message
+
+
+def test_a_forest_that_was_fitted_with_gaps_splits_them_off_at_infinity(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    features = random.normal(size=(300, len(FEATURE_COLS)))
+    label = np.isnan(np.where(random.random(300) < 0.3, np.nan, features[:, 0])).astype(int)
+    features[label == 1, 0] = np.nan
+    forest = RandomForestClassifier(5, max_depth=3, random_state=0, n_jobs=1).fit(features, label)
+    assert any(np.isinf(tree.tree_.threshold).any() for tree in forest.estimators_)
+
+    files = small_set(0, feature_cols=list(FEATURE_COLS), rf_model=forest)
+    model, event = files.for_oracle(), EVENTS[1]
+    row = files.scaler.transform(np.array([oracle.columns(model, event)]))
+
+    assert scores(files.write(tmp_path))[1] == forest.predict_proba(row)[0, 1]

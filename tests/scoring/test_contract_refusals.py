@@ -1,5 +1,6 @@
 """Which sets of artifacts are refused, for what reason, in one line that names the file."""
 
+import pathlib
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -62,12 +63,15 @@ REFUSED: dict[str, tuple[FiveFiles, str]] = {
     **{f"{field} imputed by a class unheard of": (imputing(**{field: "Amiga"}), field) for field in CATEGORIES},
     **{f"{field} imputed by NaN": (imputing(**{field: float("nan")}), field) for field in NUMBERS},
     "imputed by infinity": (imputing(time_on_page=np.float64("inf")), "time_on_page"),
-    "imputed by a huge integer": (imputing(time_on_page=10**400), ""),
+    "imputed by a huge integer": (imputing(time_on_page=10**400), "time_on_page"),
+    "imputed by more than an event may hold": (imputing(time_on_page=1e13), "time_on_page"),
+    "a count imputed by less than nought": (imputing(click_events=-1), "click_events"),
+    "a number imputed by true": (imputing(click_events=True), "click_events"),
     "a number imputed by text": (imputing(click_events="0"), "click_events"),
     "a category imputed by a number": (imputing(device_type=0), "device_type"),
     "a category imputed by nothing": (imputing(device_type=None), "device_type"),
     "a date imputed by what is none": (imputing(transaction_date="yesterday"), DATE),
-    "a date imputed by NaT": (imputing(transaction_date=pd.NaT), ""),
+    "a date imputed by NaT": (imputing(transaction_date=pd.NaT), "imputation_values"),
     "a date imputed by a number": (imputing(transaction_date=3.0), DATE),
     "an encoder less": (SET._replace(label_encoders=without(SET.label_encoders, "language")), "language"),
     "an encoder of numbers": (
@@ -97,6 +101,11 @@ REFUSED: dict[str, tuple[FiveFiles, str]] = {
     "one class": (SET._replace(rf_model=forest_of(np.zeros(60))), "class"),
     "two outputs": (SET._replace(rf_model=forest_of(np.arange(120).reshape(60, 2) % 4 // 2)), "class"),
     "classes by other names": (SET._replace(rf_model=forest_of(np.where(np.arange(60) % 2, "fraud", "fair"))), "class"),
+    "trees that share their nodes": (
+        SET._replace(rf_model=changed(SET.rf_model, estimators_=SET.rf_model.estimators_[:1] * 50)),
+        "rf_model",
+    ),
+    "an object of another class in a file": (SET._replace(imputation_values={"a": pathlib.PurePosixPath()}), "pathlib"),
     "no fitted forest": (SET._replace(rf_model=RandomForestClassifier()), "rf_model"),
     "a forest of another kind": (SET._replace(rf_model=forest_of(np.arange(60) % 2, ExtraTreesClassifier)), "rf_model"),
     "a regressor": (SET._replace(rf_model=forest_of(np.arange(60) % 2, RandomForestRegressor)), "rf_model"),
@@ -121,7 +130,7 @@ def rewritten(field: str, value: float, nodes: slice = slice(None)) -> Callable[
     return rewrite
 
 
-def leaves_of(value: float) -> Callable[[dict[str, Any]], None]:
+def leaves_of(value: float | tuple[float, float]) -> Callable[[dict[str, Any]], None]:
     def rewrite(state: dict[str, Any]) -> None:
         state["values"] = np.full_like(state["values"], value)
 
@@ -137,6 +146,8 @@ TREES = {
     "a feature before the first": rewritten("feature", -1, slice(0, 1)),
     "a threshold that is NaN": rewritten("threshold", np.nan, slice(0, 1)),
     "leaves that are NaN": leaves_of(np.nan),
+    "leaves that are more than certain": leaves_of((0.0, 1 + 5e-10)),
+    "leaves too heavy to add": leaves_of(1.7e308),
     "leaves that are infinite": leaves_of(np.inf),
     "leaves below nought": leaves_of(-1.0),
     "no nodes": lambda state: state.update(nodes=state["nodes"][:0], values=state["values"][:0]),
