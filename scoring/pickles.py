@@ -84,7 +84,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | np.integer) and abs(value) < 1 << 31 else None
+    return int(value) if isinstance(value, int | np.integer) and abs(int(value)) < 1 << 31 else None
 
 
 def _feature_names(found: Any) -> tuple[str, ...]:

@@ -31,13 +31,18 @@ def test_links_are_followed_as_mounted_sets_are_made_of_them(adopted: Path, tmp_
     assert scores(tmp_path / "mount", allow_unverified=False) == scores(adopted)
 
 
+def giant(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 32)
+
+
 PLACED: dict[str, Callable[[Path], object]] = {
     "a directory": lambda path: path.mkdir(),
     "a pipe that nobody writes into": os.mkfifo,
     "a link to a device without end": lambda path: path.symlink_to("/dev/zero"),
     "a link to nowhere": lambda path: path.symlink_to("nowhere"),
     "a link to itself": lambda path: path.symlink_to(path),
-    "four gibibytes of nothing": lambda path: (path.touch(), os.truncate(path, 1 << 32)),
+    "four gibibytes of nothing": giant,
 }
 
 
