@@ -118,7 +118,7 @@ class Line:
 
         `command` may stand in for the entry point: a program that takes the same arguments.
         """
-        start = command or (sys.executable, "-c", "from consumer.cli import main; main()")
+        start = command or (sys.executable, "-c", "from consumer.__main__ import main; main()")
         with (
             log.open("ab") as stderr,
             subprocess.Popen(

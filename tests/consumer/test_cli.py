@@ -19,6 +19,7 @@ import consumer.files
 from consumer import cli
 from scoring import Scorer, artifacts
 from scoring.manifest import FILES
+from training.dataset import generate
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "session-scorer"
 EVENT = {
@@ -345,6 +346,34 @@ def test_data_that_no_model_can_be_trained_from_is_one_line(call: Call, tmp_path
     assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: No such file or directory"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--alert-budget", "50"], "as in 50/h@1000/s"),
+        (["--cost-missed", "5"], "both are needed, above 0"),
+        (["--cost-missed", "5", "--cost-false-alert", "0"], "both are needed, above 0"),
+        (["--split", "random"], "'time', 'group'"),
+    ],
+)
+def test_a_training_asked_for_wrongly_is_wrong_usage(
+    call: Call, arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    answer = call("train", "--out", tmp_path / "set", *arguments)
+    assert answer.status == 2
+    assert said in " ".join(answer.err.split())
+
+
+def test_a_training_says_what_was_chosen_and_measured_and_where_the_set_is(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(generate(1_500, 9).csv())
+    forest = ["--trees", 5, "--depth", 4, "--balance", 1]
+    said = call("train", "--data", tmp_path / "a.csv", "--out", tmp_path / "set", *forest, "--split", "group")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert lines[:2] == ["trees 5, depth 4, balance 1", "measured on the sessions of a fifth of the users:"]
+    assert lines[-1] == f"model version {Scorer.load(tmp_path / 'set').artifacts.version} in {tmp_path / 'set'}"
+    assert any(line.startswith("average_precision 0.") for line in lines)
+
+
 # -- run -------------------------------------------------------------------------------------------------------------
 
 
@@ -381,3 +410,18 @@ def test_a_signal_before_the_broker_is_found_is_a_clean_end() -> None:
         assert '"starting"' in process.stderr.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
+
+
+def test_ctrl_c_while_the_program_is_still_being_imported_is_quiet() -> None:
+    interrupted = """
+import os, signal, sys
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+from consumer.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -24,7 +24,7 @@ from consumer.errors import WorkerError
 from consumer.readings import reading
 from consumer.rehearsal import Task, alert
 
-COMMAND = [sys.executable, "-c", "from consumer.cli import main; main()", "demo"]
+COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60
 
 

@@ -69,7 +69,7 @@ class Said(NamedTuple):
 
 def command(line: Line, *words: str) -> Said:
     """`session-scorer` with these words and the line's names."""
-    program = (sys.executable, "-c", "from consumer.cli import main; main()")
+    program = (sys.executable, "-c", "from consumer.__main__ import main; main()")
     done = subprocess.run(
         [*program, *words, *line.options()], check=False, capture_output=True, text=True, env=environment(), timeout=120
     )
