@@ -108,13 +108,14 @@ def of_sessions(sessions: Sessions) -> Labelled:
     )
 
 
-def read(path: Path) -> Labelled:
+def read(path: Path, *, to_train: bool = True) -> Labelled:
     """Labelled sessions from CSV (also .csv.gz), JSON Lines or Parquet, told apart by the name.
 
+    What only training needs, both classes and a value in every field, is not asked for without `to_train`.
     Raises TrainingError naming the file and, where one is at fault, the row: the first after the header is row 1.
     """
     try:
-        return _read(path)
+        return _read(path, to_train=to_train)
     except (TrainingError, OSError, EOFError, zlib.error) as error:  # the last two: a .gz cut short
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise TrainingError(f"{path}: {reason}") from None
@@ -130,7 +131,7 @@ class _Rest:
     kinds: list[str] | None
 
 
-def _read(path: Path) -> Labelled:
+def _read(path: Path, *, to_train: bool) -> Labelled:
     readers: dict[str, Callable[[Path], tuple[Decoded, _Rest]]] = {
         ".csv": _read_csv,
         ".jsonl": _read_jsonl,
@@ -145,7 +146,9 @@ def _read(path: Path) -> Labelled:
         more = f" ({len(decoded.invalid)} such rows in all)" if len(decoded.invalid) > 1 else ""
         raise TrainingError(f"row {row + 1}: {fault.message}{more}")
     label = _checked_labels(rest.labels)
-    _check_columns(decoded.columns)
+    if to_train:
+        _check_classes(label)
+        _check_columns(decoded.columns)
     dates = np.array([_wall_clock(date) for date in rest.dates], dtype="datetime64[s]")
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -155,7 +158,7 @@ def _read(path: Path) -> Labelled:
         users=np.array(["" if user is None else str(user) for user in rest.users], dtype=object),
         dates=dates,
         kinds=None if rest.kinds is None else np.array(rest.kinds, dtype=object),
-        newest=str(np.nanmax(dates))[:10],
+        newest=str(dates[~np.isnat(dates)].max(initial=np.datetime64(0, "s")))[:10],
         sha256=digest,
     )
 
@@ -171,10 +174,12 @@ def _wall_clock(date: str | None) -> np.datetime64:
 def _checked_labels(labels: list[Any]) -> NDArray[np.int64]:
     if not labels:
         raise TrainingError("holds no row")
-    checked = np.array([_as_label(row, label) for row, label in enumerate(labels, start=1)])
-    if len(set(checked.tolist())) < 2:
-        raise TrainingError(f"every {LABEL} is {checked[0]}: a model needs sessions of both classes")
-    return checked
+    return np.array([_as_label(row, label) for row, label in enumerate(labels, start=1)])
+
+
+def _check_classes(label: NDArray[np.int64]) -> None:
+    if len(set(label.tolist())) < 2:
+        raise TrainingError(f"every {LABEL} is {label[0]}: a model needs sessions of both classes")
 
 
 def _as_label(row: int, label: object) -> int:

@@ -49,9 +49,9 @@ def measures(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
     found |= at_threshold("", judged.called, judged.label, weight)
     found |= at_threshold("_medium", judged.levels >= MEDIUM, judged.label, weight)
     found |= at_threshold("_high", judged.levels >= HIGH, judged.label, weight)
-    total = weight.sum()
+    total = float(weight.sum())
     found |= {
-        f"share_{name}": float(weight[judged.levels == level].sum() / total)
+        f"share_{name}": _ratio(float(weight[judged.levels == level].sum()), total)
         for name, level in (("low", LOW), ("medium", MEDIUM), ("high", HIGH))
     }
     return found | calibration(judged.label, judged.scores, weight)
@@ -72,17 +72,17 @@ def at_threshold(suffix: str, called: Flags, label: Labels, weight: Floats) -> d
 
 
 def calibration(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]:
-    """How far scores are from frequencies, were they read as probabilities; see `reliability` for the bins.
+    """How far scores are from frequencies, were they read as probabilities; see `bins`.
 
     `brier`: the mean squared difference of score and label (Brier 1950). `calibration_error`: the mean absolute
     difference of mean score and share of attacks over the bins, weighted by their sessions (Naeini et al. 2015).
     """
-    total = weight.sum()
+    total = float(weight.sum())
     place = bins(scores)
     gap = np.bincount(place, weights=weight * (scores - label), minlength=BINS)
     return {
-        "brier": float((weight * (scores - label) ** 2).sum() / total),
-        "calibration_error": float(np.abs(gap).sum() / total),
+        "brier": _ratio(float((weight * (scores - label) ** 2).sum()), total),
+        "calibration_error": _ratio(float(np.abs(gap).sum()), total),
     }
 
 
@@ -91,18 +91,12 @@ def bins(scores: Floats) -> NDArray[np.int64]:
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
-def reliability(judged: Judged, weights: Floats | None = None) -> dict[str, dict[str, float]]:
-    """For each bin of scores that is not empty: the mean score, and the share of attacks among its sessions."""
-    weight = np.ones(len(judged.label)) if weights is None else weights
-    place = bins(judged.scores)
-    every, score, attacks = (
-        np.bincount(place, weights=values, minlength=BINS)
-        for values in (weight, weight * judged.scores, weight * judged.label)
-    )
-    used = np.bincount(place, minlength=BINS) > 0
+def frequency(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]:
+    """What a bin is read by: its mean score, and the share of attacks among its sessions."""
+    total = float(weight.sum())
     return {
-        bin_name(i): {"mean_score": _ratio(score[i], every[i]), "share_of_attacks": _ratio(attacks[i], every[i])}
-        for i in np.flatnonzero(used).tolist()
+        "mean_score": _ratio(float((weight * scores).sum()), total),
+        "share_of_attacks": _ratio(float((weight * label).sum()), total),
     }
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from training.evaluation.measures import BINS, Judged, measure, measures, reliability
+from training.evaluation.measures import BINS, Judged, bin_name, bins, frequency, measure, measures
 from training.evaluation.ranking import Ranking
 
 Judgement = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
@@ -98,10 +98,9 @@ def test_precision_at_k_counts_the_k_highest_and_of_equals_a_share() -> None:
 def test_calibration_by_hand() -> None:
     label = np.array([0, 0, 1, 1])
     scores = np.array([0.12, 0.18, 0.15, 1.0])  # three of bin 1, of which one is an attack; the last bin holds 1.0
-    found = reliability(judged(label, scores))
-    assert list(found) == ["0.1-0.2", "0.9-1.0"]
-    assert found["0.1-0.2"] == pytest.approx({"mean_score": 0.15, "share_of_attacks": 1 / 3})
-    assert found["0.9-1.0"] == {"mean_score": 1.0, "share_of_attacks": 1.0}
+    assert [bin_name(place) for place in bins(scores)] == ["0.1-0.2"] * 3 + ["0.9-1.0"]
+    found = frequency(label[:3], scores[:3], np.array([1.0, 1.0, 2.0]))
+    assert found == pytest.approx({"mean_score": 0.15, "share_of_attacks": 1 / 2})
     assert measures(judged(label, scores))["calibration_error"] == pytest.approx(3 / 4 * abs(0.15 - 1 / 3))
     assert BINS == 10
 

@@ -1,0 +1,106 @@
+"""What makes figures too good: sessions or users of the training data, and fields that alone tell the label."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scoring.contract import CATEGORIES, DATE, NUMERIC
+from scoring.decoding import NO_HOUR, Columns
+from training.evaluation.measures import Flags
+from training.evaluation.ranking import Floats, Labels, Ranking
+from training.reading import Labelled
+
+LEAK: Final = 0.99  # from this ROC AUC on, one field alone tells the label
+LEAST_USERS: Final = 5  # of each class: with fewer, any field may tell them apart by chance
+QUANTILES: Final = 64  # a number is read in so many classes
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What a file has in common with the training data."""
+
+    rows: Flags  # (n,): all fields of the contract are those of a training row; ids and label apart
+    users: Flags  # (n,): the user is one of the training data's
+
+    @property
+    def unseen(self) -> Flags:
+        """The sessions that are neither."""
+        return ~(self.rows | self.users)
+
+
+def shared(data: Labelled, training: Labelled) -> Shared:
+    """Which sessions of `data` the training data knows."""
+    known = pd.unique(training.users[training.users != ""])
+    return Shared(np.isin(_hashes(data), _hashes(training)), pd.Series(data.users).isin(known).to_numpy())
+
+
+def _hashes(data: Labelled) -> NDArray[np.uint64]:
+    """(n,): one number for what a session holds in the fields of the contract, its date to the second."""
+    fields: dict[str, Any] = dict(zip(NUMERIC, data.columns.numbers, strict=True))
+    for name, column in zip(CATEGORIES, data.columns.categories, strict=True):
+        fields[name] = ["\0" if value is None else value for value in column]  # a gap is no empty string
+    fields[DATE] = data.dates.astype(np.int64)
+    hashes = pd.util.hash_pandas_object(pd.DataFrame(fields), index=False)
+    return np.asarray(hashes, dtype=np.uint64)
+
+
+def alone(columns: Columns, label: Labels, groups: Places) -> dict[str, float]:
+    """How well each field alone tells attacks from honest sessions: the best ROC AUC that was found for it.
+
+    Tried are the values of a number in their order, and the share of attacks among other users' sessions of the same
+    value (numbers in 64 classes of equal size), once with gaps as a value, once without. Empty with fewer than five
+    users of a class: then any field may tell the label by chance.
+    """
+    if not _enough(label, groups):
+        return {}
+    found = {name: _of_number(values, label, groups) for name, values in zip(NUMERIC, columns.numbers, strict=True)}
+    for name, column in zip(CATEGORIES, columns.categories, strict=True):
+        found[name] = _of_classes(_codes(column), label, groups)
+    hours = columns.hours
+    found[DATE] = _of_classes(np.where(hours == NO_HOUR, -1, hours), label, groups)
+    return found
+
+
+def _enough(label: Labels, groups: Places) -> bool:
+    return all(len(np.unique(groups[label == each])) >= LEAST_USERS for each in (0, 1))
+
+
+def _codes(column: Sequence[str | None]) -> Places:
+    return np.asarray(pd.factorize(np.array(column, dtype=object))[0], dtype=np.int64)  # a gap is -1
+
+
+def _of_number(values: Floats, label: Labels, groups: Places) -> float:
+    known = ~np.isnan(values)
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, QUANTILES + 1))) if known.any() else values[:0]
+    classes = np.where(known, np.searchsorted(edges, values), -1)
+    found = _of_classes(classes, label, groups)
+    if _enough(label[known], groups[known]):
+        auc = Ranking.of(label[known], values[known]).curve().roc_auc()
+        found = max(found, auc, 1 - auc)
+    return found
+
+
+def _of_classes(classes: Places, label: Labels, groups: Places) -> float:
+    """The better of two: a gap, -1, is a class of its own, or is left out."""
+    found = _by_others(classes + 1, label, groups)
+    known = classes >= 0
+    if known.all() or not _enough(label[known], groups[known]):
+        return found
+    return max(found, _by_others(classes[known], label[known], groups[known]))
+
+
+def _by_others(classes: Places, label: Labels, groups: Places) -> float:
+    """ROC AUC of the share of attacks that a class has among the other half of the users."""
+    scores = np.empty(len(label))
+    for half in (0, 1):
+        here = groups % 2 == half
+        every = np.bincount(classes[~here], minlength=classes.max() + 1)
+        attacks = np.bincount(classes[~here], weights=label[~here], minlength=len(every))
+        scores[here] = ((attacks + label.mean()) / (every + 1))[classes[here]]
+    return Ranking.of(label, scores).curve().roc_auc()
