@@ -4,26 +4,100 @@ Imports stand inside the command, as in cli.py.
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from training.thresholds import Budget, Costs
 
-def train(
+
+def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the artifact set.")],
     data: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Labelled sessions: CSV, JSON Lines or Parquet (default: generated ones)."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all that is random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of all that is random.")] = 42,
+    split: Annotated[
+        Literal["time", "group"] | None,
+        typer.Option(help="Hold out the newest fifth of the sessions, or a fifth of the users, and measure on it."),
+    ] = None,
+    max_rows: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Train on at most so many sessions; of more, whole users are drawn.")
+    ] = 1_000_000,
+    trees: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Number of trees (default: by cross-validation).")
+    ] = None,
+    depth: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Depth of a tree (default: by cross-validation).")
+    ] = None,
+    balance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="N",
+            help="What an attack weighs: 0 as much as any session, 1 as much as makes both classes equal "
+            "(default: by cross-validation).",
+        ),
+    ] = None,
+    alert_budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N/TIME@N/TIME",
+            help="Choose the threshold of High: 50/h@1000/s is at most 50 alerts an hour at 1,000 events a second.",
+        ),
+    ] = None,
+    cost_false_alert: Annotated[
+        float | None, typer.Option(metavar="N", help="With --cost-missed: choose the threshold of label 1.")
+    ] = None,
+    cost_missed: Annotated[
+        float | None, typer.Option(metavar="N", help="What an attack that is missed costs, in the same unit.")
+    ] = None,
 ) -> None:
     """Train an artifact set.
 
-    Five files, and the manifest that verifies them.
+    Five files, and the manifest that verifies them. Size and balance of the forest are chosen by cross-validation
+    in which no user is on both sides; the same seed and data give the same files.
     """
+    budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
+    from training.selection import Grid
+    from training.train import Wishes
     from training.train import train as train_set
 
-    manifest = train_set(data, out) if seed is None else train_set(data, out, seed=seed)
+    standard = Grid()
+    grid = Grid(
+        trees=standard.trees if trees is None else (trees,),
+        depth=standard.depth if depth is None else (depth,),
+        balance=standard.balance if balance is None else (balance,),
+    )
+    wishes = Wishes(grid, split, max_rows, budget, costs)
+    manifest = train_set(data, out, seed=seed, wishes=wishes, say=lambda line: typer.echo(line, err=True))
+    described = manifest.training
+    typer.echo(", ".join(f"{name} {described.parameters[name]:g}" for name in ("trees", "depth", "balance")))
+    typer.echo(f"measured on {described.measured_on}:")
     for name, value in manifest.metrics.items():
         typer.echo(f"{name} {value:g}")
     typer.echo(f"model version {manifest.model_version} in {out}")
+
+
+def _budget(text: str | None) -> "Budget | None":
+    if text is None:
+        return None
+    from training.thresholds import Budget
+
+    try:
+        return Budget.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--alert-budget") from None
+
+
+def _costs(false_alert: float | None, missed: float | None) -> "Costs | None":
+    if false_alert is None and missed is None:
+        return None
+    from training.thresholds import Costs
+
+    if false_alert is None or missed is None or not false_alert > 0 or not missed > 0:
+        raise typer.BadParameter("both are needed, above 0", param_hint="--cost-false-alert, --cost-missed")
+    return Costs(false_alert, missed)

@@ -1,8 +1,7 @@
 """Who is trained on and who is kept for judging: folds that keep a user together, and a held-out fifth."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +22,8 @@ Flags = NDArray[np.bool_]
 Places = NDArray[np.int64]
 
 
-class Split(StrEnum):
-    """How the fifth that is held out is chosen: the newest sessions, or some of the users."""
-
-    TIME = "time"
-    GROUP = "group"
+Split = Literal["time", "group"]
+"""How the fifth that is held out is chosen: the newest sessions, or some of the users."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ def hold_out(data: Labelled, split: Split, seed: int) -> HeldOut:
 
     Raises TrainingError when nothing can be placed, or one of the parts lacks a class.
     """
-    parts = _newest(data) if split is Split.TIME else _some_users(data, seed)
+    parts = _newest(data) if split == "time" else _some_users(data, seed)
     for what, part in (("the rest of the data", parts.rest), (parts.name, parts.held)):
         labels = np.unique(data.label[part])
         if len(labels) < 2:

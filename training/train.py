@@ -3,23 +3,30 @@
 import pickle
 import platform
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track as rich_track
 
 from scoring import MissingExtra, Scorer
 from scoring.adoption import write_manifest
-from scoring.manifest import FILES, NAME, Manifest, Training
+from scoring.baseline import baseline
+from scoring.manifest import FILES, NAME, Manifest, Thresholds, Training
+from training.crossvalidation import FOLDS, CrossValidation
 from training.dataset import LATER, STANDARD_ROWS, STANDARD_SEED, generate
 from training.errors import TrainingError
-from training.evaluate import measure
-from training.fitting import FiveFiles, Parameters, Track, attack_weight, fit
-from training.reading import Labelled, of_sessions, read
+from training.evaluation.measures import measure
+from training.fitting import FiveFiles, Track, attack_weight, classes_of, fit
+from training.reading import Labelled, of_sessions, read, sample_users
+from training.selection import Grid, Selection, select
+from training.splitting import Split, hold_out
+from training.thresholds import Budget, Choice, Costs, choose
 
 try:
     import sklearn
@@ -28,6 +35,20 @@ except ImportError:
 
 PROTOCOL: Final = 4  # of the pickles: what existing sets have
 TEST_ROWS: Final = 30_000
+MOST_ROWS: Final = 1_000_000
+SEARCH_ROWS: Final = 30_000  # forests are compared on so many
+CHUNK: Final = 10_000  # sessions scored at once: bounds the memory
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be asked of a training. The standard: the whole grid is tried, all rows are trained on."""
+
+    grid: Grid = field(default_factory=Grid)
+    split: Split | None = None
+    max_rows: int = MOST_ROWS
+    budget: Budget | None = None
+    costs: Costs | None = None
 
 
 def bar(sequence: Sequence[int], description: str) -> Iterable[int]:
@@ -36,38 +57,113 @@ def bar(sequence: Sequence[int], description: str) -> Iterable[int]:
     return rich_track(sequence, description, console=console, disable=not console.is_terminal, transient=True)
 
 
-def train(
+def train(  # noqa: PLR0913 - what is asked, and how to tell of it
     data: Path | None,
     out: Path,
     *,
     seed: int = STANDARD_SEED,
-    parameters: Parameters | None = None,
+    wishes: Wishes | None = None,
     track: Track = bar,
+    say: Callable[[str], object] = lambda _: None,
 ) -> Manifest:
     """Train from the labelled sessions in `data` (CSV, JSON Lines, Parquet) and write the set to the directory `out`.
 
-    Without `data` the standard set is generated from `seed`, and the manifest says how the model does on other
-    people's sessions of a later time. The same seed and data give the same bytes, with the same versions.
+    Without `data` the standard set is generated from `seed`. The metrics in the manifest are those of the sessions
+    held out (`wishes.split`), or of generated people at a later time, or of the cross-validation. `say` is told, a
+    line each, what is worth knowing on the way. The same seed, data and wishes give the same bytes, with the same
+    versions, however many cores there are.
     Raises TrainingError, one line, when the data is at fault or `out` cannot be written; ArtifactError when what came
     out cannot be scored.
     """
-    chosen = parameters or Parameters()
-    labelled = read(data) if data is not None else of_sessions(generate(STANDARD_ROWS, seed))
+    asked = wishes or Wishes()
+    parts = _parts(data, asked, seed)
+    for line in parts.notes:
+        say(line)
+    with _written_to(out) as made:
+        selection = _select(parts.rest, asked, seed, track)
+        choice = choose(selection.label, selection.scores, asked.budget, asked.costs)
+        for line in choice.warnings:
+            say(line)
+        _save(fit(parts.rest, selection.chosen, seed, track), made)
+        return write_manifest(
+            made,
+            thresholds=choice.thresholds,
+            training=_origin(parts, selection, choice, seed),
+            versions=_versions(),
+            metrics=_metrics(parts, selection, choice.thresholds, made),
+            baseline=baseline(parts.rest.columns, selection.scores, classes_of(parts.rest.columns)),
+        )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is trained on, and what is measured on."""
+
+    rest: Labelled
+    held: Labelled | None  # None: the cross-validation's scores are measured
+    measured_on: str
+    notes: tuple[str, ...]
+
+
+def _parts(data: Path | None, asked: Wishes, seed: int) -> _Parts:
+    whole = read(data) if data is not None else of_sessions(generate(STANDARD_ROWS, seed))
+    sessions = sample_users(whole, asked.max_rows, seed)
+    held, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
+    if not (sessions.users != "").any():
+        notes += ("no session has a user_id: each is taken for a user of its own",)
+    if asked.split is not None:
+        parts = hold_out(sessions, asked.split, seed)
+        held, name, notes = sessions.take(parts.held), parts.name, notes + parts.notes
+        sessions = sessions.take(parts.rest)
+    elif data is None:
+        held = of_sessions(generate(TEST_ROWS, seed + 1, world=LATER))
+        name = "generated sessions of other people at a later time"
+    if len(sessions) > SEARCH_ROWS:
+        notes += (f"forests are compared on {SEARCH_ROWS:,} of the sessions, drawn by lot",)
+    return _Parts(_dated(sessions), held, name, notes)
+
+
+def _dated(sessions: Labelled) -> Labelled:
+    dates = sessions.dates[~np.isnat(sessions.dates)]
+    return replace(sessions, newest=str(dates.max())[:10]) if len(dates) else sessions
+
+
+def _select(rest: Labelled, asked: Wishes, seed: int, track: Track) -> Selection:
+    """By some of the sessions; but thresholds, which rare ones decide, take the scores of all."""
+    rows = np.random.default_rng(seed).permutation(len(rest))[:SEARCH_ROWS]
+    selection = select(rest.take(np.sort(rows)), asked.grid, seed, track)
+    if (asked.budget or asked.costs) and len(rows) < len(rest):
+        scores = CrossValidation(rest, seed, track).run([selection.chosen], "scoring all").scores[0]
+        return replace(selection, label=rest.label, scores=scores)
+    return selection
+
+
+def _metrics(parts: _Parts, selection: Selection, limits: Thresholds, made: Path) -> dict[str, float]:
+    label, scores = selection.label, selection.scores
+    if parts.held is not None:
+        label, scores = parts.held.label, _scores(Scorer.load(made, allow_unverified=True), parts.held)
+    levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
+    return measure(label, scores, levels, scores >= limits.label)
+
+
+def _scores(scorer: Scorer, data: Labelled) -> NDArray[np.float64]:
+    chunks = np.array_split(np.arange(len(data)), -(-len(data) // CHUNK))
+    return np.concatenate([scorer.score_columns(data.take(rows).columns).scores for rows in chunks])
+
+
+@contextmanager
+def _written_to(out: Path) -> Iterator[Path]:
+    """A directory to make a set in, which comes to stand in `out` when all is done."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out, prefix=".training-") as directory:
             made = Path(directory)
-            _save(fit(labelled, chosen, seed, track), made)
-            metrics = _measure_later(made, seed) if data is None else {}
-            manifest = write_manifest(
-                made, training=_origin(labelled, chosen, seed), versions=_versions(), metrics=metrics
-            )
+            yield made
             # the manifest last: a crash in between leaves a set that is refused, not one that is mixed
             for name in (*FILES, NAME):
                 (made / name).replace(out / name)
     except OSError as error:
         raise TrainingError(f"{out}: cannot be written: {error.strerror}") from None
-    return manifest
 
 
 def _save(five: FiveFiles, directory: Path) -> None:
@@ -76,19 +172,18 @@ def _save(five: FiveFiles, directory: Path) -> None:
             pickle.dump(getattr(five, Path(name).stem), file, protocol=PROTOCOL)
 
 
-def _measure_later(directory: Path, seed: int) -> dict[str, float]:
-    sessions = generate(TEST_ROWS, seed + 1, world=LATER)
-    return measure(Scorer.load(directory, allow_unverified=True), sessions)
-
-
-def _origin(labelled: Labelled, parameters: Parameters, seed: int) -> Training:
-    weight = round(attack_weight(labelled.label, parameters.balance), 6)
+def _origin(parts: _Parts, selection: Selection, choice: Choice, seed: int) -> Training:
+    rest, chosen = parts.rest, selection.chosen
     return Training(
-        data_sha256=labelled.sha256,
-        rows=len(labelled),
-        newest=labelled.newest,
+        data_sha256=rest.sha256,
+        rows=len(rest),
+        newest=rest.newest,
         seed=seed,
-        parameters=asdict(parameters) | {"attack_weight": weight},
+        parameters=asdict(chosen) | {"attack_weight": round(attack_weight(rest.label, chosen.balance), 6)},
+        selection=selection.table,
+        thresholds=choice.how,
+        measured_on=parts.measured_on,
+        notes=list(parts.notes + choice.warnings),
     )
 
 

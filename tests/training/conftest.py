@@ -9,10 +9,10 @@ from scoring.manifest import FILES
 from tests import oracle
 from tests.sets import FiveFiles
 from training.dataset import generate
-from training.fitting import Parameters
-from training.train import train
+from training.selection import Grid
+from training.train import Wishes, train
 
-SMALL = Parameters(trees=12, leaves=40)
+SMALL = Wishes(Grid(trees=(12,), depth=(6,), balance=(0.75,)))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set trained from the table."""
     out = tmp_path_factory.mktemp("trained")
-    train(table, out, parameters=SMALL)
+    train(table, out, wishes=SMALL)
     return out
 
 

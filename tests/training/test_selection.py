@@ -4,17 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
+from training.crossvalidation import FOLDS, CrossValidation, Tried
 from training.dataset import generate
 from training.errors import TrainingError
 from training.fitting import Parameters, forest_of, learn, unseen
 from training.reading import Labelled, of_sessions
-from training.selection import FOLDS, Grid, Selection, select
+from training.selection import Grid, Selection, best_weight, select, smallest
 from training.splitting import folds_of, groups_of
 
 GRID = Grid(trees=(1, 8, 16), depth=(2, 6), balance=(0.0, 0.75))
+SEED = 3
 
 
 @pytest.fixture(scope="module")
@@ -23,77 +24,95 @@ def data() -> Labelled:
 
 
 @pytest.fixture(scope="module")
+def folds(data: Labelled) -> np.ndarray:
+    return folds_of(groups_of(data.users), data.label, FOLDS, SEED)
+
+
+@pytest.fixture(scope="module")
 def selection(data: Labelled) -> Selection:
-    return select(data, GRID.candidates(), 3, unseen)
+    return select(data, GRID, SEED, unseen)
 
 
-def row_of(selection: Selection, parameters: Parameters) -> dict[str, float]:
-    wanted = {"trees": parameters.trees, "depth": parameters.depth, "balance": parameters.balance}
-    (row,) = [row for row in selection.table if wanted.items() <= row.items()]
-    return row
+def tried(precision: list[list[float]], f1: list[float], sizes: list[tuple[int, int]] | None = None) -> Tried:
+    """Candidates with these figures, and a balance that counts them."""
+    sizes = sizes or [(10, 10)] * len(f1)
+    candidates = [Parameters(trees, depth, balance=i) for i, (trees, depth) in enumerate(sizes)]
+    return Tried(candidates, np.zeros((len(f1), 1)), np.array(precision), np.array(f1))
 
 
-def test_every_combination_is_tried(selection: Selection) -> None:
-    tried = {(row["trees"], row["depth"], row["balance"]) for row in selection.table}
-    assert tried == {(t, d, b) for t in GRID.trees for d in GRID.depth for b in GRID.balance}
+def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_weight_chosen(
+    selection: Selection,
+) -> None:
+    rows = {(row["trees"], row["depth"], row["balance"]) for row in selection.table}
+    chosen = selection.chosen.balance
+    assert rows == {(16, 6, b) for b in GRID.balance} | {(t, d, chosen) for t in GRID.trees for d in GRID.depth}
+    assert len(rows) == len(selection.table)
 
 
-def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(data: Labelled, selection: Selection) -> None:
-    fold = folds_of(groups_of(data.users), data.label, FOLDS, 3)
-    rest, part = data.take(fold != 2), data.take(fold == 2)
+def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(
+    data: Labelled, folds: np.ndarray, selection: Selection
+) -> None:
+    rest, part = data.take(folds != 2), data.take(folds == 2)
     learned = learn(rest.columns)
-    forest = forest_of(selection.chosen, rest.label, 3).fit(learned.features(rest.columns), rest.label)
+    forest = forest_of(selection.chosen, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
     expected = forest.predict_proba(learned.features(part.columns))[:, 1]
-    assert np.abs(selection.scores[fold == 2] - expected).max() <= 1e-12
+    assert np.abs(selection.scores[folds == 2] - expected).max() <= 1e-12
 
 
-def test_a_candidates_figures_are_the_mean_over_folds_and_its_error(data: Labelled, selection: Selection) -> None:
-    fold = folds_of(groups_of(data.users), data.label, FOLDS, 3)
-    each = [average_precision_score(data.label[fold == i], selection.scores[fold == i]) for i in range(FOLDS)]
-    row = row_of(selection, selection.chosen)
+def test_a_candidates_row_is_its_mean_over_the_folds_the_error_of_that_and_f1(
+    data: Labelled, folds: np.ndarray, selection: Selection
+) -> None:
+    each = [average_precision_score(data.label[folds == i], selection.scores[folds == i]) for i in range(FOLDS)]
+    chosen = selection.chosen
+    (row,) = [
+        row
+        for row in selection.table
+        if (row["trees"], row["depth"]) == (chosen.trees, chosen.depth) and row["balance"] == chosen.balance
+    ]
     assert row["average_precision"] == pytest.approx(np.mean(each), abs=1e-6)
-    assert row["error"] == pytest.approx(np.std(each, ddof=1) / FOLDS**0.5, abs=1e-6)
+    assert row["standard_error"] == pytest.approx(np.std(each, ddof=1) / FOLDS**0.5, abs=1e-6)
+    assert row["f1"] == pytest.approx(f1_score(data.label, selection.scores >= 0.5), abs=1e-6)
 
 
-def test_chosen_is_the_smallest_within_one_standard_error_of_the_best(selection: Selection) -> None:
-    near = [row for row in selection.table if row["below_best"] <= row["below_best_error"]]
-    assert min(row["below_best"] for row in near) == 0
-    chosen = row_of(selection, selection.chosen)
-    assert chosen in near
-    assert chosen["trees"] * chosen["depth"] == min(row["trees"] * row["depth"] for row in near)
-    alike = [row for row in near if (row["trees"], row["depth"]) == (chosen["trees"], chosen["depth"])]
-    assert chosen["f1"] == max(row["f1"] for row in alike)
+def test_the_weight_has_the_best_f1_among_those_within_one_standard_error_of_the_best() -> None:
+    best = [0.5, 0.6, 0.5, 0.6, 0.5]  # mean 0.54, standard error 0.0245
+    near, far = [0.52] * 5, [0.51] * 5
+    assert best_weight(tried([best, near, far], [0.4, 0.5, 0.9])).balance == 1
+    assert best_weight(tried([best, near, far], [0.5, 0.4, 0.9])).balance == 0
 
 
-def test_a_single_tree_is_not_near_the_best(selection: Selection) -> None:
+def test_the_size_is_the_smallest_within_one_standard_error_of_the_difference_to_the_best() -> None:
+    best = [0.3, 0.7, 0.5, 0.6, 0.4]
+    near = [0.28, 0.71, 0.5, 0.59, 0.41]  # below by 0.002, give or take 0.0058
+    far = [0.29, 0.69, 0.49, 0.59, 0.39]  # below by 0.01 in every fold: nothing that chance explains
+    figures = ([best, near, far], [0.0] * 3)
+    assert smallest(tried(*figures, sizes=[(100, 10), (50, 10), (25, 10)])) == 1
+    assert smallest(tried(*figures, sizes=[(50, 6), (50, 10), (25, 10)])) == 0
+
+
+def test_one_tree_is_not_chosen_where_more_are_better(selection: Selection) -> None:
     assert selection.chosen.trees > 1
 
 
 def test_the_seed_decides_all_that_is_random(data: Labelled, selection: Selection) -> None:
-    again, other = (select(data, [selection.chosen], seed, unseen) for seed in (3, 4))
-    assert (again.scores == selection.scores).all()
-    assert (other.scores != selection.scores).any()
+    same, other = (CrossValidation(data, seed, unseen).run([selection.chosen], "").scores[0] for seed in (SEED, 4))
+    assert (same == selection.scores).all()
+    assert (other != selection.scores).any()
 
 
-def test_labels_without_signal_score_no_better_than_chance(data: Labelled) -> None:
+def test_labels_without_signal_are_not_found_again(data: Labelled) -> None:
     label = np.random.default_rng(1).permutation(data.label)
-    tried = select(replace(data, label=label), [Parameters(trees=10, depth=5)], 3, unseen)
-    assert tried.table[0]["average_precision"] < 2 * label.mean()
+    trials = CrossValidation(replace(data, label=label), SEED, unseen)
+    (scores,) = trials.run([Parameters(trees=10, depth=5)], "").scores
+    assert roc_auc_score(label, scores) == pytest.approx(0.5, abs=0.12)  # 70 attacks: three standard errors
 
 
 def test_without_users_each_session_stands_for_itself(data: Labelled) -> None:
     nameless = replace(data, users=np.full(len(data), "", dtype=object))
-    assert len(select(nameless, [Parameters(trees=5, depth=3)], 3, unseen).scores) == len(data)
+    (scores,) = CrossValidation(nameless, SEED, unseen).run([Parameters(trees=5, depth=3)], "").scores
+    assert scores.shape == (len(data),)
 
 
 def test_a_single_user_cannot_be_judged_by(data: Labelled) -> None:
     with pytest.raises(TrainingError, match=r"^too few users [^\n]*$"):
-        select(replace(data, users=np.full(len(data), "me", dtype=object)), GRID.candidates(), 3, unseen)
-
-
-def test_the_first_trees_of_a_forest_are_the_smaller_forest(data: Labelled) -> None:
-    features = learn(data.columns).features(data.columns)
-    small, large = (forest_of(Parameters(trees=n, depth=5), data.label, 9) for n in (3, 7))
-    assert isinstance(large, RandomForestClassifier)
-    for one, other in zip(small.fit(features, data.label), large.fit(features, data.label), strict=False):
-        assert (one.predict_proba(features) == other.predict_proba(features)).all()
+        select(replace(data, users=np.full(len(data), "me", dtype=object)), GRID, SEED, unseen)

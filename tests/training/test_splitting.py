@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from training.dataset import generate
 from training.errors import TrainingError
 from training.reading import Labelled, of_sessions
-from training.splitting import Split, folds_of, groups_of, hold_out
+from training.splitting import folds_of, groups_of, hold_out
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_attacks_of_too_few_users_are_one_line() -> None:
 
 
 def test_by_time_the_newest_fifth_is_held_out(data: Labelled) -> None:
-    parts = hold_out(data, Split.TIME, 0)
+    parts = hold_out(data, "time", 0)
     assert data.dates[parts.rest].max() < data.dates[parts.held].min()
     dated = (~np.isnat(data.dates)).sum()
     assert parts.held.sum() == pytest.approx(dated / 5, abs=2)
@@ -68,7 +68,7 @@ def test_by_time_the_newest_fifth_is_held_out(data: Labelled) -> None:
 
 
 def test_sessions_without_a_date_are_in_neither_part_and_counted(data: Labelled) -> None:
-    parts = hold_out(data, Split.TIME, 0)
+    parts = hold_out(data, "time", 0)
     undated = np.isnat(data.dates)
     assert undated.any()
     assert not (undated & (parts.rest | parts.held)).any()
@@ -76,13 +76,13 @@ def test_sessions_without_a_date_are_in_neither_part_and_counted(data: Labelled)
 
 
 def test_by_time_users_on_both_sides_are_counted(data: Labelled) -> None:
-    parts = hold_out(data, Split.TIME, 0)
+    parts = hold_out(data, "time", 0)
     both = np.isin(data.users[parts.held], data.users[parts.rest]).sum()
     assert f"{both:,} of the {parts.held.sum():,} sessions held out are of users who are trained on too" in parts.notes
 
 
 def test_by_group_no_user_is_on_both_sides(data: Labelled) -> None:
-    parts = hold_out(data, Split.GROUP, 0)
+    parts = hold_out(data, "group", 0)
     held, rest = set(data.users[parts.held]), set(data.users[parts.rest])
     assert not held & rest
     assert len(held) == pytest.approx(0.2 * len(held | rest), abs=1)
@@ -90,7 +90,7 @@ def test_by_group_no_user_is_on_both_sides(data: Labelled) -> None:
 
 
 def test_by_group_sessions_without_a_user_are_in_neither_part(data: Labelled) -> None:
-    parts = hold_out(with_users(data, [*data.users[:3990], *[""] * 10]), Split.GROUP, 0)
+    parts = hold_out(with_users(data, [*data.users[:3990], *[""] * 10]), "group", 0)
     assert not (parts.held | parts.rest)[3990:].any()
     assert "10 sessions without user_id are neither trained on nor measured" in parts.notes
 
@@ -98,18 +98,18 @@ def test_by_group_sessions_without_a_user_are_in_neither_part(data: Labelled) ->
 def test_what_cannot_be_split_is_one_line_that_names_the_other_way(data: Labelled) -> None:
     undated = replace(data, dates=np.full(len(data), np.datetime64("NaT", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: no session has a date: use --split group$"):
-        hold_out(undated, Split.TIME, 0)
+        hold_out(undated, "time", 0)
     with pytest.raises(TrainingError, match=r"^--split group: no session has a user_id: use --split time$"):
-        hold_out(with_users(data, [""] * len(data)), Split.GROUP, 0)
+        hold_out(with_users(data, [""] * len(data)), "group", 0)
 
 
 def test_a_part_without_attacks_is_one_line(data: Labelled) -> None:
     label = np.where(data.dates > np.sort(data.dates[~np.isnat(data.dates)])[2_000], 0, data.label)
     with pytest.raises(TrainingError, match=r"^--split time: in the newest fifth [^\n]*every label is 0: [^\n]*$"):
-        hold_out(replace(data, label=label), Split.TIME, 0)
+        hold_out(replace(data, label=label), "time", 0)
 
 
 def test_sessions_of_one_instant_cannot_be_split_by_time(data: Labelled) -> None:
     same = replace(data, dates=np.full(len(data), np.datetime64("2026-01-01T00:00:00", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: in the rest of the data there is no session: [^\n]*$"):
-        hold_out(same, Split.TIME, 0)
+        hold_out(same, "time", 0)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,12 @@ from tests.sets import FiveFiles
 from tests.training.conftest import SMALL
 from training.dataset import STREAM, generate
 from training.errors import TrainingError
-from training.fitting import Parameters, attack_weight, fill_values
+from training.fitting import attack_weight, fill_values
 from training.reading import of_sessions
+from training.splitting import Split
+from training.thresholds import Budget, Costs
 from training.train import train
+from training.world import World
 
 EVERY_FILE = (*FILES, NAME)
 
@@ -45,7 +49,7 @@ def test_the_forest_has_the_form_that_existing_sets_have(five: FiveFiles) -> Non
     assert forest.classes_.tolist() == [0, 1]
     assert forest.n_jobs == 1
     assert not forest.warm_start
-    assert len(forest.estimators_) == forest.n_estimators == SMALL.trees
+    assert len(forest.estimators_) == forest.n_estimators == 12
 
 
 def test_growing_by_steps_gives_the_forest_of_a_single_call(five: FiveFiles, model: oracle.Model) -> None:
@@ -78,23 +82,27 @@ def test_the_imputed_date_is_the_most_frequent_hour_and_of_two_the_earlier() -> 
 
 
 def test_training_twice_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
-    train(table, tmp_path, parameters=SMALL)
+    train(table, tmp_path, wishes=SMALL)
     assert bytes_of(tmp_path) == bytes_of(trained)
 
 
-def test_training_in_another_process_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cores", ["1", "5"])
+def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores(
+    cores: str, table: Path, trained: Path, tmp_path: Path
+) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from training.fitting import Parameters; from training.train import train\n"
-        f"train(Path(sys.argv[1]), Path(sys.argv[2]), parameters={SMALL!r})"
+        "from training.selection import Grid; from training.train import Wishes, train\n"
+        f"train(Path(sys.argv[1]), Path(sys.argv[2]), wishes={SMALL!r})"
     )
     command = [sys.executable, "-c", program, str(table), str(tmp_path)]
-    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "77"})
+    counts = dict.fromkeys(("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), cores)
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "77", **counts})
     assert bytes_of(tmp_path) == bytes_of(trained)
 
 
 def test_another_seed_gives_another_forest(table: Path, trained: Path, tmp_path: Path) -> None:
-    train(table, tmp_path, parameters=SMALL, seed=43)
+    train(table, tmp_path, wishes=SMALL, seed=43)
     assert bytes_of(tmp_path)["rf_model.pkl"] != bytes_of(trained)["rf_model.pkl"]
 
 
@@ -102,9 +110,74 @@ def test_the_manifest_names_data_seed_parameters_and_versions(trained: Path) -> 
     manifest = json.loads((trained / NAME).read_bytes())
     assert manifest["training"]["rows"] == 3_000
     assert manifest["training"]["seed"] == 42
-    assert manifest["training"]["parameters"]["trees"] == SMALL.trees
+    assert manifest["training"]["parameters"]["trees"] == 12
     assert set(manifest["versions"]) == {"python", "numpy", "scikit-learn"}
     assert manifest["model_version"].startswith(manifest["training"]["newest"].replace("-", "."))
+
+
+def test_the_manifest_holds_the_candidates_and_says_whose_sessions_were_measured(trained: Path) -> None:
+    manifest = json.loads((trained / NAME).read_bytes())
+    (tried,) = manifest["training"]["selection"]
+    assert (tried["trees"], tried["depth"], tried["balance"]) == (12, 6, 0.75)
+    assert manifest["training"]["measured_on"] == "5-fold cross-validation, whole users left out"
+    assert manifest["metrics"]["sessions"] == 3_000
+
+
+@pytest.mark.parametrize(
+    ("split", "measured_on"),
+    [("time", "the newest fifth of the sessions, from 2026-08-05T"), ("group", "the sessions of a fifth of the users")],
+)
+def test_what_is_held_out_is_measured_and_not_trained_on(
+    split: Split, measured_on: str, table: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    manifest = train(table, tmp_path, wishes=replace(SMALL, split=split), say=said.append)
+    described = manifest.training
+    assert described.measured_on is not None
+    assert described.measured_on.startswith(measured_on)
+    assert described.rows is not None
+    assert described.rows + manifest.metrics["sessions"] <= 3_000
+    assert 400 < manifest.metrics["sessions"] < 800
+    assert described.notes == said
+
+
+def test_the_version_is_dated_by_what_was_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(generate(3_000, 9, world=World(sessions_per_day=300)).csv())
+    manifest = train(tmp_path / "a.csv", tmp_path, wishes=replace(SMALL, split="time"))
+    newest = manifest.training.newest
+    assert newest is not None
+    assert "2026-08-09" < newest < "2026-08-12"  # of ten days, to the 12th, the first eight
+    assert manifest.model_version.startswith(newest.replace("-", ".") + "-")
+
+
+def test_a_budget_and_costs_set_the_thresholds_that_the_set_is_served_with(table: Path, tmp_path: Path) -> None:
+    wishes = replace(SMALL, budget=Budget.parse("10/h@1000/h"), costs=Costs(1, 5))
+    manifest = train(table, tmp_path, wishes=wishes)
+    assert Scorer.load(tmp_path).artifacts.thresholds == manifest.thresholds
+    assert 20 <= manifest.training.thresholds["alert_budget"]["sessions_at_high"] <= 30
+    assert manifest.metrics["share_high"] <= 0.01
+    assert manifest.training.thresholds["costs"] == {
+        "false_alert": 1,
+        "missed": 5,
+        "a_session": pytest.approx(0.1, abs=0.1),
+    }
+
+
+def test_without_users_it_is_said_that_each_session_stands_for_itself(tmp_path: Path) -> None:
+    rows = [line.split(",", 1)[1] for line in generate(1_000, 9).csv().splitlines()]
+    (tmp_path / "nameless.csv").write_text("\n".join(rows))
+    said: list[str] = []
+    train(tmp_path / "nameless.csv", tmp_path, wishes=SMALL, say=said.append)
+    assert "no session has a user_id: each is taken for a user of its own" in said
+
+
+def test_more_rows_than_are_wanted_are_sampled_said_and_recorded(table: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    manifest = train(table, tmp_path, wishes=replace(SMALL, max_rows=2_000), say=said.append)
+    assert manifest.training.rows is not None
+    assert 1_800 < manifest.training.rows <= 2_000
+    assert manifest.training.notes == said
+    assert any("of 3,000 sessions" in line for line in said)
 
 
 def test_only_the_set_is_left_where_it_was_trained(trained: Path) -> None:
@@ -122,10 +195,10 @@ def test_a_set_already_there_stays_whole_when_the_data_is_bad(trained: Path, tmp
 def test_a_place_that_cannot_be_written_is_one_line(table: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
-        train(table, tmp_path / "file", parameters=SMALL)
+        train(table, tmp_path / "file", wishes=SMALL)
 
 
-def test_progress_is_shown_to_the_last_tree(table: Path, tmp_path: Path) -> None:
+def test_progress_is_shown_fold_by_fold_and_to_the_last_tree(table: Path, tmp_path: Path) -> None:
     seen: list[int] = []
 
     def track(sequence: Sequence[int], description: str) -> Iterable[int]:
@@ -134,8 +207,8 @@ def test_progress_is_shown_to_the_last_tree(table: Path, tmp_path: Path) -> None
             yield step
             seen.append(step)
 
-    train(table, tmp_path, parameters=Parameters(trees=12, leaves=10), track=track)
-    assert seen == [10, 12]
+    train(table, tmp_path, wishes=SMALL, track=track)
+    assert seen == [0, 1, 2, 3, 4, 10, 12]
 
 
 def test_attacks_weigh_more_the_rarer_they_are() -> None:
