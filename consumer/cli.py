@@ -115,19 +115,8 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
-        from itertools import islice
-
         from consumer.demo import main as run_demo
-        from consumer.feeder import Feed, lines, mixed
 
-        if source is None:
-            from training.broken import broken
-            from training.dataset import keyed_events
-
-            events = events or 20_000
-            stream = mixed(keyed_events(_SEED), (each.value for each in broken(_SEED)), _SEED)
-        else:
-            stream = lines(source)
         given = {
             "metrics_port": str(metrics_port),
             "artifacts": artifacts,
@@ -135,8 +124,23 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
             "manifest_sha256": manifest_sha256,
             "kafka": kafka,
         }
-        feed = Feed(islice(stream, events), None if source else events, rate)
-        run_demo(given, feed, bootstrap_servers, stop, sys.stdout)
+        run_demo(given, _feed(source, events, rate), bootstrap_servers, stop, sys.stdout)
+
+
+def _feed(source: Path | None, events: int | None, rate: float) -> Any:
+    """So many lines of the file, or of generated sessions with broken ones among them."""
+    from itertools import islice
+
+    from consumer.feeder import Feed, lines, mixed
+
+    if source is not None:
+        return Feed(islice(lines(source), events), None, rate)
+    from training.broken import broken
+    from training.dataset import keyed_events
+
+    count = events or 20_000
+    stream = mixed(keyed_events(_SEED), (each.value for each in broken(_SEED)), _SEED)
+    return Feed(islice(stream, count), count, rate)
 
 
 @app.command()
