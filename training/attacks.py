@@ -25,7 +25,6 @@ class Kind:
     change: Attack
     night: float = 0.0  # share of sessions in the small hours, local time
     hides_place: float = 0.2
-    uses_victims_account: bool = False
     always_sends_motion: bool = False
 
 
@@ -105,7 +104,7 @@ MIXED: Odds = {"Mobile": 55, "PC": 42, "Tablet": 3}
 KINDS: dict[str, Kind] = {
     "scripted_clicking": Kind(0.24, (1.2, 5.0), {"PC": 75, "Mobile": 25}, scripted_clicking, hides_place=0.4),
     "replayed_motion": Kind(0.14, (1.2, 6.0), PHONES, replayed_motion, always_sends_motion=True),
-    "account_takeover": Kind(0.20, (1.2, 6.0), MIXED, account_takeover, 0.7, 0.5, uses_victims_account=True),
+    "account_takeover": Kind(0.20, (1.2, 6.0), MIXED, account_takeover, night=0.7, hides_place=0.5),
     "card_testing": Kind(0.20, (1.2, 5.0), MIXED, card_testing, night=0.3, hides_place=0.3),
     "slow_bot": Kind(0.12, (1.4, 5.0), {"PC": 70, "Mobile": 30}, slow_bot),
     "mule_payout": Kind(0.10, (1.2, 5.0), {"Mobile": 70, "PC": 30}, mule_payout, hides_place=0.0),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.people import BROWSERS, CITIES, SCREENS, Flags, Floats, Habits, Rng, Texts, pick, pick_by
+from training.people import ABROAD, BROWSERS, CITIES, SCREENS, Flags, Floats, Habits, Rng, Texts, pick, pick_by
 
 Numbers = dict[str, Floats]
 IDLE_SECONDS = 600  # clients stop their clock here: a tab left open reads exactly this
@@ -31,7 +31,7 @@ def measure(rng: Rng, habits: Habits) -> Numbers:
         "keyboard_events": typed,
         "device_motion": np.where(touch, np.round(rng.gamma(3.0, habits.motion / 3.0), 2), 0.0),
         "time_on_page": seconds,
-        "timezone_offset": habits.timezone,
+        "timezone_offset": np.where(rng.random(n) < 0.015, pick(rng, ABROAD, n).astype(np.float64), habits.timezone),
         "transaction_amount": _amounts(rng, habits),
         "mouse_movement": np.where(mouse, events(habits.mousing, 5.0), 0.0),
     }

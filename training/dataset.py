@@ -1,13 +1,14 @@
 """Seeded labelled sessions: the standard training set, and streams of events without end.
 
 The first n sessions of a world are the same however many are asked for. numpy and msgspec alone are needed.
-As a program it writes a table: `python -m training.dataset OUT.csv[.gz] [--rows N] [--seed N]`.
+As a program it writes the three sets that ship: `python -m training.dataset DIR [--seed N]`.
 """
 
 import argparse
 import gzip
+import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -19,12 +20,16 @@ from training.sessions import Sessions
 from training.world import World, live
 
 STANDARD_ROWS: Final = 60_000
+LATER_ROWS: Final = 30_000
+RANDOM_ROWS: Final = 20_000
 STANDARD_SEED: Final = 42
 
-STANDARD = World()
-LATER = World(seed=43, start="2026-10-12", first_user=100_001)
+STANDARD: Final = World()
+LATER: Final = World(start="2026-10-12", first_user=100_001)
 """Other people, at a later time: what a model of the standard set may be tested on."""
-STREAM = World(start="2026-11-02", first_user=200_001)
+UNRELATED: Final = World(start="2026-10-12", first_user=150_001)
+"""Others again: their sessions get labels by lot."""
+STREAM: Final = World(start="2026-11-02", people=3_000, first_user=200_001)
 
 
 def generate(n: int, seed: int = STANDARD_SEED, *, world: World = STANDARD) -> Sessions:
@@ -59,23 +64,47 @@ def _join(days: list[Sessions]) -> Sessions:
     )
 
 
-def write(path: Path, sessions: Sessions) -> None:
-    """Write the table as CSV, compressed when the name ends in .gz: the same bytes for the same sessions."""
-    data = sessions.csv().encode()
-    path.write_bytes(gzip.compress(data, 9, mtime=0) if path.suffix == ".gz" else data)
+def random_labels(n: int, seed: int) -> Sessions:
+    """Sessions whose labels are dealt out anew among all of them: as many attacks as before, and nothing to learn.
+
+    `kind` still says who made each session.
+    """
+    sessions = generate(n, seed, world=UNRELATED)
+    return replace(sessions, label=np.random.default_rng([seed, n]).permutation(sessions.label))
+
+
+SETS: Final[dict[str, Callable[[int], Sessions]]] = {
+    "train": lambda seed: generate(STANDARD_ROWS, seed),
+    "test": lambda seed: generate(LATER_ROWS, seed + 1, world=LATER),
+    "random_labels": lambda seed: random_labels(RANDOM_ROWS, seed + 2),
+}
+"""The sets that ship in artifacts/datasets, each made from the seed."""
+
+
+def write_sets(directory: Path, seed: int = STANDARD_SEED) -> None:
+    """Write the sets that ship as NAME.csv.gz, and SHA256SUMS, the same bytes for the same seed.
+
+    The sums are of the uncompressed tables because zlib's versions compress differently. Raises OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    sums = []
+    for name, make in SETS.items():
+        table = make(seed).csv().encode()
+        (directory / f"{name}.csv.gz").write_bytes(gzip.compress(table, 9, mtime=0))
+        sums.append(f"{hashlib.sha256(table).hexdigest()}  {name}.csv\n")
+    (directory / "SHA256SUMS").write_text("".join(sums))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the standard set, or another one like it, to a file."""
+    """Write the training, test and random-label sets: NAME.csv.gz, and SHA256SUMS of the uncompressed tables."""
     parser = argparse.ArgumentParser(prog="python -m training.dataset", description=main.__doc__)
-    parser.add_argument("out", type=Path, metavar="OUT.csv[.gz]")
-    parser.add_argument("--rows", type=int, default=STANDARD_ROWS)
+    parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--seed", type=int, default=STANDARD_SEED)
     given = parser.parse_args(arguments)
     try:
-        write(given.out, generate(given.rows, given.seed))
+        write_sets(given.directory, given.seed)
     except OSError as error:
-        print(f"{given.out}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 - a program
+        print(f"{given.directory}: cannot be written: {error.strerror}", file=sys.stderr)  # noqa: T201 - a program
         return 1
     return 0
 

@@ -34,6 +34,7 @@ CITIES: Odds = {
 }
 LANGUAGES: Odds = {"english": 46, "hindi": 41, "foreign": 13}
 TIMEZONES: Odds = {"330": 90, "0": 3, "60": 2, "240": 2, "480": 2, "-300": 1}
+ABROAD: Odds = {"0": 25, "60": 20, "180": 15, "240": 15, "480": 15, "-300": 10}  # on a journey, or behind a VPN
 
 
 @dataclass(frozen=True)

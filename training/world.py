@@ -27,7 +27,7 @@ class World:
 
     seed: int = 42
     start: str = "2026-08-03"  # the first day
-    people: int = 3_000
+    people: int = 600  # few enough that most accounts are attacked at some time: see docs/data-card.md
     attackers: int = 300
     first_user: int = 1  # number in the first user_id: worlds that must not share users start elsewhere
     sessions_per_day: int = 1_000
@@ -38,10 +38,10 @@ class World:
 
 @dataclass(frozen=True)
 class _Cast:
-    """Everybody in a world: people first, then attackers, who look like anybody from outside."""
+    """Everybody in a world: people first, then attackers, who have no accounts of their own."""
 
     habits: Habits  # (people + attackers,)
-    ids: Texts
+    ids: Texts  # (people,)
     activity: Floats  # (people,) cumulative share of the honest sessions
     kind: Texts  # (attackers,)
     cunning: Floats  # (attackers,)
@@ -52,7 +52,7 @@ class _Day:
     """One day in the making: rows are sessions, not yet in order."""
 
     who: NDArray[np.int64]  # row of the cast
-    account: NDArray[np.int64]  # whose user_id the session carries
+    account: NDArray[np.int64]  # the person whose user_id the session carries
     kind: Texts
     habits: Habits
     hour: Floats  # local time of day
@@ -71,7 +71,6 @@ def live(world: World) -> Iterator[Sessions]:
 
 def _draw_cast(rng: Rng, world: World) -> _Cast:
     n = world.people + world.attackers
-    numbers = rng.permutation(n) + world.first_user  # so that an id does not tell an attacker
     activity = np.cumsum(rng.lognormal(0.0, 1.0, world.people))
     kind = pick(rng, {name: kind.share for name, kind in KINDS.items()}, world.attackers)
     habits = draw_habits(rng, n)
@@ -92,7 +91,7 @@ def _draw_cast(rng: Rng, world: World) -> _Cast:
             browser=np.where(device == habits.device, habits.browser, browser),
             screen=np.where(device == habits.device, habits.screen, screen),
         ),
-        ids=np.array([f"user_{number}" for number in numbers], dtype=object),
+        ids=np.array([f"user_{world.first_user + number}" for number in range(world.people)], dtype=object),
         activity=activity / activity[-1],
         kind=kind,
         cunning=cunning,
@@ -126,11 +125,10 @@ def _who_comes(rng: Rng, world: World, cast: _Cast, number: int) -> _Day:
     campaign = (number * 7 + rng.integers(0, 40, n)) % world.attackers
     who = np.where(attack, campaign + world.people, person)
     kind = np.where(attack, cast.kind[campaign], PERSON)
-    steals = np.isin(kind, [name for name, of in KINDS.items() if of.uses_victims_account])
     habits = borrow_devices(rng, cast.habits[who], ~attack)
     return _Day(
         who=who,
-        account=np.where(steals, person, who),
+        account=person,  # attackers come in accounts taken over, bought or rented, a busy one more often
         kind=kind,
         habits=habits,
         hour=local_hours(rng, habits),

@@ -1,5 +1,7 @@
 """The generated sessions: seeded, in order, labelled by their maker, with gaps where clients leave them."""
 
+import gzip
+import hashlib
 import itertools
 import json
 import subprocess
@@ -13,8 +15,9 @@ import pytest
 
 from scoring.contract import MODEL_FIELDS
 from scoring.decoding import decode
+from training import dataset
 from training.attacks import KINDS
-from training.dataset import LATER, STREAM, events, generate, keyed_events, main
+from training.dataset import LATER, STREAM, events, generate, keyed_events, main, random_labels
 from training.sessions import Sessions
 from training.world import PERSON, World
 
@@ -133,10 +136,20 @@ def test_a_gap_is_a_missing_key_or_a_null() -> None:
     assert absent > 1_000 < null
 
 
-def test_a_stolen_account_keeps_its_owners_id(sessions: Sessions) -> None:
+def test_every_attack_happens_in_a_persons_account(sessions: Sessions) -> None:
     honest = set(sessions.user_id[sessions.kind == PERSON])
-    taken = sessions.user_id[sessions.kind == "account_takeover"]
-    assert len(honest.intersection(taken)) > 0.5 * len(set(taken))
+    for kind in KINDS:
+        attacked = sessions.user_id[sessions.kind == kind]
+        assert np.isin(attacked, list(honest)).all()
+        assert len(set(attacked)) > 0.5 * len(attacked) ** 0.5  # and not always the same ones
+
+
+def test_few_accounts_have_sessions_of_one_label_only(sessions: Sessions) -> None:
+    # a shuffle of labels within users would leave such an account as it is, and teach who is attacked
+    share = [sessions.label[sessions.user_id == user].mean() for user in set(sessions.user_id)]
+    weight = [(sessions.user_id == user).sum() for user in set(sessions.user_id)]
+    mixed = (np.array(share) > 0) & (np.array(share) < 1)
+    assert np.average(mixed, weights=weight) > 0.8
 
 
 def test_the_worlds_for_training_testing_and_streaming_share_no_user() -> None:
@@ -161,19 +174,39 @@ def test_drift_makes_attackers_more_like_people() -> None:
     assert median_clicks(generate(45_000, 5, world=World(drift=0.6))) < median_clicks(generate(45_000, 5))
 
 
-def test_the_program_writes_the_table_that_generate_makes(tmp_path: Path) -> None:
-    assert main([str(tmp_path / "a.csv"), "--rows", "300", "--seed", "8"]) == 0
-    assert (tmp_path / "a.csv").read_text() == generate(300, 8).csv()
+def test_random_labels_are_as_many_and_have_nothing_to_do_with_who_made_the_session() -> None:
+    drawn = random_labels(20_000, 5)
+    attack = drawn.kind != PERSON
+    assert drawn.label.sum() == attack.sum()
+    assert drawn.label[attack].mean() < 0.07
+    assert not {*drawn.user_id} & {*generate(3_000, 5).user_id, *generate(3_000, 5, world=LATER).user_id}
 
 
-def test_a_compressed_table_is_the_same_bytes_again(tmp_path: Path) -> None:
-    for name in ("a.csv.gz", "b.csv.gz"):
-        main([str(tmp_path / name), "--rows", "300"])
-    assert (tmp_path / "a.csv.gz").read_bytes() == (tmp_path / "b.csv.gz").read_bytes()
+def test_the_sets_that_ship_are_what_the_program_writes(tmp_path: Path) -> None:
+    assert main([str(tmp_path)]) == 0
+    shipped = Path(__file__).parents[2] / "artifacts" / "datasets"
+    assert sorted(path.name for path in shipped.iterdir()) == sorted(path.name for path in tmp_path.iterdir())
+    assert (shipped / "SHA256SUMS").read_text() == (tmp_path / "SHA256SUMS").read_text()
+    for line in (shipped / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split()
+        assert hashlib.sha256(gzip.decompress((shipped / f"{name}.gz").read_bytes())).hexdigest() == digest
+    assert sum(path.stat().st_size for path in shipped.iterdir()) < 5_000_000
+
+
+def test_written_again_the_sets_are_the_same_bytes_and_of_another_seed_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset, "SETS", {"small": lambda seed: generate(300, seed)})
+    for name, seed in (("a", "8"), ("b", "8"), ("c", "9")):
+        assert main([str(tmp_path / name), "--seed", seed]) == 0
+    one, again, other = ((tmp_path / name / "small.csv.gz").read_bytes() for name in "abc")
+    assert one == again != other
+    assert gzip.decompress(one).decode() == generate(300, 8).csv()
 
 
 def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "none" / "a.csv"), "--rows", "10"]) == 1
+    (tmp_path / "file").touch()
+    assert main([str(tmp_path / "file" / "sets")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

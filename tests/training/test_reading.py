@@ -105,7 +105,7 @@ def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(sessions
     whole = of_sessions(sessions)
     drawn = sample_users(whole, 600, seed=1)
     assert 500 < len(drawn) <= 600
-    left_out = whole.take(~np.isin(whole.columns.session_ids, drawn.columns.session_ids))
+    left_out = whole.take(~np.isin(np.array(whole.columns.session_ids), np.array(drawn.columns.session_ids)))
     assert not set(drawn.users) & set(left_out.users)
     assert drawn.notes == (
         f"{len(drawn)} of 1,000 sessions were drawn: {len(set(drawn.users))} whole users of {len(set(whole.users))}",
