@@ -1,5 +1,7 @@
 """`session-scorer model`: its commands. Imports stand inside them, as in cli.py."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -7,8 +9,9 @@ import typer
 
 from consumer.cli_sets import Pinned, Unverified, load
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify an artifact set, or show what it is.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify artifact sets, show or compare them.")
 
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, in one line.")]
 Directory = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")]
 
 
@@ -33,9 +36,56 @@ def verify(
 
 
 @app.command()
-def show(directory: Directory = None, allow_unverified: Unverified = False) -> None:
-    """Show where a set comes from, its thresholds, features and metrics."""
+def show(directory: Directory = None, allow_unverified: Unverified = False, as_json: AsJson = False) -> None:
+    """Show the model card: where a set comes from, how it was chosen, its thresholds, metrics and cautions."""
     from consumer import model as sets
 
-    for name, value in sets.card(load(directory, allow_unverified)):
-        typer.echo(f"{name + ':':15} {value}")
+    scorer = load(directory, allow_unverified)
+    if as_json:
+        typer.echo(_json(sets.card(scorer)))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in sets.card_lines(scorer, width):
+        typer.echo(line)
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="Directory of a set, such as the one in use.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Directory of another, such as a newer one.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .jsonl, .ndjson or .parquet file of events.")],
+    allow_unverified: Unverified = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score a file with two sets and show where they disagree.
+
+    Which levels and labels change, how far scores move, and the rows that move most, by their numbers. Nothing of
+    the rows themselves is shown.
+    """
+    from consumer.comparing import compare
+    from consumer.progress import shown_progress
+
+    first, second = (load(directory, allow_unverified) for directory in (a, b))
+    with shown_progress(source.name) as progress:
+        found = compare(first, second, source, progress)
+    if as_json:
+        versions = {"a": first.artifacts.version, "b": second.artifacts.version}
+        typer.echo(_json(versions | found.as_dict()))
+        return
+    from rich.console import Console
+
+    from consumer.model_shown import sheets
+
+    console = Console()
+    for sheet in sheets(found, first, second):
+        if console.is_terminal:
+            sheet.print(console)
+        else:
+            typer.echo("\n".join(sheet.lines()))
+        typer.echo()
+
+
+def _json(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.encode(value).decode()

@@ -1,11 +1,19 @@
 """What `model` says of an artifact set: that it is sound, or what it is."""
 
 from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
+from textwrap import wrap
+from typing import Any, Final
 
+import msgspec
+
+from consumer.model_shown import Sheet
 from scoring import ArtifactError, Scorer
 from scoring.adoption import cautions, write_manifest
-from scoring.manifest import FILES, NAME, Manifest
+from scoring.manifest import FILES, NAME, Thresholds, Training
+
+INDENT: Final = 17  # of a card's values
 
 
 def verify(
@@ -40,30 +48,87 @@ def _adopt(directory: Path) -> None:
         raise ArtifactError(f"{directory / NAME}: cannot be written: {error.strerror}") from None
 
 
-def card(scorer: Scorer) -> Iterator[tuple[str, str]]:
-    """What the set is, as names and values."""
+def card(scorer: Scorer) -> dict[str, Any]:
+    """What the set is, as JSON has it: None, or nothing in a list, for what is not known."""
     artifacts = scorer.artifacts
-    model, limits = artifacts.model, artifacts.thresholds
-    yield "model version", artifacts.version
-    yield "sha256", artifacts.sha256
-    yield from _origin(artifacts.manifest)
-    yield "thresholds", f"label 1 from {limits.label:g}, Medium from {limits.medium:g}, High from {limits.high:g}"
-    yield "trees", f"{len(model.trees)}"
-    yield "features", f"{len(model.feature_names)}: {', '.join(model.feature_names)}"
+    manifest = artifacts.manifest
+    known = manifest.training if manifest else Training()
+    baseline = manifest.baseline if manifest else None
+    return {
+        "model_version": artifacts.version,
+        "sha256": artifacts.sha256,
+        "verified": manifest is not None,
+        "training": msgspec.to_builtins(known),
+        "thresholds": msgspec.to_builtins(artifacts.thresholds),
+        "metrics": manifest.metrics if manifest else {},
+        "versions": manifest.versions if manifest else {},
+        "trees": len(artifacts.model.trees),
+        "features": list(artifacts.model.feature_names),
+        "golden_vectors": len(manifest.golden) if manifest else 0,
+        "baseline_rows": baseline.rows if baseline else None,
+        "cautions": cautions(artifacts.model),
+    }
 
 
-def _origin(manifest: Manifest | None) -> Iterator[tuple[str, str]]:
-    if manifest is None:
+def card_lines(scorer: Scorer, width: int | None = None) -> Iterator[str]:
+    """The card for people to read. What a manifest says is shown without the control codes it may hold.
+
+    `width` folds long lines; without it there is one line for each entry.
+    """
+    for name, value in _entries(card(scorer)):
+        shown = "".join(c if c.isprintable() else "?" for c in value)
+        line = f"{name + ':' if name else '':{INDENT}}{shown}".rstrip()
+        yield from wrap(line, max(width, 2 * INDENT), subsequent_indent=" " * INDENT) if width else [line]
+
+
+def _entries(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    training, limits = card["training"], card["thresholds"]
+    yield "model version", card["model_version"]
+    yield "sha256", card["sha256"]
+    if not card["verified"]:
         yield "origin", f"not known: there is no {NAME}"
-        return
-    training = manifest.training
-    yield "newest row", training.newest or "not known"
-    yield "training rows", "not known" if training.rows is None else f"{training.rows:,}"
-    yield "training data", f"SHA-256 {training.data_sha256}" if training.data_sha256 else "not known"
-    yield "seed", "not known" if training.seed is None else str(training.seed)
-    for title, table in (
-        ("parameters", training.parameters),
-        ("versions", manifest.versions),
-        ("metrics", manifest.metrics),
-    ):
-        yield title, ", ".join(f"{name} {value}" for name, value in table.items()) or "not known"
+    else:
+        yield from _origin(training)
+    yield "thresholds", "label 1 from {label:g}, Medium from {medium:g}, High from {high:g}".format(**limits)
+    yield "", _chosen_by(training.get("thresholds"), limits)
+    if card["verified"]:
+        yield "metrics", _listed(card["metrics"]) or "not known"
+        yield "measured on", training.get("measured_on") or "not known"
+        yield "versions", _listed(card["versions"]) or "not known"
+    yield "trees", f"{card['trees']}"
+    yield "features", f"{len(card['features'])}: {', '.join(card['features'])}"
+    yield "golden vectors", f"{card['golden_vectors']}" if card["golden_vectors"] else "none"
+    rows = card["baseline_rows"]
+    yield "baseline", f"of {rows:,} rows" if rows else "none: drift cannot be measured"
+    yield from (("caution", caution) for caution in card["cautions"])
+
+
+def _chosen_by(how: dict[str, Any] | None, limits: dict[str, float]) -> str:
+    if how:
+        return f"chosen by {_listed(how)}"
+    return "the defaults" if limits == msgspec.to_builtins(Thresholds()) else "how they were chosen is not known"
+
+
+def _origin(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    rows, seed = training.get("rows"), training.get("seed")
+    yield "newest row", training.get("newest") or "not known"
+    yield "training rows", "not known" if rows is None else f"{rows:,}"
+    yield "training data", f"SHA-256 {training['data_sha256']}" if training.get("data_sha256") else "not known"
+    yield from (("", note) for note in training.get("notes", ()))
+    yield "seed", "not known" if seed is None else str(seed)
+    yield "parameters", _listed(training.get("parameters", {})) or "not known"
+    tried = training.get("selection", ())
+    if tried:
+        heads = list(tried[0])
+        lines = Sheet(heads, [[f"{row.get(head, 0):g}" for head in heads] for row in tried]).lines()
+        yield from zip(chain(["selection"], repeat("")), lines, strict=False)
+
+
+def _listed(table: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {_value(value)}" for name, value in table.items())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"({_listed(value)})"
+    return f"{value:g}" if isinstance(value, float) else str(value)
