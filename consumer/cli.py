@@ -16,7 +16,7 @@ from consumer.cli_train import train
 
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-_OURS: Final = frozenset({"consumer", "scoring", "training"})
+_OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)

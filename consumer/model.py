@@ -1,7 +1,6 @@
 """What `model` says of an artifact set: that it is sound, or what it is."""
 
 from collections.abc import Iterator
-from itertools import chain, repeat
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
@@ -77,7 +76,7 @@ def card_lines(scorer: Scorer, width: int | None = None) -> Iterator[str]:
     """
     for name, value in _entries(card(scorer)):
         shown = "".join(c if c.isprintable() else "?" for c in value)
-        line = f"{name + ':' if name else '':{INDENT}}{shown}".rstrip()
+        line = f"{name + ':':{INDENT}}{shown}".rstrip()
         yield from wrap(line, max(width, 2 * INDENT), subsequent_indent=" " * INDENT) if width else [line]
 
 
@@ -90,7 +89,7 @@ def _entries(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         yield from _origin(training)
     yield "thresholds", "label 1 from {label:g}, Medium from {medium:g}, High from {high:g}".format(**limits)
-    yield "", _chosen_by(training.get("thresholds"), limits)
+    yield "chosen by", _chosen_by(training.get("thresholds"), limits)
     if card["verified"]:
         yield "metrics", _listed(card["metrics"]) or "not known"
         yield "measured on", training.get("measured_on") or "not known"
@@ -105,8 +104,8 @@ def _entries(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _chosen_by(how: dict[str, Any] | None, limits: dict[str, float]) -> str:
     if how:
-        return f"chosen by {_listed(how)}"
-    return "the defaults" if limits == msgspec.to_builtins(Thresholds()) else "how they were chosen is not known"
+        return _listed(how)
+    return "nobody, the defaults" if limits == msgspec.to_builtins(Thresholds()) else "not known"
 
 
 def _origin(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -114,14 +113,14 @@ def _origin(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "newest row", training.get("newest") or "not known"
     yield "training rows", "not known" if rows is None else f"{rows:,}"
     yield "training data", f"SHA-256 {training['data_sha256']}" if training.get("data_sha256") else "not known"
-    yield from (("", note) for note in training.get("notes", ()))
+    yield from (("note", note) for note in training.get("notes", ()))
     yield "seed", "not known" if seed is None else str(seed)
     yield "parameters", _listed(training.get("parameters", {})) or "not known"
     tried = training.get("selection", ())
     if tried:
         heads = list(tried[0])
         lines = Sheet(heads, [[f"{row.get(head, 0):g}" for head in heads] for row in tried]).lines()
-        yield from zip(chain(["selection"], repeat("")), lines, strict=False)
+        yield from (("selection", line) for line in lines)
 
 
 def _listed(table: dict[str, Any]) -> str:
