@@ -57,7 +57,7 @@ def run(command: str, *arguments: str, cwd: Path, given: str = "") -> subprocess
 
 def test_the_wheel_holds_three_packages_and_nothing_beside_them(names: list[str]) -> None:
     top = {name.split("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"scoring", "consumer", "training"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"scoring", "files", "consumer", "training"}
     assert not [name for name in names if {"tests", "deploy", "benchmarks", "examples"} & set(name.split("/"))]
 
 

@@ -1,17 +1,13 @@
-"""Parquet in and out (the extra `frames`), a batch of rows at a time."""
+"""Scored rows as Parquet (the extra `frames`), a batch of them at a time."""
 
-from collections.abc import Iterator
-from datetime import date, time
-from decimal import Decimal
-from math import isfinite, isnan
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from consumer.files.reading import CHUNK_ROWS, Chunk, FileError, Row, Source, check_columns
+from files.source import Chunk
 from scoring import MissingExtra, Verdict
-from scoring.contract import IDENTITIES, NUMERIC
+from scoring.contract import NUMERIC
 
 try:
     import pyarrow as pa
@@ -29,53 +25,7 @@ VERDICT: Final = pa.schema(
         ("imputed_fields", pa.list_(pa.string())),
     ]
 )
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 _NULL: Final = msgspec.Raw(b"null")
-
-
-def source(path: Path) -> Source:
-    """A Parquet file. Raises FileError."""
-    try:
-        schema = parquet.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from None
-    names = check_columns(path, list(schema.names))
-    return Source(lambda: _chunks(path), lambda: names, schema.remove_metadata())
-
-
-def _chunks(path: Path) -> Iterator[Chunk]:
-    try:
-        with parquet.ParquetFile(path) as file:
-            total, read = file.metadata.num_rows or 1, 0
-            for batch in file.iter_batches(batch_size=CHUNK_ROWS):
-                read += batch.num_rows
-                yield Chunk(_rows(batch), read / total, batch)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: Exception) -> FileError:
-    return FileError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}")
-
-
-def _rows(batch: pa.RecordBatch) -> list[Row]:
-    columns = [[_plain(name, value) for value in batch.column(name).to_pylist()] for name in batch.schema.names]
-    names = batch.schema.names
-    return [(_ENCODER.encode(dict(zip(names, values, strict=True))), None) for values in zip(*columns, strict=True)]
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A value as JSON has it: times with their own wall clock, numbers as numbers."""
-    if isinstance(value, float):
-        if isnan(value):
-            return _NULL
-        if not isfinite(value):
-            return msgspec.Raw(b"Infinity")  # no JSON, so no event; msgspec would make a gap of it
-        # a column of integers with gaps comes from pandas as floats
-        return int(value) if name in IDENTITIES and value.is_integer() else value
-    if isinstance(value, date | time):
-        return value.isoformat()
-    return msgspec.Raw(f"{value:f}") if isinstance(value, Decimal) else value
 
 
 class ParquetWriter:

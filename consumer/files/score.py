@@ -10,8 +10,9 @@ from typing import IO, Self
 
 import msgspec
 
-from consumer.files.reading import Chunk, FileError, Source, kind_of, open_source
 from consumer.files.writing import open_writer
+from files.reading import open_source
+from files.source import Chunk, FileError, Source, kind_of
 from scoring import InvalidEvent, Scorer, Verdict
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]

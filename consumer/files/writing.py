@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from consumer.files.reading import Chunk, Source
+from files.source import Chunk, Source
 from scoring import Verdict
 
 COLUMNS: Final = ("predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields")

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from consumer.files import reading
 from consumer.files.score import Counts, FileError, rejected_path, score_file
+from files.reading import open_source
 from scoring import Scorer, Verdict
 from tests import by_hand
 
@@ -52,7 +52,7 @@ def verdict(scorer: Scorer, event: dict[str, Any]) -> dict[str, Any]:
 
 def events(path: Path) -> list[bytes]:
     """What the scorer is given for each row."""
-    return [row for chunk in reading.open_source(path).chunks() for row, _ in chunk.rows]
+    return [row for chunk in open_source(path).chunks() for row, _ in chunk.rows]
 
 
 # -- CSV -------------------------------------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ def test_json_lines_as_a_table_have_a_column_for_every_key(scorer: Scorer, tmp_p
 def test_a_line_without_end_is_not_read_into_memory(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 64)
+    monkeypatch.setattr("files.source.CHUNK_BYTES", 64)
     source = written(tmp_path / "in.jsonl", '{"x": "' + "y" * 100 + '"}')
     with pytest.raises(FileError, match="is this JSON Lines"):
         score_file(scorer, source, tmp_path / "out.jsonl")
@@ -286,7 +286,7 @@ def test_a_row_scores_the_same_whatever_file_it_stands_in(scorer: Scorer, tmp_pa
 def test_chunks_follow_each_other_without_a_row_lost(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHUNK_ROWS", 7)
+    monkeypatch.setattr("files.source.CHUNK_ROWS", 7)
     text = "".join(f'{{"session_id": {i}, "click_events": {-1 if i % 10 == 9 else i}}}\n' for i in range(50))
     told: list[tuple[float, int]] = []
     target = tmp_path / "out.jsonl"

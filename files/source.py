@@ -1,0 +1,118 @@
+"""What a file of sessions is to those who read it, and how its bytes are opened."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
+
+from scoring import InvalidEvent
+from scoring.contract import IDENTITIES, MODEL_FIELDS
+
+if TYPE_CHECKING:
+    import pyarrow as pa  # an extra
+
+CHUNK_ROWS: Final = 5_000
+CHUNK_BYTES: Final = 16 * 1024 * 1024
+_KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
+_KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+Row = tuple[bytes, InvalidEvent | None]
+"""A row as JSON, and what is wrong when it is no row at all."""
+
+
+class FileError(ValueError):
+    """A file that cannot be read, or not be written. The message is one line: which, where in it, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows, in order."""
+
+    rows: list[Row]
+    done: float  # how much of the file is read by now, 0 to 1
+    table: "pa.RecordBatch | None" = None  # the same rows with their types, where they have any
+
+
+class Source(NamedTuple):
+    """A file that can be read: its chunks, the names of its columns, and their types where it has any."""
+
+    chunks: Callable[[], Iterator[Chunk]]
+    columns: Callable[[], list[str]]
+    schema: "pa.Schema | None" = None
+
+
+def kind_of(path: Path) -> str:
+    """csv, jsonl or parquet, by the ending of the name. Raises FileError."""
+    kind = _KINDS.get(path.suffix.lower())
+    if kind is None:
+        raise FileError(f"{path}: expected a name that ends in .csv, .jsonl, .ndjson or .parquet")
+    return kind
+
+
+def kind_to_read(path: Path) -> str:
+    """The same of a file to be read, where text may be compressed: .csv.gz. Raises FileError."""
+    if not is_zipped(path):
+        return kind_of(path)
+    kind = _KINDS.get(Path(path.stem).suffix.lower())
+    if kind in (None, "parquet"):
+        raise FileError(f"{path}: expected a name that ends in .csv.gz, .jsonl.gz, .ndjson.gz or .parquet")
+    return str(kind)
+
+
+def is_zipped(path: Path) -> bool:
+    """Whether the name says that the file is compressed by gzip."""
+    return path.suffix.lower() == ".gz"
+
+
+class Opened(NamedTuple):
+    """The bytes of a file, as they are when uncompressed."""
+
+    bytes: IO[bytes]
+    done: Callable[[], float]  # how much of the file is read, 0 to 1
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Opened]:
+    """The file open for reading. What goes wrong inside while it is read is raised as FileError."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size or 1
+
+            def done() -> float:
+                return file.tell() / size
+
+            if not is_zipped(path):
+                yield Opened(file, done)
+                return
+            with gzip.open(file) as unzipped:
+                yield Opened(unzipped, done)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileError(f"{path}: cannot be read: {reason}") from None
+
+
+def check_columns(path: Path, columns: list[str]) -> list[str]:
+    """The names of the columns. Raises FileError for a name twice, or none that is a session's."""
+    twice = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
+    if twice is not None:
+        raise FileError(f"{path}: the column {twice!r} is there more than once")
+    if not _KNOWN.intersection(columns):
+        raise FileError(f"{path}: no column is a field of a session event, such as {MODEL_FIELDS[0]}")
+    return columns
+
+
+def chunked(rows: Iterable[Row], done: Callable[[], float]) -> Iterator[Chunk]:
+    """The rows in chunks that end with CHUNK_ROWS of them, or with the one that makes CHUNK_BYTES full."""
+    held: list[Row] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += len(row[0])
+        if len(held) >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield Chunk(held, done())
+            held, size = [], 0
+    if held:
+        yield Chunk(held, done())
