@@ -45,8 +45,12 @@ check: $(READY) ## ruff, mypy --strict, import directions
 bench: $(READY) ## one event, timed beside a baseline of the same run
 	$(BIN)/python -m benchmarks.one_event
 
-train: $(READY) ## the shipped artifacts anew, from the standard set: SEED=
+train: $(READY) ## the shipped artifacts anew, their data, and how good they are: SEED=
+	rm -f artifacts/*.pkl artifacts/manifest.json
+	$(BIN)/python -m training.dataset artifacts/datasets --seed $(SEED)
 	$(BIN)/session-scorer train --seed $(SEED) --out artifacts
+	$(BIN)/session-scorer evaluate artifacts/datasets/test.csv.gz --training-data artifacts/datasets/train.csv.gz \
+		--artifacts artifacts --out artifacts/results
 
 kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
 	$(BIN)/python -m tests.brokers

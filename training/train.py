@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track as rich_track
 
@@ -19,10 +18,11 @@ from scoring.adoption import write_manifest
 from scoring.baseline import baseline
 from scoring.manifest import FILES, NAME, Manifest, Thresholds, Training
 from training.crossvalidation import FOLDS, CrossValidation
-from training.dataset import LATER, STANDARD_ROWS, STANDARD_SEED, generate
+from training.dataset import SETS, STANDARD_SEED
 from training.errors import TrainingError
+from training.evaluation.judging import judge
 from training.evaluation.measures import measure
-from training.fitting import FiveFiles, Track, attack_weight, classes_of, fit
+from training.fitting import FiveFiles, Track, attack_weight, classes_of, fit, unseen
 from training.reading import Labelled, of_sessions, read, sample_users
 from training.selection import Grid, Selection, select
 from training.splitting import Split, hold_out
@@ -34,10 +34,8 @@ except ImportError:
     raise MissingExtra("training", "train") from None
 
 PROTOCOL: Final = 4  # of the pickles: what existing sets have
-TEST_ROWS: Final = 30_000
 MOST_ROWS: Final = 1_000_000
 SEARCH_ROWS: Final = 30_000  # forests are compared on so many
-CHUNK: Final = 10_000  # sessions scored at once: bounds the memory
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class _Parts:
 
 
 def _parts(data: Path | None, asked: Wishes, seed: int) -> _Parts:
-    whole = read(data) if data is not None else of_sessions(generate(STANDARD_ROWS, seed))
+    whole = read(data) if data is not None else of_sessions(SETS["train"](seed))
     sessions = sample_users(whole, asked.max_rows, seed)
     held, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
     if not (sessions.users != "").any():
@@ -116,7 +114,7 @@ def _parts(data: Path | None, asked: Wishes, seed: int) -> _Parts:
         held, name, notes = sessions.take(parts.held), parts.name, notes + parts.notes
         sessions = sessions.take(parts.rest)
     elif data is None:
-        held = of_sessions(generate(TEST_ROWS, seed + 1, world=LATER))
+        held = of_sessions(SETS["test"](seed))
         name = "generated sessions of other people at a later time"
     if len(sessions) > SEARCH_ROWS:
         notes += (f"forests are compared on {SEARCH_ROWS:,} of the sessions, drawn by lot",)
@@ -141,14 +139,10 @@ def _select(rest: Labelled, asked: Wishes, seed: int, track: Track) -> Selection
 def _metrics(parts: _Parts, selection: Selection, limits: Thresholds, made: Path) -> dict[str, float]:
     label, scores = selection.label, selection.scores
     if parts.held is not None:
-        label, scores = parts.held.label, _scores(Scorer.load(made, allow_unverified=True), parts.held)
+        label = parts.held.label
+        scores = judge(Scorer.load(made, allow_unverified=True), parts.held, unseen).scores
     levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
     return measure(label, scores, levels, scores >= limits.label)
-
-
-def _scores(scorer: Scorer, data: Labelled) -> NDArray[np.float64]:
-    chunks = np.array_split(np.arange(len(data)), -(-len(data) // CHUNK))
-    return np.concatenate([scorer.score_columns(data.take(rows).columns).scores for rows in chunks])
 
 
 @contextmanager
