@@ -89,7 +89,7 @@ def _integer(value: Any) -> int | None:
 
 def _feature_names(found: Any) -> tuple[str, ...]:
     names = tuple(found) if isinstance(found, list | tuple | np.ndarray) else ()
-    if not names or not all(map(_is_text, names)):
+    if not names or not all(isinstance(name, str) and name.isprintable() for name in names):  # a log will show them
         raise _refuse(FEATURE_COLS, "expected a list of column names")
     if len(names) > MOST_FEATURES:
         raise _refuse(FEATURE_COLS, f"{len(names)} columns, at most {MOST_FEATURES} can be scored")
