@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.files.reading import Chunk, FileError, open_source
+from files.reading import open_source
+from files.source import Chunk, FileError
 from scoring import LEVELS, Scored, Scorer
 
 MOST_MOVES: Final = 10

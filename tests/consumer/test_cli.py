@@ -326,6 +326,64 @@ def test_adopting_what_is_no_set_is_one_line(call: Call, bare_set: Path) -> None
     assert call("model", "verify", "--write-manifest").status == 2
 
 
+def test_the_card_says_what_the_manifest_knows(call: Call, scorer: Scorer) -> None:
+    manifest = scorer.artifacts.manifest
+    assert manifest is not None
+    said = call("model", "show")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith(f"model version:   {manifest.model_version}\n")
+    assert f"training rows:   {manifest.training.rows:,}\n" in said.out
+    assert "chosen by:       nobody, the defaults\n" in said.out
+    assert f"average_precision {manifest.metrics['average_precision']:g}" in said.out
+    assert "caution:         imputed values alone meet the reason no_clicks" in said.out
+
+    card = json.loads(call("model", "show", "--json").out)
+    assert (card["model_version"], card["verified"], card["metrics"]) == (
+        manifest.model_version, True, manifest.metrics,
+    )  # fmt: skip
+    assert card["thresholds"] == {"label": 0.5, "medium": 0.45, "high": 0.75}
+
+
+def test_the_card_of_a_set_without_a_manifest_claims_nothing(call: Call, bare_set: Path) -> None:
+    said = call("model", "show", bare_set, "--allow-unverified")
+    assert "origin:          not known: there is no manifest.json" in said.out
+    assert "baseline:        none" in said.out
+    assert "metrics" not in said.out
+
+
+def test_a_manifest_cannot_write_to_the_terminal(call: Call, bare_set: Path) -> None:
+    call("model", "verify", bare_set, "--write-manifest")
+    path = bare_set / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": {"python": "\x1b[2J\x07"}}))
+    assert "python ?[2J?" in call("model", "show", bare_set).out
+
+
+def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(f"{json.dumps(EVENT)}\n{{}}\n[]\n")
+    said = call("model", "diff", artifacts.shipped(), bare_set, file, "--allow-unverified")
+    assert (said.status, said.err) == (0, "")
+    assert "rows scored" in said.out
+    assert "invalid rows, left out" in said.out
+    assert "level in A  Low in B  Medium in B  High in B\n" in said.out
+
+    found = json.loads(call("model", "diff", artifacts.shipped(), bare_set, file, "--allow-unverified", "--json").out)
+    assert (found["rows"], found["invalid"], found["largest_move"], found["largest"]) == (2, 1, 0, [])
+    assert found["b"].startswith("unverified-")
+
+
+def test_sets_that_cannot_be_compared_are_one_line(call: Call, bare_set: Path, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("[]\n")
+    shipped = artifacts.shipped()
+    assert call("model", "diff", shipped, shipped, file).line.endswith(
+        "all 1 are invalid; give a file of session events"
+    )
+    assert "no manifest.json" in call("model", "diff", shipped, bare_set, file).line
+    assert call("model", "diff", shipped, shipped, tmp_path / "none.jsonl").status == 1
+    assert call("model", "diff", shipped, shipped).status == 2
+
+
 def test_imputed_values_that_meet_a_reason_alone_are_warned_of(call: Call) -> None:
     assert "warning imputed values alone meet the reason no_clicks" in call("model", "verify").out
 
