@@ -74,8 +74,13 @@ class ExactlyOnce:
         transactional_ids: Sequence[str],
         group: Callable[[], bytes],
         patience: Patience | None = None,
+        *,
+        transaction_seconds: float = math.inf,
     ) -> None:
+        """`transaction_seconds` is how long the broker leaves a transaction open (`transaction.timeout.ms`)."""
         self._make_producer = make_producer
+        self._transaction_seconds = transaction_seconds
+        self._began = -math.inf  # of the last transaction, by the clock of `patience`
         self._ids = list(transactional_ids)
         self._group = group
         self._patience = patience or Patience()
@@ -97,6 +102,7 @@ class ExactlyOnce:
         # 1. Who commits: asked before the transaction, so that a generation which ends meanwhile fences the commit.
         group = self._membership()
         self._turn += 1
+        self._began = self._patience.clock()
         try:
             # 2. Begin. No transaction is open while the consumer is polled, or before the last one's commit returned.
             insist(producer.begin)
@@ -149,6 +155,10 @@ class ExactlyOnce:
 
     def _replace_once(self, name: str, error: FatalError) -> None:
         now = self._patience.clock()
+        if isinstance(error, FencedError) and now - self._began >= self._transaction_seconds:
+            # by the broker, which ends what is open for so long: that says nothing of another process
+            self._replace(name)
+            return
         # Of two processes with the same ids the first id alone decides which one stops. Were each id to count, each
         # could lose one to the other, and both stop (in 1757 of 3000 ways to take turns, started at the same time).
         decided_by_the_first = isinstance(error, FencedError) and name != self._ids[0]

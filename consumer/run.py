@@ -124,7 +124,13 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     source = Source(connection, subscription, limits, patience)
     delivery: Delivery
     if ids:
-        delivery = ExactlyOnce(lambda name: KafkaProducer(connection, name, seconds=call), ids, source.group, patience)
+        delivery = ExactlyOnce(
+            lambda name: KafkaProducer(connection, name, seconds=call),
+            ids,
+            source.group,
+            patience,
+            transaction_seconds=connection.transaction_seconds,
+        )
     else:
         delivery = AtLeastOnce(lambda: KafkaProducer(connection, seconds=call), source.commit, patience)
     outputs = (topics.results, topics.alerts, topics.dead_letters)

@@ -92,6 +92,11 @@ class Connection:
         except ValueError:
             raise WorkerError(f"Kafka setting {name} must be a whole number of milliseconds") from None
 
+    @property
+    def transaction_seconds(self) -> float:
+        """How long the broker leaves a transaction open."""
+        return self._milliseconds("transaction.timeout.ms") / 1000
+
     def admin(self) -> Properties:
         """For asking about topics and making them."""
         return {**_COMMON, **self.properties, "bootstrap.servers": self.bootstrap_servers}

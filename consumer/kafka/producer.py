@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from consumer.errors import DeliveryError, MustAbortError, RefusedError, UnansweredError
+from consumer.kafka.bounded import bounded
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
@@ -93,7 +94,7 @@ class KafkaProducer:
 
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:
         try:
-            calling(doing, call)
+            bounded(doing, lambda: calling(doing, call), self._seconds)
         except (MustAbortError, RefusedError):
             self._raise_failed()  # a record that failed is the reason, and says more than its transaction does
             raise

@@ -149,6 +149,21 @@ class TestExactlyOnce:
                 clock.sleep(301.0)
         assert log.called("drop") == [IDS[0], IDS[0]]
 
+    def test_a_transaction_that_outlasted_its_time_out_is_no_sign_of_another_process(self) -> None:
+        waiting, ended = Fault(RetriableError("no coordinator")), Fault(FencedError("the broker has ended it"))
+        log, clock = FakeLog({"send_offsets": [*[waiting] * 9, ended] * 3}), FakeClock()
+        delivery = ExactlyOnce(
+            lambda name: FakeProducer(log, name), IDS[:1], lambda: b"member", clock.patience(), transaction_seconds=2.0
+        )
+        delivery.start()
+        for _ in range(3):
+            began = clock.now
+            with pytest.raises(UndeliveredError, match="the broker has ended it"):
+                delivery.deliver(records(b"a"), "sessions", {0: 1})
+            assert clock.now - began > 2.0
+        delivery.deliver(records(b"a"), "sessions", {0: 1})
+        assert log.visible == records(b"a")
+
     @pytest.mark.parametrize("seed", range(20))
     def test_of_two_processes_of_one_slot_one_survives_also_when_they_start_together(self, seed: int) -> None:
         log, turns = FakeLog(), random.Random(seed)

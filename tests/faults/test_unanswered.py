@@ -9,6 +9,14 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
+from consumer.batching import Limits
+from consumer.errors import UnansweredError
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.bounded import GRACE_SECONDS
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.producer import KafkaProducer
+from consumer.records import OutRecord
 from tests.consumer.wire import Event, write
 from tests.faults.mocked import Api, MockBroker
 from tests.line import Line
@@ -71,6 +79,27 @@ def test_a_coordinator_of_groups_that_never_answers(broker: MockBroker, tmp_path
     )
     assert f"delivering a batch did not end within {BOUND} s: gave up" in (tmp_path / "log").read_text()
     assert BOUND <= took < BOUND + MARGIN
+
+
+def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(broker: MockBroker) -> None:
+    """librdkafka itself asks for the coordinator without end (its issue 5456)."""
+    connection = Connection(broker.bootstrap_servers)
+    reader = Source(connection, Subscription("scorer", "sessions"), Limits())
+    while not reader.joined():
+        reader.poll(0.1)
+    producer = KafkaProducer(connection, "scorer-0", seconds=1.0)
+    producer.init()
+    producer.begin()
+    producer.produce([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)])
+    member = reader.group()
+    broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
+    began = time.monotonic()
+    with pytest.raises(UnansweredError, match="could not send offsets to the transaction: no answer within 1 s"):
+        producer.send_offsets("sessions", {0: 1}, member)
+    assert time.monotonic() - began < 1.0 + GRACE_SECONDS + MARGIN
+    broker.relent(Api.FIND_COORDINATOR)
+    producer.drop()
+    reader.close()
 
 
 def test_a_member_put_out_for_good_says_so_though_it_cannot_leave(broker: MockBroker, tmp_path: Path) -> None:
