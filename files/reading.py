@@ -5,12 +5,13 @@ every other cell is text. JSON Lines: each line as it is. Parquet: null, NaN and
 """
 
 import csv
+import gzip
 import io
 import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import msgspec
 
@@ -44,7 +45,7 @@ def _json_lines(path: Path) -> Iterator[Chunk]:
         yield from chunked(((line, None) for line in _lines(file.bytes, path)), file.done)
 
 
-def _lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+def _lines(file: io.BufferedReader | gzip.GzipFile, path: Path) -> Iterator[bytes]:
     """The lines that are not blank. A byte order mark before the first is the editor's, not the event's."""
     first = True
     while line := file.readline(source.CHUNK_BYTES):
@@ -84,12 +85,12 @@ def _csv(path: Path) -> Source:
     return Source(chunks, lambda: names)
 
 
-def _text(file: IO[bytes]) -> IO[str]:
+def _text(file: io.BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
     # what is no UTF-8 becomes lone surrogates, which condemn their own row and no other
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _records(text: IO[str], path: Path) -> Iterator[list[str]]:
+def _records(text: io.TextIOWrapper, path: Path) -> Iterator[list[str]]:
     reader = csv.reader(text, strict=True)
     try:
         yield from (record for record in reader if record)

@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scoring import InvalidEvent
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -70,7 +71,7 @@ def is_zipped(path: Path) -> bool:
 class Opened(NamedTuple):
     """The bytes of a file, as they are when uncompressed."""
 
-    bytes: IO[bytes]
+    bytes: BufferedReader | gzip.GzipFile
     done: Callable[[], float]  # how much of the file is read, 0 to 1
 
 

@@ -80,6 +80,42 @@ def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> N
     assert_same(read(tmp_path / "a.csv.gz"), of_sessions(sessions))
 
 
+def test_while_reading_it_is_said_how_far_it_has_come(sessions: Sessions, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(sessions.csv())
+    told: list[tuple[float, int]] = []
+    read(tmp_path / "a.csv", lambda done, rows: told.append((done, rows)))
+    assert told[-1] == (1.0, 1_000)
+
+
+def test_a_compressed_table_has_the_hash_of_the_table(sessions: Sessions, tmp_path: Path) -> None:
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
+    assert read(tmp_path / "a.csv.gz").sha256 == of_sessions(sessions).sha256
+
+
+def test_a_date_is_kept_to_the_second_as_it_was_written(sessions: Sessions, tmp_path: Path) -> None:
+    forms = {
+        "2026-01-02": "2026-01-02T00:00:00",
+        "2026-01-02Z": "2026-01-02T00:00:00",
+        "2026-01-02 03:04": "2026-01-02T03:04:00",
+        "2026-01-02T03:04+05:30": "2026-01-02T03:04:00",
+        "2026-01-02T03:04:05.678-0300": "2026-01-02T03:04:05",
+    }
+    header, *rest = sessions.csv().splitlines()
+    lines = [
+        ",".join([*line.split(",")[:2], date, *line.split(",")[3:]])
+        for date, line in zip(forms, rest[: len(forms)], strict=True)
+    ]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines, *rest[len(lines) :]]))
+    assert [str(date) for date in read(tmp_path / "a.csv").dates[: len(forms)]] == list(forms.values())
+
+
+def test_a_table_without_kinds_or_users_reads_too(rows: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(",".join(row[1:-1]) for row in rows))
+    bare = read(tmp_path / "a.csv")
+    assert bare.kinds is None
+    assert set(bare.users) == {""}
+
+
 def test_json_lines_read_alike(sessions: Sessions, tmp_path: Path) -> None:
     labelled = zip(sessions.events(), sessions.label.tolist(), strict=True)
     lines = [json.dumps({**json.loads(event), "label": label}) for event, label in labelled]
@@ -166,7 +202,20 @@ def test_further_bad_rows_are_counted(rows: list[list[str]], complaint: Callable
     for row in (5, 9, 12):
         rows[row][rows[0].index("time_on_page")] = "-1"
     assert complaint(rows).startswith("row 5: time_on_page: ")
-    assert complaint(rows).endswith("(3 such rows in all)")
+    assert complaint(rows).endswith("(3 such rows of 1,000)")
+    rows[7][rows[0].index("click_events")] = "many"
+    assert complaint(rows).endswith("(3 such rows of 1,000); 1 more with other faults")
+
+
+def test_dates_of_two_forms_are_counted_and_the_form_expected_is_said(
+    rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
+) -> None:
+    at = rows[0].index("transaction_date")
+    for row in (4, 6, 300):
+        rows[row][at] = "31/12/2026"
+    said = complaint(rows)
+    assert said.startswith("row 4: transaction_date: expected a date, YYYY-MM-DD")
+    assert said.endswith("(3 such rows of 1,000; write all dates in this one form)")
 
 
 def test_one_class_alone_is_refused(rows: list[list[str]], complaint: Callable[[list[list[str]]], str]) -> None:
@@ -191,17 +240,19 @@ def test_a_table_of_a_header_alone_is_refused(
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("a.csv", b"", "cannot be read as CSV: "),
-        ("a.csv", b"a,b\n1,2,3\n1,2,3,4\n", "cannot be read as CSV: "),
-        ("a.csv", b"a,b\n\xff\xfe,2\n", "cannot be read as CSV: "),
-        ("a.csv.gz", b"not compressed", "Not a gzipped file"),
-        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 99)[:-12], "Compressed file ended"),
-        ("a.jsonl.gz", gzip.compress(b"{}\n" * 99)[:-12], "Compressed file ended"),
-        ("a.jsonl", b"{}\n[1]\n", "row 2: expected an object"),
+        ("a.csv", b"", "is empty: expected a line of column names"),
+        ("a.csv", b"a,b\n1,2\n", "no column is a field of a session event"),
+        ("a.csv", b"label,click_events\n1,2\n", "no column scroll_events, touch_events, "),
+        ("a.csv", b"label,click_events,label\n", "the column 'label' is there more than once"),
+        ("a.csv.gz", b"not compressed", "cannot be read: Not a gzipped file"),
+        ("a.jsonl.gz", gzip.compress(b"{}\n" * 99)[:-12], "cannot be read: Compressed file ended"),
+        ("a.jsonl", b'{"label": 0}\n[1]\n', "row 2: expected a"),
+        ("a.jsonl", b"{}\n{}\n", "no column label"),
+        ("a.jsonl", b'{"label": null}\n{"label": 1}\n', "row 1: label: expected 0 or 1"),
         ("a.jsonl", b'{"label": 1}\n{"label": 0}\n', "no column click_events, "),
         ("a.jsonl", b"", "holds no row"),
         ("a.parquet", b"PAR1 it is not", "cannot be read as Parquet: "),
-        ("a.xlsx", b"", "cannot tell what it is: expected a name in .csv, .csv.gz, .jsonl or .parquet"),
+        ("a.xlsx", b"", "expected a name that ends in .csv, .jsonl, .ndjson or .parquet"),
     ],
 )
 def test_a_file_that_is_no_table_is_one_line(name: str, data: bytes, said: str, tmp_path: Path) -> None:
@@ -211,7 +262,7 @@ def test_a_file_that_is_no_table_is_one_line(name: str, data: bytes, said: str, 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
 def test_a_file_that_is_not_there_is_one_line(name: str, tmp_path: Path) -> None:
-    assert refusal(tmp_path / name) == "No such file or directory"
+    assert refusal(tmp_path / name) == "cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("missing", ["pandas", "sklearn"])

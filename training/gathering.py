@@ -1,0 +1,129 @@
+"""Rows of labelled files gathered into columns, and what is wrong with those that are at fault."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from files.source import Chunk
+from scoring.contract import CATEGORIES
+from scoring.decoding import Columns, decode
+from training import duplicates
+from training.labelled import Labelled
+from training.sessions import LABEL
+
+_LABELS: Final[dict[object, int]] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}  # True is 1, 1.0 is 1
+
+
+class _Rest(msgspec.Struct):
+    """What a row holds beside the fields that the decoder gives."""
+
+    label: Any = None
+    attack_kind: Any = None
+    transaction_date: str | None = None
+
+
+_rest: Final = msgspec.json.Decoder(_Rest).decode
+
+
+@dataclass
+class Fault:
+    """A kind of fault: the first row that has it, and how many do."""
+
+    row: int
+    message: str
+    rows: int = 0
+
+
+@dataclass
+class Gathered:
+    """The rows so far, field by field. Equal strings are kept once."""
+
+    rows: int = 0
+    faults: dict[str | None, Fault] = field(default_factory=dict)  # by field
+    numbers: list[NDArray[np.float64]] = field(default_factory=list)
+    categories: list[list[str | None]] = field(default_factory=lambda: [[] for _ in CATEGORIES])
+    hours: list[NDArray[np.int64]] = field(default_factory=list)
+    dates: list[NDArray[np.datetime64]] = field(default_factory=list)
+    label: list[NDArray[np.int8]] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    session_ids: list[NDArray[np.int64]] = field(default_factory=list)  # hashes
+    strings: dict[str, str] = field(default_factory=dict)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take in the rows of a chunk; of those at fault, what is wrong."""
+        whole = [(row, value) for row, (value, fault) in enumerate(chunk.rows, self.rows + 1) if fault is None]
+        decoded = decode([value for _, value in whole])
+        for row, (_, fault) in enumerate(chunk.rows, self.rows + 1):
+            if fault is not None:
+                self._fault(row, fault.field, fault.message)
+        for place, fault in decoded.invalid.items():
+            self._fault(whole[place][0], fault.field, fault.message)
+        rest = [_rest(whole[place][1]) for place in decoded.positions]
+        label = [_as_label(each.label) for each in rest]
+        for place, each in zip(decoded.positions, label, strict=True):
+            if each is None:
+                self._fault(whole[place][0], LABEL, f"{LABEL}: expected 0 or 1")
+        self.rows += len(chunk.rows)
+        if not self.faults:  # else nothing will come of it but the complaint
+            self._keep(decoded.columns, rest)
+            self.label.append(np.array(label, dtype=np.int8))
+
+    def _fault(self, row: int, name: str | None, message: str) -> None:
+        fault = self.faults.setdefault(name, Fault(row, message))
+        if row < fault.row:
+            fault.row, fault.message = row, message
+        fault.rows += 1
+
+    def _keep(self, columns: Columns, rest: Sequence[_Rest]) -> None:
+        self.numbers.append(columns.numbers)
+        self.hours.append(columns.hours)
+        for kept, column in zip(self.categories, columns.categories, strict=True):
+            kept += [None if text is None else self._once(text) for text in column]
+        self.dates.append(np.array([_wall_clock(each.transaction_date) for each in rest], dtype="datetime64[s]"))
+        self.users += [self._once("" if user is None else str(user)) for user in columns.user_ids]
+        self.kinds += [self._once("" if each.attack_kind is None else str(each.attack_kind)) for each in rest]
+        named = [hash(str(session)) for session in columns.session_ids if session is not None]
+        self.session_ids.append(np.array(named, dtype=np.int64))
+
+    def _once(self, text: str) -> str:
+        return self.strings.setdefault(text, text)
+
+    def labelled(self, sha256: str) -> Labelled:
+        """All rows. There must be some, and none at fault."""
+        numbers = np.concatenate(self.numbers, axis=1)
+        columns = Columns(numbers, self.categories, np.concatenate(self.hours), user_ids=[], session_ids=[])
+        label = np.concatenate(self.label).astype(np.int64)
+        users, dates = _objects(self.users), np.concatenate(self.dates)
+        prints = duplicates.fingerprints(columns, users, dates)
+        return Labelled(
+            columns=columns,
+            label=label,
+            users=users,
+            dates=dates,
+            kinds=_objects(self.kinds) if any(self.kinds) else None,
+            newest=str(np.nanmax(dates))[:10],
+            sha256=sha256,
+            notes=duplicates.describe(prints, label, np.concatenate(self.session_ids)),
+        )
+
+
+def _as_label(value: object) -> int | None:
+    return _LABELS.get(value) if isinstance(value, str | int | float) else None
+
+
+def _wall_clock(date: str | None) -> str:
+    """A date of the contract to the second, without its offset, as numpy reads it."""
+    if date is None:
+        return "NaT"
+    if date[10:11] not in ("T", " "):
+        return date[:10]
+    return date[:19] if date[16:17] == ":" else date[:16]
+
+
+def _objects(values: list[str]) -> NDArray[np.object_]:
+    return np.array(values, dtype=object)
