@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from consumer.cli_evaluate import evaluate
 from consumer.cli_letters import app as dead_letters
 from consumer.cli_model import app as model
 from consumer.cli_sets import Artifacts, Pinned, Unverified, load
@@ -192,6 +193,7 @@ def score(
 
 
 app.command()(train)
+app.command()(evaluate)
 
 
 def _read(file: str) -> bytes:

@@ -16,7 +16,10 @@ Labels = NDArray[np.integer[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What lies above each cut, from none to all: the cuts are between scores that differ."""
+    """What lies above each cut, from none to all: the cuts before and after each score that attacks have.
+
+    Between them there are honest sessions only, so that nothing measured here needs the other cuts.
+    """
 
     attacks: Floats  # (cuts,): weight of the attacks above
     every: Floats  # (cuts,): weight of all sessions above
@@ -26,7 +29,8 @@ class Curve:
         if not self.attacks[-1]:
             return np.nan
         precision = self.attacks[1:] / np.maximum(self.every[1:], np.finfo(float).tiny)
-        return float(np.diff(self.attacks) @ precision / self.attacks[-1])
+        # no matrix product: BLAS waits for its threads, 7 ms instead of 0.02 on a busy machine
+        return float((np.diff(self.attacks) * precision).sum() / self.attacks[-1])
 
     def roc_auc(self) -> float:
         """The chance that an attack scores above an honest session, equals by half; NaN when one of them lacks."""
@@ -51,23 +55,29 @@ class Ranking:
     """n sessions in falling order of their scores."""
 
     order: NDArray[np.int64]  # (n,): rows
-    attack: Floats  # (n,), in this order: 0 or 1
-    ends: NDArray[np.int64]  # the last place of each group of equal scores
+    found: NDArray[np.int64]  # the rows of the attacks, in this order
+    cuts: NDArray[np.int64]  # places in `order`
+    found_above: NDArray[np.int64]  # how many of `found` lie above each cut
 
     @classmethod
     def of(cls, label: Labels, scores: Floats) -> "Ranking":
         """Sort once. `label` 0 or 1 and `scores`, both (n,)."""
         order = np.argsort(-scores, kind="stable")
-        falling = scores[order]
-        ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True)) if len(scores) else order
-        return cls(order, label[order].astype(np.float64), ends)
+        falling, attack = -scores[order], label[order] == 1
+        of_attacks = np.unique(falling[attack])
+        before = np.searchsorted(falling, of_attacks, side="left")
+        after = np.searchsorted(falling, of_attacks, side="right")
+        cuts = np.concatenate([[0], np.column_stack([before, after]).ravel(), [len(order)]])
+        return cls(order, order[attack], cuts, np.concatenate([[0], np.cumsum(attack)])[cuts])
 
     def curve(self, weights: Floats | None = None) -> Curve:
         """The curve of the sessions with `weights`, (n,), in the order of the rows; without them all count once."""
-        weight = np.ones(len(self.order)) if weights is None else weights[self.order]
-        attacks = np.cumsum(weight * self.attack)[self.ends]
-        every = np.cumsum(weight)[self.ends]
-        return Curve(np.concatenate([[0.0], attacks]), np.concatenate([[0.0], every]))
+        weight = np.ones(len(self.order)) if weights is None else weights
+        return Curve(_sums_above(weight[self.found], self.found_above), _sums_above(weight[self.order], self.cuts))
+
+
+def _sums_above(values: Floats, cuts: NDArray[np.int64]) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(values)])[cuts]
 
 
 def of_order(curve: Curve, ks: Sequence[int] = ()) -> dict[str, float]:

@@ -1,0 +1,226 @@
+"""An evaluation as one page of HTML that needs nothing else: no script, no font, no address."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from training.evaluation import parts
+from training.evaluation.baselines import FOREST, RULES_ALONE
+from training.evaluation.bootstrap import Row
+from training.evaluation.evaluate import Evaluation
+from training.evaluation.plots import plots
+
+NOTHING: Final = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure and its interval, or a word."""
+
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure that stands out."""
+
+    name: str
+    value: str
+    interval: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: words, perhaps a plot, perhaps a table."""
+
+    title: str
+    said: str
+    plot: str = ""
+    names: Sequence[str] = ()
+    rows: Sequence[Sequence[Cell]] = ()
+    wide: bool = False
+
+
+def as_html(evaluation: Evaluation) -> str:
+    """The page; the same bytes for the same evaluation."""
+    environment = Environment(
+        loader=PackageLoader("training.evaluation", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+    )
+    return environment.get_template("report.html.j2").render(
+        data=evaluation.data,
+        version=evaluation.scorer.artifacts.version,
+        sessions=len(evaluation.judged.label),
+        users=evaluation.users,
+        attacks=int(evaluation.judged.label.sum()),
+        leaks=evaluation.leaks,
+        warnings=[line[:1].upper() + line[1:] + "." for line in evaluation.warnings],
+        facts=evaluation.facts,
+        tiles=list(_tiles(evaluation)),
+        sections=list(_sections(evaluation)),
+        ours={FOREST},
+    )
+
+
+def figure(row: Row | None, *, percent: bool = False) -> Cell:
+    """A figure as it is read, three digits after the point or a percentage; a dash where there is none."""
+    if row is None:
+        return Cell(NOTHING)
+    form = "{:.1%}" if percent else "{:.3f}"
+    if not np.isfinite(row.low):
+        return Cell(form.format(row.value))
+    return Cell(form.format(row.value), f"{form.format(row.low)} to {form.format(row.high)}")
+
+
+def _tiles(evaluation: Evaluation) -> Iterator[Tile]:
+    def overall(measure: str) -> Row | None:
+        return evaluation.row("overall", parts.ALL, measure)
+
+    def tile(name: str, row: Row | None, said: str, *, percent: bool = True) -> Iterator[Tile]:
+        if row is not None:
+            cell = figure(row, percent=percent)
+            yield Tile(name, cell.value, f"95 %: {cell.interval}" if cell.interval else "", said)
+
+    rules = evaluation.row("baseline", RULES_ALONE, "average_precision")
+    chance = f"chance {evaluation.judged.label.mean():.3f}" + (f", rules alone {rules.value:.3f}" if rules else "")
+    yield from tile("average precision", overall("average_precision"), chance, percent=False)
+    yield from tile("attacks found at High", overall("recall_high"), "recall")
+    yield from tile("alerts that are attacks", overall("precision_high"), "precision at High")
+    yield from tile("sessions that alert", overall("share_high"), "share of High")
+    yield from tile("honest sessions called attacks", overall("false_positive_rate"), "at label 1")
+
+
+def _sections(evaluation: Evaluation) -> Iterator[Section]:
+    drawn = plots(evaluation)
+    yield _thresholds(evaluation)
+    yield _baselines(evaluation, drawn.get("precision_recall", ""))
+    yield Section(
+        "How scores are spread",
+        "Honest sessions and attacks by the forest's score. The scale is logarithmic: each line is ten times the last.",
+        drawn["scores"],
+    )
+    yield _confusion(evaluation)
+    if "kinds" in drawn:
+        yield _kinds(evaluation, drawn["kinds"])
+    yield _reliability(evaluation, drawn["reliability"])
+    if "importance" in drawn:
+        said = (
+            "What average precision loses when one field's values are dealt out anew among the sessions. Fields, and "
+            "not the features made of them, because such features stand in for each other."
+        )
+        yield Section("Which fields matter", said, drawn["importance"])
+    yield _leakage(evaluation)
+    yield from _segments(evaluation)
+
+
+def _table(
+    evaluation: Evaluation, section: str, subjects: Sequence[str], measures: Sequence[str], *, percent: bool = False
+) -> list[list[Cell]]:
+    return [
+        [Cell(subject), *(figure(evaluation.row(section, subject, each), percent=percent) for each in measures)]
+        for subject in subjects
+    ]
+
+
+def _subjects(evaluation: Evaluation, section: str) -> list[str]:
+    return list(dict.fromkeys(row.subject for row in evaluation.rows if row.section == section))
+
+
+def _thresholds(evaluation: Evaluation) -> Section:
+    limits = evaluation.scorer.artifacts.thresholds
+    rows = []
+    for subject in _subjects(evaluation, "overall"):
+        for suffix, name, least in (
+            ("", "label 1", limits.label),
+            ("_medium", "Medium or High", limits.medium),
+            ("_high", "High", limits.high),
+        ):
+            measures = [f"{each}{suffix}" for each in ("precision", "recall", "f1", "false_positive_rate")]
+            (cells,) = _table(evaluation, "overall", [subject], measures)
+            rows.append([Cell(f"{name}, from {least:.4g}" + _of(subject)), *cells[1:]])
+    said = "What the set's own thresholds make of the scores; the small figures are 95 % intervals."
+    names = ("", "precision", "recall", "F1", "false-positive rate")
+    return Section("At the thresholds", said, names=names, rows=rows, wide=True)
+
+
+def _of(subject: str) -> str:
+    return "" if subject == parts.ALL else f" · {subject}"
+
+
+def _baselines(evaluation: Evaluation, plot: str) -> Section:
+    names = ("", "average precision", "forest ahead by", "ROC AUC", "precision at k = attacks")
+    measures = ("average_precision", f"{parts.DIFFERENCE}average_precision", "roc_auc", "precision_at_attacks")
+    rows = _table(evaluation, "baseline", _subjects(evaluation, "baseline"), measures)
+    said = (
+        "The reason rules alone count how many of the ten rules hold. Ahead means what the interval says: when it "
+        "holds 0, this file cannot tell the two apart."
+    )
+    return Section("Against simpler and other models", said, plot, names, rows, wide=True)
+
+
+def _confusion(evaluation: Evaluation) -> Section:
+    rows = []
+    for subject in ("honest", "attack"):
+        found = [evaluation.row("confusion", subject, level) for level in ("low", "medium", "high")]
+        counts = [row.value if row else 0.0 for row in found]
+        total = max(sum(counts), 1.0)
+        rows.append([Cell(subject), *(Cell(f"{count:,.0f}", f"{count / total:.1%}") for count in counts)])
+    said = "How many sessions got which level, and the share of their row."
+    return Section("Levels", said, names=("", "Low", "Medium", "High"), rows=rows)
+
+
+def _kinds(evaluation: Evaluation, plot: str) -> Section:
+    subjects = _subjects(evaluation, "kind")
+    rows = _table(evaluation, "kind", subjects, ("recall", "recall_high", "average_precision"))
+    for row, subject in zip(rows, subjects, strict=True):
+        of_kind = evaluation.row("kind", subject, "recall")
+        row.insert(1, Cell(f"{of_kind.n:,}" if of_kind else NOTHING))
+    names = ("", "sessions", "recall, label 1", "recall, High", "average precision among honest")
+    said = (
+        "Each kind of attack for itself. Average precision falls with a kind's rarity: compare it within a column only."
+    )
+    return Section("Kinds of attack", said, plot, names, rows, wide=True)
+
+
+def _reliability(evaluation: Evaluation, plot: str) -> Section:
+    brier = figure(evaluation.row("overall", parts.ALL, "brier"))
+    error = figure(evaluation.row("overall", parts.ALL, "calibration_error"))
+    said = (
+        "Were the score a probability, the points would lie on the diagonal. "
+        f"Brier score {_inline(brier)}, mean distance {_inline(error)}."
+    )
+    return Section("Score and frequency", said, plot)
+
+
+def _inline(cell: Cell) -> str:
+    return cell.value + (f" ({cell.interval})" if cell.interval else "")
+
+
+def _leakage(evaluation: Evaluation) -> Section:
+    rows = [[Cell(row.subject), Cell(f"{row.value:,.0f}")] for row in evaluation.rows if row.section == "leakage"]
+    fields = [row for row in evaluation.rows if row.section == "field"][:5]
+    rows += [[Cell(f"{row.subject} alone, ROC AUC"), Cell(f"{row.value:.3f}")] for row in fields]
+    said = (
+        "What this file has in common with the training data, and how well the five most telling fields tell attacks "
+        "when each stands alone. Above 0.99 a field counts as a leak."
+    )
+    return Section("Leaks", said, names=("", "") if rows else (), rows=rows)
+
+
+def _segments(evaluation: Evaluation) -> Iterator[Section]:
+    subjects = _subjects(evaluation, "segment")
+    for field in dict.fromkeys(subject.partition("=")[0] for subject in subjects):
+        of_field = [subject for subject in subjects if subject.partition("=")[0] == field]
+        measures = ("prevalence", "average_precision", "recall", "false_positive_rate")
+        rows = _table(evaluation, "segment", of_field, measures)
+        for row, subject in zip(rows, of_field, strict=True):
+            first = evaluation.row("segment", subject, "prevalence")
+            row[0] = Cell(subject.partition("=")[2])
+            row.insert(1, Cell(f"{first.n:,}" if first else NOTHING))
+        names = ("", "sessions", "attacks", "average precision", "recall", "false-positive rate")
+        said = "Segments of fewer than 200 sessions stand together; with fewer than ten attacks there is a dash."
+        yield Section(f"By {field.replace('_', ' ')}", said, names=names, rows=rows, wide=True)
