@@ -1,0 +1,87 @@
+"""Where labels say nothing, nothing is learned: labels shuffled within users, and labels dealt out by lot."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from scoring import Scorer
+from scoring.artifacts import shipped
+from training.dataset import LATER, STANDARD, generate
+from training.evaluation.bootstrap import Part, Row, estimate
+from training.fitting import Parameters, forest_of, learn
+from training.labelled import Labelled, of_sessions
+from training.reading import read
+
+SMALL = Parameters(trees=10)
+RANDOM_LABELS = Path(__file__).parents[2] / "artifacts" / "datasets" / "random_labels.csv.gz"
+Scores = NDArray[np.float64]
+
+
+@pytest.fixture(scope="module")
+def known() -> Labelled:
+    """200 people with 100 sessions each, as the standard set has them."""
+    return of_sessions(generate(20_000, 5, world=replace(STANDARD, people=200)))
+
+
+@pytest.fixture(scope="module")
+def later() -> Labelled:
+    return of_sessions(generate(10_000, 6, world=replace(LATER, people=100)))
+
+
+def shuffled(data: Labelled, seed: int) -> Labelled:
+    """The same sessions, each user's labels dealt out anew among them."""
+    _, user = np.unique(data.users.astype(str), return_inverse=True)
+    lot = np.random.default_rng(seed).random(len(data))
+    label = np.empty_like(data.label)
+    label[np.argsort(user, kind="stable")] = data.label[np.lexsort((lot, user))]
+    return replace(data, label=label)
+
+
+def scores(training: Labelled, data: Labelled, seed: int) -> Scores:
+    learned = learn(training.columns)
+    forest = forest_of(SMALL, training.label, seed).fit(learned.features(training.columns), training.label)
+    return np.asarray(forest.predict_proba(learned.features(data.columns))[:, 1])
+
+
+def area(data: Labelled, scores: Scores) -> Row:
+    """The area under the ROC curve with its interval over users."""
+    _, user = np.unique(data.users.astype(str), return_inverse=True)
+    part = Part(
+        "all", len(data), lambda weights: {("", "roc_auc"): roc_auc_score(data.label, scores, sample_weight=weights)}
+    )
+    return estimate([part], user, seed=1, resamples=200)[0]
+
+
+def holds_chance(row: Row) -> bool:
+    return row.low <= 0.5 <= row.high
+
+
+def test_true_labels_teach_what_the_shuffled_ones_below_do_not(known: Labelled, later: Labelled) -> None:
+    assert area(later, scores(known, later, 1)).low > 0.85
+
+
+def test_a_shuffle_within_users_moves_labels_and_keeps_each_users_count(known: Labelled) -> None:
+    again = shuffled(known, 1)
+    for user in set(known.users[:50]):
+        assert again.label[known.users == user].sum() == known.label[known.users == user].sum()
+    assert (again.label & known.label).sum() < 0.15 * known.label.sum()
+
+
+def test_with_labels_shuffled_within_users_the_interval_holds_one_half(known: Labelled, later: Labelled) -> None:
+    assert holds_chance(area(shuffled(later, 2), scores(shuffled(known, 1), later, 1)))
+
+
+def test_on_true_labels_forests_of_shuffled_ones_scatter_around_one_half(known: Labelled, later: Labelled) -> None:
+    # what chance has taught a forest moves its area further than other users would: the interval is over shuffles
+    areas = [roc_auc_score(later.label, scores(shuffled(known, seed), later, seed)) for seed in range(6)]
+    assert abs(np.mean(areas) - 0.5) < 2.6 * np.std(areas, ddof=1)  # t of 5 degrees of freedom
+    assert max(areas) < 0.7
+
+
+def test_the_shipped_set_finds_nothing_in_random_labels() -> None:
+    data = read(RANDOM_LABELS)
+    assert holds_chance(area(data, Scorer.load(shipped()).score_columns(data.columns).scores))
