@@ -62,6 +62,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     in which no user is on both sides; the same seed and data give the same files.
     """
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
+    from consumer.progress import shown_progress
     from training.selection import Grid
     from training.train import Wishes
     from training.train import train as train_set
@@ -73,7 +74,9 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
         balance=standard.balance if balance is None else (balance,),
     )
     wishes = Wishes(grid, split, max_rows, budget, costs)
-    manifest = train_set(data, out, seed=seed, wishes=wishes, say=lambda line: typer.echo(line, err=True))
+    manifest = train_set(
+        data, out, seed=seed, wishes=wishes, reading=shown_progress, say=lambda line: typer.echo(line, err=True)
+    )
     described = manifest.training
     typer.echo(", ".join(f"{name} {described.parameters[name]:g}" for name in ("trees", "depth", "balance")))
     typer.echo(f"measured on {described.measured_on}:")

@@ -4,7 +4,7 @@ import pickle
 import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +23,7 @@ from training.errors import TrainingError
 from training.evaluation.judging import judge
 from training.evaluation.measures import measure
 from training.fitting import FiveFiles, Track, attack_weight, classes_of, fit, unseen
-from training.reading import Labelled, of_sessions, read, sample_users
+from training.reading import Labelled, Progress, of_sessions, read, sample_users
 from training.selection import Grid, Selection, select
 from training.splitting import Split, hold_out
 from training.thresholds import Budget, Choice, Costs, choose
@@ -62,19 +62,25 @@ def train(  # noqa: PLR0913 - what is asked, and how to tell of it
     seed: int = STANDARD_SEED,
     wishes: Wishes | None = None,
     track: Track = bar,
+    reading: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda *_: None),
     say: Callable[[str], object] = lambda _: None,
 ) -> Manifest:
     """Train from the labelled sessions in `data` (CSV, JSON Lines, Parquet) and write the set to the directory `out`.
 
     Without `data` the standard set is generated from `seed`. The metrics in the manifest are those of the sessions
-    held out (`wishes.split`), or of generated people at a later time, or of the cross-validation. `say` is told, a
-    line each, what is worth knowing on the way. The same seed, data and wishes give the same bytes, with the same
-    versions, however many cores there are.
+    held out (`wishes.split`), or of generated people at a later time, or of the cross-validation. `reading` (given the
+    file's name) and `track` show how far it has come; `say` is told, a line each, what is worth knowing on the way.
+    The same seed, data and wishes give the same bytes, with the same versions, however many cores there are.
     Raises TrainingError, one line, when the data is at fault or `out` cannot be written; ArtifactError when what came
     out cannot be scored.
     """
     asked = wishes or Wishes()
-    parts = _parts(data, asked, seed)
+    if data is None:
+        sessions = of_sessions(SETS["train"](seed))
+    else:
+        with reading(data.name) as progress:
+            sessions = read(data, progress)
+    parts = _parts(sessions, asked, seed, generated=data is None)
     for line in parts.notes:
         say(line)
     with _written_to(out) as made:
@@ -103,8 +109,7 @@ class _Parts:
     notes: tuple[str, ...]
 
 
-def _parts(data: Path | None, asked: Wishes, seed: int) -> _Parts:
-    whole = read(data) if data is not None else of_sessions(SETS["train"](seed))
+def _parts(whole: Labelled, asked: Wishes, seed: int, *, generated: bool) -> _Parts:
     sessions = sample_users(whole, asked.max_rows, seed)
     held, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
     if not (sessions.users != "").any():
@@ -113,7 +118,7 @@ def _parts(data: Path | None, asked: Wishes, seed: int) -> _Parts:
         parts = hold_out(sessions, asked.split, seed)
         held, name, notes = sessions.take(parts.held), parts.name, notes + parts.notes
         sessions = sessions.take(parts.rest)
-    elif data is None:
+    elif generated:
         held = of_sessions(SETS["test"](seed))
         name = "generated sessions of other people at a later time"
     if len(sessions) > SEARCH_ROWS:
