@@ -401,7 +401,7 @@ def test_a_set_is_shown_with_what_it_came_from(call: Call, scorer: Scorer, bare_
 def test_data_that_no_model_can_be_trained_from_is_one_line(call: Call, tmp_path: Path) -> None:
     said = call("train", "--data", tmp_path / "none.csv", "--out", tmp_path / "set")
     assert said.status == 1
-    assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: No such file or directory"
+    assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(
