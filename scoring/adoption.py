@@ -53,7 +53,9 @@ def write_manifest(  # noqa: PLR0913 - each is a part of the manifest
         baseline=baseline,
     )
     text = msgspec.json.format(msgspec.json.encode(described), indent=1)
-    (directory / manifest.NAME).write_bytes(text + b"\n")
+    made = directory / f".{manifest.NAME}.part"  # whole or not at all, however it ends
+    made.write_bytes(text + b"\n")
+    made.replace(directory / manifest.NAME)
     return described
 
 

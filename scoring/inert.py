@@ -131,6 +131,10 @@ GLOBALS: Final[dict[tuple[str, str], Global]] = {
     ("sklearn.tree._tree", "Tree"): Global(_record("Tree")),
     ("sklearn.preprocessing._data", "StandardScaler"): Global(_record("StandardScaler")),
     ("sklearn.preprocessing._label", "LabelEncoder"): Global(_record("LabelEncoder")),
+    # a forest told its random_state by a generator keeps it
+    ("numpy.random._pickle", "__randomstate_ctor"): Global(_record("RandomState")),
+    ("numpy.random._pickle", "__bit_generator_ctor"): Global(_record("BitGenerator")),
+    ("numpy.random._mt19937", "MT19937"): Global(_record("MT19937")),
     ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"): Global(_record("_unpickle_timestamp")),
     ("numpy", "dtype"): Global(lambda kind, *_: _Dtype(kind)),
     ("numpy", "ndarray"): Global(_record("ndarray")),  # only ever the first argument of _reconstruct

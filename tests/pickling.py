@@ -87,6 +87,8 @@ def evil_pickles(trace: Path) -> dict[str, bytes]:
         "a method of an allowed class": "cnumpy\nndarray.tofile\n.",
         "another class of a module with an allowed one": "csklearn.ensemble._forest\nExtraTreesClassifier\n.",
         "joblib's loader": "cjoblib.numpy_pickle\nNumpyArrayWrapper\n.",
+        "attributes set of what stands in for a function": "\x80\x02c_codecs\nencode\nN}(X\1\0\0\0xX\1\0\0\0yu\x86b.",
+        "attributes set of what stands in for a class": "\x80\x02cnumpy\ndtype\n}b.",
         "an extension code": "\x82\x01.",
         "a persistent id": "Pevil\n.",
     }

@@ -1,5 +1,6 @@
 """Which sets of artifacts load, whoever wrote them."""
 
+import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_values_of_any_numeric_type_impute(tmp_path: Path) -> None:
     ]
 
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_forest_that_keeps_the_generator_it_was_given(tmp_path: Path, known: list[float], protocol: int) -> None:
+    forest = pickle.loads(pickle.dumps(SET.rf_model)).set_params(random_state=np.random.RandomState(0))
+
+    assert scores(SET._replace(rf_model=forest).write(tmp_path, protocol)) == known
 
 
 def test_encoders_fitted_on_objects_and_on_pandas_text(tmp_path: Path, known: list[float]) -> None:
