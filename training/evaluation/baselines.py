@@ -13,12 +13,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from threadpoolctl import threadpool_limits
 
 from scoring.contract import CATEGORIES
 from scoring.features import FEATURES
 from scoring.reasons import RULES
 from training.evaluation.ranking import Floats
-from training.fitting import Track, learn
+from training.fitting import Features, Track, learn
 from training.reading import Labelled
 from training.splitting import folds_of
 
@@ -91,12 +92,15 @@ def _scores(models: dict[str, Any], training: Labelled, data: Labelled) -> Itera
     learned = learn(training.columns)
     seen, judged = learned.features(training.columns), learned.features(data.columns)
     for name, model in models.items():
-        with warnings.catch_warnings():
-            # unlike classes in the two parts are counted as rare; a line not quite settled is a baseline all the same
-            warnings.filterwarnings("ignore", category=UserWarning, message="Found unknown categories")
-            warnings.filterwarnings("ignore", category=ConvergenceWarning)
-            yield name, _finite(model.fit(_finite(seen), training.label).predict_proba(_finite(judged))[:, 1])
+        yield name, _fitted(model, _finite(seen), training).predict_proba(_finite(judged))[:, 1]
 
 
-def _finite(values: Any) -> Any:
-    return np.nan_to_num(values)
+def _fitted(model: Any, features: Features, training: Labelled) -> Any:
+    # one thread: OpenMP's threads wait for each other busily; with other work on two cores that took 27 s, so 8 s
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # not quite settled is a baseline all the same
+        return model.fit(features, training.label)
+
+
+def _finite(features: Features) -> Features:
+    return np.nan_to_num(features)  # a rate over next to no time is infinite

@@ -81,6 +81,7 @@ def _scores(evaluation: Evaluation) -> Figure:
             axes.hist(scores, edges, color=colour, alpha=0.3)
             axes.hist(scores, edges, color=colour, histtype="step", linewidth=1.4, label=f"{name} ({len(scores):,})")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     for value, name in ((limits.medium, "Medium"), (limits.high, "High")):
         axes.axvline(value, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(name, (value, 1), (4, -10), xycoords=("data", "axes fraction"), textcoords="offset points")

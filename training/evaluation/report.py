@@ -91,7 +91,7 @@ def _tiles(evaluation: Evaluation) -> Iterator[Tile]:
     yield from tile("attacks found at High", overall("recall_high"), "recall")
     yield from tile("alerts that are attacks", overall("precision_high"), "precision at High")
     yield from tile("sessions that alert", overall("share_high"), "share of High")
-    yield from tile("honest sessions called attacks", overall("false_positive_rate"), "at label 1")
+    yield from tile("false alarms", overall("false_positive_rate"), "honest sessions with label 1")
 
 
 def _sections(evaluation: Evaluation) -> Iterator[Section]:
