@@ -1,0 +1,258 @@
+"""An evaluation from end to end: what stands in its figures, its files and its page."""
+
+import csv
+import math
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scoring import Scorer
+from training.dataset import LATER, generate
+from training.errors import TrainingError
+from training.evaluation import parts
+from training.evaluation.baselines import FOREST, RULES_ALONE
+from training.evaluation.evaluate import Evaluation, How, evaluate
+from training.evaluation.report import as_html
+from training.evaluation.table import COLUMNS, as_csv, cell
+from training.evaluation.writing import REPORT, RESULTS, write
+
+QUICK = How(resamples=40)
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,000 sessions of other people than `table` holds."""
+    path = tmp_path_factory.mktemp("later") / "later.csv"
+    path.write_text(generate(1_000, 10, world=LATER).csv())
+    return path
+
+
+@pytest.fixture(scope="module")
+def scorer(trained: Path) -> Scorer:
+    return Scorer.load(trained)
+
+
+@pytest.fixture(scope="module")
+def honest(later: Path, scorer: Scorer, table: Path) -> Evaluation:
+    """Sessions of other people, measured as they should be."""
+    return evaluate(later, scorer, table, QUICK)
+
+
+@pytest.fixture(scope="module")
+def html(honest: Evaluation) -> str:
+    """Its page."""
+    return as_html(honest)
+
+
+@pytest.fixture
+def changed(later: Path, tmp_path: Path) -> Callable[[Change], Path]:
+    """`later` after a change."""
+
+    def change(how: Change) -> Path:
+        frame = how(pd.read_csv(later, dtype=str, keep_default_na=False))
+        frame.to_csv(tmp_path / "changed.csv", index=False)
+        return tmp_path / "changed.csv"
+
+    return change
+
+
+def value(evaluation: Evaluation, section: str, subject: str, measure: str) -> float:
+    row = evaluation.row(section, subject, measure)
+    assert row is not None, (section, subject, measure)
+    return row.value
+
+
+def test_the_rules_alone_come_first_then_the_fitted_ones_then_the_forest(honest: Evaluation) -> None:
+    subjects = dict.fromkeys(row.subject for row in honest.rows if row.section == "baseline")
+    assert list(subjects) == [RULES_ALONE, "logistic regression", "gradient boosting", FOREST]
+
+
+def test_a_difference_is_that_of_the_two_figures(honest: Evaluation) -> None:
+    forest = value(honest, "baseline", FOREST, "average_precision")
+    for name in (RULES_ALONE, "logistic regression", "gradient boosting"):
+        ahead = value(honest, "baseline", name, "forest_minus_average_precision")
+        assert ahead == pytest.approx(forest - value(honest, "baseline", name, "average_precision"))
+
+
+def test_kinds_make_up_all_attacks_and_segments_all_sessions(honest: Evaluation) -> None:
+    of_kinds = [row.n for row in honest.rows if row.section == "kind" and row.measure == "recall"]
+    assert sum(of_kinds) == honest.judged.label.sum()
+    for field in ("device_type", "geolocation_city"):
+        sessions = [
+            row.n
+            for row in honest.rows
+            if row.section == "segment" and row.subject.startswith(field) and row.measure == "prevalence"
+        ]
+        assert sum(sessions) == 1_000
+
+
+def test_recall_of_all_is_the_mean_of_the_kinds(honest: Evaluation) -> None:
+    kinds = [row for row in honest.rows if row.section == "kind" and row.measure == "recall"]
+    found = sum(row.value * row.n for row in kinds) / sum(row.n for row in kinds)
+    assert found == pytest.approx(value(honest, "overall", parts.ALL, "recall"))
+
+
+def test_every_figure_lies_in_its_interval_or_has_none(honest: Evaluation) -> None:
+    shares = [row for row in honest.rows if row.section == "overall" and row.measure.startswith("share")]
+    assert len(shares) == 3
+    assert all(row.low <= row.value <= row.high for row in shares)
+
+
+def test_sessions_of_other_people_share_nothing(honest: Evaluation) -> None:
+    assert value(honest, "leakage", "shared sessions", "count") == 0
+    assert value(honest, "leakage", "shared users", "count") == 0
+    assert honest.leaks == honest.warnings == ()
+
+
+def test_shared_sessions_are_counted_and_the_figures_on_the_others_stand_beside(
+    changed: Callable[[Change], Path], table: Path, scorer: Scorer
+) -> None:
+    known = pd.read_csv(table, dtype=str, keep_default_na=False)[:300]
+    mixed = evaluate(changed(lambda frame: pd.concat([frame, known])), scorer, table, QUICK)
+    users = known["user_id"].nunique()
+    assert value(mixed, "leakage", "shared sessions", "count") == 300
+    assert value(mixed, "leakage", "shared users", "count") == users
+    (line,) = [line for line in mixed.warnings if "training data" in line]
+    assert line.startswith(f"300 of 1,300 sessions and {users} users")
+    unseen = mixed.row("overall", parts.UNSEEN, "average_precision")
+    assert unseen is not None
+    assert unseen.n == 1_000
+    assert parts.UNSEEN in as_html(mixed)
+
+
+def test_a_file_that_was_trained_from_leaves_nothing_to_judge_by(table: Path, scorer: Scorer) -> None:
+    same = evaluate(table, scorer, table, QUICK)
+    assert any("no session is left to judge by" in line for line in same.warnings)
+    assert same.row("overall", parts.UNSEEN, "average_precision") is None
+
+
+def test_another_file_than_the_set_was_trained_from_is_said(later: Path, scorer: Scorer) -> None:
+    assert any("another file" in line for line in evaluate(later, scorer, later, QUICK).warnings)
+
+
+def test_without_the_training_data_it_is_said_and_baselines_come_from_folds(later: Path, scorer: Scorer) -> None:
+    alone = evaluate(later, scorer, how=QUICK)
+    assert any("not checked" in line for line in alone.warnings)
+    assert any("five folds of whole users" in line for line in alone.facts)
+    assert 0.02 < value(alone, "baseline", "gradient boosting", "average_precision") < 0.9
+
+
+def test_the_label_copied_into_a_field_is_named(changed: Callable[[Change], Path], scorer: Scorer, table: Path) -> None:
+    planted = evaluate(changed(lambda frame: frame.assign(touch_events=frame["label"])), scorer, table, QUICK)
+    (leak,) = planted.leaks
+    assert leak.startswith("changed.csv: touch_events alone tells the label (ROC AUC 1.000)")
+    assert leak.replace("'", "&#39;") in as_html(planted)
+
+
+@pytest.mark.parametrize(
+    ("label", "lacking", "there"),
+    [("0", "average_precision", "false_positive_rate"), ("1", "roc_auc", "recall")],
+)
+def test_of_one_class_what_needs_both_is_not_said(
+    label: str, lacking: str, there: str, changed: Callable[[Change], Path], scorer: Scorer
+) -> None:
+    single = evaluate(changed(lambda frame: frame[frame["label"] == label]), scorer, how=QUICK)
+    assert not [row for row in single.rows if row.measure == lacking]
+    assert single.row("overall", parts.ALL, there)
+    assert any(line.startswith("no attack" if label == "0" else "no honest") for line in single.warnings)
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", as_html(single), flags=re.DOTALL).lower()
+
+
+def test_sessions_without_users_are_drawn_one_by_one_and_it_is_said(
+    changed: Callable[[Change], Path], scorer: Scorer, table: Path
+) -> None:
+    nameless = evaluate(changed(lambda frame: frame.assign(user_id="")), scorer, table, QUICK)
+    assert any("one by one" in line for line in nameless.facts)
+    assert nameless.users == 0
+
+
+def test_the_same_file_and_seed_give_the_same_bytes(
+    honest: Evaluation, later: Path, scorer: Scorer, table: Path, tmp_path: Path
+) -> None:
+    write(honest, tmp_path / "a")
+    write(evaluate(later, scorer, table, QUICK), tmp_path / "b")
+    for name in (RESULTS, REPORT):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_table_holds_every_figure_and_empty_cells_where_there_is_no_interval(honest: Evaluation) -> None:
+    table = list(csv.reader(as_csv(honest.rows).splitlines()))
+    assert tuple(table[0]) == COLUMNS
+    assert len(table) == len(honest.rows) + 1
+    keys = [tuple(row[:3]) for row in table[1:]]
+    assert len(set(keys)) == len(keys)
+    counts = [row for row in table if row[0] == "confusion"]
+    assert len(counts) == 6
+    assert {(row[4], row[5]) for row in counts} == {("", "")}
+
+
+def test_cells_have_six_digits_at_most_and_no_negative_nothing() -> None:
+    assert [cell(x) for x in (0.1234567, 3.0, -1e-9, math.nan, 100.0)] == ["0.123457", "3", "0", "", "100"]
+
+
+class _Page(HTMLParser):
+    """What a page asks a browser for, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.asked += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "data", "action"}]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(html: str) -> _Page:
+    read = _Page()
+    read.feed(html)
+    return read
+
+
+def test_the_page_asks_for_nothing_outside_itself(html: str) -> None:
+    read = page(html)
+    assert all(each.startswith("#") for each in read.asked)
+    assert "http" not in html
+    assert "@import" not in html
+    assert "script" not in read.tags
+    assert not re.search(r"url\((?!#)", html)
+
+
+def test_the_page_shows_five_plots_and_calls_no_score_a_probability(html: str) -> None:
+    read = page(html)
+    assert read.tags.count("svg") == 5
+    assert "the forest's score" in read.text
+    said = re.findall(r"[^.]*probabilit[^.]*\.", read.text)
+    assert all(
+        "Were the score a probability" in each or "is no probability" in each or "were it" in each for each in said
+    )
+
+
+def test_names_out_of_a_file_cannot_become_markup(
+    changed: Callable[[Change], Path], scorer: Scorer, table: Path
+) -> None:
+    evil = "<script>alert(1)</script>$x_{1$"
+
+    def plant(frame: pd.DataFrame) -> pd.DataFrame:
+        kinds = np.where(frame["label"] == "1", evil, frame["attack_kind"])
+        return frame.assign(attack_kind=kinds, geolocation_city=evil)
+
+    read = page(as_html(evaluate(changed(plant), scorer, table, QUICK)))
+    assert "script" not in read.tags
+    assert evil in read.text
+
+
+def test_a_place_that_cannot_be_written_is_one_line(honest: Evaluation, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
+        write(honest, tmp_path / "file")
