@@ -156,3 +156,12 @@ def test_nothing_of_the_rows_is_shown(sets: tuple[Scorer, Scorer], tmp_path: Pat
     lines = [line for sheet in model_shown.sheets(found, *sets) for line in sheet.lines()]
 
     assert "mallory" not in json.dumps(found.as_dict()) + "\n".join(lines)
+
+
+def test_a_row_keeps_its_number_beyond_the_first_chunk_and_past_invalid_ones(
+    sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Disagreement, tmp_path: Path
+) -> None:
+    moves_most = events[found.largest[0].row - 1]
+    rows = [*INVALID, *[{"click_events": -1}] * CHUNK_ROWS, *INVALID, moves_most]
+
+    assert [move.row for move in compare(*sets, written(rows, tmp_path / "long.jsonl")).largest] == [len(rows)]
