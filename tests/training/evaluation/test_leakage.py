@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
 from training.dataset import LATER, generate
@@ -22,7 +23,7 @@ def found(data: Labelled) -> dict[str, float]:
     return alone(data.columns, data.label, groups_of(data.users))
 
 
-def with_numbers(data: Labelled, field: str, values: object) -> Labelled:
+def with_numbers(data: Labelled, field: str, values: NDArray[np.float64]) -> Labelled:
     numbers = data.columns.numbers.copy()
     numbers[NUMERIC.index(field)] = values
     return replace(data, columns=replace(data.columns, numbers=numbers))
