@@ -65,7 +65,7 @@ def test_the_wheel_holds_the_set_that_ships_and_no_data(names: list[str]) -> Non
     shipped = [name.removeprefix("scoring/shipped/") for name in names if name.startswith("scoring/shipped/")]
     assert sorted(shipped) == sorted([*FILES, NAME])
     code = [name for name in names if not name.startswith("scoring/shipped/") and ".dist-info/" not in name]
-    assert {Path(name).suffix for name in code} == {".py", ".typed"}
+    assert {Path(name).suffix for name in code} == {".py", ".typed", ".j2"}
 
 
 def test_an_installed_scorer_scores_as_this_tree_does_from_any_directory(installed: Path, tmp_path: Path) -> None:
@@ -89,6 +89,7 @@ def test_the_installed_command_predicts_one_event_from_any_directory(installed: 
     ("arguments", "extra"),
     [
         (("train", "--out", "made"), "train"),
+        (("evaluate", "labelled.csv"), "train"),
         (("score", "events.parquet", "-o", "verdicts.parquet"), "frames"),
     ],
 )

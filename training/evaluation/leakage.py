@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.decoding import NO_HOUR, Columns
+from scoring.errors import MissingExtra
 from training.evaluation.measures import Flags
 from training.evaluation.ranking import Floats, Labels, Ranking
 from training.reading import Labelled
+
+try:
+    import pandas as pd
+except ImportError:
+    raise MissingExtra("training", "train") from None
 
 LEAK: Final = 0.99  # from this ROC AUC on, one field alone tells the label
 LEAST_USERS: Final = 5  # of each class: with fewer, any field may tell them apart by chance

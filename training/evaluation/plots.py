@@ -5,16 +5,21 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from scoring.errors import MissingExtra
 from training.evaluation import parts
 from training.evaluation.baselines import FOREST
 from training.evaluation.bootstrap import Row
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.ranking import Ranking
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ImportError:
+    raise MissingExtra("training", "train") from None
 
 HONEST: Final = "#4c78a8"
 ATTACK: Final = "#d1495b"

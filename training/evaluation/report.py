@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from scoring.errors import MissingExtra
 from training.evaluation import parts
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.bootstrap import Row
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.plots import plots
+
+try:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+except ImportError:
+    raise MissingExtra("training", "train") from None
 
 NOTHING: Final = "–"
 
