@@ -73,5 +73,7 @@ def _interval(drawn: Floats) -> tuple[float, float]:
     defined = drawn[np.isfinite(drawn)]
     if not len(drawn) or len(defined) < DEFINED * len(drawn):
         return np.nan, np.nan
+    if defined.min() == defined.max():
+        return np.nan, np.nan  # nothing found, or all: that drawing the same users again agrees says nothing
     low, high = np.percentile(defined, PERCENT)
     return float(low), float(high)

@@ -147,7 +147,11 @@ def _common(case: _Case) -> tuple[Flags | None, _Notes]:
     users = len(set(data.users[both.users].tolist()))
     counted = tuple(
         Row("leakage", subject, "count", float(count), n=len(data))
-        for subject, count in (("shared sessions", rows), ("shared users", users), ("sessions of these", sessions))
+        for subject, count in (
+            ("shared sessions", rows),
+            ("shared users", users),
+            ("sessions of shared users", sessions),
+        )
     )
     share = f"{rows:,} of {len(data):,} sessions and {users:,} users (with {sessions:,} sessions)"
     other = _other_data(known, case.scorer)

@@ -11,6 +11,7 @@ from training.evaluation import parts
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.bootstrap import Row
 from training.evaluation.evaluate import Evaluation
+from training.evaluation.measures import KS
 from training.evaluation.plots import plots
 
 try:
@@ -119,6 +120,7 @@ def _sections(evaluation: Evaluation) -> Iterator[Section]:
         )
         yield Section("Which fields matter", said, drawn["importance"])
     yield _leakage(evaluation)
+    yield _highest(evaluation)
     yield from _segments(evaluation)
 
 
@@ -214,6 +216,16 @@ def _leakage(evaluation: Evaluation) -> Section:
         "when each stands alone. Above 0.99 a field counts as a leak."
     )
     return Section("Leaks", said, names=("", "") if rows else (), rows=rows)
+
+
+def _highest(evaluation: Evaluation) -> Section:
+    rows = []
+    for k in (*KS, "attacks"):
+        name = f"the {k} highest" if k != "attacks" else "as many as there are attacks"
+        rows.append([Cell(name), figure(evaluation.row("overall", parts.ALL, f"precision_at_{k}"))])
+    return Section(
+        "The highest scores", "How many of them are attacks: precision at k.", names=("", "precision"), rows=rows
+    )
 
 
 def _segments(evaluation: Evaluation) -> Iterator[Section]:

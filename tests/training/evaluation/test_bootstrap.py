@@ -61,3 +61,9 @@ def test_what_is_not_defined_is_left_out_and_what_seldom_is_has_no_interval() ->
     row = one(estimate([Part("s", 10, seldom)], np.arange(10), 1, resamples=100))
     assert (row.measure, row.value) == ("seldom", 1.0)
     assert np.isnan([row.low, row.high]).all()
+
+
+def test_when_all_draws_agree_there_is_no_interval() -> None:
+    row = one(estimate([Part("s", 10, mean_of(np.zeros(10)))], np.arange(10), 1, resamples=50))
+    assert row.value == 0
+    assert np.isnan([row.low, row.high]).all()

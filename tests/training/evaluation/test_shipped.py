@@ -1,0 +1,63 @@
+"""The evaluation that ships is that of the set that ships, and the documents say what it says."""
+
+import csv
+import re
+from pathlib import Path
+
+import pytest
+
+from scoring import Scorer
+from scoring.artifacts import shipped
+from training.evaluation import parts
+from training.evaluation.baselines import RULES_ALONE
+from training.evaluation.judging import judge
+from training.evaluation.measures import measures
+from training.evaluation.writing import REPORT, RESULTS
+from training.fitting import unseen
+from training.reading import read
+
+ROOT = Path(__file__).parents[3]
+RESULT_FILES = ROOT / "artifacts" / "results"
+Figures = dict[tuple[str, str, str], tuple[float, str, str]]
+
+
+@pytest.fixture(scope="module")
+def figures() -> Figures:
+    """Section, subject, measure -> value, low, high."""
+    with (RESULT_FILES / RESULTS).open(newline="") as file:
+        return {
+            (row["section"], row["subject"], row["measure"]): (float(row["value"]), row["low"], row["high"])
+            for row in csv.DictReader(file)
+        }
+
+
+def test_the_figures_are_those_of_the_set_and_the_test_set_that_ship(figures: Figures) -> None:
+    scorer = Scorer.load(shipped())
+    judged = judge(scorer, read(ROOT / "artifacts" / "datasets" / "test.csv.gz"), unseen)
+    for measure, value in measures(judged).items():
+        assert figures["overall", parts.ALL, measure][0] == pytest.approx(value, abs=1e-6)
+    assert scorer.artifacts.version in (RESULT_FILES / REPORT).read_text()
+
+
+def test_the_data_is_neither_too_easy_nor_hopeless_and_the_rules_alone_stand_first(figures: Figures) -> None:
+    assert 0.5 < figures["overall", parts.ALL, "average_precision"][0] < 0.95
+    recalls = [
+        value for (section, _, measure), (value, _, _) in figures.items() if (section, measure) == ("kind", "recall")
+    ]
+    assert len(recalls) == 6
+    assert max(recalls) < 1
+    assert next(subject for section, subject, _ in figures if section == "baseline") == RULES_ALONE
+
+
+def test_nothing_is_shared_with_the_training_data_and_no_field_tells_the_label(figures: Figures) -> None:
+    assert figures["leakage", "shared sessions", "count"][0] == figures["leakage", "shared users", "count"][0] == 0
+    assert max(value for (section, _, _), (value, _, _) in figures.items() if section == "field") < 0.99
+
+
+def test_every_figure_with_an_interval_in_the_documents_is_one_of_the_evaluation(figures: Figures) -> None:
+    said = re.findall(r"(-?\d\.\d{3}) \((-?\d\.\d{3}) to (-?\d\.\d{3})\)", (ROOT / "docs" / "model.md").read_text())
+    measured = {
+        tuple(f"{float(each):.3f}" for each in figure) for figure in figures.values() if figure[1] and figure[2]
+    }
+    assert len(said) > 20
+    assert set(said) <= measured
