@@ -68,6 +68,11 @@ def test_a_leak_with_gaps_in_it_is_found(data: Labelled) -> None:
     assert found(with_numbers(data, "scroll_events", values))["scroll_events"] > LEAK
 
 
+def test_a_category_that_leaks_is_found_though_it_has_gaps(data: Labelled) -> None:
+    values = [None if row % 4 == 0 else "ab"[label] for row, label in enumerate(data.label)]
+    assert found(with_category(data, "language", values))["language"] > LEAK
+
+
 def test_a_category_of_its_own_for_each_user_is_no_leak(data: Labelled) -> None:
     assert found(with_category(data, "language", [str(user) for user in data.users]))["language"] < 0.9
 
