@@ -99,6 +99,7 @@ class Gathered:
         columns = Columns(numbers, self.categories, np.concatenate(self.hours), user_ids=[], session_ids=[])
         label = np.concatenate(self.label).astype(np.int64)
         users, dates = _objects(self.users), np.concatenate(self.dates)
+        known = dates[~np.isnat(dates)]
         prints = duplicates.fingerprints(columns, users, dates)
         return Labelled(
             columns=columns,
@@ -106,7 +107,7 @@ class Gathered:
             users=users,
             dates=dates,
             kinds=_objects(self.kinds) if any(self.kinds) else None,
-            newest=str(np.nanmax(dates))[:10],
+            newest=str(known.max())[:10] if len(known) else "",
             sha256=sha256,
             notes=duplicates.describe(prints, label, np.concatenate(self.session_ids)),
         )
