@@ -66,7 +66,7 @@ class Slow(Until):
     """Leaves time for what comes every few seconds."""
 
     def process(self, batch: Batch) -> Output:
-        threading.Event().wait(0.4)
+        threading.Event().wait(1.0)
         return super().process(batch)
 
 
