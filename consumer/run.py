@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NoReturn
 
 from consumer import logs, settings
 from consumer.batching import Limits
@@ -63,8 +63,16 @@ def main(given: dict[str, Any]) -> None:
         thread.start()
         while thread.is_alive() and (serving.is_set() or not stop.is_set()):
             thread.join(0.1)
+    if thread.is_alive():  # it waits for a broker, or compiles
+        _leave_at_once()
     if ended and ended[0] is not None:
         raise ended[0]
+
+
+def _leave_at_once() -> NoReturn:
+    """Python's own way out ends other threads where they stand, and a compiler takes that for a crash (SIGABRT)."""
+    logging.shutdown()
+    os._exit(0)
 
 
 def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
