@@ -49,6 +49,7 @@ class Assignment:
         self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
         self._taken: set[int] = set()  # taken away since the last `settle`
         self._gaps: list[Gap] = []
+        self._leaving = False
         self.failure: WorkerError | None = None
 
     def join(self) -> None:
@@ -56,6 +57,13 @@ class Assignment:
         what = f"a rebalance of {self._topic} could not be followed"
         given, revoked, lost = (guarded(each, what, self._note) for each in (self._given, self._revoked, self._lost))
         self._consumer.subscribe([self._topic], on_assign=given, on_revoke=revoked, on_lost=lost)
+
+    def leave(self) -> None:
+        """From here on partitions may still be given, by a rebalance that was under way, but none is read.
+
+        A closing client answers no question: looking up where to begin would wait for all of patience (62 s seen).
+        """
+        self._leaving = True
 
     def rewind(self) -> None:
         """All partitions go back to their committed offsets before anything of them is handed out again."""
@@ -133,6 +141,8 @@ class Assignment:
         self.failure = self.failure or failure
 
     def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._leaving:
+            return  # the client itself takes them, and gives them up as it closes
         numbers = [partition.partition for partition in partitions]
         try:
             places = self._patience.insist(lambda: self._look_up(numbers), (RetriableError, UnansweredError))

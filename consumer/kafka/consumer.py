@@ -141,6 +141,7 @@ class Source:
 
     def close(self) -> None:
         """Leaves the group, so that others get the partitions at once. Commits nothing."""
+        self._assignment.leave()
         self._consumer.close()
 
     def _join_anew(self) -> None:

@@ -56,6 +56,16 @@ def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[Ka
     assert consumer.positions == {}
 
 
+def test_who_leaves_asks_no_more_where_to_begin() -> None:
+    consumer = FakeConsumer({0: 42})
+    made = assignment(consumer)
+    asked = list(consumer.calls)
+    made.leave()
+    consumer.give(0)
+    assert consumer.calls == asked
+    assert made.failure is None
+
+
 def test_a_gap_is_noted_too() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer)

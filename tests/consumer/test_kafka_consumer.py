@@ -248,6 +248,25 @@ def test_other_ways_of_sharing_partitions_work_too(kafka: str, topics: Topics, p
         assert take(reader, 3) == [b"2", b"3", b"4"]
 
 
+def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=2)
+    connection = Connection(kafka, {"heartbeat.interval.ms": "200"})
+
+    def each_has_one(*readers: Source) -> bool:
+        for reader in readers:
+            reader.poll(0.1)
+        return all(len(reader.lag()) == 1 for reader in readers)
+
+    with source(connection, topic) as leaving:
+        with source(connection, topic) as other:
+            until(lambda: each_has_one(leaving, other))
+        generation = leaving.group()
+        until(lambda: leaving.group() != generation)  # it has joined the next one, and was not polled since
+        time.sleep(1)  # until it knows its share, of which there is no sign before it is polled
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+
+
 def test_a_setting_that_the_client_refuses_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
         Source(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), Limits())

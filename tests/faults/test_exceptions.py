@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 from confluent_kafka import KafkaError, Message
@@ -66,7 +67,7 @@ class Slow(Until):
     """Leaves time for what comes every few seconds."""
 
     def process(self, batch: Batch) -> Output:
-        threading.Event().wait(1.0)
+        threading.Event().wait(0.6)
         return super().process(batch)
 
 
@@ -174,13 +175,13 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
             other.poll(0.1)
         other.close()
 
-    thread = threading.Thread(target=take_a_share)
+    thread, batches = threading.Thread(target=take_a_share), count(1)
     try:
         with (
             logging_fails("consumer.kafka.assignment", "partitions revoked"),
             pytest.raises(WorkerError, match=r"^a rebalance of sessions could not be followed \(RuntimeError at "),
         ):
-            work(broker, Slow(lambda: None if thread.is_alive() else thread.start()))
+            work(broker, Slow(lambda: thread.start() if next(batches) == 3 else None))
     finally:
         enough.set()
         thread.join()
