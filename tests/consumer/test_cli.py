@@ -477,6 +477,7 @@ class Interrupt:
     def find_spec(self, name, *_):
         if name == "typer":
             os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests without it
 sys.meta_path.insert(0, Interrupt())
 from consumer.__main__ import main
 main()
