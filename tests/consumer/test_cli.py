@@ -1,24 +1,20 @@
 """The command line as its users meet it: what is printed where, and the exit status."""
 
-import io
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 import files
-from consumer import cli
 from scoring import Scorer, artifacts
 from scoring.manifest import FILES
+from tests.command import Call, Said, caller
 from training.dataset import generate
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "session-scorer"
@@ -30,24 +26,6 @@ EVENT = {
 }
 
 
-class Said(NamedTuple):
-    """What a call left behind."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """What stderr says, which is one line."""
-        assert self.err.endswith("\n")
-        assert self.err.count("\n") == 1
-        return self.err.strip()
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
 def call(
     monkeypatch: pytest.MonkeyPatch,
@@ -55,23 +33,7 @@ def call(
     logging_as_before: None,  # noqa: ARG001 - `run` configures it
 ) -> Call:
     """Runs the command line in this process, by its one entry point."""
-    for name in list(os.environ):
-        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
-            monkeypatch.delenv(name)
-
-    def run(*arguments: object, stdin: bytes | str = b"") -> Said:
-        data = stdin.encode() if isinstance(stdin, str) else stdin
-        monkeypatch.setattr(sys, "argv", ["session-scorer", *map(str, arguments)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
-        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Said(status, *capsys.readouterr())
-
-    return run
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

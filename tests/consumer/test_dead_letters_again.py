@@ -1,15 +1,13 @@
 """`dead-letters list` and `redrive` as their users meet them, on a real broker."""
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable
 from threading import Event as Flag
 from typing import NamedTuple
 
 import pytest
 
-from consumer import cli, dead_letters
+from consumer import dead_letters
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.letterbox import Letterbox
@@ -18,6 +16,7 @@ from consumer.letters import Filter
 from consumer.records import Batch, Headers
 from consumer.redrive import Plan, redrive
 from scoring import InvalidEvent
+from tests.command import Call, caller
 from tests.consumer.wire import Event, read, write
 from tests.topics import Topics
 
@@ -53,32 +52,11 @@ def post(kafka: str, topics: Topics) -> Post:
     return Post(kafka, sessions, topics("dead-letters", partitions=2), f"scorer-of-{sessions}")
 
 
-class Said(NamedTuple):
-    """What a call left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
-
-
 @pytest.fixture
 def call(post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs `session-scorer dead-letters …` in this process."""
-
-    def run(command: str, *options: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["session-scorer", "dead-letters", command, *post.options(), *options])
-        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Said(status, *capsys.readouterr())
-
-    return run
+    whole = caller(monkeypatch, capsys)
+    return lambda command, *options: whole("dead-letters", command, *post.options(), *options)
 
 
 def written(post: Post) -> Counter[bytes]:

@@ -1,47 +1,19 @@
 """`session-scorer evaluate` as its users meet it: what is printed where, the files, the exit status."""
 
-import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
 
-from consumer import cli
+from tests.command import Call, caller
 from training.dataset import LATER, generate
-
-
-class Said(NamedTuple):
-    """What a call left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Said]
 
 
 @pytest.fixture
 def call(trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs `evaluate` with the trained set, in this process, by the one entry point."""
-    for name in [name for name in os.environ if name.startswith("SESSION_SCORER_")]:
-        monkeypatch.delenv(name)
-
-    def run(*arguments: object) -> Said:
-        whole = ("session-scorer", "evaluate", *arguments, "--artifacts", trained)
-        monkeypatch.setattr(sys, "argv", [*map(str, whole)])
-        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as end:
-            status = int(end.code or 0)
-        return Said(status, *capsys.readouterr())
-
-    return run
+    whole = caller(monkeypatch, capsys)
+    return lambda *arguments: whole("evaluate", *arguments, "--artifacts", trained)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,50 @@
+"""The command line, called in this process by its one entry point."""
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from consumer import cli
+
+
+class Said(NamedTuple):
+    """What a call left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """What stderr says, which is one line."""
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1
+        return self.err.strip()
+
+
+Call = Callable[..., Said]
+
+
+def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """`call(*arguments, stdin=b"")`, with no setting of ours in the environment."""
+    for name in list(os.environ):
+        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
+            monkeypatch.delenv(name)
+
+    def call(*arguments: object, stdin: bytes | str = b"") -> Said:
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "argv", ["session-scorer", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # typer sets its own
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Said(status, *capsys.readouterr())
+
+    return call
