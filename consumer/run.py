@@ -1,5 +1,6 @@
 """The consumer put together: from settings to a worker that runs until it is told to stop."""
 
+import faulthandler
 import logging
 import os
 import socket
@@ -36,6 +37,7 @@ _log = logging.getLogger(__name__)
 # Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
 # silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
 _CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+_LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
 
 
 def main(given: dict[str, Any]) -> None:
@@ -61,16 +63,29 @@ def main(given: dict[str, Any]) -> None:
     thread = threading.Thread(target=work, name="worker", daemon=True)
     with stopped_by_signals(stop):
         thread.start()
-        while thread.is_alive() and (serving.is_set() or not stop.is_set()):
+        while thread.is_alive() and not stop.is_set():
             thread.join(0.1)
-    if thread.is_alive():  # it waits for a broker, or compiles
-        _leave_at_once()
+        _end_within(chosen.shutdown_seconds + _LAST_RESORT_SECONDS)
+        while thread.is_alive() and serving.is_set():
+            thread.join(0.1)
     if ended and ended[0] is not None:
         raise ended[0]
+    _leave_at_once()  # in order, or before anything was served: it waited for a broker, or compiled
+
+
+def _end_within(seconds: float) -> None:
+    """The process ends by then, whatever stands in the way, with 1 and every thread's stack on stderr.
+
+    From here on the watchdog cannot be relied on: it is gone once the group is left, and a client of Kafka that waits
+    with the interpreter's lock in its hand, or is never done with ending (librdkafka's issue 4519), holds up all of
+    Python. This timer is C's own.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 def _leave_at_once() -> NoReturn:
-    """Python's own way out ends other threads where they stand, and a compiler takes that for a crash (SIGABRT)."""
+    """Python's own way out ends other threads where they stand, which a compiler takes for a crash (SIGABRT), and
+    waits for each client of Kafka to end, which takes some of them for ever."""
     logging.shutdown()
     os._exit(0)
 

@@ -1,6 +1,7 @@
 """Asking the brokers about topics, and making them. For the start of a run; nothing here is called in the loop."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -20,7 +21,9 @@ class Admin:
         self._servers = connection.bootstrap_servers
         self._seconds = seconds
         self._reasons: list[str] = []
-        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._on_error})
+        # not a method of ours: in a cycle the client would end when the garbage is collected, on whichever thread
+        note = partial(_note, self._reasons)
+        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": note})
 
     def missing_topics(self, topics: Sequence[str]) -> list[str]:
         """Those of `topics` that do not exist, or that this user may not see, in the order given."""
@@ -107,6 +110,7 @@ class Admin:
                 "start one, or give the right --bootstrap-servers"
             ) from exception
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._reasons.append(error.str())
+
+def _note(reasons: list[str], error: KafkaError) -> None:
+    if error.code() != KafkaError._ALL_BROKERS_DOWN:
+        reasons.append(error.str())

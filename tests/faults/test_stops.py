@@ -1,6 +1,9 @@
 """SIGTERM under load: done at once, and nothing left over."""
 
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,8 @@ from training.broken import Broken
 
 EACH = 8_000  # more than is scored, in batches of 20, before the stop comes
 BOUND = 15.0  # seconds that a stop may take, as given to the worker
+LAST_RESORT = 5.0  # seconds more, past which nothing is waited for
+MARGIN = 5.0  # for a busy machine
 
 
 @pytest.mark.timeout(1800)
@@ -51,3 +56,49 @@ def finish(line: Line, log: Path, events: int) -> None:
     with line.running(log) as process:
         line.wait_for(lambda count: count == events, process)
         assert stop(process) == 0
+
+
+def doomed(line: Line, log: Path, doom: str, *options: str) -> float:
+    """Stops a worker in whose process `doom` was said first; returns how long it took to end, its status in `log`."""
+    program = (sys.executable, "-c", f"{doom}\nfrom consumer.cli import main\nmain()")
+    with line.running(log, *options, command=program) as process:
+        until_assigned(process, log)
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        log.with_suffix(".status").write_text(str(process.wait(120)))
+        return time.monotonic() - began
+
+
+def until_assigned(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while "partitions assigned" not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+
+
+def test_a_client_that_never_lets_go_of_the_interpreter_is_ended_with_its_stack_told(
+    line: Line, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    doom = """
+import ctypes
+from consumer.kafka.consumer import Source
+Source.close = lambda _: ctypes.PyDLL(None).sleep(600)  # a PyDLL keeps the interpreter's lock
+"""
+    took = doomed(line, log, doom, "--shutdown-seconds", "2")
+    assert (tmp_path / "log.status").read_text() == "1"
+    assert took < 2 + LAST_RESORT + MARGIN
+    assert "worker.py" in log.read_text(), "where it stood is not told"
+
+
+def test_a_client_that_is_never_done_with_ending_holds_no_stop_up(line: Line, tmp_path: Path) -> None:
+    doom = """
+import time
+class Client:
+    def __del__(self): time.sleep(600)
+client = Client()
+"""
+    took = doomed(line, tmp_path / "log", doom)
+    assert (tmp_path / "log.status").read_text() == "0"
+    assert took < LAST_RESORT + MARGIN
