@@ -1,10 +1,11 @@
 """The circuit breaker: a topic of the wrong kind must not become a topic of dead letters."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-_GOOD = b"\0"
 _DEAD = b"\1"
+_RUNS = re.compile(b"\1+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Breaker:
     def after(self, dead_letters: Sequence[bool]) -> "Breaker":
         """The state once these events have been seen, in order."""
         new = bytes(dead_letters)
-        runs = (_DEAD * self.in_row + new).split(_GOOD)
+        met = _DEAD * self.in_row + new
+        longest = max(map(len, _RUNS.findall(met)), default=0)
         recent = self.recent + new
         return replace(
             self,
             recent=recent[-self.window :] if self.window else b"",
-            in_row=len(runs[-1]),
-            tripped=self._reason(max(map(len, runs)), self._worst(recent)),
+            in_row=len(met) - len(met.rstrip(_DEAD)),
+            tripped=self._reason(longest, self._worst(recent)),
         )
 
     def _worst(self, recent: bytes) -> int:

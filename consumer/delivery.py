@@ -2,6 +2,9 @@
 
 `ExactlyOnce` puts both into one transaction. `AtLeastOnce` writes first and commits after, so a crash between the two
 repeats records, and loses none. What each kind of error asks for is decided here and nowhere else.
+
+A batch is published at once, and its commit goes on beside the caller, who reads and scores the next one meanwhile
+and settles this one before publishing that. So commits and output stay in order, and one batch at most is under way.
 """
 
 import contextlib
@@ -9,8 +12,10 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final, Protocol
 
+from consumer.errand import Call, Errand
 from consumer.errors import (
     DeliveryError,
     FatalError,
@@ -27,25 +32,60 @@ from consumer.records import OutRecord
 
 _log = logging.getLogger(__name__)
 
+SEND_OFFSETS: Final = "send offsets to the transaction"
+COMMIT: Final = "commit the transaction"
+WRITE: Final = "write"
+GRACE_SECONDS: Final = 3.0  # for a call that has had its time to come back by itself, with a better reason
+
 # A producer that breaks is replaced once; a second time within this many seconds is no accident any more. Two live
 # processes with one transactional id would otherwise fence each other for ever.
 _FORGIVEN_SECONDS = 300.0
 
 
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """How the delivery of a batch went."""
+
+    seconds: dict[str, float]  # that `publish` and `commit` took
+    at: float  # when the commit was done, by time.perf_counter
+
+
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch that is published: by which producer, and when that began and ended."""
+
+    name: str = ""
+    began: float = 0.0
+    published: float = 0.0
+
+    def committed(self, at: float) -> Committed:
+        return Committed({"publish": self.published - self.began, "commit": at - self.published}, at)
+
+
 class Delivery(Protocol):
-    """Makes one batch's records visible and its offsets committed."""
+    """Makes one batch's records visible and its offsets committed.
+
+    `publish` and `settle` raise UndeliveredError when the batch must be read again, WorkerError when trying again is
+    no use.
+    """
 
     def start(self) -> None:
         """Gets ready to write. Raises WorkerError when the brokers will not have it."""
 
-    def deliver(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> dict[str, float]:
-        """Returns the seconds that `publish` and `commit` took.
+    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
+        """Writes a batch and begins its commit. The one before must be settled."""
 
-        Raises UndeliveredError when the batch must be read again, WorkerError when trying again is no use.
-        """
+    def busy(self) -> bool:
+        """Whether a commit is under way."""
+
+    def wait(self) -> None:
+        """Brings the commit under way to its end, if there is one; how it ended `settle` will tell."""
+
+    def settle(self) -> Committed | None:
+        """The same, and how it ended; None when no batch was published since the last time."""
 
     def close(self) -> None:
-        """Lets go of the producers. What is not committed is given up."""
+        """Lets go of the producers, once the commit under way has ended. What is not committed is given up."""
 
 
 class Producer(Protocol):
@@ -87,13 +127,15 @@ class ExactlyOnce:
         self._producers: dict[str, Producer] = {}
         self._replaced: dict[str, float] = {}  # transactional id -> when its producer was last forgiven
         self._turn = 0
+        self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS)
+        self._under_way = _UnderWay()
 
     def start(self) -> None:
         """Takes the transactional ids, which ends what an earlier process left open under them."""
         for name in self._ids:
             self._open(name)
 
-    def deliver(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> dict[str, float]:
+    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
         """One transaction; see `Delivery`. The order of the steps is what keeps the promise."""
         insist = self._patience.insist
         name = self._ids[self._turn % len(self._ids)]
@@ -103,22 +145,42 @@ class ExactlyOnce:
         group = self._membership()
         self._turn += 1
         self._began = self._patience.clock()
+
+        def commit(call: Call) -> None:
+            # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
+            insist(lambda: call(SEND_OFFSETS, lambda: producer.send_offsets(topic, next_offsets, group)))
+            # 5. Commit: waits until every record is written, then all of it counts at once.
+            insist(lambda: call(COMMIT, producer.commit))
+
         try:
-            # 2. Begin. No transaction is open while the consumer is polled, or before the last one's commit returned.
+            # 2. Begin. No transaction is begun before the last one's commit has returned.
             insist(producer.begin)
             # 3. Results, alerts, dead letters.
             producer.produce(records)
-            published = time.perf_counter()
-            # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
-            insist(lambda: producer.send_offsets(topic, next_offsets, group))
-            # 5. Commit: waits until every record is written, then all of it counts at once.
-            insist(producer.commit)
         except DeliveryError as error:
             raise self._give_up(name, error) from error
-        return {"publish": published - started, "commit": time.perf_counter() - published}
+        self._under_way = _UnderWay(name, started, time.perf_counter())
+        self._commit.start(commit)
+
+    def busy(self) -> bool:
+        """See `Delivery`."""
+        return self._commit.busy()
+
+    def wait(self) -> None:
+        """See `Delivery`."""
+        self._commit.wait()
+
+    def settle(self) -> Committed | None:
+        """See `Delivery`."""
+        try:
+            ended = self._commit.result()
+        except DeliveryError as error:
+            raise self._give_up(self._under_way.name, error) from error
+        return None if ended is None else self._under_way.committed(ended)
 
     def close(self) -> None:
         """Drops both producers; an open transaction ends by its time-out, or when its id is taken again."""
+        self._commit.close()
         while self._producers:
             _, producer = self._producers.popitem()
             producer.drop()
@@ -193,37 +255,65 @@ class AtLeastOnce:
         self._commit = commit
         self._patience = patience or Patience()
         self._producer: Producer | None = None
+        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS)
+        self._under_way = _UnderWay()
 
     def start(self) -> None:
         """Opens the producer."""
         self._producer = self._make_producer()
 
-    def deliver(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> dict[str, float]:
+    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
         producer = self._producer or self._make_producer()
         self._producer = producer
         started = time.perf_counter()
+
+        def flush(call: Call) -> None:
+            # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
+            self._patience.insist(lambda: call(WRITE, producer.flush), (UnansweredError,))
+
         try:
             # 1. Results, alerts, dead letters.
             producer.produce(records)
-            # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
-            self._patience.insist(producer.flush, (UnansweredError,))
-            published = time.perf_counter()
-            # 3. Only now: the offset after the batch in each partition. Committing the same twice does no harm.
-            self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
         except DeliveryError as error:
             raise self._give_up(error) from error
-        return {"publish": published - started, "commit": time.perf_counter() - published}
+        # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
+        # caller's thread, since the consumer, which commits, serves one at a time.
+        self._under_way = _UnderWay("", started, time.perf_counter())
+        self._flush.start(flush, then=lambda: self._insist_on_commit(topic, next_offsets))
+
+    def busy(self) -> bool:
+        """See `Delivery`."""
+        return self._flush.busy()
+
+    def wait(self) -> None:
+        """See `Delivery`."""
+        self._flush.wait()
+
+    def settle(self) -> Committed | None:
+        """See `Delivery`."""
+        try:
+            ended = self._flush.result()
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        return None if ended is None else self._under_way.committed(ended)
 
     def close(self) -> None:
         """Drops the producer."""
+        self._flush.close()
+        self._drop()
+
+    def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
+
+    def _drop(self) -> None:
         if self._producer is not None:
             self._producer.drop()
         self._producer = None
 
     def _give_up(self, error: DeliveryError) -> UndeliveredError:
         _log.warning("batch given up", extra={"reason": str(error)})
-        self.close()  # with what it still had queued: that will be written again
+        self._drop()  # with what it still had queued: that will be written again
         if isinstance(error, RefusedError):
             raise WorkerError(str(error)) from error
         return UndeliveredError(str(error))

@@ -1,52 +1,48 @@
 """What goes over the wire: the JSON of a result and of an alert, and the headers and timestamp of all that goes out."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
-from consumer.records import Headers
-from scoring import Contribution
+from consumer.records import Batch, Headers
+from scoring import LEVELS, Contribution, Scored, imputed_fields
+from scoring.decoding import Columns
+from scoring.reasons import explain
 
 SCHEMA_VERSION: Final = 1
 MOST_AHEAD_MS: Final = 10 * 60 * 1000
 """A record dated further ahead goes out with the current time: Kafka refuses what is dated an hour ahead."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SOURCE_TIMESTAMP: Final = "source_timestamp"
-_encode: Final = msgspec.json.Encoder().encode
+_encoder: Final = msgspec.json.Encoder()
+_json: Final = _encoder.encode
+_EVENT: Final = b',"event":'
 
 
-class Source(Struct, gc=False):
-    """The input record that a result is of."""
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What the results of a batch are made of: columns of the same length, and what all of them share."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: str | None
+    batch: Batch
+    columns: Columns
+    scored: Scored
+    model_version: str
+    scored_at: int  # ms since the epoch
 
 
-class Result(Struct, gc=False):
-    """One result, its fields in the order in which they are written; what is UNSET is left out."""
+class _Said(Struct, gc=False):
+    """The part of a result that says what the score means."""
 
-    schema_version: int
-    result_id: str
-    session_id: str | int | UnsetType
-    user_id: str | int | UnsetType
-    predicted_label: int
-    anomaly_score: float
     risk_level: str
     risk_reason: str
     reason_codes: list[str]
     imputed_fields: list[str]
     model_version: str
-    source: Source
-    scored_at: str
-    event: Raw | UnsetType
-    event_bytes: int | UnsetType = UNSET
-    event_sha256: str | UnsetType = UNSET
 
 
 class _AlertPart(Struct, gc=False):
@@ -55,20 +51,49 @@ class _AlertPart(Struct, gc=False):
     contributions: list[Contribution]
 
 
-def encode_result(result: Result) -> bytes:
-    """The result's JSON."""
-    return _encode(result)
+def encode_results(results: Results, events: Sequence[bytes]) -> list[bytes]:
+    """The JSON of each result, `events` embedded as they are.
+
+    By columns: each is encoded in one go, what rows have in common once, and the pieces of a row are joined. 0.6 µs a
+    result, where an object for each, encoded by itself, takes 1.3.
+    """
+    batch, scored = results.batch, results.scored
+    topic = batch.topic.encode()
+    begin = b'{"schema_version":%d,"result_id":"%b-' % (SCHEMA_VERSION, topic)
+    source = b',"source":{"topic":"%b","partition":' % topic  # topics are named in letters, digits, '.', '_' and '-'
+    end = b'},"scored_at":' + _json(utc(results.scored_at))
+    offsets = _lines(batch.offsets)
+    rows = zip(
+        _shared(batch.partitions, lambda partition: begin + b"%d-" % partition),
+        offsets,
+        _identities("session_id", results.columns.session_ids),
+        _identities("user_id", results.columns.user_ids),
+        _shared(scored.labels.tolist(), lambda label: b',"predicted_label":%d,"anomaly_score":' % label),
+        _lines(scored.scores.tolist()),
+        _shared(_meanings(scored), lambda meaning: _said(meaning, results.model_version) + source),
+        _shared(batch.partitions, lambda partition: b'%d,"offset":' % partition),
+        offsets,
+        _shared(batch.timestamps, lambda timestamp: b',"timestamp":' + _json(utc(timestamp)) + end),
+        events,
+        strict=True,
+    )
+    join = b"".join
+    return [
+        join((head, offset, b'"', session, user, label, score, said, place, offset_again, stamps, _EVENT, event, b"}"))
+        for head, offset, session, user, label, score, said, place, offset_again, stamps, event in rows
+    ]
+
+
+def without_event(result: bytes, embedded: bytes, event: bytes) -> bytes:
+    """The result that `embedded` stands in, with the size and the SHA-256 of the event in its place."""
+    before = result[: len(result) - len(_EVENT) - len(embedded) - 1]
+    digest = hashlib.sha256(event).hexdigest().encode()
+    return b'%b,"event_bytes":%d,"event_sha256":"%b"}' % (before, len(event), digest)
 
 
 def encode_alert(result_id: str, result: bytes, contributions: list[Contribution], base_rate: float) -> bytes:
     """The alert of a result: the very bytes of the result, and what an alert adds to them."""
-    return result[:-1] + b"," + _encode(_AlertPart(result_id, base_rate, contributions))[1:]
-
-
-def without_event(result: Result, event: bytes) -> Result:
-    """The result with the size and the SHA-256 of its event in the event's place."""
-    digest = hashlib.sha256(event).hexdigest()
-    return msgspec.structs.replace(result, event=UNSET, event_bytes=len(event), event_sha256=digest)
+    return result[:-1] + b"," + _json(_AlertPart(result_id, base_rate, contributions))[1:]
 
 
 def utc(timestamp: int) -> str | None:
@@ -76,10 +101,10 @@ def utc(timestamp: int) -> str | None:
     if timestamp < 0:
         return None
     try:
-        time = EPOCH + timedelta(milliseconds=timestamp)
+        text = (EPOCH + timedelta(milliseconds=timestamp)).isoformat(timespec="milliseconds")
     except OverflowError:
         return None
-    return f"{time:%Y-%m-%dT%H:%M:%S}.{timestamp % 1000:03d}Z"
+    return text.removesuffix("+00:00") + "Z"
 
 
 def carries(timestamp: int, now: int) -> bool:
@@ -98,3 +123,34 @@ def with_headers(came: Headers, ours: Headers) -> Headers:
 def text_headers(pairs: Iterable[tuple[str, object]]) -> Headers:
     """Headers with their values as text."""
     return [(name, str(value).encode()) for name, value in pairs]
+
+
+def _lines(values: Sequence[object]) -> list[bytes]:
+    """The JSON of each value (which holds no line feed)."""
+    return _encoder.encode_lines(values).split(b"\n")[:-1]
+
+
+def _identities(name: str, values: Sequence[str | int | None]) -> list[bytes]:
+    """Each identity with its name; nothing where an event has none."""
+    named = b',"%b":' % name.encode()
+    return [b"" if value == b"null" else named + value for value in _lines(values)]
+
+
+def _shared(values: Sequence[int], make: Callable[[int], bytes]) -> list[bytes]:
+    """What `make` makes of each value, made once of equal ones."""
+    made = {value: make(value) for value in set(values)}
+    return list(map(made.__getitem__, values))
+
+
+def _meanings(scored: Scored) -> list[int]:
+    """For each row what is said of it beside the score, as one number: gaps, rules, level."""
+    numbers: list[int] = (scored.gap_bits << 16 | scored.rules << 2 | scored.levels).tolist()
+    return numbers
+
+
+def _said(meaning: int, model_version: str) -> bytes:
+    """The JSON of what `_meanings` made a number of: as the members that follow another one."""
+    gaps, rules, level = meaning >> 16, meaning >> 2 & 0x3FFF, meaning & 3
+    codes, phrase = explain(rules, level)
+    said = _json(_Said(LEVELS[level], phrase, codes, imputed_fields(gaps), model_version))
+    return b"," + said[1:-1]

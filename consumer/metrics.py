@@ -105,10 +105,12 @@ class Metrics:
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
-    def committed(self, tally: Tally) -> None:
-        """A batch is committed."""
+    def committed(self, tally: Tally, seconds_ago: float = 0.0) -> None:
+        """A batch is committed, since so long."""
         outcomes = {"scored": tally.scored, "dead_lettered": tally.dead_lettered, "skipped": tally.skipped}
-        latencies = np.maximum(self._clock() * 1000 - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
+        latencies = (
+            np.maximum((self._clock() - seconds_ago) * 1000 - tally.timestamps, 0) / 1000
+        )  # a producer's clock may be ahead
         with self._lock:
             self._events.update(outcomes)
             self._results.update(tally.levels)

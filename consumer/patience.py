@@ -12,9 +12,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a call is repeated. Longer than a broker's restart, shorter than `max.poll.interval.ms` (5 min)."""
+    """How long a call is repeated. Longer than a broker's restart, shorter than `max.poll.interval.ms` (5 min).
+    `call_seconds` is what each of the calls is given."""
 
     seconds: float = 60.0
+    call_seconds: float = 15.0
     first_pause: float = 0.05
     longest_pause: float = 1.0
     clock: Callable[[], float] = time.monotonic

@@ -1,30 +1,27 @@
 """What a batch becomes: decode, score, encode. Pure, but for the time of day, which comes in."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from msgspec import UNSET, Raw
+from numpy.typing import NDArray
 
 from consumer import dead_letters
 from consumer.envelopes import (
-    SCHEMA_VERSION,
+    MOST_AHEAD_MS,
     SOURCE_TIMESTAMP,
-    Result,
-    Source,
-    carries,
+    Results,
     encode_alert,
-    encode_result,
+    encode_results,
     text_headers,
-    utc,
     with_headers,
     without_event,
 )
 from consumer.records import Batch, Headers, Output, OutRecord, Tally
-from scoring import LEVELS, Contribution, Decoded, InvalidEvent, Scored, Scorer
+from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 
 RECORD_OVERHEAD: Final = 128  # bytes, generous: the lengths and deltas of a record, the header of its batch
@@ -44,11 +41,16 @@ class _Judged:
     """A batch on its way out: its records that have a value, what the core said of them, and the time of day."""
 
     batch: Batch
-    events: list[bytes]
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
+    carries: NDArray[np.bool_]  # which records' timestamps what comes of them can carry
     faults: dict[int, InvalidEvent]  # by place in the batch; an event whose result does not fit becomes one more
+
+    @property
+    def valid(self) -> slice | list[int]:
+        """Where the valid events stand, to pick them out of a column."""
+        return slice(None) if len(self.decoded.positions) == len(self.batch) else list(self.decoded.positions)
 
 
 class Pipeline:
@@ -72,131 +74,124 @@ class Pipeline:
         nothing.
         """
         live = batch.without_tombstones()
-        events = [value or b"" for value in live.values]
         times = [perf_counter()]
-        decoded = self._scorer.decode(events)
+        decoded = self._scorer.decode([value or b"" for value in live.values])
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())
-        judged = _Judged(live, events, decoded, scored, self._now(), dict(decoded.invalid))
+        now = self._now()
+        timestamps = np.array(live.timestamps, dtype=np.int64)
+        carries = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
+        judged = _Judged(live, decoded, scored, now, carries, dict(decoded.invalid))
         records = self._results(judged) + self._dead_letters(judged)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
         return Output(records, _tally(judged, len(batch) - len(live), stages))
 
     def _results(self, judged: _Judged) -> list[OutRecord]:
-        batch, scored, now = judged.batch, judged.scored, judged.now
-        records: list[OutRecord] = []
-        version, scored_at = self._scorer.artifacts.version, utc(now) or ""
-        rows = _rows(judged.decoded, scored)
-        for row, (i, session_id, user_id, label, score, level, why, imputed) in enumerate(rows):
-            key, partition, offset = batch.keys[i], batch.partitions[i], batch.offsets[i]
-            result = Result(
-                SCHEMA_VERSION,
-                f"{batch.topic}-{partition}-{offset}",
-                UNSET if session_id is None else session_id,
-                UNSET if user_id is None else user_id,
-                label,
-                score,
-                LEVELS[level],
-                why.phrase,
-                why.codes,
-                imputed,
-                version,
-                Source(batch.topic, partition, offset, utc(batch.timestamps[i])),
-                scored_at,
-                Raw(judged.events[i]),
-            )
-            headers, timestamp = _carried(batch, i, self._model_header, now)
-            room = self._room(key, headers)
-            encoded = _fitted(result, judged.events[i], scored.contributions.get(row), scored.base_rate, room)
-            if encoded is None:
-                judged.faults[i] = InvalidEvent("too_large", None, "its result is too large even without the event")
+        """The results, then the alerts."""
+        decoded, scored = judged.decoded, judged.scored
+        batch = judged.batch.take(decoded.positions)
+        results = Results(batch, decoded.columns, scored, self._scorer.artifacts.version, judged.now)
+        headers, timestamps = self._carried(judged, batch)
+        events = [value or b"" for value in batch.values]
+        # one that cannot fit is not worth two more copies (60 MiB each, of a bomb)
+        whole = [len(event) < self._max_record_bytes for event in events]
+        embedded = events if all(whole) else [event if fits else b"" for event, fits in zip(events, whole, strict=True)]
+        values = encode_results(results, embedded)
+        alerts = {row: _alert(results, row, values[row]) for row in scored.contributions}
+        lost: set[int] = set()
+        for row, room in enumerate(self._rooms(batch.keys, headers)):
+            if whole[row] and len(alerts.get(row, values[row])) <= room:  # an alert is its result and more
                 continue
-            records.append(OutRecord(self._topics.results, key, encoded[0], headers, timestamp))
-            if encoded[1] is not None:
-                records.append(OutRecord(self._topics.alerts, key, encoded[1], headers, timestamp))
-        return records
+            slim = without_event(values[row], embedded[row], events[row])
+            if row in alerts:
+                alerts[row] = _alert(results, row, slim)
+            if not whole[row] or len(values[row]) > room:
+                values[row] = slim
+            if len(alerts.get(row, slim)) > room:
+                lost.add(row)
+        too_large = InvalidEvent("too_large", None, "its result is too large even without the event")
+        judged.faults.update((decoded.positions[row], too_large) for row in lost)
+        sent = OutRecord.each(self._topics.results, batch.keys, values, headers, timestamps)
+        alarms = [
+            OutRecord(self._topics.alerts, batch.keys[row], alert, headers[row], timestamps[row])
+            for row, alert in alerts.items()
+            if row not in lost
+        ]
+        return [record for row, record in enumerate(sent) if row not in lost] + alarms if lost else sent + alarms
 
     def _dead_letters(self, judged: _Judged) -> list[OutRecord]:
         """The invalid events as they came, or their sizes and hashes where they do not fit either."""
         records, topic, batch = [], self._topics.dead_letters, judged.batch
         for i, fault in sorted(judged.faults.items()):
-            key, value = batch.keys[i], judged.events[i]
-            ours = dead_letters.headers(batch, i, fault, self._group_id)
-            headers, timestamp = _carried(batch, i, ours, judged.now)
-            if fault.code == "too_large" or len(value) > self._room(key, headers):
+            key, value = batch.keys[i], batch.values[i] or b""
+            headers = dead_letters.headers(batch, i, fault, self._group_id)
+            timestamp = batch.timestamps[i]
+            if not judged.carries[i]:
+                headers, timestamp = _restamped(headers, timestamp), judged.now
+            [room] = self._rooms([key], [headers])
+            if fault.code == "too_large" or len(value) > room:
                 headers = headers + dead_letters.size_headers(value)
                 records.append(OutRecord(topic, key, None, headers, timestamp))
             else:
                 records.append(OutRecord(topic, key, value, headers, timestamp))
         return records
 
-    def _room(self, key: bytes | None, headers: Headers) -> int:
-        """How many bytes a value may have beside this key and these headers."""
-        beside = sum(len(name) + len(value or b"") for name, value in headers)
-        return self._max_record_bytes - RECORD_OVERHEAD - len(key or b"") - beside
+    def _carried(self, judged: _Judged, batch: Batch) -> tuple[list[Headers], list[int]]:
+        """The headers and the timestamps of the results of the valid events, which are `batch`."""
+        ours = self._model_header
+        headers = [with_headers(came, ours) if came else ours for came in batch.headers]
+        timestamps = batch.timestamps
+        carries = judged.carries[judged.valid]
+        if not carries.all():
+            timestamps = timestamps.copy()
+            for row in np.flatnonzero(~carries).tolist():
+                headers[row] = _restamped(headers[row], timestamps[row])
+                timestamps[row] = judged.now
+        return headers, timestamps
+
+    def _rooms(self, keys: Sequence[bytes | None], headers: Sequence[Headers]) -> list[int]:
+        """How many bytes each value may have beside its key and its headers."""
+        most, ours = self._max_record_bytes - RECORD_OVERHEAD, self._model_header
+        usual = _size(ours)
+        return [
+            most - len(key or b"") - (usual if each is ours else _size(each))
+            for key, each in zip(keys, headers, strict=True)
+        ]
 
 
-def _rows(decoded: Decoded, scored: Scored) -> Iterator[tuple[Any, ...]]:
-    """For each valid event its place in the batch and what goes into its result."""
-    return zip(
-        decoded.positions,
-        decoded.columns.session_ids,
-        decoded.columns.user_ids,
-        scored.labels.tolist(),
-        scored.scores.tolist(),
-        scored.levels.tolist(),
-        scored.explanations,
-        scored.imputed,
-        strict=True,
-    )
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value or b"") for name, value in headers)
 
 
-def _fitted(
-    result: Result, event: bytes, contributions: list[Contribution] | None, base_rate: float, room: int
-) -> tuple[bytes, bytes | None] | None:
-    """The JSON of a result and of its alert, without the event where it would not fit; None when even that does not."""
-
-    def alert_of(encoded: bytes) -> bytes | None:
-        return None if contributions is None else encode_alert(result.result_id, encoded, contributions, base_rate)
-
-    whole = None
-    if len(event) < room:  # a large one that cannot fit is not worth two more copies (60 MiB each, of a bomb)
-        whole = encode_result(result)
-        alert = alert_of(whole)
-        if len(alert or whole) <= room:  # an alert is its result and more
-            return whole, alert
-    slim = encode_result(without_event(result, event))
-    slim_alert = alert_of(slim)
-    if len(slim_alert or slim) > room:
-        return None
-    return (whole if whole is not None and len(whole) <= room else slim), slim_alert
+def _restamped(headers: Headers, timestamp: int) -> Headers:
+    """With the timestamp that the record itself cannot carry."""
+    return with_headers(headers, text_headers([(SOURCE_TIMESTAMP, timestamp)]))
 
 
-def _carried(batch: Batch, i: int, ours: Headers, now: int) -> tuple[Headers, int]:
-    """The headers and the timestamp of what comes of record `i`."""
-    timestamp = batch.timestamps[i]
-    if carries(timestamp, now):
-        return with_headers(batch.headers[i], ours), timestamp
-    return with_headers(batch.headers[i], ours + text_headers([(SOURCE_TIMESTAMP, timestamp)])), now
+def _alert(results: Results, row: int, result: bytes) -> bytes:
+    """The JSON of the alert whose result is this."""
+    batch, scored = results.batch, results.scored
+    name = f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"
+    return encode_alert(name, result, scored.contributions[row], scored.base_rate)
 
 
 def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float]) -> Tally:
-    scored, faults, positions = judged.scored, judged.faults, judged.decoded.positions
-    kept = [row for row, i in enumerate(positions) if i not in faults]
-    timestamps = [judged.batch.timestamps[positions[row]] for row in kept]
-    per_level = np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist()
+    scored, faults, batch = judged.scored, judged.faults, judged.batch
+    valid = np.ones(len(batch), dtype=np.bool_)
+    valid[list(faults)] = False
+    kept = valid[judged.valid]  # a result that did not fit is a fault of a scored one
     return Tally(
-        scored=len(kept),
+        scored=int(kept.sum()),
         dead_lettered=len(faults),
         skipped=skipped,
-        levels=dict(zip(LEVELS, per_level, strict=True)),
+        levels=dict(zip(LEVELS, np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist(), strict=True)),
         dead_letter_codes=dict(Counter(fault.code for fault in faults.values())),
         imputed=dict(zip(MODEL_FIELDS, scored.gaps.sum(axis=1).tolist(), strict=True)),
         unseen=dict(zip(CATEGORIES, scored.unseen.sum(axis=1).tolist(), strict=True)),
         scores=scored.scores[kept],
-        timestamps=np.array([t for t in timestamps if carries(t, judged.now)], dtype=np.int64),
+        timestamps=np.array(batch.timestamps, dtype=np.int64)[valid & judged.carries],
         stage_seconds=stage_seconds,
-        dead_letter_flags=[i in faults for i in range(len(judged.events))],
+        dead_letter_flags=(~valid).tolist(),
     )

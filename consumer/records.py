@@ -1,6 +1,8 @@
 """The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -24,25 +26,31 @@ class Batch:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def take(self, places: Sequence[int]) -> "Batch":
+        """The records at these places, which rise."""
+        if len(places) == len(self):
+            return self
+        return Batch(
+            self.topic,
+            [self.partitions[i] for i in places],
+            [self.offsets[i] for i in places],
+            [self.timestamps[i] for i in places],
+            [self.keys[i] for i in places],
+            [self.values[i] for i in places],
+            [self.headers[i] for i in places],
+        )
+
     def without_tombstones(self) -> "Batch":
         """The records that have a value."""
         if None not in self.values:
             return self
-        kept = [i for i, value in enumerate(self.values) if value is not None]
-        return Batch(
-            self.topic,
-            [self.partitions[i] for i in kept],
-            [self.offsets[i] for i in kept],
-            [self.timestamps[i] for i in kept],
-            [self.keys[i] for i in kept],
-            [self.values[i] for i in kept],
-            [self.headers[i] for i in kept],
-        )
+        return self.take([i for i, value in enumerate(self.values) if value is not None])
 
     def next_offsets(self) -> dict[int, int]:
         """For each partition the offset to commit: one past the last record, whatever became of it."""
         # offsets rise within a partition, so the last one written wins
-        return {partition: offset + 1 for partition, offset in zip(self.partitions, self.offsets, strict=True)}
+        last = dict(zip(self.partitions, self.offsets, strict=True))
+        return {partition: offset + 1 for partition, offset in last.items()}
 
 
 class OutRecord(NamedTuple):
@@ -53,6 +61,20 @@ class OutRecord(NamedTuple):
     value: bytes | None
     headers: Headers
     timestamp: int
+
+    @classmethod
+    def each(
+        cls,
+        topic: str,
+        keys: Sequence[bytes | None],
+        values: Sequence[bytes | None],
+        headers: Sequence[Headers],
+        timestamps: Sequence[int],
+    ) -> list["OutRecord"]:
+        """A record for each row of these columns. By tuple's own constructor: the class's, in Python, takes twice the
+        time."""
+        rows = zip(repeat(topic), keys, values, headers, timestamps, strict=False)
+        return list(map(tuple.__new__, repeat(cls), rows))
 
 
 @dataclass(frozen=True, slots=True)

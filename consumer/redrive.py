@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from consumer.delivery import COMMIT, SEND_OFFSETS
+from consumer.errand import in_time
 from consumer.errors import DeliveryError, FencedError, WorkerError
 from consumer.letters import Filter, Letter, Refusal, refusal, require_source, written_back
 from consumer.marks import Ranges, encode, merged, undone
@@ -124,8 +126,9 @@ def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: 
     producer.produce([written_back(letter, now) for letter in batch.letters])
     positions = {partition: position for partition, (position, _) in noted.items()}
     notes = {partition: text for partition, (_, text) in noted.items()}
-    insist(lambda: producer.send_offsets(plan.dead_letters_topic, positions, box.group(), notes))
-    insist(producer.commit)
+    topic = plan.dead_letters_topic
+    insist(lambda: in_time(SEND_OFFSETS, lambda: producer.send_offsets(topic, positions, box.group(), notes)))
+    insist(lambda: in_time(COMMIT, producer.commit))
 
 
 def _batches(

@@ -37,6 +37,7 @@ _log = logging.getLogger(__name__)
 # Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
 # silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
 _CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+_STDERR = 2
 _LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
 
 
@@ -65,7 +66,8 @@ def main(given: dict[str, Any]) -> None:
         thread.start()
         while thread.is_alive() and not stop.is_set():
             thread.join(0.1)
-        _end_within(chosen.shutdown_seconds + _LAST_RESORT_SECONDS)
+        if serving.is_set():
+            _end_within(chosen.shutdown_seconds + _LAST_RESORT_SECONDS)
         while thread.is_alive() and serving.is_set():
             thread.join(0.1)
     if ended and ended[0] is not None:
@@ -80,7 +82,7 @@ def _end_within(seconds: float) -> None:
     with the interpreter's lock in its hand, or is never done with ending (librdkafka's issue 4519), holds up all of
     Python. This timer is C's own.
     """
-    faulthandler.dump_traceback_later(seconds, exit=True)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
 
 
 def _leave_at_once() -> NoReturn:
@@ -143,19 +145,22 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     )
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     limits = Limits(chosen.batch_events, chosen.batch_bytes, chosen.batch_age_ms / 1000)
-    patience, call = Patience(_PATIENCE * chosen.watchdog_seconds), _CALL * chosen.watchdog_seconds
+    patience = Patience(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
     source = Source(connection, subscription, limits, patience)
     delivery: Delivery
     if ids:
         delivery = ExactlyOnce(
-            lambda name: KafkaProducer(connection, name, seconds=call),
+            lambda name: KafkaProducer(connection, name, seconds=patience.call_seconds),
             ids,
             source.group,
             patience,
             transaction_seconds=connection.transaction_seconds,
         )
     else:
-        delivery = AtLeastOnce(lambda: KafkaProducer(connection, seconds=call), source.commit, patience)
+        delivery = AtLeastOnce(
+            lambda: KafkaProducer(connection, seconds=patience.call_seconds), source.commit, patience
+        )
+    source.before_revoke = delivery.wait
     outputs = (topics.results, topics.alerts, topics.dead_letters)
 
     def trouble() -> str | None:

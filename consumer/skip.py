@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.dead_letters import UNREADABLE, headers
-from consumer.delivery import Producer
+from consumer.delivery import COMMIT, SEND_OFFSETS, Producer
+from consumer.errand import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.patience import Patience
 from consumer.records import Batch, OutRecord
@@ -73,8 +74,9 @@ def skip(
         insist(producer.init)
         insist(producer.begin)
         producer.produce([letter])
-        insist(lambda: producer.send_offsets(place.topic, {place.partition: end}, probe.group()))
-        insist(producer.commit)
+        moved = {place.partition: end}
+        insist(lambda: in_time(SEND_OFFSETS, lambda: producer.send_offsets(place.topic, moved, probe.group())))
+        insist(lambda: in_time(COMMIT, producer.commit))
     except DeliveryError as error:
         raise WorkerError(f"{place}: {error}; run it again: it goes past the batch once") from error
     finally:

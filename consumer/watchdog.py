@@ -54,11 +54,19 @@ class Watchdog:
     @contextmanager
     def watching(self, what: str) -> Iterator[None]:
         """The work inside must end within the bound."""
-        self._watched = (self._clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
+        self.watch(what)
         try:
             yield
         finally:
-            self._watched = None
+            self.rest()
+
+    def watch(self, what: str) -> None:
+        """This must have ended, and `rest` been called, within the bound."""
+        self._watched = (self._clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
+
+    def rest(self) -> None:
+        """What was watched has ended."""
+        self._watched = None
 
     def look(self, stop: threading.Event) -> None:
         """Ends the process if a deadline has passed."""

@@ -1,14 +1,14 @@
-"""The loop: poll, score, deliver, count. One batch at a time, nothing in flight between two polls."""
+"""The loop: poll, score, settle the batch before, publish. While one batch commits, the next is read and scored."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from consumer.breaker import Breaker
-from consumer.delivery import Delivery
+from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
 from consumer.watchdog import Watchdog
@@ -19,6 +19,7 @@ _WAIT_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when nothing
 _REPORT_SECONDS = 1.0  # how often lag and the state of the group are told
 _MOST_SETBACKS = 20  # deliveries that fail in a row, each with all of delivery's own patience
 _LONGEST_PAUSE = 5.0
+_DELIVERING = "delivering a batch"
 
 
 class Gap(Protocol):
@@ -33,7 +34,10 @@ class Gap(Protocol):
 class Source(Protocol):
     """Where batches come from. Hands an event out again only after `rewind`, and then from the committed offset."""
 
-    def poll(self, wait: float) -> Batch | None: ...
+    def poll(self, wait: float, busy: Callable[[], bool]) -> Batch | None:
+        """The next batch. It fills as long as `busy` says that it could not be published yet; None when nothing came
+        in that time, or `wait` seconds more."""
+
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
     def silent_seconds(self) -> float: ...
@@ -51,8 +55,8 @@ class Pipeline(Protocol):
 class Metrics(Protocol):
     """Who is told what happened. Every method is called from the worker's thread, after the fact, once a batch."""
 
-    def committed(self, tally: Tally) -> None:
-        """A batch is committed; `stage_seconds` now holds publish and commit too."""
+    def committed(self, tally: Tally, seconds_ago: float) -> None:
+        """A batch is committed, since so long; `stage_seconds` now holds publish and commit too."""
 
     def aborted(self) -> None:
         """A transaction came to nothing; its batch will be read again."""
@@ -75,6 +79,13 @@ class Health(Protocol):
     def kafka(self, *, joined: bool, silent_seconds: float) -> None:
         """About once a second: whether the group gave this worker its share (maybe none), and how long ago any broker
         last answered (infinity: never)."""
+
+
+class _UnderWay(NamedTuple):
+    """A batch that is published: what will count once it is committed."""
+
+    tally: Tally
+    breaker: Breaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +115,7 @@ class Worker:
         self._metrics = metrics
         self._health = health
         self._watchdog = watchdog
+        self._under_way: _UnderWay | None = None
         self._setbacks = 0  # in a row
         self._reported = 0.0
 
@@ -119,6 +131,7 @@ class Worker:
                 _log.info("started", extra={"topic": self._line.topic})
                 while not stop.is_set():
                     self._round(stop)
+                self._settle(stop)
             except WorkerError as error:
                 _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
                 raise
@@ -134,26 +147,48 @@ class Worker:
 
     def _round(self, stop: threading.Event) -> None:
         self._health.tick()
-        batch = self._line.source.poll(_WAIT_SECONDS)
+        # nobody waits for events while there is something to settle
+        batch = self._line.source.poll(0.0 if self._under_way else _WAIT_SECONDS, self._line.delivery.busy)
         self._report()
-        if batch is None:
-            return
-        output = self._process(batch)
+        output = self._process(batch) if batch is not None else None
+        if self._settle(stop) and batch is not None and output is not None:
+            self._publish(batch, output, stop)
+
+    def _publish(self, batch: Batch, output: Output, stop: threading.Event) -> None:
         breaker = self._breaker.after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
             raise WorkerError(f"{batch.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}")
+        self._watchdog.watch(_DELIVERING)
+        if self._going(stop, lambda: self._line.delivery.publish(output.records, batch.topic, batch.next_offsets())):
+            self._under_way = _UnderWay(output.tally, breaker)
+
+    def _settle(self, stop: threading.Event) -> bool:
+        """Waits for the batch under way. False when it must be read again, and what was read since with it."""
+        committed: list[Committed | None] = []
+        going = self._going(stop, lambda: committed.append(self._line.delivery.settle()))
+        under_way, self._under_way = self._under_way, None
+        if not going:
+            return False
+        self._watchdog.rest()
+        if under_way is not None and committed[0] is not None:
+            self._setbacks = 0
+            tally, self._breaker = under_way
+            seconds, at = tally.stage_seconds | committed[0].seconds, committed[0].at
+            self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - at)
+        return True
+
+    def _going(self, stop: threading.Event, step: Callable[[], None]) -> bool:
+        """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
         try:
-            with self._watchdog.watching("delivering a batch"):
-                seconds = self._line.delivery.deliver(output.records, batch.topic, batch.next_offsets())
+            step()
         except UndeliveredError as error:
+            self._watchdog.rest()
             self._set_back(error, stop)
+            return False
         except WorkerError as error:
             self._blame_the_topics(error)
             raise
-        else:
-            self._setbacks = 0
-            self._breaker = breaker
-            self._metrics.committed(replace(output.tally, stage_seconds=output.tally.stage_seconds | seconds))
+        return True
 
     def _process(self, batch: Batch) -> Output:
         try:

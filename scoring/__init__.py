@@ -2,7 +2,8 @@
 
 from scoring.decoding import Decoded
 from scoring.errors import ArtifactError, InvalidEvent, MissingExtra
-from scoring.reasons import LEVELS
+from scoring.preprocessing import imputed_fields
+from scoring.reasons import LEVELS, Explanation, explain
 from scoring.scorer import Scorer
 from scoring.verdicts import Contribution, Scored, Verdict
 
@@ -11,9 +12,12 @@ __all__ = [
     "ArtifactError",
     "Contribution",
     "Decoded",
+    "Explanation",
     "InvalidEvent",
     "MissingExtra",
     "Scored",
     "Scorer",
     "Verdict",
+    "explain",
+    "imputed_fields",
 ]

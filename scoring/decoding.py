@@ -1,24 +1,22 @@
-"""JSON bytes, or dicts, to columns; each invalid event aside, by its position, with code, field and message.
+"""JSON bytes, or dicts, to columns; each invalid event aside, by its position, with code, field and message."""
 
-msgspec parses and validates in one pass in C. It leaves one thing open, the UTF-8 of fields that it skips.
-"""
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import attrgetter
-from typing import Any, Final, TypeVar
+from itertools import chain
+from typing import Any, Final, cast
 
-import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event
-from scoring.diagnosis import explain, fault_of, wrong_type
+from scoring.diagnosis import fault_of, wrong_type
 from scoring.errors import InvalidEvent
-from scoring.localtime import hour_as_written
+from scoring.localtime import NO_DATE, NO_HOUR, hours_as_written
+from scoring.parsing import doubtful, faults_of, parse, parse_undated
 
-NO_HOUR: Final = -1
+_FIELDS: Final = Event.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,65 +35,69 @@ class Decoded:
     """The valid events as columns, where each stood in the input, and what was wrong with the others."""
 
     columns: Columns
-    positions: list[int]
+    positions: Sequence[int]
     invalid: dict[int, InvalidEvent]
-
-
-T = TypeVar("T")
-_decode: Final = msgspec.json.Decoder(Event).decode
-_numbers: Final = attrgetter(*NUMERIC)
-_categories: Final = attrgetter(*CATEGORIES)
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
     """Decode values of one JSON object each."""
-    return _gather(values, _from_json)
+    events, invalid = parse_undated(values)
+    positions = _others(len(values), invalid)
+    taken = [values[position] for position in positions] if invalid else values
+    columns = _columns(events)
+    hidden = faults_of(taken, _to_be_judged(taken, columns))
+    if not hidden:
+        return Decoded(columns, positions, invalid)
+    invalid |= {positions[row]: fault for row, fault in hidden.items()}
+    rows = _others(len(events), hidden)
+    invalid = {position: invalid[position] for position in sorted(invalid)}
+    return Decoded(_columns([events[row] for row in rows]), _others(len(values), invalid), invalid)
 
 
 def decode_any(events: Sequence[object]) -> Decoded:
     """Decode events that are JSON (bytes or str) or dicts of Python or numpy values, mixed as they come."""
-    return _gather(events, _from_any)
-
-
-def _gather(values: Iterable[T], read: Callable[[T], Event]) -> Decoded:
-    events: list[Event] = []
-    positions: list[int] = []
+    if all(isinstance(event, bytes) for event in events):
+        return decode(cast("Sequence[bytes]", events))
+    read: list[Event] = []
     invalid: dict[int, InvalidEvent] = {}
-    for position, value in enumerate(values):
+    for position, event in enumerate(events):
         try:
-            events.append(read(value))
-        except InvalidEvent as error:
-            invalid[position] = error
-        else:
-            positions.append(position)
-    return Decoded(_columns(events), positions, invalid)
+            read.append(_from_any(event))
+        except InvalidEvent as fault:
+            invalid[position] = fault
+    return Decoded(_columns(read), _others(len(events), invalid), invalid)
 
 
-def _columns(events: list[Event]) -> Columns:
-    dates = [event.transaction_date for event in events]
+def _others(number: int, faulty: Collection[int]) -> Sequence[int]:
+    """The places below `number` that are not among the faulty ones."""
+    return [place for place in range(number) if place not in faulty] if faulty else range(number)
+
+
+def _to_be_judged(values: Sequence[bytes], columns: Columns) -> list[int]:
+    """The rows of which `parse` must say whether they are valid."""
+    wrong = np.flatnonzero(columns.hours == NO_DATE).tolist()
+    return sorted({*wrong, *doubtful(values, int(np.count_nonzero(columns.hours != NO_HOUR)))})
+
+
+def _columns(events: Sequence[Event]) -> Columns:
+    """By way of one flat list: 0.25 µs an event, where an attrgetter for each field takes 0.6. None becomes NaN."""
+    values = list(chain.from_iterable(map(astuple, events)))
+    by_field = {field: values[place :: len(_FIELDS)] for place, field in enumerate(_FIELDS)}
+    numbers = chain.from_iterable(by_field[field] for field in NUMERIC)
     return Columns(
-        numbers=np.array([_numbers(event) for event in events], dtype=np.float64).reshape(-1, len(NUMERIC)).T,
-        categories=list(zip(*map(_categories, events), strict=True)) if events else [()] * len(CATEGORIES),
-        hours=np.array([NO_HOUR if text is None else hour_as_written(text) for text in dates], dtype=np.int64),
-        user_ids=[event.user_id for event in events],
-        session_ids=[event.session_id for event in events],
+        numbers=np.fromiter(numbers, np.float64, len(NUMERIC) * len(events)).reshape(len(NUMERIC), -1),
+        categories=[by_field[field] for field in CATEGORIES],
+        hours=hours_as_written(by_field[DATE]),
+        user_ids=by_field["user_id"],
+        session_ids=by_field["session_id"],
     )
-
-
-def _from_json(value: bytes) -> Event:
-    try:
-        if not value.isascii():
-            value.decode()  # msgspec does not look at the UTF-8 of what it skips, and the event is embedded as it came
-        return _decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise explain(value) from None
 
 
 def _from_any(event: object) -> Event:
     if isinstance(event, str):
         event = event.encode(errors="surrogatepass")  # a lone surrogate is then no UTF-8
     if isinstance(event, bytes | bytearray | memoryview):
-        return _from_json(bytes(event))
+        return parse(bytes(event))
     if not isinstance(event, Mapping):
         raise InvalidEvent("not_an_object", None, f"expected a dict or JSON, got {type(event).__name__}")
     return Event(**{field: _checked(field, event[field]) for field in (*MODEL_FIELDS, *IDENTITIES) if field in event})

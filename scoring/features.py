@@ -1,6 +1,7 @@
 """The derived features: the one implementation, for training and for serving."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -11,11 +12,12 @@ from scoring.contract import CATEGORIES, COUNTS, NUMERIC
 Flags = NDArray[np.bool_]
 Numbers = NDArray[np.float64]
 
+MOBILE: Final = "Mobile"
 SMALL_SCREENS: Final = frozenset({"360x640", "414x896"})
 LARGE_SCREENS: Final = frozenset({"1920x1080", "1440x900"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Imputed:
     """n events without gaps: the raw values that rules and derived features look at."""
 
@@ -26,13 +28,22 @@ class Imputed:
     large_screen: Flags
 
     def __getitem__(self, field: str) -> Numbers:
-        row: Numbers = self.numbers[NUMERIC.index(field)]
-        return row
+        return self._by_name[field]
 
-    @property
+    @cached_property
+    def _by_name(self) -> dict[str, Numbers]:
+        return dict(zip(NUMERIC, self.numbers, strict=True))
+
+    @cached_property
     def large(self) -> Flags:
         """Whether the amount is large."""
         return self["transaction_amount"] > 10_000
+
+
+def as_bits(flags: Flags) -> NDArray[np.int64]:
+    """(k, n) flags -> (n,): bit i is set where flag i is."""
+    bits: NDArray[np.int64] = (1 << np.arange(len(flags))) @ flags
+    return bits
 
 
 def derive(events: Imputed, obvious: Flags) -> dict[str, Numbers | Flags]:

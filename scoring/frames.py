@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, SIGNED
-from scoring.decoding import NO_HOUR, Columns, Decoded
+from scoring.decoding import Columns, Decoded
 from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra
-from scoring.localtime import hour_as_written
-from scoring.reasons import LEVELS
+from scoring.localtime import NO_HOUR, hour_as_written
+from scoring.preprocessing import imputed_fields
+from scoring.reasons import LEVELS, explain
 
 try:
     import pandas as pd
@@ -36,14 +37,16 @@ def _score_chunk(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
     decoded = decode_frame(frame)
     scored = scorer.score_columns(decoded.columns)
     at = decoded.positions
+    reasons = list(map(explain, scored.rules.tolist(), scored.levels.tolist()))
+    gap_bits = scored.gap_bits.tolist()
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
     verdicts = {
         "predicted_label": _spread(pd.array(scored.labels, dtype="Int64"), at, frame),
         "anomaly_score": _spread(scored.scores, at, frame),
         "risk_level": _spread(_objects([LEVELS[level] for level in scored.levels]), at, frame),
-        "risk_reason": _spread(_objects([reason.phrase for reason in scored.explanations]), at, frame),
-        "reason_codes": _spread(_objects([list(reason.codes) for reason in scored.explanations]), at, frame),
-        "imputed_fields": _spread(_objects([list(fields) for fields in scored.imputed]), at, frame),
+        "risk_reason": _spread(_objects([reason.phrase for reason in reasons]), at, frame),
+        "reason_codes": _spread(_objects([list(reason.codes) for reason in reasons]), at, frame),
+        "imputed_fields": _spread(_objects([list(imputed_fields(bits)) for bits in gap_bits]), at, frame),
         "error_code": pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object),
         "error_field": pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object),
     }
@@ -56,7 +59,7 @@ def _objects(values: Sequence[object]) -> NDArray[np.object_]:
     return array
 
 
-def _spread(values: Any, positions: list[int], frame: pd.DataFrame) -> "pd.Series[Any]":
+def _spread(values: Any, positions: Sequence[int], frame: pd.DataFrame) -> "pd.Series[Any]":
     """The values at their rows of the frame, null in between."""
     spread: pd.Series[Any] = pd.Series(values, index=pd.Index(positions, dtype=np.int64)).reindex(range(len(frame)))
     spread.index = frame.index

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 logger: Final = logging.getLogger(__name__)
-WIDTH: Final = 16  # events walked side by side: the inner loop has a constant length, so LLVM vectorises it
+WIDTH: Final = 8  # events walked side by side: a loop of constant length, unrolled. µs a row: 4 1.4, 8 1.0, 16 1.6
+BLOCKS: Final = (
+    8  # of that width, before the next tree: a tree then stays in the L1 cache (1.0 µs a row instead of 1.1)
+)
 
 Walk = Callable[..., None]
 _WALK: Final = "void(int32[:,::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])"
@@ -36,24 +39,26 @@ def _walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     scores: NDArray[np.float64],  # (n,), added to
 ) -> None:
     at = np.empty(WIDTH, np.int32)
-    block = np.zeros(features.shape[0] * WIDTH, np.int32)  # feature-major: lane r of feature f at f * WIDTH + r
-    for start in range(0, features.shape[1], WIDTH):
-        lanes = min(WIDTH, features.shape[1] - start)
+    block = np.zeros((BLOCKS, features.shape[0] * WIDTH), np.int32)  # lane r of feature f at f * WIDTH + r
+    for first in range(0, features.shape[1], BLOCKS * WIDTH):
+        rows = min(BLOCKS * WIDTH, features.shape[1] - first)
         for f in range(features.shape[0]):
-            for r in range(lanes):
-                block[f * WIDTH + r] = features[f, start + r]
+            for r in range(rows):
+                block[r // WIDTH, f * WIDTH + r % WIDTH] = features[f, first + r]
         for t in range(depths.shape[0]):
             tree = nodes[roots[t] : roots[t + 1]]
             leaves = probability[roots[t] : roots[t + 1]]
-            for r in range(WIDTH):
-                at[r] = 0
-            for _ in range(depths[t]):
+            for start in range(0, rows, WIDTH):
+                own = block[start // WIDTH]
                 for r in range(WIDTH):
-                    node = tree[at[r]]
-                    right = np.int64(block[(node & 0xFF) * WIDTH + r]) > (node >> 32)
-                    at[r] = np.int32((node >> 8) & 0xFFFFFF) + np.int32(right)
-            for r in range(lanes):
-                scores[start + r] += leaves[at[r]]
+                    at[r] = 0
+                for _ in range(depths[t]):
+                    for r in range(WIDTH):
+                        node = tree[at[r]]
+                        right = np.int64(own[(node & 0xFF) * WIDTH + r]) > (node >> 32)
+                        at[r] = np.int32((node >> 8) & 0xFFFFFF) + np.int32(right)
+                for r in range(min(WIDTH, rows - start)):
+                    scores[first + start + r] += leaves[at[r]]
 
 
 def _attribute(

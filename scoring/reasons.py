@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.features import Flags, Imputed
+from scoring.features import Flags, Imputed, as_bits
 
 LOW: Final = 0
 MEDIUM: Final = 1
@@ -52,10 +52,7 @@ class Explanation(NamedTuple):
 
 def patterns(events: Imputed) -> NDArray[np.int64]:
     """(n,): which rules hold for each event."""
-    held = np.zeros(events.numbers.shape[1], dtype=np.int64)
-    for i, rule in enumerate(RULES):
-        held |= rule.holds(events).astype(np.int64) << i
-    return held
+    return as_bits(np.array([rule.holds(events) for rule in RULES]))
 
 
 @functools.cache  # at most 3 x 1,024 of them

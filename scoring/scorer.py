@@ -1,6 +1,5 @@
 """The public Scorer: decode, prepare, score, explain, in that order."""
 
-import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,19 +10,19 @@ from numpy.typing import NDArray
 
 from scoring import artifacts as sets
 from scoring.artifacts import Artifacts
-from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.attribution import largest
+from scoring.contract import CATEGORIES
 from scoring.decoding import Columns, Decoded, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
-from scoring.preprocessing import Prepared, Preprocessor, matrix, unknown_features
-from scoring.reasons import HIGH, explain
+from scoring.preprocessing import Preprocessor, matrix, unknown_features
+from scoring.reasons import HIGH
 from scoring.verdicts import Contribution, Scored, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd  # an extra: only score_frame needs it
 
 logger: Final = logging.getLogger(__name__)
-MOST_CONTRIBUTIONS: Final = 5
 CHUNK: Final = 500  # events scored at once: their columns stay in the CPU's cache
 EXACT: Final = 1e-12  # how far a golden score may be off
 
@@ -90,7 +89,8 @@ class Scorer:
         prepared = self._preprocessor.prepare(columns)
         with np.errstate(over="ignore"):  # a rate over next to no time is infinite, and the forest can compare that
             raw = matrix(prepared, self.artifacts.model.feature_names)
-            scaled = (raw - self.artifacts.model.mean[:, None]) / self.artifacts.model.scale[:, None]
+            scaled = raw - self.artifacts.model.mean[:, None]
+            scaled /= self.artifacts.model.scale[:, None]
         scores = self._forest.score(scaled)
         limits = self.artifacts.thresholds
         levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
@@ -99,8 +99,8 @@ class Scorer:
             scores=scores,
             labels=(scores >= limits.label).astype(np.int64),
             levels=levels,
-            explanations=list(map(explain, prepared.patterns.tolist(), levels.tolist())),
-            imputed=_imputed(prepared),
+            rules=prepared.patterns,
+            gap_bits=prepared.gap_bits,
             gaps=prepared.gaps,
             unseen=prepared.unseen,
             contributions=self._contributions(columns, raw, scaled, high),
@@ -114,24 +114,15 @@ class Scorer:
         scaled: NDArray[np.float64],
         rows: NDArray[np.int64],
     ) -> dict[int, list[Contribution]]:
-        """The features that moved the score of each of `rows` most: by size, ties in the order of `feature_cols`."""
+        """By row, the features that moved its score most."""
         if not len(rows):
             return {}
-        moved = self._forest.contributions(scaled[:, rows])
-        largest = np.argsort(-np.abs(moved), axis=0, kind="stable")[:MOST_CONTRIBUTIONS]
-        return {
-            row: [self._contribution(columns, raw, row, feature, moved[feature, i]) for feature in largest[:, i]]
-            for i, row in enumerate(rows.tolist())
-        }
 
-    def _contribution(
-        self, columns: Columns, raw: NDArray[np.float64], row: int, feature: int, moved: float
-    ) -> Contribution:
-        name = self.artifacts.model.feature_names[feature]
-        value: float | str = float(np.nan_to_num(raw[feature, row]))  # JSON has no infinity: the largest double
-        if name in CATEGORIES:
-            value = self._preprocessor.category(name, columns.categories[CATEGORIES.index(name)][row])
-        return Contribution(name, value, float(moved))
+        def text(name: str, row: int) -> str:
+            return self._preprocessor.category(name, columns.categories[CATEGORIES.index(name)][row])
+
+        moved = self._forest.contributions(scaled[:, rows])
+        return largest(self.artifacts.model.feature_names, raw, rows, moved, text)
 
     def _check_golden(self, directory: Path) -> None:
         manifest = self.artifacts.manifest
@@ -143,13 +134,3 @@ class Scorer:
                     f"{directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
                     "train the set again with this version"
                 )
-
-
-def _imputed(prepared: Prepared) -> list[list[str]]:
-    weights = 1 << np.arange(len(MODEL_FIELDS))
-    return list(map(_imputed_fields, (weights @ prepared.gaps).tolist()))
-
-
-@functools.cache  # at most 65,536, one a pattern of gaps
-def _imputed_fields(pattern: int) -> list[str]:
-    return [field for i, field in enumerate(MODEL_FIELDS) if pattern >> i & 1]

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
+from consumer.delivery import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
 from consumer.patience import Patience
@@ -63,6 +64,7 @@ class FakeLog:
         self.calls: list[tuple[str, str]] = []
         self.epochs: dict[str, int] = {}
         self.open: dict[str, _Transaction] = {}
+        self.held: dict[str, threading.Event] = {}  # call -> what it waits for
         self._faults = {name: iter(faults) for name, faults in (faults or {}).items()}
 
     def called(self, call: str) -> list[str]:
@@ -72,6 +74,8 @@ class FakeLog:
     def run(self, name: str, call: str, effect: Callable[[], None]) -> None:
         """One call: its effect, its fault, or both."""
         self.calls.append((name, call))
+        if call in self.held:
+            assert self.held[call].wait(30), f"{call} waits for ever"
         fault = next(self._faults.get(call, iter(())), None)
         if fault is None or fault.applied:
             effect()
@@ -156,8 +160,9 @@ class FakeSource:
         self.gaps: list[Gap] = []
         self.failure: WorkerError | None = None
 
-    def poll(self, wait: float) -> Batch | None:
-        assert wait > 0
+    def poll(self, wait: float, busy: Callable[[], bool]) -> Batch | None:
+        assert wait >= 0
+        assert busy() in {True, False}
         if self.failure is not None:
             raise self.failure
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)][: self._size]
@@ -223,7 +228,8 @@ class FakeMetrics:
         self.lags: dict[int, int] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
-    def committed(self, tally: Tally) -> None:
+    def committed(self, tally: Tally, seconds_ago: float) -> None:
+        assert seconds_ago >= 0
         self.tallies.append(tally)
 
     def aborted(self) -> None:
@@ -367,3 +373,11 @@ class FakeProbe:
 
     def group(self) -> bytes:
         return b"nobody"
+
+
+def deliver(delivery: Delivery, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> Committed:
+    """One batch, from its first record to its commit."""
+    delivery.publish(records, topic, next_offsets)
+    committed = delivery.settle()
+    assert committed is not None
+    return committed

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, COUNTS, DATE, MODEL_FIELDS, NUMERIC, UNKNOWN
-from scoring.decoding import NO_HOUR, Columns
+from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
+from scoring.localtime import NO_HOUR
 from scoring.pickles import Imputation
 from scoring.preprocessing import Preprocessor, matrix
 from training.errors import TrainingError

@@ -10,7 +10,7 @@ import numpy as np
 from files.reading import open_source
 from files.source import FileError, Source, kind_to_read, opened
 from scoring.contract import CATEGORIES, DATE, MODEL_FIELDS, NUMERIC
-from scoring.decoding import NO_HOUR
+from scoring.localtime import NO_HOUR
 from training.errors import TrainingError
 from training.gathering import Gathered
 from training.labelled import Labelled, of_sessions, sample_users

@@ -5,7 +5,7 @@ an error; `Source.poll` raises it before it hands anything out.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -35,9 +35,16 @@ class Assignment:
     """The partitions of one consumer. A partition is astray from `rewind` until it stands at its committed offset."""
 
     def __init__(
-        self, consumer: Consumer, subscription: Subscription, patience: Patience, *, cooperative: bool
+        self,
+        consumer: Consumer,
+        subscription: Subscription,
+        patience: Patience,
+        before_revoke: Callable[[], None] = lambda: None,
+        *,
+        cooperative: bool,
     ) -> None:
         self._consumer = consumer
+        self._before_revoke = before_revoke
         self._topic = subscription.topic
         self._cooperative = cooperative
         self._continue_on_gap = subscription.continue_on_gap
@@ -160,6 +167,7 @@ class Assignment:
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._before_revoke()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:

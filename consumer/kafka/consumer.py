@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -15,7 +16,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.identity import Identity
 from consumer.kafka.membership import is_member
-from consumer.kafka.messages import headers_of, milliseconds
+from consumer.kafka.messages import headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
 from consumer.kafka.unreadable import remedy, unreadable
@@ -24,6 +25,7 @@ from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
 
+_STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
 _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
@@ -51,6 +53,8 @@ class Source:
         limits: Limits,
         patience: Patience | None = None,
     ) -> None:
+        self.before_revoke: Callable[[], None] = lambda: None
+        """Called when partitions are about to be taken away: a commit of theirs that is under way must end first."""
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
@@ -71,12 +75,20 @@ class Source:
         }
         self._consumer = open_client(Consumer, {**self._connection.consumer(self._group_id), **callbacks})
         self._assignment = Assignment(
-            self._consumer, self._subscription, self._patience, cooperative=self._connection.cooperative
+            self._consumer,
+            self._subscription,
+            self._patience,
+            self._give_way,
+            cooperative=self._connection.cooperative,
         )
         self._assignment.join()
 
-    def poll(self, wait: float) -> Batch | None:
-        """The next batch, or None when no event came within `wait` seconds."""
+    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False) -> Batch | None:
+        """The next batch, or None when no event came within `wait` seconds.
+
+        As long as `busy` says so the batch may fill, within its limits: it could not be published yet. Then it is taken
+        as it is, so batches grow with the load by themselves.
+        """
         for why in self._stuck.values():  # what stood before it has been handed out
             raise why
         if self._statistics.forgotten:
@@ -84,13 +96,14 @@ class Source:
         self._assignment.settle()
         self._watch()
         gathering = Gathering(self._limits, time.monotonic)
-        messages = self._consume(1, wait)
-        gathering.add(len(messages), sum(map(len, messages)))
-        while messages and (room := gathering.room()):
-            more = self._consume(room, gathering.time_left())
+        messages: list[Message] = []
+        while room := gathering.room():
+            filling = busy() and gathering.time_left() > 0
+            # `consume` waits until it has all that it is asked for, or for the whole time
+            more = self._consume(room, _STEP_SECONDS if filling else 0.0 if messages else wait)
             gathering.add(len(more), sum(map(len, more)))
             messages += more
-            if len(more) < room:  # that is all there was, and the oldest has waited long enough
+            if len(more) < room and not filling:
                 break
         return self._batch(self._assignment.trusted(messages))
 
@@ -160,7 +173,7 @@ class Source:
             messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
-        if self._stuck or any(message.error() is not None for message in messages):
+        if self._stuck or any(error is not None for error in map(Message.error, messages)):
             messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
             raise self._assignment.failure
@@ -195,15 +208,18 @@ class Source:
             return None
         batch = Batch(
             topic=self._topic,
-            partitions=cast("list[int]", [message.partition() for message in messages]),
-            offsets=cast("list[int]", [message.offset() for message in messages]),
-            timestamps=[milliseconds(message) for message in messages],
-            keys=[message.key() for message in messages],
-            values=[message.value() for message in messages],
+            partitions=cast("list[int]", list(map(Message.partition, messages))),
+            offsets=cast("list[int]", list(map(Message.offset, messages))),
+            timestamps=timestamps_of(messages),
+            keys=cast("list[bytes | None]", list(map(Message.key, messages))),
+            values=cast("list[bytes | None]", list(map(Message.value, messages))),
             headers=headers_of(messages),
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
+
+    def _give_way(self) -> None:
+        self.before_revoke()
 
     def _note(self, failure: WorkerError) -> None:
         self._assignment.failure = self._assignment.failure or failure

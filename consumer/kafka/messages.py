@@ -29,7 +29,13 @@ def headers_of(messages: list[Message]) -> list[Headers]:
     return [cast("Headers", headers or []) for headers in found]
 
 
+def timestamps_of(messages: list[Message]) -> list[int]:
+    """Each record's timestamp in ms since the epoch; -1 when it has none."""
+    return [
+        -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp for kind, timestamp in map(Message.timestamp, messages)
+    ]
+
+
 def milliseconds(message: Message) -> int:
-    """The record's timestamp in ms since the epoch; -1 when it has none."""
-    kind, timestamp = message.timestamp()
-    return -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp
+    """One record's."""
+    return timestamps_of([message])[0]

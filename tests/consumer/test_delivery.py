@@ -16,7 +16,7 @@ from consumer.errors import (
     WorkerError,
 )
 from consumer.records import OutRecord
-from tests.fakes import FakeClock, FakeLog, FakeProducer, Fault
+from tests.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
 
 IDS = ("g-host-0-0", "g-host-0-1")
 
@@ -48,7 +48,7 @@ def failing(call: str, *errors: DeliveryError | None, applied: bool = False) -> 
 class TestExactlyOnce:
     def test_records_and_offsets_become_visible_together_in_the_order_that_keeps_them_safe(self) -> None:
         log = FakeLog()
-        seconds = exactly_once(log).deliver(records(b"a", b"b"), "sessions", {0: 1, 1: 5})
+        seconds = deliver(exactly_once(log), records(b"a", b"b"), "sessions", {0: 1, 1: 5}).seconds
         assert log.visible == records(b"a", b"b")
         assert log.offsets == {0: 1, 1: 5}
         steps = [call for _, call in log.calls]
@@ -59,18 +59,18 @@ class TestExactlyOnce:
         log = FakeLog()
         delivery = exactly_once(log)
         for offset in range(4):
-            delivery.deliver(records(b"a"), "sessions", {0: offset + 1})
+            deliver(delivery, records(b"a"), "sessions", {0: offset + 1})
         assert log.called("commit") == [IDS[0], IDS[1], IDS[0], IDS[1]]
 
     def test_offsets_without_records_are_committed_too(self) -> None:
         log = FakeLog()
-        exactly_once(log).deliver([], "sessions", {0: 7})
+        deliver(exactly_once(log), [], "sessions", {0: 7})
         assert log.offsets == {0: 7}
 
     @pytest.mark.parametrize("call", ["begin", "send_offsets", "commit"])
     def test_a_retriable_error_is_the_same_call_again(self, call: str) -> None:
         log = failing(call, RetriableError("later"), RetriableError("later"))
-        exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert log.visible == records(b"a")
         assert len(log.called(call)) == 3
 
@@ -79,15 +79,15 @@ class TestExactlyOnce:
         log = failing(call, MustAbortError("the group has moved on"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError, match="the group has moved on"):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert (log.visible, log.offsets, log.called("abort")) == ([], {}, [IDS[0]])
-        delivery.deliver(records(b"b"), "sessions", {0: 1})
+        deliver(delivery, records(b"b"), "sessions", {0: 1})
         assert log.visible == records(b"b")
 
     def test_patience_that_ends_before_the_commit_aborts(self) -> None:
         log = failing("send_offsets", *[RetriableError("still away")] * 1000)
         with pytest.raises(UndeliveredError, match="still away"):
-            exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+            deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert (log.visible, log.called("abort")) == ([], [IDS[0]])
 
     @pytest.mark.parametrize("applied", [True, False])
@@ -98,7 +98,7 @@ class TestExactlyOnce:
         log = failing(call, UnansweredError("timed out"), applied=applied)
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert log.calls[-2:] == [(IDS[0], "drop"), (IDS[0], "init")]
         assert not log.called("abort")
         committed = call == "commit" and applied
@@ -108,14 +108,14 @@ class TestExactlyOnce:
         delivery = exactly_once(failing("commit", *[UnansweredError("timed out")] * 6))
         for _ in range(6):
             with pytest.raises(UndeliveredError):
-                delivery.deliver(records(b"a"), "sessions", {0: 1})
-        delivery.deliver(records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
 
     def test_an_abort_that_fails_is_made_good_by_taking_the_id_again(self) -> None:
         log = FakeLog({"commit": [Fault(MustAbortError("no"))], "abort": [Fault(UnansweredError("timed out"))]})
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert log.calls[-3:] == [(IDS[0], "abort"), (IDS[0], "drop"), (IDS[0], "init")]
         assert (log.visible, log.open) == ([], {})
 
@@ -125,26 +125,26 @@ class TestExactlyOnce:
         delivery = exactly_once(log)
         for _ in range(2):
             with pytest.raises(UndeliveredError):
-                delivery.deliver(records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: fenced .*; another process uses this id"):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert log.visible == []
 
     def test_a_producer_past_use_is_replaced_once_and_the_second_time_stops_the_worker(self) -> None:
         log = failing("begin", FatalError("out of order"), None, FatalError("out of order"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
-        delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: out of order$"):
-            delivery.deliver(records(b"b"), "sessions", {0: 2})
+            deliver(delivery, records(b"b"), "sessions", {0: 2})
 
     def test_what_was_long_ago_is_forgotten(self) -> None:
         log, clock = failing("begin", FatalError("x"), None, FatalError("x")), FakeClock()
         delivery = exactly_once(log, clock)
         for _ in range(3):
             try:
-                delivery.deliver(records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
             except UndeliveredError:
                 clock.sleep(301.0)
         assert log.called("drop") == [IDS[0], IDS[0]]
@@ -159,9 +159,9 @@ class TestExactlyOnce:
         for _ in range(3):
             began = clock.now
             with pytest.raises(UndeliveredError, match="the broker has ended it"):
-                delivery.deliver(records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
             assert clock.now - began > 2.0
-        delivery.deliver(records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert log.visible == records(b"a")
 
     @pytest.mark.parametrize("seed", range(20))
@@ -180,7 +180,7 @@ class TestExactlyOnce:
         for turn in range(60):
             each = turns.choice(living)
             try:
-                each.deliver(records(b"%d" % turn), "sessions", {0: turn + 1})
+                deliver(each, records(b"%d" % turn), "sessions", {0: turn + 1})
             except UndeliveredError:
                 pass
             except WorkerError:
@@ -193,7 +193,7 @@ class TestExactlyOnce:
         stopped = ""
         for turn in range(20):
             try:
-                (ours if turn % 2 else theirs).deliver(records(b"%d" % turn), "sessions", {0: turn + 1})
+                deliver(ours if turn % 2 else theirs, records(b"%d" % turn), "sessions", {0: turn + 1})
             except UndeliveredError:
                 pass
             except WorkerError as error:
@@ -207,7 +207,7 @@ class TestExactlyOnce:
     def test_what_the_broker_refuses_for_good_stops_the_worker_with_nothing_visible(self) -> None:
         log = failing("commit", RefusedError("could not write to results: too large; raise max.message.bytes"))
         with pytest.raises(WorkerError, match="too large"):
-            exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+            deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert (log.visible, log.aborted) == ([], records(b"a"))
 
     def test_who_is_no_member_of_the_group_begins_no_transaction(self) -> None:
@@ -219,12 +219,12 @@ class TestExactlyOnce:
         delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, group, FakeClock().patience())
         delivery.start()
         with pytest.raises(UndeliveredError, match="not a member"):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert not log.called("begin")
 
     def test_taking_the_ids_waits_for_a_broker_that_is_coming_up(self) -> None:
         log = failing("init", UnansweredError("timed out"), RetriableError("loading"))
-        exactly_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert log.visible == records(b"a")
 
     def test_an_id_that_cannot_be_had_stops_the_worker_and_is_named(self) -> None:
@@ -235,35 +235,35 @@ class TestExactlyOnce:
 class TestAtLeastOnce:
     def test_offsets_are_committed_after_every_record_is_written(self) -> None:
         log = FakeLog()
-        at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert [call for _, call in log.calls] == ["produce", "flush", "commit_offsets"]
         assert (log.visible, log.offsets) == (records(b"a"), {0: 1})
 
     def test_a_record_that_failed_stops_the_commit(self) -> None:
         log = failing("flush", MustAbortError("could not write to results"))
         with pytest.raises(UndeliveredError):
-            at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert not log.called("commit_offsets")
 
     def test_after_a_failure_what_was_queued_is_dropped_and_the_next_batch_goes_out_alone(self) -> None:
         log = failing("flush", MustAbortError("no"))
         delivery = at_least_once(log)
         with pytest.raises(UndeliveredError):
-            delivery.deliver(records(b"a"), "sessions", {0: 1})
-        delivery.deliver(records(b"b"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"b"), "sessions", {0: 1})
         assert log.visible == records(b"b")
 
     def test_the_commit_is_asked_again_while_it_may_pass(self) -> None:
         log = failing("commit_offsets", RetriableError("loading"), UnansweredError("timed out"))
-        at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+        deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert log.offsets == {0: 1}
 
     def test_a_commit_of_a_group_that_moved_on_is_read_again_by_whoever_owns_it_now(self) -> None:
         log = failing("commit_offsets", MustAbortError("illegal generation"))
         with pytest.raises(UndeliveredError):
-            at_least_once(log).deliver(records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert log.offsets == {}
 
     def test_what_the_broker_refuses_for_good_stops_the_worker(self) -> None:
         with pytest.raises(WorkerError, match="not allowed"):
-            at_least_once(failing("flush", RefusedError("not allowed"))).deliver(records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(failing("flush", RefusedError("not allowed"))), records(b"a"), "sessions", {0: 1})

@@ -66,6 +66,21 @@ def test_who_leaves_asks_no_more_where_to_begin() -> None:
     assert made.failure is None
 
 
+def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
+    consumer, told = FakeConsumer({0: 42}), list[dict[int, int]]()
+    made = Assignment(
+        consumer.client(),
+        Subscription("g", "sessions"),
+        FakeClock().patience(),
+        lambda: told.append(made.lag()),
+        cooperative=True,
+    )
+    made.join()
+    consumer.give(0)
+    consumer.take(0)
+    assert told == [{0: 58}], "they were forgotten before"
+
+
 def test_a_gap_is_noted_too() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer)

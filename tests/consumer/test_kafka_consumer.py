@@ -35,7 +35,9 @@ def source(
 
 
 def next_batch(reader: Source) -> Batch:
-    return until(lambda: reader.poll(0.2))
+    """The next one, given time to fill: as if the one before were being committed."""
+    since = time.monotonic()
+    return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2))
 
 
 def until(ask: Callable[[], T | None]) -> T:
@@ -52,6 +54,17 @@ def take(reader: Source, count: int) -> list[bytes | None]:
     while len(values) < count:
         values += next_batch(reader).values
     return values
+
+
+def test_a_batch_that_could_be_published_at_once_is_not_kept_waiting_for_company(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=1)
+    write(kafka, topic, numbered(1))
+    with source(kafka, topic, limits=Limits(events=4, age=SECONDS)) as reader:
+        until(lambda: reader.poll(0.2))
+        write(kafka, topic, numbered(1, start=1))
+        began = time.monotonic()
+        assert len(until(lambda: reader.poll(SECONDS))) == 1
+        assert time.monotonic() - began < SECONDS / 2
 
 
 def numbered(count: int, start: int = 0) -> list[Event]:

@@ -82,6 +82,58 @@ def test_after_an_abort_the_batch_is_read_again_and_counted_once() -> None:
     assert sum(tally.scored for tally in bench.metrics.tallies) == 17
 
 
+class Releases(EchoPipeline):
+    """Lets a call of `log` go on once so many batches are scored."""
+
+    def __init__(self, log: FakeLog, call: str, batches: int) -> None:
+        self._go = log.held[call] = threading.Event()
+        self._left = batches
+
+    def process(self, batch: Batch) -> Output:
+        self._left -= 1
+        if not self._left:
+            self._go.set()
+        return super().process(batch)
+
+
+def test_the_next_batch_is_scored_while_the_one_before_commits() -> None:
+    log = FakeLog()
+    Bench(log, pipeline=Releases(log, "commit", batches=2)).run()
+    assert log.offsets == {0: 10, 1: 7}
+
+
+def test_no_transaction_begins_before_the_one_before_is_committed() -> None:
+    log = FakeLog()
+    Bench(log).run()
+    steps = [call for _, call in log.calls if call in {"begin", "commit"}]
+    assert steps == ["begin", "commit"] * (len(steps) // 2)
+
+
+def test_when_a_commit_fails_what_was_read_meanwhile_is_read_again_too() -> None:
+    log = FakeLog({"commit": [Fault(MustAbortError("the group has moved on"))]})
+    bench = Bench(log, pipeline=Releases(log, "commit", batches=2))
+    bench.run()
+    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
+    assert bench.source.rewinds == 1
+    assert log.aborted[0].value == EVENTS[0][0]
+
+
+def test_a_batch_that_cannot_be_scored_does_not_undo_the_one_under_way() -> None:
+    class Stumbles(Releases):
+        def process(self, batch: Batch) -> Output:
+            output = super().process(batch)
+            if not self._left:
+                raise ValueError
+            return output
+
+    log = FakeLog()
+    bench = Bench(log, pipeline=Stumbles(log, "commit", batches=2))
+    with pytest.raises(WorkerError, match="scoring failed"):
+        bench.run()
+    assert bench.seen() == EVENTS[0][:3]
+    assert log.offsets == {0: 3}
+
+
 def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committed() -> None:
     bench = Bench()
     bench.run()

@@ -51,8 +51,8 @@ def _aborted(number: int) -> Fate:
 def _after_consume(fate: Fate) -> None:
     real = Source.poll
 
-    def poll(self: Source, wait: float) -> Batch | None:
-        batch = real(self, wait)
+    def poll(self: Source, *given: Any) -> Batch | None:
+        batch = real(self, *given)
         if batch is not None:
             fate(None)
         return batch

@@ -22,6 +22,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import OutRecord
 from tests.consumer.wire import Event, write
+from tests.fakes import deliver
 from tests.faults.mocked import Api, MockBroker
 
 SECONDS = 15.0  # for a call and for all of its repetitions, where they should pass
@@ -125,11 +126,11 @@ class Bench:
         self._seconds = seconds
         self._reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "scorer", "log_level": 0})
         group: bytes = self._reader.consumer_group_metadata()
-        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: group, Patience(seconds))
+        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: group, Patience(seconds, seconds))
 
     def deliver(self, times: int = 1) -> None:
         for _ in range(times):
-            self.delivery.deliver(RECORDS, "sessions", {0: 1})
+            deliver(self.delivery, RECORDS, "sessions", {0: 1})
 
     def close(self) -> None:
         self.delivery.close()
@@ -290,7 +291,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
         try:
             join(source)
             delivery.start()
-            delivery.deliver(RECORDS, "sessions", {0: 1})
+            deliver(delivery, RECORDS, "sessions", {0: 1})
             yield broker, delivery
         finally:
             delivery.close()
@@ -307,8 +308,8 @@ def test_at_least_once_asks_again_for_what_may_pass(api: Api, name: str) -> None
     # nobody heartbeats while the coordinator is looked for, which takes librdkafka five seconds each time
     with at_least_once(session_ms=60_000) as (broker, delivery):
         broker.answer(api, code(name))
-        delivery.deliver(RECORDS, "sessions", {0: 2})
-        delivery.deliver(RECORDS, "sessions", {0: 3})
+        deliver(delivery, RECORDS, "sessions", {0: 2})
+        deliver(delivery, RECORDS, "sessions", {0: 3})
         assert broker.left(api) == 0
 
 
@@ -317,9 +318,9 @@ def test_at_least_once_reads_again_what_could_not_be_written_or_committed(api: A
     with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(UndeliveredError, match=name):
-            delivery.deliver(RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, "sessions", {0: 2})
         if name not in PUT_OUT:
-            delivery.deliver(RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, "sessions", {0: 2})
 
 
 @pytest.mark.parametrize(("api", "name"), met_with(AT_LEAST_ONCE, Fate.REFUSED))
@@ -327,5 +328,5 @@ def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api,
     with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(WorkerError) as caught:
-            delivery.deliver(RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, "sessions", {0: 2})
         assert REMEDIES[code(name)] in str(caught.value)

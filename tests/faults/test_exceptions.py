@@ -91,6 +91,7 @@ def work(
     connection, patience = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Patience(10.0)
     reader = source(connection, Subscription("scorer", "sessions"), Limits(events=20), patience)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, patience)
+    reader.before_revoke = delivery.wait
     line = Line("sessions", reader, pipeline, delivery)
     Worker(line, Breaker(), metrics or FakeMetrics(), FakeHealth(), Watchdog()).run(pipeline.stop)
 
@@ -221,8 +222,8 @@ def test_in_the_callback_of_a_delivery_report(broker: MockBroker) -> None:
 
 def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
     class Broken(FakeMetrics):
-        def committed(self, tally: Tally) -> None:
-            raise ValueError(SECRET, tally)
+        def committed(self, tally: Tally, seconds_ago: float) -> None:
+            raise ValueError(SECRET, tally, seconds_ago)
 
     with pytest.raises(WorkerError, match=r"^the worker failed \(ValueError at test_exceptions.py:"):
         work(broker, metrics=Broken())

@@ -83,7 +83,7 @@ def test_at_four_fifths_of_its_capacity_a_worker_grows_in_nothing(
     record_property("slope, MiB a minute", f"{slope:.3f}")
     record_property("peak, MiB", f"{max(sample.memory for sample in samples):.0f}")
     assert slope * (minutes[-1] - minutes[0]) < WAVES, f"{slope:.2f} MiB a minute"
-    # the fewest, because each transaction has two short-lived ones (consumer/kafka/bounded.py): not one more stays
+    # the fewest, because what asks for /metrics has a thread for a moment: not one more stays
     early = samples[: len(samples) // 3]
     assert min(sample.threads for sample in later[-600:]) <= min(sample.threads for sample in early)
     assert later[-1].descriptors <= later[0].descriptors + 2

@@ -10,14 +10,16 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.batching import Limits
-from consumer.errors import UnansweredError
+from consumer.delivery import GRACE_SECONDS, ExactlyOnce
+from consumer.errors import UndeliveredError
 from consumer.kafka.assignment import Subscription
-from consumer.kafka.bounded import GRACE_SECONDS
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
+from consumer.patience import Patience
 from consumer.records import OutRecord
 from tests.consumer.wire import Event, write
+from tests.fakes import deliver
 from tests.faults.mocked import Api, MockBroker
 from tests.line import Line
 from training.dataset import keyed_events
@@ -87,18 +89,26 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     reader = Source(connection, Subscription("scorer", "sessions"), Limits())
     while not reader.joined():
         reader.poll(0.1)
-    producer = KafkaProducer(connection, "scorer-0", seconds=1.0)
-    producer.init()
-    producer.begin()
-    producer.produce([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)])
-    member = reader.group()
+    made = []
+
+    def make(name: str) -> KafkaProducer:
+        made.append(KafkaProducer(connection, name, seconds=1.0))
+        return made[-1]
+
+    delivery = ExactlyOnce(make, ["scorer-0"], reader.group, Patience(call_seconds=1.0))
+    delivery.start()
     broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
     began = time.monotonic()
-    with pytest.raises(UnansweredError, match="could not send offsets to the transaction: no answer within 1 s"):
-        producer.send_offsets("sessions", {0: 1}, member)
+    delivery.publish([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], "sessions", {0: 1})
+    delivery.wait()
+    assert not delivery.busy()
     assert time.monotonic() - began < 1.0 + GRACE_SECONDS + MARGIN
     broker.relent(Api.FIND_COORDINATOR)
-    producer.drop()
+    with pytest.raises(UndeliveredError, match="could not send offsets to the transaction: no answer within 4 s"):
+        delivery.settle()
+    assert len(made) == 2, "the producer is not replaced"
+    deliver(delivery, [OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], "sessions", {0: 1})
+    delivery.close()
     reader.close()
 
 

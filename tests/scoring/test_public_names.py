@@ -8,12 +8,15 @@ def test_the_public_names_are_these() -> None:
         "ArtifactError",
         "Contribution",
         "Decoded",
+        "Explanation",
         "InvalidEvent",
         "LEVELS",
         "MissingExtra",
         "Scored",
         "Scorer",
         "Verdict",
+        "explain",
+        "imputed_fields",
     ]
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, NUMERIC
-from scoring.decoding import NO_HOUR, Columns
+from scoring.decoding import Columns
 from scoring.errors import MissingExtra
+from scoring.localtime import NO_HOUR
 from training.evaluation.measures import Flags
 from training.evaluation.ranking import Floats, Labels, Ranking
 from training.reading import Labelled

@@ -1,0 +1,135 @@
+"""Work that goes on beside its caller: one thread that stays, for calls that may outlast their own bounds.
+
+librdkafka does not always keep to the time it is given (send_offsets: its issues 5456 and 5511), and no Python code
+can interrupt it. What does not come back in time is given up, thread and all.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from consumer.errors import UnansweredError
+
+Call = Callable[[str, Callable[[], None]], None]
+"""Makes one call to a broker, given what it is for; the bound counts from its beginning."""
+Work = Callable[[Call], None]
+
+
+def in_time(doing: str, call: Callable[[], None], seconds: float = 18.0) -> None:
+    """One call, bounded, with nothing to do meanwhile. Raises what it raises, or UnansweredError."""
+    errand = Errand(seconds)
+    errand.start(lambda make: make(doing, call))
+    try:
+        errand.result()
+    finally:
+        errand.close()
+
+
+class Errand:
+    """One piece of work at a time: `start` it, go on, ask for its `result`. `seconds` bounds each call it makes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._thread: _Thread | None = None
+        self._run: _Run | None = None
+        self._then: Callable[[], None] | None = None
+        self._outcome: float | BaseException | None = None  # when it was done, or why not; None: not known yet
+
+    def start(self, work: Work, then: Callable[[], None] | None = None) -> None:
+        """Has `work` done on the other thread, and once it is done `then` on the thread that waits for it."""
+        self._thread = self._thread or _Thread()
+        self._run, self._then, self._outcome = _Run(work), then, None
+        self._thread.given.put(self._run)
+
+    def busy(self) -> bool:
+        """Whether waiting would take time."""
+        return self._run is not None and self._run.outcome.empty()
+
+    def wait(self) -> None:
+        """Waits until it is done, or has failed; which of the two, `result` tells."""
+        if self._run is None:
+            return
+        try:
+            self._outcome = self._finish(self._run)
+            if self._then is not None:
+                self._then()
+                self._outcome = time.perf_counter()
+        except BaseException as error:  # noqa: BLE001 - raised by `result`
+            self._outcome = error
+        self._run = None
+
+    def result(self) -> float | None:
+        """When it was done, by time.perf_counter; None when nothing was started since the last time.
+
+        Raises what the work raised, and UnansweredError when a call of its has outlasted the bound: then it goes on
+        alone, and whatever it uses must not be used again.
+        """
+        self.wait()
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Waits, and lets the thread end."""
+        self.wait()
+        self._let_go()
+
+    def _finish(self, run: "_Run") -> float:
+        while True:
+            call = run.call
+            doing, since = call
+            try:
+                outcome = run.outcome.get(timeout=max(0.0, since + self._seconds - time.monotonic()))
+            except Empty:
+                if run.call is not call:  # meanwhile it has gone on to the next
+                    continue
+                run.given_up = True
+                self._let_go()
+                raise UnansweredError(f"could not {doing}: no answer within {self._seconds:g} s") from None
+            if isinstance(outcome, BaseException):
+                raise outcome
+            return outcome
+
+    def _let_go(self) -> None:
+        if self._thread is not None:
+            self._thread.given.put(None)
+        self._thread = None
+
+
+class _Run:
+    """One piece of work, which call it is at, and how it ended."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.call = ("begin", time.monotonic())
+        self.given_up = False
+        self.outcome: SimpleQueue[float | BaseException] = SimpleQueue()
+
+    def do(self) -> None:
+        """The work, on the thread that is there for it."""
+        try:
+            self._work(self._make_call)
+        except BaseException as error:  # noqa: BLE001 - handed over, and raised by `result`
+            self.outcome.put(error)
+        else:
+            self.outcome.put(time.perf_counter())
+
+    def _make_call(self, doing: str, call: Callable[[], None]) -> None:
+        if self.given_up:
+            raise UnansweredError(f"given up before it could {doing}")
+        self.call = (doing, time.monotonic())
+        call()
+
+
+class _Thread:
+    """Does what it is given, one after the other, until it is given None."""
+
+    def __init__(self) -> None:
+        self.given: SimpleQueue[_Run | None] = SimpleQueue()
+        threading.Thread(target=self._serve, name="errand", daemon=True).start()  # an exit does not wait for it
+
+    def _serve(self) -> None:
+        while (run := self.given.get()) is not None:
+            run.do()

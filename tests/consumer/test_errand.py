@@ -1,0 +1,106 @@
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from consumer.errand import Call, Errand, in_time
+from consumer.errors import MustAbortError, UnansweredError
+
+SECONDS = 0.2
+LONG = 30.0
+
+
+def waiting_for(event: threading.Event) -> Callable[[], None]:
+    def wait() -> None:
+        event.wait(LONG)
+
+    return wait
+
+
+def hanging(until: threading.Event, done: list[str]) -> Errand:
+    """An errand whose first call hangs until the event, and whose second one is then due."""
+    errand = Errand(SECONDS)
+
+    def work(call: Call) -> None:
+        call("look for a coordinator", lambda: done.append("first") if until.wait(LONG) else None)
+        call("commit", lambda: done.append("second"))
+
+    errand.start(work)
+    return errand
+
+
+def test_work_goes_on_beside_its_caller() -> None:
+    errand, go = Errand(LONG), threading.Event()
+    errand.start(lambda call: call("wait", waiting_for(go)))
+    assert errand.busy()
+    go.set()
+    before = time.perf_counter()
+    done = errand.result()
+    assert done is not None
+    assert abs(done - before) < LONG
+    assert not errand.busy()
+
+
+def test_nothing_started_is_nothing_to_wait_for() -> None:
+    errand = Errand(LONG)
+    errand.wait()
+    assert (errand.busy(), errand.result()) == (False, None)
+
+
+def test_one_thread_does_all_of_it() -> None:
+    errand, threads = Errand(LONG), set()
+    for _ in range(3):
+        errand.start(lambda call: call("look", lambda: threads.add(threading.get_ident())))
+        errand.result()
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_what_goes_wrong_is_told_once_and_only_to_who_asks_for_the_result() -> None:
+    def work(_: Call) -> None:
+        raise MustAbortError("the group has moved on")
+
+    errand = Errand(LONG)
+    errand.start(work)
+    errand.wait()
+    with pytest.raises(MustAbortError, match="the group has moved on"):
+        errand.result()
+    assert errand.result() is None
+
+
+def test_what_comes_after_is_done_by_who_waits_and_not_at_all_when_the_work_failed() -> None:
+    errand, threads = Errand(LONG), []
+    errand.start(lambda _: None, then=lambda: threads.append(threading.get_ident()))
+    errand.result()
+    assert threads == [threading.get_ident()]
+    with pytest.raises(UnansweredError):
+        in_time("wait", waiting_for(threading.Event()), SECONDS)
+
+
+def test_a_call_that_does_not_come_back_is_given_up_and_the_call_after_it_is_never_made() -> None:
+    release, done = threading.Event(), list[str]()
+    errand = hanging(release, done)
+    began = time.monotonic()
+    with pytest.raises(UnansweredError, match=r"^could not look for a coordinator: no answer within 0.2 s$"):
+        errand.result()
+    assert SECONDS <= time.monotonic() - began < LONG
+    release.set()
+    errand.start(lambda call: call("go on", lambda: done.append("other")))
+    assert errand.result() is not None, "another thread does what comes next"
+    deadline = time.monotonic() + LONG
+    while "first" not in done and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(SECONDS)
+    assert sorted(done) == ["first", "other"]
+
+
+def test_the_bound_is_of_each_call_not_of_all() -> None:
+    errand = Errand(SECONDS)
+
+    def work(call: Call) -> None:
+        for _ in range(4):
+            call("rest a little", lambda: time.sleep(SECONDS / 2))
+
+    errand.start(work)
+    assert errand.result() is not None
