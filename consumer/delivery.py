@@ -1,7 +1,7 @@
 """When is an offset committed? Together with what became of it, or after it; never before.
 
-`ExactlyOnce` puts both into one transaction. `AtLeastOnce` writes first and commits after, so a crash between the two
-repeats records, and loses none. What each kind of error asks for is decided here and nowhere else.
+`ExactlyOnce` puts both into one transaction; what each kind of error asks for is decided here. Without transactions:
+at_least_once.py.
 
 A batch is published at once, and its commit goes on beside the caller, who reads and scores the next one meanwhile
 and settles this one before publishing that. So commits and output stay in order, and one batch at most is under way.
@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 
 SEND_OFFSETS: Final = "send offsets to the transaction"
 COMMIT: Final = "commit the transaction"
-WRITE: Final = "write"
 GRACE_SECONDS: Final = 3.0  # for a call that has had its time to come back by itself, with a better reason
 
 # A producer that breaks is replaced once; a second time within this many seconds is no accident any more. Two live
@@ -51,7 +50,7 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
-class _UnderWay:
+class UnderWay:
     """A batch that is published: by which producer, and when that began and ended."""
 
     name: str = ""
@@ -59,6 +58,7 @@ class _UnderWay:
     published: float = 0.0
 
     def committed(self, at: float) -> Committed:
+        """How it went, once it is committed."""
         return Committed({"publish": self.published - self.began, "commit": at - self.published}, at)
 
 
@@ -128,7 +128,7 @@ class ExactlyOnce:
         self._replaced: dict[str, float] = {}  # transactional id -> when its producer was last forgiven
         self._turn = 0
         self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS)
-        self._under_way = _UnderWay()
+        self._under_way = UnderWay()
 
     def start(self) -> None:
         """Takes the transactional ids, which ends what an earlier process left open under them."""
@@ -159,7 +159,7 @@ class ExactlyOnce:
             producer.produce(records)
         except DeliveryError as error:
             raise self._give_up(name, error) from error
-        self._under_way = _UnderWay(name, started, time.perf_counter())
+        self._under_way = UnderWay(name, started, time.perf_counter())
         self._commit.start(commit)
 
     def busy(self) -> bool:
@@ -240,83 +240,6 @@ class ExactlyOnce:
             self._patience.insist(producer.init, (RetriableError, UnansweredError))
         except DeliveryError as error:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
-
-
-class AtLeastOnce:
-    """One plain producer: writes, waits for every acknowledgement, then commits. What fails is read again."""
-
-    def __init__(
-        self,
-        make_producer: Callable[[], Producer],
-        commit: Callable[[str, dict[int, int]], None],
-        patience: Patience | None = None,
-    ) -> None:
-        self._make_producer = make_producer
-        self._commit = commit
-        self._patience = patience or Patience()
-        self._producer: Producer | None = None
-        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS)
-        self._under_way = _UnderWay()
-
-    def start(self) -> None:
-        """Opens the producer."""
-        self._producer = self._make_producer()
-
-    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
-        """See `Delivery`."""
-        producer = self._producer or self._make_producer()
-        self._producer = producer
-        started = time.perf_counter()
-
-        def flush(call: Call) -> None:
-            # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
-            self._patience.insist(lambda: call(WRITE, producer.flush), (UnansweredError,))
-
-        try:
-            # 1. Results, alerts, dead letters.
-            producer.produce(records)
-        except DeliveryError as error:
-            raise self._give_up(error) from error
-        # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
-        # caller's thread, since the consumer, which commits, serves one at a time.
-        self._under_way = _UnderWay("", started, time.perf_counter())
-        self._flush.start(flush, then=lambda: self._insist_on_commit(topic, next_offsets))
-
-    def busy(self) -> bool:
-        """See `Delivery`."""
-        return self._flush.busy()
-
-    def wait(self) -> None:
-        """See `Delivery`."""
-        self._flush.wait()
-
-    def settle(self) -> Committed | None:
-        """See `Delivery`."""
-        try:
-            ended = self._flush.result()
-        except DeliveryError as error:
-            raise self._give_up(error) from error
-        return None if ended is None else self._under_way.committed(ended)
-
-    def close(self) -> None:
-        """Drops the producer."""
-        self._flush.close()
-        self._drop()
-
-    def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
-        self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
-
-    def _drop(self) -> None:
-        if self._producer is not None:
-            self._producer.drop()
-        self._producer = None
-
-    def _give_up(self, error: DeliveryError) -> UndeliveredError:
-        _log.warning("batch given up", extra={"reason": str(error)})
-        self._drop()  # with what it still had queued: that will be written again
-        if isinstance(error, RefusedError):
-            raise WorkerError(str(error)) from error
-        return UndeliveredError(str(error))
 
 
 def _whose(error: DeliveryError) -> str:

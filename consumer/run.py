@@ -12,9 +12,10 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from consumer import logs, settings
+from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Limits
 from consumer.breaker import Breaker
-from consumer.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from consumer.delivery import Delivery, ExactlyOnce
 from consumer.health import Health, Server
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription

@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 logger: Final = logging.getLogger(__name__)
 WIDTH: Final = 8  # events walked side by side: a loop of constant length, unrolled. µs a row: 4 1.4, 8 1.0, 16 1.6
-BLOCKS: Final = (
-    8  # of that width, before the next tree: a tree then stays in the L1 cache (1.0 µs a row instead of 1.1)
-)
+BLOCKS: Final = 8  # of that width, before the next tree: it then stays in the L1 cache (1.0 µs a row instead of 1.1)
 
 Walk = Callable[..., None]
 _WALK: Final = "void(int32[:,::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])"

@@ -3,7 +3,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from consumer.delivery import AtLeastOnce, ExactlyOnce
+from consumer.at_least_once import AtLeastOnce
+from consumer.delivery import ExactlyOnce
 from consumer.errors import (
     DeliveryError,
     FatalError,

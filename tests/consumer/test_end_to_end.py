@@ -54,6 +54,16 @@ def test_two_workers_share_the_partitions_and_one_may_leave_at_any_time(line: Li
     all_is_well(line.check(planted))
 
 
+def test_at_least_once_two_workers_lose_nothing_when_one_leaves(line: Line, tmp_path: Path) -> None:
+    planted, log, plain = line.feed(EVENTS), tmp_path / "log", ("--delivery", "at-least-once")
+    with line.running(log, *plain) as stays, line.running(log, *plain) as leaves:
+        line.wait_for(lambda _: log.read_text().count("partitions assigned") >= 2, stays, leaves)
+        assert stop(leaves) == 0
+        line.wait_for(lambda count: count == EVENTS, stays)
+        assert stop(stays) == 0
+    assert line.check(planted).faults().keys() <= {"duplicate"}
+
+
 def all_is_well(report: Report) -> None:
     assert report.faults() == {}
     assert report.counts["results"] + report.counts["dead_letters"] == EVENTS

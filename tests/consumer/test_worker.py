@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.at_least_once import AtLeastOnce
 from consumer.breaker import Breaker
-from consumer.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from consumer.delivery import Delivery, ExactlyOnce
 from consumer.errors import (
     DeliveryError,
     FatalError,

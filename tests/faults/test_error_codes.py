@@ -11,8 +11,9 @@ from enum import Enum
 import pytest
 from confluent_kafka import Consumer, KafkaError
 
+from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Limits
-from consumer.delivery import AtLeastOnce, ExactlyOnce
+from consumer.delivery import ExactlyOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection

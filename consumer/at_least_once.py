@@ -1,0 +1,91 @@
+"""Delivery without transactions: written first and committed after, so a crash between the two repeats records, and
+loses none."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+from consumer.delivery import GRACE_SECONDS, Committed, Producer, UnderWay
+from consumer.errand import Call, Errand
+from consumer.errors import DeliveryError, RefusedError, RetriableError, UnansweredError, UndeliveredError, WorkerError
+from consumer.patience import Patience
+from consumer.records import OutRecord
+
+_log = logging.getLogger(__name__)
+
+
+class AtLeastOnce:
+    """One plain producer: writes, waits for every acknowledgement, then commits. What fails is read again."""
+
+    def __init__(
+        self,
+        make_producer: Callable[[], Producer],
+        commit: Callable[[str, dict[int, int]], None],
+        patience: Patience | None = None,
+    ) -> None:
+        self._make_producer = make_producer
+        self._commit = commit
+        self._patience = patience or Patience()
+        self._producer: Producer | None = None
+        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS)
+        self._under_way = UnderWay()
+
+    def start(self) -> None:
+        """Opens the producer."""
+        self._producer = self._make_producer()
+
+    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
+        """See `Delivery`."""
+        producer = self._producer or self._make_producer()
+        self._producer = producer
+        started = time.perf_counter()
+
+        def flush(call: Call) -> None:
+            # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
+            self._patience.insist(lambda: call("write", producer.flush), (UnansweredError,))
+
+        try:
+            # 1. Results, alerts, dead letters.
+            producer.produce(records)
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
+        # caller's thread, since the consumer, which commits, serves one at a time.
+        self._under_way = UnderWay("", started, time.perf_counter())
+        self._flush.start(flush, then=lambda: self._insist_on_commit(topic, next_offsets))
+
+    def busy(self) -> bool:
+        """See `Delivery`."""
+        return self._flush.busy()
+
+    def wait(self) -> None:
+        """See `Delivery`."""
+        self._flush.wait()
+
+    def settle(self) -> Committed | None:
+        """See `Delivery`."""
+        try:
+            ended = self._flush.result()
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        return None if ended is None else self._under_way.committed(ended)
+
+    def close(self) -> None:
+        """Drops the producer."""
+        self._flush.close()
+        self._drop()
+
+    def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
+
+    def _drop(self) -> None:
+        if self._producer is not None:
+            self._producer.drop()
+        self._producer = None
+
+    def _give_up(self, error: DeliveryError) -> UndeliveredError:
+        _log.warning("batch given up", extra={"reason": str(error)})
+        self._drop()  # with what it still had queued: that will be written again
+        if isinstance(error, RefusedError):
+            raise WorkerError(str(error)) from error
+        return UndeliveredError(str(error))
