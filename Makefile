@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long check bench train kafka lock clean
+.PHONY: help setup demo test faults faults-long check bench bench-quick train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,8 +42,11 @@ check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) ## one event, timed beside a baseline of the same run
-	$(BIN)/python -m benchmarks.one_event
+bench: $(READY) ## everything measured, into docs/performance.md: about 40 minutes (BENCH="--only forest" for less)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: $(READY) ## whether the benchmarks work: tiny counts, nothing written
+	$(BIN)/python -m benchmarks --quick
 
 train: $(READY) ## the shipped artifacts anew, their data, and how good they are: SEED=
 	rm -f artifacts/*.pkl artifacts/manifest.json

@@ -1,0 +1,52 @@
+"""On what it was measured: the machine, and the versions of all that takes part."""
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import confluent_kafka
+
+from tests import jars
+
+PACKAGES = ("numpy", "numba", "msgspec", "confluent-kafka", "scikit-learn", "onnxruntime", "pandas")
+DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+"""What, set in the environment, makes numpy choose kernels of another CPU: nothing is measured under it."""
+
+
+def facts() -> dict[str, str]:
+    """Everything a reader needs to know of the machine, by name."""
+    return {
+        "CPU": f"{cpu()}, {cores()} cores",
+        "memory": f"{memory_gib():.0f} GiB",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Apache Kafka": f"{jars.version()}, one node on the same cores",
+        "librdkafka": confluent_kafka.libversion()[0],
+        **{name: version(name) for name in PACKAGES},
+    }
+
+
+def cpu() -> str:
+    """What the CPU calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    said = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(said, platform.processor() or platform.machine())
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_gib() -> float:
+    """All memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def undisturbed(environment: dict[str, str]) -> dict[str, str]:
+    """The environment without what slows numpy."""
+    return {name: value for name, value in environment.items() if name not in DISTURBING}

@@ -1,0 +1,45 @@
+"""What a part is given: how much to do, a room to do it in, a broker when it asks for one."""
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.brokers import KafkaBroker
+
+ROUNDS = 5
+
+
+@dataclass
+class Run:
+    """One run of the benchmarks."""
+
+    room: Path  # for files, gone at the end
+    quick: bool = False  # tiny counts: whether the benchmarks work, nothing about speed
+    rounds: int = ROUNDS
+    bootstrap: str | None = None  # of a broker that is there already
+    also: Mapping[str, str] = field(default_factory=dict)  # further contestants for throughput: name -> shell command
+    stack: ExitStack = field(default_factory=ExitStack)
+    part: str = ""
+
+    def broker(self) -> str:
+        """The address of a broker, which is started when the first part asks for it. Raises BrokerError."""
+        if self.bootstrap is None:
+            self.say("starting Apache Kafka")
+            self.bootstrap = self.stack.enter_context(KafkaBroker()).address
+        return self.bootstrap
+
+    def say(self, text: str) -> None:
+        """What goes on now, in a line of its own that the next one replaces; nothing where nobody looks."""
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{self.part}: {text}"[:200] if text else "\r\x1b[K")
+            sys.stderr.flush()
+
+
+@contextmanager
+def prepared(*, quick: bool, rounds: int) -> Iterator[Run]:
+    """A run; at its end its broker is stopped and its room is empty, whatever happened."""
+    with tempfile.TemporaryDirectory(prefix="session-scorer-bench-") as room, ExitStack() as stack:
+        yield Run(Path(room), quick, rounds, stack=stack)

@@ -1,0 +1,43 @@
+"""A baseline does the work it stands for."""
+
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+
+from benchmarks import events, files, pandas_loop
+from benchmarks.forest import features
+from benchmarks.growth import grown, ours_of
+from scoring import Scorer
+from scoring.artifacts import load, shipped
+from scoring.contract import Event
+from scoring.decoding import decode
+from training.dataset import generate
+
+
+@pytest.mark.parametrize("kind", files.KINDS)
+def test_the_pandas_loop_scores_as_ours_does(kind: str, tmp_path: Path) -> None:
+    source, target = files.write(tmp_path / f"sessions.{kind}", 300), tmp_path / f"scored.{kind}"
+    pandas_loop.main(source, target)
+    scored = pd.read_csv(target) if kind == "csv" else pd.read_json(target, lines=True, precise_float=True)
+    scorer = Scorer.load()
+    ours = [scorer.score(value).anomaly_score for _, value in events.keyed(300)]
+    assert scored["anomaly_score"].to_numpy() == pytest.approx(ours, abs=1e-9)
+
+
+def test_a_forest_grown_for_a_benchmark_scores_the_same_when_packed() -> None:
+    sessions = generate(500)
+    rows = features(load(shipped()), list(sessions.events()))
+    forest = grown(rows, sessions.label, trees=5, depth=6)
+    assert ours_of(forest).score(rows) == pytest.approx(forest.predict_proba(rows.T)[:, 1], abs=1e-12)
+
+
+def test_events_are_distinct_and_padding_leaves_them_as_they_are() -> None:
+    values = [value for _, value in events.keyed(2000)]
+    assert len(set(values)) == 2000
+    (batch,) = events.batches(10, 10, length=1024)
+    longer = [value or b"" for value in batch.values]
+    assert {len(value) for value in longer} == {1024}
+    assert msgspec.json.decode(longer[0], type=Event) == msgspec.json.decode(values[0], type=Event)
+    assert not decode(longer).invalid
