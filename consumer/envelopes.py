@@ -54,8 +54,8 @@ class _AlertPart(Struct, gc=False):
 def encode_results(results: Results, events: Sequence[bytes]) -> list[bytes]:
     """The JSON of each result, `events` embedded as they are.
 
-    By columns: each is encoded in one go, what rows have in common once, and the pieces of a row are joined. 0.6 µs a
-    result, where an object for each, encoded by itself, takes 1.3.
+    By columns: each is encoded in one go, what rows have in common once, and the pieces of a row are joined. 1.1 µs a
+    result on a busy machine, where an object for each, encoded by itself, took 2.6 in the same run.
     """
     batch, scored = results.batch, results.scored
     topic = batch.topic.encode()

@@ -108,9 +108,8 @@ class Metrics:
     def committed(self, tally: Tally, seconds_ago: float = 0.0) -> None:
         """A batch is committed, since so long."""
         outcomes = {"scored": tally.scored, "dead_lettered": tally.dead_lettered, "skipped": tally.skipped}
-        latencies = (
-            np.maximum((self._clock() - seconds_ago) * 1000 - tally.timestamps, 0) / 1000
-        )  # a producer's clock may be ahead
+        committed = (self._clock() - seconds_ago) * 1000
+        latencies = np.maximum(committed - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
         with self._lock:
             self._events.update(outcomes)
             self._results.update(tally.levels)

@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(1000, description="most events in a batch")
     batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes in a batch")
     batch_age_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
-        5, description="longest that an event waits for its batch to fill, in ms"
+        5, description="longest that a batch fills while the one before it commits, in ms"
     )
     max_record_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest result or alert, in bytes")
     breaker_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
