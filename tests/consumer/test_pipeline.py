@@ -4,8 +4,12 @@ import hashlib
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord
 from tests import by_hand
@@ -74,6 +78,11 @@ def test_an_absent_or_null_identity_is_left_out() -> None:
     verdict = json.loads(result.value)
     assert "user_id" not in verdict
     assert "session_id" not in verdict
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 4 * 10**12) | st.just(253_402_300_799_999)))
+def test_timestamps_in_a_column_are_written_as_one_by_one(timestamps: list[int]) -> None:
+    assert stamps(timestamps) == [msgspec.json.encode(utc(timestamp)) for timestamp in timestamps]
 
 
 def test_a_bad_event_leaves_its_batch_unharmed() -> None:
