@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._metadata import ClusterMetadata, PartitionMetadata
 
 from tests.brokers import HOST, KafkaBroker, free_ports, new_cluster
 from tests.jars import BrokerError
@@ -52,28 +53,28 @@ class Cluster:
             list(pool.map(_remove, self.nodes.values()))
 
     def leader(self, topic: str, partition: int) -> int:
-        """The number of the node that leads the partition."""
-        return self._admin().list_topics(topic, timeout=10).topics[topic].partitions[partition].leader
+        """The number of the node that leads the partition. Raises BrokerError."""
+        return self._ask(
+            lambda found: found.topics[topic].partitions[partition].leader, f"no node leads {topic}-{partition}"
+        )
 
     def settle(self) -> None:
         """Waits until every partition is in sync on every node. Raises BrokerError."""
-        self._wait(lambda nodes: len(nodes) == NODES, "not all partitions are in sync on all nodes")
+        self._ask(lambda found: len(_in_sync(found)) == NODES, "not all partitions are in sync on all nodes")
 
     def see_off(self, number: int) -> None:
         """Waits until the cluster goes on without the node: another leads what it led. Raises BrokerError."""
-        self._wait(lambda nodes: number not in nodes, f"node {number} is not seen off")
+        self._ask(lambda found: number not in _in_sync(found), f"node {number} is not seen off")
 
-    def _wait(self, happened: Callable[[set[int]], bool], otherwise: str) -> None:
-        """`happened` is given the nodes that every partition is in sync on."""
+    def _ask(self, answer: Callable[[ClusterMetadata], int], otherwise: str) -> int:
+        """What a node answers once it is not 0: a topic or leader of this moment is not known to every node yet."""
         admin = self._admin()
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
-            with contextlib.suppress(KafkaException):
+            with contextlib.suppress(KafkaException, KeyError):
                 found = admin.list_topics(timeout=2.0)
-                partitions = [one for topic in found.topics.values() for one in topic.partitions.values()]
-                in_sync = set(found.brokers).intersection(*(set(one.isrs) for one in partitions))
-                if happened(in_sync) and all(one.leader in one.isrs for one in partitions):
-                    return
+                if all(one.leader in one.isrs for one in _partitions(found)) and (answered := answer(found)):
+                    return answered
             time.sleep(0.2)
         raise BrokerError(f"{otherwise} after {SECONDS:g} s")
 
@@ -90,6 +91,15 @@ def running_cluster() -> Iterator[Cluster]:
         yield cluster
     finally:
         cluster.close()
+
+
+def _partitions(found: ClusterMetadata) -> list[PartitionMetadata]:
+    return [one for topic in found.topics.values() for one in topic.partitions.values()]
+
+
+def _in_sync(found: ClusterMetadata) -> set[int]:
+    """The nodes that every partition is in sync on."""
+    return set(found.brokers).intersection(*(set(one.isrs) for one in _partitions(found)))
 
 
 def _properties(number: int, broker: int, controller: int, voters: str) -> dict[str, str]:
