@@ -42,12 +42,13 @@ class KafkaProducer:
 
     def produce(self, records: Sequence[OutRecord]) -> None:
         """Queues all records for sending; waits while the queue is full."""
-        produce: Callable[..., None] = self._producer.produce  # its stub asks for headers wider than ours
+        # its stub asks for headers wider than ours; by position, since names cost 0.2 of 1.0 µs a record
+        produce: Callable[..., None] = self._producer.produce
         done = 0
         while done < len(records):
             try:
                 for topic, key, value, headers, timestamp in records[done:] if done else records:
-                    produce(topic, value, key, timestamp=timestamp, headers=headers)
+                    produce(topic, value, key, -1, None, None, timestamp, headers)
                     done += 1
             except BufferError:
                 self._make_room()
