@@ -1,14 +1,15 @@
 """The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import NamedTuple
+from itertools import chain, repeat
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Headers = list[tuple[str, bytes | None]]
+N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Batch:
             [self.values[i] for i in places],
             [self.headers[i] for i in places],
         )
+
+    def parts(self, size: int) -> list["Batch"]:
+        """The batch in parts of at most so many records."""
+        return [self.take(range(i, min(i + size, len(self)))) for i in range(0, max(1, len(self)), size)]
 
     def without_tombstones(self) -> "Batch":
         """The records that have a value."""
@@ -93,6 +98,31 @@ class Tally:
     stage_seconds: dict[str, float]  # decode, score, encode; whoever publishes adds publish and commit
     dead_letter_flags: list[bool]  # one an event in order, tombstones left out: what the circuit breaker sees
 
+    @classmethod
+    def sum(cls, parts: Sequence["Tally"]) -> "Tally":
+        """That of one batch, from those of its parts."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            scored=sum(part.scored for part in parts),
+            dead_lettered=sum(part.dead_lettered for part in parts),
+            skipped=sum(part.skipped for part in parts),
+            levels=_sum(part.levels for part in parts),
+            dead_letter_codes=_sum(part.dead_letter_codes for part in parts),
+            imputed=_sum(part.imputed for part in parts),
+            unseen=_sum(part.unseen for part in parts),
+            scores=np.concatenate([part.scores for part in parts]),
+            timestamps=np.concatenate([part.timestamps for part in parts]),
+            stage_seconds=_sum(part.stage_seconds for part in parts),
+            dead_letter_flags=list(chain.from_iterable(part.dead_letter_flags for part in parts)),
+        )
+
+
+def _sum(parts: Iterable[Mapping[str, N]]) -> dict[str, N]:
+    """Name -> the sum of what the parts say of it."""
+    parts = list(parts)
+    return {name: sum(part.get(name, 0) for part in parts) for name in dict.fromkeys(chain.from_iterable(parts))}
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -100,3 +130,8 @@ class Output:
 
     records: list[OutRecord]
     tally: Tally
+
+    @classmethod
+    def join(cls, parts: Sequence["Output"]) -> "Output":
+        """What a batch becomes, from what its parts become."""
+        return cls(list(chain.from_iterable(part.records for part in parts)), Tally.sum([part.tally for part in parts]))
