@@ -1,7 +1,10 @@
-"""When is a batch full? By count, by bytes, or because its oldest event has waited long enough. No clock of its own."""
+"""When is a batch full? By count, by bytes, because its oldest event has waited long enough, or because more events
+could not be through in time. No clock of its own."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 # The most records asked for at once. Bytes are only known once records are here, so a batch may pass its limit of
 # bytes by what one such request brings; small requests keep that little, and cost nothing measurable.
@@ -12,7 +15,7 @@ _REQUEST = 256
 class Limits:
     """The bounds of a batch: events, bytes of their values, and seconds that the oldest may wait for company."""
 
-    events: int = 1000
+    events: int = 2000
     size: int = 8 * 1024 * 1024
     age: float = 0.005
 
@@ -20,8 +23,10 @@ class Limits:
 class Gathering:
     """One batch as it fills: `add` what came, ask `room` how many to fetch next and `time_left` how long to wait."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(self, limits: Limits, clock: Callable[[], float], most: int = sys.maxsize) -> None:
+        """`most` events, if that is less than the limit."""
         self._limits = limits
+        self._most = min(limits.events, most)
         self._clock = clock
         self._events = 0
         self._size = 0
@@ -36,7 +41,7 @@ class Gathering:
 
     def room(self) -> int:
         """How many records to ask for next; 0 when the batch is full. Large records are asked for a few at a time."""
-        left = min(self._limits.events - self._events, _REQUEST)
+        left = min(self._most - self._events, _REQUEST)
         bytes_left = self._limits.size - self._size
         if left <= 0 or bytes_left <= 0:
             return 0
@@ -49,3 +54,32 @@ class Gathering:
         if not self._events:
             return self._limits.age
         return max(0.0, self._oldest + self._limits.age - self._clock())
+
+
+class Budget:
+    """How many events a batch may have so that it is committed in time, going by the batches before it.
+
+    It takes what each event takes, and the commit. Where the commit alone takes longer than half of the budget, batches
+    are as large as keeps the worker busy meanwhile: smaller ones would make a backlog, and it all the later.
+    """
+
+    FEWEST: Final = 100  # smaller batches than this gain nothing, and tell nothing of what an event takes
+    WEIGHT: Final = 0.2  # of the last batch
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self._seconds = seconds
+        self._event: float | None = None  # seconds that one takes, from its bytes to its result handed to the producer
+        self._commit = 0.0
+
+    def took(self, events: int, working: float, committing: float) -> None:
+        """A batch was committed, after so many seconds of work and so many of commit."""
+        self._commit += self.WEIGHT * (committing - self._commit)
+        if events >= self.FEWEST:
+            before = working / events if self._event is None else self._event
+            self._event = before + self.WEIGHT * (working / events - before)
+
+    def events(self) -> int:
+        """The most that the next batch may have."""
+        if not self._event:
+            return sys.maxsize
+        return max(self.FEWEST, int(max(self._seconds - self._commit, self._commit) / self._event))

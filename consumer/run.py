@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from consumer import logs, settings
 from consumer.at_least_once import AtLeastOnce
-from consumer.batching import Limits
+from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.delivery import Delivery, ExactlyOnce
 from consumer.health import Health, Server
@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 # Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
 # silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
 _CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+_FILLING = 0.1  # of the latency budget: how long a batch may fill while the one before it commits
 _STDERR = 2
 _COLLECT_AFTER = 50_000  # more objects made than gone: one look every few batches
 _LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
@@ -159,7 +160,8 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
         scorer, topics, chosen.group_id, chosen.max_record_bytes, now=lambda: time.time_ns() // 1_000_000
     )
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
-    limits = Limits(chosen.batch_events, chosen.batch_bytes, chosen.batch_age_ms / 1000)
+    budget = chosen.latency_budget / 1000
+    limits = Limits(chosen.batch_events, chosen.batch_bytes, budget * _FILLING)
     patience = Patience(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
     source = Source(connection, subscription, limits, patience)
     delivery: Delivery
@@ -181,7 +183,7 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     def trouble() -> str | None:
         return Admin(connection, seconds=5.0).trouble(outputs, witness=chosen.input_topic)
 
-    return Line(chosen.input_topic, source, pipeline, delivery, trouble)
+    return Line(chosen.input_topic, source, pipeline, delivery, Budget(budget), trouble)
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:

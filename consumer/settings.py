@@ -95,8 +95,8 @@ class Settings(BaseSettings):
     )
     batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(2000, description="most events in a batch")
     batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes in a batch")
-    batch_age_ms: Annotated[int, Field(ge=0, le=60_000)] = Field(
-        5, description="longest that a batch fills while the one before it commits, in ms"
+    latency_budget: Annotated[float, Field(gt=0, le=60_000)] = Field(
+        50, description="what a batch may take until it is committed, in ms: batches are kept small enough for it"
     )
     max_record_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest result or alert, in bytes")
     breaker_ratio: Annotated[float, Field(gt=0, le=1)] = Field(

@@ -4,9 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
+from consumer.batching import Budget
 from consumer.breaker import Breaker
 from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
@@ -34,9 +35,9 @@ class Gap(Protocol):
 class Source(Protocol):
     """Where batches come from. Hands an event out again only after `rewind`, and then from the committed offset."""
 
-    def poll(self, wait: float, busy: Callable[[], bool]) -> Batch | None:
-        """The next batch. It fills as long as `busy` says that it could not be published yet; None when nothing came
-        in that time, or `wait` seconds more."""
+    def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
+        """The next batch, of `most` events at the most. It fills as long as `busy` says that it could not be published
+        yet; None when nothing came in that time, or `wait` seconds more."""
 
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
@@ -96,6 +97,7 @@ class Line:
     source: Source
     pipeline: Pipeline
     delivery: Delivery
+    budget: Budget = field(default_factory=Budget)
     trouble: Callable[[], str | None] = lambda: None  # what a broker says is wrong with the output topics
 
 
@@ -147,8 +149,8 @@ class Worker:
 
     def _round(self, stop: threading.Event) -> None:
         self._health.tick()
-        # nobody waits for events while there is something to settle
-        batch = self._line.source.poll(0.0 if self._under_way else _WAIT_SECONDS, self._line.delivery.busy)
+        wait = 0.0 if self._under_way else _WAIT_SECONDS  # not for events while there is something to settle
+        batch = self._line.source.poll(wait, self._line.delivery.busy, self._line.budget.events())
         self._report()
         output = self._process(batch) if batch is not None else None
         if self._settle(stop) and batch is not None and output is not None:
@@ -174,6 +176,8 @@ class Worker:
             self._setbacks = 0
             tally, self._breaker = under_way
             seconds, at = tally.stage_seconds | committed[0].seconds, committed[0].at
+            working = sum(seconds.values()) - seconds["commit"]
+            self._line.budget.took(tally.scored + tally.dead_lettered, working, seconds["commit"])
             self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - at)
         return True
 

@@ -160,12 +160,13 @@ class FakeSource:
         self.gaps: list[Gap] = []
         self.failure: WorkerError | None = None
 
-    def poll(self, wait: float, busy: Callable[[], bool]) -> Batch | None:
+    def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         assert wait >= 0
         assert busy() in {True, False}
         if self.failure is not None:
             raise self.failure
-        places = [(partition, offset) for partition in self._events for offset in self._unread(partition)][: self._size]
+        places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]
+        places = places[: min(self._size, most)]
         if not places:
             if all(self._log.offsets.get(partition, 0) == len(events) for partition, events in self._events.items()):
                 self._stop.set()

@@ -1,6 +1,7 @@
 """The input: batches of events, read committed, from where the group left off."""
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -83,8 +84,8 @@ class Source:
         )
         self._assignment.join()
 
-    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False) -> Batch | None:
-        """The next batch, or None when no event came within `wait` seconds.
+    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = sys.maxsize) -> Batch | None:
+        """The next batch, of `most` events at the most, or None when no event came within `wait` seconds.
 
         As long as `busy` says so the batch may fill, within its limits: it could not be published yet. Then it is taken
         as it is, so batches grow with the load by themselves.
@@ -95,7 +96,7 @@ class Source:
             self._join_anew()
         self._assignment.settle()
         self._watch()
-        gathering = Gathering(self._limits, time.monotonic)
+        gathering = Gathering(self._limits, time.monotonic, most)
         messages: list[Message] = []
         while room := gathering.room():
             filling = busy() and gathering.time_left() > 0

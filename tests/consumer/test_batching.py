@@ -1,6 +1,8 @@
+import sys
+
 import pytest
 
-from consumer.batching import Gathering, Limits
+from consumer.batching import Budget, Gathering, Limits
 from tests.fakes import FakeClock
 
 
@@ -64,3 +66,40 @@ def test_the_age_counts_from_the_first_event_not_from_the_beginning_of_the_wait(
     batch.add(0, 0)
     batch.add(1, 10)
     assert batch.time_left() == pytest.approx(0.005)
+
+
+def test_a_batch_may_be_told_to_stay_below_its_limit_not_to_pass_it() -> None:
+    for most, room in ((3, 2), (30, 4)):
+        batch = Gathering(Limits(events=5), FakeClock(), most)
+        batch.add(1, 1)
+        assert batch.room() == room
+
+
+def budget(seconds: float, *, batches: int = 50, events: int, working: float, committing: float) -> Budget:
+    """After so many batches of that kind."""
+    found = Budget(seconds)
+    for _ in range(batches):
+        found.took(events, working, committing)
+    return found
+
+
+def test_a_budget_that_knows_nothing_yet_bounds_nothing() -> None:
+    assert Budget(0.001).events() == sys.maxsize
+
+
+def test_a_batch_may_be_as_large_as_what_work_and_commit_leave_of_the_budget() -> None:
+    assert budget(0.1, events=1000, working=0.1, committing=0.02).events() == pytest.approx(800, abs=1)
+
+
+def test_small_batches_tell_nothing_of_what_an_event_takes() -> None:
+    known = budget(0.1, events=1000, working=0.1, committing=0.02)
+    known.took(1, 1.0, 0.02)
+    assert known.events() == pytest.approx(800, abs=1)
+
+
+def test_where_the_commit_takes_the_budget_batches_keep_the_worker_busy_meanwhile() -> None:
+    assert budget(0.1, events=1000, working=0.1, committing=0.5).events() == pytest.approx(5000, rel=0.01)
+
+
+def test_no_budget_makes_batches_tiny() -> None:
+    assert budget(0.001, events=1000, working=1.0, committing=0.001).events() == Budget.FEWEST

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.at_least_once import AtLeastOnce
+from consumer.batching import Budget
 from consumer.breaker import Breaker
 from consumer.delivery import Delivery, ExactlyOnce
 from consumer.errors import (
@@ -47,14 +48,16 @@ class Bench:
     breaker: Breaker = field(default_factory=Breaker)
     at_least_once: bool = False
     trouble: str | None = None
+    size: int = 3  # of the batches
+    budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
         self.stop = HurriedStop()
         self.metrics, self.health = FakeMetrics(), FakeHealth()
-        self.source = FakeSource(self.log, self.events, self.stop)
+        self.source = FakeSource(self.log, self.events, self.stop, self.size)
 
     def run(self, stop: threading.Event | None = None) -> None:
-        line = Line("sessions", self.source, self.pipeline, self._delivery(), lambda: self.trouble)
+        line = Line("sessions", self.source, self.pipeline, self._delivery(), self.budget, lambda: self.trouble)
         Worker(line, self.breaker, self.metrics, self.health, Watchdog()).run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
@@ -101,6 +104,20 @@ def test_the_next_batch_is_scored_while_the_one_before_commits() -> None:
     log = FakeLog()
     Bench(log, pipeline=Releases(log, "commit", batches=2)).run()
     assert log.offsets == {0: 10, 1: 7}
+
+
+def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() -> None:
+    class Sizes(EchoPipeline):
+        """Says that each batch took 6 ms, and remembers how large they were."""
+
+        def process(self, batch: Batch) -> Output:
+            sizes.append(len(batch))
+            return super().process(batch)
+
+    sizes: list[int] = []
+    Bench(events={0: [b""] * 3000}, pipeline=Sizes(), size=500, budget=Budget(0.002)).run()
+    assert sizes[0] == 500  # nothing is known yet
+    assert Budget.FEWEST <= sizes[2] <= 200  # a third of what 500 took
 
 
 def test_no_transaction_begins_before_the_one_before_is_committed() -> None:
