@@ -54,12 +54,15 @@ class Measured:
 def in_turn(
     contestants: Mapping[str, Callable[[], T]], rounds: int, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, list[T]]:
-    """What each contestant returns, round after round."""
+    """What each contestant returns, round after round; each round begins with the next one, for the first may be worse
+    or better off than the rest."""
     outcomes: dict[str, list[T]] = {name: [] for name in contestants}
+    names = list(contestants)
     for number in range(1, rounds + 1):
-        for name, call in contestants.items():
+        for name in names:
             say(f"round {number} of {rounds}: {name}")
-            outcomes[name].append(call())
+            outcomes[name].append(contestants[name]())
+        names = names[1:] + names[:1]
     return outcomes
 
 

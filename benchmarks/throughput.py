@@ -9,7 +9,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 
-EVENTS = 400_000
+EVENTS = 1_000_000  # what runs on a JVM is slow before
 ALO = ("--delivery", "at-least-once")
 OURS, OURS_ALO = Contestant("session-scorer, exactly-once"), Contestant("session-scorer, at-least-once", ALO)
 PASS = Contestant("pass-through, exactly-once", command=COMMAND)

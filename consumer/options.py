@@ -56,7 +56,13 @@ def _metavar(name: str, field: FieldInfo) -> str | None:
     kind: Any = field.annotation
     if isinstance(kind, EnumType) or get_origin(kind) is Literal:
         return "|".join(str(choice) for choice in get_args(kind) or list(kind))
-    special = {"kafka": "PROP=VALUE", "artifacts": "DIR", "config": "FILE", "manifest_sha256": "HEX"}
+    special = {
+        "kafka": "PROP=VALUE",
+        "latency_budget": "MS",
+        "artifacts": "DIR",
+        "config": "FILE",
+        "manifest_sha256": "HEX",
+    }
     last = name.rsplit("_", 1)[-1].upper()
     return "" if kind is bool else special.get(name, last if last in _UNITS or kind is str else "N")
 

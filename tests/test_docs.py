@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tests.make_configuration import DOCUMENT, TABLE, table
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -11,3 +13,9 @@ def test_every_test_that_the_promises_rest_on_exists() -> None:
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert len(named) > 20
     assert named <= set(re.findall(r"def (test_\w+)", tests))
+
+
+def test_the_table_of_settings_is_that_of_the_settings() -> None:
+    found = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
+    assert found is not None
+    assert found.group() == table()

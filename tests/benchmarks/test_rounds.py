@@ -5,10 +5,10 @@ import math
 from benchmarks.rounds import Measured, in_turn
 
 
-def test_contestants_take_turns() -> None:
+def test_contestants_take_turns_and_each_begins_once() -> None:
     order: list[str] = []
     found = in_turn({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, 3)
-    assert order == ["a", "b"] * 3
+    assert order == ["a", "b", "b", "a", "a", "b"]
     assert {name: len(each) for name, each in found.items()} == {"a": 3, "b": 3}
 
 
