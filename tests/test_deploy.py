@@ -32,6 +32,15 @@ def read_yaml(path: str) -> Any:
     return YAML(typ="safe").load(ROOT / path)
 
 
+def queries_of_the_rules() -> Iterator[tuple[str, str]]:
+    """Those that ask for metrics of ours, without what asks for other rules."""
+    for group in read_yaml("deploy/prometheus/rules.yml")["groups"]:
+        for rule in group["rules"]:
+            query = re.sub(r"job:[\w:]+", "", rule["expr"])
+            if "session_scorer_" in query:
+                yield rule.get("alert") or rule["record"], query
+
+
 COMPOSE = read_yaml("docker-compose.yml")
 SERVICES = COMPOSE["services"]
 
@@ -170,6 +179,12 @@ def test_prometheus_asks_every_consumer_where_it_answers() -> None:
     assert SERVICES["consumer"]["ports"][0].endswith(f":{port}")
 
 
+def test_prometheus_has_the_rules() -> None:
+    (rules,) = read_yaml("deploy/prometheus/prometheus.yml")["rule_files"]
+    place = f"./deploy/prometheus/{rules}:/etc/prometheus/{rules}:ro"
+    assert place in SERVICES["prometheus"]["volumes"]
+
+
 def test_grafana_finds_its_data_source_and_its_dashboard() -> None:
     (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
     (provider,) = read_yaml("deploy/grafana/provisioning/dashboards/dashboards.yml")["providers"]
@@ -213,14 +228,14 @@ def labels_in(query: str) -> Iterator[str]:
     yield from re.findall(r"[{,]\s*(\w+)\s*[=!]", query)
 
 
-@pytest.mark.parametrize(("title", "query"), QUERIES)
-def test_a_query_of_the_dashboard_names_only_what_the_consumer_exposes(title: str, query: str) -> None:
+@pytest.mark.parametrize(("title", "query"), [*QUERIES, *queries_of_the_rules()])
+def test_a_query_of_dashboard_and_rules_names_only_what_the_consumer_exposes(title: str, query: str) -> None:
     labels = exposed()
     names = re.findall(r"session_scorer_\w+", query)
     assert names, title
-    for name in names:
-        assert name in labels
-        assert set(labels_in(query)) <= labels[name]
+    assert set(names) <= labels.keys()
+    # that one is Prometheus's own
+    assert set(labels_in(query)) - {"job"} <= {label for name in names for label in labels[name]}
 
 
 def test_every_metric_of_the_consumer_stands_on_the_dashboard() -> None:
