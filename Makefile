@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long check bench bench-quick train kafka lock clean
+.PHONY: help setup demo test faults faults-long deploy-check check bench bench-quick train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -35,6 +35,9 @@ faults: $(READY) ## the fault suite on real brokers, small counts (about a quart
 
 faults-long: $(READY) ## the fault suite with its full counts (hours)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
+
+deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (needs Debian's package prometheus)
+	$(BIN)/python -m pytest -m 'not faults' tests/test_deploy.py tests/test_alerts.py tests/test_prometheus.py $(PYTEST)
 
 check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch
+from consumer.run import collect_seldom
 from scoring import LEVELS, Scorer
 from scoring.contract import Event
 
@@ -32,6 +33,7 @@ Cost = dict[str, float]  # µs an event, by stage and in all
 
 def run(given: Run) -> Findings:
     """µs an event for each size of batch, and what the explanation of a High one adds."""
+    collect_seldom()  # as the consumer does
     events = 200 if given.quick else EVENTS
     line = pipeline(Scorer.load())
     contestants = {size: batches(min(events, size * FEWEST_BATCHES), size) for size in SIZES}

@@ -56,7 +56,7 @@ def main(given: dict[str, Any]) -> None:
     ended: list[BaseException | None] = []
 
     def announce(_: Server) -> None:
-        _collect_seldom()
+        collect_seldom()
         serving.set()
 
     def work() -> None:
@@ -83,14 +83,6 @@ def main(given: dict[str, Any]) -> None:
     _leave_at_once()  # in order, or before anything was served: it waited for a broker, or compiled
 
 
-def _collect_seldom() -> None:
-    """What is there by now stays, so the collector of cycles need not look at it again; and a batch leaves none behind,
-    but thousands of new objects, each 700 of which would set it off: 0.8 of 5.0 µs an event in memory."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
-
-
 def _end_within(seconds: float) -> None:
     """The process ends by then, whatever stands in the way, with 1 and every thread's stack on stderr.
 
@@ -106,6 +98,14 @@ def _leave_at_once() -> NoReturn:
     waits for each client of Kafka to end, which takes some of them for ever."""
     logging.shutdown()
     os._exit(0)
+
+
+def collect_seldom() -> None:
+    """What is there by now stays, so the collector of cycles need not look at it again; and a batch leaves none behind,
+    but thousands of new objects, each 700 of which would set it off: 0.8 of 5.0 µs an event in memory."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
 
 
 def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from consumer.files.writing import Said
 from files.source import Chunk
-from scoring import MissingExtra, Verdict
+from scoring import MissingExtra
 from scoring.contract import NUMERIC
 
 try:
@@ -38,10 +39,10 @@ class ParquetWriter:
         self._schema = pa.schema([*self._own, *VERDICT])
         self._file = parquet.ParquetWriter(path, self._schema)
 
-    def write(self, chunk: Chunk, kept: list[int], verdicts: list[Verdict]) -> None:
+    def write(self, chunk: Chunk, kept: list[int], said: Said) -> None:
         """Write the rows of the chunk at `kept`, and what was said of each."""
-        said = [pa.array([getattr(verdict, entry.name) for verdict in verdicts], entry.type) for entry in VERDICT]
-        self._file.write_table(pa.Table.from_arrays([*self._columns(chunk, kept), *said], schema=self._schema))
+        verdicts = [pa.array(getattr(said, entry.name), entry.type) for entry in VERDICT]
+        self._file.write_table(pa.Table.from_arrays([*self._columns(chunk, kept), *verdicts], schema=self._schema))
 
     def close(self) -> None:
         """Finish the file."""

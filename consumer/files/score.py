@@ -10,10 +10,10 @@ from typing import IO, Self
 
 import msgspec
 
-from consumer.files.writing import open_writer
+from consumer.files.writing import Said, open_writer
 from files.reading import open_source
 from files.source import Chunk, FileError, Source, kind_of
-from scoring import InvalidEvent, Scorer, Verdict
+from scoring import InvalidEvent, Scored, Scorer
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
@@ -67,8 +67,8 @@ def _score(
     made, aside = staging.stage(target), staging.stage(rejected_path(target))
     with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
         for chunk in source.chunks():
-            faults, kept, verdicts = _judge(scorer, chunk)
-            writer.write(chunk, kept, verdicts)
+            faults, kept, scored_rows = _judge(scorer, chunk)
+            writer.write(chunk, kept, Said.of(scored_rows))
             _reject(rejects, chunk, faults, scored + rejected)
             scored, rejected = scored + len(kept), rejected + len(faults)
             progress(chunk.done, scored + rejected)
@@ -78,18 +78,13 @@ def _score(
     return Counts(scored, rejected)
 
 
-def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[int], list[Verdict]]:
-    """What is wrong with the rows that are invalid; the places of the others, and what is said of each."""
+def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[int], Scored]:
+    """What is wrong with the rows that are invalid; the places of the others, and the verdicts on them."""
     faults = {i: fault for i, (_, fault) in enumerate(chunk.rows) if fault is not None}
     places = [i for i in range(len(chunk.rows)) if i not in faults]
-    kept, verdicts = [], []
-    for i, answer in zip(places, scorer.score_many([chunk.rows[i][0] for i in places]), strict=True):
-        if isinstance(answer, InvalidEvent):
-            faults[i] = answer
-        else:
-            kept.append(i)
-            verdicts.append(answer)
-    return faults, kept, verdicts
+    decoded = scorer.decode([chunk.rows[i][0] for i in places])
+    faults |= {places[position]: fault for position, fault in decoded.invalid.items()}
+    return faults, [places[position] for position in decoded.positions], scorer.score_columns(decoded.columns)
 
 
 def _reject(file: IO[bytes], chunk: Chunk, faults: dict[int, InvalidEvent], before: int) -> None:
