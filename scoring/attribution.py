@@ -25,12 +25,13 @@ def largest(
     category of one row.
     """
     chosen = np.argsort(-np.abs(moved), axis=0, kind="stable")[:MOST]
-    values = np.minimum(raw[chosen, rows], LARGEST)  # a rate over next to no time is infinite, which JSON has not
-    sizes = moved[chosen, np.arange(len(rows))]
-    found: dict[int, list[Contribution]] = {}
-    for row, features, *rest in zip(*(each.T.tolist() for each in (rows, chosen, values, sizes)), strict=True):
-        shown = zip([names[feature] for feature in features], *rest, strict=True)
-        found[row] = [
-            Contribution(name, text(name, row) if name in CATEGORIES else value, size) for name, value, size in shown
-        ]
-    return found
+    most = len(chosen)
+    features = chosen.T.ravel()  # row by row, as all below
+    # a rate over next to no time is infinite, which JSON has not
+    values: list[float | str] = np.minimum(raw[chosen, rows], LARGEST).T.ravel().tolist()
+    is_category = np.array([name in CATEGORIES for name in names])
+    for place in np.flatnonzero(is_category[features]).tolist():
+        values[place] = text(names[features[place]], int(rows[place // most]))
+    sizes = moved[chosen, np.arange(len(rows))].T.ravel().tolist()
+    made = list(map(Contribution, map(names.__getitem__, features.tolist()), values, sizes))
+    return {row: made[i * most : (i + 1) * most] for i, row in enumerate(rows.tolist())}

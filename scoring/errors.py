@@ -18,6 +18,9 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
         self.field = field
         self.message = message
 
+    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str | None, str]]:
+        return InvalidEvent, (self.code, self.field, self.message)  # between processes: an exception keeps one argument
+
 
 class ArtifactError(ValueError):
     """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""

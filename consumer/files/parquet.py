@@ -1,5 +1,6 @@
 """Scored rows as Parquet (the extra `frames`), a batch of them at a time."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,31 +31,44 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 class ParquetWriter:
-    """Writes rows and their verdicts. What has no types of its own gets them: numeric fields numbers, all else text."""
+    """Rows and their verdicts. What has no types of its own gets them: numeric fields numbers, all else text."""
 
     def __init__(self, path: Path, columns: list[str], schema: pa.Schema | None) -> None:
         numeric = frozenset(NUMERIC)
         own = schema or pa.schema([(name, pa.float64() if name in numeric else pa.string()) for name in columns])
-        self._own = [entry for entry in own if entry.name not in VERDICT.names]
-        self._schema = pa.schema([*self._own, *VERDICT])
-        self._file = parquet.ParquetWriter(path, self._schema)
+        self.form = ParquetForm([entry for entry in own if entry.name not in VERDICT.names])
+        self._file = parquet.ParquetWriter(path, self.form.schema)
 
-    def write(self, chunk: Chunk, kept: list[int], said: Said) -> None:
-        """Write the rows of the chunk at `kept`, and what was said of each."""
-        verdicts = [pa.array(getattr(said, entry.name), entry.type) for entry in VERDICT]
-        self._file.write_table(pa.Table.from_arrays([*self._columns(chunk, kept), *verdicts], schema=self._schema))
+    def append(self, rows: pa.Table) -> None:
+        """Write what `form` made of some rows."""
+        self._file.write_table(rows)
 
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
 
+
+@dataclass(frozen=True, slots=True)
+class ParquetForm:
+    """`own` are the columns of the rows."""
+
+    own: list[pa.Field]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Those, and the verdict's."""
+        return pa.schema([*self.own, *VERDICT])
+
+    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> pa.Table:
+        """The rows of the chunk at `kept`, and what was said of each."""
+        verdicts = [pa.array(getattr(said, entry.name), entry.type) for entry in VERDICT]
+        return pa.Table.from_arrays([*self._columns(chunk, kept), *verdicts], schema=self.schema)
+
     def _columns(self, chunk: Chunk, kept: list[int]) -> list[pa.Array]:
         if chunk.table is not None:
-            return [chunk.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self._own]
+            return [chunk.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
         rows = [msgspec.json.decode(chunk.rows[i][0], type=dict[str, msgspec.Raw]) for i in kept]
-        return [
-            pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in rows], entry.type) for entry in self._own
-        ]
+        return [pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in rows], entry.type) for entry in self.own]
 
 
 def _typed(entry: pa.Field, raw: msgspec.Raw) -> float | str | None:

@@ -1,21 +1,26 @@
 """Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from consumer.files.writing import Said, open_writer
+from consumer.files.processes import in_order
+from consumer.files.writing import Form, Said, open_writer
 from files.reading import open_source
 from files.source import Chunk, FileError, Source, kind_of
 from scoring import InvalidEvent, Scored, Scorer
+from scoring.artifacts import Artifacts
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
+
+
+_LONG: Final = 64 * 1024 * 1024  # bytes of a file: a process takes a second to start, in which another scores as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,30 @@ def rejected_path(target: Path) -> Path:
 
 
 def score_file(
-    scorer: Scorer, source: Path, target: Path, progress: Callable[[float, int], None] = lambda *_: None
+    scorer: Scorer,
+    source: Path,
+    target: Path,
+    progress: Callable[[float, int], None] = lambda *_: None,
+    processes: int | None = None,
 ) -> Counts:
     """Score the rows of `source` into `target`: CSV, JSON Lines or Parquet, by the endings of their names.
 
     Invalid rows go, as they came and with the reason, to `rejected_path(target)`. Both files appear whole, at the end,
     or not at all; without one valid row there is no `target`. `progress` is told after each chunk how much of the input
-    is read (0 to 1) and how many rows that was. Raises FileError; MissingExtra for Parquet without its package.
+    is read (0 to 1) and how many rows that was. `processes` work side by side, by default one for each core where the
+    file is long enough to be worth their start. Raises FileError; MissingExtra for Parquet without its package.
     """
     _check_target(source, target)
     opened = open_source(source)
     try:
-        with _Staging() as staging:
-            return _score(scorer, opened, target, staging, progress)
+        return _score(scorer, opened, target, progress, processes or _crew(source))
     except OSError as error:
         raise FileError(f"{target}: cannot be written: {error.strerror}") from None
+
+
+def _crew(source: Path) -> int:
+    """How many processes a file of this size is worth."""
+    return len(os.sched_getaffinity(0)) if source.stat().st_size >= _LONG else 1
 
 
 def _check_target(source: Path, target: Path) -> None:
@@ -61,21 +75,61 @@ def _check_target(source: Path, target: Path) -> None:
 
 
 def _score(
-    scorer: Scorer, source: Source, target: Path, staging: "_Staging", progress: Callable[[float, int], None]
+    scorer: Scorer, source: Source, target: Path, progress: Callable[[float, int], None], processes: int
 ) -> Counts:
     scored = rejected = 0
-    made, aside = staging.stage(target), staging.stage(rejected_path(target))
-    with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
-        for chunk in source.chunks():
-            faults, kept, scored_rows = _judge(scorer, chunk)
-            writer.write(chunk, kept, Said.of(scored_rows))
-            _reject(rejects, chunk, faults, scored + rejected)
-            scored, rejected = scored + len(kept), rejected + len(faults)
-            progress(chunk.done, scored + rejected)
-    staging.settle(rejected_path(target), wanted=rejected > 0)
-    if scored:
-        staging.settle(target)
+    with _Staging() as staging:
+        made, aside = staging.stage(target), staging.stage(rejected_path(target))
+        with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
+            work = Work(scorer.artifacts, writer.form)
+            with closing(in_order(work, numbered(source.chunks()), processes)) as parts:
+                for part in parts:
+                    writer.append(part.rows)
+                    rejects.write(part.rejects)
+                    scored, rejected = scored + part.scored, rejected + part.rejected
+                    progress(part.done, scored + rejected)
+        staging.settle(rejected_path(target), wanted=rejected > 0)
+        if scored:
+            staging.settle(target)
     return Counts(scored, rejected)
+
+
+class Part(NamedTuple):
+    """What became of a chunk."""
+
+    rows: Any  # as the writer's form has them
+    rejects: bytes
+    scored: int
+    rejected: int
+    done: float
+
+
+def numbered(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Chunk]]:
+    """Each chunk with the number of rows before it."""
+    before = 0
+    for chunk in chunks:
+        yield before, chunk
+        before += len(chunk.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with each chunk. Called once in each process, for what does it there."""
+
+    artifacts: Artifacts
+    form: Form
+
+    def __call__(self) -> Callable[[tuple[int, Chunk]], Part]:
+        """With a scorer of its own."""
+        scorer = Scorer(self.artifacts)
+
+        def work(given: tuple[int, Chunk]) -> Part:
+            before, chunk = given
+            faults, kept, scored = _judge(scorer, chunk)
+            rows = self.form(chunk, kept, Said.of(scored))
+            return Part(rows, _rejects(chunk, faults, before), len(kept), len(faults), chunk.done)
+
+        return work
 
 
 def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[int], Scored]:
@@ -87,12 +141,14 @@ def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[
     return faults, [places[position] for position in decoded.positions], scorer.score_columns(decoded.columns)
 
 
-def _reject(file: IO[bytes], chunk: Chunk, faults: dict[int, InvalidEvent], before: int) -> None:
+def _rejects(chunk: Chunk, faults: dict[int, InvalidEvent], before: int) -> bytes:
     """A line for each invalid row: its number (the first is 1), what is wrong, and the row as it came."""
+    lines = []
     for i, fault in sorted(faults.items()):
         error = {"code": fault.code, "field": fault.field, "message": fault.message}
         line = {"row": before + i + 1, "error": error, **_as_it_came(chunk.rows[i][0])}
-        file.write(msgspec.json.encode(line) + b"\n")
+        lines.append(msgspec.json.encode(line) + b"\n")
+    return b"".join(lines)
 
 
 def _as_it_came(row: bytes) -> dict[str, object]:

@@ -1,8 +1,11 @@
 """Scored rows as CSV or JSON Lines: the columns of the input, then those of the verdict."""
 
 import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -45,11 +48,21 @@ _encoder: Final = msgspec.json.Encoder()
 _MAY_GIVE_WAY: Final = (b"\\u", *(name.encode() for name in COLUMNS))
 
 
+class Form(Protocol):
+    """What rows and their verdicts look like in a file of one kind. Goes from process to process."""
+
+    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> Any:
+        """The rows of the chunk at `kept`, and what was said of each, as `Writer.append` takes them."""
+
+
 class Writer(Protocol):
     """An output file of one kind."""
 
-    def write(self, chunk: Chunk, kept: list[int], said: Said) -> None:
-        """Write the rows of the chunk at `kept`, and what was said of each."""
+    @property
+    def form(self) -> Form: ...
+
+    def append(self, rows: Any) -> None:
+        """Write what `form` made of some rows."""
 
     def close(self) -> None:
         """Finish the file."""
@@ -61,48 +74,60 @@ def open_writer(path: Path, kind: str, source: Source) -> Writer:
         from consumer.files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
         return parquet.ParquetWriter(path, source.columns(), source.schema)
-    return CsvWriter(path, source.columns()) if kind == "csv" else JsonLinesWriter(path)
+    if kind == "jsonl":
+        return TextWriter(path, json_lines)
+    columns = [name for name in source.columns() if name not in COLUMNS]
+    writer = TextWriter(path, CsvForm(columns))
+    writer.append(_csv([[*columns, *COLUMNS]]))
+    return writer
 
 
-class JsonLinesWriter:
-    """The fields of each row byte for byte, then the verdict's."""
+class TextWriter:
+    """A file of lines, whatever they are."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, form: Form) -> None:
+        self.form = form
         self._file = path.open("wb")
 
-    def write(self, chunk: Chunk, kept: list[int], said: Said) -> None:
-        """Write the rows of the chunk at `kept`, and what was said of each."""
-        own = [chunk.rows[i][0] for i in kept]
-        joined = b"".join(own)
-        if any(name in joined for name in _MAY_GIVE_WAY):
-            own = [_encoder.encode(_own_fields(row)) for row in own]
-        verdicts = _encoder.encode_lines([dict(zip(COLUMNS, row, strict=True)) for row in zip(*said, strict=True)])
-        self._file.write(b"".join(map(_together, own, verdicts.splitlines())))
+    def append(self, rows: bytes) -> None:
+        """Write what `form` made of some rows."""
+        self._file.write(rows)
 
     def close(self) -> None:
         """Finish the file."""
         self._file.close()
 
 
-class CsvWriter:
+def json_lines(chunk: Chunk, kept: list[int], said: Said) -> bytes:
+    """The fields of each row byte for byte, then the verdict's."""
+    own = [chunk.rows[i][0] for i in kept]
+    joined = b"".join(own)
+    if any(name in joined for name in _MAY_GIVE_WAY):
+        own = [_encoder.encode(_own_fields(row)) for row in own]
+    verdicts = _encoder.encode_lines([dict(zip(COLUMNS, row, strict=True)) for row in zip(*said, strict=True)])
+    return b"".join(map(_together, own, verdicts.splitlines()))
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
     """Text as it is, gaps as empty cells, lists joined by ';', whatever else as its JSON."""
 
-    def __init__(self, path: Path, columns: list[str]) -> None:
-        self._columns = [name for name in columns if name not in COLUMNS]
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._csv = csv.writer(self._file, lineterminator="\n")
-        self._csv.writerow([*self._columns, *COLUMNS])
+    columns: list[str]
 
-    def write(self, chunk: Chunk, kept: list[int], said: Said) -> None:
-        """Write the rows of the chunk at `kept`, and what was said of each."""
-        for i, row in zip(kept, zip(*said, strict=True), strict=True):
-            own = _own_fields(chunk.rows[i][0])
-            cells = [";".join(value) if isinstance(value, list) else value for value in row]
-            self._csv.writerow([*(_cell(own.get(name)) for name in self._columns), *cells])
+    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> bytes:
+        """The rows of the chunk at `kept`, and what was said of each."""
+        return _csv(map(self._cells, (chunk.rows[i][0] for i in kept), zip(*said, strict=True)))
 
-    def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+    def _cells(self, row: bytes, verdict: Iterable[Any]) -> list[Any]:
+        own = _fields(row)
+        cells = [";".join(value) if isinstance(value, list) else value for value in verdict]
+        return [*(_cell(own.get(name)) for name in self.columns), *cells]
+
+
+def _csv(rows: Iterable[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
 
 
 def _own_fields(row: bytes) -> dict[str, msgspec.Raw]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -354,3 +355,35 @@ def test_what_cannot_be_read_or_written_is_one_line(
         score_file(scorer, source(tmp_path), target(tmp_path))
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# -- several processes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_several_processes_write_what_one_writes(
+    scorer: Scorer, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("files.source.CHUNK_ROWS", 7)
+    rows = [b'{"click_events":%d,"n":%d}' % (i - 20, i) for i in range(100)]
+    source = written(tmp_path / "in.jsonl", b"\n".join(rows))
+    counts, files = [], []
+    for processes in (1, 3):
+        target = tmp_path / f"out-{processes}.{ending}"
+        counts.append(score_file(scorer, source, target, processes=processes))
+        files.append((target.read_bytes(), rejected_path(target).read_bytes()))
+    assert counts == [Counts(80, 20)] * 2
+    assert files[0] == files[1]
+
+
+def test_a_process_that_is_killed_is_said_and_leaves_nothing_half_made(scorer: Scorer, tmp_path: Path) -> None:
+    source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 20_000)
+    target = tmp_path / "out.jsonl"
+
+    def kill(*_: object) -> None:
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(FileError, match="ended from outside"):
+        score_file(scorer, source, target, kill, processes=2)
+    assert list(tmp_path.iterdir()) == [source]

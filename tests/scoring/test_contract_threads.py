@@ -1,6 +1,7 @@
 """One scorer shared: between threads, and by processes forked after it was loaded."""
 
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scoring import Scorer
+from scoring import InvalidEvent, Scorer
 from tests.sets import random_event, small_set
 
 THREADS = 8
@@ -78,3 +79,9 @@ def test_forked_processes_score_alike(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
     assert (done.returncode, done.stdout) == (0, "50 equal\n"), done.stderr
+
+
+def test_what_is_wrong_with_an_event_can_be_told_from_one_process_to_another() -> None:
+    fault = pickle.loads(pickle.dumps(InvalidEvent("wrong_type", "click_events", "expected a number")))  # noqa: S301 - ours
+    assert (fault.code, fault.field, fault.message) == ("wrong_type", "click_events", "expected a number")
+    assert str(fault) == "expected a number"
