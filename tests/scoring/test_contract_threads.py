@@ -82,6 +82,6 @@ def test_forked_processes_score_alike(tmp_path: Path) -> None:
 
 
 def test_what_is_wrong_with_an_event_can_be_told_from_one_process_to_another() -> None:
-    fault = pickle.loads(pickle.dumps(InvalidEvent("wrong_type", "click_events", "expected a number")))  # noqa: S301 - ours
+    fault = pickle.loads(pickle.dumps(InvalidEvent("wrong_type", "click_events", "expected a number")))
     assert (fault.code, fault.field, fault.message) == ("wrong_type", "click_events", "expected a number")
     assert str(fault) == "expected a number"
