@@ -1,5 +1,6 @@
 """What a batch becomes: decode, score, encode. Pure, but for the time of day, which comes in."""
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,10 @@ class Pipeline:
         values = encode_results(results, embedded)
         alerts = {row: _alert(results, row, values[row]) for row in scored.contributions}
         lost: set[int] = set()
-        for row, room in enumerate(self._rooms(batch.keys, headers)):
+        rooms = self._rooms(batch.keys, headers)
+        all_fit = all(whole) and all(map(operator.le, map(len, values), rooms))  # then alerts alone are to be looked at
+        for row in alerts if all_fit else range(len(values)):
+            room = rooms[row]
             if whole[row] and len(alerts.get(row, values[row])) <= room:  # an alert is its result and more
                 continue
             slim = without_event(values[row], embedded[row], events[row])

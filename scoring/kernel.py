@@ -66,18 +66,27 @@ def _attribute(
     roots: NDArray[np.int64],
     moved: NDArray[np.float64],  # (features, n), added to
 ) -> None:
+    own = np.empty(features.shape[0], np.int32)  # the row's features side by side, as is what they moved
+    gained = np.empty(features.shape[0], np.float64)
     for row in range(features.shape[1]):
+        for f in range(features.shape[0]):
+            own[f] = features[f, row]
+            gained[f] = moved[f, row]
         for t in range(roots.shape[0] - 1):
             root = roots[t]
             at = np.int64(0)
+            before = probability[root]
             while True:
                 node = nodes[root + at]
                 f = node & 0xFF
-                child = ((node >> 8) & 0xFFFFFF) + np.int64(np.int64(features[f, row]) > (node >> 32))
+                child = ((node >> 8) & 0xFFFFFF) + np.int64(np.int64(own[f]) > (node >> 32))
                 if child == at:
                     break
-                moved[f, row] += probability[root + child] - probability[root + at]
-                at = child
+                after = probability[root + child]
+                gained[f] += after - before
+                before, at = after, child
+        for f in range(features.shape[0]):
+            moved[f, row] = gained[f]
 
 
 @functools.cache
