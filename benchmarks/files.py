@@ -103,7 +103,7 @@ def _long(given: Run, source: Path, rows: int, times: int) -> Outcome:
 
 
 def parts(path: Path) -> tuple[float, float]:
-    """µs a row, on one core: reading the file into rows of JSON, and decoding and scoring them. Writing is what is left."""
+    """µs a row, on one core: reading the file into rows of JSON, and scoring those. Writing is what is left."""
     scorer, spent, rows = Scorer.load(), (0.0, 0.0), 0
     began = time.perf_counter()
     for chunk in open_source(path).chunks():
