@@ -7,13 +7,15 @@ from tests.consumer.wire import read
 from tests.faults.doomed import command
 from tests.line import Line, stop
 
+BATCH = 1000
+
 
 def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
     line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     events, log = full(10_000, 100_000), tmp_path / "log"
     planted = line.feed(events)
-    with line.running(log, command=command("abort", "before-commit", 3)) as process:
+    with line.running(log, "--batch-events", str(BATCH), command=command("abort", "before-commit", 3)) as process:
         line.wait_for(lambda count: count == events, process)
         assert stop(process) == 0
     report = line.check(planted)
@@ -21,6 +23,6 @@ def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
     assert report.counts["results"] + report.counts["dead_letters"] == events
     aborted = log.read_text().count("going back to the committed offsets")
     record_property("aborted", aborted)
-    assert aborted >= events // 1000 // 3, "a batch holds 1000 at most"
+    assert aborted >= events // BATCH // 3, "a batch holds so many at most"
     written = len(read(line.bootstrap, line.results, line.dead_letters, isolation="read_uncommitted"))
     assert written > events, "the aborted records are there, for a reader that does not ask"
