@@ -66,8 +66,8 @@ def _attribute(
     roots: NDArray[np.int64],
     moved: NDArray[np.float64],  # (features, n), added to
 ) -> None:
-    own = np.empty(features.shape[0], np.int32)  # the row's features side by side, as is what they moved
-    gained = np.empty(features.shape[0], np.float64)
+    own = np.empty(features.shape[0], np.int32)  # the row's features, side by side
+    gained = np.empty(features.shape[0], np.float64)  # what each of them moved
     for row in range(features.shape[1]):
         for f in range(features.shape[0]):
             own[f] = features[f, row]

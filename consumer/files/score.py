@@ -20,7 +20,7 @@ from scoring.artifacts import Artifacts
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
 
-_LONG: Final = 64 * 1024 * 1024  # bytes of a file: a process takes a second to start, in which another scores as many
+_LONG: Final = 64 * 1024 * 1024  # bytes of a file: a shorter one is not worth the second that a process takes to start
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._metadata import ClusterMetadata, PartitionMetadata
+from confluent_kafka.admin._metadata import ClusterMetadata, PartitionMetadata  # `admin` itself exports no types
 
 from tests.brokers import HOST, KafkaBroker, free_ports, new_cluster
 from tests.jars import BrokerError
