@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
 from tests import brokers, containers
 from tests.brokers import HOST, KafkaBroker, free_ports
+from tests.consumer import wire
 from tests.topics import Topics
 
 ROOT = Path(__file__).parents[1]
@@ -39,15 +40,8 @@ def write(bootstrap: str, topic: str, value: bytes, *, commit: bool) -> None:
 
 
 def read(bootstrap: str, topic: str) -> list[bytes | None]:
-    """The committed records of the topic's partition 0."""
-    settings = {"isolation.level": "read_committed", "enable.partition.eof": True, "log_level": 0}
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, **settings})
-    consumer.assign([TopicPartition(topic, 0, 0)])
-    values = []
-    while (message := consumer.poll(30)) is not None and message.error() is None:
-        values.append(message.value())
-    consumer.close()
-    return values
+    """The values of the topic's committed records."""
+    return [message.value() for message in wire.read(bootstrap, topic)]
 
 
 def test_committed_records_are_read_and_aborted_ones_are_not(kafka: str, topics: Topics) -> None:
