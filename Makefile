@@ -37,7 +37,7 @@ faults-long: $(READY) ## the fault suite with its full counts (hours)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (needs Debian's package prometheus)
-	$(BIN)/python -m pytest -m 'not faults' tests/test_deploy.py tests/test_alerts.py tests/test_prometheus.py $(PYTEST)
+	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
 
 check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "deploy" / "prometheus"
 RULES = YAML(typ="safe").load(PLACE / "rules.yml")["groups"]
 ALERTS = [rule for group in RULES for rule in group["rules"] if "alert" in rule]

@@ -21,7 +21,7 @@ from consumer.settings import Settings, known
 from tests import jars
 from tests.fakes import FakeClock
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "session-scorer.json").read_text())

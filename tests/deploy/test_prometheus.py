@@ -18,7 +18,7 @@ from tests.brokers import free_ports
 from tests.line import Line
 from tests.topics import Topics
 
-RULES = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yml"
+RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yml"
 SECONDS = 150.0  # an alert that waits a minute, twice over
 HOST = "127.0.0.1"
 
