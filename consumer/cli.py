@@ -14,6 +14,7 @@ from consumer.cli_letters import app as dead_letters
 from consumer.cli_model import app as model
 from consumer.cli_sets import Artifacts, Pinned, Unverified, load
 from consumer.cli_train import train
+from consumer.cli_watch import watch
 
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -194,6 +195,7 @@ def score(
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(watch)
 
 
 def _read(file: str) -> bytes:

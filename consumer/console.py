@@ -16,23 +16,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from consumer.alerts import MOST, Alert
 from consumer.readings import Pulse, Reading
 
 LEAST_WIDTH: Final = 64  # below either of these there are lines in the place of panels
 LEAST_HEIGHT: Final = 18
-MOST_ALERTS: Final = 10
 MOST_NOTES: Final = 2
+_FEWEST_ALERTS: Final = 3
 _BODY: Final = 6  # lines in each of the three panels of figures
 _STYLES: Final = {"Low": "green", "Medium": "yellow", "High": "red"}
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A High result, as far as it is shown."""
-
-    session_id: str
-    score: float
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +34,14 @@ class Snapshot:
     title: str
     state: str  # what is going on, in a few words
     facts: Sequence[str] = ()  # where it runs; a line each
+    asides: Sequence[str] = ()  # to each fact, what changes all the time: for a screen
     seconds: float = 0.0  # since it began
     fed: int | None = None  # None: nobody here feeds
     wanted: int | None = None  # None: nobody knows how many there will be
     reading: Reading
     pulse: Pulse
     alerted: int = 0  # alerts seen
-    alerts: Sequence[Alert] = ()  # the newest of them, newest first
+    alerts: Sequence[Alert] | None = ()  # the newest of them, newest first; None: nobody here reads them
     notes: Sequence[str] = ()  # warnings, newest last
 
 
@@ -57,16 +50,19 @@ def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _compact(snapshot, height)
     notes = [_one_line(Text(note, "yellow")) for note in snapshot.notes[-MOST_NOTES:]]
-    used = len(snapshot.facts) + 2 + 1 + _BODY + 2 + 2 + len(notes)  # panels with their borders, and the progress
-    alerts = _alerts(snapshot, min(MOST_ALERTS, height - 1 - used))
-    return Group(_head(snapshot), _progress(snapshot, width), _figures(snapshot, width), alerts, *notes)
+    left = height - 1 - (2 + 1 + _BODY + 2 + len(notes))  # less the panels' borders, the progress and the figures
+    facts = _facts(snapshot, left if snapshot.alerts is None else max(1, left - 2 - _FEWEST_ALERTS))
+    shown: list[RenderableType] = [_head(snapshot, facts), _progress(snapshot, width), _figures(snapshot, width)]
+    if snapshot.alerts is not None:
+        shown.append(_alerts(snapshot, snapshot.alerts, min(MOST, left - 2 - len(facts))))
+    return Group(*shown, *notes)
 
 
 def line(snapshot: Snapshot) -> str:
     """The snapshot in one plain line."""
     levels = " ".join(f"{level} {count:,}" for level, count in snapshot.reading.levels.items())
     parts = [f"{snapshot.seconds:.0f} s", snapshot.state, _fed(snapshot), _speed(snapshot.pulse)]
-    parts += [levels, f"dead letters {snapshot.reading.outcomes.get('dead_lettered', 0):,}"]
+    parts += [levels, _dead_letters(snapshot.reading)]
     return " | ".join(part for part in parts if part)
 
 
@@ -79,7 +75,7 @@ def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({}
     """What was done, in plain lines, with what `further` is to be said; `pulse` is of the whole run."""
     reading, pulse = snapshot.reading, snapshot.pulse
     dead = reading.outcomes.get("dead_lettered", 0)
-    codes = ", ".join(f"{code} {count:,}" for code, count in by_count(reading.codes))
+    codes = _codes(reading)
     levels = ", ".join(f"{level} {count:,}" for level, count in reading.levels.items())
     rows = {
         "events fed": f"{snapshot.fed or 0:,}{_left(snapshot)}",
@@ -93,6 +89,15 @@ def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({}
     for name, value in (rows | dict(further)).items():
         lines += wrap(f"  {name:<16}{value}", 79, subsequent_indent=" " * 18, break_on_hyphens=False)
     return lines
+
+
+def _dead_letters(reading: Reading) -> str:
+    codes = _codes(reading)
+    return f"dead letters {reading.outcomes.get('dead_lettered', 0):,}" + (f" ({codes})" if codes else "")
+
+
+def _codes(reading: Reading) -> str:
+    return ", ".join(f"{code} {count:,}" for code, count in by_count(reading.codes))
 
 
 def _left(snapshot: Snapshot) -> str:
@@ -117,14 +122,25 @@ def duration(seconds: float | None) -> str:
 
 
 def _compact(snapshot: Snapshot, height: int) -> RenderableType:
-    said = [snapshot.title, *line(snapshot).split(" | "), *snapshot.facts, *map(alert_line, snapshot.alerts)]
+    asides = [*snapshot.asides, *[""] * len(snapshot.facts)]
+    facts = [f"{fact}, {aside}" if aside else fact for fact, aside in zip(snapshot.facts, asides, strict=False)]
+    said = [snapshot.title, *line(snapshot).split(" | "), *facts]
+    said += map(alert_line, snapshot.alerts or ())
     return Group(*(_one_line(Text(text)) for text in said[: max(1, height - 1)]))
 
 
-def _head(snapshot: Snapshot) -> Panel:
-    facts = Group(*(_one_line(Text(fact)) for fact in snapshot.facts))
+def _facts(snapshot: Snapshot, most: int) -> list[RenderableType]:
+    """A line for each fact, and what changes of it on the right; of more than `most` the last line says how many."""
+    asides = [*snapshot.asides, *[""] * len(snapshot.facts)]
+    lines: list[RenderableType] = [_pair(*each) for each in zip(snapshot.facts, asides, strict=False)]
+    if len(lines) > most:
+        lines[max(0, most - 1) :] = [Text(f"and {len(lines) - most + 1} more")]
+    return lines
+
+
+def _head(snapshot: Snapshot, facts: Sequence[RenderableType]) -> Panel:
     state = Text(f"{snapshot.state} · {snapshot.seconds:.0f} s", "cyan")
-    return _panel(facts, Text(snapshot.title, "bold"), subtitle=state)
+    return _panel(Group(*facts), Text(snapshot.title, "bold"), subtitle=state)
 
 
 def _progress(snapshot: Snapshot, width: int) -> Text:
@@ -178,12 +194,12 @@ def _code_rows(codes: Mapping[str, int]) -> Group:
     return _rows([_pair(code, f"{count:,}") for code, count in rows])
 
 
-def _alerts(snapshot: Snapshot, most: int) -> Panel:
+def _alerts(snapshot: Snapshot, alerts: Sequence[Alert], most: int) -> Panel:
     table = Table.grid(padding=(0, 1), expand=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, max_width=24)
     table.add_column(no_wrap=True, ratio=1)
-    shown = snapshot.alerts[:most]
+    shown = alerts[: max(0, most)]
     for alert in shown:
         table.add_row(Text(f"{alert.score:.4f}", "red"), Text(alert.session_id), Text(alert.reason))
     for _ in range(most - len(shown)):  # always as high, so that nothing jumps
@@ -193,9 +209,16 @@ def _alerts(snapshot: Snapshot, most: int) -> Panel:
 
 def _fed(snapshot: Snapshot) -> str:
     if snapshot.fed is None:
-        return f"{snapshot.reading.accounted:,} events"
+        return f"{snapshot.reading.accounted:,} events{_standing(snapshot.reading)}"
     wanted = "" if snapshot.wanted is None else f" of {snapshot.wanted:,}"
     return f"fed {snapshot.fed:,}{wanted}, done {snapshot.reading.accounted:,}"
+
+
+def _standing(reading: Reading) -> str:
+    """What else one wants to know who only watches."""
+    lag = f", lag {sum(reading.lags):,}" if reading.lags else ""
+    ended = ", ".join(f"{count:,} {outcome}" for outcome, count in reading.transactions.items())
+    return f"{lag}, transactions {ended}" if ended else lag
 
 
 def _speed(pulse: Pulse) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.console import Alert, Snapshot
+from consumer.alerts import Alert
+from consumer.console import Snapshot
 from consumer.readings import Pulse, Reading, Window, pulse
 
 WINDOW_SECONDS: Final = 5.0

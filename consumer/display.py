@@ -10,7 +10,8 @@ from typing import Final, Protocol, Self, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from consumer.console import MOST_NOTES, Alert, Snapshot, alert_line, line, screen
+from consumer.alerts import Alert
+from consumer.console import MOST_NOTES, Snapshot, alert_line, line, screen
 
 LINE_SECONDS: Final = 2.0
 
@@ -39,10 +40,12 @@ class Screen:
 
 
 class Lines:
-    """A line every two seconds and at every change of state; with it the newest alert, and what there is to note."""
+    """A line every so many seconds and at every change of state; with it the newest alert, and what there is to
+    note."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, seconds: float = LINE_SECONDS) -> None:
         self._out = out
+        self._seconds = seconds
         self._state = ""
         self._next = 0.0  # in seconds of the snapshots
         self._facts: tuple[str, ...] = ()
@@ -60,7 +63,7 @@ class Lines:
             newest = snapshot.alerts[0] if snapshot.alerts else None
             if newest is not None and newest != self._alert:
                 write_lines(self._out, [alert_line(newest)])
-            self._state, self._next, self._alert = snapshot.state, snapshot.seconds + LINE_SECONDS, newest
+            self._state, self._next, self._alert = snapshot.state, snapshot.seconds + self._seconds, newest
 
 
 def write_lines(out: TextIO, texts: Iterable[str]) -> None:
@@ -71,10 +74,10 @@ def write_lines(out: TextIO, texts: Iterable[str]) -> None:
 
 
 @contextmanager
-def display(out: TextIO) -> Iterator[Display]:
-    """The way of showing that suits `out`."""
+def display(out: TextIO, line_seconds: float = LINE_SECONDS) -> Iterator[Display]:
+    """The way of showing that suits `out`; there is a line every so many seconds if it cannot be drawn on."""
     if not drawable(out):
-        yield Lines(out)
+        yield Lines(out, line_seconds)
         return
     console = Console(file=out)
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:

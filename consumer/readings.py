@@ -1,12 +1,14 @@
 """What /metrics says, read back: counts as of one moment, and speed and latency between two of them. Pure."""
 
 import math
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from prometheus_client.core import Metric
+
+from consumer.alerts import printable
 
 Buckets = tuple[tuple[float, float], ...]  # upper bound -> how many were at most that, rising
 
@@ -14,6 +16,7 @@ _COUNTS: Final = {
     "session_scorer_events_total": "outcome",
     "session_scorer_results_total": "risk_level",
     "session_scorer_dead_letters_total": "code",
+    "session_scorer_transactions_total": "outcome",
 }
 _LATENCY: Final = "session_scorer_latency_seconds_bucket"
 _LAG: Final = "session_scorer_consumer_lag"
@@ -28,6 +31,7 @@ class Reading:
     outcomes: dict[str, int] = field(default_factory=dict)
     levels: dict[str, int] = field(default_factory=dict)
     codes: dict[str, int] = field(default_factory=dict)
+    transactions: dict[str, int] = field(default_factory=dict)
     latency: Buckets = ()
     lags: tuple[int, ...] = ()  # of each partition that is being read
     model: str = ""  # its version
@@ -36,6 +40,11 @@ class Reading:
     def accounted(self) -> int:
         """Events that are done with: a result, a dead letter, or skipped."""
         return sum(self.outcomes.values())
+
+    @property
+    def counts(self) -> tuple[dict[str, int], ...]:
+        """All that only ever grows while a process lives."""
+        return self.outcomes, self.levels, self.codes, self.transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Pulse:
     rate: float | None = None  # events a second
     p50: float | None = None  # seconds from an event's Kafka timestamp to its result's commit
     p99: float | None = None
+    latency: Buckets = ()  # what these two are made of
 
 
 def reading(families: Iterable[Metric], at: float) -> Reading:
@@ -56,15 +66,15 @@ def reading(families: Iterable[Metric], at: float) -> Reading:
     model = ""
     for sample in (sample for family in families for sample in family.samples):
         if sample.name in counts:
-            counts[sample.name][sample.labels[_COUNTS[sample.name]]] = int(sample.value)
+            counts[sample.name][printable(sample.labels[_COUNTS[sample.name]])] = int(sample.value)
         elif sample.name == _LATENCY:
             buckets[float(sample.labels["le"])] = sample.value
         elif sample.name == _LAG:
             lags.append(int(sample.value))
         elif sample.name == _MODEL:
-            model = sample.labels["version"]
-    outcomes, levels, codes = counts.values()
-    return Reading(at, outcomes, levels, codes, tuple(sorted(buckets.items())), tuple(lags), model)
+            model = printable(sample.labels["version"])
+    outcomes, levels, codes, transactions = counts.values()
+    return Reading(at, outcomes, levels, codes, transactions, tuple(sorted(buckets.items())), tuple(lags), model)
 
 
 def pulse(older: Reading, newer: Reading) -> Pulse:
@@ -75,7 +85,44 @@ def pulse(older: Reading, newer: Reading) -> Pulse:
     before = dict(older.latency)
     buckets = tuple((bound, count - before.get(bound, 0)) for bound, count in newer.latency)
     rate = (newer.accounted - older.accounted) / seconds
-    return Pulse(seconds, rate, quantile(buckets, 0.5), quantile(buckets, 0.99))
+    return Pulse(seconds, rate, quantile(buckets, 0.5), quantile(buckets, 0.99), buckets)
+
+
+def begun_anew(older: Reading, newer: Reading) -> bool:
+    """Whether the newer one is of another process: counts never fall while one lives."""
+    pairs = zip(older.counts, newer.counts, strict=True)
+    return any(after.get(name, 0) < count for before, after in pairs for name, count in before.items())
+
+
+def total(readings: Sequence[Reading], at: float) -> Reading:
+    """What several workers, one at least, have counted together."""
+    lags = tuple(lag for one in readings for lag in one.lags)
+    outcomes, levels, codes, transactions = (_sum(each) for each in zip(*(one.counts for one in readings), strict=True))
+    return Reading(at, outcomes, levels, codes, transactions, _together(one.latency for one in readings), lags)
+
+
+def together(pulses: Sequence[Pulse]) -> Pulse:
+    """How it went with several workers at once."""
+    rates = [one.rate for one in pulses if one.rate is not None]
+    if not rates:
+        return Pulse()
+    buckets = _together(one.latency for one in pulses)
+    seconds = max(one.seconds for one in pulses)
+    return Pulse(seconds, sum(rates), quantile(buckets, 0.5), quantile(buckets, 0.99), buckets)
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    summed: Counter[str] = Counter()
+    for each in counts:
+        summed.update(each)  # keeps what is 0, and the order
+    return dict(summed)
+
+
+def _together(histograms: Iterable[Buckets]) -> Buckets:
+    """Their sum. All workers of one version have the same bounds; of two versions those count that both have."""
+    each = [dict(buckets) for buckets in histograms if buckets]
+    bounds = set.intersection(*map(set, each)) if each else set()
+    return tuple((bound, sum(one[bound] for one in each)) for bound in sorted(bounds))
 
 
 def quantile(buckets: Buckets, q: float) -> float | None:

@@ -4,16 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from http.client import HTTPException
 from typing import Final, Self
-from urllib.request import ProxyHandler, build_opener
-
-import msgspec
-from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import run
+from consumer.alerts import Newest
 from consumer.batching import Limits
-from consumer.console import MOST_ALERTS, Alert
 from consumer.course import Sight
 from consumer.errors import DeliveryError, WorkerError
 from consumer.feeder import TICK, Event, Feed, Feeder
@@ -22,12 +17,12 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
-from consumer.readings import Reading, reading
+from consumer.readings import Reading
 from consumer.records import OutRecord
+from consumer.scrape import ScrapeError, scrape
 from consumer.settings import Settings
 
 _POLL_SECONDS: Final = 0.2
-_ANSWER_SECONDS: Final = 5.0
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "feeder": 1.0}
 """How long the end of each is waited for: the consumer's commit of what it has in hand, which must be less than its own
 bound on a stop (that ends the process with no more words); the feeder may be reading a pipe that nobody writes to."""
@@ -72,12 +67,10 @@ class Rehearsal:
         self._over = threading.Event()  # nothing more is to be done
         self._enough = threading.Event()  # nothing more is to be fed
         self._tasks: dict[str, Task] = {}
-        self._open = build_opener(ProxyHandler({})).open  # no proxy has business between us and ourselves
         self._serving = threading.Event()
         self.server: Server | None = None
         self.reading = Reading(time.monotonic())
-        self._newest: tuple[Alert, ...] = ()
-        self._alert_ids: set[str] = set()
+        self._newest = Newest()
 
     def __enter__(self) -> Self:
         work = {"consumer": self._consume, "alerts": self._read_alerts, "feeder": self._feed}
@@ -95,12 +88,10 @@ class Rehearsal:
         for task in self._tasks.values():
             task.check()
         if self.server is not None:
-            with suppress(OSError, HTTPException):  # it is closing: the consumer has ended, and why is known soon
-                with self._open(f"{self.server.url}/metrics", timeout=_ANSWER_SECONDS) as answer:
-                    text = answer.read().decode()
-                self.reading = reading(text_string_to_metric_families(text), time.monotonic())
+            with suppress(ScrapeError):  # it is closing: the consumer has ended, and why is known soon
+                self.reading = scrape(f"{self.server.url}/metrics")
         all_fed = self._all_fed()  # asked before how many
-        return Sight(self.reading, self._feeder.fed, all_fed, len(self._alert_ids), self._newest)
+        return Sight(self.reading, self._feeder.fed, all_fed, self._newest.count, self._newest.alerts)
 
     def enough(self) -> None:
         """Feeds no more."""
@@ -160,24 +151,5 @@ class Rehearsal:
         while not self._over.is_set():
             batch = source.poll(_POLL_SECONDS)
             for value in filter(None, batch.values if batch else ()):
-                alert_id, newest = alert(value)
-                if alert_id not in self._alert_ids:  # where no offsets are committed, a rebalance begins anew
-                    self._alert_ids.add(alert_id)
-                    self._newest = (newest, *self._newest)[:MOST_ALERTS]
+                self._newest.add(value)
         source.close()
-
-
-class _Alert(msgspec.Struct):
-    alert_id: str
-    anomaly_score: float
-    risk_reason: str
-    session_id: msgspec.Raw = msgspec.Raw(b'"-"')
-
-
-def alert(value: bytes) -> tuple[str, Alert]:
-    """An alert's id and what is shown of it. A session_id is anybody's text: nothing in it may move the cursor."""
-    came = msgspec.json.decode(value, type=_Alert)
-    raw = bytes(came.session_id)
-    session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    printable = "".join(character if character.isprintable() else "?" for character in session_id[:100])
-    return came.alert_id, Alert(printable, came.anomaly_score, came.risk_reason)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from consumer.console import Alert, Snapshot, alert_line, by_count, duration, line, screen, summary
+from consumer.alerts import Alert
+from consumer.console import Snapshot, alert_line, by_count, duration, line, screen, summary
 from consumer.display import Lines, write_lines
 from consumer.readings import Pulse, Reading
 
@@ -17,6 +18,7 @@ READING = Reading(
     {"Low": 10_102, "Medium": 1_200, "High": 638},
     {"not_json": 25, "wrong_type": 20, "out_of_range": 8, "bad_date": 5, "not_an_object": 2, "too_large": 0},
 )
+ALERTS = tuple(Alert(f"session_{i}", 0.99 - i / 100, "very many clicks; very large amount") for i in range(12))
 SNAPSHOT = Snapshot(
     title="session-scorer demo",
     state="running",
@@ -27,7 +29,7 @@ SNAPSHOT = Snapshot(
     reading=READING,
     pulse=Pulse(5.0, 1001.3, 0.0041, 0.0113),
     alerted=638,
-    alerts=tuple(Alert(f"session_{i}", 0.99 - i / 100, "very many clicks; very large amount") for i in range(12)),
+    alerts=ALERTS,
 )
 EMPTY = Snapshot(title="session-scorer demo", state="starting", fed=0, wanted=None, reading=Reading(0.0), pulse=Pulse())
 
@@ -81,7 +83,7 @@ def test_it_fits_into_any_terminal(snapshot: Snapshot, width: int, height: int) 
 
 
 def test_it_never_jumps_while_alerts_come() -> None:
-    heights = {len(drawn(replace(SNAPSHOT, alerts=SNAPSHOT.alerts[:n]), 80, 24)) for n in (0, 1, 8, 12)}
+    heights = {len(drawn(replace(SNAPSHOT, alerts=ALERTS[:n]), 80, 24)) for n in (0, 1, 8, 12)}
 
     assert heights == {23}
 
@@ -118,10 +120,11 @@ def test_one_who_only_watches_feeds_nothing() -> None:
 def test_a_line_says_all_that_counts() -> None:
     assert line(SNAPSHOT) == (
         "12 s | running | fed 12,003 of 20,000, done 12,000 | 1,001 events/s | p50 4.1 ms p99 11 ms"
-        " | Low 10,102 Medium 1,200 High 638 | dead letters 60"
+        " | Low 10,102 Medium 1,200 High 638"
+        " | dead letters 60 (not_json 25, wrong_type 20, out_of_range 8, bad_date 5, not_an_object 2)"
     )
     assert line(EMPTY) == "0 s | starting | fed 0, done 0 | dead letters 0"
-    assert alert_line(SNAPSHOT.alerts[0]) == "alert 0.9900 session_0: very many clicks; very large amount"
+    assert alert_line(ALERTS[0]) == "alert 0.9900 session_0: very many clicks; very large amount"
 
 
 def test_the_summary_adds_up() -> None:
@@ -172,7 +175,7 @@ def test_a_pipe_gets_a_line_now_and_then_and_at_every_change() -> None:
     lines = Lines(out)
     for tenth in range(45):
         state = "running" if tenth < 42 else "done"
-        lines.show(replace(SNAPSHOT, state=state, seconds=tenth / 10, alerts=SNAPSHOT.alerts[:1], notes=("note",)))
+        lines.show(replace(SNAPSHOT, state=state, seconds=tenth / 10, alerts=ALERTS[:1], notes=("note",)))
 
     written = out.getvalue().splitlines()
     assert written[:2] == list(SNAPSHOT.facts)

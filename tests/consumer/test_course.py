@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consumer.console import Alert
+from consumer.alerts import Alert
 from consumer.course import Course, Sight
 from consumer.readings import Reading
 from tests.fakes import FakeClock

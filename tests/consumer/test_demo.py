@@ -20,9 +20,10 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import demo, settings
+from consumer.alerts import alert
 from consumer.errors import WorkerError
 from consumer.readings import reading
-from consumer.rehearsal import Task, alert
+from consumer.rehearsal import Task
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60

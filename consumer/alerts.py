@@ -1,0 +1,58 @@
+"""Alerts as they are shown to somebody who watches: the newest, and nothing in them that could move a cursor."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+MOST: Final = 10  # that are ever shown
+_MOST_CHARACTERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A High result, as far as it is shown."""
+
+    session_id: str
+    score: float
+    reason: str
+
+
+class Newest:
+    """The newest alerts, newest first, and how many there were; one that comes twice counts once."""
+
+    def __init__(self) -> None:
+        self.alerts: tuple[Alert, ...] = ()
+        self._ids: set[str] = set()
+
+    def add(self, value: bytes) -> None:
+        """Takes in the value of an alert's record."""
+        alert_id, newest = alert(value)
+        if alert_id not in self._ids:  # where no offsets are committed, a rebalance begins anew
+            self._ids.add(alert_id)
+            self.alerts = (newest, *self.alerts)[:MOST]
+
+    @property
+    def count(self) -> int:
+        """How many there were."""
+        return len(self._ids)
+
+
+class _Alert(msgspec.Struct):
+    alert_id: str
+    anomaly_score: float
+    risk_reason: str
+    session_id: msgspec.Raw = msgspec.Raw(b'"-"')
+
+
+def alert(value: bytes) -> tuple[str, Alert]:
+    """An alert's id and what is shown of it. A session_id is anybody's text."""
+    came = msgspec.json.decode(value, type=_Alert)
+    raw = bytes(came.session_id)
+    session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
+    return came.alert_id, Alert(printable(session_id), came.anomaly_score, came.risk_reason)
+
+
+def printable(text: str) -> str:
+    """The beginning of anybody's text, with nothing in it that could move the cursor."""
+    return "".join(character if character.isprintable() else "?" for character in text[:_MOST_CHARACTERS])

@@ -1,0 +1,59 @@
+"""The newest records of a topic, and those that come: for somebody who watches, and is no member of any group."""
+
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+from consumer.errors import DeliveryError, RetriableError, UnansweredError, WorkerError
+from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.messages import milliseconds
+
+_AT_ONCE: Final = 500
+_SECONDS: Final = 10.0
+_NOBODY: Final = "session-scorer-watch"  # the client wants a name; no group of this name comes to be
+
+
+class Tail:
+    """Reads what is committed, from the newest `back` offsets of each partition on. Commits nothing.
+
+    Raises WorkerError, in one line, when the topic cannot be read.
+    """
+
+    def __init__(self, connection: Connection, topic: str, back: int) -> None:
+        self._topic = topic
+        self._consumer = open_client(Consumer, {**connection.reader(_NOBODY), "error_cb": Complaints()})
+        try:
+            self._consumer.assign([self._start(partition, back) for partition in self._partitions()])
+        except DeliveryError as error:
+            self.close()
+            raise WorkerError(f"{topic}: {error}") from error
+
+    def take(self) -> list[bytes]:
+        """The values that have come since the last time, the oldest first."""
+        messages = [each for each in self._consumer.consume(_AT_ONCE, 0.0) if self._is_record(each)]
+        messages.sort(key=milliseconds)  # of several partitions; within one it keeps the order where times are alike
+        return [value for value in map(Message.value, messages) if value is not None]
+
+    def close(self) -> None:
+        """Ends the conversation."""
+        self._consumer.close()
+
+    def _partitions(self) -> list[int]:
+        found = calling("ask for the topic", lambda: self._consumer.list_topics(self._topic, _SECONDS))
+        return sorted(found.topics[self._topic].partitions)
+
+    def _start(self, partition: int, back: int) -> TopicPartition:
+        asked = TopicPartition(self._topic, partition)
+        low, high = calling("ask for the end", lambda: self._consumer.get_watermark_offsets(asked, _SECONDS))
+        return TopicPartition(self._topic, partition, max(low, high - back))
+
+    def _is_record(self, message: Message) -> bool:
+        """Whether this is a record; raises for an error that does not pass."""
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            where = f"read {self._topic}, partition {message.partition()}"
+            if not isinstance(classify(error, where), RetriableError | UnansweredError):
+                raise WorkerError(explain(error, where))
+        return error is None
