@@ -50,6 +50,7 @@ def address(text: str) -> str:
 
 def _why(error: OSError | HTTPException, seconds: float) -> str:
     if isinstance(error, HTTPError):
+        error.close()
         return f"HTTP status {error.code}"
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):

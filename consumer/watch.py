@@ -28,7 +28,7 @@ class Alerts(Protocol):
     """Where alerts are read."""
 
     def take(self) -> list[bytes]:
-        """The values of those that have come since the last time. Does not wait."""
+        """The values of those that have come since the last time; the first time, of the newest that there are."""
 
     def close(self) -> None: ...
 

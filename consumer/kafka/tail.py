@@ -1,5 +1,6 @@
 """The newest records of a topic, and those that come: for somebody who watches, and is no member of any group."""
 
+import time
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -12,6 +13,7 @@ from consumer.kafka.messages import milliseconds
 
 _AT_ONCE: Final = 500
 _SECONDS: Final = 10.0
+_FIRST_SECONDS: Final = 3.0
 _NOBODY: Final = "session-scorer-watch"  # the client wants a name; no group of this name comes to be
 
 
@@ -24,15 +26,23 @@ class Tail:
     def __init__(self, connection: Connection, topic: str, back: int) -> None:
         self._topic = topic
         self._consumer = open_client(Consumer, {**connection.reader(_NOBODY), "error_cb": Complaints()})
+        self._behind: set[int] = set()  # partitions whose end has not been reached yet
         try:
-            self._consumer.assign([self._start(partition, back) for partition in self._partitions()])
+            partitions = self._partitions()
+            self._consumer.assign([self._start(partition, back) for partition in partitions])
+            self._behind.update(partitions)
         except DeliveryError as error:
             self.close()
             raise WorkerError(f"{topic}: {error}") from error
 
     def take(self) -> list[bytes]:
-        """The values that have come since the last time, the oldest first."""
-        messages = [each for each in self._consumer.consume(_AT_ONCE, 0.0) if self._is_record(each)]
+        """The values that have come since the last time, the oldest first. The first time it waits for those that are
+        there already, a few seconds at most."""
+        deadline = time.monotonic() + _FIRST_SECONDS
+        messages = self._records(0.0)
+        while self._behind and time.monotonic() < deadline:
+            messages += self._records(0.05)
+        self._behind.clear()
         messages.sort(key=milliseconds)  # of several partitions; within one it keeps the order where times are alike
         return [value for value in map(Message.value, messages) if value is not None]
 
@@ -49,11 +59,17 @@ class Tail:
         low, high = calling("ask for the end", lambda: self._consumer.get_watermark_offsets(asked, _SECONDS))
         return TopicPartition(self._topic, partition, max(low, high - back))
 
+    def _records(self, seconds: float) -> list[Message]:
+        return [each for each in self._consumer.consume(_AT_ONCE, seconds) if self._is_record(each)]
+
     def _is_record(self, message: Message) -> bool:
         """Whether this is a record; raises for an error that does not pass."""
         error = message.error()
-        if error is not None and error.code() != KafkaError._PARTITION_EOF:
-            where = f"read {self._topic}, partition {message.partition()}"
-            if not isinstance(classify(error, where), RetriableError | UnansweredError):
-                raise WorkerError(explain(error, where))
-        return error is None
+        if error is None:
+            return True
+        where = f"read {self._topic}, partition {message.partition()}"
+        if error.code() == KafkaError._PARTITION_EOF:
+            self._behind.discard(message.partition() or 0)
+        elif not isinstance(classify(error, where), RetriableError | UnansweredError):
+            raise WorkerError(explain(error, where))
+        return False

@@ -1,0 +1,101 @@
+"""One question to one worker: its answer as figures, or why there is none in words."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from consumer.health import Health, Server
+from consumer.metrics import Metrics
+from consumer.scrape import ScrapeError, address, scrape
+from tests.brokers import free_ports
+
+HOST = "127.0.0.1"
+
+
+@contextmanager
+def answering(body: bytes, status: int = 200) -> Iterator[str]:
+    """A server that says the same to everybody; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer((HOST, 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://{HOST}:{server.server_port}/metrics"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_worker_answers() -> None:
+    server = Server(HOST, 0, Metrics("2026.11.23-5f0c2a9b", "sha").registry, Health())
+    try:
+        found = scrape(f"{server.url}/metrics")
+    finally:
+        server.close()
+    assert (found.model, found.accounted) == ("2026.11.23-5f0c2a9b", 0)
+    assert found.transactions == {"committed": 0, "aborted": 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        (b"", 404, "HTTP status 404"),
+        (b"<html>hello</html>", 200, "what answers there is no session-scorer"),
+        (b"\xff\xfe", 200, "what answers there is no session-scorer"),
+        (b'session_scorer_events_total{outcome="x"} Inf\n', 200, "what answers there is no session-scorer"),
+        (b"session_scorer_events_total 3\n", 200, "what answers there is no session-scorer"),
+        (b"up 1\n", 200, "what answers there is no session-scorer: it has no metric session_scorer_model_info"),
+    ],
+)
+def test_whatever_else_answers_is_no_worker(body: bytes, status: int, why: str) -> None:
+    with answering(body, status) as url, pytest.raises(ScrapeError) as caught:
+        scrape(url)
+    assert str(caught.value) == why
+
+
+def test_what_a_label_holds_cannot_move_the_cursor() -> None:
+    with answering(b'session_scorer_model_info{version="a\x1b[2J",sha256=""} 1\n') as url:
+        assert scrape(url).model == "a?[2J"
+
+
+def test_where_nobody_listens_it_says_so() -> None:
+    with pytest.raises(ScrapeError, match=r"^Connection refused$"):
+        scrape(f"http://{HOST}:{free_ports(1)[0]}/metrics")
+
+
+def test_one_that_listens_and_says_nothing_is_not_waited_for() -> None:
+    with socket.create_server((HOST, 0)) as mute, pytest.raises(ScrapeError, match=r"^no answer within 0.1 s$"):
+        scrape(f"http://{HOST}:{mute.getsockname()[1]}/metrics", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("worker-1", "http://worker-1:9108/metrics"),
+        ("worker-1:9200", "http://worker-1:9200/metrics"),
+        ("[::1]:9108", "http://[::1]:9108/metrics"),
+        ("http://worker-1", "http://worker-1/metrics"),
+        ("https://worker-1/w/metrics", "https://worker-1/w/metrics"),
+    ],
+)
+def test_of_an_address_what_goes_without_saying_may_be_left_out(text: str, whole: str) -> None:
+    assert address(text) == whole
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ftp://x", "http://", "x:port", "x:0", "x:99999", "a b", "http://u:p@x", "a\x1bb"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the command line says it in words
+        address(text)
