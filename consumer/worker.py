@@ -12,6 +12,8 @@ from consumer.breaker import Breaker
 from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
+from consumer.slow import SlowBatches
+from consumer.tracing import OFF, Span, Tracing
 from consumer.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -82,11 +84,21 @@ class Health(Protocol):
         last answered (infinity: never)."""
 
 
+class _Read(NamedTuple):
+    """A batch that has been read: when, by time.perf_counter, and where its course is noted."""
+
+    batch: Batch
+    at: float
+    span: Span
+
+
 class _UnderWay(NamedTuple):
     """A batch that is published: what will count once it is committed."""
 
     tally: Tally
     breaker: Breaker
+    read_at: float
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +111,8 @@ class Line:
     delivery: Delivery
     budget: Budget = field(default_factory=Budget)
     trouble: Callable[[], str | None] = lambda: None  # what a broker says is wrong with the output topics
+    slow: SlowBatches = field(default_factory=SlowBatches)
+    tracing: Tracing = OFF
 
 
 class Worker:
@@ -151,59 +165,75 @@ class Worker:
         self._health.tick()
         wait = 0.0 if self._under_way else _WAIT_SECONDS  # not for events while there is something to settle
         batch = self._line.source.poll(wait, self._line.delivery.busy, self._line.budget.events())
+        read = None if batch is None else _Read(batch, time.perf_counter(), self._line.tracing.begin(batch))
         self._report()
-        output = self._process(batch) if batch is not None else None
-        if self._settle(stop) and batch is not None and output is not None:
-            self._publish(batch, output, stop)
+        output = self._process(read) if read is not None else None
+        settled = self._settle(stop)
+        if read is not None and output is not None:
+            if settled:
+                self._publish(read, output, stop)
+            else:
+                read.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
 
-    def _publish(self, batch: Batch, output: Output, stop: threading.Event) -> None:
+    def _publish(self, read: _Read, output: Output, stop: threading.Event) -> None:
+        batch = read.batch
         breaker = self._breaker.after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
-            raise WorkerError(f"{batch.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}")
+            what = f"{batch.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
+            raise _noted(read.span, WorkerError(what))
         self._watchdog.watch(_DELIVERING)
-        if self._going(stop, lambda: self._line.delivery.publish(output.records, batch.topic, batch.next_offsets())):
-            self._under_way = _UnderWay(output.tally, breaker)
+        next_offsets = batch.next_offsets()
+        if self._going(stop, read.span, lambda: self._line.delivery.publish(output.records, batch.topic, next_offsets)):
+            self._under_way = _UnderWay(output.tally, breaker, read.at, read.span)
 
     def _settle(self, stop: threading.Event) -> bool:
         """Waits for the batch under way. False when it must be read again, and what was read since with it."""
         committed: list[Committed | None] = []
-        going = self._going(stop, lambda: committed.append(self._line.delivery.settle()))
         under_way, self._under_way = self._under_way, None
+        span = OFF if under_way is None else under_way.span
+        going = self._going(stop, span, lambda: committed.append(self._line.delivery.settle()))
         if not going:
             return False
         self._watchdog.rest()
         if under_way is not None and committed[0] is not None:
             self._setbacks = 0
-            tally, self._breaker = under_way
+            tally, self._breaker, read_at, _ = under_way
             seconds, at = tally.stage_seconds | committed[0].seconds, committed[0].at
             working = sum(seconds.values()) - seconds["commit"]
-            self._line.budget.took(tally.scored + tally.dead_lettered, working, seconds["commit"])
+            events = tally.scored + tally.dead_lettered
+            self._line.budget.took(events, working, seconds["commit"])
+            self._line.slow.took(events, at - read_at, seconds)
+            span.committed(seconds, at)
             self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - at)
         return True
 
-    def _going(self, stop: threading.Event, step: Callable[[], None]) -> bool:
+    def _going(self, stop: threading.Event, span: Span, step: Callable[[], None]) -> bool:
         """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
         try:
             step()
         except UndeliveredError as error:
+            span.failed(error)
             self._watchdog.rest()
             self._set_back(error, stop)
             return False
         except WorkerError as error:
+            span.failed(error)
             self._blame_the_topics(error)
             raise
         return True
 
-    def _process(self, batch: Batch) -> Output:
+    def _process(self, read: _Read) -> Output:
+        batch = read.batch
         try:
             return self._line.pipeline.process(batch)
         except Exception as error:  # whatever it is: no offset of this batch may be committed
             # its message may hold what the event held, so only its kind and place are told
             spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(batch.next_offsets().items()))
-            raise WorkerError(
+            what = (
                 f"scoring failed ({place(error)}) on {batch.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
-            ) from error
+            )
+            raise _noted(read.span, WorkerError(what)) from error
 
     def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:
         """Reads the batch again, a little later each time."""
@@ -237,6 +267,12 @@ _BREAKER = "is it the right topic? if these events are meant to be here, raise t
 def _our_fault(error: Exception) -> str:
     """Its message may hold what an event held, so only its kind and place are told."""
     return f"the worker failed ({place(error)}); what is not committed will be read again; please report it"
+
+
+def _noted(span: Span, error: WorkerError) -> WorkerError:
+    """The same error, once the batch's course has it."""
+    span.failed(error)
+    return error
 
 
 def _try(close: Callable[[], None]) -> None:

@@ -1,0 +1,168 @@
+"""Batches as spans, sent over OTLP. Needs the extra `tracing`; nothing of it is global."""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import Final
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.util.types import Attributes
+
+from consumer.records import Batch, Headers
+
+_log = logging.getLogger(__name__)
+
+CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is left (run.py)
+_SILENT: Final = logging.CRITICAL + 1
+_LONGEST: Final = 512  # bytes of a header that is looked at: W3C's bound on tracestate; a traceparent has 55
+_BEFORE: Final = ("decode", "score", "encode")  # one after the other from when the batch was read
+_AFTER: Final = ("publish", "commit")  # one after the other until it was committed; between them it may wait
+
+
+class Traces:
+    """Makes a span of each batch, in the group's name, and sends it.
+
+    Raises ValueError for variables OTEL_* that cannot be read.
+    """
+
+    def __init__(self, group_id: str, endpoint: str) -> None:
+        # it logs what it could not read of a header, and each of a collector's failures several times
+        logging.getLogger("opentelemetry").setLevel(_SILENT)
+        limits = SpanLimits()
+        self._most_links = limits.max_links or 0
+        self._group_id = group_id
+        self._provider = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
+        self._provider.add_span_processor(BatchSpanProcessor(_Told(OTLPSpanExporter(), endpoint)))
+        self._tracer = self._provider.get_tracer("session-scorer", version("session-scorer"))
+
+    def begin(self, batch: Batch) -> "BatchSpan":
+        """See `Tracing`."""
+        began = time.time_ns(), time.perf_counter()
+        attributes: Attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": batch.topic,
+            "messaging.consumer.group.name": self._group_id,
+            "messaging.batch.message_count": len(batch),
+        }
+        span = self._tracer.start_span(
+            f"process {batch.topic}",
+            kind=trace.SpanKind.CONSUMER,
+            attributes=attributes,
+            links=links(batch.headers, self._most_links),
+            start_time=began[0],
+        )
+        return BatchSpan(self._tracer, span, *began)
+
+    def close(self) -> None:
+        """See `Tracing`. A collector that does not answer is not waited for any longer: what is left is given up."""
+        last = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
+        last.start()
+        last.join(CLOSE_SECONDS)
+
+
+class BatchSpan:
+    """See `Span`. Began at the same time by two clocks: in ns since the epoch, and by time.perf_counter."""
+
+    def __init__(self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_counter: float) -> None:
+        self._tracer = tracer
+        self._span = span
+        self._began = began
+        self._began_by_counter = began_by_counter
+
+    def committed(self, seconds: Mapping[str, float], at: float) -> None:
+        """See `Span`."""
+        end = self._began + _ns(at - self._began_by_counter)
+        self._stages(self._began, {name: seconds.get(name, 0.0) for name in _BEFORE})
+        after = {name: seconds.get(name, 0.0) for name in _AFTER}
+        self._stages(end - _ns(sum(after.values())), after)
+        self._span.end(end)
+
+    def failed(self, error: Exception) -> None:
+        """See `Span`."""
+        self._span.set_attribute("error.type", type(error.__cause__ or error).__name__)
+        self._span.set_status(trace.StatusCode.ERROR, str(error))
+        self._span.end()
+
+    def _stages(self, start: int, seconds: Mapping[str, float]) -> None:
+        """A span for each, one after the other. Where a batch is worked on in parts, a stage's times are added up."""
+        inside = trace.set_span_in_context(self._span)
+        for name, each in seconds.items():
+            stage = self._tracer.start_span(name, inside, start_time=start)
+            start += _ns(each)
+            stage.end(start)
+
+
+class _Told(SpanExporter):
+    """Exports as `exporter` does, and tells when that begins to fail, and when it goes on."""
+
+    def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
+        self._exporter = exporter
+        self._where = urlsplit(endpoint).netloc.rpartition("@")[2]  # without a password
+        self._failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Sends them."""
+        result = self._exporter.export(spans)
+        failed = result is not SpanExportResult.SUCCESS
+        if failed and not self._failing:
+            _log.warning("traces cannot be sent, and are lost until they can", extra={"endpoint": self._where})
+        elif self._failing and not failed:
+            _log.info("traces are sent again", extra={"endpoint": self._where})
+        self._failing = failed
+        return result
+
+    def shutdown(self) -> None:
+        """Gives up what is being sent."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing is kept here."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def links(headers: Sequence[Headers], most: int) -> list[trace.Link]:
+    """Links to the distinct trace contexts (W3C) that the records of a batch carry, to `most` of them."""
+    seen: dict[bytes, Headers] = {}
+    for each in headers:
+        parent = next((value for name, value in each if name == "traceparent"), None) if each else None
+        if parent and len(parent) <= _LONGEST and parent not in seen:
+            if len(seen) >= most:
+                break
+            seen[parent] = each
+    contexts = (_context(each) for each in seen.values())
+    return [trace.Link(context) for context in contexts if context.is_valid]
+
+
+def _context(headers: Headers) -> trace.SpanContext:
+    carrier = {
+        name: value.decode("latin-1")
+        for name, value in headers
+        if name in {"traceparent", "tracestate"} and value and len(value) <= _LONGEST
+    }
+    return trace.get_current_span(TraceContextTextMapPropagator().extract(carrier)).get_span_context()
+
+
+def _resource() -> Resource:
+    """Who sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say comes first."""
+    ours = {
+        "service.name": "session-scorer",
+        "service.version": version("session-scorer"),
+        "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
+    }
+    return Resource.create(ours).merge(OTELResourceDetector().detect())
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * 1e9)

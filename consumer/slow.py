@@ -1,0 +1,44 @@
+"""Batches that take long: said in the log, once a minute at the most."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
+
+_log = logging.getLogger(__name__)
+
+LATE_SECONDS: Final = 1.0
+"""What the latency objective allows an event, from its timestamp to its result's commit (docs/runbook.md)."""
+_QUIET_SECONDS: Final = 60.0
+
+
+class SlowBatches:
+    """Says when a batch took longer than `seconds` from its events' being read to their results' commit.
+
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(self, seconds: float = LATE_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._said = -math.inf
+        self._since = 0  # slow ones that nothing was said of
+
+    @classmethod
+    def beyond(cls, budget: float) -> "SlowBatches":
+        """Those that are late by the objective, and took twice what the budget meant them to take."""
+        return cls(max(LATE_SECONDS, 2 * budget))
+
+    def took(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
+        """A batch is committed, after so long. What its stages leave of that it waited for the batch before it."""
+        if seconds <= self._seconds:
+            return
+        self._since += 1
+        if self._clock() - self._said < _QUIET_SECONDS:
+            return
+        shown = {name: round(each, 3) for name, each in stages.items()}
+        shown["wait"] = round(max(0.0, seconds - sum(stages.values())), 3)
+        extra = {"events": events, "seconds": round(seconds, 3), "stages": shown, "slow_batches": self._since}
+        _log.warning("slow batch", extra=extra)
+        self._said, self._since = self._clock(), 0
