@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NoReturn
 
@@ -29,6 +30,8 @@ from consumer.pipeline import Pipeline, Topics
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slots import take_slot, transactional_ids
+from consumer.slow import SlowBatches
+from consumer.tracing import tracing
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
 from scoring import Scorer
@@ -131,7 +134,9 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
         _say_what_runs(chosen, scorer, server)
         announce(server)
         if not stop.is_set():
-            line = _line(chosen, connection, scorer, ids)
+            traces = tracing(os.environ, chosen.group_id)
+            stack.callback(traces.close)
+            line = replace(_line(chosen, connection, scorer, ids), tracing=traces)
             breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
             watchdog = Watchdog(chosen.watchdog_seconds, chosen.shutdown_seconds)
             Worker(line, breaker, metrics, health, watchdog).run(stop)
@@ -183,7 +188,7 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     def trouble() -> str | None:
         return Admin(connection, seconds=5.0).trouble(outputs, witness=chosen.input_topic)
 
-    return Line(chosen.input_topic, source, pipeline, delivery, Budget(budget), trouble)
+    return Line(chosen.input_topic, source, pipeline, delivery, Budget(budget), trouble, SlowBatches.beyond(budget))
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
