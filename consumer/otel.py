@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is left (run.py)
 _SILENT: Final = logging.CRITICAL + 1
-_LONGEST: Final = 512  # bytes of a header that is looked at: W3C's bound on tracestate; a traceparent has 55
+_LONGEST: Final = 512  # bytes of a traceparent that is looked at; one of today has 55
 _BEFORE: Final = ("decode", "score", "encode")  # one after the other from when the batch was read
 _AFTER: Final = ("publish", "commit")  # one after the other until it was committed; between them it may wait
 
@@ -36,7 +36,7 @@ class Traces:
     """
 
     def __init__(self, group_id: str, endpoint: str) -> None:
-        # it logs what it could not read of a header, and each of a collector's failures several times
+        # it logs each of a collector's failures several times, and may quote what it could not read
         logging.getLogger("opentelemetry").setLevel(_SILENT)
         limits = SpanLimits()
         self._most_links = limits.max_links or 0
@@ -133,24 +133,20 @@ class _Told(SpanExporter):
 
 
 def links(headers: Sequence[Headers], most: int) -> list[trace.Link]:
-    """Links to the distinct trace contexts (W3C) that the records of a batch carry, to `most` of them."""
-    seen: dict[bytes, Headers] = {}
+    """Links to the distinct traces (W3C's traceparent) that the records of a batch are of, to `most` of them."""
+    parents: dict[bytes, None] = {}
     for each in headers:
         parent = next((value for name, value in each if name == "traceparent"), None) if each else None
-        if parent and len(parent) <= _LONGEST and parent not in seen:
-            if len(seen) >= most:
+        if parent and len(parent) <= _LONGEST:
+            parents[parent] = None
+            if len(parents) >= most:
                 break
-            seen[parent] = each
-    contexts = (_context(each) for each in seen.values())
+    contexts = map(_context, parents)
     return [trace.Link(context) for context in contexts if context.is_valid]
 
 
-def _context(headers: Headers) -> trace.SpanContext:
-    carrier = {
-        name: value.decode("latin-1")
-        for name, value in headers
-        if name in {"traceparent", "tracestate"} and value and len(value) <= _LONGEST
-    }
+def _context(parent: bytes) -> trace.SpanContext:
+    carrier = {"traceparent": parent.decode("latin-1")}
     return trace.get_current_span(TraceContextTextMapPropagator().extract(carrier)).get_span_context()
 
 

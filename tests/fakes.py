@@ -258,6 +258,36 @@ class FakeHealth:
         self.told.append((joined, silent_seconds))
 
 
+class FakeSpan:
+    """Remembers how its batch ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    def committed(self, seconds: Mapping[str, float], at: float) -> None:
+        assert seconds.keys() == {"decode", "score", "encode", "publish", "commit"}
+        assert at > 0
+        self.ends.append("committed")
+
+    def failed(self, error: Exception) -> None:
+        self.ends.append(str(error))
+
+
+class FakeTracing:
+    """Remembers the batches that it was told of."""
+
+    def __init__(self) -> None:
+        self.spans: list[FakeSpan] = []
+
+    def begin(self, batch: Batch) -> FakeSpan:
+        assert len(batch)
+        self.spans.append(FakeSpan())
+        return self.spans[-1]
+
+    def close(self) -> None:
+        pass
+
+
 def tally(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Tally:
     """What a batch of so many events adds up to; nothing else is counted."""
     flags = dead_letter_flags or []

@@ -121,6 +121,18 @@ def test_input_headers_travel_and_one_of_our_name_is_replaced() -> None:
     assert result.headers == [("trace", b"1"), ("trace", None), ("model_version", b"2026.11.23-5f0c2a9b")]
 
 
+def test_the_trace_that_an_event_is_of_goes_on_with_all_that_becomes_of_it() -> None:
+    trace: Headers = [
+        ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", b"v=1"),
+    ]
+    output = run(batch(HIGH, b"{", headers=trace))
+    assert {record.topic for record in output.records} == {
+        f"session-{each}" for each in ("results", "alerts", "dead-letters")
+    }
+    assert all(record.headers[:2] == trace for record in output.records)
+
+
 @pytest.mark.parametrize("timestamp", [0, -1, NOW + 10 * MINUTE + 1, 1 << 60])
 def test_a_timestamp_that_kafka_may_refuse_is_replaced_and_kept_in_a_header(timestamp: int) -> None:
     output = run(batch(QUIET, b"{", timestamps=[timestamp, timestamp]))

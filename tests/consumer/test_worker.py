@@ -21,6 +21,7 @@ from consumer.errors import (
 )
 from consumer.kafka.positions import Gap
 from consumer.records import Batch, Output
+from consumer.slow import SlowBatches
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Pipeline, Worker
 from tests.fakes import (
@@ -31,6 +32,7 @@ from tests.fakes import (
     FakeMetrics,
     FakeProducer,
     FakeSource,
+    FakeTracing,
     Fault,
     HurriedStop,
 )
@@ -50,14 +52,25 @@ class Bench:
     trouble: str | None = None
     size: int = 3  # of the batches
     budget: Budget = field(default_factory=Budget)
+    slow: SlowBatches = field(default_factory=SlowBatches)
 
     def __post_init__(self) -> None:
         self.stop = HurriedStop()
         self.metrics, self.health = FakeMetrics(), FakeHealth()
         self.source = FakeSource(self.log, self.events, self.stop, self.size)
+        self.tracing = FakeTracing()
 
     def run(self, stop: threading.Event | None = None) -> None:
-        line = Line("sessions", self.source, self.pipeline, self._delivery(), self.budget, lambda: self.trouble)
+        line = Line(
+            "sessions",
+            self.source,
+            self.pipeline,
+            self._delivery(),
+            self.budget,
+            lambda: self.trouble,
+            self.slow,
+            self.tracing,
+        )
         Worker(line, self.breaker, self.metrics, self.health, Watchdog()).run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
@@ -159,6 +172,43 @@ def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committe
     assert stages.keys() == {"decode", "score", "encode", "publish", "commit"}
 
 
+class Broken:
+    def process(self, batch: Batch) -> Output:
+        raise ValueError(f"cannot read {batch.values[0]!r}")
+
+
+def test_each_batch_has_a_course_that_ends_once_with_its_commit_or_with_why_not() -> None:
+    bench = Bench(FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]}))
+    bench.run()
+    ends = [span.ends for span in bench.tracing.spans]
+    assert all(len(each) == 1 for each in ends)
+    came_to_nothing = [each for [each] in ends if each != "committed"]
+    assert came_to_nothing == [
+        "the group has moved on",
+        "the batch before it came to nothing: both are read again",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "breaker", "why"),
+    [(Broken(), Breaker(), "scoring failed"), (EchoPipeline(), Breaker(run=4), "6 events in a row are invalid")],
+)
+def test_the_course_of_a_batch_that_stops_the_worker_says_why(pipeline: Pipeline, breaker: Breaker, why: str) -> None:
+    bench = Bench(events={0: [b"bad"] * 6}, pipeline=pipeline, breaker=breaker, size=6)
+    with pytest.raises(WorkerError):
+        bench.run()
+    [span] = bench.tracing.spans
+    [end] = span.ends
+    assert why in end
+
+
+def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture) -> None:
+    Bench(slow=SlowBatches(0.0)).run()
+    [line] = [vars(record) for record in caplog.records if record.getMessage() == "slow batch"]
+    assert line["events"] == 3
+    assert line["stages"].keys() == {"decode", "score", "encode", "publish", "commit", "wait"}
+
+
 def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committed() -> None:
     bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=Breaker(run=4))
     with pytest.raises(WorkerError, match=r"^sessions: 6 events in a row are invalid \(breaker_run is 4\), so nothing"):
@@ -172,11 +222,6 @@ def test_a_batch_that_comes_twice_counts_once_for_the_breaker() -> None:
     bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=Breaker(run=4))
     bench.run()
     assert bench.seen() == [b"bad"] * 3
-
-
-class Broken:
-    def process(self, batch: Batch) -> Output:
-        raise ValueError(f"cannot read {batch.values[0]!r}")
 
 
 def test_a_fault_of_our_own_stops_the_worker_and_tells_where_without_telling_what_the_event_held() -> None:

@@ -1,0 +1,303 @@
+"""Spans of batches, as a collector gets them; and what the variables of OpenTelemetry switch on."""
+
+import json
+import logging
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from consumer import tracing
+from consumer.errors import MustAbortError, UndeliveredError
+from consumer.otel import CLOSE_SECONDS, Traces, links
+from consumer.records import Batch, Headers
+from tests.brokers import free_ports
+from tests.by_hand import batch
+from tests.collector import HOST, Collector, attributes, collecting
+from tests.consumer.wire import Event, read, write
+from tests.line import Line, stop
+from tests.topics import Topics
+from training.dataset import keyed_events
+
+ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+STAGES = {"decode": 0.001, "score": 0.002, "encode": 0.003, "publish": 0.004, "commit": 0.005}
+MARKER = b"planted-4711"
+HIGH = b'{"session_id": "%s", "transaction_amount": 12000.5, "click_events": 37, "time_on_page": 600}' % MARKER
+
+
+def parent(number: int) -> bytes:
+    return f"00-{number + 1:032x}-{number + 1:016x}-01".encode()
+
+
+def traced(number: int) -> Headers:
+    return [("traceparent", parent(number)), ("tracestate", b"vendor=%d" % number), ("other", MARKER)]
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    """A running collector, which the variables of this process name."""
+    logger = logging.getLogger("opentelemetry")
+    before = logger.level
+    with collecting() as running:
+        monkeypatch.setenv(ENDPOINT, running.url)
+        yield running
+    logger.setLevel(before)
+
+
+# -- spans -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_is_a_span_and_each_stage_a_span_inside(collector: Collector) -> None:
+    traces = Traces("fraud", collector.url)
+    span = traces.begin(batch(b"{}", b"{}"))
+    span.committed(STAGES, time.perf_counter() + 0.1)
+    traces.close()
+
+    [sent] = collector.named("process sessions")
+    assert attributes(sent.attributes) == {
+        "messaging.system": "kafka",
+        "messaging.operation.name": "process",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": "sessions",
+        "messaging.consumer.group.name": "fraud",
+        "messaging.batch.message_count": 2,
+    }
+    assert sent.kind == sent.SPAN_KIND_CONSUMER
+    assert sent.status.code == sent.status.STATUS_CODE_UNSET
+    stages = collector.children(sent)
+    assert list(stages) == list(STAGES)
+    for name, stage in stages.items():
+        assert stage.trace_id == sent.trace_id
+        assert (stage.end_time_unix_nano - stage.start_time_unix_nano) / 1e9 == pytest.approx(STAGES[name], rel=1e-3)
+    assert stages["decode"].start_time_unix_nano == sent.start_time_unix_nano
+    assert stages["commit"].end_time_unix_nano == sent.end_time_unix_nano
+    assert collector.paths == ["/v1/traces"]
+
+
+def test_a_batch_that_came_to_nothing_is_an_error_with_its_reason(collector: Collector) -> None:
+    traces = Traces("fraud", collector.url)
+    error = UndeliveredError("the group has moved on")
+    error.__cause__ = MustAbortError("the group has moved on")
+    traces.begin(batch(b"{}")).failed(error)
+    traces.close()
+
+    [sent] = collector.spans
+    assert (sent.status.code, sent.status.message) == (sent.status.STATUS_CODE_ERROR, "the group has moved on")
+    assert attributes(sent.attributes)["error.type"] == "MustAbortError"
+
+
+def test_a_batch_is_linked_to_each_trace_that_its_records_are_of(collector: Collector) -> None:
+    traces = Traces("fraud", collector.url)
+    headers = [traced(number) for number in (0, 1, 1, 0)]
+    traces.begin(with_headers(headers)).committed(STAGES, time.perf_counter())
+    traces.close()
+
+    [sent] = collector.named("process")
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in sent.links] == [
+        (f"{1:032x}", f"{1:016x}"),
+        (f"{2:032x}", f"{2:016x}"),
+    ]
+    assert MARKER not in collector.received
+
+
+@pytest.mark.parametrize("variable", [None, "OTEL_SPAN_LINK_COUNT_LIMIT"])
+def test_links_have_a_bound(collector: Collector, monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+    if variable is not None:
+        monkeypatch.setenv(variable, "5")
+    traces = Traces("fraud", collector.url)
+    traces.begin(with_headers([traced(number) for number in range(2000)])).committed(STAGES, time.perf_counter())
+    traces.close()
+
+    [sent] = collector.named("process")
+    assert len(sent.links) == (128 if variable is None else 5)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("other", b"x")],
+        [("traceparent", None)],
+        [("traceparent", b"")],
+        [("traceparent", b"\xff\xfe")],
+        [("traceparent", b"00-" + b"0" * 32 + b"-" + b"0" * 16 + b"-01")],
+        [("traceparent", parent(1) + b"-" + b"x" * 600)],
+    ],
+)
+def test_what_is_no_trace_context_makes_no_link(headers: Headers) -> None:
+    assert links([headers], 128) == []
+
+
+def test_the_service_is_named_as_the_variables_say(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "fraud-scorer")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+    traces = Traces("fraud", collector.url)
+    traces.begin(batch(b"{}")).failed(UndeliveredError("no"))
+    traces.close()
+
+    [resource] = collector.resources
+    assert resource["service.name"] == "fraud-scorer"
+    assert resource["deployment.environment.name"] == "test"
+
+
+def with_headers(headers: list[Headers]) -> Batch:
+    count = len(headers)
+    return Batch("sessions", [0] * count, list(range(count)), [1] * count, [MARKER] * count, [MARKER] * count, headers)
+
+
+# -- what switches it on ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "on"),
+    [
+        ({}, False),
+        ({ENDPOINT: ""}, False),
+        ({ENDPOINT: "http://collector:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://collector:4318/v1/traces"}, True),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, True),
+        ({"OTEL_TRACES_EXPORTER": "none", ENDPOINT: "http://collector:4318"}, False),
+        ({"OTEL_SDK_DISABLED": "true", ENDPOINT: "http://collector:4318"}, False),
+        ({"OTEL_SERVICE_NAME": "scorer"}, False),
+    ],
+)
+def test_the_standard_variables_switch_it_on(environ: dict[str, str], on: bool) -> None:
+    assert tracing.wanted(environ) is on
+
+
+def test_off_it_says_and_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    assert tracing.tracing({}, "fraud") is tracing.OFF
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("environ", "reason"),
+    [
+        ({"OTEL_TRACES_EXPORTER": "console"}, "OTEL_TRACES_EXPORTER names an exporter that is not here: there is otlp"),
+        (
+            {ENDPOINT: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "OTEL_EXPORTER_OTLP_PROTOCOL is not http/protobuf, which alone is spoken here (a collector's port 4318)",
+        ),
+    ],
+)
+def test_what_cannot_be_had_is_one_warning(
+    environ: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert tracing.tracing(environ, "fraud") is tracing.OFF
+    [line] = caplog.records
+    assert (line.levelname, line.getMessage()) == ("WARNING", "tracing is off")
+    assert vars(line)["reason"] == reason
+
+
+@pytest.mark.usefixtures("collector")
+def test_a_variable_that_cannot_be_read_is_one_warning_that_does_not_quote_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "secret")
+    assert tracing.tracing({ENDPOINT: "http://collector:4318"}, "fraud") is tracing.OFF
+    [line] = caplog.records
+    assert vars(line)["reason"].endswith("are the variables OTEL_* right?")
+    assert "secret" not in str(vars(line))
+
+
+def test_a_collector_that_never_answers_is_not_waited_for_at_the_end(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((HOST, 0)) as mute:
+        monkeypatch.setenv(ENDPOINT, f"http://{HOST}:{mute.getsockname()[1]}")
+        traces = Traces("fraud", collector.url)
+        traces.begin(batch(b"{}")).failed(UndeliveredError("no"))
+        began = time.monotonic()
+        traces.close()
+    assert time.monotonic() - began < CLOSE_SECONDS + 1
+
+
+# -- the consumer as it runs -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.kafka
+def test_a_consumer_sends_its_batches_and_nothing_of_what_is_in_them(
+    kafka: str, topics: Topics, tmp_path: Path
+) -> None:
+    line = Line.on(kafka, topics)
+    events = [HIGH, b"{" + MARKER, *(value for _, value in islice(keyed_events(seed=7), 98))]
+    write(kafka, line.sessions, [Event(each, MARKER, headers=traced(i)) for i, each in enumerate(events)])
+    with collecting() as collector, line.running(tmp_path / "log", env={ENDPOINT: collector.url}) as process:
+        line.wait_for(lambda count: count == len(events), process)
+        assert stop(process) == 0
+
+    batches = collector.named(f"process {line.sessions}")
+    counts = [attributes(each.attributes)["messaging.batch.message_count"] for each in batches]
+    assert sum(map(int, counts)) == len(events)
+    assert {attributes(each.attributes)["messaging.consumer.group.name"] for each in batches} == {line.group}
+    for each in batches:
+        assert list(collector.children(each)) == list(STAGES)
+    linked = {link.span_id for each in batches for link in each.links}
+    assert linked == {(i + 1).to_bytes(8, "big") for i in range(len(events))}
+    assert collector.resources[0]["service.name"] == "session-scorer"
+    assert MARKER not in collector.received
+    assert MARKER.decode() not in (tmp_path / "log").read_text()
+    # what came with a record goes on with what becomes of it, byte for byte
+    for topic in (line.results, line.alerts, line.dead_letters):
+        messages = read(kafka, topic)
+        assert messages
+        for message in messages:
+            carried = dict(cast("Headers", message.headers()))
+            number = int((carried["traceparent"] or b"")[3:35], 16) - 1
+            assert dict(traced(number)).items() <= carried.items()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("mute", [False, True], ids=["refuses", "never answers"])
+def test_without_its_collector_a_consumer_goes_on_and_stops_in_time(
+    kafka: str, topics: Topics, tmp_path: Path, mute: bool
+) -> None:
+    line, log = Line.on(kafka, topics), tmp_path / "log"
+    line.feed(2_000)
+    with ExitStack() as stack:
+        port = free_ports(1)[0]
+        if mute:
+            port = stack.enter_context(socket.create_server((HOST, 0))).getsockname()[1]
+        env = {ENDPOINT: f"http://user:secret@{HOST}:{port}", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+        env["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1"
+        process = stack.enter_context(line.running(log, env=env))
+        line.wait_for(lambda count: count == 2_000, process)
+        _wait_for_line(log, "traces cannot be sent")
+        began = time.monotonic()
+        assert stop(process) == 0
+        assert time.monotonic() - began < 10
+    warnings = [each for each in _lines(log) if each["level"] != "info"]
+    assert [each["message"] for each in warnings] == ["traces cannot be sent, and are lost until they can"]
+    assert warnings[0]["endpoint"] == f"{HOST}:{port}"
+    assert "secret" not in log.read_text()
+
+
+@pytest.mark.kafka
+def test_without_the_extra_a_consumer_says_so_once_and_scores(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    line, log = Line.on(kafka, topics), tmp_path / "log"
+    line.feed(200)
+    program = "import sys; sys.modules['opentelemetry'] = None; from consumer.__main__ import main; main()"
+    with line.running(log, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"}) as process:
+        line.wait_for(lambda count: count == 200, process)
+        assert stop(process) == 0
+    warnings = [each for each in _lines(log) if each["level"] != "info"]
+    assert [(each["message"], each["reason"]) for each in warnings] == [
+        ("tracing is off", "OpenTelemetry is not installed: pip install 'session-scorer[tracing]'")
+    ]
+
+
+def _lines(log: Path) -> list[dict[str, str]]:
+    return [json.loads(each) for each in log.read_text().splitlines()]
+
+
+def _wait_for_line(log: Path, text: str) -> None:
+    deadline = time.monotonic() + 30
+    while text not in log.read_text():
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
