@@ -2,9 +2,11 @@
 
 import json
 import logging
+import math
 import sys
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import MemoryHandler
@@ -52,6 +54,28 @@ def held_back() -> Iterator[None]:
         root.handlers = handlers
     for record in held.buffer:
         root.handle(record)
+
+
+class Seldom:
+    """For what may happen with every batch or event: is it time to say it again? At once, then every so many seconds.
+
+    `clock` is monotonic, in seconds.
+    """
+
+    def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._said = -math.inf
+        self._unsaid = 0
+
+    def again(self) -> int:
+        """It has happened once more. How often since it was last said; 0: too soon to say so."""
+        self._unsaid += 1
+        now = self._clock()
+        if now - self._said < self._seconds:
+            return 0
+        count, self._unsaid, self._said = self._unsaid, 0, now
+        return count
 
 
 class JsonFormatter(logging.Formatter):

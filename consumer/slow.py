@@ -1,16 +1,16 @@
 """Batches that take long: said in the log, once a minute at the most."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
+
+from consumer.logs import Seldom
 
 _log = logging.getLogger(__name__)
 
 LATE_SECONDS: Final = 1.0
 """What the latency objective allows an event, from its timestamp to its result's commit (docs/runbook.md)."""
-_QUIET_SECONDS: Final = 60.0
 
 
 class SlowBatches:
@@ -21,9 +21,7 @@ class SlowBatches:
 
     def __init__(self, seconds: float = LATE_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._clock = clock
-        self._said = -math.inf
-        self._since = 0  # slow ones that nothing was said of
+        self._seldom = Seldom(clock=clock)
 
     @classmethod
     def beyond(cls, budget: float) -> "SlowBatches":
@@ -32,13 +30,9 @@ class SlowBatches:
 
     def took(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
         """A batch is committed, after so long. What its stages leave of that it waited for the batch before it."""
-        if seconds <= self._seconds:
-            return
-        self._since += 1
-        if self._clock() - self._said < _QUIET_SECONDS:
+        if seconds <= self._seconds or not (count := self._seldom.again()):
             return
         shown = {name: round(each, 3) for name, each in stages.items()}
         shown["wait"] = round(max(0.0, seconds - sum(stages.values())), 3)
-        extra = {"events": events, "seconds": round(seconds, 3), "stages": shown, "slow_batches": self._since}
+        extra = {"events": events, "seconds": round(seconds, 3), "stages": shown, "slow_batches": count}
         _log.warning("slow batch", extra=extra)
-        self._said, self._since = self._clock(), 0

@@ -16,7 +16,7 @@ _LOOK_SECONDS = 0.5
 
 
 def _end_process(why: str) -> None:
-    _log.critical(why)
+    _log.critical("cannot go on", extra={"reason": why})
     logging.shutdown()
     os._exit(1)  # sys.exit would wait for the very call that does not return
 

@@ -119,7 +119,7 @@ class Assignment:
         said = made_anew(self._topic, gaps)
         if not self._continue_on_gap:
             raise WorkerError(said)
-        _log.warning("went on in a topic made anew", extra={"gap": said, "records": sum(g.never_seen for g in gaps)})
+        _log.error("went on in a topic made anew", extra={"gap": said, "records": sum(g.never_seen for g in gaps)})
         self._gaps += gaps
 
     def _passed_over(self, partition: int, position: int) -> Gap:
@@ -242,6 +242,6 @@ class Assignment:
         if not self._continue_on_gap:
             raise WorkerError(str(found))
         if found not in self._gaps:
-            _log.warning("went on past a gap", extra={"gap": str(found), "records": found.never_seen})
+            _log.error("went on past a gap", extra={"gap": str(found), "records": found.never_seen})
             self._gaps.append(found)
         return found.low

@@ -17,7 +17,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.identity import Identity
 from consumer.kafka.membership import is_member
-from consumer.kafka.messages import headers_of, timestamps_of
+from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
 from consumer.kafka.unreadable import remedy, unreadable
@@ -65,6 +65,7 @@ class Source:
         self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
         self._identity = Identity(connection, subscription.topic)
         self._watched = 0.0
+        self._left_out = LeftOut()
         self._join(Statistics())
 
     def _join(self, statistics: Statistics) -> None:
@@ -214,7 +215,7 @@ class Source:
             timestamps=timestamps_of(messages),
             keys=cast("list[bytes | None]", list(map(Message.key, messages))),
             values=cast("list[bytes | None]", list(map(Message.value, messages))),
-            headers=headers_of(messages),
+            headers=headers_of(messages, self._left_out),
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch

@@ -10,7 +10,7 @@ from consumer.errors import DeliveryError, RetriableError, UnansweredError, Work
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.messages import headers_of, milliseconds
+from consumer.kafka.messages import LeftOut, headers_of, milliseconds
 from consumer.letters import Letter
 from consumer.marks import Ranges, decode
 from consumer.patience import Patience
@@ -31,6 +31,7 @@ class Letterbox:
         self._group_id = group_id
         self._topic = topic
         self._seconds = seconds
+        self._left_out = LeftOut()
         config = {**connection.reader(group_id), "error_cb": Complaints()}
         self._consumer = open_client(Consumer, config)
 
@@ -81,7 +82,7 @@ class Letterbox:
         while True:
             messages = self._consumer.consume(_AT_ONCE, 0.2)
             records = [message for message in messages if message.error() is None]
-            for message, headers in zip(records, headers_of(records), strict=True):
+            for message, headers in zip(records, headers_of(records, self._left_out), strict=True):
                 offset = cast("int", message.offset())
                 if offset >= end:
                     return

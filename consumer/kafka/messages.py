@@ -1,18 +1,33 @@
 """What a message of the Kafka client holds, as our own types."""
 
 import logging
+from collections.abc import Callable
 from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
+from consumer.logs import Seldom
 from consumer.records import Headers
 
 _log = logging.getLogger(__name__)
 
 
-def headers_of(messages: list[Message]) -> list[Headers]:
+class LeftOut:
+    """Says that a message's headers were left out; once a minute, for every event of a producer may be such a one."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom()
+
+    def __call__(self, message: Message) -> None:
+        if count := self._seldom.again():
+            place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
+            _log.warning("headers left out: a name is not UTF-8", extra=place | {"records": count})
+
+
+def headers_of(messages: list[Message], left_out: Callable[[Message], None]) -> list[Headers]:
     """Each message's headers. Those with a name that is not UTF-8 are left out, all of that message's: the client can
     neither give nor write them, and an event without headers is worth more than a worker that stops at it for ever.
+    `left_out` is told of each such message.
     """
     # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
     # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
@@ -22,9 +37,7 @@ def headers_of(messages: list[Message]) -> list[Headers]:
         try:
             found.extend(answers)
         except (SystemError, UnicodeDecodeError):
-            message = messages[len(found)]
-            place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
-            _log.warning("headers left out: a name is not UTF-8", extra=place)
+            left_out(messages[len(found)])
             found.append(None)
     return [cast("Headers", headers or []) for headers in found]
 

@@ -10,6 +10,7 @@ import pytest
 
 from consumer import logs
 from consumer.errors import WorkerError
+from tests.fakes import FakeClock
 
 
 @pytest.fixture
@@ -94,3 +95,13 @@ def test_at_debug_nothing_is_held_back(stream: io.StringIO) -> None:
     with logs.held_back():
         logging.getLogger("consumer.x").debug("at once")
         assert [line["message"] for line in lines(stream)] == ["at once"]
+
+
+def test_what_happens_all_the_time_is_said_seldom_and_counted() -> None:
+    clock = FakeClock()
+    seldom = logs.Seldom(60.0, clock)
+    said = []
+    for _ in range(181):
+        said.append(seldom.again())
+        clock.sleep(1.0)
+    assert [count for count in said if count] == [1, 60, 60, 60]

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import threading
@@ -43,11 +44,15 @@ def test_a_stop_must_be_over_in_its_own_bound_whatever_is_going_on() -> None:
 def test_a_call_that_never_returns_ends_in_exit_status_1() -> None:
     script = """
 import threading
+from consumer import logs
 from consumer.watchdog import Watchdog
+logs.configure("info")
 dog = Watchdog(0.1)
 with dog.on_duty(threading.Event()), dog.watching("the commit"):
     threading.Event().wait()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
-    assert done.stderr == "the commit did not end within 0.1 s: gave up; what is not committed will be read again\n"
+    line = json.loads(done.stderr)
+    assert (line["level"], line["message"]) == ("critical", "cannot go on")
+    assert line["reason"] == "the commit did not end within 0.1 s: gave up; what is not committed will be read again"
