@@ -136,7 +136,7 @@ def links(headers: Sequence[Headers], most: int) -> list[trace.Link]:
     """Links to the distinct traces (W3C's traceparent) that the records of a batch are of, to `most` of them."""
     parents: dict[bytes, None] = {}
     for each in headers:
-        parent = next((value for name, value in each if name == "traceparent"), None) if each else None
+        parent = dict(each).get("traceparent") if each else None
         if parent and len(parent) <= _LONGEST:
             parents[parent] = None
             if len(parents) >= most:

@@ -31,6 +31,13 @@ SNAPSHOT = Snapshot(
     alerted=638,
     alerts=ALERTS,
 )
+WATCHED = replace(
+    SNAPSHOT,
+    facts=[f"worker-{i}:9108 up, model 2026.11.23-5f0c2a9b" for i in range(30)],
+    asides=[f"lag {i}, 900/s" for i in range(30)],
+    fed=None,
+    wanted=None,
+)
 EMPTY = Snapshot(title="session-scorer demo", state="starting", fed=0, wanted=None, reading=Reading(0.0), pulse=Pulse())
 
 
@@ -72,7 +79,16 @@ SCREEN = """
 """
 
 
-@pytest.mark.parametrize("snapshot", [SNAPSHOT, EMPTY, replace(SNAPSHOT, notes=("a warning " * 20, "another"))])
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        SNAPSHOT,
+        EMPTY,
+        replace(SNAPSHOT, notes=("a warning " * 20, "another")),
+        WATCHED,
+        replace(WATCHED, alerts=None, notes=("a warning " * 20, "another")),
+    ],
+)
 @pytest.mark.parametrize("height", [1, 2, 5, 10, 17, 18, 24, 50])
 @pytest.mark.parametrize("width", [1, 7, 20, 40, 63, 64, 65, 80, 200])
 def test_it_fits_into_any_terminal(snapshot: Snapshot, width: int, height: int) -> None:
@@ -115,6 +131,36 @@ def test_one_who_only_watches_feeds_nothing() -> None:
     lines = drawn(replace(SNAPSHOT, fed=None, wanted=None), 80, 24)
 
     assert lines[4].strip() == "12,000 events"
+
+
+def test_one_who_watches_sees_the_lag_and_the_transactions_too() -> None:
+    reading = replace(READING, lags=(3, 1_001), transactions={"committed": 1_200, "aborted": 1})
+
+    lines = drawn(replace(SNAPSHOT, fed=None, wanted=None, reading=reading), 80, 24)
+
+    assert lines[4].strip() == "12,000 events, lag 1,004, transactions 1,200 committed, 1 aborted"
+
+
+def test_what_changes_of_a_worker_stands_on_the_right() -> None:
+    [_, first, *_] = drawn(WATCHED, 80, 24)
+
+    assert first == f"│ worker-0:9108 up, model 2026.11.23-5f0c2a9b{'lag 0, 900/s':>33} │"
+
+
+@pytest.mark.parametrize(("alerts", "more"), [(ALERTS, 24), (None, 19)])
+def test_of_more_workers_than_there_is_room_for_the_rest_is_counted(
+    alerts: tuple[Alert, ...] | None, more: int
+) -> None:
+    lines = drawn(replace(WATCHED, alerts=alerts), 80, 24)
+
+    assert len(lines) == 23
+    assert f"and {more} more" in "\n".join(lines)
+
+
+def test_where_nobody_reads_alerts_there_is_no_place_for_them() -> None:
+    lines = drawn(replace(SNAPSHOT, alerts=None), 80, 24)
+
+    assert lines == SCREEN.strip().splitlines()[:13]
 
 
 def test_a_line_says_all_that_counts() -> None:

@@ -95,7 +95,9 @@ def test_a_batch_holds_the_records_as_they_were_written(kafka: str, topics: Topi
     )
 
 
-def test_a_header_whose_name_is_not_text_does_not_stop_the_line(kafka: str, topics: Topics) -> None:
+def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
+    kafka: str, topics: Topics, caplog: pytest.LogCaptureFixture
+) -> None:
     topic = topics("sessions", partitions=1)
     for _ in range(20):  # the interpreter changes how it calls once it has called often
         write_header_name(kafka, topic, b"caf\xe9", b"value")
@@ -104,6 +106,9 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(kafka: str, topi
         batch = next_batch(reader)
     assert batch.values == [b"value", b"next"] * 20
     assert batch.headers == [[], [("fine", b"1")]] * 20
+    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+        "headers left out: a name is not UTF-8"  # once, not with each of them
+    ]
 
 
 def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:
