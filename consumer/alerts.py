@@ -26,7 +26,7 @@ class Newest:
         self._ids: set[str] = set()
 
     def add(self, value: bytes) -> None:
-        """Takes in the value of an alert's record."""
+        """Takes in the value of an alert's record. Raises ValueError for what is no alert."""
         alert_id, newest = alert(value)
         if alert_id not in self._ids:  # where no offsets are committed, a rebalance begins anew
             self._ids.add(alert_id)
@@ -46,11 +46,11 @@ class _Alert(msgspec.Struct):
 
 
 def alert(value: bytes) -> tuple[str, Alert]:
-    """An alert's id and what is shown of it. A session_id is anybody's text."""
+    """An alert's id and what is shown of it. A session_id is anybody's text. Raises ValueError for what is no alert."""
     came = msgspec.json.decode(value, type=_Alert)
     raw = bytes(came.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    return came.alert_id, Alert(printable(session_id), came.anomaly_score, came.risk_reason)
+    return came.alert_id, Alert(printable(session_id), came.anomaly_score, printable(came.risk_reason))
 
 
 def printable(text: str) -> str:

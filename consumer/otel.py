@@ -117,7 +117,7 @@ class _Told(SpanExporter):
         result = self._exporter.export(spans)
         failed = result is not SpanExportResult.SUCCESS
         if failed and not self._failing:
-            _log.warning("traces cannot be sent, and are lost until they can", extra={"endpoint": self._where})
+            _log.warning("traces cannot be sent", extra={"endpoint": self._where})
         elif self._failing and not failed:
             _log.info("traces are sent again", extra={"endpoint": self._where})
         self._failing = failed

@@ -1,7 +1,7 @@
 """`session-scorer watch`: running consumers, seen from outside, by what each says on /metrics."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from threading import Event
@@ -47,6 +47,7 @@ class Watch:
         self._ask = ask
         self._alerts = alerts
         self._newest = Newest()
+        self._strangers = 0  # records on the topic of alerts that are none
         self._clock = clock
         self._began = clock()
 
@@ -60,7 +61,10 @@ class Watch:
             else:
                 worker.failed(answer, self._clock())
         for value in self._alerts.take() if self._alerts else ():
-            self._newest.add(value)
+            try:
+                self._newest.add(value)
+            except ValueError:
+                self._strangers += 1
 
     def snapshot(self, notes: Sequence[str] = ()) -> Snapshot:
         """How it stands; those who do not answer come first."""
@@ -78,13 +82,19 @@ class Watch:
             pulse=together([worker.pulse for worker in workers]),
             alerted=reading.levels.get("High", 0),
             alerts=self._newest.alerts if self._alerts else None,
-            notes=(*notes, *([] if up else [_nobody(self._workers)])),
+            notes=(*notes, *self._notes()),
         )
 
     @property
     def blind(self) -> bool:
         """Whether no worker answers."""
         return not any(worker.up for worker in self._workers.values())
+
+    def _notes(self) -> Iterator[str]:
+        if self._strangers:
+            yield f"{self._strangers:,} records on the topic of alerts are none: is --alerts-topic right?"
+        if self.blind:
+            yield f"no consumer answers; asked: {', '.join(self._workers)} (run's --metrics-host, --metrics-port)"
 
     def _answer(self, address: str) -> Reading | str:
         try:
@@ -108,10 +118,6 @@ def main(addresses: Sequence[str], alerts: Alerts | None, interval: float | None
             if interval is None:
                 return
             stop.wait(interval)
-
-
-def _nobody(addresses: Iterable[str]) -> str:
-    return f"no consumer answers; asked: {', '.join(addresses)} (run's --metrics-host and --metrics-port say where)"
 
 
 def _short(address: str) -> str:

@@ -19,3 +19,14 @@ def test_the_table_of_settings_is_that_of_the_settings() -> None:
     found = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
     assert found is not None
     assert found.group() == table()
+
+
+def test_every_line_of_log_is_explained_at_its_level() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "consumer").rglob("*.py"))
+    logged = re.findall(r"""(?:_log|logger)\.(info|warning|error|critical)\(\s*"([^":]+)""", sources)
+    table = re.findall(
+        r"^\| (info|warning|error|critical) \| ([^|]+) \|", (ROOT / "docs" / "logs.md").read_text(), re.MULTILINE
+    )
+    explained = {(level, message) for level, messages in table for message in messages.split(", ")}
+    assert len(logged) > 15
+    assert set(logged) == explained

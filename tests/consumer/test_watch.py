@@ -16,6 +16,7 @@ from consumer.metrics import Metrics
 from consumer.records import Tally
 from tests.brokers import free_ports
 from tests.command import Call, caller
+from tests.consumer.wire import Event, write
 from tests.line import Line, environment
 from tests.topics import Topics
 
@@ -172,6 +173,18 @@ def test_a_consumer_at_work_is_seen_with_its_alerts_and_without_a_group(
     assert up.startswith(f"{HOST}:{port} up, model ")
     assert "| 2,000 events, lag 0, transactions " in figures
     assert re.fullmatch(r"alert 0\.\d{4} session_\S+: \S.*", alert)
+
+
+@pytest.mark.kafka
+def test_what_is_no_alert_is_counted_and_not_shown(kafka: str, topics: Topics, call: Call) -> None:
+    topic = topics("alerts")
+    write(kafka, topic, [Event(value) for value in (b"{", b"\xff", b"[]", b'{"alert_id": 1}', None)])
+    port = free_ports(1)[0]
+    with closing(serving(port, metrics(7))):
+        said = call("watch", f"{HOST}:{port}", "--once", "--bootstrap-servers", kafka, "--alerts-topic", topic)
+    assert (said.status, said.err) == (0, "")
+    assert "4 records on the topic of alerts are none: is --alerts-topic right?" in said.out
+    assert "alert 0" not in said.out
 
 
 @pytest.mark.kafka
