@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 MOST: Final = 10  # that are ever shown
+_REMEMBERED: Final = 100_000  # ids; somebody may watch for weeks
 _MOST_CHARACTERS: Final = 100
 
 
@@ -19,23 +20,23 @@ class Alert:
 
 
 class Newest:
-    """The newest alerts, newest first, and how many there were; one that comes twice counts once."""
+    """The newest alerts, newest first, and how many there were; one that comes again soon counts once."""
 
     def __init__(self) -> None:
         self.alerts: tuple[Alert, ...] = ()
-        self._ids: set[str] = set()
+        self.count = 0
+        self._ids: dict[str, None] = {}  # in the order in which they came
 
     def add(self, value: bytes) -> None:
         """Takes in the value of an alert's record. Raises ValueError for what is no alert."""
         alert_id, newest = alert(value)
-        if alert_id not in self._ids:  # where no offsets are committed, a rebalance begins anew
-            self._ids.add(alert_id)
-            self.alerts = (newest, *self.alerts)[:MOST]
-
-    @property
-    def count(self) -> int:
-        """How many there were."""
-        return len(self._ids)
+        if alert_id in self._ids:  # where no offsets are committed, a rebalance begins anew
+            return
+        self._ids[alert_id] = None
+        if len(self._ids) > _REMEMBERED:
+            del self._ids[next(iter(self._ids))]
+        self.count += 1
+        self.alerts = (newest, *self.alerts)[:MOST]
 
 
 class _Alert(msgspec.Struct):

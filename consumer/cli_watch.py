@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     addresses: Annotated[
         list[str] | None,
-        typer.Argument(metavar="URL", help="Where each answers (default: http://127.0.0.1:9108/metrics)."),
+        typer.Argument(
+            metavar="URL",
+            help="Where each answers: HOST, HOST:PORT or a whole address (default: http://127.0.0.1:9108/metrics).",
+        ),
     ] = None,
     interval: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How often to look.")] = 2,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end: 1 when nobody answers.")] = False,

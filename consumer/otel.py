@@ -25,6 +25,7 @@ _log = logging.getLogger(__name__)
 CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is left (run.py)
 _SILENT: Final = logging.CRITICAL + 1
 _LONGEST: Final = 512  # bytes of a traceparent that is looked at; one of today has 55
+_MOST_LINKS: Final = 128  # where the variables say that there is no limit
 _BEFORE: Final = ("decode", "score", "encode")  # one after the other from when the batch was read
 _AFTER: Final = ("publish", "commit")  # one after the other until it was committed; between them it may wait
 
@@ -39,7 +40,7 @@ class Traces:
         # it logs each of a collector's failures several times, and may quote what it could not read
         logging.getLogger("opentelemetry").setLevel(_SILENT)
         limits = SpanLimits()
-        self._most_links = limits.max_links or 0
+        self._most_links = _MOST_LINKS if limits.max_links is None else limits.max_links
         self._group_id = group_id
         self._provider = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(_Told(OTLPSpanExporter(), endpoint)))

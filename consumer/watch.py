@@ -19,9 +19,6 @@ from consumer.workers import Worker
 TITLE: Final = "session-scorer watch"
 ANSWER_SECONDS: Final = 2.0
 _MOST_AT_ONCE: Final = 64
-_NOBODY: Final = (
-    "no consumer answers: is one running, with its /metrics at this address (--metrics-host, --metrics-port)?"
-)
 
 
 class Alerts(Protocol):

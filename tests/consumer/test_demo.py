@@ -20,7 +20,6 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import demo, settings
-from consumer.alerts import alert
 from consumer.errors import WorkerError
 from consumer.readings import reading
 from consumer.rehearsal import Task
@@ -207,26 +206,6 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
     assert real.kafka == {"sasl.password": "secret", "client.id": "demo"}
     assert real.input_topic == "demo-abc-sessions"
     assert (embedded.delivery.value, real.delivery.value) == ("at-least-once", "exactly-once")
-
-
-@pytest.mark.parametrize(
-    ("session_id", "shown"),
-    [
-        ('"session_7"', "session_7"),
-        ("12345678901234567890123", "12345678901234567890123"),
-        ('"a\\u001b[2Jb"', "a?[2Jb"),
-    ],
-)
-def test_of_an_alert_only_what_can_be_shown_is_shown(session_id: str, shown: str) -> None:
-    value = f'{{"alert_id":"t-0-1","session_id":{session_id},"anomaly_score":0.8,"risk_reason":"no clicks"}}'
-
-    alert_id, shown_alert = alert(value.encode())
-
-    assert (alert_id, shown_alert.session_id) == ("t-0-1", shown)
-
-
-def test_an_alert_without_a_session_is_shown_without_one() -> None:
-    assert alert(b'{"alert_id":"t-0-1","anomaly_score":0.8,"risk_reason":""}')[1].session_id == "-"
 
 
 def test_what_ends_a_thread_is_raised_where_it_can_be_told() -> None:

@@ -272,7 +272,7 @@ def test_without_its_collector_a_consumer_goes_on_and_stops_in_time(
         began = time.monotonic()
         assert stop(process) == 0
         assert time.monotonic() - began < 10
-    warnings = [each for each in _lines(log) if each["level"] != "info"]
+    warnings = _warnings(log)
     assert [each["message"] for each in warnings] == ["traces cannot be sent"]
     assert warnings[0]["endpoint"] == f"{HOST}:{port}"
     assert "secret" not in log.read_text()
@@ -286,14 +286,16 @@ def test_without_the_extra_a_consumer_says_so_once_and_scores(kafka: str, topics
     with line.running(log, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"}) as process:
         line.wait_for(lambda count: count == 200, process)
         assert stop(process) == 0
-    warnings = [each for each in _lines(log) if each["level"] != "info"]
+    warnings = _warnings(log)
     assert [(each["message"], each["reason"]) for each in warnings] == [
         ("tracing is off", "OpenTelemetry is not installed: pip install 'session-scorer[tracing]'")
     ]
 
 
-def _lines(log: Path) -> list[dict[str, str]]:
-    return [json.loads(each) for each in log.read_text().splitlines()]
+def _warnings(log: Path) -> list[dict[str, str]]:
+    """All that is logged of tracing, by us or by the library; a busy machine may have slow batches besides."""
+    lines: list[dict[str, str]] = [json.loads(each) for each in log.read_text().splitlines()]
+    return [each for each in lines if each["level"] != "info" and each["message"] != "slow batch"]
 
 
 def _wait_for_line(log: Path, text: str) -> None:
