@@ -43,6 +43,7 @@ COLUMNS: Final = Said._fields
 _LISTS: Final = ("reason_codes", "imputed_fields")
 """Those that are lists, the last ones."""
 
+_Verdict: Final = msgspec.defstruct("_Verdict", COLUMNS, gc=False)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encoder: Final = msgspec.json.Encoder()
@@ -106,7 +107,7 @@ def json_lines(rows: Rows, kept: list[int], said: Said) -> bytes:
     joined = b"".join(own)
     if any(name in joined for name in _MAY_GIVE_WAY):
         own = [_encoder.encode(_own_fields(row)) for row in own]
-    verdicts = _encoder.encode_lines([dict(zip(COLUMNS, row, strict=True)) for row in zip(*said, strict=True)])
+    verdicts = _encoder.encode_lines(list(map(_Verdict, *said)))
     return b"".join(map(_together, own, verdicts.splitlines()))
 
 
