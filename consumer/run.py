@@ -32,7 +32,6 @@ from consumer.slots import take_slot, transactional_ids
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
 from scoring import Scorer
-from scoring.contract import CATEGORIES, MODEL_FIELDS
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +114,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             _find_topics(chosen, connection)
             ids = _transactional_ids(chosen, stack)
             artifacts = scorer.artifacts
-            metrics = Metrics(artifacts.version, artifacts.sha256, MODEL_FIELDS, CATEGORIES)
+            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
             server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
             stack.callback(server.close)
