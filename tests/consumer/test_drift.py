@@ -24,7 +24,6 @@ from scoring import Scorer
 from scoring.baseline import Baseline
 from scoring.contract import DATE
 from scoring.drift import DISTRIBUTIONS, Bins
-from tests import by_hand
 from tests.by_hand import batch
 from tests.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
 from training.dataset import keyed_events
@@ -166,9 +165,12 @@ def test_shares_of_gaps_in_training_stand_beside_the_counters_of_gaps(baseline: 
     assert seen["baseline_gaps_ratio"]["language"] == baseline.categories["language"].gaps
 
 
-def test_a_set_without_a_baseline_scores_and_tells_nothing_of_drift(scorer: Scorer) -> None:
-    unverified = Scorer(replace(scorer.artifacts, manifest=None))
+@pytest.mark.parametrize("adopted", [True, False])
+def test_a_set_without_a_baseline_scores_and_tells_nothing_of_drift(scorer: Scorer, *, adopted: bool) -> None:
+    manifest = scorer.artifacts.manifest
+    assert manifest is not None
+    without = msgspec.structs.replace(manifest, baseline=None) if adopted else None
+    bare = Scorer(replace(scorer.artifacts, manifest=without))
 
-    assert processed(unverified, *EVENTS[:800]).tally.scored == 800
-    assert consumed(unverified, EVENTS[:1000]) == {}
-    assert by_hand.scorer().artifacts.baseline is None
+    assert processed(bare, *EVENTS[:1800]).tally.scored == 1800
+    assert consumed(bare, EVENTS[:1000]) == {}

@@ -90,6 +90,13 @@ def test_a_field_that_has_shifted_is_drift_of_that_field_alone(field: str) -> No
     assert max(found.values()) < 1e-5
 
 
+@pytest.mark.parametrize(("field", "least"), [("transaction_date", "2026-01-01"), ("click_events", 0)])
+def test_a_gap_is_counted_with_no_value(field: str, least: object) -> None:
+    gone, there = (decode_any([{field: value}]).columns for value in (None, least))
+
+    assert (BINS.count(gone, SCORES[:1], slice(1)) != BINS.count(there, SCORES[:1], slice(1))).sum() == 2
+
+
 def test_scores_that_have_shifted_are_drift_of_the_score_alone() -> None:
     found = drift_of(ROWS, SCORES / 2)
 
