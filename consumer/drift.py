@@ -1,7 +1,7 @@
-"""Drift over the last day: a window of counts by bin, one after the other hour by hour.
+"""Drift over the last day: a window of counts by bin, kept by the hour.
 
 The window is a day because sessions change with the time of day: an hour of the evening is far from a baseline of
-whole days, and nothing is wrong with it. It is this worker's own, and begins anew when that starts.
+whole days, and nothing is wrong with it (docs/decisions/0007). Each worker has its own, from its start on.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from scoring.contract import DATE
 from scoring.drift import Bins
 
 EVERY: Final = 8
-"""Of how many events one is counted: it costs a hundredth of the time of a batch, and drift is no less well seen."""
+"""Of how many events one is counted: that takes 0.05 µs an event in batches of 1,000, where counting all takes 0.26."""
 LEAST_EVENTS: Final = 1000
 """In the window, before anything is said: of fewer, what is chance in the index comes near what is drift."""
 _HOUR: Final = 3600
@@ -26,10 +26,10 @@ _DAY: Final = 24 * _HOUR
 
 
 def sample(batch: Batch) -> slice:
-    """Which rows of a batch are counted: every eighth, a systematic sample with a random start.
+    """Which rows of a batch are counted: every eighth, a systematic sample.
 
-    The start is drawn by the first record's place, so that the same batch always gives the same rows, and each event
-    is as likely as any other whatever the size of its batch.
+    Its start is drawn from the first record's place, so that the same batch always gives the same rows, and each event
+    is as likely to be counted as any other, whatever the size of its batch.
     """
     if not len(batch):
         return slice(0)

@@ -192,7 +192,6 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins:
     scored, faults, batch = judged.scored, judged.faults, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
     valid[list(faults)] = False
-    rows = drift.sample(batch)
     kept = valid[judged.valid]  # a result that did not fit is a fault of a scored one
     return Tally(
         scored=int(kept.sum()),
@@ -206,5 +205,12 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins:
         timestamps=np.array(batch.timestamps, dtype=np.int64)[valid & judged.carries],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
-        drift=np.zeros(0, dtype=np.int64) if bins is None else bins.count(judged.decoded.columns, scored.scores, rows),
+        drift=_binned(judged, bins),
     )
+
+
+def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
+    """The sample of the valid events, by bin."""
+    if bins is None:
+        return np.zeros(0, dtype=np.int64)
+    return bins.count(judged.decoded.columns, judged.scored.scores, drift.sample(judged.batch))

@@ -61,7 +61,7 @@ class Bins:
         return int(counts[: self._bounds[0][1]].sum())
 
     def drift(self, counts: NDArray[np.int64]) -> Iterator[tuple[str, float]]:
-        """Each distribution and its population stability index."""
+        """Each distribution, by its name, and the population stability index of these counts, (bins,)."""
         for name, (first, end), expected in zip(DISTRIBUTIONS, self._bounds, self._expected, strict=True):
             yield name, psi(expected, counts[first:end])
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from consumer.batching import Budget
 from consumer.breaker import Breaker
 from consumer.delivery import ExactlyOnce
 from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
@@ -64,13 +65,13 @@ def told(metrics: Metrics) -> dict[str, dict[str, float]]:
 
 
 def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None) -> dict[str, dict[str, float]]:
-    """What a worker tells after these events, read in batches of 500."""
+    """What a worker tells after these events, read in batches that are no smaller on a slow machine."""
     log, stop = log or FakeLog(), HurriedStop()
     patience = FakeClock().patience(seconds=1)
     delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: b"member", patience)
     pipeline = Pipeline(scorer, TOPICS, "fraud", 1_000_000, lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
-    line = Line("sessions", FakeSource(log, {0: events}, stop, 500), pipeline, delivery)
+    line = Line("sessions", FakeSource(log, {0: events}, stop, Budget.FEWEST), pipeline, delivery)
     Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(stop)
     return told(metrics)
 
