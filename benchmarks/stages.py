@@ -17,9 +17,9 @@ from benchmarks.plots import Figure, Line, Panel
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
+from consumer.collector import collect_seldom
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch
-from consumer.run import collect_seldom
 from scoring import LEVELS, Scorer
 from scoring.contract import Event
 

@@ -181,10 +181,12 @@ def score(
     The columns of the input come out again, with those of the verdict after them. Invalid rows go to
     OUTPUT.rejected.jsonl, as they came and with the reason.
     """
+    from consumer.collector import collect_seldom
     from consumer.files.score import rejected_path, score_file
     from consumer.progress import shown_progress
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
+    collect_seldom()
     with shown_progress(source.name) as progress:
         counts = score_file(scorer, source, output, progress)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""

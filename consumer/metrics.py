@@ -6,7 +6,7 @@ Every metric's name, kind and help stand in the tables below. Nothing is registe
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,8 +16,11 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from consumer.dead_letters import CODES
+from consumer.drift import EVERY, LEAST_EVENTS, Drift
 from consumer.records import Tally
 from scoring import LEVELS
+from scoring.baseline import Baseline
+from scoring.contract import CATEGORIES, MODEL_FIELDS
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")
@@ -40,6 +43,12 @@ HISTOGRAMS: Final = {
 GAUGES: Final = {
     "session_scorer_consumer_lag": "Records between the committed offset and the end, for partitions assigned here.",
     "session_scorer_model_info": "1, labelled with the artifact set that scores.",
+    "session_scorer_drift_psi": (
+        "Population stability index of the last day's events against training, by distribution: a sample of every "
+        f"{EVERY}th event, once it has {LEAST_EVENTS:,}; of transaction_date once it spans a day."
+    ),
+    "session_scorer_drift_window_events": f"Events in that sample, every {EVERY}th of the last day.",
+    "session_scorer_baseline_gaps_ratio": "Share of gaps in training, by field.",
 }
 
 BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -74,16 +83,15 @@ class Histogram:
 class Metrics:
     """What the worker tells of its batches, read by any thread through `registry`.
 
-    `fields` are the fields that can be imputed, `categories` those that can be unseen: they start at 0. `clock` gives
-    seconds since the epoch.
+    `version` and `sha256` are of the set that scores, and so is `baseline`: without one nothing is said of drift.
+    `clock` gives seconds since the epoch.
     """
 
     def __init__(
         self,
         version: str,
         sha256: str,
-        fields: Iterable[str] = (),
-        categories: Iterable[str] = (),
+        baseline: Baseline | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
@@ -92,11 +100,12 @@ class Metrics:
         self._events = Counter(dict.fromkeys(OUTCOMES, 0))
         self._results = Counter(dict.fromkeys(LEVELS, 0))
         self._dead_letters = Counter(dict.fromkeys(CODES, 0))
-        self._imputed = Counter(dict.fromkeys(fields, 0))
-        self._unseen = Counter(dict.fromkeys(categories, 0))
+        self._imputed = Counter(dict.fromkeys(MODEL_FIELDS, 0))
+        self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
         self._never_seen: Counter[tuple[str, str]] = Counter()
         self._lag: dict[str, dict[int, int]] = {}
+        self._drift = None if baseline is None else Drift(baseline)
         self._batch = Histogram(BATCH_BUCKETS)
         self._stages = {stage: Histogram(STAGE_BUCKETS) for stage in STAGES}
         self._latency = Histogram(LATENCY_BUCKETS)
@@ -108,8 +117,8 @@ class Metrics:
     def committed(self, tally: Tally, seconds_ago: float = 0.0) -> None:
         """A batch is committed, since so long."""
         outcomes = {"scored": tally.scored, "dead_lettered": tally.dead_lettered, "skipped": tally.skipped}
-        committed = (self._clock() - seconds_ago) * 1000
-        latencies = np.maximum(committed - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
+        committed = self._clock() - seconds_ago
+        latencies = np.maximum(committed * 1000 - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
         with self._lock:
             self._events.update(outcomes)
             self._results.update(tally.levels)
@@ -120,6 +129,8 @@ class Metrics:
             self._batch.add([sum(outcomes.values())])
             self._latency.add(latencies)
             self._scores.add(tally.scores)
+            if self._drift is not None:
+                self._drift.add(tally.drift, committed)
             for stage, seconds in tally.stage_seconds.items():
                 self._stages.setdefault(stage, Histogram(STAGE_BUCKETS)).add([seconds])
 
@@ -177,6 +188,22 @@ class Metrics:
         info = GaugeMetricFamily(name, GAUGES[name], labels=("version", "sha256"))
         info.add_metric(self._model, 1)
         yield info
+        if self._drift is not None:
+            yield from _drift(self._drift, self._clock())
+
+
+def _drift(drift: Drift, now: float) -> Iterator[Metric]:
+    yield _gauge("session_scorer_drift_psi", "distribution", drift.psi(now))
+    name = "session_scorer_drift_window_events"
+    yield GaugeMetricFamily(name, GAUGES[name], value=drift.events(now))
+    yield _gauge("session_scorer_baseline_gaps_ratio", "field", drift.gaps)
+
+
+def _gauge(name: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, GAUGES[name], labels=(label,))
+    for each, value in values.items():
+        family.add_metric([each], value)
+    return family
 
 
 def _counter(name: str, label: str, counts: Mapping[str, int]) -> Metric:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer import dead_letters
+from consumer import dead_letters, drift
 from consumer.envelopes import (
     MOST_AHEAD_MS,
     SOURCE_TIMESTAMP,
@@ -24,6 +24,7 @@ from consumer.envelopes import (
 from consumer.records import Batch, Headers, Output, OutRecord, Tally
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer
 from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.drift import Bins
 
 PART: Final = 1000  # events worked on at once: of 2,000 the caches lose some, 0.3 µs an event beside a busy broker
 RECORD_OVERHEAD: Final = 128  # bytes, generous: the lengths and deltas of a record, the header of its batch
@@ -67,6 +68,8 @@ class Pipeline:
         self._group_id = group_id
         self._max_record_bytes = max_record_bytes
         self._now = now
+        baseline = scorer.artifacts.baseline
+        self._bins = None if baseline is None else Bins(baseline)
         self._model_header: Headers = [("model_version", scorer.artifacts.version.encode())]
 
     def process(self, batch: Batch) -> Output:
@@ -91,7 +94,7 @@ class Pipeline:
         records = self._results(judged) + self._dead_letters(judged)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
-        return Output(records, _tally(judged, len(batch) - len(live), stages))
+        return Output(records, _tally(judged, len(batch) - len(live), stages, self._bins))
 
     def _results(self, judged: _Judged) -> list[OutRecord]:
         """The results, then the alerts."""
@@ -185,7 +188,7 @@ def _alert(results: Results, row: int, result: bytes) -> bytes:
     return encode_alert(name, result, scored.contributions[row], scored.base_rate)
 
 
-def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float]) -> Tally:
+def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins: Bins | None) -> Tally:
     scored, faults, batch = judged.scored, judged.faults, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
     valid[list(faults)] = False
@@ -202,4 +205,12 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float]) -> Ta
         timestamps=np.array(batch.timestamps, dtype=np.int64)[valid & judged.carries],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
+        drift=_binned(judged, bins),
     )
+
+
+def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
+    """The sample of the valid events, by bin."""
+    if bins is None:
+        return np.zeros(0, dtype=np.int64)
+    return bins.count(judged.decoded.columns, judged.scored.scores, drift.sample(judged.batch))

@@ -1,7 +1,7 @@
 """The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
 
@@ -97,6 +97,8 @@ class Tally:
     timestamps: NDArray[np.int64]  # ms, of the scored events that have one
     stage_seconds: dict[str, float]  # decode, score, encode; whoever publishes adds publish and commit
     dead_letter_flags: list[bool]  # one an event in order, tombstones left out: what the circuit breaker sees
+    drift: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """(bins,): events of the sample that drift is measured by; none where the set has no baseline."""
 
     @classmethod
     def sum(cls, parts: Sequence["Tally"]) -> "Tally":
@@ -115,6 +117,7 @@ class Tally:
             timestamps=np.concatenate([part.timestamps for part in parts]),
             stage_seconds=_sum(part.stage_seconds for part in parts),
             dead_letter_flags=list(chain.from_iterable(part.dead_letter_flags for part in parts)),
+            drift=np.sum([part.drift for part in parts], axis=0),
         )
 
 

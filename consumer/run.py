@@ -1,7 +1,6 @@
 """The consumer put together: from settings to a worker that runs until it is told to stop."""
 
 import faulthandler
-import gc
 import logging
 import os
 import socket
@@ -17,6 +16,7 @@ from consumer import logs, settings
 from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
+from consumer.collector import collect_seldom
 from consumer.delivery import Delivery, ExactlyOnce
 from consumer.health import Health, Server
 from consumer.kafka.admin import Admin
@@ -35,7 +35,6 @@ from consumer.tracing import tracing
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
 from scoring import Scorer
-from scoring.contract import CATEGORIES, MODEL_FIELDS
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +43,6 @@ _log = logging.getLogger(__name__)
 _CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
 _FILLING = 0.1  # of the latency budget: how long a batch may fill while the one before it commits
 _STDERR = 2
-_COLLECT_AFTER = 50_000  # more objects made than gone: one look every few batches
 _LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
 
 
@@ -103,14 +101,6 @@ def _leave_at_once() -> NoReturn:
     os._exit(0)
 
 
-def collect_seldom() -> None:
-    """What is there by now stays, so the collector of cycles need not look at it again; and a batch leaves none behind,
-    but thousands of new objects, each 700 of which would set it off: 0.8 of 5.0 µs an event in memory."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER)
-
-
 def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
     """Runs a consumer until `stop` is set; on any thread, so no signal is handled in here.
 
@@ -127,7 +117,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             _find_topics(chosen, connection)
             ids = _transactional_ids(chosen, stack)
             artifacts = scorer.artifacts
-            metrics = Metrics(artifacts.version, artifacts.sha256, MODEL_FIELDS, CATEGORIES)
+            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
             server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
             stack.callback(server.close)

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from datetime import date, time
 from decimal import Decimal
+from functools import partial
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from files.source import CHUNK_ROWS, Chunk, FileError, Row, Source, check_columns
+from files.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, check_columns
 from scoring import MissingExtra
 from scoring.contract import IDENTITIES
 
@@ -39,7 +40,7 @@ def _chunks(path: Path) -> Iterator[Chunk]:
             total, read = file.metadata.num_rows or 1, 0
             for batch in file.iter_batches(batch_size=CHUNK_ROWS):
                 read += batch.num_rows
-                yield Chunk(_rows(batch), read / total, batch)
+                yield Chunk(partial(_rows, batch), read / total)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
 
@@ -48,10 +49,11 @@ def _unreadable(path: Path, error: Exception) -> FileError:
     return FileError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}")
 
 
-def _rows(batch: pa.RecordBatch) -> list[Row]:
+def _rows(batch: pa.RecordBatch) -> Rows:
     columns = [[_plain(name, value) for value in batch.column(name).to_pylist()] for name in batch.schema.names]
     names = batch.schema.names
-    return [(_ENCODER.encode(dict(zip(names, values, strict=True))), None) for values in zip(*columns, strict=True)]
+    rows = (_ENCODER.encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
+    return Rows([(row, None) for row in rows], table=batch)
 
 
 def _plain(name: str, value: Any) -> Any:

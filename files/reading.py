@@ -8,21 +8,23 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from files import source
-from files.source import Chunk, FileError, Row, Source, check_columns, chunked, kind_to_read, opened
+from files.source import Chunk, FileError, Row, Rows, Source, check_columns, kind_to_read, opened
 from scoring import InvalidEvent
 from scoring.contract import NUMERIC
 
 _NUMERIC: Final = frozenset(NUMERIC)
-_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_NULL: Final = msgspec.Raw(b"null")
+_NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_GAPS_AND_NUMBERS: Final = re.compile(rf"(?:{_NUMBER})?+(?:\n(?:{_NUMBER})?+)*+")
+_GAP_OR_NUMBER: Final = re.compile(rf"(?:{_NUMBER})?+")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -42,19 +44,28 @@ def open_source(path: Path) -> Source:
 
 def _json_lines(path: Path) -> Iterator[Chunk]:
     with opened(path) as file:
-        yield from chunked(((line, None) for line in _lines(file.bytes, path)), file.done)
+        for block in _blocks(file.bytes, path):
+            yield Chunk(partial(_rows_of_lines, block), file.done())
 
 
-def _lines(file: io.BufferedReader | gzip.GzipFile, path: Path) -> Iterator[bytes]:
-    """The lines that are not blank. A byte order mark before the first is the editor's, not the event's."""
-    first = True
-    while line := file.readline(source.CHUNK_BYTES):
-        if len(line) == source.CHUNK_BYTES:
+def _rows_of_lines(block: bytes) -> Rows:
+    return Rows([(line, None) for line in _lines(block)])
+
+
+def _lines(block: bytes) -> list[bytes]:
+    """The lines that are not blank."""
+    return [line for line in map(bytes.strip, block.split(b"\n")) if line]
+
+
+def _blocks(file: io.BufferedReader | gzip.GzipFile, path: Path) -> Iterator[bytes]:
+    """The file in pieces of whole lines. A byte order mark before the first is the editor's, not the event's."""
+    bom = _BOM
+    while block := file.read(source.BLOCK_BYTES):
+        rest = b"" if block.endswith(b"\n") else file.readline(source.LINE_BYTES)
+        if len(rest) == source.LINE_BYTES:
             raise FileError(f"{path}: a line of 16 MiB or more: is this JSON Lines, one object a line?")
-        if first:
-            line, first = line.removeprefix(_BOM), False
-        if line := line.strip():
-            yield line
+        yield (block + rest).removeprefix(bom)
+        bom = b""
 
 
 def _keys(path: Path) -> list[str]:
@@ -62,7 +73,7 @@ def _keys(path: Path) -> list[str]:
     keys: dict[str, None] = {}
     decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
     with opened(path) as file:
-        for line in _lines(file.bytes, path):
+        for line in chain.from_iterable(map(_lines, _blocks(file.bytes, path))):
             try:
                 keys.update(dict.fromkeys(decoder.decode(line)))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -72,15 +83,15 @@ def _keys(path: Path) -> list[str]:
 
 def _csv(path: Path) -> Source:
     with opened(path) as file, _text(file.bytes) as text:
-        columns = next(_records(text, path), None)
-    if columns is None:
-        raise FileError(f"{path}: is empty: expected a line of column names")
+        columns, _ = _header(text, path)
     names = check_columns(path, columns)
 
     def chunks() -> Iterator[Chunk]:
         with opened(path) as file, _text(file.bytes) as text:
-            rows = (_csv_row(names, cells) for cells in islice(_records(text, path), 1, None))
-            yield from chunked(rows, file.done)
+            _, line = _header(text, path)
+            while lines := _whole_records(text):
+                yield Chunk(partial(_rows_of_csv, path, names, "".join(lines), line), file.done())
+                line += len(lines)
 
     return Source(chunks, lambda: names)
 
@@ -90,27 +101,85 @@ def _text(file: io.BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def _records(text: io.TextIOWrapper, path: Path) -> Iterator[list[str]]:
-    reader = csv.reader(text, strict=True)
+def _header(text: io.TextIOWrapper, path: Path) -> tuple[list[str], int]:
+    """The first record, and how many lines it takes."""
+    read: list[str] = []
+    for record in _records(_noting(text, read), path):
+        return record, len(read)
+    raise FileError(f"{path}: is empty: expected a line of column names")
+
+
+def _whole_records(text: io.TextIOWrapper) -> list[str]:
+    """The next lines, and as many more as the last record needs: a quoted cell may hold ends of lines."""
+    lines = text.readlines(source.BLOCK_BYTES)
+    if not any('"' in line for line in lines):
+        return lines
+    read: list[str] = []
+    try:
+        for _ in csv.reader(_noting(chain(lines, text), read), strict=True):
+            if len(read) >= len(lines):
+                break
+    except csv.Error:
+        pass  # whoever reads the records comes upon it again, and says where
+    return read + lines[len(read) :]
+
+
+def _noting(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+    for line in lines:
+        read.append(line)
+        yield line
+
+
+def _records(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[list[str]]:
+    """The records that are not blank; `before` is how many lines of the file come before these."""
+    reader = csv.reader(lines, strict=True)
     try:
         yield from (record for record in reader if record)
     except csv.Error as error:
-        raise FileError(f"{path}: line {reader.line_num} is no CSV: {error}") from None
+        raise FileError(f"{path}: line {before + reader.line_num} is no CSV: {error}") from None
 
 
-def _csv_row(columns: list[str], cells: list[str]) -> Row:
-    fault = None
-    if len(cells) != len(columns):
-        fault = InvalidEvent("not_an_object", None, f"expected {len(columns)} cells, got {len(cells)}")
-    else:
+def _rows_of_csv(path: Path, names: list[str], block: str, before: int) -> Rows:
+    records = list(_records(io.StringIO(block, newline=""), path, before))
+    try:
+        values: list[Row] = [(row, None) for row in _as_json(names, records)]
+    except ValueError:
+        values = [_row(names, cells) for cells in records]
+    return Rows(values, cells=records)
+
+
+def _row(names: list[str], cells: list[str]) -> Row:
+    fault = InvalidEvent("not_an_object", None, f"expected {len(names)} cells, got {len(cells)}")
+    if len(cells) == len(names):
         try:
-            return msgspec.json.encode(dict(zip(columns, map(_cell, columns, cells), strict=True))), None
+            return _as_json(names, [cells])[0], None
         except UnicodeEncodeError:
             fault = InvalidEvent("not_json", None, "not UTF-8")
     return msgspec.json.encode([cell.encode(errors="replace").decode() for cell in cells]), fault
 
 
-def _cell(column: str, text: str) -> Any:
-    if not text:
-        return _NULL
-    return msgspec.Raw(text) if column in _NUMERIC and _NUMBER.fullmatch(text) else text
+def _as_json(names: list[str], records: list[list[str]]) -> list[bytes]:
+    """An object for each record, by columns. Raises ValueError when one has more or fewer cells, or is no UTF-8."""
+    columns = zip(names, zip(*records, strict=True), strict=True)
+    texts = [_numbers(cells) if name in _NUMERIC else _strings(cells) for name, cells in columns]
+    keys = (msgspec.json.encode(name).decode().replace("%", "%%") for name in names)
+    row = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
+    return "\n".join(map(row.__mod__, zip(*texts, strict=True))).encode().split(b"\n")
+
+
+def _numbers(cells: Sequence[str]) -> list[str]:
+    joined = "\n".join(cells)
+    if _GAPS_AND_NUMBERS.fullmatch(joined) and joined.count("\n") == len(cells) - 1:
+        return [cell or "null" for cell in cells]
+    return [cell or "null" if _GAP_OR_NUMBER.fullmatch(cell) else _string(cell) for cell in cells]
+
+
+def _strings(cells: Sequence[str]) -> list[str]:
+    joined = "".join(cells)
+    if len(msgspec.json.encode(joined)) == len(joined.encode()) + 2:  # nothing in it has to be escaped
+        return [f'"{cell}"' if cell else "null" for cell in cells]
+    return [_string(cell) if cell else "null" for cell in cells]
+
+
+def _string(text: str) -> str:
+    return msgspec.json.encode(text).decode()

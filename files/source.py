@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -15,8 +15,11 @@ from scoring.contract import IDENTITIES, MODEL_FIELDS
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
 
-CHUNK_ROWS: Final = 5_000
-CHUNK_BYTES: Final = 16 * 1024 * 1024
+BLOCK_BYTES: Final = 2 * 1024 * 1024
+"""How much text makes a chunk; the line that is begun is read to its end."""
+LINE_BYTES: Final = 16 * 1024 * 1024
+"""How long that line may be."""
+CHUNK_ROWS: Final = 5_000  # of Parquet
 _KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
@@ -29,12 +32,19 @@ class FileError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some rows, in order."""
+class Rows:
+    """Some rows, in order, and what they were where that says more than their JSON."""
 
-    rows: list[Row]
-    done: float  # how much of the file is read by now, 0 to 1
-    table: "pa.RecordBatch | None" = None  # the same rows with their types, where they have any
+    values: list[Row]
+    cells: list[list[str]] | None = None  # of CSV
+    table: "pa.RecordBatch | None" = None  # of Parquet
+
+
+class Chunk(NamedTuple):
+    """A piece of a file. Its rows are read when they are asked for, in whichever process that is: fit for pickle."""
+
+    read: Callable[[], Rows]
+    done: float  # how much of the file is used up by now, 0 to 1
 
 
 class Source(NamedTuple):
@@ -103,17 +113,3 @@ def check_columns(path: Path, columns: list[str]) -> list[str]:
     if not _KNOWN.intersection(columns):
         raise FileError(f"{path}: no column is a field of a session event, such as {MODEL_FIELDS[0]}")
     return columns
-
-
-def chunked(rows: Iterable[Row], done: Callable[[], float]) -> Iterator[Chunk]:
-    """The rows in chunks that end with CHUNK_ROWS of them, or with the one that makes CHUNK_BYTES full."""
-    held: list[Row] = []
-    size = 0
-    for row in rows:
-        held.append(row)
-        size += len(row[0])
-        if len(held) >= CHUNK_ROWS or size >= CHUNK_BYTES:
-            yield Chunk(held, done())
-            held, size = [], 0
-    if held:
-        yield Chunk(held, done())

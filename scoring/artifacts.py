@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from scoring import manifest as manifests
+from scoring.baseline import Baseline
 from scoring.errors import ArtifactError
 from scoring.manifest import FILES, Manifest, Thresholds
 from scoring.pickles import Model, read_model
@@ -27,6 +28,11 @@ class Artifacts:
     thresholds: Thresholds
     model: Model
     manifest: Manifest | None  # None for a set that was taken unverified
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What drift is measured against. None for a set that was adopted, or taken unverified."""
+        return None if self.manifest is None else self.manifest.baseline
 
 
 def shipped() -> Path:

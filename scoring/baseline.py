@@ -46,7 +46,7 @@ class Mix(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The score, and each of the sixteen fields that the model reads."""
 
-    rows: int
+    rows: Annotated[int, Meta(ge=1)]
     score: Spread
     numbers: dict[str, Spread]  # transaction_date by its hour as written
     categories: dict[str, Mix]
@@ -99,7 +99,7 @@ def check(found: Baseline) -> None:
         raise ArtifactError("baseline: its fields are not those of a session event; train the set again")
     spreads = {"score": found.score} | found.numbers
     bad = [name for name, spread in spreads.items() if not _is_sound(spread)]
-    bad += [name for name, mix in found.categories.items() if not _is_whole([*mix.shares.values(), mix.gaps])]
+    bad += [name for name, mix in found.categories.items() if not _has_all(mix)]
     if bad:
         raise ArtifactError(f"baseline: the distribution of {bad[0]} is none; train the set again")
 
@@ -107,6 +107,10 @@ def check(found: Baseline) -> None:
 def _is_sound(spread: Spread) -> bool:
     ascending = all(a < b for a, b in pairwise(spread.edges))
     return len(spread.shares) == len(spread.edges) + 1 and ascending and _is_whole([*spread.shares, spread.gaps])
+
+
+def _has_all(mix: Mix) -> bool:
+    return UNKNOWN in mix.shares and _is_whole([*mix.shares.values(), mix.gaps])
 
 
 def _is_whole(shares: Sequence[float]) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from files.source import Chunk
+from files.source import Rows
 from scoring.contract import CATEGORIES
 from scoring.decoding import Columns, decode
 from training import duplicates
@@ -54,11 +54,11 @@ class Gathered:
     session_ids: list[NDArray[np.int64]] = field(default_factory=list)  # hashes
     strings: dict[str, str] = field(default_factory=dict)
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, rows: Rows) -> None:
         """Take in the rows of a chunk; of those at fault, what is wrong."""
-        whole = [(row, value) for row, (value, fault) in enumerate(chunk.rows, self.rows + 1) if fault is None]
+        whole = [(row, value) for row, (value, fault) in enumerate(rows.values, self.rows + 1) if fault is None]
         decoded = decode([value for _, value in whole])
-        for row, (_, fault) in enumerate(chunk.rows, self.rows + 1):
+        for row, (_, fault) in enumerate(rows.values, self.rows + 1):
             if fault is not None:
                 self._fault(row, fault.field, fault.message)
         for place, fault in decoded.invalid.items():
@@ -68,7 +68,7 @@ class Gathered:
         for place, each in zip(decoded.positions, label, strict=True):
             if each is None:
                 self._fault(whole[place][0], LABEL, f"{LABEL}: expected 0 or 1")
-        self.rows += len(chunk.rows)
+        self.rows += len(rows.values)
         if not self.faults:  # else nothing will come of it but the complaint
             self._keep(decoded.columns, rest)
             self.label.append(np.array(label, dtype=np.int8))

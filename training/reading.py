@@ -37,7 +37,7 @@ def read(path: Path, progress: Progress = lambda *_: None, *, to_train: bool = T
             _check_names(NEEDED, source)
         gathered = Gathered()
         for chunk in source.chunks():
-            gathered.add(chunk)
+            gathered.add(chunk.read())
             progress(chunk.done, gathered.rows)
         _check(gathered, source)
         if to_train:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from consumer.files.writing import Said
-from files.source import Chunk
+from files.source import Rows
 from scoring import MissingExtra
 from scoring.contract import NUMERIC
 
@@ -59,16 +59,16 @@ class ParquetForm:
         """Those, and the verdict's."""
         return pa.schema([*self.own, *VERDICT])
 
-    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> pa.Table:
-        """The rows of the chunk at `kept`, and what was said of each."""
+    def __call__(self, rows: Rows, kept: list[int], said: Said) -> pa.Table:
+        """The rows at `kept`, and what was said of each."""
         verdicts = [pa.array(getattr(said, entry.name), entry.type) for entry in VERDICT]
-        return pa.Table.from_arrays([*self._columns(chunk, kept), *verdicts], schema=self.schema)
+        return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema)
 
-    def _columns(self, chunk: Chunk, kept: list[int]) -> list[pa.Array]:
-        if chunk.table is not None:
-            return [chunk.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
-        rows = [msgspec.json.decode(chunk.rows[i][0], type=dict[str, msgspec.Raw]) for i in kept]
-        return [pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in rows], entry.type) for entry in self.own]
+    def _columns(self, rows: Rows, kept: list[int]) -> list[pa.Array]:
+        if rows.table is not None:
+            return [rows.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
+        own = [msgspec.json.decode(rows.values[i][0], type=dict[str, msgspec.Raw]) for i in kept]
+        return [pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in own], entry.type) for entry in self.own]
 
 
 def _typed(entry: pa.Field, raw: msgspec.Raw) -> float | str | None:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from typing import Any, Self, TypeVar
 
+from consumer.collector import collect_seldom
 from files.source import FileError
 
 T = TypeVar("T")
@@ -82,6 +83,7 @@ def _serve(make: Callable[[], Callable[[T], R]], pipe: Connection) -> None:
     """In the other process: until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of them, and is the first one's business
     work = make()
+    collect_seldom()
     while True:
         try:
             item = pipe.recv()

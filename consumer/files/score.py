@@ -1,7 +1,7 @@
 """Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import msgspec
 from consumer.files.processes import in_order
 from consumer.files.writing import Form, Said, open_writer
 from files.reading import open_source
-from files.source import Chunk, FileError, Source, kind_of
+from files.source import Chunk, FileError, Rows, Source, kind_of
 from scoring import InvalidEvent, Scored, Scorer
 from scoring.artifacts import Artifacts
 
@@ -82,11 +82,12 @@ def _score(
         made, aside = staging.stage(target), staging.stage(rejected_path(target))
         with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
             work = Work(scorer.artifacts, writer.form)
-            with closing(in_order(work, numbered(source.chunks()), processes)) as parts:
+            with closing(in_order(work, source.chunks(), processes)) as parts:
                 for part in parts:
                     writer.append(part.rows)
-                    rejects.write(part.rejects)
-                    scored, rejected = scored + part.scored, rejected + part.rejected
+                    before = scored + rejected
+                    rejects.writelines(b'{"row":%d,%b\n' % (before + i + 1, rest) for i, rest in part.rejects)
+                    scored, rejected = scored + part.scored, rejected + len(part.rejects)
                     progress(part.done, scored + rejected)
         staging.settle(rejected_path(target), wanted=rejected > 0)
         if scored:
@@ -98,18 +99,9 @@ class Part(NamedTuple):
     """What became of a chunk."""
 
     rows: Any  # as the writer's form has them
-    rejects: bytes
     scored: int
-    rejected: int
+    rejects: list[tuple[int, bytes]]  # place in the chunk, and the line about it after its number
     done: float
-
-
-def numbered(chunks: Iterable[Chunk]) -> Iterator[tuple[int, Chunk]]:
-    """Each chunk with the number of rows before it."""
-    before = 0
-    for chunk in chunks:
-        yield before, chunk
-        before += len(chunk.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,36 +111,35 @@ class Work:
     artifacts: Artifacts
     form: Form
 
-    def __call__(self) -> Callable[[tuple[int, Chunk]], Part]:
+    def __call__(self) -> Callable[[Chunk], Part]:
         """With a scorer of its own."""
         scorer = Scorer(self.artifacts)
 
-        def work(given: tuple[int, Chunk]) -> Part:
-            before, chunk = given
-            faults, kept, scored = _judge(scorer, chunk)
-            rows = self.form(chunk, kept, Said.of(scored))
-            return Part(rows, _rejects(chunk, faults, before), len(kept), len(faults), chunk.done)
+        def work(chunk: Chunk) -> Part:
+            rows = chunk.read()
+            faults, kept, scored = _judge(scorer, rows)
+            return Part(self.form(rows, kept, Said.of(scored)), len(kept), _rejects(rows, faults), chunk.done)
 
         return work
 
 
-def _judge(scorer: Scorer, chunk: Chunk) -> tuple[dict[int, InvalidEvent], list[int], Scored]:
+def _judge(scorer: Scorer, rows: Rows) -> tuple[dict[int, InvalidEvent], list[int], Scored]:
     """What is wrong with the rows that are invalid; the places of the others, and the verdicts on them."""
-    faults = {i: fault for i, (_, fault) in enumerate(chunk.rows) if fault is not None}
-    places = [i for i in range(len(chunk.rows)) if i not in faults]
-    decoded = scorer.decode([chunk.rows[i][0] for i in places])
+    faults = {i: fault for i, (_, fault) in enumerate(rows.values) if fault is not None}
+    places = [i for i in range(len(rows.values)) if i not in faults]
+    decoded = scorer.decode([rows.values[i][0] for i in places])
     faults |= {places[position]: fault for position, fault in decoded.invalid.items()}
     return faults, [places[position] for position in decoded.positions], scorer.score_columns(decoded.columns)
 
 
-def _rejects(chunk: Chunk, faults: dict[int, InvalidEvent], before: int) -> bytes:
-    """A line for each invalid row: its number (the first is 1), what is wrong, and the row as it came."""
-    lines = []
+def _rejects(rows: Rows, faults: dict[int, InvalidEvent]) -> list[tuple[int, bytes]]:
+    """For each invalid row its place, and what follows its number in its line: what is wrong, and the row as it
+    came."""
+    rejects = []
     for i, fault in sorted(faults.items()):
         error = {"code": fault.code, "field": fault.field, "message": fault.message}
-        line = {"row": before + i + 1, "error": error, **_as_it_came(chunk.rows[i][0])}
-        lines.append(msgspec.json.encode(line) + b"\n")
-    return b"".join(lines)
+        rejects.append((i, msgspec.json.encode({"error": error, **_as_it_came(rows.values[i][0])})[1:]))
+    return rejects
 
 
 def _as_it_came(row: bytes) -> dict[str, object]:

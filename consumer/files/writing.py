@@ -2,14 +2,14 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from files.source import Chunk, Source
+from files.source import Rows, Source
 from scoring import LEVELS, Scored, explain, imputed_fields
 
 
@@ -40,7 +40,10 @@ class Said(NamedTuple):
 
 COLUMNS: Final = Said._fields
 """A column of such a name in the input gives way to the verdict's."""
+_LISTS: Final = ("reason_codes", "imputed_fields")
+"""Those that are lists, the last ones."""
 
+_Verdict: Final = msgspec.defstruct("_Verdict", COLUMNS, gc=False)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encoder: Final = msgspec.json.Encoder()
@@ -51,8 +54,8 @@ _MAY_GIVE_WAY: Final = (b"\\u", *(name.encode() for name in COLUMNS))
 class Form(Protocol):
     """What rows and their verdicts look like in a file of one kind. Goes from process to process."""
 
-    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> Any:
-        """The rows of the chunk at `kept`, and what was said of each, as `Writer.append` takes them."""
+    def __call__(self, rows: Rows, kept: list[int], said: Said) -> Any:
+        """The rows at `kept`, and what was said of each, as `Writer.append` takes them."""
 
 
 class Writer(Protocol):
@@ -76,9 +79,9 @@ def open_writer(path: Path, kind: str, source: Source) -> Writer:
         return parquet.ParquetWriter(path, source.columns(), source.schema)
     if kind == "jsonl":
         return TextWriter(path, json_lines)
-    columns = [name for name in source.columns() if name not in COLUMNS]
-    writer = TextWriter(path, CsvForm(columns))
-    writer.append(_csv([[*columns, *COLUMNS]]))
+    form = CsvForm(source.columns())
+    writer = TextWriter(path, form)
+    writer.append(_csv([form.header]))
     return writer
 
 
@@ -98,13 +101,13 @@ class TextWriter:
         self._file.close()
 
 
-def json_lines(chunk: Chunk, kept: list[int], said: Said) -> bytes:
+def json_lines(rows: Rows, kept: list[int], said: Said) -> bytes:
     """The fields of each row byte for byte, then the verdict's."""
-    own = [chunk.rows[i][0] for i in kept]
+    own = [rows.values[i][0] for i in kept]
     joined = b"".join(own)
     if any(name in joined for name in _MAY_GIVE_WAY):
         own = [_encoder.encode(_own_fields(row)) for row in own]
-    verdicts = _encoder.encode_lines([dict(zip(COLUMNS, row, strict=True)) for row in zip(*said, strict=True)])
+    verdicts = _encoder.encode_lines(list(map(_Verdict, *said)))
     return b"".join(map(_together, own, verdicts.splitlines()))
 
 
@@ -112,19 +115,36 @@ def json_lines(chunk: Chunk, kept: list[int], said: Said) -> bytes:
 class CsvForm:
     """Text as it is, gaps as empty cells, lists joined by ';', whatever else as its JSON."""
 
-    columns: list[str]
+    columns: list[str]  # of the input
 
-    def __call__(self, chunk: Chunk, kept: list[int], said: Said) -> bytes:
-        """The rows of the chunk at `kept`, and what was said of each."""
-        return _csv(map(self._cells, (chunk.rows[i][0] for i in kept), zip(*said, strict=True)))
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns that are written."""
+        return [*(self.columns[place] for place in self._places), *COLUMNS]
 
-    def _cells(self, row: bytes, verdict: Iterable[Any]) -> list[Any]:
-        own = _fields(row)
-        cells = [";".join(value) if isinstance(value, list) else value for value in verdict]
-        return [*(_cell(own.get(name)) for name in self.columns), *cells]
+    def __call__(self, rows: Rows, kept: list[int], said: Said) -> bytes:
+        """The rows at `kept`, and what was said of each."""
+        lists = (list(map(";".join, column)) for column in (said.reason_codes, said.imputed_fields))
+        verdicts = zip(*said[: -len(_LISTS)], *lists, strict=True)
+        return _csv(own + list(verdict) for own, verdict in zip(self._own(rows, kept), verdicts, strict=True))
+
+    def _own(self, rows: Rows, kept: list[int]) -> list[list[str]]:
+        if rows.cells is None:
+            objects = [_fields(rows.values[i][0]) for i in kept]
+            names = [self.columns[place] for place in self._places]
+            return [[_cell(each.get(name)) for name in names] for each in objects]
+        places = self._places
+        if len(places) == len(self.columns):
+            return [rows.cells[i] for i in kept]
+        return [[rows.cells[i][place] for place in places] for i in kept]
+
+    @property
+    def _places(self) -> list[int]:
+        """Of the columns that do not give way."""
+        return [place for place, name in enumerate(self.columns) if name not in COLUMNS]
 
 
-def _csv(rows: Iterable[list[Any]]) -> bytes:
+def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()

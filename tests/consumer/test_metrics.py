@@ -49,7 +49,7 @@ def tally(**changes: Any) -> Tally:
 
 
 def metrics() -> Metrics:
-    return Metrics("v1", "abc", ("device_motion", "time_on_page"), ("language",), clock=lambda: NOW)
+    return Metrics("v1", "abc", clock=lambda: NOW)
 
 
 def samples(of: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

@@ -14,10 +14,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from consumer.drift import LEAST_EVENTS
 from consumer.health import Health, Server
 from consumer.metrics import Metrics
 from consumer.records import Tally
 from consumer.settings import Settings, known
+from scoring import Scorer
+from scoring.drift import Bins
 from tests import jars
 from tests.fakes import FakeClock
 
@@ -196,7 +199,9 @@ def test_grafana_finds_its_data_source_and_its_dashboard() -> None:
 
 def exposed() -> dict[str, set[str]]:
     """Every sample on /metrics that is ours, and its labels, after a batch."""
-    metrics = Metrics("v1", "abc", ["device_type"], ["device_type"])
+    baseline = Scorer.load().artifacts.baseline
+    assert baseline is not None
+    metrics = Metrics("v1", "abc", baseline)
     metrics.committed(
         Tally(
             scored=1,
@@ -210,6 +215,7 @@ def exposed() -> dict[str, set[str]]:
             timestamps=np.ones(1, dtype=np.int64),
             stage_seconds={"decode": 0.1},
             dead_letter_flags=[False],
+            drift=np.full(len(Bins(baseline)), LEAST_EVENTS),
         )
     )
     metrics.lag("sessions", {0: 1})

@@ -2,10 +2,15 @@
 
 import gzip
 import json
+import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from files.reading import open_source
 from files.source import FileError
@@ -15,7 +20,7 @@ LINES = "".join(f'{{"click_events": {i}}}\n' for i in range(20_000))
 
 
 def rows(path: Path) -> list[bytes]:
-    return [row for chunk in open_source(path).chunks() for row, _ in chunk.rows]
+    return [row for chunk in open_source(path).chunks() for row, _ in chunk.read().values]
 
 
 def complaint(act: Callable[[], object]) -> str:
@@ -37,11 +42,12 @@ def test_a_compressed_file_reads_as_the_file_itself(name: str, text: str, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.jsonl.gz"])
-def test_how_much_is_read_grows_to_the_whole(name: str, tmp_path: Path) -> None:
+def test_how_much_is_read_grows_to_the_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (CSV if "csv" in name else LINES).encode()
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    monkeypatch.setattr("files.source.BLOCK_BYTES", 40_000)
     done = [chunk.done for chunk in open_source(tmp_path / name).chunks()]
-    assert len(done) == 4
+    assert len(done) > 3
     assert done == sorted(done)
     assert done[-1] == 1.0
 
@@ -63,3 +69,42 @@ def test_a_name_that_promises_compression_is_held_to_it(name: str, tmp_path: Pat
 def test_a_name_that_says_nothing_is_refused_with_those_that_do(name: str, tmp_path: Path) -> None:
     (tmp_path / name).touch()
     assert "expected a name that ends in " in complaint(lambda: open_source(tmp_path / name))
+
+
+COLUMNS = ["click_events", 'na"me %s', "device_type"]
+CELLS = st.one_of(
+    st.just(""),
+    st.from_regex(r"-?[0-9]{0,3}(\.[0-9]{0,2})?(e-?[0-9])?", fullmatch=True),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
+    st.text(' "\\\r\n,;\t1%é\u2028', max_size=4),
+)
+
+
+def judged(column: str, cell: str) -> Any:
+    """What a cell of CSV is, by the book."""
+    if not cell:
+        return None
+    is_number = column == "click_events" and re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(e[+-]?[0-9]+)?", cell)
+    return json.loads(cell) if is_number else cell
+
+
+def quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"' if re.search('[",\r\n]', cell) else cell
+
+
+@given(
+    records=st.lists(st.lists(CELLS, min_size=3, max_size=3).filter(any) | st.lists(CELLS, min_size=4, max_size=5)),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    block=st.integers(1, 40),
+)
+def test_csv_is_read_cell_by_cell_wherever_the_file_is_cut(records: list[list[str]], end: str, block: int) -> None:
+    text = "".join(",".join(map(quoted, cells)) + end for cells in [COLUMNS, *records])
+    with tempfile.TemporaryDirectory() as room, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("files.source.BLOCK_BYTES", block)
+        path = Path(room) / "in.csv"
+        path.write_bytes(text.encode())
+        found = [row for chunk in open_source(path).chunks() for row in chunk.read().values]
+    whole = [dict(zip(COLUMNS, map(judged, COLUMNS, cells), strict=True)) for cells in records if len(cells) == 3]
+    assert [json.loads(row) for row, fault in found if fault is None] == whole
+    ragged = [cells for cells in records if len(cells) > 3]
+    assert [json.loads(row) for row, fault in found if fault is not None] == ragged

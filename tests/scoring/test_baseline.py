@@ -105,6 +105,10 @@ SPOILT: dict[str, Callable[[Any], object]] = {
     "a share above 1": lambda found: found["score"]["shares"].__setitem__(0, 1.5),
     "shares that do not make 1": lambda found: found["numbers"]["time_on_page"].update(gaps=0.5),
     "classes that do not make 1": lambda found: found["categories"]["language"].update(shares={}),
+    "no class for what was never seen": lambda found: found["categories"]["language"].update(
+        shares={"english": 1}, gaps=0
+    ),
+    "no rows": lambda found: found.update(rows=0),
     "a field less": lambda found: found["numbers"].pop("click_events"),
     "a category less": lambda found: found["categories"].pop("language"),
     "no score": lambda found: found.pop("score"),

@@ -1,0 +1,177 @@
+"""Drift as a worker tells it: which events are counted, for how long, and that only committed ones are."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from consumer.batching import Budget
+from consumer.breaker import Breaker
+from consumer.delivery import ExactlyOnce
+from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
+from consumer.errors import MustAbortError
+from consumer.metrics import Metrics
+from consumer.pipeline import Pipeline, Topics
+from consumer.records import Output
+from consumer.watchdog import Watchdog
+from consumer.worker import Line, Worker
+from scoring import Scorer
+from scoring.baseline import Baseline
+from scoring.contract import DATE
+from scoring.drift import DISTRIBUTIONS, Bins
+from tests.by_hand import batch
+from tests.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
+from training.dataset import keyed_events
+
+HOUR, DAY = 3600.0, 86_400.0
+EVENTS = [value for _, value in itertools.islice(keyed_events(7), 9000)]
+TOPICS = Topics("session-results", "session-alerts", "session-dead-letters")
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer.load()
+
+
+@pytest.fixture(scope="module")
+def baseline(scorer: Scorer) -> Baseline:
+    assert scorer.artifacts.baseline is not None
+    return scorer.artifacts.baseline
+
+
+def alike(scorer: Scorer, baseline: Baseline, events: int) -> NDArray[np.int64]:
+    """So many events that are all gaps, by bin."""
+    return events * Bins(baseline).count(scorer.decode([b"{}"]).columns, np.array([0.1]), slice(None))
+
+
+def processed(scorer: Scorer, *values: bytes | None) -> Output:
+    return Pipeline(scorer, TOPICS, "fraud", 1_000_000, lambda: 1).process(batch(*values))
+
+
+def told(metrics: Metrics) -> dict[str, dict[str, float]]:
+    """What /metrics says of drift: name -> label -> value."""
+    families = {family.name.removeprefix("session_scorer_"): family.samples for family in metrics.registry.collect()}
+    return {
+        name: {"".join(each.labels.values()): each.value for each in samples}
+        for name, samples in families.items()
+        if name.startswith(("drift_", "baseline_"))
+    }
+
+
+def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None) -> dict[str, dict[str, float]]:
+    """What a worker tells after these events, read in batches that are no smaller on a slow machine."""
+    log, stop = log or FakeLog(), HurriedStop()
+    patience = FakeClock().patience(seconds=1)
+    delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: b"member", patience)
+    pipeline = Pipeline(scorer, TOPICS, "fraud", 1_000_000, lambda: 1)
+    metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
+    line = Line("sessions", FakeSource(log, {0: events}, stop, Budget.FEWEST), pipeline, delivery)
+    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(stop)
+    return told(metrics)
+
+
+def test_of_a_batch_every_eighth_event_is_counted_and_the_same_ones_each_time(scorer: Scorer) -> None:
+    one = processed(scorer, *EVENTS[:800]).tally.drift
+    again = processed(scorer, *EVENTS[:800]).tally.drift
+
+    assert one.sum() == 100 * len(DISTRIBUTIONS)
+    assert (one == again).all()
+
+
+@given(st.integers(1, 40), st.integers(0, 10**6))
+def test_an_event_is_as_likely_to_be_counted_in_small_batches_as_in_large_ones(size: int, first: int) -> None:
+    events = range(first, first + 4000)
+    batches = [events[i : i + size] for i in range(0, 4000, size)]
+    counted = [
+        len(range(len(offsets))[sample(batch(*[b""] * len(offsets), offsets=list(offsets)))]) for offsets in batches
+    ]
+
+    assert sum(counted) == pytest.approx(4000 / EVERY, abs=120)  # five times the spread of one event in eight by lot
+
+
+def test_a_batch_of_nothing_counts_nothing(scorer: Scorer, baseline: Baseline) -> None:
+    for values in ((), (None,), (b"{",)):
+        assert Bins(baseline).events(processed(scorer, *values).tally.drift) == 0
+
+
+def test_nothing_is_told_before_the_window_holds_enough_events(scorer: Scorer, baseline: Baseline) -> None:
+    drift = Drift(baseline)
+    drift.add(alike(scorer, baseline, LEAST_EVENTS - 1), now=0)
+    assert (drift.events(0), drift.psi(0)) == (LEAST_EVENTS - 1, {})
+
+    drift.add(alike(scorer, baseline, 1), now=0)
+    assert drift.psi(0).keys() == set(DISTRIBUTIONS) - {DATE}
+
+
+def test_the_hour_is_judged_once_the_window_spans_a_day(scorer: Scorer, baseline: Baseline) -> None:
+    drift = Drift(baseline)
+    drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0.5 * HOUR)
+
+    assert DATE not in drift.psi(DAY)
+    assert drift.psi(DAY + 0.5 * HOUR).keys() == set(DISTRIBUTIONS)
+
+
+def test_the_window_slides_events_are_forgotten_after_a_day_and_never_sooner(
+    scorer: Scorer, baseline: Baseline
+) -> None:
+    drift = Drift(baseline)
+    drift.add(alike(scorer, baseline, 5), now=0.9 * HOUR)
+    drift.add(alike(scorer, baseline, 7), now=1.0 * HOUR)
+
+    assert drift.events(0.9 * HOUR + DAY) == 12
+    assert drift.events(1.0 * HOUR + DAY) == 7
+    assert drift.events(2.0 * HOUR + DAY) == 0
+
+
+def test_a_window_that_has_run_dry_tells_nothing(scorer: Scorer, baseline: Baseline) -> None:
+    drift = Drift(baseline)
+    drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0)
+
+    assert drift.psi(3 * DAY) == {}
+
+
+def test_of_the_data_that_the_model_was_trained_for_nothing_has_drifted(scorer: Scorer) -> None:
+    seen = consumed(scorer, EVENTS)
+
+    assert seen["drift_window_events"][""] == pytest.approx(len(EVENTS) / EVERY, abs=len(EVENTS) / 500)
+    assert seen["drift_psi"].keys() == set(DISTRIBUTIONS) - {DATE}
+    assert max(seen["drift_psi"].values()) < 0.1
+
+
+def test_a_field_that_producers_changed_is_told_by_name(scorer: Scorer) -> None:
+    changed = [msgspec.json.encode(msgspec.json.decode(event) | {"device_orientation": "sideways"}) for event in EVENTS]
+    shifts = {name for name, psi in consumed(scorer, changed)["drift_psi"].items() if psi > 0.25}
+
+    assert shifts == {"device_orientation"}
+
+
+def test_a_batch_that_is_aborted_counts_once_when_it_is_committed(scorer: Scorer) -> None:
+    aborting = FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]})
+
+    assert consumed(scorer, EVENTS[:2000], aborting) == consumed(scorer, EVENTS[:2000])
+
+
+def test_shares_of_gaps_in_training_stand_beside_the_counters_of_gaps(baseline: Baseline) -> None:
+    seen = told(Metrics("v1", "abc", baseline))
+
+    assert seen["drift_window_events"] == {"": 0}
+    assert seen["drift_psi"] == {}
+    assert seen["baseline_gaps_ratio"].keys() == set(DISTRIBUTIONS) - {"anomaly_score"}
+    assert seen["baseline_gaps_ratio"]["language"] == baseline.categories["language"].gaps
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_a_set_without_a_baseline_scores_and_tells_nothing_of_drift(scorer: Scorer, *, adopted: bool) -> None:
+    manifest = scorer.artifacts.manifest
+    assert manifest is not None
+    without = msgspec.structs.replace(manifest, baseline=None) if adopted else None
+    bare = Scorer(replace(scorer.artifacts, manifest=without))
+
+    assert processed(bare, *EVENTS[:1800]).tally.scored == 1800
+    assert consumed(bare, EVENTS[:1000]) == {}
