@@ -15,7 +15,7 @@ MOST_DIGITS: Final = 4300
 """Longest integer that is taken for an identity: longer ones Python does not parse, for they take quadratic time."""
 
 _DAY: Final = (
-    "(?:(?!0000)[0-9]{4}-(?:"
+    "(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:"
     "(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
     "|(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)-02-29)"
 )
@@ -32,26 +32,26 @@ Identity = str | int
 
 
 class Event(Struct, gc=False):
-    """One session event."""
+    """One session event. Every field may be absent or null: a gap, which is imputed. Others are ignored."""
 
-    click_events: Count | None = None
-    scroll_events: Count | None = None
-    touch_events: Count | None = None
-    keyboard_events: Count | None = None
-    mouse_movement: Count | None = None
-    device_motion: Count | None = None  # sensor magnitude
-    time_on_page: Count | None = None  # seconds
-    timezone_offset: Amount | None = None  # minutes
-    transaction_amount: Amount | None = None  # currency units
-    device_type: str | None = None
-    screen_size: str | None = None
-    browser_info: str | None = None
-    language: str | None = None
-    device_orientation: str | None = None
-    geolocation_city: str | None = None
-    transaction_date: LocalTime | None = None
-    user_id: Identity | None = None
-    session_id: Identity | None = None
+    click_events: Annotated[Count | None, Meta(description="clicks in the session")] = None
+    scroll_events: Annotated[Count | None, Meta(description="scrolls in the session")] = None
+    touch_events: Annotated[Count | None, Meta(description="touches in the session")] = None
+    keyboard_events: Annotated[Count | None, Meta(description="key events in the session")] = None
+    mouse_movement: Annotated[Count | None, Meta(description="mouse movements in the session")] = None
+    device_motion: Annotated[Count | None, Meta(description="magnitude of the motion sensor")] = None
+    time_on_page: Annotated[Count | None, Meta(description="seconds")] = None
+    timezone_offset: Annotated[Amount | None, Meta(description="minutes")] = None
+    transaction_amount: Annotated[Amount | None, Meta(description="currency units")] = None
+    device_type: Annotated[str | None, Meta(description="device, as Mobile")] = None
+    screen_size: Annotated[str | None, Meta(description="screen in pixels, as 360x640")] = None
+    browser_info: Annotated[str | None, Meta(description="browser, as Chrome")] = None
+    language: Annotated[str | None, Meta(description="language, as english")] = None
+    device_orientation: Annotated[str | None, Meta(description="how it is held, as portrait")] = None
+    geolocation_city: Annotated[str | None, Meta(description="city, as Delhi")] = None
+    transaction_date: Annotated[LocalTime | None, Meta(description="local time, its hour used as written")] = None
+    user_id: Annotated[Identity | None, Meta(description="carried as written, never a feature")] = None
+    session_id: Annotated[Identity | None, Meta(description="carried as written, never a feature")] = None
 
 
 COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")

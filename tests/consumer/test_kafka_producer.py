@@ -32,7 +32,7 @@ def transactional(kafka: str, topic: str) -> KafkaProducer:
 
 
 def test_what_is_committed_is_read_as_it_was_given(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     producer.begin()
     headers: Headers = [("a", b"\x00"), ("none", None), ("a", b"2")]
@@ -45,7 +45,7 @@ def test_what_is_committed_is_read_as_it_was_given(kafka: str, topics: Topics) -
 
 
 def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     producer.begin()
     producer.produce([record(topic, b"no")])
@@ -57,7 +57,7 @@ def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
 
 
 def test_what_an_abort_left_unsent_does_not_fail_the_next_transaction(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     for _ in range(10):
         producer.begin()
@@ -70,7 +70,7 @@ def test_what_an_abort_left_unsent_does_not_fail_the_next_transaction(kafka: str
 
 
 def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     producer = KafkaProducer(Connection(kafka, {"queue.buffering.max.messages": "10"}))
     producer.produce([record(topic, b"%d" % i) for i in range(1000)])
     producer.flush()
@@ -78,7 +78,7 @@ def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Top
 
 
 def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_remedy(kafka: str, topics: Topics) -> None:
-    topic = topics("results", config={"max.message.bytes": "1000"})
+    topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
     producer.begin()
     producer.produce([record(topic, b"small"), record(topic, b"x" * 5000)])
@@ -89,7 +89,7 @@ def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_rem
 
 
 def test_after_one_record_has_failed_the_transaction_takes_no_more_and_says_why(kafka: str, topics: Topics) -> None:
-    topic = topics("results", config={"max.message.bytes": "1000"})
+    topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
     producer.begin()
     with pytest.raises(RefusedError, match=f"could not (write|produce) to {topic}: .*too large"):
@@ -117,7 +117,7 @@ def until_it_fails(call: Callable[[], None]) -> None:
 
 
 def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics: Topics) -> None:
-    topic = topics("results", config={"max.message.bytes": "1000"})
+    topic = topics("records", config={"max.message.bytes": "1000"})
     producer = KafkaProducer(Connection(kafka))
     producer.produce([record(topic, b"x" * 5000)])
     with pytest.raises(RefusedError, match=f"could not write to {topic}"):
@@ -127,11 +127,11 @@ def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics
 def test_a_record_too_large_for_the_client_is_refused_at_once(kafka: str, topics: Topics) -> None:
     producer = KafkaProducer(Connection(kafka))
     with pytest.raises(RefusedError, match=r"raise max\.message\.bytes"):
-        producer.produce([record(topics("results"), b"x" * 2_000_000)])
+        producer.produce([record(topics("records"), b"x" * 2_000_000)])
 
 
 def test_a_topic_that_is_not_there_is_refused(kafka: str, topics: Topics) -> None:
-    missing = topics("results") + "-missing"
+    missing = topics("records") + "-missing"
     producer = KafkaProducer(Connection(kafka, {"topic.metadata.propagation.max.ms": "0"}))
     producer.produce([record(missing, b"x")])
     with pytest.raises(RefusedError, match=f"could not write to {missing}: .*create the topic"):
@@ -139,7 +139,7 @@ def test_a_topic_that_is_not_there_is_refused(kafka: str, topics: Topics) -> Non
 
 
 def test_a_newer_producer_of_the_same_id_fences_the_older_one(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     old = transactional(kafka, topic)
     old.begin()
     old.produce([record(topic, b"old")])
@@ -175,7 +175,7 @@ def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: 
 def test_a_key_goes_to_the_partition_that_a_java_producer_chooses(
     kafka: str, topics: Topics, key: bytes, hashed: int
 ) -> None:
-    topic = topics("results", partitions=7)
+    topic = topics("records", partitions=7)
     producer = KafkaProducer(Connection(kafka))
     producer.produce([record(topic, b"x", key)])
     producer.flush()
@@ -183,7 +183,7 @@ def test_a_key_goes_to_the_partition_that_a_java_producer_chooses(
 
 
 def test_dropping_a_producer_leaves_what_it_had_not_sent_unsent(kafka: str, topics: Topics) -> None:
-    topic = topics("results", partitions=1)
+    topic = topics("records", partitions=1)
     producer = KafkaProducer(Connection(kafka, {"linger.ms": "10000"}))
     producer.produce([record(topic, b"x")])
     producer.drop()

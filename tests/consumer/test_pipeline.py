@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord
-from tests import by_hand
+from tests import by_hand, conformity
 from tests.by_hand import batch
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
@@ -27,7 +27,10 @@ HIGH = b"""{"session_id": "session_2890", "user_id": "user_198", "transaction_am
 
 def run(given: Batch, max_record_bytes: int = 1_000_000) -> Output:
     topics = Topics("session-results", "session-alerts", "session-dead-letters")
-    return Pipeline(by_hand.scorer(), topics, "fraud", max_record_bytes, lambda: NOW).process(given)
+    output = Pipeline(by_hand.scorer(), topics, "fraud", max_record_bytes, lambda: NOW).process(given)
+    for record in output.records:
+        conformity.hold(record.topic, record.value, record.headers)
+    return output
 
 
 def to(topic: str, output: Output) -> list[OutRecord]:

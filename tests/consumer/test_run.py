@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,6 +24,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from consumer.run import start
 from consumer.settings import Settings, load
+from tests import conformity
 
 LATER = {  # what has nothing to say yet: partitions only after a gap, drift only of a thousand events
     "session_scorer_events_never_seen",
@@ -87,12 +88,13 @@ def read(broker: EmbeddedBroker, topic: str, count: int) -> list[bytes]:
     reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "reader"})
     # assigned by hand: joining a group takes the embedded broker three seconds
     reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in range(4)])
-    values: list[bytes] = []
+    found: list[Message] = []
     deadline = time.monotonic() + 30
-    while len(values) < count and time.monotonic() < deadline:
-        values += [message.value() or b"" for message in reader.consume(count, 0.2) if message.error() is None]
+    while len(found) < count and time.monotonic() < deadline:
+        found += [message for message in reader.consume(count, 0.2) if message.error() is None]
     reader.close()
-    return values
+    conformity.hold_all(found)
+    return [message.value() or b"" for message in found]
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from consumer.records import Headers
+from tests import conformity
 
 SECONDS = 30.0
 
@@ -45,7 +46,10 @@ def write(bootstrap: str, topic: str, events: Iterable[Event]) -> None:
 
 
 def read(bootstrap: str, *topics: str, isolation: str = "read_committed") -> list[Message]:
-    """All that such a reader sees in these topics up to their present ends, each partition in its order."""
+    """All that such a reader sees in these topics up to their present ends, each partition in its order.
+
+    What the consumer writes must be what docs/api says: each message is held to it.
+    """
     reader = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -58,9 +62,11 @@ def read(bootstrap: str, *topics: str, isolation: str = "read_committed") -> lis
         }
     )
     try:
-        return _drain(reader, topics)
+        found = _drain(reader, topics)
     finally:
         reader.close()
+    conformity.hold_all(found)
+    return found
 
 
 def _drain(reader: Consumer, topics: Sequence[str]) -> list[Message]:

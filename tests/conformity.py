@@ -1,0 +1,98 @@
+"""Whether messages are what their schemas say. jsonschema-rs, so that every one can be looked at: a few µs each."""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn, cast
+
+from confluent_kafka import Message
+from jsonschema_rs import Draft7Validator, ValidationError
+
+from consumer.records import Headers
+from tests.message_schemas import SCHEMAS, result_headers
+
+EVENT: Final = Draft7Validator(SCHEMAS["event"])
+RESULT: Final = Draft7Validator(SCHEMAS["result"])
+ALERT: Final = Draft7Validator(SCHEMAS["alert"])
+RESULT_HEADERS: Final = Draft7Validator(result_headers())
+LETTER_HEADERS: Final = Draft7Validator(SCHEMAS["dead-letter-headers"])
+OF_A_FIELD: Final = frozenset({"wrong_type", "out_of_range", "bad_date"})
+# the names that the consumer's topics have by default, and those of tests/topics.py
+_KIND: Final = re.compile("(?:session-(results|alerts|dead-letters)|(results|alerts|dead-letters)-[0-9a-f]{12})")
+
+Check = Callable[[bytes | None, Headers], None]
+
+
+def hold_all(messages: Iterable[Message]) -> None:
+    """`hold` for each message as it was read."""
+    for message in messages:
+        hold(message.topic() or "", message.value(), cast("Headers", message.headers() or []))
+
+
+def hold(topic: str, value: bytes | None, headers: Headers) -> None:
+    """Fails when a message is not what the schemas say; what it must be is told by the name of its topic."""
+    check = check_of(topic)
+    if check is not None:
+        check(value, headers)
+
+
+@functools.cache
+def check_of(topic: str) -> Check | None:
+    """How to look at the messages of a topic; None for what the consumer does not write."""
+    checks: dict[str, Check] = {"results": hold_result, "alerts": hold_alert, "dead-letters": hold_letter}
+    found = _KIND.fullmatch(topic)
+    return checks[found[1] or found[2]] if found else None
+
+
+def hold_result(value: bytes | None, headers: Headers) -> None:
+    """The event in it is held to the schema of events, too: so whatever was scored, that schema takes."""
+    _hold(RESULT, json.loads(value or b"null"))
+    _hold(RESULT_HEADERS, as_text(headers))
+
+
+def hold_alert(value: bytes | None, headers: Headers) -> None:
+    """As a result."""
+    _hold(ALERT, json.loads(value or b"null"))
+    _hold(RESULT_HEADERS, as_text(headers))
+
+
+def hold_letter(value: bytes | None, headers: Headers) -> None:
+    """The schema of events refuses what the consumer refused for one of its fields."""
+    said = as_text(headers)
+    _hold(LETTER_HEADERS, said)
+    if said["dead_letter.code"] in OF_A_FIELD and value is not None:
+        assert not takes(value), f"the schema of events takes what is {said['dead_letter.code']}"
+
+
+def takes(value: bytes) -> bool:
+    """Whether a strict parser and then the schema take this event. Of a key that is there twice each value counts."""
+    try:
+        found = _read(value.decode())
+        json.dumps(found, ensure_ascii=False).encode()  # a lone surrogate has no UTF-8
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, _Object) and all(EVENT.is_valid({name: each}) for name, each in found)
+
+
+class _Object(list[tuple[str, Any]]):
+    """The members of a JSON object, repeated keys and all."""
+
+
+def _no_number(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are no JSON")
+
+
+_read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_constant=_no_number).decode
+
+
+def as_text(headers: Headers) -> dict[str, str | None]:
+    """Headers as the schemas see them: by name, the values as text."""
+    return {name: None if value is None else value.decode("utf-8", "replace") for name, value in headers}
+
+
+def _hold(validator: Draft7Validator, found: object) -> None:
+    try:
+        validator.validate(found)
+    except ValidationError as error:
+        raise AssertionError(f"{'.'.join(map(str, error.instance_path))}: {error.message}"[:2000]) from None

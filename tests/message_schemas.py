@@ -1,0 +1,199 @@
+"""The JSON Schemas of all that goes over the wire, made of the tables that the program itself goes by.
+
+Draft 7: what AsyncAPI 3 and the schema registries take, and what there are validators of in every language. Patterns
+keep to what their engines have in common: no look-ahead, which Go's has not.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from consumer.dead_letters import ATTEMPTS, CODES
+from consumer.envelopes import SCHEMA_VERSION, SOURCE_TIMESTAMP
+from scoring import LEVELS, InvalidEvent
+from scoring.attribution import MOST
+from scoring.contract import IDENTITIES, MODEL_FIELDS, Event, expected
+from scoring.reasons import HIGH, MOST_REASONS, RULES, WHEN_NONE_HOLDS
+
+Schema = dict[str, Any]
+
+TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
+TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+SHA256: Final = "^[0-9a-f]{64}$"
+REASONS: Final = [*(rule.code for rule in RULES), *filter(None, WHEN_NONE_HOLDS)]
+_END_OF_TEXT: Final = r"(?![\s\S])"  # Python's `$` lets a line feed through; that of JSON Schema does not
+
+
+def event() -> Schema:
+    """What the decoder takes, as far as JSON Schema can say it."""
+    _, components = msgspec.json.schema_components([Event])
+    made: Schema = components["Event"]
+    fields = {name: _event_field(name, given) for name, given in made["properties"].items()}
+    return {"title": "Session event", **_object(made["description"], fields, optional=fields)}
+
+
+def _event_field(name: str, given: Mapping[str, Any]) -> Schema:
+    """msgspec's anyOf of one type each, as one schema of several types."""
+    types = [each["type"] for each in given["anyOf"]]
+    bounds = {keyword: value for each in given["anyOf"] for keyword, value in each.items() if keyword != "type"}
+    if "pattern" in bounds:
+        bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
+    return {"description": f"{given['description']}: {expected(name)}", "type": types, **bounds}
+
+
+def result(event: Schema) -> Schema:
+    """A result; `event` is the schema of the event in it."""
+    words = "One for each valid event. Fields are only ever added: let others be there."
+    optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256")
+    fields = {**_verdict(), **_origin(), **_embedded(event)}
+    return {
+        "title": "Result",
+        **_object(words, fields, optional),
+        "oneOf": [{"required": ["event"]}, {"required": ["event_bytes", "event_sha256"]}],
+    }
+
+
+def alert(event: Schema) -> Schema:
+    """An alert; `event` is the schema of the event in it."""
+    made = result(event)
+    high = {"risk_level": {"description": "An alert's is High.", "const": LEVELS[HIGH]}}
+    own = {
+        "alert_id": _text("Equal to result_id.", rf"^{TOPIC}-[0-9]+-[0-9]+$"),
+        "base_rate": _share("The score before any feature spoke: with the contributions of all features, the score."),
+        "contributions": {
+            "description": "What moved the score most, by size.",
+            "type": "array",
+            "items": _contribution(),
+            "maxItems": MOST,
+        },
+    }
+    return made | {
+        "title": "Alert",
+        "description": "A High result again, and what moved its score most. Fields are only ever added.",
+        "properties": {**made["properties"], **high, **own},
+        "required": [*made["required"], *own],
+    }
+
+
+def result_headers() -> Schema:
+    """The headers of a result or an alert."""
+    fields = {"model_version": _text("As in the value."), SOURCE_TIMESTAMP: _source_timestamp()}
+    return _object("Those of the event, and ours in the place of any of their names.", fields, [SOURCE_TIMESTAMP])
+
+
+def dead_letter_headers() -> Schema:
+    """The headers of a dead letter: UTF-8 text all."""
+    connect = {
+        "topic": _text("Where the event was read.", f"^{TOPIC}$"),
+        "partition": _number("Where in the topic."),
+        "offset": _number("Where in the partition."),
+        "connector.name": _text("The consumer group."),
+        "stage": {**_text("What failed."), "enum": ["VALUE_CONVERTER", "TRANSFORMATION"]},
+        "exception.class.name": {**_text("Always the same."), "const": f"{InvalidEvent.__module__}.InvalidEvent"},
+        "exception.message": _text("What was expected and what kind came; never the value."),
+    }
+    ours = {
+        "dead_letter.code": {**_text("What is wrong."), "enum": list(CODES)},
+        "dead_letter.field": {**_text("The field that is wrong."), "enum": [*MODEL_FIELDS, *IDENTITIES]},
+        ATTEMPTS: _number("How often this record was tried; a redrive adds one."),
+        "dead_letter.value_bytes": _number("Size of a value that did not fit; the letter's own is then null."),
+        "dead_letter.value_sha256": _text("SHA-256 of that value.", SHA256),
+        SOURCE_TIMESTAMP: _source_timestamp(),
+    }
+    optional = ("dead_letter.field", "dead_letter.value_bytes", "dead_letter.value_sha256", SOURCE_TIMESTAMP)
+    words = "Those of the event, and ours in the place of any of their names; the first seven are Kafka Connect's."
+    named = {f"__connect.errors.{name}": schema for name, schema in connect.items()}
+    return {"title": "Headers of a dead letter", **_object(words, named | ours, optional)}
+
+
+def _verdict() -> Schema:
+    reasons = "; ".join(f"{level} has {most}" for level, most in zip(LEVELS, MOST_REASONS, strict=True))
+    return {
+        "predicted_label": {"description": "1 from the label's threshold on (0.5).", "type": "integer", "enum": [0, 1]},
+        "anomaly_score": _share("The forest's score, the full double."),
+        "risk_level": {**_text("By the thresholds of the artifact set."), "enum": list(LEVELS)},
+        "risk_reason": {"description": "reason_codes in words, joined by '; '.", "type": "string"},
+        "reason_codes": _list(f"Why, the strongest first: at most so many: {reasons}.", REASONS)
+        | {"maxItems": max(MOST_REASONS)},
+        "imputed_fields": _list("The fields that were missing and filled.", list(MODEL_FIELDS)),
+        "model_version": _text("The artifact set that scored."),
+    }
+
+
+def _origin() -> Schema:
+    identity = {"description": "As it came; left out when the event has none.", "type": ["string", "integer"]}
+    place = {
+        "topic": _text("The input topic.", f"^{TOPIC}$"),
+        "partition": {"description": "Its partition.", "type": "integer", "minimum": 0},
+        "offset": {"description": "The offset there.", "type": "integer", "minimum": 0},
+        "timestamp": {**_time("The record's own; null when it has none."), "type": ["string", "null"]},
+    }
+    version = {"description": "Changes when a field changes its meaning.", "type": "integer", "const": SCHEMA_VERSION}
+    return {
+        "schema_version": version,
+        "result_id": _text("The input record: the same however often it is scored.", rf"^{TOPIC}-[0-9]+-[0-9]+$"),
+        "session_id": identity,
+        "user_id": identity,
+        "source": _object("The input record.", place),
+        "scored_at": _time("When it was scored."),
+    }
+
+
+def _embedded(event: Schema) -> Schema:
+    return {
+        "event": event,
+        "event_bytes": {"description": "Size of an event too large to be in here.", "type": "integer", "minimum": 0},
+        "event_sha256": _text("SHA-256 of that event.", SHA256),
+    }
+
+
+def _contribution() -> Schema:
+    fields = {
+        "feature": _text("A column of the artifact set."),
+        "value": {"description": "On the raw scale; of a category its string.", "type": ["number", "string"]},
+        "contribution": {"description": "Signed.", "type": "number", "minimum": -1, "maximum": 1},
+    }
+    return _object("How far one feature moved the score.", fields)
+
+
+def _object(description: str, fields: Schema, optional: Iterable[str] = ()) -> Schema:
+    """Fields that are not named may be there, too."""
+    required = [name for name in fields if name not in set(optional)]
+    made = {"description": description, "type": "object", "properties": fields}
+    return made | {"required": required} if required else made
+
+
+def _list(description: str, values: list[str]) -> Schema:
+    items = {"type": "string", "enum": values}
+    return {"description": description, "type": "array", "items": items, "uniqueItems": True}
+
+
+def _text(description: str, pattern: str | None = None) -> Schema:
+    return {"description": description, "type": "string", **({"pattern": pattern} if pattern else {})}
+
+
+def _number(description: str) -> Schema:
+    """A whole number in digits: the value of a header is text."""
+    return _text(description, "^[0-9]+$")
+
+
+def _source_timestamp() -> Schema:
+    return _text("The event's own timestamp, in ms, where Kafka might refuse it.", "^-?[0-9]+$")
+
+
+def _time(description: str) -> Schema:
+    return {**_text(description, TIME), "format": "date-time"}
+
+
+def _share(description: str) -> Schema:
+    return {"description": description, "type": "number", "minimum": 0, "maximum": 1}
+
+
+SCHEMAS: Final[Mapping[str, Schema]] = {
+    "event": event(),
+    "result": result(event()),
+    "alert": alert(event()),
+    "dead-letter-headers": dead_letter_headers(),
+}
+"""By the name of the file, each complete in itself."""

@@ -1,0 +1,182 @@
+"""docs/api: the schemas are what is generated, and they take what the consumer takes and writes, and no more."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from jsonschema_rs import meta
+
+from consumer.records import Headers
+from scoring import InvalidEvent
+from scoring.contract import IDENTITIES
+from tests import by_hand, conformity, strategies
+from tests.conformity import EVENT
+from tests.faults.bad_events import EDGES, ODD
+from tests.make_messages import GOLDEN, PLACE, files
+from tests.message_schemas import SCHEMAS, Schema
+from training.broken import BREAKAGES
+from training.dataset import events
+
+SCORER = by_hand.scorer()
+WHOLE: dict[str, Any] = json.loads(next(events(seed=3)))
+RESULT: dict[str, Any] = json.loads((GOLDEN / "result.json").read_bytes())
+ALERT: dict[str, Any] = json.loads((GOLDEN / "alert.json").read_bytes())
+LETTER_HEADERS: dict[str, str] = dict(json.loads((GOLDEN / "dead_letter.json").read_bytes())["headers"])
+MODEL = {"model_version": by_hand.VERSION}
+
+
+def test_the_files_are_what_is_generated() -> None:
+    assert {path.name: path.read_text(encoding="utf-8") for path in PLACE.iterdir()} == files()
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_each_schema_is_one_of_draft_7_and_keeps_to_patterns_that_all_engines_have(schema: Schema) -> None:
+    meta.validate({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
+    assert "(?!" not in json.dumps(schema)
+    assert "(?<" not in json.dumps(schema)
+
+
+def scores(value: bytes) -> bool:
+    return not isinstance(SCORER.score_many([value])[0], InvalidEvent)
+
+
+@given(strategies.any_bytes())
+def test_what_the_scorer_takes_the_schema_takes(value: bytes) -> None:
+    assert conformity.takes(value) or not scores(value)
+
+
+@given(strategies.any_events())
+@example({"transaction_date": "2025-04-18\n"})
+@example({"transaction_date": "0000-04-18"})
+@example({"time_on_page": 1.0000000000001e12})
+def test_of_plain_events_the_schema_takes_what_the_scorer_takes_but_for_identities_like_1_0(
+    event: dict[str, Any],
+) -> None:
+    plain = {name: str(each) if _is_whole_fraction(name, each) else each for name, each in event.items()}
+    assert EVENT.is_valid(plain) == scores(json.dumps(plain).encode())
+
+
+def _is_whole_fraction(name: str, value: object) -> bool:
+    return name in IDENTITIES and isinstance(value, float) and value.is_integer()
+
+
+def broken() -> dict[str, bytes]:
+    """By kind, the events that tests and the demo break on purpose."""
+    of_the_demo = {each.kind: each.apply(WHOLE) for each in BREAKAGES}
+    return of_the_demo | {kind: apply(json.dumps(WHOLE).encode()) for kind, (_, _, apply) in EDGES.items()}
+
+
+@pytest.mark.parametrize("kind", sorted(broken()))
+def test_whatever_breaks_an_event_a_strict_parser_or_the_schema_refuses(kind: str) -> None:
+    value = broken()[kind]
+    assert not scores(value)
+    assert not conformity.takes(value)
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_the_schema_takes_events_that_are_valid_and_odd(number: int) -> None:
+    value = ODD[number](json.dumps(WHOLE).encode())
+    assert scores(value)
+    assert conformity.takes(value)
+
+
+def text(headers: dict[str, str]) -> Headers:
+    return [(name, value.encode()) for name, value in headers.items()]
+
+
+def hold(topic: str, said: object, headers: dict[str, str]) -> None:
+    conformity.hold(topic, json.dumps(said).encode(), text(headers))
+
+
+def test_golden_messages_are_what_the_schemas_say() -> None:
+    hold("results-0123456789ab", RESULT, MODEL)
+    hold("session-alerts", ALERT, MODEL)
+    conformity.hold("dead-letters-0123456789ab", b'{"click_events": "7"}', text(LETTER_HEADERS))
+
+
+OPTIONAL = {"session_id", "user_id"}
+CHANGES: list[dict[str, Any]] = [
+    {"schema_version": 2},
+    {"result_id": "sessions"},
+    {"user_id": 1.5},
+    {"user_id": None},
+    {"predicted_label": 2},
+    {"anomaly_score": 1.1},
+    {"anomaly_score": "0.5"},
+    {"risk_level": "low"},
+    {"reason_codes": ["many_clicks"]},
+    {"reason_codes": ["no_clicks"] * 2},
+    {"imputed_fields": ["user_id"]},
+    {"source": {"topic": "sessions", "partition": 3, "offset": 1842}},
+    {"scored_at": "2026-11-23T10:15:04Z"},
+    {"event": {"click_events": -1}},
+    {"event_bytes": 12, "event_sha256": "0" * 64},  # beside the event, in whose place they stand
+    {"event_bytes": -1},
+]
+
+
+@pytest.mark.parametrize("changes", [*CHANGES, *({name: ...} for name in sorted(RESULT.keys() - OPTIONAL))], ids=str)
+def test_a_result_that_differs_from_the_contract_is_found(changes: dict[str, Any]) -> None:
+    said = {name: each for name, each in (RESULT | changes).items() if each is not ...}
+    with pytest.raises(AssertionError):
+        hold("session-results", said, MODEL)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alert_id": ...},
+        {"base_rate": ...},
+        {"contributions": ...},
+        {"risk_level": "Medium"},
+        {"contributions": ALERT["contributions"] * 2},
+        {"contributions": [{"feature": "click_events", "value": True, "contribution": 0.25}]},
+        {"contributions": [{"feature": "click_events", "value": 37}]},
+    ],
+    ids=str,
+)
+def test_an_alert_that_differs_from_the_contract_is_found(changes: dict[str, Any]) -> None:
+    said = {name: each for name, each in (ALERT | changes).items() if each is not ...}
+    with pytest.raises(AssertionError):
+        hold("session-alerts", said, MODEL)
+
+
+@pytest.mark.parametrize("name", sorted(LETTER_HEADERS.keys() - {"trace", "dead_letter.field"}))
+def test_a_dead_letter_without_one_of_its_headers_is_found(name: str) -> None:
+    headers = {each: value for each, value in LETTER_HEADERS.items() if each != name}
+    with pytest.raises(AssertionError, match=name):
+        conformity.hold("session-dead-letters", b"{", text(headers))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"dead_letter.code": "wrong"},
+        {"dead_letter.field": "clicks"},
+        {"dead_letter.attempts": "one"},
+        {"__connect.errors.stage": "KEY_CONVERTER"},
+        {"source_timestamp": "yesterday"},
+    ],
+    ids=str,
+)
+def test_a_dead_letter_with_another_header_is_found(headers: dict[str, str]) -> None:
+    with pytest.raises(AssertionError):
+        conformity.hold("session-dead-letters", b"{", text(LETTER_HEADERS | headers))
+
+
+def test_a_dead_letter_whose_event_the_schema_takes_is_found() -> None:
+    with pytest.raises(AssertionError, match="takes what is wrong_type"):
+        conformity.hold("session-dead-letters", b'{"click_events": 7}', text(LETTER_HEADERS))
+
+
+def test_results_and_alerts_without_their_model_are_found() -> None:
+    for topic, said in (("session-results", RESULT), ("session-alerts", ALERT)):
+        with pytest.raises(AssertionError, match="model_version"):
+            hold(topic, said, {})
+
+
+def test_fields_and_headers_that_are_added_are_let_be() -> None:
+    more = {"region": "north", "event": RESULT["event"] | {"region": None}}
+    hold("session-results", RESULT | more, MODEL | {"trace": "1"})
+    hold("session-alerts", ALERT | more, MODEL | {"trace": "1"})
