@@ -1,12 +1,13 @@
 """The checker: trusts nobody. What a read-committed reader finds, held against what went in, offset by offset."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
+import msgspec
 from confluent_kafka import Message
+from msgspec import Struct
 
 from consumer.records import Headers
 from training.broken import Broken
@@ -61,7 +62,7 @@ def judge(inputs: Iterable[Seen], planted: Mapping[bytes, Broken], outputs: Outp
     letters = [(_place_of_letter(letter), letter) for letter in outputs.dead_letters]
     results = [(_place_of_result(result), result) for result in outputs.results]
     alerts = [(_place_of_result(alert), alert) for alert in outputs.alerts]
-    high = {place for place, result in results if _said(result)["risk_level"] == "High"}
+    high = {place for place, result in results if _said(result).risk_level == "High"}
 
     def invalid(place: Place) -> bool:
         return place in given and (given[place].value or b"") in planted
@@ -125,14 +126,26 @@ def _theirs(headers: Headers) -> Headers:
     return [header for header in headers if not header[0].startswith(OURS)]
 
 
-def _said(record: Seen) -> dict[str, object]:
-    said: dict[str, object] = json.loads(record.value or b"{}")
-    return said
+class _Source(Struct):
+    partition: int
+    offset: int
+
+
+class _Said(Struct):
+    source: _Source
+    risk_level: str
+
+
+_decode = msgspec.json.Decoder(_Said).decode
+
+
+def _said(record: Seen) -> _Said:
+    return _decode(record.value or b"{}")
 
 
 def _place_of_result(record: Seen) -> Place:
-    source = json.loads(record.value or b"{}")["source"]
-    return source["partition"], source["offset"]
+    source = _said(record).source
+    return source.partition, source.offset
 
 
 def _place_of_letter(record: Seen) -> Place:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from hypothesis import example, given
-from jsonschema_rs import meta
+from jsonschema_rs import Draft7Validator, meta
 
 from consumer.records import Headers
 from scoring import InvalidEvent
@@ -13,7 +13,7 @@ from scoring.contract import IDENTITIES
 from tests import by_hand, conformity, strategies
 from tests.conformity import EVENT
 from tests.faults.bad_events import EDGES, ODD
-from tests.make_messages import GOLDEN, PLACE, files
+from tests.make_messages import DRAFT, GOLDEN, PLACE, document, files
 from tests.message_schemas import SCHEMAS, Schema
 from training.broken import BREAKAGES
 from training.dataset import events
@@ -23,6 +23,7 @@ WHOLE: dict[str, Any] = json.loads(next(events(seed=3)))
 RESULT: dict[str, Any] = json.loads((GOLDEN / "result.json").read_bytes())
 ALERT: dict[str, Any] = json.loads((GOLDEN / "alert.json").read_bytes())
 LETTER_HEADERS: dict[str, str] = dict(json.loads((GOLDEN / "dead_letter.json").read_bytes())["headers"])
+DOCUMENT = document()
 MODEL = {"model_version": by_hand.VERSION}
 
 
@@ -32,9 +33,17 @@ def test_the_files_are_what_is_generated() -> None:
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
 def test_each_schema_is_one_of_draft_7_and_keeps_to_patterns_that_all_engines_have(schema: Schema) -> None:
-    meta.validate({"$schema": "http://json-schema.org/draft-07/schema#", **schema})
+    meta.validate({"$schema": DRAFT, **schema})
     assert "(?!" not in json.dumps(schema)
     assert "(?<" not in json.dumps(schema)
+
+
+@pytest.mark.parametrize("name", DOCUMENT["components"]["messages"])
+def test_the_examples_of_the_asyncapi_document_are_what_its_schemas_say(name: str) -> None:
+    message = DOCUMENT["components"]["messages"][name]
+    for shown in message["examples"]:
+        for part, found in shown.items():
+            Draft7Validator({**message[part], "components": DOCUMENT["components"]}).validate(found)
 
 
 def scores(value: bytes) -> bool:
