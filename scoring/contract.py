@@ -34,24 +34,24 @@ Identity = str | int
 class Event(Struct, gc=False):
     """One session event. Every field may be absent or null: a gap, which is imputed. Others are ignored."""
 
-    click_events: Annotated[Count | None, Meta(description="clicks in the session")] = None
-    scroll_events: Annotated[Count | None, Meta(description="scrolls in the session")] = None
-    touch_events: Annotated[Count | None, Meta(description="touches in the session")] = None
-    keyboard_events: Annotated[Count | None, Meta(description="key events in the session")] = None
-    mouse_movement: Annotated[Count | None, Meta(description="mouse movements in the session")] = None
-    device_motion: Annotated[Count | None, Meta(description="magnitude of the motion sensor")] = None
-    time_on_page: Annotated[Count | None, Meta(description="seconds")] = None
-    timezone_offset: Annotated[Amount | None, Meta(description="minutes")] = None
-    transaction_amount: Annotated[Amount | None, Meta(description="currency units")] = None
-    device_type: Annotated[str | None, Meta(description="device, as Mobile")] = None
-    screen_size: Annotated[str | None, Meta(description="screen in pixels, as 360x640")] = None
-    browser_info: Annotated[str | None, Meta(description="browser, as Chrome")] = None
-    language: Annotated[str | None, Meta(description="language, as english")] = None
-    device_orientation: Annotated[str | None, Meta(description="how it is held, as portrait")] = None
-    geolocation_city: Annotated[str | None, Meta(description="city, as Delhi")] = None
-    transaction_date: Annotated[LocalTime | None, Meta(description="local time, its hour used as written")] = None
-    user_id: Annotated[Identity | None, Meta(description="carried as written, never a feature")] = None
-    session_id: Annotated[Identity | None, Meta(description="carried as written, never a feature")] = None
+    click_events: Annotated[Count | None, Meta(description="Clicks in the session")] = None
+    scroll_events: Annotated[Count | None, Meta(description="Scrolls in the session")] = None
+    touch_events: Annotated[Count | None, Meta(description="Touches in the session")] = None
+    keyboard_events: Annotated[Count | None, Meta(description="Key events in the session")] = None
+    mouse_movement: Annotated[Count | None, Meta(description="Mouse movements in the session")] = None
+    device_motion: Annotated[Count | None, Meta(description="Magnitude of the motion sensor")] = None
+    time_on_page: Annotated[Count | None, Meta(description="Seconds")] = None
+    timezone_offset: Annotated[Amount | None, Meta(description="Minutes")] = None
+    transaction_amount: Annotated[Amount | None, Meta(description="Currency units")] = None
+    device_type: Annotated[str | None, Meta(description="Device, as Mobile")] = None
+    screen_size: Annotated[str | None, Meta(description="Screen in pixels, as 360x640")] = None
+    browser_info: Annotated[str | None, Meta(description="Browser, as Chrome")] = None
+    language: Annotated[str | None, Meta(description="Language, as english")] = None
+    device_orientation: Annotated[str | None, Meta(description="How it is held, as portrait")] = None
+    geolocation_city: Annotated[str | None, Meta(description="City, as Delhi")] = None
+    transaction_date: Annotated[LocalTime | None, Meta(description="Local time, its hour used as written")] = None
+    user_id: Annotated[Identity | None, Meta(description="Carried as written, never a feature")] = None
+    session_id: Annotated[Identity | None, Meta(description="Carried as written, never a feature")] = None
 
 
 COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")

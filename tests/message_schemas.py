@@ -19,6 +19,7 @@ from scoring.reasons import HIGH, MOST_REASONS, RULES, WHEN_NONE_HOLDS
 Schema = dict[str, Any]
 
 TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
+PLACE: Final = f"^{TOPIC}-[0-9]+-[0-9]+$"
 TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 SHA256: Final = "^[0-9a-f]{64}$"
 REASONS: Final = [*(rule.code for rule in RULES), *filter(None, WHEN_NONE_HOLDS)]
@@ -39,14 +40,14 @@ def _event_field(name: str, given: Mapping[str, Any]) -> Schema:
     bounds = {keyword: value for each in given["anyOf"] for keyword, value in each.items() if keyword != "type"}
     if "pattern" in bounds:
         bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
-    return {"description": f"{given['description']}: {expected(name)}", "type": types, **bounds}
+    return {"description": f"{given['description']}: {expected(name)}.", "type": types, **bounds}
 
 
 def result(event: Schema) -> Schema:
     """A result; `event` is the schema of the event in it."""
     words = "One for each valid event. Fields are only ever added: let others be there."
     optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256")
-    fields = {**_verdict(), **_origin(), **_embedded(event)}
+    fields = {**_identity(), **_verdict(), **_origin(), **_embedded(event)}
     return {
         "title": "Result",
         **_object(words, fields, optional),
@@ -59,7 +60,7 @@ def alert(event: Schema) -> Schema:
     made = result(event)
     high = {"risk_level": {"description": "An alert's is High.", "const": LEVELS[HIGH]}}
     own = {
-        "alert_id": _text("Equal to result_id.", rf"^{TOPIC}-[0-9]+-[0-9]+$"),
+        "alert_id": _text("Equal to result_id.", PLACE),
         "base_rate": _share("The score before any feature spoke: with the contributions of all features, the score."),
         "contributions": {
             "description": "What moved the score most, by size.",
@@ -86,8 +87,8 @@ def dead_letter_headers() -> Schema:
     """The headers of a dead letter: UTF-8 text all."""
     connect = {
         "topic": _text("Where the event was read.", f"^{TOPIC}$"),
-        "partition": _number("Where in the topic."),
-        "offset": _number("Where in the partition."),
+        "partition": _digits("Where in the topic."),
+        "offset": _digits("Where in the partition."),
         "connector.name": _text("The consumer group."),
         "stage": {**_text("What failed."), "enum": ["VALUE_CONVERTER", "TRANSFORMATION"]},
         "exception.class.name": {**_text("Always the same."), "const": f"{InvalidEvent.__module__}.InvalidEvent"},
@@ -96,8 +97,8 @@ def dead_letter_headers() -> Schema:
     ours = {
         "dead_letter.code": {**_text("What is wrong."), "enum": list(CODES)},
         "dead_letter.field": {**_text("The field that is wrong."), "enum": [*MODEL_FIELDS, *IDENTITIES]},
-        ATTEMPTS: _number("How often this record was tried; a redrive adds one."),
-        "dead_letter.value_bytes": _number("Size of a value that did not fit; the letter's own is then null."),
+        ATTEMPTS: _digits("How often this record was tried; a redrive adds one."),
+        "dead_letter.value_bytes": _digits("Size of a value that did not fit; the letter's own is then null."),
         "dead_letter.value_sha256": _text("SHA-256 of that value.", SHA256),
         SOURCE_TIMESTAMP: _source_timestamp(),
     }
@@ -107,43 +108,44 @@ def dead_letter_headers() -> Schema:
     return {"title": "Headers of a dead letter", **_object(words, named | ours, optional)}
 
 
+def _identity() -> Schema:
+    version = {"description": "Changes when a field changes its meaning.", "type": "integer", "const": SCHEMA_VERSION}
+    as_it_came = {"description": "As it came; left out when the event has none.", "type": ["string", "integer"]}
+    return {
+        "schema_version": version,
+        "result_id": _text("The input record: the same however often it is scored.", PLACE),
+        "session_id": as_it_came,
+        "user_id": as_it_came,
+    }
+
+
 def _verdict() -> Schema:
-    reasons = "; ".join(f"{level} has {most}" for level, most in zip(LEVELS, MOST_REASONS, strict=True))
+    most = ", ".join(f"{most} for {level}" for level, most in zip(LEVELS, MOST_REASONS, strict=True))
     return {
         "predicted_label": {"description": "1 from the label's threshold on (0.5).", "type": "integer", "enum": [0, 1]},
         "anomaly_score": _share("The forest's score, the full double."),
         "risk_level": {**_text("By the thresholds of the artifact set."), "enum": list(LEVELS)},
         "risk_reason": {"description": "reason_codes in words, joined by '; '.", "type": "string"},
-        "reason_codes": _list(f"Why, the strongest first: at most so many: {reasons}.", REASONS)
-        | {"maxItems": max(MOST_REASONS)},
+        "reason_codes": {**_list(f"Why, by precedence; at most {most}.", REASONS), "maxItems": max(MOST_REASONS)},
         "imputed_fields": _list("The fields that were missing and filled.", list(MODEL_FIELDS)),
         "model_version": _text("The artifact set that scored."),
     }
 
 
 def _origin() -> Schema:
-    identity = {"description": "As it came; left out when the event has none.", "type": ["string", "integer"]}
     place = {
         "topic": _text("The input topic.", f"^{TOPIC}$"),
-        "partition": {"description": "Its partition.", "type": "integer", "minimum": 0},
-        "offset": {"description": "The offset there.", "type": "integer", "minimum": 0},
+        "partition": _count("Its partition."),
+        "offset": _count("The offset there."),
         "timestamp": {**_time("The record's own; null when it has none."), "type": ["string", "null"]},
     }
-    version = {"description": "Changes when a field changes its meaning.", "type": "integer", "const": SCHEMA_VERSION}
-    return {
-        "schema_version": version,
-        "result_id": _text("The input record: the same however often it is scored.", rf"^{TOPIC}-[0-9]+-[0-9]+$"),
-        "session_id": identity,
-        "user_id": identity,
-        "source": _object("The input record.", place),
-        "scored_at": _time("When it was scored."),
-    }
+    return {"source": _object("The input record.", place), "scored_at": _time("When it was scored.")}
 
 
 def _embedded(event: Schema) -> Schema:
     return {
         "event": event,
-        "event_bytes": {"description": "Size of an event too large to be in here.", "type": "integer", "minimum": 0},
+        "event_bytes": _count("Size of an event too large to be in here."),
         "event_sha256": _text("SHA-256 of that event.", SHA256),
     }
 
@@ -173,7 +175,11 @@ def _text(description: str, pattern: str | None = None) -> Schema:
     return {"description": description, "type": "string", **({"pattern": pattern} if pattern else {})}
 
 
-def _number(description: str) -> Schema:
+def _count(description: str) -> Schema:
+    return {"description": description, "type": "integer", "minimum": 0}
+
+
+def _digits(description: str) -> Schema:
     """A whole number in digits: the value of a header is text."""
     return _text(description, "^[0-9]+$")
 

@@ -12,11 +12,15 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fastapi.testclient import TestClient
 
+from consumer.records import Headers
 from examples import fastapi_app, subscriber
 from scoring import InvalidEvent, Scorer
+from tests import conformity
 from tests.topics import Topics
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+GOLDEN = json.loads((Path(__file__).parent / "consumer" / "golden" / "result.json").read_bytes())
+MODEL: Headers = [("model_version", GOLDEN["model_version"].encode())]
 EVENT = {"session_id": "session_1", "click_events": 31, "time_on_page": 10, "transaction_date": "2026-11-23T02:10:00"}
 
 
@@ -74,9 +78,8 @@ def running(script: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def result(offset: int, level: str = "Low") -> bytes:
-    return json.dumps(
-        {"result_id": f"sessions-0-{offset}", "risk_level": level, "anomaly_score": 0.25, "risk_reason": ""}
-    ).encode()
+    said = {"result_id": f"sessions-0-{offset}", "risk_level": level, "anomaly_score": 0.25}
+    return json.dumps(GOLDEN | said).encode()
 
 
 def produce(bootstrap: str, topic: str, values: list[bytes], *, commit: bool = True) -> None:
@@ -84,7 +87,8 @@ def produce(bootstrap: str, topic: str, values: list[bytes], *, commit: bool = T
     producer.init_transactions()
     producer.begin_transaction()
     for value in values:
-        producer.produce(topic, value)
+        conformity.hold_result(value, MODEL)
+        producer.produce(topic, value, headers=[*MODEL])
     producer.flush()
     if commit:
         producer.commit_transaction()

@@ -1,6 +1,7 @@
 """docs/api: the schemas are what is generated, and they take what the consumer takes and writes, and no more."""
 
 import json
+import textwrap
 from typing import Any
 
 import pytest
@@ -29,6 +30,16 @@ MODEL = {"model_version": by_hand.VERSION}
 
 def test_the_files_are_what_is_generated() -> None:
     assert {path.name: path.read_text(encoding="utf-8") for path in PLACE.iterdir()} == files()
+
+
+def test_the_python_of_the_page_says_what_the_page_says(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (PLACE.parent / "messages.md").read_text(encoding="utf-8")
+    program = page[page.index("    import json") : page.index("In Java")]
+    monkeypatch.chdir(PLACE.parents[1])
+    exec(textwrap.dedent(program), {})
+    assert capsys.readouterr().out.strip() == program.rstrip().rsplit("# ", 1)[1]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)

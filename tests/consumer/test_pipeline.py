@@ -14,6 +14,7 @@ from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord
 from tests import by_hand, conformity
 from tests.by_hand import batch
+from tests.strategies import any_bytes
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
 MINUTE = 60_000
@@ -26,6 +27,7 @@ HIGH = b"""{"session_id": "session_2890", "user_id": "user_198", "transaction_am
 
 
 def run(given: Batch, max_record_bytes: int = 1_000_000) -> Output:
+    """What becomes of the batch, each message held to its schema."""
     topics = Topics("session-results", "session-alerts", "session-dead-letters")
     output = Pipeline(by_hand.scorer(), topics, "fraud", max_record_bytes, lambda: NOW).process(given)
     for record in output.records:
@@ -86,6 +88,15 @@ def test_an_absent_or_null_identity_is_left_out() -> None:
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 4 * 10**12) | st.just(253_402_300_799_999)))
 def test_timestamps_in_a_column_are_written_as_one_by_one(timestamps: list[int]) -> None:
     assert stamps(timestamps) == [msgspec.json.encode(utc(timestamp)) for timestamp in timestamps]
+
+
+@given(st.lists(st.none() | any_bytes(), max_size=4), st.sampled_from((400, 700, 1_000_000)), st.integers(-1, 1 << 61))
+def test_whatever_comes_what_goes_out_is_what_the_schemas_say(
+    values: list[bytes | None], max_record_bytes: int, timestamp: int
+) -> None:
+    live = [value for value in values if value is not None]
+    output = run(batch(*values, timestamps=[timestamp] * len(values)), max_record_bytes)
+    assert len(to("results", output)) + len(to("dead-letters", output)) == len(live)
 
 
 def test_a_bad_event_leaves_its_batch_unharmed() -> None:
