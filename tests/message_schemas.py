@@ -19,7 +19,7 @@ from scoring.reasons import HIGH, MOST_REASONS, RULES, WHEN_NONE_HOLDS
 Schema = dict[str, Any]
 
 TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
-PLACE: Final = f"^{TOPIC}-[0-9]+-[0-9]+$"
+RECORD: Final = f"^{TOPIC}-[0-9]+-[0-9]+$"
 TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 SHA256: Final = "^[0-9a-f]{64}$"
 REASONS: Final = [*(rule.code for rule in RULES), *filter(None, WHEN_NONE_HOLDS)]
@@ -60,7 +60,7 @@ def alert(event: Schema) -> Schema:
     made = result(event)
     high = {"risk_level": {"description": "An alert's is High.", "const": LEVELS[HIGH]}}
     own = {
-        "alert_id": _text("Equal to result_id.", PLACE),
+        "alert_id": _text("Equal to result_id.", RECORD),
         "base_rate": _share("The score before any feature spoke: with the contributions of all features, the score."),
         "contributions": {
             "description": "What moved the score most, by size.",
@@ -113,7 +113,7 @@ def _identity() -> Schema:
     as_it_came = {"description": "As it came; left out when the event has none.", "type": ["string", "integer"]}
     return {
         "schema_version": version,
-        "result_id": _text("The input record: the same however often it is scored.", PLACE),
+        "result_id": _text("The input record: the same however often it is scored.", RECORD),
         "session_id": as_it_came,
         "user_id": as_it_came,
     }
@@ -154,7 +154,7 @@ def _contribution() -> Schema:
     fields = {
         "feature": _text("A column of the artifact set."),
         "value": {"description": "On the raw scale; of a category its string.", "type": ["number", "string"]},
-        "contribution": {"description": "Signed.", "type": "number", "minimum": -1, "maximum": 1},
+        "contribution": {"description": "Signed, a difference of scores.", "type": "number"},
     }
     return _object("How far one feature moved the score.", fields)
 

@@ -13,9 +13,11 @@ from scoring import InvalidEvent
 from scoring.contract import IDENTITIES
 from tests import by_hand, conformity, strategies
 from tests.conformity import EVENT
+from tests.consumer.wire import Event, read, write
 from tests.faults.bad_events import EDGES, ODD
 from tests.make_messages import DRAFT, GOLDEN, PLACE, document, files
 from tests.message_schemas import SCHEMAS, Schema
+from tests.topics import Topics
 from training.broken import BREAKAGES
 from training.dataset import events
 
@@ -194,6 +196,14 @@ def test_results_and_alerts_without_their_model_are_found() -> None:
     for topic, said in (("session-results", RESULT), ("session-alerts", ALERT)):
         with pytest.raises(AssertionError, match="model_version"):
             hold(topic, said, {})
+
+
+def test_whatever_a_test_reads_from_kafka_is_looked_at(kafka: str, topics: Topics) -> None:
+    for kind in ("results", "alerts", "dead-letters"):
+        topic = topics(kind, partitions=1)
+        write(kafka, topic, [Event(b"{}")])
+        with pytest.raises(AssertionError):
+            read(kafka, topic)
 
 
 def test_fields_and_headers_that_are_added_are_let_be() -> None:
