@@ -36,7 +36,7 @@ faults: $(READY) ## the fault suite on real brokers, small counts (about a quart
 faults-long: $(READY) ## the fault suite with its full counts (hours)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
-deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (needs Debian's package prometheus)
+deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
 
 check: $(READY) ## ruff, mypy --strict, import directions
