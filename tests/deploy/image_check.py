@@ -1,0 +1,101 @@
+"""The image, looked at and run as in production: nothing writable, no rights, against a real Kafka."""
+
+import json
+import re
+import statistics
+import time
+from pathlib import Path
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.consumer.wire import Event, write
+from tests.deploy.engine import PROJECT, ROOT, docker, require, show, state, stop, wait_for
+from tests.line import Line
+from training.dataset import keyed_events
+
+IMAGE = "session-scorer:local"
+PYTHON = "/opt/session-scorer/bin/python"
+KAPTIVE = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
+COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 5.0, 3.0, 30.0
+ROUNDS = 3
+EVENTS = 50_000
+BUILDERS = ("pip", "pip3", "gcc", "cc", "g++", "make", "git", "cargo")
+# what may fill or build an environment, asked of the image's own Python and of the base's
+LEFT = f"""
+import importlib.util, os, shutil
+modules = [name for name in ("pip", "ensurepip", "setuptools", "wheel", "hatchling") if importlib.util.find_spec(name)]
+print(os.getuid(), *modules, *filter(shutil.which, {BUILDERS!r}))
+"""
+INSTALLED = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
+
+
+def build(base: str) -> None:
+    """By deploy/Dockerfile, on this base."""
+    began = time.monotonic()
+    docker("build", "--network", "host", "--build-arg", f"PYTHON_IMAGE={base}", "--file", "deploy/Dockerfile", "--tag", IMAGE, ".")
+    size = int(docker("image", "inspect", "--format", "{{.Size}}", IMAGE)) - int(
+        docker("image", "inspect", "--format", "{{.Size}}", base)
+    )
+    show("built", f"{time.monotonic() - began:.0f} s, {size / 1e6:.0f} MB above its base")
+
+
+def look_inside() -> None:
+    """Who runs it, what is left in it, and its bill of materials."""
+    for python in (PYTHON, "/usr/bin/python3"):
+        user, *left = _inside(python, LEFT).split()
+        require(user == "10001" and not left, f"{python} runs as {user} and finds {left}")
+    show("user; build tools left", "10001; none")
+    label = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
+    place = label["session-scorer.sbom"]
+    bill = json.loads(docker("run", "--rm", *KAPTIVE, "--entrypoint", "cat", IMAGE, place))
+    listed = sorted(f"{each['name']}=={each['version']}" for each in [bill["metadata"]["component"], *bill["components"]])
+    installed = _inside(PYTHON, INSTALLED).split()
+    require(listed == installed, f"{place} lists {listed}, and installed are {installed}")
+    show(f"bill of materials {place}", f"CycloneDX {bill['specVersion']}, {len(listed)} packages, all that are installed")
+
+
+def _inside(python: str, program: str) -> str:
+    return docker("run", "--rm", *KAPTIVE, "--entrypoint", python, IMAGE, "-c", program)
+
+
+def start_times(line: Line) -> None:
+    """From `docker run` to the first result at a committed reader, where compiled code can be kept and where not."""
+    volume = f"{PROJECT}-tmp"
+    _start_time("start, nothing writable", line, (), COLD_SECONDS)
+    _start_time("start, tmpfs on /tmp", line, ("--tmpfs", "/tmp"), COLD_SECONDS)
+    try:
+        _first_result(line, ("--volume", f"{volume}:/tmp"))
+        _start_time("start, compiled code kept in a volume", line, ("--volume", f"{volume}:/tmp"), WARM_SECONDS)
+    finally:
+        docker("volume", "rm", "--force", volume)
+
+
+def _start_time(what: str, line: Line, options: tuple[str, ...], bound: float) -> None:
+    took = [_first_result(line, options) for _ in range(ROUNDS)]
+    middle = statistics.median(took)
+    require(middle < bound, f"{what}: {middle:.2f} s, and {bound:g} s are promised")
+    show(what, f"{middle:.2f} s ({min(took):.2f} to {max(took):.2f}), bound {bound:g} s")
+
+
+def _first_result(line: Line, options: tuple[str, ...]) -> float:
+    reader = Consumer({"bootstrap.servers": line.bootstrap, "group.id": "nobody", "log_level": 0})
+    places = [TopicPartition(line.results, number) for number in range(line.partitions)]
+    for place in places:
+        place.offset = reader.get_watermark_offsets(place, 30.0)[1]
+    reader.assign(places)
+    key, value = next(keyed_events(seed=7))
+    write(line.bootstrap, line.sessions, [Event(value, key)])
+    began = time.monotonic()
+    container = started(*options)
+    try:
+        return wait_for(lambda: reader.poll(0.05) is not None, "the first result") and time.monotonic() - began
+    finally:
+        reader.close()
+        stop(container)
+        docker("container", "rm", container)
+
+
+def started(*options: str) -> str:
+    """The id of a consumer's container that is running, captive."""
+    of_ours = ("--env", "SESSION_SCORER_BOOTSTRAP_SERVERS=kafka:19092", "--network", f"{PROJECT}_default")
+    return docker("run", "--detach", *KAPTIVE, *of_ours, *options, IMAGE)

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec java -cp "/opt/kafka/libs/*" org.apache.kafka.tools.BrokerApiVersionsCommand "$@"
