@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long deploy-check check bench bench-quick train kafka lock clean
+.PHONY: help setup demo test faults faults-long deploy-check docker-check check bench bench-quick train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,9 @@ faults-long: $(READY) ## the fault suite with its full counts (hours)
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
+
+docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md
+	$(BIN)/python -m tests.deploy.docker_check
 
 check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff check .

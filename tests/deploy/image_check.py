@@ -1,10 +1,8 @@
 """The image, looked at and run as in production: nothing writable, no rights, against a real Kafka."""
 
 import json
-import re
 import statistics
 import time
-from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -15,7 +13,8 @@ from training.dataset import keyed_events
 
 IMAGE = "session-scorer:local"
 PYTHON = "/opt/session-scorer/bin/python"
-KAPTIVE = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
+# neither may it write, nor gain rights
+CAPTIVE = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true")
 COLD_SECONDS, WARM_SECONDS, STOP_SECONDS = 5.0, 3.0, 30.0
 ROUNDS = 3
 EVENTS = 50_000
@@ -32,11 +31,10 @@ INSTALLED = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.versio
 def build(base: str) -> None:
     """By deploy/Dockerfile, on this base."""
     began = time.monotonic()
-    docker("build", "--network", "host", "--build-arg", f"PYTHON_IMAGE={base}", "--file", "deploy/Dockerfile", "--tag", IMAGE, ".")
-    size = int(docker("image", "inspect", "--format", "{{.Size}}", IMAGE)) - int(
-        docker("image", "inspect", "--format", "{{.Size}}", base)
-    )
-    show("built", f"{time.monotonic() - began:.0f} s, {size / 1e6:.0f} MB above its base")
+    options = ("--network", "host", "--build-arg", f"PYTHON_IMAGE={base}", "--file", "deploy/Dockerfile")
+    docker("build", *options, "--tag", IMAGE, ".")
+    whole, below = (int(docker("image", "inspect", "--format", "{{.Size}}", name)) for name in (IMAGE, base))
+    show("built", f"{time.monotonic() - began:.0f} s, {whole / 1e6:.0f} MB, {below / 1e6:.0f} MB of it the base")
 
 
 def look_inside() -> None:
@@ -47,15 +45,16 @@ def look_inside() -> None:
     show("user; build tools left", "10001; none")
     label = json.loads(docker("image", "inspect", "--format", "{{json .Config.Labels}}", IMAGE))
     place = label["session-scorer.sbom"]
-    bill = json.loads(docker("run", "--rm", *KAPTIVE, "--entrypoint", "cat", IMAGE, place))
-    listed = sorted(f"{each['name']}=={each['version']}" for each in [bill["metadata"]["component"], *bill["components"]])
+    bill = json.loads(docker("run", "--rm", *CAPTIVE, "--entrypoint", "cat", IMAGE, place))
+    whole = [bill["metadata"]["component"], *bill["components"]]
+    listed = sorted(f"{each['name']}=={each['version']}" for each in whole)
     installed = _inside(PYTHON, INSTALLED).split()
     require(listed == installed, f"{place} lists {listed}, and installed are {installed}")
-    show(f"bill of materials {place}", f"CycloneDX {bill['specVersion']}, {len(listed)} packages, all that are installed")
+    show("bill of materials", f"CycloneDX {bill['specVersion']} at {place}: the {len(listed)} that are installed")
 
 
 def _inside(python: str, program: str) -> str:
-    return docker("run", "--rm", *KAPTIVE, "--entrypoint", python, IMAGE, "-c", program)
+    return docker("run", "--rm", *CAPTIVE, "--entrypoint", python, IMAGE, "-c", program)
 
 
 def start_times(line: Line) -> None:
@@ -98,4 +97,27 @@ def _first_result(line: Line, options: tuple[str, ...]) -> float:
 def started(*options: str) -> str:
     """The id of a consumer's container that is running, captive."""
     of_ours = ("--env", "SESSION_SCORER_BOOTSTRAP_SERVERS=kafka:19092", "--network", f"{PROJECT}_default")
-    return docker("run", "--detach", *KAPTIVE, *of_ours, *options, IMAGE)
+    return docker("run", "--detach", *CAPTIVE, *of_ours, *options, IMAGE)
+
+
+def health_and_stop(line: Line) -> None:
+    """Healthy by its own HEALTHCHECK; told to stop in the midst of a backlog; of another one that ends it."""
+    planted = line.feed(EVENTS)
+    before = line.committed()
+    first = started()
+    wait_for(lambda: line.committed() > before, "events are committed")
+    took = stop(first)
+    show(
+        "SIGTERM to its end, exit 0",
+        f"{took:.1f} s, bound {STOP_SECONDS:g} s, {line.committed() - before:,} of {EVENTS:,} events",
+    )
+    require(took < STOP_SECONDS, f"the stop took {took:.1f} s, and {STOP_SECONDS:g} s are promised")
+    second = started("--volume", f"{ROOT / 'artifacts'}:/artifacts:ro", "--env", "SESSION_SCORER_ARTIFACTS=/artifacts")
+    waited = wait_for(lambda: state(second, "Health.Status") == "healthy", "healthy")
+    show("healthy, with artifacts mounted", f"after {waited:.1f} s")
+    wait_for(lambda: line.committed() == before + EVENTS, "all events are committed")
+    stop(second)
+    docker("container", "rm", first, second)
+    report = line.check(planted)
+    require(not report.faults(), f"outcomes: {report.faults()}")
+    show("every event has its one outcome", str(report.counts))
