@@ -72,4 +72,10 @@ def _try(directory: Path, group_id: str, number: int) -> Slot | None:
 
 def _directory() -> Path:
     # not XDG_RUNTIME_DIR: a process started by cron or over ssh has none, and would take a slot that is taken
-    return Path(tempfile.gettempdir()) / f"session-scorer-{os.getuid()}"
+    try:
+        place = tempfile.gettempdir()
+    except FileNotFoundError:
+        raise WorkerError(
+            "cannot keep the lock of this worker: nothing is writable; set TMPDIR to a writable directory"
+        ) from None
+    return Path(place) / f"session-scorer-{os.getuid()}"

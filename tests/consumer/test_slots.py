@@ -52,5 +52,14 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         take_slot("g", directory=tmp_path / "file")
 
 
+def test_a_host_with_no_place_to_write_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.gettempdir", nowhere)
+    with pytest.raises(WorkerError, match=r"^cannot keep the lock .* set TMPDIR to a writable directory$"):
+        take_slot("g")
+
+
 def test_the_ids_name_group_host_and_slot() -> None:
     assert transactional_ids("scorer", "web1", 2) == ("scorer-web1-2-0", "scorer-web1-2-1")
