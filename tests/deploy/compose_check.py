@@ -1,4 +1,4 @@
-"""docker-compose.yml, brought up: two consumers share the partitions, Prometheus sees both, each event has an outcome."""
+"""docker-compose.yml, brought up: two consumers share the partitions, Prometheus sees both, no event is lost."""
 
 import json
 import urllib.parse

@@ -1,6 +1,6 @@
-"""Images for machines without a registry, made of packages: a base by debootstrap, Kafka's jars, Debian's Prometheus.
+"""Images where no registry is: a base by debootstrap, Kafka of its jars, Prometheus of its Debian package.
 
-They have the names of docker-compose.yml and the label `session-scorer.stand-in`. One of that name that the engine holds
+They have the names of docker-compose.yml and the label `session-scorer.stand-in`. Whatever the engine holds of that name
 already, pulled or made before, is used as it is.
 """
 
