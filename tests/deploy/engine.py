@@ -51,13 +51,31 @@ def state(container: str, of: str) -> str:
     return docker("container", "inspect", "--format", f"{{{{.State.{of}}}}}", container)
 
 
+def start(*options: str) -> str:
+    """The id of a container that runs in the background until `remove_started`, or is removed before."""
+    return docker("run", "--detach", "--label", PROJECT, *options)
+
+
+def remove_started() -> None:
+    """All that `start` started, whatever it does."""
+    if left := docker("container", "ls", "--all", "--quiet", "--filter", f"label={PROJECT}").split():
+        docker("container", "rm", "--force", *left)
+
+
 def stop(container: str) -> float:
     """SIGTERM; how many seconds it took. Raises CheckError where it did not end by itself with 0."""
     began = time.monotonic()
     docker("container", "stop", "--time", "60", container)
     took = time.monotonic() - began
-    require(state(container, "ExitCode") == "0", f"{container[:12]} ended with {state(container, 'ExitCode')}")
+    code = state(container, "ExitCode")
+    if code != "0":
+        raise CheckError(f"a container ended with {code}: {last_words(container)}")
     return took
+
+
+def last_words(container: str) -> str:
+    """The last line of its log."""
+    return run("sh", "-c", 'docker container logs --tail 1 "$1" 2>&1', "sh", container)
 
 
 def wait_for(happened: Callable[[], bool], what: str, seconds: float = 120.0) -> float:

@@ -7,7 +7,7 @@ import time
 from confluent_kafka import Consumer, TopicPartition
 
 from tests.consumer.wire import Event, write
-from tests.deploy.engine import PROJECT, ROOT, docker, require, show, state, stop, wait_for
+from tests.deploy.engine import PROJECT, ROOT, docker, require, show, start, state, stop, wait_for
 from tests.line import Line
 from training.dataset import keyed_events
 
@@ -58,18 +58,15 @@ def _inside(python: str, program: str) -> str:
 
 
 def start_times(line: Line) -> None:
-    """From the start of the container to the first result at a committed reader: of a new one, and of one started again.
+    """From `docker run` to the first result at a committed reader, where compiled code is kept and where not.
 
-    Compiled code ends with a container; it is kept where /dev/shm is that of another, as in a pod whose container restarts.
+    It is gone with its container, unless /dev/shm is that of another, as in a pod whose container is started again.
     """
     _start_time("start to first result, nothing kept", line, (), COLD_SECONDS)
-    keeper = docker("run", "--detach", *CAPTIVE, "--ipc", "shareable", "--entrypoint", "sleep", IMAGE, "infinity")
-    try:
-        kept = ("--ipc", f"container:{keeper}")
-        _first_result(line, kept)
-        _start_time("start to first result, compiled code kept", line, kept, WARM_SECONDS)
-    finally:
-        docker("container", "rm", "--force", keeper)
+    keeper = start(*CAPTIVE, "--ipc", "shareable", "--entrypoint", "sleep", IMAGE, "infinity")
+    kept = ("--ipc", f"container:{keeper}")
+    _first_result(line, kept)
+    _start_time("start to first result, compiled code kept", line, kept, WARM_SECONDS)
 
 
 def _start_time(what: str, line: Line, options: tuple[str, ...], bound: float) -> None:
@@ -88,26 +85,25 @@ def _first_result(line: Line, options: tuple[str, ...]) -> float:
     key, value = next(keyed_events(seed=7))
     write(line.bootstrap, line.sessions, [Event(value, key)])
     began = time.monotonic()
-    container = started(*options)
-    try:
-        return wait_for(lambda: reader.poll(0.05) is not None, "the first result") and time.monotonic() - began
-    finally:
-        reader.close()
-        stop(container)
-        docker("container", "rm", container)
+    container = _consumer(*options)
+    message = reader.poll(30.0)
+    took = time.monotonic() - began
+    reader.close()
+    stop(container)
+    require(message is not None and message.error() is None, "no result within 30 s")
+    return took
 
 
-def started(*options: str) -> str:
-    """The id of a consumer's container that is running, captive."""
-    of_ours = ("--env", "SESSION_SCORER_BOOTSTRAP_SERVERS=kafka:19092", "--network", f"{PROJECT}_default")
-    return docker("run", "--detach", *CAPTIVE, *of_ours, *options, IMAGE)
+def _consumer(*options: str) -> str:
+    kafka = ("--env", "SESSION_SCORER_BOOTSTRAP_SERVERS=kafka:19092", "--network", f"{PROJECT}_default")
+    return start(*CAPTIVE, *kafka, *options, IMAGE)
 
 
 def health_and_stop(line: Line) -> None:
     """Healthy by its own HEALTHCHECK; told to stop in the midst of a backlog; of another one that ends it."""
     planted = line.feed(EVENTS)
     before = line.committed()
-    first = started()
+    first = _consumer()
     wait_for(lambda: line.committed() > before, "events are committed")
     took = stop(first)
     show(
@@ -115,12 +111,13 @@ def health_and_stop(line: Line) -> None:
         f"{took:.1f} s, bound {STOP_SECONDS:g} s, {line.committed() - before:,} of {EVENTS:,} events",
     )
     require(took < STOP_SECONDS, f"the stop took {took:.1f} s, and {STOP_SECONDS:g} s are promised")
-    second = started("--volume", f"{ROOT / 'artifacts'}:/artifacts:ro", "--env", "SESSION_SCORER_ARTIFACTS=/artifacts")
+    second = _consumer(
+        "--volume", f"{ROOT / 'artifacts'}:/artifacts:ro", "--env", "SESSION_SCORER_ARTIFACTS=/artifacts"
+    )
     waited = wait_for(lambda: state(second, "Health.Status") == "healthy", "healthy")
     show("healthy, with artifacts mounted", f"after {waited:.1f} s")
     wait_for(lambda: line.committed() == before + EVENTS, "all events are committed")
     stop(second)
-    docker("container", "rm", first, second)
     report = line.check(planted)
     require(not report.faults(), f"outcomes: {report.faults()}")
     show("every event has its one outcome", str(report.counts))

@@ -1,7 +1,7 @@
 """Images where no registry is: a base by debootstrap, Kafka of its jars, Prometheus of its Debian package.
 
-They have the names of docker-compose.yml and the label `session-scorer.stand-in`. Whatever the engine holds of that name
-already, pulled or made before, is used as it is.
+They have the names of docker-compose.yml and the label `session-scorer.stand-in`. What the engine holds already of that
+name, pulled or made before, is used as it is.
 """
 
 import shutil
