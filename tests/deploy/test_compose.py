@@ -2,8 +2,10 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,9 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from consumer.drift import LEAST_EVENTS
+from consumer.envelopes import MOST_AHEAD_MS
 from consumer.health import Health, Server
+from consumer.kafka.config import PRODUCER
 from consumer.metrics import Metrics
 from consumer.records import Tally
 from consumer.settings import Settings, known
@@ -80,7 +84,7 @@ def test_nothing_of_the_compose_file_is_reachable_from_other_machines() -> None:
 
 def test_images_that_are_pulled_are_pinned_to_a_version() -> None:
     pulled = [service["image"] for service in SERVICES.values() if "build" not in service]
-    assert all(re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", image) for image in pulled), pulled
+    assert all(re.fullmatch(r"(ghcr\.io/)?[a-z/-]+:v?\d+\.\d+\.\d+", image) for image in pulled), pulled
     assert SERVICES["kafka"]["image"] == f"apache/kafka:{jars.version()}"
 
 
@@ -98,13 +102,46 @@ def test_the_variables_given_to_the_consumer_are_settings_of_it() -> None:
     assert ours <= known()
 
 
-def test_the_topics_made_are_those_the_consumer_uses_by_default() -> None:
+def topics() -> dict[str, dict[str, str]]:
+    """The settings of every topic that is made, by its name; retention is the only one that differs."""
     script = SERVICES["topics"]["command"][0]
-    made = re.search(r"for topic in (.+?);", script)
+    common = dict(re.findall(r"--config ([\w.]+)=(\w+)", script))
+    made = re.findall(r"^create (\S+) (\d+)$", script, re.MULTILINE)
+    return {topic: {**common, "retention.ms": retention} for topic, retention in made}
+
+
+def test_the_topics_made_are_those_the_consumer_uses_by_default() -> None:
     fields = Settings.model_fields
     used = [fields[name].default for name in fields if name.endswith("_topic")]
-    assert made is not None
-    assert sorted(made[1].split()) == sorted(used)
+    assert sorted(topics()) == sorted(used)
+
+
+def test_what_comes_of_an_event_is_kept_longer_than_the_event_whose_timestamp_it_carries() -> None:
+    events = int(topics()["sessions"]["retention.ms"])
+    outputs = [int(settings["retention.ms"]) for topic, settings in topics().items() if topic != "sessions"]
+    assert min(outputs) > events
+
+
+def test_the_topics_take_every_timestamp_and_size_that_the_consumer_writes() -> None:
+    for settings in topics().values():
+        assert settings["message.timestamp.type"] == "CreateTime"
+        assert int(settings["message.timestamp.before.max.ms"]) == 2**63 - 1
+        assert int(settings["message.timestamp.after.max.ms"]) > MOST_AHEAD_MS
+        assert int(settings["max.message.bytes"]) == PRODUCER["message.max.bytes"]
+
+
+def test_two_consumers_share_the_partitions() -> None:
+    partitions = re.search(r"--partitions (\d+)", SERVICES["topics"]["command"][0])
+    assert partitions is not None
+    assert SERVICES["consumer"]["scale"] == 2
+    assert int(partitions[1]) % SERVICES["consumer"]["scale"] == 0
+
+
+def test_a_plain_up_starts_everything_and_grafana_and_kafka_ui_can_be_left_out() -> None:
+    chosen = dict(line.split("=", 1) for line in (ROOT / ".env").read_text().splitlines() if "=" in line)
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    screens = [chosen["COMPOSE_PROFILES"]]
+    assert profiles == {"grafana": screens, "kafka-ui": screens}
 
 
 def test_the_consumer_has_the_time_to_stop_that_it_allows_itself() -> None:
@@ -150,6 +187,26 @@ def test_what_builds_the_wheel_in_the_image_is_what_the_lock_for_development_hol
 
     assert any(pin.startswith("hatchling==") for pin in pins("build.txt"))
     assert pins("build.txt") <= pins("dev.txt")
+
+
+def test_the_image_says_the_version_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"VERSION={project['version']}" in instructions("ARG")
+
+
+def test_the_bill_of_materials_lists_what_the_lock_holds_and_lies_where_the_label_says(tmp_path: Path) -> None:
+    (command,) = [line for line in instructions("RUN") if "cyclonedx-py" in line]
+    tool, *options = shlex.split(command)
+    named = tmp_path / options[options.index("--output-file") + 1]
+    given = {named.name: str(named), "/opt/session-scorer/bin/python": sys.executable}
+    run(str(BIN / Path(tool).name), *(given.get(option, option) for option in options))
+    bill = json.loads(named.read_text())
+    listed = {f"{re.sub('[-_.]+', '-', each['name']).lower()}=={each['version']}" for each in bill["components"]}
+    locked = set(re.findall(r"^(\S+==\S+) \\", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
+    assert locked
+    assert locked <= listed
+    (copied,) = [line for line in instructions("COPY") if named.name in line]
+    assert f'session-scorer.sbom="{copied.split()[-1]}{named.name}"' in " ".join(instructions("LABEL"))
 
 
 def healthy(port: int) -> bool:
