@@ -7,6 +7,7 @@ debootstrap (as root), Java and Maven. docs/deployment.md has the commands.
 import argparse
 import contextlib
 import sys
+from collections.abc import Iterator
 
 from tests.brokers import START_SECONDS, answers
 from tests.deploy import compose_check, image_check, stand_ins
@@ -16,12 +17,14 @@ from tests.jars import BrokerError
 
 def check(*, keep: bool) -> None:
     """All of it; what was started is gone at the end. Raises CheckError, BrokerError."""
-    show("engine", docker("version", "--format", "{{.Server.Version}}"))
-    show("compose", docker("compose", "version", "--short"))
+    with _needed():
+        show("engine", docker("version", "--format", "{{.Server.Version}}"))
+        show("compose", docker("compose", "version", "--short"))
     with contextlib.ExitStack() as at_the_end:
         if not keep:
             at_the_end.callback(stand_ins.remove)
-        stand_ins.make()
+        with _needed():
+            stand_ins.make()
         image_check.build(stand_ins.BASE)
         image_check.look_inside()
         at_the_end.callback(compose_check.down)
@@ -32,6 +35,14 @@ def check(*, keep: bool) -> None:
         compose_check.watch()
         compose_check.account()
         _tests()
+
+
+@contextlib.contextmanager
+def _needed() -> Iterator[None]:
+    try:
+        yield
+    except CheckError as error:
+        raise CheckError(f"{error} (what this needs is in docs/deployment.md, Without a registry)") from None
 
 
 def _image_beside_kafka() -> None:
