@@ -100,20 +100,17 @@ def _consumer(*options: str) -> str:
 
 
 def health_and_stop(line: Line) -> None:
-    """Healthy by its own HEALTHCHECK; told to stop in the midst of a backlog; of another one that ends it."""
+    """One is told to stop in the midst of a backlog; another one, with artifacts mounted, is healthy and ends it."""
     planted = line.feed(EVENTS)
     before = line.committed()
     first = _consumer()
     wait_for(lambda: line.committed() > before, "events are committed")
     took = stop(first)
-    show(
-        "SIGTERM to its end, exit 0",
-        f"{took:.1f} s, bound {STOP_SECONDS:g} s, {line.committed() - before:,} of {EVENTS:,} events",
-    )
+    done = f"{line.committed() - before:,} of {EVENTS:,} events done"
+    show("SIGTERM to its end, exit 0", f"{took:.1f} s, bound {STOP_SECONDS:g} s, {done}")
     require(took < STOP_SECONDS, f"the stop took {took:.1f} s, and {STOP_SECONDS:g} s are promised")
-    second = _consumer(
-        "--volume", f"{ROOT / 'artifacts'}:/artifacts:ro", "--env", "SESSION_SCORER_ARTIFACTS=/artifacts"
-    )
+    mounted = ("--volume", f"{ROOT / 'artifacts'}:/artifacts:ro", "--env", "SESSION_SCORER_ARTIFACTS=/artifacts")
+    second = _consumer(*mounted)
     waited = wait_for(lambda: state(second, "Health.Status") == "healthy", "healthy")
     show("healthy, with artifacts mounted", f"after {waited:.1f} s")
     wait_for(lambda: line.committed() == before + EVENTS, "all events are committed")

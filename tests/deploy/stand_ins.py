@@ -31,9 +31,8 @@ def make() -> None:
 
 
 def remove() -> None:
-    """All that were made here; what was pulled has no such label."""
-    if made := docker("image", "ls", "--quiet", "--filter", f"label={LABEL}").split():
-        docker("image", "rm", "--force", *set(made))
+    """All that were made here, and what was built on them; what was pulled has no such label."""
+    docker("image", "prune", "--all", "--force", "--filter", f"label={LABEL}")
 
 
 def _unless_there(name: str, make_it: Callable[[str], None]) -> None:
