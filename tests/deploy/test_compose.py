@@ -199,7 +199,8 @@ def test_the_bill_of_materials_lists_what_the_lock_holds_and_lies_where_the_labe
     tool, *options = shlex.split(command)
     named = tmp_path / options[options.index("--output-file") + 1]
     given = {named.name: str(named), "/opt/session-scorer/bin/python": sys.executable}
-    run(str(BIN / Path(tool).name), *(given.get(option, option) for option in options))
+    # to hold this environment's 150 packages against CycloneDX's schema takes 8 s; the build does it for the image's 21
+    run(str(BIN / Path(tool).name), *(given.get(option, option) for option in options), "--no-validate")
     bill = json.loads(named.read_text())
     listed = {f"{re.sub('[-_.]+', '-', each['name']).lower()}=={each['version']}" for each in bill["components"]}
     locked = set(re.findall(r"^(\S+==\S+) \\", (ROOT / "requirements" / "base.txt").read_text(), re.MULTILINE))
