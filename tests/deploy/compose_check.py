@@ -9,7 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tests.consumer.wire import read
-from tests.deploy.engine import ROOT, compose, require, show, stop, wait_for
+from tests.deploy.engine import ROOT, CheckError, compose, require, show, stop, wait_for
 from tests.line import Line
 
 PROMETHEUS = "http://127.0.0.1:9090/api/v1/"
@@ -55,9 +55,12 @@ def values(query: str) -> list[float]:
 
 
 def asked(path: str) -> Any:
-    """The `data` of an answer of Prometheus."""
-    with urllib.request.urlopen(PROMETHEUS + path, timeout=10) as answer:
-        return json.load(answer)["data"]
+    """The `data` of an answer of Prometheus. Raises CheckError."""
+    try:
+        with urllib.request.urlopen(PROMETHEUS + path, timeout=10) as answer:
+            return json.load(answer)["data"]
+    except OSError as error:
+        raise CheckError(f"Prometheus does not answer: {error}") from None
 
 
 def account() -> None:

@@ -72,6 +72,9 @@ def main() -> int:
     except (CheckError, BrokerError) as error:
         sys.stderr.write(f"docker-check: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("docker-check: stopped; what it started is gone\n")
+        return 1
     return 0
 
 
