@@ -21,6 +21,7 @@ from consumer.records import Tally
 from scoring import LEVELS
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.reasons import REASON_CODES
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")
@@ -28,6 +29,7 @@ STAGES: Final = ("decode", "score", "encode", "publish", "commit")
 COUNTERS: Final = {
     "session_scorer_events": "Events read and committed, by what became of them.",
     "session_scorer_results": "Results committed, by risk level.",
+    "session_scorer_reasons": "Reasons that committed results give, by code: one for Medium, up to three for High.",
     "session_scorer_dead_letters": "Dead letters committed, by code.",
     "session_scorer_imputed_fields": "Gaps of scored events that were filled, by field.",
     "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
@@ -99,6 +101,7 @@ class Metrics:
         self._lock = threading.Lock()
         self._events = Counter(dict.fromkeys(OUTCOMES, 0))
         self._results = Counter(dict.fromkeys(LEVELS, 0))
+        self._reasons = Counter(dict.fromkeys(REASON_CODES, 0))
         self._dead_letters = Counter(dict.fromkeys(CODES, 0))
         self._imputed = Counter(dict.fromkeys(MODEL_FIELDS, 0))
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
@@ -122,6 +125,7 @@ class Metrics:
         with self._lock:
             self._events.update(outcomes)
             self._results.update(tally.levels)
+            self._reasons.update(tally.reasons)
             self._dead_letters.update(tally.dead_letter_codes)
             self._imputed.update(tally.imputed)
             self._unseen.update(tally.unseen)
@@ -157,6 +161,7 @@ class Metrics:
     def _counters(self) -> Iterator[Metric]:
         yield _counter("session_scorer_events", "outcome", self._events)
         yield _counter("session_scorer_results", "risk_level", self._results)
+        yield _counter("session_scorer_reasons", "reason", self._reasons)
         yield _counter("session_scorer_dead_letters", "code", self._dead_letters)
         yield _counter("session_scorer_imputed_fields", "field", self._imputed)
         yield _counter("session_scorer_unseen_categories", "field", self._unseen)

@@ -4,6 +4,7 @@ import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from time import perf_counter
 from typing import Final
 
@@ -22,9 +23,10 @@ from consumer.envelopes import (
     without_event,
 )
 from consumer.records import Batch, Headers, Output, OutRecord, Tally
-from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer
+from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
+from scoring.reasons import LOW
 
 PART: Final = 1000  # events worked on at once: of 2,000 the caches lose some, 0.3 µs an event beside a busy broker
 RECORD_OVERHEAD: Final = 128  # bytes, generous: the lengths and deltas of a record, the header of its batch
@@ -198,6 +200,7 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins:
         dead_lettered=len(faults),
         skipped=skipped,
         levels=dict(zip(LEVELS, np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist(), strict=True)),
+        reasons=_reasons(scored, kept),
         dead_letter_codes=dict(Counter(fault.code for fault in faults.values())),
         imputed=dict(zip(MODEL_FIELDS, scored.gaps.sum(axis=1).tolist(), strict=True)),
         unseen=dict(zip(CATEGORIES, scored.unseen.sum(axis=1).tolist(), strict=True)),
@@ -214,3 +217,10 @@ def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
     if bins is None:
         return np.zeros(0, dtype=np.int64)
     return bins.count(judged.decoded.columns, judged.scored.scores, drift.sample(judged.batch))
+
+
+def _reasons(scored: Scored, kept: NDArray[np.bool_]) -> dict[str, int]:
+    """How many of the results kept give each reason; those of level Low, nearly all, give none."""
+    rows = np.flatnonzero(kept & (scored.levels != LOW))
+    verdicts = zip(scored.rules[rows].tolist(), scored.levels[rows].tolist(), strict=True)
+    return dict(Counter(chain.from_iterable(explain(rules, level).codes for rules, level in verdicts)))

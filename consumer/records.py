@@ -90,6 +90,7 @@ class Tally:
     dead_lettered: int
     skipped: int
     levels: dict[str, int]  # risk level -> results
+    reasons: dict[str, int]  # reason code -> results that give it
     dead_letter_codes: dict[str, int]
     imputed: dict[str, int]  # field -> gaps filled
     unseen: dict[str, int]  # field -> categories the encoder has never seen
@@ -110,6 +111,7 @@ class Tally:
             dead_lettered=sum(part.dead_lettered for part in parts),
             skipped=sum(part.skipped for part in parts),
             levels=_sum(part.levels for part in parts),
+            reasons=_sum(part.reasons for part in parts),
             dead_letter_codes=_sum(part.dead_letter_codes for part in parts),
             imputed=_sum(part.imputed for part in parts),
             unseen=_sum(part.unseen for part in parts),

@@ -39,6 +39,8 @@ RULES: Final = (
     Rule("no_clicks", lambda e: e["click_events"] == 0),
     Rule("no_touches_mobile", lambda e: e.mobile & (e["touch_events"] == 0)),
 )
+REASON_CODES: Final = (*(rule.code for rule in RULES), *WHEN_NONE_HOLDS[MEDIUM:])
+"""All that a verdict may give as its reasons."""
 OBVIOUS: Final = 0b111_1111
 """The first seven rules, as a pattern: the terms of `obvious_anomaly_flag`."""
 

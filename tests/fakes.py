@@ -296,6 +296,7 @@ def tally(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Tally
         dead_lettered=sum(flags),
         skipped=0,
         levels={},
+        reasons={},
         dead_letter_codes={},
         imputed={},
         unseen={},

@@ -16,6 +16,7 @@ NOW = 1_800_000_000.0
 KINDS = {
     "session_scorer_events": "counter",
     "session_scorer_results": "counter",
+    "session_scorer_reasons": "counter",
     "session_scorer_dead_letters": "counter",
     "session_scorer_batch_events": "histogram",
     "session_scorer_stage_seconds": "histogram",
@@ -28,7 +29,7 @@ KINDS = {
     "session_scorer_events_never_seen": "counter",
     "session_scorer_model_info": "gauge",
 }
-"""The metrics of the contract, and one of our own: events never seen."""
+"""The metrics of the contract, and two of our own: reasons, and events never seen."""
 
 
 def tally(**changes: Any) -> Tally:
@@ -37,6 +38,7 @@ def tally(**changes: Any) -> Tally:
         "dead_lettered": 1,
         "skipped": 1,
         "levels": {"Low": 2, "High": 1},
+        "reasons": {"no_clicks": 1, "very_large_amount": 1},
         "dead_letter_codes": {"wrong_type": 1},
         "imputed": {"device_motion": 2},
         "unseen": {"language": 1},
@@ -66,6 +68,7 @@ def test_what_is_known_beforehand_starts_at_zero() -> None:
     for name, label, values in [
         ("events", "outcome", ("scored", "dead_lettered", "skipped")),
         ("results", "risk_level", ("Low", "Medium", "High")),
+        ("reasons", "reason", ("large_amount_odd_hour", "no_touches_mobile", "moderately_unusual", "multiple_signals")),
         ("dead_letters", "code", ("not_json", "wrong_type", "bad_date", "too_large")),
         ("imputed_fields", "field", ("device_motion", "time_on_page")),
         ("unseen_categories", "field", ("language",)),
@@ -91,6 +94,8 @@ def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
     assert value(seen, "session_scorer_events_total", outcome="skipped") == 2
     assert value(seen, "session_scorer_results_total", risk_level="High") == 2
     assert value(seen, "session_scorer_results_total", risk_level="Medium") == 0
+    assert value(seen, "session_scorer_reasons_total", reason="no_clicks") == 2
+    assert value(seen, "session_scorer_reasons_total", reason="very_many_clicks") == 0
     assert value(seen, "session_scorer_dead_letters_total", code="wrong_type") == 2
     assert value(seen, "session_scorer_imputed_fields_total", field="device_motion") == 4
     assert value(seen, "session_scorer_unseen_categories_total", field="language") == 2

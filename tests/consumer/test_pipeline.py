@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -231,6 +232,22 @@ def test_the_tally_counts_gaps_and_categories_never_seen() -> None:
     assert tally.imputed["device_type"] == 1
     assert tally.imputed["transaction_date"] == 2
     assert set(tally.stage_seconds) == {"decode", "score", "encode"}
+
+
+def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
+    output = run(batch(QUIET, MEDIUM, HIGH, HIGH, b"broken"))
+    given = Counter(
+        code for result in to("results", output) for code in json.loads(result.value or b"")["reason_codes"]
+    )
+    assert output.tally.reasons == given
+    assert given["unusual_time_on_page"] == 2
+    assert "" not in given
+
+
+def test_a_result_that_becomes_a_dead_letter_gives_no_reason() -> None:
+    output = run(batch(HIGH), max_record_bytes=300)
+    assert to("results", output) == []
+    assert output.tally.reasons == {}
 
 
 def offsets(records: list[OutRecord]) -> list[int]:

@@ -18,6 +18,7 @@ def tally(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> Ta
         dead_lettered=dead,
         skipped=1,
         levels={"Low": scored, "Medium": 0, "High": 0},
+        reasons={},
         dead_letter_codes={"not_json": dead},
         imputed={},
         unseen={},

@@ -266,6 +266,7 @@ def exposed() -> dict[str, set[str]]:
             dead_lettered=0,
             skipped=0,
             levels={"Low": 1},
+            reasons={},
             dead_letter_codes={},
             imputed={},
             unseen={},
