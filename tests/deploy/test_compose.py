@@ -32,7 +32,9 @@ ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "session-scorer.json").read_text())
-QUERIES = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel["targets"]]
+QUERIES = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
+RECORDED = r"job:[\w:]+"
+OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"job", "alertname", "alertstate"}}
 
 
 def read_yaml(path: str) -> Any:
@@ -43,7 +45,7 @@ def queries_of_the_rules() -> Iterator[tuple[str, str]]:
     """Those that ask for metrics of ours, without what asks for other rules."""
     for group in read_yaml("deploy/prometheus/rules.yml")["groups"]:
         for rule in group["rules"]:
-            query = re.sub(r"job:[\w:]+", "", rule["expr"])
+            query = re.sub(RECORDED, "", rule["expr"])
             if "session_scorer_" in query:
                 yield rule.get("alert") or rule["record"], query
 
@@ -249,14 +251,14 @@ def test_prometheus_has_the_rules() -> None:
 def test_grafana_finds_its_data_source_and_its_dashboard() -> None:
     (source,) = read_yaml("deploy/grafana/provisioning/datasources/prometheus.yml")["datasources"]
     (provider,) = read_yaml("deploy/grafana/provisioning/dashboards/dashboards.yml")["providers"]
-    (variable,) = DASHBOARD["templating"]["list"]
+    variable, *_ = DASHBOARD["templating"]["list"]
     assert source["url"] == "http://prometheus:9090"
     assert variable["current"]["value"] == source["uid"]
     assert f"./deploy/grafana/dashboards:{provider['options']['path']}:ro" in SERVICES["grafana"]["volumes"]
 
 
 def exposed() -> dict[str, set[str]]:
-    """Every sample on /metrics that is ours, and its labels, after a batch."""
+    """Every sample on /metrics, and its labels, after a batch; and what Prometheus has of its own and by its rules."""
     baseline = Scorer.load().artifacts.baseline
     assert baseline is not None
     metrics = Metrics("v1", "abc", baseline)
@@ -279,11 +281,11 @@ def exposed() -> dict[str, set[str]]:
     )
     metrics.lag("sessions", {0: 1})
     metrics.never_seen("sessions", 0, 1)
-    labels: dict[str, set[str]] = defaultdict(set)
+    rules = [rule for group in read_yaml("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
+    labels = defaultdict(set, OF_PROMETHEUS | {rule["record"]: {"job"} for rule in rules if "record" in rule})
     for family in metrics.registry.collect():
         for sample in family.samples:
-            if sample.name.startswith("session_scorer_"):
-                labels[sample.name] |= set(sample.labels)
+            labels[sample.name] |= set(sample.labels)
     return labels
 
 
@@ -296,14 +298,15 @@ def labels_in(query: str) -> Iterator[str]:
 @pytest.mark.parametrize(("title", "query"), [*QUERIES, *queries_of_the_rules()])
 def test_a_query_of_dashboard_and_rules_names_only_what_the_consumer_exposes(title: str, query: str) -> None:
     labels = exposed()
-    names = re.findall(r"session_scorer_\w+", query)
+    names = re.findall(rf"{RECORDED}|\b(?:session_scorer|process)_\w+|\bALERTS\b|\bup\b", query)
     assert names, title
     assert set(names) <= labels.keys()
-    # that one is Prometheus's own
-    assert set(labels_in(query)) - {"job"} <= {label for name in names for label in labels[name]}
+    # those two Prometheus adds to all it reads
+    assert set(labels_in(query)) - {"job", "instance"} <= {label for name in names for label in labels[name]}
 
 
 def test_every_metric_of_the_consumer_stands_on_the_dashboard() -> None:
     asked = " ".join(query for _, query in QUERIES)
-    families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in exposed()}
+    ours = [name for name in exposed() if name.startswith("session_scorer_")]
+    families = {re.sub(r"_(bucket|sum|count|created)$", "", name) for name in ours}
     assert {name for name in families if name not in asked} == set()

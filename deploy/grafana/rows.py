@@ -1,0 +1,313 @@
+"""What stands on the dashboard, row by row: from "is anything wrong?" down to the single process.
+
+Each panel says what it shows and what of it is bad. Its thresholds are those of deploy/prometheus/rules.yml.
+"""
+
+from grafana_foundation_sdk.models import units
+
+from deploy.grafana.panels import Panel, graph, heat, number, rows
+from deploy.grafana.promql import increase, mean, of, quantile, rate, recorded, share, total
+
+EVENTS = "session_scorer_events_total"
+RESULTS = "session_scorer_results_total"
+LATENCY = "session_scorer_latency_seconds"
+LEVELS = {"Low": "green", "Medium": "yellow", "High": "red"}
+HIGH = 'risk_level="High"'
+# two workers may tell of a partition while it changes hands
+LAG = f"max by (topic, partition) ({of('session_scorer_consumer_lag')})"
+
+
+def now() -> list[Panel]:
+    """What to look at first."""
+    dead = rate(EVENTS, 'outcome="dead_lettered"')
+    return [
+        number(
+            "Workers",
+            "Workers that answer Prometheus. Bad: fewer than were started.",
+            units.Short,
+            total(of("up")),
+            steps=[(0, "red"), (1, "green")],
+            alert="SessionScorerDown",
+        ),
+        number(
+            "Events",
+            "Events committed a second, whatever became of them. Bad: none while events wait.",
+            units.EventsPerSecond,
+            total(rate(EVENTS)),
+            alert="SessionScorerNoProgress",
+        ),
+        number(
+            "Events waiting",
+            "Events of the input topic that are not committed yet. Bad: over 10,000 and growing.",
+            units.Short,
+            total(LAG),
+            steps=[(10_000, "yellow"), (100_000, "red")],
+            alert="SessionScorerLagGrowing",
+        ),
+        number(
+            "Latency p99",
+            "From an event's Kafka timestamp to its result committed: 99 % take less. Bad: over a second, the SLO.",
+            units.Seconds,
+            quantile(0.99, LATENCY),
+            steps=[(0.5, "yellow"), (1, "red")],
+            alert="SessionScorerLateFast",
+        ),
+        number(
+            "High",
+            "Share of the results that are High; each is an alert. Bad: far from what is usual, up or down.",
+            units.PercentUnit,
+            share(rate(RESULTS, HIGH), rate(RESULTS)),
+            alert="SessionScorerAlertRateShift",
+        ),
+        number(
+            "Invalid",
+            "Share of the events that become dead letters. Bad: over 2 %; at half of the last 1,000 a worker stops.",
+            units.PercentUnit,
+            share(dead, rate(EVENTS)),
+            steps=[(0.02, "yellow"), (0.5, "red")],
+            alert="SessionScorerDeadLetters",
+        ),
+        rows(
+            "Alerts",
+            "Alerts that fire, and those about to. Each has its section in the runbook. Bad: any row.",
+            'ALERTS{job="$job"}',
+            shown=["alertname", "alertstate", "severity", "instance", "topic"],
+            when_empty="none",
+        ),
+        rows(
+            "Model versions",
+            "The artifact set that each worker scores with. Bad: rows that differ, unless a roll-out is under way.",
+            of("session_scorer_model_info"),
+            shown=["instance", "version", "sha256"],
+            alert="SessionScorerModelsMixed",
+        ),
+    ]
+
+
+def keeping_up() -> list[Panel]:
+    """Are results on time?"""
+    return [
+        graph(
+            "Throughput",
+            "Events committed a second, by outcome; counters move with the commit, never for aborted work. Bad: a fall"
+            " to nothing while events wait; dead letters that rise.",
+            units.EventsPerSecond,
+            ("{{outcome}}", total(rate(EVENTS), "outcome")),
+            colours={"scored": "green", "dead_lettered": "red", "skipped": "blue"},
+            alert="SessionScorerNoProgress",
+        ),
+        graph(
+            "Throughput by worker",
+            "Events committed a second by each worker; a core takes about 100,000. Bad: one worker far below the"
+            " others, whose partitions are as full.",
+            units.EventsPerSecond,
+            ("{{instance}}", total(rate(EVENTS), "instance")),
+            alert="SessionScorerDown",
+        ),
+        graph(
+            "Latency",
+            "From an event's Kafka timestamp to its result committed; the line at 1 s is the SLO. Bad: p99 above it."
+            " All events late at once: a backlog, or producers whose clocks are behind.",
+            units.Seconds,
+            *((f"p{100 * part:g}", quantile(part, LATENCY)) for part in (0.5, 0.95, 0.99)),
+            steps=[(1, "red")],
+            alert="SessionScorerLateFast",
+        ),
+        graph(
+            "Late events",
+            "Share of the results that took over a second; 1 % over 30 days is the budget. Bad: 14.4 % over 5 minutes"
+            " and an hour (pages), 6 % over six hours (ticket): the lines. By job, not by worker.",
+            units.PercentUnit,
+            *(
+                (over, recorded(f"job:session_scorer_late_events:ratio_rate{over}"))
+                for over in ("5m", "30m", "1h", "6h")
+            ),
+            steps=[(0.06, "yellow"), (0.144, "red")],
+            alert="SessionScorerLateSlowly",
+        ),
+        graph(
+            "Events waiting, by partition",
+            "Events not committed yet; each worker tells of the partitions it has. Bad: the sum grows. One partition"
+            " alone: a hot key; all of them: too few workers.",
+            units.Short,
+            ("all", total(LAG)),
+            ("{{topic}} {{partition}}", LAG),
+            alert="SessionScorerLagGrowing",
+        ),
+        graph(
+            "Events never seen",
+            "Events that retention deleted before they were read, passed over by --on-gap continue. Bad: any; they are"
+            " gone, and no result was ever made.",
+            units.Short,
+            (
+                "{{topic}} {{partition}}",
+                total(increase("session_scorer_events_never_seen_total"), "topic", "partition"),
+            ),
+            alert="SessionScorerEventsNeverSeen",
+        ),
+    ]
+
+
+def where_the_time_goes() -> list[Panel]:
+    """Which part of the way is slow?"""
+    stages = "session_scorer_stage_seconds"
+    sizes = "session_scorer_batch_events"
+    return [
+        graph(
+            "Time of a batch, by stage",
+            "Mean time that a batch spends in each stage. Bad: commit or publish alone grows (the brokers), or decode"
+            " and score (the machine). A batch commits while the next one is scored.",
+            units.Seconds,
+            ("{{stage}}", mean(stages, "stage")),
+            stacked=True,
+            alert="SessionScorerLagGrowing",
+        ),
+        graph(
+            "How busy, by stage",
+            "Share of a worker's time that each stage takes, mean over the workers. Bad: decode, score, encode and"
+            " publish near 100 % together: the worker is full, start another one.",
+            units.PercentUnit,
+            ("{{stage}}", f"avg by (stage) ({rate(f'{stages}_sum')})"),
+            alert="SessionScorerLagGrowing",
+        ),
+        graph(
+            "Events in a batch",
+            "How large batches are: what one poll found, as far as the latency budget lets it. Bad: at --batch-events"
+            " (2,000) all the time: events wait. Small ones are fine.",
+            units.Short,
+            ("mean", mean(sizes)),
+            ("p95", quantile(0.95, sizes)),
+            steps=[(2000, "yellow")],
+            alert="SessionScorerLagGrowing",
+        ),
+        graph(
+            "Transactions",
+            "Transactions a second, by how they ended; under at-least-once, commits. Bad: over 5 % aborted. Those are"
+            " done again, so nothing is lost, but everything is later.",
+            units.OpsPerSecond,
+            ("{{outcome}}", total(rate("session_scorer_transactions_total"), "outcome")),
+            colours={"committed": "green", "aborted": "red"},
+            alert="SessionScorerAborts",
+        ),
+    ]
+
+
+def what_is_found() -> list[Panel]:
+    """What do the scores say?"""
+    scores = "session_scorer_anomaly_score"
+    return [
+        graph(
+            "Risk levels",
+            "Results a second by risk level. Bad: a change that the traffic does not explain.",
+            units.EventsPerSecond,
+            ("{{risk_level}}", total(rate(RESULTS), "risk_level")),
+            colours=LEVELS,
+            stacked=True,
+            columns=8,
+            alert="SessionScorerAlertRateShift",
+        ),
+        graph(
+            "High, beside the day before",
+            "Share of High results over half an hour, now and 24 hours earlier. Bad: three times as many, or a third.",
+            units.PercentUnit,
+            *(
+                (legend, share(rate(RESULTS, HIGH, over="30m", ago=ago), rate(RESULTS, over="30m", ago=ago)))
+                for legend, ago in (("now", ""), ("a day before", "1d"))
+            ),
+            columns=8,
+            alert="SessionScorerAlertRateShift",
+        ),
+        graph(
+            "Top reasons",
+            "The five reasons that results give most, each a second: one for Medium, up to three for High. Bad: one"
+            " that leaps up: an attack of its kind, or a producer that changed.",
+            units.EventsPerSecond,
+            ("{{reason}}", f"topk(5, {total(rate('session_scorer_reasons_total'), 'reason')})"),
+            columns=8,
+            alert="SessionScorerAlertRateShift",
+        ),
+        heat(
+            "Scores",
+            "How the scores spread: the darker, the more results. Label 1 begins at 0.5. Bad: a band that moves or"
+            " widens for all.",
+            total(increase(f"{scores}_bucket"), "le"),
+            alert="SessionScorerScoreDrift",
+        ),
+        graph(
+            "Mean score, beside the day before",
+            "Mean score over half an hour, now and 24 hours earlier. Bad: more than 0.05 apart: sessions, producers or"
+            " the model have changed.",
+            units.Short,
+            ("now", mean(scores, over="30m")),
+            ("a day before", mean(scores, over="30m", ago="1d")),
+            alert="SessionScorerScoreDrift",
+        ),
+    ]
+
+
+def what_comes_in() -> list[Panel]:
+    """Are the events what the model knows?"""
+    scored = rate(EVENTS, 'outcome="scored"')
+    return [
+        graph(
+            "Dead letters, by code",
+            "Invalid events a second by what is wrong with them; 0 is left out. Bad: one code that begins at one"
+            " moment: a producer was changed.",
+            units.EventsPerSecond,
+            ("{{code}}", f"{total(rate('session_scorer_dead_letters_total'), 'code')} > 0"),
+            columns=8,
+            alert="SessionScorerDeadLetters",
+        ),
+        graph(
+            "Imputed fields",
+            "Share of the scored events that lack the field, which is then filled. Bad: a field that jumps: somebody"
+            " stopped sending it, and every score moves.",
+            units.PercentUnit,
+            ("{{field}}", share(rate("session_scorer_imputed_fields_total"), scored, "field")),
+            columns=8,
+            alert="SessionScorerAlertRateShift",
+        ),
+        graph(
+            "Unseen categories",
+            "Share of the scored events whose category the model has never seen. Bad: a field that rises: a new device,"
+            " browser or spelling; train anew.",
+            units.PercentUnit,
+            ("{{field}}", share(rate("session_scorer_unseen_categories_total"), scored, "field")),
+            columns=8,
+            alert="SessionScorerScoreDrift",
+        ),
+    ]
+
+
+def processes() -> list[Panel]:
+    """What do the workers take of their machines?"""
+    return [
+        graph(
+            "CPU",
+            "Cores that each worker takes; Python's lock lets it use little more than one. Bad: at 1 all the time while"
+            " events wait: start another worker.",
+            units.Short,
+            ("{{instance}}", rate("process_cpu_seconds_total")),
+            steps=[(1, "yellow")],
+            columns=8,
+            alert="SessionScorerLagGrowing",
+        ),
+        graph(
+            "Memory",
+            "Resident memory of each worker; the line is what its settings allow with one broker, 318 MiB. Bad: above.",
+            units.BytesIEC,
+            ("{{instance}}", of("process_resident_memory_bytes")),
+            steps=[(318 * 2**20, "yellow")],
+            columns=8,
+            alert="SessionScorerDown",
+        ),
+        graph(
+            "Since the start",
+            "For how long each worker has been running. Bad: lines that fall to 0 again and again: it ends and is"
+            " started; the last line of its log says why it ended.",
+            units.Seconds,
+            ("{{instance}}", f"time() - {of('process_start_time_seconds')}"),
+            columns=8,
+            alert="SessionScorerDown",
+        ),
+    ]
