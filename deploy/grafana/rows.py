@@ -235,8 +235,8 @@ def what_is_found() -> list[Panel]:
         ),
         graph(
             "Mean score, beside the day before",
-            "Mean score over half an hour, now and 24 hours earlier. Bad: more than 0.05 apart: sessions, producers or"
-            " the model have changed.",
+            "Mean score over half an hour, now and 24 hours earlier. Bad: two lines apart: sessions, producers or the"
+            " model have changed.",
             units.Short,
             ("now", mean(scores, over="30m")),
             ("a day before", mean(scores, over="30m", ago="1d")),

@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
@@ -46,9 +47,9 @@ class Prometheus:
             return [each["metric"] for each in self._result(query)]
         return []
 
-    def _result(self, query: str) -> list[dict[str, dict[str, str]]]:
+    def _result(self, query: str) -> list[dict[str, Any]]:
         with urllib.request.urlopen(self._url + urllib.parse.urlencode({"query": query}), timeout=5) as answer:
-            result: list[dict[str, dict[str, str]]] = json.load(answer)["data"]["result"]
+            result: list[dict[str, Any]] = json.load(answer)["data"]["result"]
         return result
 
     def firing(self) -> set[tuple[str, str]]:
