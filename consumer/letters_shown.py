@@ -32,7 +32,7 @@ def show(letters: Iterable[Letter], wanted: Filter, limit: int, say: Say, *, as_
         counts[letter.code] += 1
         say(msgspec.json.encode(letter.shown()).decode() if as_json else _row(letter))
     return f"{_number(counts.total())}{_by_code(counts)}" + (
-        f"; stopped at --limit {limit}" if counts.total() == limit else ""
+        f"; stopped at --limit {limit}" if limit and counts.total() == limit else ""
     )
 
 

@@ -72,6 +72,11 @@ def test_the_list_shows_what_is_wrong_and_counts_it_and_shows_no_payload(post: P
     assert "secret" not in said.out + said.err
 
 
+def test_of_a_topic_without_letters_the_list_says_so_and_speaks_of_no_limit(call: Call) -> None:
+    said = call("list")
+    assert (said.status, said.out) == (0, "0 dead letters\n"), said.err
+
+
 def test_the_list_as_json_is_json_lines_and_the_filters_and_the_limit_hold(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(9)])
     said = call("list", "--json", "--code", "bad_date", "--field", "click_events", "--since", "1h", "--limit", "4")
