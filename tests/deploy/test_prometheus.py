@@ -29,7 +29,6 @@ def test_a_consumer_that_is_killed_fires_its_alert_which_resolves_when_it_is_bac
 ) -> None:
     prometheus, targets = watched
     line = Line.on(kafka, topics)
-    line.feed(2_000)
 
     def consumer(target: str) -> "contextlib.AbstractContextManager[subprocess.Popen[bytes]]":
         return line.running(tmp_path / "consumer", "--metrics-port", target.split(":")[1])
@@ -38,6 +37,9 @@ def test_a_consumer_that_is_killed_fires_its_alert_which_resolves_when_it_is_bac
     with consumer(targets[0]), contextlib.ExitStack() as second:
         killed = second.enter_context(consumer(targets[1]))
         prometheus.wait_for(lambda: len(prometheus.ask(up)) == len(targets), "both are up")
+        assigned = f"count(session_scorer_consumer_lag == 0) == {line.partitions}"
+        prometheus.wait_for(lambda: bool(prometheus.ask(assigned)), "they wait for events")
+        line.feed(2_000)  # not before: none of them is late
         scored = 'sum(session_scorer_events_total{outcome="scored"}) > 0'
         prometheus.wait_for(lambda: bool(prometheus.ask(scored)), "events are counted")
         assert prometheus.firing() == set()
