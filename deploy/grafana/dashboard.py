@@ -16,18 +16,18 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from deploy.grafana import rows
+from deploy.grafana import content, working
 from deploy.grafana.panels import SOURCE, Panel, runbook
 
 DOCUMENT: Final = Path(__file__).parent / "dashboards" / "session-scorer.json"
 RUNBOOK: Final = "/public/runbook.md"
 ROWS: Final[dict[str, Callable[[], list[Panel]]]] = {
-    "Now": rows.now,
-    "Is it keeping up?": rows.keeping_up,
-    "Where does the time go?": rows.where_the_time_goes,
-    "What is found?": rows.what_is_found,
-    "What comes in?": rows.what_comes_in,
-    "Processes": rows.processes,
+    "Now": working.now,
+    "Is it keeping up?": working.keeping_up,
+    "Where does the time go?": working.where_the_time_goes,
+    "What is found?": content.what_is_found,
+    "What comes in?": content.what_comes_in,
+    "Processes": working.processes,
 }
 
 

@@ -52,7 +52,7 @@ def graph(
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE))
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
-        .min(0)
+        .axis_soft_min(0)
         .targets([_query(line, place).range().legend_format(legend) for place, (legend, line) in enumerate(series)])
     )
     if steps:

@@ -3,6 +3,9 @@
 from typing import Final
 
 SELECTED: Final = 'job="$job", instance=~"$instance"'
+EVENTS: Final = "session_scorer_events_total"
+RESULTS: Final = "session_scorer_results_total"
+HIGH: Final = 'risk_level="High"'
 USUAL: Final = "$__rate_interval"  # four scrapes, or more where a pixel covers more
 
 
