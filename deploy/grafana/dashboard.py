@@ -7,6 +7,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -94,14 +95,24 @@ def as_json(board: builders.Dashboard) -> str:
     return json.dumps(plain, indent=2, sort_keys=True) + "\n"
 
 
+def address(text: str) -> str:
+    """Where the runbook is. Raises ArgumentTypeError for what a browser would look for beneath the dashboard."""
+    if not text.startswith(("https://", "http://", "/")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: it begins with https://, http:// or /")
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Writes Grafana's dashboard.")
     parser.add_argument(
-        "--runbook", metavar="URL", default=RUNBOOK, help=f"where docs/runbook.md is served [{RUNBOOK}]"
+        "--runbook", metavar="URL", type=address, default=RUNBOOK, help=f"where docs/runbook.md is served [{RUNBOOK}]"
     )
     parser.add_argument("--output", metavar="FILE", type=Path, default=DOCUMENT, help=f"[{DOCUMENT.name}]")
     given = parser.parse_args()
-    given.output.write_text(as_json(dashboard(given.runbook)), encoding="utf-8")
+    try:
+        given.output.write_text(as_json(dashboard(given.runbook)), encoding="utf-8")
+    except OSError as error:
+        sys.exit(f"dashboard: {given.output}: {error.strerror}")
 
 
 if __name__ == "__main__":

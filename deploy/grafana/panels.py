@@ -50,7 +50,7 @@ def graph(
         .fill_opacity(20 if stacked else 5)
         .show_points(VisibilityMode.NEVER)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE))
-        .legend(_legend())
+        .legend(_legend(columns))
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
         .axis_soft_min(0)
         .targets([_query(line, place).range().legend_format(legend) for place, (legend, line) in enumerate(series)])
@@ -124,8 +124,9 @@ def _query(expression: str, place: int = 0) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).ref_id("ABCDEFGH"[place]).datasource(SOURCE)
 
 
-def _legend() -> common.VizLegendOptions:
-    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(LegendPlacement.RIGHT)
+def _legend(columns: int) -> common.VizLegendOptions:
+    place = LegendPlacement.RIGHT if columns >= 12 else LegendPlacement.BOTTOM
+    legend = common.VizLegendOptions().display_mode(LegendDisplayMode.TABLE).placement(place)
     return legend.show_legend(True).calcs(["lastNotNull", "max"])
 
 

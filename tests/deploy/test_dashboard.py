@@ -18,15 +18,15 @@ VARIABLES = {variable["name"]: variable for variable in DASHBOARD["templating"][
 COLUMNS = 24  # of Grafana's grid
 
 
-def generate(*options: str) -> None:
+def generate(*options: str) -> "subprocess.CompletedProcess[str]":
     """In a process of its own: the builders warn, when imported, that Grafana has a newer format too."""
     command = [sys.executable, "-m", "deploy.grafana.dashboard", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def test_the_dashboard_is_what_the_generator_writes(tmp_path: Path) -> None:
-    generate("--output", str(tmp_path / "written.json"))
+    done = generate("--output", str(tmp_path / "written.json"))
+    assert done.stderr == ""
     assert (tmp_path / "written.json").read_bytes() == FILE.read_bytes()
 
 
@@ -36,6 +36,19 @@ def test_the_links_lead_where_the_runbook_is_said_to_be(tmp_path: Path) -> None:
     *others, runbook = json.loads(written.read_text())["templating"]["list"]
     assert runbook["query"] == "https://git.example.com/runbook.md"
     assert [*others, VARIABLES["runbook"]] == DASHBOARD["templating"]["list"]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        (("--runbook", "docs/runbook.md"), 2, "'docs/runbook.md' is no address: it begins with https://, http:// or /"),
+        (("--output", "no/such/place.json"), 1, "dashboard: no/such/place.json: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_written_is_said_in_one_line(options: tuple[str, str], status: int, said: str) -> None:
+    done = generate(*options)
+    assert done.returncode == status
+    assert done.stderr.splitlines()[-1].endswith(said)
 
 
 def test_no_two_panels_have_the_same_number() -> None:
