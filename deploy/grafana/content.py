@@ -3,10 +3,11 @@
 from grafana_foundation_sdk.models import units
 
 from deploy.grafana.panels import Panel, graph, heat
-from deploy.grafana.promql import EVENTS, HIGH, RESULTS, increase, mean, rate, share, total
+from deploy.grafana.promql import EVENTS, HIGH, RESULTS, increase, mean, of, rate, share, total
 
 SCORED = 'outcome="scored"'
 LEVELS = {"Low": "green", "Medium": "yellow", "High": "red"}
+PSI_STEPS = [(0.1, "yellow"), (0.25, "red")]
 
 
 def what_is_found() -> list[Panel]:
@@ -94,3 +95,53 @@ def what_comes_in() -> list[Panel]:
             alert="SessionScorerScoreDrift",
         ),
     ]
+
+
+def drift() -> list[Panel]:
+    """How far are events and scores from those of training?"""
+    gaps = share(rate("session_scorer_imputed_fields_total", over="30m"), rate(EVENTS, SCORED, over="30m"), "field")
+    trained = f"max by (field) ({of('session_scorer_baseline_gaps_ratio')})"
+    return [
+        graph(
+            "Drift of the scores",
+            "Population stability index of the scores against training, over the last day, mean over the workers. Bad:"
+            " over 0.1, look; over 0.25, the alert. Nothing is said of fewer than 1,000 counted events.",
+            units.Short,
+            ("{{distribution}}", _psi('distribution="anomaly_score"')),
+            steps=PSI_STEPS,
+            columns=6,
+            alert="SessionScorerScoreDrift",
+        ),
+        graph(
+            "Drift of the fields",
+            "The same for each field of the events. Bad: over 0.1, look; over 0.25, the alert: that field is not as in"
+            " training. The hour in transaction_date is told of after a day.",
+            units.Short,
+            ("{{distribution}}", _psi('distribution!="anomaly_score"')),
+            steps=PSI_STEPS,
+            alert="SessionScorerInputDrift",
+        ),
+        graph(
+            "Events counted for it",
+            "Events in each worker's window of a day; it begins anew when the worker starts. Bad: none while events are"
+            " scored: the set has no baseline.",
+            units.Short,
+            ("{{instance}}", of("session_scorer_drift_window_events")),
+            columns=6,
+            alert="SessionScorerInputDrift",
+        ),
+        graph(
+            "Gaps beyond training",
+            "Share of the events of half an hour that lack the field, less its share in training. Bad: over 0.2, the"
+            " alert: somebody stopped sending it. Below 0: it is there more often than in training.",
+            units.PercentUnit,
+            ("{{field}}", f"{gaps} - on (field) {trained}"),
+            steps=[(0.2, "red")],
+            columns=24,
+            alert="SessionScorerGaps",
+        ),
+    ]
+
+
+def _psi(matcher: str) -> str:
+    return f"avg by (distribution) ({of('session_scorer_drift_psi', matcher)})"

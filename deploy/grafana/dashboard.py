@@ -28,6 +28,7 @@ ROWS: Final[dict[str, Callable[[], list[Panel]]]] = {
     "Where does the time go?": working.where_the_time_goes,
     "What is found?": content.what_is_found,
     "What comes in?": content.what_comes_in,
+    "Is it what the model was trained on?": content.drift,
     "Processes": working.processes,
 }
 
