@@ -73,6 +73,7 @@ def _tally(events: int) -> Tally:
         dead_lettered=2,
         skipped=0,
         levels={"Low": events - 1, "High": 1},
+        reasons={},
         dead_letter_codes={"not_json": 2},
         imputed={},
         unseen={},
