@@ -23,7 +23,7 @@ def now() -> list[Panel]:
             units.Short,
             total(of("up")),
             steps=[(0, "red"), (1, "green")],
-            alert="SessionScorerDown",
+            alert="SessionScorerGone",
         ),
         number(
             "Events",
