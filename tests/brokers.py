@@ -85,12 +85,17 @@ class KafkaBroker:
     """
 
     def __init__(
-        self, port: int | None = None, properties: Mapping[str, str] | None = None, cluster: str | None = None
+        self,
+        port: int | None = None,
+        properties: Mapping[str, str] | None = None,
+        cluster: str | None = None,
+        java_options: Sequence[str] = (),
     ) -> None:
         """On `port`, or a free one; `properties` go over those of deploy/kafka/server.properties.
 
         `cluster` is the id (`new_cluster`) that the nodes of one cluster share; without one the node is a cluster.
         """
+        self._java_options = (*JAVA_OPTIONS, *java_options)
         broker, controller = free_ports(2)
         self.port = port or broker
         self.address = f"{HOST}:{self.port}"
@@ -134,7 +139,7 @@ class KafkaBroker:
             raise BrokerError(
                 f"port {self.port} is taken by another process: choose another one, KAFKA_PORT={self.port + 1}"
             )
-        command = [java(), *JAVA_OPTIONS, "-cp", f"{fetch()}/*"]
+        command = [java(), *self._java_options, "-cp", f"{fetch()}/*"]
         config = self.directory / "server.properties"
         config.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
         with self.log.open("ab") as log:
