@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from consumer.cli_check import check
 from consumer.cli_evaluate import evaluate
 from consumer.cli_letters import app as dead_letters
 from consumer.cli_model import app as model
@@ -195,6 +196,7 @@ def score(
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
 
 
+app.command(context_settings=_OF_SETTINGS, add_help_option=False)(check)
 app.command()(train)
 app.command()(evaluate)
 app.command()(watch)

@@ -118,6 +118,11 @@ def _bind(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> _Http:
         raise WorkerError(f"metrics cannot be served on {host} port {port}: {error.strerror}: try {remedy}") from None
 
 
+def require_free(host: str, port: int) -> None:
+    """Raises WorkerError when a `Server` could not be had there now."""
+    _bind(host, port, BaseHTTPRequestHandler).server_close()
+
+
 def _handler(registry: CollectorRegistry, health: Health) -> type[BaseHTTPRequestHandler]:
     def answer(path: str, accept: str | None) -> tuple[int, str, bytes]:
         """Status, content type and body."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, libversion
 
 from consumer.errors import WorkerError, place
 
@@ -38,6 +38,11 @@ def guarded(callback: Callable[..., None], what: str, note: Callable[[WorkerErro
             note(WorkerError(f"{what} ({place(error)}); please report it"))
 
     return call
+
+
+def librdkafka() -> str:
+    """The version of the library beneath the client."""
+    return libversion()[0]
 
 
 class Complaints:

@@ -143,6 +143,12 @@ class Connection:
         return chosen if transactional_id is None else {**chosen, "transactional.id": transactional_id}
 
     @property
+    def batch_bytes(self) -> int:
+        """The largest batch of several records that the client sends."""
+        chosen = self.producer()
+        return min(int(chosen.get("batch.size", 1_000_000)), int(chosen["message.max.bytes"]))
+
+    @property
     def cooperative(self) -> bool:
         """Whether a rebalance moves single partitions, or first takes all of them away (the older way)."""
         strategy = self.properties.get("partition.assignment.strategy", "cooperative-sticky")

@@ -1,0 +1,195 @@
+"""All checks, in order: what needs no broker, then the brokers, then what needs them; none hangs or raises."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from typing import Any, Final, TypeVar
+
+from consumer import logs, settings
+from consumer.checking import group as groups
+from consumer.checking import here, topics
+from consumer.checking.facts import Missing, Position, Topic, Waiting
+from consumer.checking.findings import Finding, Status, fail, ok
+from consumer.checking.origins import DEFAULT, Origin, origins
+from consumer.checking.topics import Needs
+from consumer.errand import in_time
+from consumer.errors import DeliveryError, WorkerError
+from consumer.kafka.client import librdkafka
+from consumer.kafka.config import Connection
+from consumer.kafka.glance import Glance
+from consumer.kafka.inspector import Inspector
+from consumer.kafka.trial import Trial
+from consumer.settings import Delivery, Settings, SettingsError
+from scoring import InvalidEvent, Scorer
+
+T = TypeVar("T")
+
+_SECONDS: Final = 30.0  # for one check, of which each question has ten
+
+
+def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
+    """The settings, and what is found, one after the other; `given` is what the command line says of the settings."""
+    try:
+        chosen = settings.load(given)
+        connection = Connection(chosen.bootstrap_servers, chosen.kafka)
+        found = origins(chosen, given, os.environ)
+    except (SettingsError, WorkerError) as error:
+        return [], iter([fail("settings", str(error)), fail("everything else", "not checked: the settings are wrong")])
+    logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
+    others = sum(each.place != DEFAULT for each in found)
+    first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
+    return found, chain([first], check(chosen, connection, lambda: time.time_ns() // 1_000_000))
+
+
+def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> Iterator[Finding]:
+    """What is found, one after the other. `now` is in ms since the epoch."""
+    yield here.versions(librdkafka())
+    scorer, found_set = here.artifacts(chosen)
+    yield found_set
+    yield here.metrics(chosen)
+    yield from here.slot(chosen)
+    reached, found = _asked("broker", lambda: _reach(connection))
+    yield from found
+    if reached is None:
+        yield from (fail(name, "not checked: no broker answers") for name in _needing_brokers(chosen))
+    else:
+        inspector, answered = reached
+        yield answered
+        yield from _Checkup(chosen, connection, inspector, scorer, now).findings()
+
+
+def _asked(name: str, ask: Callable[[], T]) -> tuple[T | None, list[Finding]]:
+    """The answer; without one, the finding that says why. What is not answered in time is given up."""
+    given: list[T] = []
+    try:
+        in_time(f"check {name}", lambda: given.append(ask()), _SECONDS)
+    except (WorkerError, DeliveryError) as error:
+        return None, [fail(name, str(error))]
+    return given[0], []
+
+
+def _reach(connection: Connection) -> tuple[Inspector, Finding]:
+    inspector = Inspector(connection)
+    found = inspector.cluster()
+    return inspector, ok("broker", f"{len(found.brokers)} in cluster {found.cluster_id}: {', '.join(found.brokers)}")
+
+
+def _outputs(chosen: Settings) -> tuple[str, ...]:
+    return chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic
+
+
+def _needing_brokers(chosen: Settings) -> Iterator[str]:
+    outputs = _outputs(chosen)
+    yield f"group {chosen.group_id}"
+    yield f"events of {chosen.input_topic}"
+    yield from (f"topic {name}" for name in (chosen.input_topic, *outputs))
+    yield from (f"write {name}" for name in outputs)
+    yield "clock"
+
+
+class _Checkup:
+    """What is asked of brokers that answer."""
+
+    def __init__(
+        self,
+        chosen: Settings,
+        connection: Connection,
+        inspector: Inspector,
+        scorer: Scorer | None,
+        now: Callable[[], int],
+    ) -> None:
+        self._chosen = chosen
+        self._connection = connection
+        self._inspector = inspector
+        self._scorer = scorer
+        self._now = now
+        self._needs = Needs(chosen.max_record_bytes, connection.batch_bytes, creates=chosen.create_topics)
+
+    def findings(self) -> Iterator[Finding]:
+        """The group, what waits, the topics, the rights, the clock."""
+        chosen = self._chosen
+        group, found = _asked(f"group {chosen.group_id}", lambda: self._inspector.group(chosen.group_id))
+        yield from found
+        if group is not None:
+            yield groups.group(chosen.group_id, group, chosen.kafka.get("group.instance.id"))
+        names = (chosen.input_topic, *_outputs(chosen))
+        there, found = _asked("topics", lambda: self._inspector.topics(names))
+        yield from found
+        if there is None:
+            return
+        source, *outputs = (there[name] for name in names)
+        if isinstance(source, Topic):
+            yield from self._events(source)
+            yield from topics.source(source, self._needs)
+        for output in outputs:
+            if isinstance(output, Topic):
+                yield from topics.output(output, self._needs)
+        yield from (topics.missing(each, self._needs) for each in there.values() if isinstance(each, Missing))
+        yield from self._writes([each for each in outputs if isinstance(each, Topic)])
+
+    def _events(self, source: Topic) -> Iterator[Finding]:
+        """What waits; and what that asks of the other topics is noted."""
+        name = f"events of {source.name}"
+        positions, found = _asked(name, lambda: self._positions(source))
+        yield from found
+        if positions is None:
+            return
+        yield groups.position(source.name, positions, continues=self._chosen.on_gap == "continue")
+        waiting, found = _asked(f"read {source.name}", lambda: self._waiting(source, positions))
+        yield from found
+        newest, _ = _asked(
+            name, lambda: self._inspector.newest(source.name, source.partitions)
+        )  # brokers before 3.0: no
+        now = self._now()
+        ahead = groups.ahead(max((date for _, date in (newest or {}).values()), default=0), now)
+        yield from groups.dates(source.name, ahead)
+        self._needs = replace(
+            self._needs,
+            oldest_age_ms=groups.oldest_age(waiting or [], now),
+            newest_ahead_ms=ahead,
+            input_retention_ms=source.number("retention.ms"),
+        )
+        if waiting is not None:
+            yield ok(f"read {source.name}", "tried: nothing is committed by it")
+            yield from groups.kind(source.name, self._codes(waiting))
+
+    def _positions(self, source: Topic) -> list[Position]:
+        with closing(Glance(self._connection, self._chosen.group_id, source.name)) as glance:
+            return glance.positions(source.partitions)
+
+    def _waiting(self, source: Topic, positions: Sequence[Position]) -> list[Waiting]:
+        with closing(Glance(self._connection, self._chosen.group_id, source.name)) as glance:
+            return glance.waiting(positions)
+
+    def _codes(self, waiting: Sequence[Waiting]) -> list[str | None]:
+        values = [each.value for each in waiting if each.value is not None]
+        verdicts = self._scorer.score_many(values) if self._scorer else []
+        return [each.code if isinstance(each, InvalidEvent) else None for each in verdicts]
+
+    def _writes(self, outputs: Sequence[Topic]) -> Iterator[Finding]:
+        if self._chosen.delivery is Delivery.AT_LEAST_ONCE:
+            yield from map(groups.writable, outputs)
+            yield ok("clock", "not compared with the broker's: that takes a transaction")
+            return
+        own = f"{self._chosen.group_id}-{socket.gethostname()}-check-{os.getpid()}"
+        trial, found = _asked("transactions", lambda: Trial(self._connection, own, self._now))
+        yield from found
+        if trial is None:
+            yield from map(groups.writable, outputs)
+            return
+        for topic in outputs:
+            name = f"write {topic.name}"
+            _, found = _asked(name, lambda topic=topic: trial.write(topic))  # type: ignore[misc] # bound at once
+            yield from found or [ok(name, "tried in a transaction that was aborted")]
+            if not found and topic is outputs[-1]:  # dead letters: the topic least written to
+                yield from self._clock(trial, topic)
+        trial.close()
+
+    def _clock(self, trial: Trial, topic: Topic) -> list[Finding]:
+        reading, found = _asked("clock", lambda: trial.clock(self._inspector, topic))
+        # a clock that cannot be compared stops nobody
+        return [replace(each, status=Status.WARN) for each in found] if reading is None else [groups.clock(reading)]

@@ -1,0 +1,88 @@
+"""What the brokers say of themselves, of topics and of the group, as plain values: judged elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Who answered: the cluster's id, and HOST:PORT of each broker."""
+
+    cluster_id: str
+    brokers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic that is there. Of its partitions the worst one counts."""
+
+    name: str
+    partitions: int
+    replicas: int  # least of any partition
+    in_sync: int  # least of any partition
+    leaderless: int  # partitions
+    has_id: bool  # brokers before 2.8 give none
+    allowed: frozenset[str] | None  # what this user may do, as in {"READ", "DESCRIBE"}; None: the broker does not tell
+    settings: Mapping[str, str] | None  # None: this user may not see them
+
+    def number(self, setting: str) -> int | None:
+        """A setting that is a whole number; None when it cannot be seen."""
+        text = (self.settings or {}).get(setting, "")
+        return int(text) if text.removeprefix("-").isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A topic that is not there, or not for this user, and the one whose name is nearest."""
+
+    name: str
+    nearest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The consumer group as its coordinator sees it."""
+
+    state: str | None  # None: there is no such group yet
+    members: int
+    instances: Sequence[str]  # the members' group.instance.id, where they have one
+    allowed: frozenset[str] | None  # as a topic's
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the group goes on reading a partition (None: nothing is committed), and what the partition holds."""
+
+    partition: int
+    committed: int | None
+    low: int
+    high: int
+
+    @property
+    def start(self) -> int:
+        """The offset that is read next; where that is gone, the oldest there is."""
+        return self.low if self.committed is None or not self.low <= self.committed <= self.high else self.committed
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The first record that waits in a partition. `timestamp` is in ms since the epoch, -1 when it has none."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """The broker wrote down its time once between `before` and `after`, which are this machine's; all in ms.
+
+    `latest` is what it wrote, or a little later. None: it could not be told, since a record dated `hidden_by` hides it,
+    or (-1) since a transaction of somebody else stays open.
+    """
+
+    before: int
+    after: int
+    latest: int | None
+    hidden_by: int = -1

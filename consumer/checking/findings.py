@@ -1,0 +1,54 @@
+"""What a check comes to: one line of ok, warn or fail."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Status(StrEnum):
+    """How a check went. A `warn` can be lived with; with a `fail` the worker would not start, or not do its job."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, how it is, and for `warn` and `fail` what to do. No payload and no secret."""
+
+    name: str
+    status: Status
+    message: str
+
+
+def ok(name: str, message: str) -> Finding:
+    """As it should be."""
+    return Finding(name, Status.OK, message)
+
+
+def warn(name: str, message: str) -> Finding:
+    """It works, and there is something to know."""
+    return Finding(name, Status.WARN, message)
+
+
+def fail(name: str, message: str) -> Finding:
+    """It does not work."""
+    return Finding(name, Status.FAIL, message)
+
+
+def failed(findings: Iterable[Finding]) -> bool:
+    """Whether any is a `fail`."""
+    return any(each.status is Status.FAIL for each in findings)
+
+
+_UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
+
+
+def lasting(milliseconds: float) -> str:
+    """A length of time in the largest unit that it fills, as in 7 d, 1.5 h, 90 ms."""
+    for unit, name in _UNITS:
+        if milliseconds >= unit:
+            return f"{round(milliseconds / unit, 1):g} {name}"
+    return f"{milliseconds:.0f} ms"

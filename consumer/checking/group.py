@@ -1,0 +1,101 @@
+"""Judges where the group stands, what waits, and the clocks."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from consumer.checking.facts import ClockReading, Group, Position, Topic, Waiting
+from consumer.checking.findings import Finding, fail, lasting, ok, warn
+from consumer.envelopes import MOST_AHEAD_MS
+
+_NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by
+_WRONG_MS: Final = 60_000
+
+
+def group(name: str, found: Group, instance: str | None) -> Finding:
+    """The group, and whether this user may be a member. `instance` is our own group.instance.id, if any."""
+    title = f"group {name}"
+    if found.allowed is not None and "READ" not in found.allowed:
+        return fail(title, "this user may not read as this group: allow it Read on the group")
+    if instance is not None and instance in found.instances:
+        return fail(
+            title,
+            f"a member of it has the same -X group.instance.id ({instance}), and would be put out: give each its own",
+        )
+    if found.state is None:
+        return ok(title, "is new: it begins with the oldest event")
+    return ok(title, f"{found.members} members, {found.state.lower().replace('_', ' ')}")
+
+
+def position(topic: str, positions: Sequence[Position], *, continues: bool) -> Finding:
+    """Whether all that the group has not read is still there."""
+    name = f"events of {topic}"
+    lost = [each for each in positions if each.committed is not None and each.start != each.committed]
+    if not lost:
+        waiting = sum(each.high - each.start for each in positions)
+        return ok(name, f"{waiting:,} to be read")
+    worst = lost[0]
+    said = (
+        f"partition {worst.partition} is to be read from offset {worst.committed}, and holds {worst.low} to "
+        f"{worst.high}{f' ({len(lost)} partitions are so)' if len(lost) > 1 else ''}: what is between was deleted, or "
+        "the topic was made anew"
+    )
+    if continues:
+        return warn(name, f"{said}; it goes on without it (--on-gap continue)")
+    return fail(name, f"{said}; run would stop: --on-gap continue goes on from the oldest")
+
+
+def oldest_age(waiting: Sequence[Waiting], now: int) -> int | None:
+    """How old the oldest event that waits is, in ms."""
+    dates = [each.timestamp for each in waiting if each.timestamp > 0]
+    return max(0, now - min(dates)) if dates else None
+
+
+def ahead(newest: int, now: int) -> int:
+    """How far the event dated latest is ahead of now, in ms."""
+    return max(0, newest - now)
+
+
+def kind(topic: str, codes: Sequence[str | None]) -> Iterator[Finding]:
+    """Whether these are events: the code of what is wrong with each of those that were looked at."""
+    wrong = [code for code in codes if code is not None]
+    if wrong:
+        yield warn(
+            f"events of {topic}",
+            f"of {len(codes)} looked at {len(wrong)} are invalid ({', '.join(sorted(set(wrong)))}): is it the right "
+            "topic?",
+        )
+
+
+def writable(topic: Topic) -> Finding:
+    """By what the broker says of this user's rights, where it cannot be tried."""
+    name = f"write {topic.name}"
+    if topic.allowed is None:
+        return warn(name, "not known: the broker does not tell rights")
+    if "WRITE" not in topic.allowed:
+        return fail(name, "this user may not: allow it Write on the topic")
+    return ok(name, "allowed")
+
+
+def clock(reading: ClockReading) -> Finding:
+    """This machine's clock against the broker's."""
+    if reading.latest is None:
+        why = "a record is dated ahead of it" if reading.hidden_by >= 0 else "a transaction of somebody else stays open"
+        return warn("clock", f"could not be compared with the broker's: {why}; try again")
+    behind, early = reading.latest - reading.after, reading.before - reading.latest
+    off, where = max((behind, "behind"), (early, "ahead of"))
+    if off < _NOTICEABLE_MS:
+        return ok("clock", f"agrees with the broker's to {lasting(reading.after - reading.before)} or better")
+    say = fail if off >= _WRONG_MS else warn
+    return say("clock", f"this machine's is {lasting(off)} {where} the broker's: set both by NTP")
+
+
+def dates(topic: str, ahead_ms: int) -> Iterator[Finding]:
+    """The events' own dates against this machine's clock."""
+    if ahead_ms < _NOTICEABLE_MS:
+        return
+    then = "; its result gets the time of day instead" if ahead_ms > MOST_AHEAD_MS else ""
+    yield warn(
+        f"events of {topic}",
+        f"the newest is dated {lasting(ahead_ms)} ahead of this machine's clock{then}: look at the clocks of the "
+        "producers, and at ours",
+    )

@@ -1,0 +1,84 @@
+"""Checks of this machine: the programs, the artifacts, the port, the slot. Asks no broker."""
+
+import platform
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Final
+
+from consumer.checking.findings import Finding, fail, ok, warn
+from consumer.errors import WorkerError
+from consumer.health import require_free
+from consumer.settings import Delivery, Settings
+from consumer.slots import take_slot, transactional_ids
+from scoring import ArtifactError, Scorer
+from scoring.artifacts import shipped
+
+_SECONDS: Final = 3.0
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to ask at, not to listen on
+
+
+def versions(librdkafka: str) -> Finding:
+    """What runs here."""
+    named = " ".join(f"{name} {version(name)}" for name in ("session-scorer", "confluent-kafka"))
+    return ok("versions", f"{named} librdkafka {librdkafka} Python {platform.python_version()}")
+
+
+def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:
+    """The set, loaded as `run` loads it: verified, its golden vectors scored."""
+    try:
+        scorer = Scorer.load(
+            chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
+        )
+    except ArtifactError as error:
+        return None, fail("artifacts", str(error))
+    manifest, where = scorer.artifacts.manifest, chosen.artifacts or shipped()
+    what = f"{where}: model {scorer.artifacts.version}"
+    if manifest is None:
+        return scorer, warn("artifacts", f"{what}, unverified: nothing proves that these files are right")
+    newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
+    golden = f"{len(manifest.golden)} golden vectors score as they must"
+    return scorer, ok("artifacts", f"{what}{newest}; hashes agree, {golden}")
+
+
+def metrics(chosen: Settings) -> Finding:
+    """Whether /metrics can be served where it is to be."""
+    host, port = chosen.metrics_host, chosen.metrics_port
+    try:
+        require_free(host, port)
+    except WorkerError as error:
+        if port and _is_ours(_ANYWHERE.get(host, host), port):
+            return warn(
+                "metrics",
+                f"a session-scorer answers on {host} port {port} already: a second one beside it needs another "
+                "--metrics-port",
+            )
+        return fail("metrics", str(error))
+    return ok("metrics", f"{host} port {port} is free" if port else f"{host}, a free port (--metrics-port 0)")
+
+
+def _is_ours(host: str, port: int) -> bool:
+    url = f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
+    with suppress(OSError, ValueError), urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - http
+        return b"session_scorer_model_info" in answer.read()
+    return False
+
+
+def slot(chosen: Settings) -> Iterator[Finding]:
+    """The number that the transactional ids are made of: free on this host?"""
+    if chosen.delivery is Delivery.AT_LEAST_ONCE:
+        return
+    host = socket.gethostname()
+    try:
+        with take_slot(chosen.group_id, chosen.slot) as taken:
+            first, second = transactional_ids(chosen.group_id, host, taken.number)
+    except WorkerError as error:
+        if chosen.slot is not None:
+            ids = " and ".join(transactional_ids(chosen.group_id, host, chosen.slot))
+            yield fail("slot", f"{error}; two processes of one slot have the same transactional ids ({ids})")
+        else:
+            yield fail("slot", str(error))
+    else:
+        yield ok("slot", f"{taken.number} is free on this host: transactional ids {first} and {second}")

@@ -1,0 +1,53 @@
+"""Where each setting came from, in the order in which places win: command line, environment, file, default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from consumer import places, properties, settings
+from consumer.settings import PREFIX, Settings
+
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A setting as it is, secrets masked, and where that was said."""
+
+    name: str
+    value: Any
+    place: str
+
+
+def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
+    """Of each setting; those of the Kafka client by themselves, as `kafka.NAME`. `given` is what `load` was given."""
+    said = places.command_line(given)
+    written = places.file(chosen.config, settings.known())
+    shown = settings.shown(chosen)
+    masked: dict[str, str] = shown.pop("kafka")
+    found = [Origin(name, value, _place(name, said, environ, written, chosen)) for name, value in shown.items()]
+    return found + [
+        Origin(f"kafka.{name}", value, _place_of_property(name, said, environ, chosen))
+        for name, value in sorted(masked.items())
+    ]
+
+
+def _place(
+    name: str, said: Mapping[str, Any], environ: Mapping[str, str], written: Mapping[str, Any], chosen: Settings
+) -> str:
+    if name in said:
+        return "command line"
+    variables = {key.upper(): key for key, value in environ.items() if value}
+    spellings = [PREFIX + name.upper()]
+    spellings += [properties.variable_name(alias) for alias, ours in properties.ALIASES.items() if ours == name]
+    for spelling in spellings:
+        if spelling in variables:
+            return f"environment variable {variables[spelling]}"
+    return f"file {chosen.config}" if name in written else DEFAULT
+
+
+def _place_of_property(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
+    if name in said.get("kafka", {}):
+        return "command line"
+    variable = properties.variable_name(name)
+    return f"environment variable {variable}" if environ.get(variable) else f"file {chosen.config}"

@@ -1,0 +1,70 @@
+"""Findings and settings shown: lines for people, coloured and folded on a terminal; or one JSON document."""
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from consumer.checking.findings import Finding, Status, failed
+from consumer.checking.origins import DEFAULT, Origin
+
+_STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
+_INDENT: Final = 5  # of what follows the status
+_NARROWEST: Final = 40
+
+
+def line(finding: Finding) -> str:
+    """As plain text."""
+    return f"{finding.status:<{_INDENT}}{_printable(f'{finding.name}: {finding.message}')}"
+
+
+def show(finding: Finding, console: Console) -> None:
+    """One finding, at once."""
+    _print(line(finding), console, _STYLES[finding.status])
+
+
+def show_settings(found: Sequence[Origin], console: Console) -> None:
+    """Those that are not the defaults, and where each was said."""
+    for text in setting_lines(found):
+        _print(text, console, "dim")
+
+
+def setting_lines(found: Sequence[Origin]) -> Iterator[str]:
+    """As plain text."""
+    for each in found:
+        if each.place != DEFAULT:
+            yield _printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.place})")
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """The counts."""
+    counts = [(status, sum(each.status is status for each in findings)) for status in Status]
+    return ", ".join(f"{count} {status}" for status, count in counts)
+
+
+def document(found: Sequence[Origin], findings: Sequence[Finding]) -> str:
+    """All of it, as one JSON document."""
+    said: dict[str, Any] = {
+        "ok": not failed(findings),
+        "settings": [{"name": each.name, "value": each.value, "from": each.place} for each in found],
+        "checks": [{"name": each.name, "status": each.status, "message": each.message} for each in findings],
+    }
+    return msgspec.json.encode(said).decode()
+
+
+def _print(text: str, console: Console, style: str) -> None:
+    if not console.is_terminal:
+        console.out(text, highlight=False)
+        return
+    folded = wrap(text, max(console.width, _NARROWEST), subsequent_indent=" " * _INDENT, break_on_hyphens=False)
+    shown = Text("\n".join(folded))
+    shown.stylize(style, 0, None if style == "dim" else _INDENT)
+    console.print(shown, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Names may come from anyone: what would steer a terminal is not sent to it."""
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,0 +1,185 @@
+"""Judges the four topics: are they there, do they keep what is written, do they take what the worker writes?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from consumer.checking.facts import Missing, Topic
+from consumer.checking.findings import Finding, fail, lasting, ok, warn
+from consumer.envelopes import MOST_AHEAD_MS
+
+_BEFORE: Final = "message.timestamp.before.max.ms"
+_AFTER: Final = "message.timestamp.after.max.ms"
+_DIFFERENCE: Final = "message.timestamp.difference.max.ms"  # both of them, before Kafka 3.6
+_OUTAGE_MS: Final = 86_400_000  # a worker may be away for a night
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the worker wants of the topics."""
+
+    max_record_bytes: int
+    batch_bytes: int  # largest batch that the client sends
+    oldest_age_ms: int | None = None  # of the events that wait; None when none does, or it is not known
+    newest_ahead_ms: int = 0  # how far the event dated latest is ahead of now; 0 when it is not
+    input_retention_ms: int | None = None
+    creates: bool = False  # --create-topics
+
+
+def missing(topic: Missing, needs: Needs) -> Finding:
+    """The topic is not there."""
+    name = f"topic {topic.name}"
+    if needs.creates:
+        return warn(name, "is not there yet (or hidden from this user): run makes it (--create-topics)")
+    hint = f"; the nearest name is {topic.nearest}" if topic.nearest else ""
+    return fail(name, f"is missing, or hidden from this user{hint}: create it, or give its right name")
+
+
+def source(topic: Topic, needs: Needs) -> list[Finding]:
+    """What there is to say of the input topic."""
+    found = [_described(topic), *_partitions(topic), *_kept(topic, needs)]
+    if "compact" in _policy(topic):
+        found.append(warn(_name(topic), "is compacted: of events with one key some go before they are scored"))
+    return found
+
+
+def output(topic: Topic, needs: Needs) -> list[Finding]:
+    """What there is to say of an output topic."""
+    found = [_described(topic), *_partitions(topic), *_sizes(topic, needs), *_retention(topic, needs)]
+    found += _dates(topic, needs)
+    if "compact" in _policy(topic):
+        found.append(
+            fail(
+                _name(topic),
+                "is compacted: of records with one key all but the last are lost, and those without a key are "
+                "refused: set cleanup.policy=delete",
+            )
+        )
+    return found
+
+
+def _name(topic: Topic) -> str:
+    return f"topic {topic.name}"
+
+
+def _policy(topic: Topic) -> str:
+    return (topic.settings or {}).get("cleanup.policy", "")
+
+
+def _described(topic: Topic) -> Finding:
+    replicas = f"{topic.partitions} partitions, {topic.replicas} replicas"
+    if topic.settings is None:
+        return warn(
+            _name(topic),
+            f"{replicas}; its settings cannot be seen: allow this user DescribeConfigs there to have them checked",
+        )
+    size, kept, most = (topic.number(each) for each in ("max.message.bytes", "retention.ms", "retention.bytes"))
+    keeps = "for ever" if kept is None or kept < 0 else f"for {lasting(kept)}"
+    bound = f", at most {most:,} bytes a partition" if most is not None and most >= 0 else ""
+    compression = topic.settings.get("compression.type", "producer")
+    packed = "" if compression == "producer" else f", compressed anew ({compression})"
+    return ok(
+        _name(topic),
+        f"{replicas} (min.insync.replicas {topic.number('min.insync.replicas')}), keeps records {keeps}{bound}, takes "
+        f"{size or 0:,} bytes{packed}",
+    )
+
+
+def _partitions(topic: Topic) -> Iterator[Finding]:
+    name, least = _name(topic), topic.number("min.insync.replicas") or 1
+    if not topic.has_id:
+        yield warn(name, "has no id: with brokers older than 2.8 a topic made anew under a worker is not noticed")
+    if topic.leaderless:
+        yield fail(name, f"{topic.leaderless} of its partitions have no leader: look at the brokers")
+    elif topic.in_sync < least:
+        yield fail(
+            name,
+            f"a partition has {topic.in_sync} replicas in sync, and min.insync.replicas is {least}: nothing can be "
+            "written; look at the brokers",
+        )
+    elif topic.replicas == 1:
+        yield warn(name, "has no replicas: what it holds is lost with one broker; use 3, min.insync.replicas=2")
+    elif topic.settings is not None and least == 1:
+        yield warn(name, "min.insync.replicas is 1: what one broker alone has acknowledged may be lost; set 2")
+    elif topic.replicas == least:
+        yield warn(
+            name, f"min.insync.replicas is {least}, as are its replicas: with one broker away nothing is written"
+        )
+    if (topic.settings or {}).get("unclean.leader.election.enable") == "true":
+        yield warn(name, "unclean.leader.election.enable is true: what was acknowledged may be lost; set false")
+
+
+def _kept(topic: Topic, needs: Needs) -> Iterator[Finding]:
+    kept, age = topic.number("retention.ms"), needs.oldest_age_ms
+    if kept is None or kept < 0:
+        return
+    if age is not None and age > kept / 2:
+        yield warn(
+            _name(topic),
+            f"keeps events for {lasting(kept)}, and the oldest that waits is {lasting(age)} old: events are deleted "
+            "unread beyond it; raise retention.ms until the group has caught up",
+        )
+    elif kept < _OUTAGE_MS:
+        yield warn(
+            _name(topic),
+            f"keeps events for {lasting(kept)}: a worker that is away longer never sees them; raise retention.ms",
+        )
+
+
+def _retention(topic: Topic, needs: Needs) -> Iterator[Finding]:
+    kept, age, before = topic.number("retention.ms"), needs.oldest_age_ms, needs.input_retention_ms
+    if kept is None or kept < 0:
+        return
+    keeps = f"keeps records for {lasting(kept)}"
+    if age is not None and age >= kept:
+        yield fail(
+            _name(topic),
+            f"{keeps}, and the oldest event that waits is {lasting(age)} old: what becomes of it carries its date, "
+            "and is deleted at once; raise retention.ms",
+        )
+    elif before is not None and not 0 <= before <= kept:
+        length = "for ever" if before < 0 else f"for {lasting(before)}"
+        yield warn(
+            _name(topic),
+            f"{keeps}, the input topic {length}: what becomes of an old backlog carries its dates, and is deleted "
+            "at once; raise retention.ms",
+        )
+
+
+def _sizes(topic: Topic, needs: Needs) -> Iterator[Finding]:
+    takes = topic.number("max.message.bytes")
+    if takes is None:
+        return
+    if takes < needs.max_record_bytes:
+        yield fail(
+            _name(topic),
+            f"max.message.bytes is {takes:,}, and the worker writes records of up to {needs.max_record_bytes:,} bytes: "
+            "raise it, or lower --max-record-bytes",
+        )
+    elif takes < needs.batch_bytes:
+        yield fail(
+            _name(topic),
+            f"max.message.bytes is {takes:,}, and the client sends batches of up to {needs.batch_bytes:,} bytes: raise "
+            f"it, or give -X batch.size={takes}",
+        )
+
+
+def _dates(topic: Topic, needs: Needs) -> Iterator[Finding]:
+    name, age, ahead = _name(topic), needs.oldest_age_ms, needs.newest_ahead_ms
+    if (topic.settings or {}).get("message.timestamp.type") == "LogAppendTime":
+        yield warn(name, "message.timestamp.type is LogAppendTime: results lose the dates of their events")
+        return
+    either = topic.number(_DIFFERENCE)
+    before, after = (either if each is None else each for each in (topic.number(_BEFORE), topic.number(_AFTER)))
+    if before is not None and age is not None and age > before:
+        yield fail(
+            name,
+            f"refuses records dated more than {lasting(before)} ago ({_BEFORE}), and the oldest event that waits is "
+            f"{lasting(age)} old: raise it",
+        )
+    if after is not None and after < MOST_AHEAD_MS:
+        said = f"refuses records dated more than {lasting(after)} ahead ({_AFTER})"
+        if after < ahead <= MOST_AHEAD_MS:
+            yield fail(name, f"{said}, and the newest event is {lasting(ahead)} ahead: raise it")
+        else:
+            yield warn(name, f"{said}, and results may be {lasting(MOST_AHEAD_MS)} ahead: raise it")

@@ -1,0 +1,44 @@
+"""`session-scorer check`: the settings, this machine and the brokers looked at before `run` is started.
+
+Imports stand inside the command, as in cli.py.
+"""
+
+from typing import Annotated, Any
+
+import typer
+
+
+def check(context: typer.Context) -> None:
+    """Check settings, brokers, topics, rights, artifacts and clocks before a run; exit 1 when anything fails."""
+    from consumer.options import call_with_settings
+
+    def command(
+        given: dict[str, Any],
+        as_json: Annotated[bool, typer.Option("--json", help="As one JSON document.")] = False,
+    ) -> None:
+        """Check settings, brokers, topics, rights, artifacts and clocks before a run; exit 1 when anything fails.
+
+        Takes the options of run. One line for each check: ok, warn or fail, and what to do. Changes nothing, and
+        disturbs no worker: it joins no group, commits nothing, and what it writes to try its rights is in a
+        transaction that it aborts.
+        """
+        from rich.console import Console
+
+        from consumer.checking.checkup import whole
+        from consumer.checking.findings import failed
+        from consumer.checking.shown import document, show, show_settings, summary
+
+        console = Console()
+        found, findings = whole(given)
+        seen = []
+        for each in findings:
+            seen.append(each)
+            if not as_json:
+                show(each, console)
+                if each.name == "settings":
+                    show_settings(found, console)
+        typer.echo(document(found, seen) if as_json else summary(seen))
+        if failed(seen):
+            raise typer.Exit(1)
+
+    call_with_settings(command, context)

@@ -1,0 +1,168 @@
+"""What the brokers say of themselves, of topics and of the group. Asks, and changes nothing."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from difflib import get_close_matches
+from typing import Any, Final
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.admin._topic import TopicDescription
+
+from consumer.checking.facts import Cluster, Group, Missing, Topic
+from consumer.errors import WorkerError
+from consumer.kafka.asking import answer
+from consumer.kafka.client import open_client
+from consumer.kafka.config import Connection
+from consumer.kafka.errors import explain
+
+_WHICH: Any = OffsetSpec  # whose methods have no types
+_ABSENT: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.TOPIC_EXCEPTION,
+}
+
+
+class Inspector:
+    """`seconds` bounds each answer. Every method raises WorkerError, in one line."""
+
+    def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
+        self._servers = connection.bootstrap_servers
+        self._seconds = seconds
+        self._errors: list[KafkaError] = []
+        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._errors.append})
+
+    def cluster(self) -> Cluster:
+        """Who answers. Raises at once when the client has tried all the brokers it was told of, in vain."""
+        question = self._client.describe_cluster(request_timeout=self._seconds)
+        deadline = time.monotonic() + self._seconds
+        while not question.done() and time.monotonic() < deadline:
+            self._client.poll(0.05)
+            if any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors):
+                raise WorkerError(self._nobody())
+        try:
+            found = question.result(1.0)
+        except (KafkaException, TimeoutError):
+            raise WorkerError(self._nobody()) from None
+        return Cluster(str(found.cluster_id), [f"{node.host}:{node.port}" for node in found.nodes])
+
+    def _nobody(self) -> str:
+        whys = [error for error in self._errors if error.code() != KafkaError._ALL_BROKERS_DOWN]
+        doing = f"reach any broker at {self._servers}"
+        if not whys:
+            return f"could not {doing}: no answer within {self._seconds:g} s; look at the network and its firewalls"
+        said = explain(whys[0], doing)
+        remedy = "; start one, or give the right --bootstrap-servers"
+        return said + (remedy if whys[0].code() in (KafkaError._TRANSPORT, KafkaError._RESOLVE) else "")
+
+    def topics(self, names: Sequence[str]) -> dict[str, Topic | Missing]:
+        """Each of these topics, by its name."""
+        wanted = TopicCollection(list(names))
+        asked = self._client.describe_topics(wanted, include_authorized_operations=True, request_timeout=self._seconds)
+        found = {name: self._there(name, told) for name, told in asked.items()}
+        settings = self._settings([name for name, described in found.items() if described])
+        return {
+            name: _topic(described, settings[name]) if described else Missing(name, self._nearest(name))
+            for name, described in found.items()
+        }
+
+    def _there(self, name: str, told: "Future[TopicDescription]") -> TopicDescription | None:
+        try:
+            return told.result(self._seconds * 2)
+        except KafkaException as exception:
+            if exception.args[0].code() not in _ABSENT:
+                raise WorkerError(explain(exception.args[0], f"describe topic {name}")) from exception
+            return None
+
+    def _settings(self, names: Sequence[str]) -> dict[str, dict[str, str] | None]:
+        """By topic; None where this user may not see them."""
+        if not names:
+            return {}
+        wanted = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        asked = self._client.describe_configs(wanted, request_timeout=self._seconds)
+        return {resource.name: self._texts(told) for resource, told in asked.items()}
+
+    def _texts(self, told: "Future[dict[str, Any]]") -> dict[str, str] | None:
+        try:
+            return {name: str(entry.value) for name, entry in told.result(self._seconds * 2).items()}
+        except KafkaException:
+            return None
+
+    def _nearest(self, name: str) -> str | None:
+        names = answer("list the topics", lambda: list(self._client.list_topics(timeout=self._seconds).topics), 0)
+        return next(iter(get_close_matches(name, [each for each in names if each != name], n=1)), None)
+
+    def group(self, group_id: str) -> Group:
+        """The consumer group."""
+
+        def ask() -> Group:
+            (told,) = self._client.describe_consumer_groups(
+                [group_id], include_authorized_operations=True, request_timeout=self._seconds
+            ).values()
+            try:
+                found = told.result(self._seconds * 2)
+            except KafkaException as exception:
+                if exception.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                    return Group(None, 0, [], None)
+                raise
+            members = list(found.members or [])
+            instances = [str(each.group_instance_id) for each in members if each.group_instance_id]
+            state = getattr(found.state, "name", str(found.state))
+            return Group(None if state == "DEAD" else state, len(members), instances, _names(found))
+
+        return answer(f"describe group {group_id}", ask, self._seconds)
+
+    def newest(self, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
+        """Offset and timestamp (ms) of the record dated latest in each partition; where there is none, -1 and -1.
+
+        The ends of transactions count as well: the broker writes them down with its own time.
+        """
+        found = self._offsets(topic, partitions, _WHICH.max_timestamp())
+        return {number: (each.offset, each.timestamp) for number, each in found.items()}
+
+    def ends(self, topic: str, partitions: int, *, committed: bool = False) -> dict[int, int]:
+        """The offset after the last one of each partition; with `committed` only as far as no transaction is open."""
+        found = self._offsets(topic, partitions, _WHICH.latest(), committed=committed)
+        return {number: each.offset for number, each in found.items()}
+
+    def _offsets(
+        self, topic: str, partitions: int, which: OffsetSpec, *, committed: bool = False
+    ) -> dict[int, ListOffsetsResultInfo]:
+        wanted = {TopicPartition(topic, number): which for number in range(partitions)}
+        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
+
+        def ask() -> dict[int, ListOffsetsResultInfo]:
+            asked = self._client.list_offsets(wanted, isolation_level=level, request_timeout=self._seconds)
+            return {place.partition: told.result(self._seconds * 2) for place, told in asked.items()}
+
+        return answer(f"ask for offsets of {topic}", ask, self._seconds)
+
+
+def _topic(found: TopicDescription, settings: dict[str, str] | None) -> Topic:
+    partitions = found.partitions
+    return Topic(
+        name=found.name,
+        partitions=len(partitions),
+        replicas=min(len(each.replicas) for each in partitions),
+        in_sync=min(len(each.isr) for each in partitions),
+        leaderless=sum(_leaderless(each) for each in partitions),
+        has_id=bool(found.topic_id) and set(str(found.topic_id)) != {"A"},
+        allowed=_names(found),
+        settings=settings,
+    )
+
+
+def _leaderless(partition: Any) -> bool:
+    return partition.leader is None or partition.leader.id < 0  # which the stub does not know
+
+
+def _names(found: Any) -> frozenset[str] | None:
+    """What the user may do with it; None where the broker does not tell."""
+    allowed = found.authorized_operations
+    return frozenset(each.name for each in allowed) if allowed else None

@@ -1,0 +1,80 @@
+"""Whether this user may write, by writing and taking it back: transactions of an id of its own, all aborted.
+
+A reader of what is committed sees nothing of it, and no worker is fenced. It also tells the broker's time: of all that
+an ordinary client can ask for, only the end of a transaction bears it.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Final
+
+from consumer.checking.facts import ClockReading, Topic
+from consumer.errors import DeliveryError
+from consumer.kafka.config import Connection
+from consumer.kafka.inspector import Inspector
+from consumer.kafka.producer import KafkaProducer
+from consumer.records import Headers, OutRecord
+
+_HEADERS: Headers = [("session_scorer.check", b"never committed")]
+_DAY_MS: Final = 86_400_000
+_MARKER_SECONDS: Final = 5.0
+
+
+class Trial:
+    """`now` is in ms since the epoch. Every method raises DeliveryError, in one line."""
+
+    def __init__(
+        self, connection: Connection, transactional_id: str, now: Callable[[], int], *, seconds: float = 10.0
+    ) -> None:
+        self._now = now
+        self._producer = KafkaProducer(connection, transactional_id, seconds=seconds)
+        self._producer.init()
+
+    def write(self, topic: Topic) -> None:
+        """One record, taken back. It has neither key nor value."""
+        try:
+            self._producer.begin()
+            self._producer.produce([OutRecord(topic.name, None, None, _HEADERS, self._date(topic))])
+            self._producer.flush()
+        except DeliveryError:
+            with contextlib.suppress(DeliveryError):  # the reason is known already
+                self._producer.abort()
+            raise
+        self._producer.abort()
+
+    def _date(self, topic: Topic) -> int:
+        """Well before now: no broker takes it for a date to come, however wrong our clock is, and the end of the
+        transaction is dated later."""
+        oldest = topic.number("message.timestamp.before.max.ms")
+        return self._now() - (_DAY_MS if oldest is None else min(_DAY_MS, oldest // 2))
+
+    def clock(self, inspector: Inspector, topic: Topic) -> ClockReading:
+        """The broker's time, by writing to this topic. Raises WorkerError as well."""
+        name, partitions = topic.name, topic.partitions
+        ends = inspector.ends(name, partitions)
+        before = self._now()
+        self.write(topic)
+        if not self._ended(inspector, topic):
+            return ClockReading(before, self._now(), None)
+        newest = inspector.newest(name, partitions)
+        after = self._now()
+        number = max(newest, key=lambda each: newest[each][1])
+        offset, date = newest[number]
+        if date > after and offset < ends[number]:  # an older record, dated later than all that is now
+            return ClockReading(before, after, None, hidden_by=date)
+        return ClockReading(before, after, date)
+
+    def _ended(self, inspector: Inspector, topic: Topic) -> bool:
+        """Waits until the end of the transaction is written down, which is a moment after it is decided."""
+        ends = inspector.ends(topic.name, topic.partitions)
+        deadline = time.monotonic() + _MARKER_SECONDS
+        while time.monotonic() < deadline:
+            readable = inspector.ends(topic.name, topic.partitions, committed=True)
+            if all(readable[number] >= end for number, end in ends.items()):
+                return True
+        return False
+
+    def close(self) -> None:
+        """Lets go of the producer."""
+        self._producer.drop()
