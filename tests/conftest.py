@@ -1,6 +1,7 @@
 """How hypothesis runs; where a real broker is looked for, and what is said of it at the end of the run."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -135,3 +136,15 @@ def topics(kafka: str) -> Iterator[Topics]:
     made = Topics(kafka)
     yield made
     made.delete()
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Whatever a test makes of the process's logging is undone at its end."""
+    loggers = [logging.getLogger(name) for name in (None, "consumer", "scoring", "training")]
+    before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
+    yield
+    logging.captureWarnings(capture=False)
+    for logger, handlers, level in before:
+        logger.handlers[:] = handlers
+        logger.setLevel(level)

@@ -51,6 +51,7 @@ def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> I
     scorer, found_set = here.artifacts(chosen)
     yield found_set
     yield here.metrics(chosen)
+    yield from here.files(chosen)
     yield from here.slot(chosen)
     reached, found = _asked("broker", lambda: _reach(connection))
     yield from found
@@ -123,7 +124,10 @@ class _Checkup:
             return
         source, *outputs = (there[name] for name in names)
         if isinstance(source, Topic):
-            yield from self._events(source)
+            if group is None:
+                yield fail(f"events of {source.name}", "not checked: the group could not be asked")
+            else:
+                yield from self._events(source)
             yield from topics.source(source, self._needs)
         for output in outputs:
             if isinstance(output, Topic):
@@ -182,12 +186,15 @@ class _Checkup:
             yield from map(groups.writable, outputs)
             return
         for topic in outputs:
-            name = f"write {topic.name}"
-            _, found = _asked(name, lambda topic=topic: trial.write(topic))  # type: ignore[misc] # bound at once
-            yield from found or [ok(name, "tried in a transaction that was aborted")]
+            told = groups.writable(topic)
+            found = [told] if told.status is Status.FAIL else self._write(trial, topic)
+            yield from found or [ok(told.name, "tried in a transaction that was aborted")]
             if not found and topic is outputs[-1]:  # dead letters: the topic least written to
                 yield from self._clock(trial, topic)
         trial.close()
+
+    def _write(self, trial: Trial, topic: Topic) -> list[Finding]:
+        return _asked(f"write {topic.name}", lambda: trial.write(topic))[1]
 
     def _clock(self, trial: Trial, topic: Topic) -> list[Finding]:
         reading, found = _asked("clock", lambda: trial.clock(self._inspector, topic))

@@ -1,5 +1,6 @@
 """Checks of this machine: the programs, the artifacts, the port, the slot. Asks no broker."""
 
+import os
 import platform
 import socket
 import urllib.request
@@ -41,6 +42,19 @@ def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:
     newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
     golden = f"{len(manifest.golden)} golden vectors score as they must"
     return scorer, ok("artifacts", f"{what}{newest}; hashes agree, {golden}")
+
+
+def files(chosen: Settings) -> Iterator[Finding]:
+    """Whether the files that the Kafka settings name can be read: the client does not say which one cannot."""
+    for name, path in chosen.kafka.items():
+        if not name.endswith((".location", ".file")) or path == "probe":  # that has the client look for authorities
+            continue
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # a directory of authorities can be opened as well
+        except OSError as error:
+            yield fail(
+                f"file {name}", f"{path} cannot be read: {error.strerror}: correct the path, or let this user read it"
+            )
 
 
 def metrics(chosen: Settings) -> Finding:
