@@ -13,7 +13,7 @@ from consumer import logs, settings
 from consumer.checking import group as groups
 from consumer.checking import here, topics
 from consumer.checking.facts import Missing, Position, Topic, Waiting
-from consumer.checking.findings import Finding, Status, fail, ok
+from consumer.checking.findings import Finding, Status, fail, ok, warn
 from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
 from consumer.errand import in_time
@@ -84,8 +84,11 @@ def _outputs(chosen: Settings) -> tuple[str, ...]:
 
 
 def _needing_brokers(chosen: Settings) -> Iterator[str]:
+    return chain([f"group {chosen.group_id}"], _of_topics(chosen))
+
+
+def _of_topics(chosen: Settings) -> Iterator[str]:
     outputs = _outputs(chosen)
-    yield f"group {chosen.group_id}"
     yield f"events of {chosen.input_topic}"
     yield from (f"topic {name}" for name in (chosen.input_topic, *outputs))
     yield from (f"write {name}" for name in outputs)
@@ -121,6 +124,7 @@ class _Checkup:
         there, found = _asked("topics", lambda: self._inspector.topics(names))
         yield from found
         if there is None:
+            yield from (fail(name, "not checked: the topics could not be asked for") for name in _of_topics(chosen))
             return
         source, *outputs = (there[name] for name in names)
         if isinstance(source, Topic):
@@ -179,24 +183,31 @@ class _Checkup:
             yield from map(groups.writable, outputs)
             yield ok("clock", "not compared with the broker's: that takes a transaction")
             return
-        own = f"{self._chosen.group_id}-{socket.gethostname()}-check-{os.getpid()}"
-        trial, found = _asked("transactions", lambda: Trial(self._connection, own, self._now))
-        yield from found
-        if trial is None:
-            yield from map(groups.writable, outputs)
-            return
-        for topic in outputs:
+        for number, topic in enumerate(outputs):
             told = groups.writable(topic)
-            found = [told] if told.status is Status.FAIL else self._write(trial, topic)
+            if told.status is Status.FAIL:
+                yield told
+                continue
+            trial, found = _asked("transactions", self._trial)
+            yield from found
+            if trial is None:
+                yield from map(groups.writable, outputs[number:])
+                yield warn("clock", "not compared with the broker's: that takes a transaction")
+                return
+            found = self._write(trial, topic)
             yield from found or [ok(told.name, "tried in a transaction that was aborted")]
             if not found and topic is outputs[-1]:  # dead letters: the topic least written to
-                yield from self._clock(trial, topic)
-        trial.close()
+                yield self._clock(trial, topic)
+            trial.close()
+
+    def _trial(self) -> Trial:
+        own = f"{self._chosen.group_id}-{socket.gethostname()}-check-{os.getpid()}"
+        return Trial(self._connection, own, self._now)
 
     def _write(self, trial: Trial, topic: Topic) -> list[Finding]:
         return _asked(f"write {topic.name}", lambda: trial.write(topic))[1]
 
-    def _clock(self, trial: Trial, topic: Topic) -> list[Finding]:
+    def _clock(self, trial: Trial, topic: Topic) -> Finding:
         reading, found = _asked("clock", lambda: trial.clock(self._inspector, topic))
         # a clock that cannot be compared stops nobody
-        return [replace(each, status=Status.WARN) for each in found] if reading is None else [groups.clock(reading)]
+        return groups.clock(reading) if reading is not None else replace(found[0], status=Status.WARN)

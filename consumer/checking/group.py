@@ -73,7 +73,7 @@ def writable(topic: Topic) -> Finding:
         return warn(name, "not known: the broker does not tell rights")
     if "WRITE" not in topic.allowed:
         return fail(name, "this user may not: allow it Write on the topic")
-    return ok(name, "allowed")
+    return ok(name, "allowed, as the broker tells; not tried")
 
 
 def clock(reading: ClockReading) -> Finding:

@@ -67,11 +67,11 @@ def _policy(topic: Topic) -> str:
 
 
 def _described(topic: Topic) -> Finding:
-    replicas = f"{topic.partitions} partitions, {topic.replicas} replicas"
+    layout = f"{topic.partitions} partitions, replication {topic.replicas}"
     if topic.settings is None:
         return warn(
             _name(topic),
-            f"{replicas}; its settings cannot be seen: allow this user DescribeConfigs there to have them checked",
+            f"{layout}; its settings cannot be seen: allow this user DescribeConfigs there to have them checked",
         )
     size, kept, most = (topic.number(each) for each in ("max.message.bytes", "retention.ms", "retention.bytes"))
     keeps = "for ever" if kept is None or kept < 0 else f"for {lasting(kept)}"
@@ -80,7 +80,7 @@ def _described(topic: Topic) -> Finding:
     packed = "" if compression == "producer" else f", compressed anew ({compression})"
     return ok(
         _name(topic),
-        f"{replicas} (min.insync.replicas {topic.number('min.insync.replicas')}), keeps records {keeps}{bound}, takes "
+        f"{layout} (min.insync.replicas {topic.number('min.insync.replicas')}), keeps records {keeps}{bound}, takes "
         f"{size or 0:,} bytes{packed}",
     )
 

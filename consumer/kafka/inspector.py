@@ -96,7 +96,7 @@ class Inspector:
 
     def _nearest(self, name: str) -> str | None:
         names = answer("list the topics", lambda: list(self._client.list_topics(timeout=self._seconds).topics), 0)
-        return next(iter(get_close_matches(name, [each for each in names if each != name], n=1)), None)
+        return next(iter(get_close_matches(name, [each for each in names if each != name], n=1, cutoff=0.5)), None)
 
     def group(self, group_id: str) -> Group:
         """The consumer group."""

@@ -7,7 +7,6 @@ an ordinary client can ask for, only the end of a transaction bears it.
 import contextlib
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from consumer.checking.facts import ClockReading, Topic
@@ -28,10 +27,9 @@ class Trial:
     def __init__(
         self, connection: Connection, transactional_id: str, now: Callable[[], int], *, seconds: float = 10.0
     ) -> None:
-        self._make = partial(KafkaProducer, connection, transactional_id, seconds=seconds)
         self._now = now
-        self._producer = self._make()
-        self._producer.init()
+        self._producer = KafkaProducer(connection, transactional_id, seconds=seconds)
+        self._producer.init()  # which ends what an earlier one may have left open
 
     def write(self, topic: Topic) -> None:
         """One record, taken back. It has neither key nor value."""
@@ -39,18 +37,11 @@ class Trial:
             self._producer.begin()
             self._producer.produce([OutRecord(topic.name, None, None, _HEADERS, self._date(topic))])
             self._producer.flush()
-            self._producer.abort()
         except DeliveryError:
-            with contextlib.suppress(DeliveryError):
-                self._begin_anew()
+            with contextlib.suppress(DeliveryError):  # the reason is known already
+                self._producer.abort()
             raise
-
-    def _begin_anew(self) -> None:
-        """Ends what is open, by a new producer of the id: where the write was refused the broker knows of nothing to
-        abort, and librdkafka 2.16 takes that for fatal."""
-        self._producer.drop()
-        self._producer = self._make()
-        self._producer.init()
+        self._producer.abort()
 
     def _date(self, topic: Topic) -> int:
         """Well before now: no broker takes it for a date to come, however wrong our clock is, and the end of the

@@ -57,7 +57,7 @@ def test_a_sound_topic_is_described_in_one_line() -> None:
         assert found == [
             ok(
                 "topic t",
-                "4 partitions, 3 replicas (min.insync.replicas 2), keeps records for 7 d, takes 1,048,588 bytes",
+                "4 partitions, replication 3 (min.insync.replicas 2), keeps records for 7 d, takes 1,048,588 bytes",
             )
         ]
 
