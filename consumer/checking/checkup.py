@@ -188,7 +188,7 @@ class _Checkup:
             if told.status is Status.FAIL:
                 yield told
                 continue
-            trial, found = _asked("transactions", self._trial)
+            trial, found = _asked("transactions", lambda number=number: self._trial(number))  # type: ignore[misc] # bound at once
             yield from found
             if trial is None:
                 yield from map(groups.writable, outputs[number:])
@@ -200,8 +200,9 @@ class _Checkup:
                 yield self._clock(trial, topic)
             trial.close()
 
-    def _trial(self) -> Trial:
-        own = f"{self._chosen.group_id}-{socket.gethostname()}-check-{os.getpid()}"
+    def _trial(self, number: int) -> Trial:
+        # an id for each: what is open under one is not waited for by the next
+        own = f"{self._chosen.group_id}-{socket.gethostname()}-check-{os.getpid()}-{number}"
         return Trial(self._connection, own, self._now)
 
     def _write(self, trial: Trial, topic: Topic) -> list[Finding]:

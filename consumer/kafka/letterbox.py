@@ -1,21 +1,19 @@
 """The dead-letter topic read again, partition by partition, and how far earlier redrives have come in it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar, cast
+from collections.abc import Iterator, Mapping
+from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import DeliveryError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import RetriableError, UnansweredError, WorkerError
+from consumer.kafka.asking import answer
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import LeftOut, headers_of, milliseconds
 from consumer.letters import Letter
 from consumer.marks import Ranges, decode
-from consumer.patience import Patience
-
-T = TypeVar("T")
 
 _AT_ONCE = 100  # messages taken from the client's queue, which the settings bound in bytes
 
@@ -52,10 +50,10 @@ class Letterbox:
         """What earlier redrives have done, by partition."""
         wanted = [TopicPartition(self._topic, partition) for partition in self._partitions()]
         doing = f"read the offsets of group {self._group_id}"
-        answers = self._insist(doing, lambda: self._consumer.committed(wanted, self._seconds))
-        for answer in answers:
-            if answer.error is not None:
-                raise WorkerError(explain(answer.error, doing))
+        answers = answer(doing, lambda: self._consumer.committed(wanted, self._seconds), self._seconds)
+        for each in answers:
+            if each.error is not None:
+                raise WorkerError(explain(each.error, doing))
         return {each.partition: decode(max(0, each.offset), each.metadata or "") for each in answers}
 
     def group(self) -> bytes:
@@ -67,12 +65,16 @@ class Letterbox:
         self._consumer.close()
 
     def _partitions(self) -> list[int]:
-        found = self._insist("ask for the topic", lambda: self._consumer.list_topics(self._topic, self._seconds))
+        found = answer(
+            "ask for the topic", lambda: self._consumer.list_topics(self._topic, self._seconds), self._seconds
+        )
         return sorted(found.topics[self._topic].partitions)
 
     def _span(self, partition: int) -> tuple[int, int]:
         asked = TopicPartition(self._topic, partition)
-        return self._insist("ask for the end", lambda: self._consumer.get_watermark_offsets(asked, self._seconds))
+        return answer(
+            "ask for the end", lambda: self._consumer.get_watermark_offsets(asked, self._seconds), self._seconds
+        )
 
     def _letters_of(self, partition: int, start: int, end: int) -> Iterator[Letter]:
         if start >= end:
@@ -102,9 +104,3 @@ class Letterbox:
         if not isinstance(classify(error, where), RetriableError | UnansweredError):
             raise WorkerError(explain(error, where))
         return False
-
-    def _insist(self, doing: str, call: Callable[[], T]) -> T:
-        try:
-            return Patience(self._seconds).insist(lambda: calling(doing, call))
-        except DeliveryError as error:
-            raise WorkerError(str(error)) from error

@@ -1,19 +1,16 @@
 """A batch that is on the broker and cannot be read: the same error at the same offset, however often it is tried."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import DeliveryError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import RetriableError, UnansweredError, WorkerError
+from consumer.kafka.asking import answer
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
-from consumer.patience import Patience
-
-T = TypeVar("T")
+from consumer.kafka.errors import classify, explain
 
 REASONS: Final = {
     KafkaError._BAD_MSG: "its checksum is wrong",
@@ -62,14 +59,16 @@ class Probe:
     def position(self) -> int:
         """Where the group goes on reading."""
         doing = f"read the committed offset of group {self._group_id}"
-        (answer,) = self._ask(doing, lambda: self._consumer.committed([self._place], self._seconds))
-        if answer.error is not None:
-            raise WorkerError(explain(answer.error, doing))
-        return answer.offset if answer.offset >= 0 else self.span()[0]
+        (found,) = answer(doing, lambda: self._consumer.committed([self._place], self._seconds), self._seconds)
+        if found.error is not None:
+            raise WorkerError(explain(found.error, doing))
+        return found.offset if found.offset >= 0 else self.span()[0]
 
     def span(self) -> tuple[int, int]:
         """The oldest offset, and the end."""
-        return self._ask("ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, self._seconds))
+        return answer(
+            "ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, self._seconds), self._seconds
+        )
 
     def at(self, offset: int) -> Found:
         """What a reader meets first from there on."""
@@ -101,9 +100,3 @@ class Probe:
     def close(self) -> None:
         """Ends the conversation."""
         self._consumer.close()
-
-    def _ask(self, doing: str, call: Callable[[], T]) -> T:
-        try:
-            return Patience(self._seconds).insist(lambda: calling(doing, call))
-        except DeliveryError as error:
-            raise WorkerError(str(error)) from error
