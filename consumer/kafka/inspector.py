@@ -18,7 +18,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import explain
+from consumer.kafka.errors import REMEDIES, explain
 
 _WHICH: Any = OffsetSpec  # whose methods have no types
 _ABSENT: Final = {
@@ -45,21 +45,12 @@ class Inspector:
         while not question.done() and time.monotonic() < deadline:
             self._client.poll(0.05)
             if any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors):
-                raise WorkerError(self._nobody())
+                raise WorkerError(unreachable(self._servers, self._errors, self._seconds))
         try:
             found = question.result(1.0)
         except (KafkaException, TimeoutError):
-            raise WorkerError(self._nobody()) from None
+            raise WorkerError(unreachable(self._servers, self._errors, self._seconds)) from None
         return Cluster(str(found.cluster_id), [f"{node.host}:{node.port}" for node in found.nodes])
-
-    def _nobody(self) -> str:
-        whys = [error for error in self._errors if error.code() != KafkaError._ALL_BROKERS_DOWN]
-        doing = f"reach any broker at {self._servers}"
-        if not whys:
-            return f"could not {doing}: no answer within {self._seconds:g} s; look at the network and its firewalls"
-        said = explain(whys[0], doing)
-        remedy = "; start one, or give the right --bootstrap-servers"
-        return said + (remedy if whys[0].code() in (KafkaError._TRANSPORT, KafkaError._RESOLVE) else "")
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic | Missing]:
         """Each of these topics, by its name."""
@@ -142,6 +133,22 @@ class Inspector:
             return {place.partition: told.result(self._seconds * 2) for place, told in asked.items()}
 
         return answer(f"ask for offsets of {topic}", ask, self._seconds)
+
+
+def unreachable(servers: str, errors: Sequence[KafkaError], seconds: float) -> str:
+    """Why no broker answers, in one line: by the error that says most of those that the client reported."""
+    whys = [error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN]
+    doing = f"reach any broker at {servers}"
+    if not whys:
+        return f"could not {doing}: no answer within {seconds:g} s; look at the network and its firewalls"
+    why = next((error for error in whys if error.code() in REMEDIES), whys[0])
+    said = explain(why, doing)
+    if why.code() in REMEDIES:
+        return said
+    # a certificate that is refused comes as _SSL, or, 1 time in 4 on a busy machine, as a broken connection
+    if "SSL_HANDSHAKE" in why.str():
+        return f"{said}; {REMEDIES[KafkaError._SSL]}"
+    return f"{said}; start one, or give the right --bootstrap-servers"
 
 
 def _topic(found: TopicDescription, settings: dict[str, str] | None) -> Topic:

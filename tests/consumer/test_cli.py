@@ -60,7 +60,9 @@ def test_the_version_is_that_of_the_project(call: Call) -> None:
     assert call("--version").out == f"session-scorer {project['version']}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["predict"], ["score"], ["train"], ["model"], ["model", "verify"]])
+@pytest.mark.parametrize(
+    "command", [[], ["run"], ["check"], ["predict"], ["score"], ["train"], ["model"], ["model", "verify"]]
+)
 def test_every_command_explains_itself(call: Call, command: list[str]) -> None:
     said = call(*command, "--help")
     assert said.status == 0

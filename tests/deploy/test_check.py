@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
@@ -206,6 +207,22 @@ def test_a_right_that_is_missing_is_named(check: Check, broker: Secured, line: L
     checked = check(*as_user(broker, line))
     assert checked.status == 1
     assert said in checked.named("fail")[name]
+
+
+def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
+    check: Check, broker: Secured, line: Line
+) -> None:
+    line.feed(100)
+    member = Consumer({"bootstrap.servers": line.bootstrap, "group.id": line.group, "log_level": 0})
+    member.commit(offsets=[TopicPartition(line.sessions, 0, 1)], asynchronous=False)
+    member.close()
+    needed = rights(line)
+    name = f"group {line.group}"
+    needed[name] = (ResourceType.GROUP, line.group, AclOperation.DESCRIBE)
+    broker.allow(list(needed.values()))
+    checked = check(*as_user(broker, line))
+    assert "allow it Read on the group" in checked.named("fail")[name]
+    assert checked.named("ok")[f"events of {line.sessions}"] == "99 to be read"
 
 
 def test_a_bad_certificate_authority_is_named(check: Check, broker: Secured, line: Line, tmp_path: Path) -> None:
