@@ -15,7 +15,7 @@ def group(name: str, found: Group, instance: str | None) -> Finding:
     """The group, and whether this user may be a member. `instance` is our own group.instance.id, if any."""
     title = f"group {name}"
     if found.allowed is not None and "READ" not in found.allowed:
-        return fail(title, "this user may not read as this group: allow it Read on the group")
+        return fail(title, "this user lacks the right Read on the group")
     if instance is not None and instance in found.instances:
         return fail(
             title,
@@ -72,7 +72,7 @@ def writable(topic: Topic) -> Finding:
     if topic.allowed is None:
         return warn(name, "not known: the broker does not tell rights")
     if "WRITE" not in topic.allowed:
-        return fail(name, "this user may not: allow it Write on the topic")
+        return fail(name, "this user lacks the right Write on the topic")
     return ok(name, "allowed, as the broker tells; not tried")
 
 

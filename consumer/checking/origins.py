@@ -50,4 +50,5 @@ def _place_of_property(name: str, said: Mapping[str, Any], environ: Mapping[str,
     if name in said.get("kafka", {}):
         return "command line"
     variable = properties.variable_name(name)
-    return f"environment variable {variable}" if environ.get(variable) else f"file {chosen.config}"
+    spelled = next((each for each in (variable, f"{variable}_FILE") if environ.get(each)), None)
+    return f"environment variable {spelled}" if spelled else f"file {chosen.config}"

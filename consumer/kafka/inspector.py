@@ -145,7 +145,7 @@ def unreachable(servers: str, errors: Sequence[KafkaError], seconds: float) -> s
     said = explain(why, doing)
     if why.code() in REMEDIES:
         return said
-    # a certificate that is refused comes as _SSL, or, 1 time in 4 on a busy machine, as a broken connection
+    # a certificate that is refused comes as _SSL most of the time, now and then as a broken connection
     if "SSL_HANDSHAKE" in why.str():
         return f"{said}; {REMEDIES[KafkaError._SSL]}"
     return f"{said}; start one, or give the right --bootstrap-servers"

@@ -175,7 +175,7 @@ def test_a_group_is_described_or_what_is_wrong_with_it_is_named() -> None:
     assert "the same -X group.instance.id (b)" in alike.message
     denied = groups.group("g", replace(GROUP, allowed=frozenset({"DESCRIBE"})), None)
     assert denied.status is Status.FAIL
-    assert "allow it Read on the group" in denied.message
+    assert "lacks the right Read on the group" in denied.message
 
 
 def test_rights_to_write_are_judged_by_what_the_broker_tells() -> None:

@@ -1,6 +1,7 @@
 """`session-scorer check` on a real broker: each planted mistake is found and named, and nothing is disturbed."""
 
 import json
+import re
 import shutil
 import socket
 import time
@@ -191,10 +192,10 @@ def test_with_all_rights_that_a_worker_needs_nothing_fails_and_no_secret_is_show
 @pytest.mark.parametrize(
     ("taken", "said"),
     [
-        ("read", "allow this user to read the input topic"),
-        ("group", "allow this user to read as this consumer group"),
-        ("write", "allow it Write on the topic"),
-        ("transactions", "allow this user to write and describe transactional ids"),
+        ("read", "[Rr]ead (on )?the input topic"),
+        ("group", "[Rr]ead (as this|on the) consumer group"),
+        ("write", "lacks the right Write on the topic"),
+        ("transactions", "transactional ids that begin with the group's name"),
     ],
 )
 def test_a_right_that_is_missing_is_named(check: Check, broker: Secured, line: Line, taken: str, said: str) -> None:
@@ -206,7 +207,7 @@ def test_a_right_that_is_missing_is_named(check: Check, broker: Secured, line: L
     broker.allow([*needed.values(), *seen])
     checked = check(*as_user(broker, line))
     assert checked.status == 1
-    assert said in checked.named("fail")[name]
+    assert re.search(said, checked.named("fail")[name])
 
 
 def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
@@ -221,7 +222,7 @@ def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
     needed[name] = (ResourceType.GROUP, line.group, AclOperation.DESCRIBE)
     broker.allow(list(needed.values()))
     checked = check(*as_user(broker, line))
-    assert "allow it Read on the group" in checked.named("fail")[name]
+    assert "lacks the right Read on the group" in checked.named("fail")[name]
     assert checked.named("ok")[f"events of {line.sessions}"] == "99 to be read"
 
 
@@ -230,7 +231,7 @@ def test_a_bad_certificate_authority_is_named(check: Check, broker: Secured, lin
     checked = check(*line.options(), "--bootstrap-servers", broker.addresses["tls"], *options(theirs))
     assert checked.status == 1
     failed = checked.named("fail")
-    assert "check the certificates (-X ssl.ca.location" in failed.pop("broker")
+    assert "-X ssl.ca.location" in failed.pop("broker")
     assert set(failed.values()) == {"not checked: no broker answers"}
 
 
