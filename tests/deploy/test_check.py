@@ -154,7 +154,7 @@ def test_a_topic_that_takes_less_than_the_worker_writes_is_named(check: Check, l
     small = replace(line, results=topics("small", config={"max.message.bytes": "900000"}))
     name, message = the_only_failure(check(*small.options()))
     assert name == f"topic {small.results}"
-    assert message.startswith("max.message.bytes is 900,000")
+    assert message.startswith("max.message.bytes is 900,000, and the worker writes records of up to 1,000,000 bytes")
     name, message = the_only_failure(check(*small.options(), "--max-record-bytes", "900000"))
     assert "sends batches of up to 1,000,000 bytes" in message
     assert check(*small.options(), "--max-record-bytes", "900000", "-X", "batch.size=900000").status == 0
