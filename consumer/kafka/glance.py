@@ -11,13 +11,13 @@ from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import classify, explain
+from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.messages import timestamps_of
 from consumer.kafka.unreadable import remedy, unreadable
 
 
 class Glance:
-    """`seconds` bounds each wait for the broker. Every method raises WorkerError, in one line."""
+    """`seconds` bounds each wait for the broker. Every method raises WorkerError or DeliveryError, in one line."""
 
     def __init__(self, connection: Connection, group_id: str, topic: str, *, seconds: float = 10.0) -> None:
         self._group_id = group_id
@@ -50,7 +50,7 @@ class Glance:
         while left:
             if time.monotonic() > deadline:
                 raise WorkerError(f"nothing came of {self._topic} within {self._seconds:g} s; look at its brokers")
-            for message in self._consumer.consume(100, 0.1):
+            for message in calling(f"read {self._topic}", lambda: self._consumer.consume(100, 0.1)):
                 if self._is_record(message):
                     first.setdefault(cast("int", message.partition()), message)
                     left.discard(cast("int", message.partition()))
