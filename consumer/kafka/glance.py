@@ -51,24 +51,24 @@ class Glance:
             if time.monotonic() > deadline:
                 raise WorkerError(f"nothing came of {self._topic} within {self._seconds:g} s; look at its brokers")
             for message in calling(f"read {self._topic}", lambda: self._consumer.consume(100, 0.1)):
-                if self._is_record(message):
+                if self._passes(message):
+                    continue
+                left.discard(cast("int", message.partition()))
+                if message.error() is None:
                     first.setdefault(cast("int", message.partition()), message)
-                    left.discard(cast("int", message.partition()))
-                elif message.error().code() == KafkaError._PARTITION_EOF:  # type: ignore[union-attr] # it is no record
-                    left.discard(cast("int", message.partition()))
         return [_waiting(first[number]) for number in sorted(first)]
 
-    def _is_record(self, message: Message) -> bool:
-        """Raises for an error that does not pass."""
+    def _passes(self, message: Message) -> bool:
+        """Whether this is an error that may pass; raises for one that does not."""
         error = message.error()
         if error is None or error.code() == KafkaError._PARTITION_EOF:
-            return error is None
+            return False
         if unreadable(error):
             raise WorkerError(remedy(message, self._group_id))
         doing = f"read {message.topic() or self._topic}"
         if not isinstance(classify(error, doing), RetriableError | UnansweredError):
             raise WorkerError(explain(error, doing))
-        return False
+        return True
 
     def close(self) -> None:
         """Ends the conversation."""

@@ -20,6 +20,9 @@ from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import REMEDIES, explain
 
+# a name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
+# says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it)
+_ALL_DOWN_SECONDS: Final = 1.0
 _WHICH: Any = OffsetSpec  # whose methods have no types
 _ABSENT: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -39,12 +42,13 @@ class Inspector:
         self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._errors.append})
 
     def cluster(self) -> Cluster:
-        """Who answers. Raises at once when the client has tried all the brokers it was told of, in vain."""
+        """Who answers. Raises soon when the client has tried all the brokers it was told of, in vain."""
         question = self._client.describe_cluster(request_timeout=self._seconds)
-        deadline = time.monotonic() + self._seconds
-        while not question.done() and time.monotonic() < deadline:
+        begun = time.monotonic()
+        while not question.done() and time.monotonic() - begun < self._seconds:
             self._client.poll(0.05)
-            if any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors):
+            down = any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors)
+            if down and time.monotonic() - begun > _ALL_DOWN_SECONDS:
                 raise WorkerError(unreachable(self._servers, self._errors, self._seconds))
         try:
             found = question.result(1.0)
@@ -82,7 +86,9 @@ class Inspector:
     def _texts(self, told: "Future[dict[str, Any]]") -> dict[str, str] | None:
         try:
             return {name: str(entry.value) for name, entry in told.result(self._seconds * 2).items()}
-        except KafkaException:
+        except KafkaException as exception:
+            if exception.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise WorkerError(explain(exception.args[0], "ask for the settings of topics")) from exception
             return None
 
     def _nearest(self, name: str) -> str | None:
