@@ -68,7 +68,11 @@ class AtLeastOnce:
             ended = self._flush.result()
         except DeliveryError as error:
             raise self._give_up(error) from error
-        return None if ended is None else self._under_way.committed(ended)
+        if ended is not None:
+            return self._under_way.committed(ended)
+        if self._producer is not None:
+            self._producer.serve()
+        return None
 
     def close(self) -> None:
         """Drops the producer."""

@@ -98,6 +98,7 @@ class Producer(Protocol):
     def send_offsets(self, topic: str, next_offsets: dict[int, int], group: bytes) -> None: ...
     def commit(self) -> None: ...
     def abort(self) -> None: ...
+    def serve(self) -> None: ...
     def drop(self) -> None: ...
 
 
@@ -176,7 +177,11 @@ class ExactlyOnce:
             ended = self._commit.result()
         except DeliveryError as error:
             raise self._give_up(self._under_way.name, error) from error
-        return None if ended is None else self._under_way.committed(ended)
+        if ended is not None:
+            return self._under_way.committed(ended)
+        for producer in self._producers.values():
+            producer.serve()
+        return None
 
     def close(self) -> None:
         """Drops both producers; an open transaction ends by its time-out, or when its id is taken again."""

@@ -131,6 +131,9 @@ class FakeProducer:
     def abort(self) -> None:
         self._run("abort", lambda: self._log.end(self._name, commit=False))
 
+    def serve(self) -> None:
+        """It has nothing to say."""
+
     def drop(self) -> None:
         self._log.calls.append((self._name, "drop"))
 

@@ -18,11 +18,12 @@ from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, Us
 
 from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.certificates import Authority
-from tests.tokens import SECRET, TokenEndpoint
+from tests.tokens import LIFE_SECONDS, SECRET, TokenEndpoint
 
 USER: Final = "scorer"  # whoever is let in, by whichever way
 PASSWORD: Final = "planted-sasl-password"
 SECONDS: Final = 30.0
+REAUTHENTICATION_MS: Final = "60000"  # a connection ends with its token, or after this, unless a new token comes
 _WAYS: Final = ("TLS", "MTLS", "SCRAM", "OAUTH", "OIDC", "EXPIRED", "MISNAMED")
 _LOGIN: Final = "org.apache.kafka.common.security"
 Right = tuple[ResourceType, str, AclOperation]
@@ -54,7 +55,8 @@ class Secured:
 
     def oauth(self) -> dict[str, str]:
         """The client's settings for a token that it makes up itself, unsigned; brokers for trying out take it."""
-        login = {"enable.sasl.oauthbearer.unsecure.jwt": "true", "sasl.oauthbearer.config": f"principal={USER}"}
+        config = f"principal={USER} lifeSeconds={LIFE_SECONDS}"
+        login = {"enable.sasl.oauthbearer.unsecure.jwt": "true", "sasl.oauthbearer.config": config}
         return self.trusting() | {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"} | login
 
     def oidc(self, secret: str = SECRET) -> dict[str, str]:
@@ -146,6 +148,8 @@ def _logins(tokens: TokenEndpoint) -> dict[str, str]:
         "listener.name.scram.scram-sha-512.sasl.jaas.config": f"{_LOGIN}.scram.ScramLoginModule required;",
         "listener.name.oauth.sasl.enabled.mechanisms": "OAUTHBEARER",
         "listener.name.oauth.oauthbearer.sasl.jaas.config": f'{bearer} unsecuredLoginStringClaim_sub="broker";',
+        "listener.name.oauth.oauthbearer.connections.max.reauth.ms": REAUTHENTICATION_MS,
+        "listener.name.oidc.oauthbearer.connections.max.reauth.ms": REAUTHENTICATION_MS,
         "listener.name.oidc.sasl.enabled.mechanisms": "OAUTHBEARER",
         "listener.name.oidc.oauthbearer.sasl.jaas.config": f"{bearer};",
         "listener.name.oidc.oauthbearer.sasl.server.callback.handler.class": (

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.brokers import HOST
 
 SECRET: Final = "planted-oauth-secret"
-LIFE_SECONDS: Final = 60
+LIFE_SECONDS: Final = 8
 
 
 class TokenEndpoint:
@@ -48,7 +48,7 @@ class TokenEndpoint:
         self._thread.join()
 
     def token(self, subject: str) -> str:
-        """A signed token, good for a minute: clients fetch the next one at four fifths of it."""
+        """A signed token."""
         self.given += 1
         now = int(time.time())
         claims = {"sub": subject, "iss": self.issuer, "aud": self.audience, "iat": now, "exp": now + LIFE_SECONDS}

@@ -31,6 +31,7 @@ class Identity:
 
         Each call takes the answer to the question of an earlier one, and asks again.
         """
+        self._client.poll(0)  # complaints come out, and a token that has expired is renewed
         if self._question is not None and not self._question.done():
             return None
         found = self._answer()
