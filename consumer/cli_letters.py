@@ -46,7 +46,7 @@ def list_(context: typer.Context) -> None:
 
         chosen, connection = _settings(given)
         wanted = _filter(code, field, since, until)
-        with closing(_letterbox(chosen, connection, chosen.dead_letters_topic)) as box:
+        with closing(_letterbox(chosen, connection)) as box:
             typer.echo(show(box.letters(), wanted, limit, typer.echo, as_json=as_json), err=as_json)
 
     _call(command, context)
@@ -87,8 +87,7 @@ def redrive(context: typer.Context) -> None:
         wanted = _filter(code, field, since, until)
         plan = Plan(wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
         stop = Event()
-        needed = (chosen.input_topic, chosen.dead_letters_topic)
-        with stopped_by_signals(stop), closing(_letterbox(chosen, connection, *needed)) as box:
+        with stopped_by_signals(stop), closing(_letterbox(chosen, connection, chosen.input_topic)) as box:
             if yes:
                 producer = KafkaProducer(connection, f"{chosen.group_id}-redrive")
                 lines = done(write_back(box, producer, plan, stop), plan)
@@ -125,7 +124,7 @@ def skip(context: typer.Context) -> None:
 
         chosen, connection = _settings(given)
         place = Place(chosen.group_id, chosen.input_topic, partition, offset)
-        require_idle(place, _admin(connection, place.topic, chosen.dead_letters_topic))
+        require_idle(place, _admin(connection, [place.topic], [chosen.dead_letters_topic]))
         with closing(Probe(connection, place.group_id, place.topic, partition)) as probe:
             producer = KafkaProducer(connection, f"{place.group_id}-skip")
             start, end = go_past(probe, producer, place, chosen.dead_letters_topic, lambda: time.time_ns() // 1_000_000)
@@ -152,18 +151,18 @@ def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
     return chosen, Connection(chosen.bootstrap_servers, chosen.kafka)
 
 
-def _admin(connection: Any, *topics: str) -> Any:
+def _admin(connection: Any, read: list[str], write: list[str]) -> Any:
     from consumer.kafka.admin import Admin
 
     admin = Admin(connection)
-    admin.require_topics(topics)
+    admin.require_topics(read, write)
     return admin
 
 
-def _letterbox(chosen: Any, connection: Any, *topics: str) -> Any:
+def _letterbox(chosen: Any, connection: Any, *written: str) -> Any:
     from consumer.kafka.letterbox import Letterbox
 
-    _admin(connection, *topics)
+    _admin(connection, [chosen.dead_letters_topic], list(written))
     return Letterbox(connection, f"{chosen.group_id}-redrive", chosen.dead_letters_topic)
 
 

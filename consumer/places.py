@@ -27,9 +27,32 @@ def command_line(given: Mapping[str, Any]) -> dict[str, Any]:
     return _own_names(values | ({"kafka": dict(pairs)} if pairs else {}))
 
 
+def exposed(given: Mapping[str, Any]) -> list[str]:
+    """The properties on the command line that are secrets: whoever may list processes sees them."""
+    return properties.secrets(command_line(given).get("kafka", {}))
+
+
 def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What KAFKA_* says."""
-    return _own_names({"kafka": properties.from_environment(environ)})
+    """What KAFKA_* says, and the files that KAFKA_*_FILE name. Raises SettingsError for a file that says nothing."""
+    said, paths = properties.from_environment(environ), properties.files_from_environment(environ)
+    return _own_names({"kafka": said | {name: _from_file(name, path, said) for name, path in paths.items()}})
+
+
+def _from_file(name: str, path: str, said: Mapping[str, str]) -> str:
+    """The file's text without the end of its line: a secret as Docker and Kubernetes hand it over."""
+    variable = properties.variable_name(name)
+    where = f"{variable}_FILE (environment)"
+    if name in said:
+        raise SettingsError(f"{where}: {variable} is there too, and one of them must go")
+    try:
+        text = Path(path).read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{where}: {path} cannot be read: {error.strerror}") from None
+    except ValueError:  # its words quote what could not be decoded
+        raise SettingsError(f"{where}: {path} is not text in UTF-8") from None
+    if not text:
+        raise SettingsError(f"{where}: {path} is empty")
+    return text
 
 
 def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Kafka's own settings on their way through: what they are called, whose they are, which of them are secret."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from consumer.kafka.config import RESERVED
@@ -54,13 +54,22 @@ ALIASES: Final[Mapping[str, str]] = {
 """Kafka's names for settings of our own."""
 
 _SECRET: Final = ("password", "passphrase", "secret", "pem", "oauthbearer.config", "extensions", "jaas", "token", "key")
+_SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem")
 _PREFIX: Final = "KAFKA_"
+_FILE: Final = "_FILE"
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """KAFKA_SECURITY_PROTOCOL -> security.protocol: the client properties among the variables, empty ones left out."""
     named = {property_name(name): value for name, value in environ.items() if name.startswith(_PREFIX) and value}
     return {name: value for name, value in named.items() if name in CLIENT or name in ALIASES or name in RESERVED}
+
+
+def files_from_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """KAFKA_SASL_PASSWORD_FILE -> sasl.password: the paths of files that hold the value of a client property."""
+    variables = {name.removesuffix(_FILE): path for name, path in environ.items() if name.endswith(_FILE) and path}
+    named = {property_name(name): path for name, path in variables.items() if name.startswith(_PREFIX)}
+    return {name: path for name, path in named.items() if name in CLIENT}
 
 
 def property_name(variable: str) -> str:
@@ -79,10 +88,17 @@ def masked(properties: Mapping[str, str]) -> dict[str, str]:
     return {name: "***" if _may_be_secret(name) else value for name, value in properties.items()}
 
 
+def secrets(names: Iterable[str]) -> list[str]:
+    """Those of the properties that are certainly secret."""
+    return [name for name in names if any(word in name for word in _SURELY_SECRET) and not _is_path(name)]
+
+
 def _may_be_secret(name: str) -> bool:
-    if name.endswith((".location", ".file")):
-        return False
-    return name not in CLIENT or any(word in name for word in _SECRET)
+    return not _is_path(name) and (name not in CLIENT or any(word in name for word in _SECRET))
+
+
+def _is_path(name: str) -> bool:
+    return name.endswith((".location", ".file"))
 
 
 def without_reserved(properties: dict[str, str]) -> dict[str, str]:

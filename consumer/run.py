@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from consumer import logs, settings
+from consumer import logs, places, settings
 from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
@@ -53,6 +53,8 @@ def main(given: dict[str, Any]) -> None:
     """
     chosen = settings.load(given)
     logs.configure(chosen.log_level)
+    if seen := places.exposed(given):
+        _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
     stop, serving = threading.Event(), threading.Event()
     ended: list[BaseException | None] = []
 
@@ -133,13 +135,13 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
 
 
 def _find_topics(chosen: Settings, connection: Connection) -> None:
-    topics = (chosen.input_topic, chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic)
+    outputs = [chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic]
+    topics = [chosen.input_topic, *outputs]
     admin = Admin(connection)
-    if chosen.create_topics:
-        if created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor):
-            _log.info("topics created", extra={"topics": created})
-    else:
-        admin.require_topics(topics)
+    if chosen.create_topics and (created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor)):
+        _log.info("topics created", extra={"topics": created})
+        return  # it may take a moment until every broker knows them
+    admin.require_topics(read=topics[:1], write=outputs)
 
 
 def _transactional_ids(chosen: Settings, stack: ExitStack) -> tuple[str, ...]:

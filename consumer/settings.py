@@ -2,7 +2,8 @@
 
 Command line > environment > file > defaults. In the environment a setting is SESSION_SCORER_ and its name in capitals
 (an empty variable counts as none); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Kafka's own
-settings pass through: -X prop=value, KAFKA_* (which of them: properties.py), the file's table [kafka].
+settings pass through: -X prop=value, KAFKA_* (which of them: properties.py) or a file named by KAFKA_*_FILE, the
+settings file's table [kafka].
 """
 
 import os

@@ -1,7 +1,6 @@
 """Asking the brokers about topics, and making them. For the start of a run; nothing here is called in the loop."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -12,6 +11,10 @@ from consumer.errors import WorkerError
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import explain
+from consumer.kafka.unreached import Heard
+
+_DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
+_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
 class Admin:
@@ -19,53 +22,63 @@ class Admin:
 
     def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
         self._servers = connection.bootstrap_servers
+        self._properties = connection.properties
         self._seconds = seconds
-        self._reasons: list[str] = []
         # not a method of ours: in a cycle the client would end when the garbage is collected, on whichever thread
-        note = partial(_note, self._reasons)
-        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": note})
+        self._heard = Heard()
+        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._heard})
 
     def missing_topics(self, topics: Sequence[str]) -> list[str]:
         """Those of `topics` that do not exist, or that this user may not see, in the order given."""
         there = self._topics()
         return [topic for topic in topics if topic not in there]
 
-    def require_topics(self, topics: Sequence[str]) -> None:
-        """Raises when any is missing, naming all of them."""
-        missing = self.missing_topics(topics)
+    def require_topics(self, read: Sequence[str] = (), write: Sequence[str] = ()) -> None:
+        """Raises when one of these topics is missing, or this user may not read or write it, naming all of them."""
+        missing, denied = self._lacking(read, write)
         if missing:
             what = "topic is" if len(missing) == 1 else "topics are"
             raise WorkerError(
-                f"{self._servers}: {len(missing)} {what} missing (or hidden from this user): {', '.join(missing)}; "
+                f"{self._servers}: {len(missing)} {what} missing: {', '.join(missing)}; "
                 "create them, or start with --create-topics"
             )
+        if denied:
+            raise WorkerError(f"{self._servers}: {_denied(denied)}")
 
     def trouble(self, topics: Sequence[str], witness: str) -> str | None:
         """Why nothing can be written to `topics`, in one line: as far as a broker says so that knows the topic
         `witness`."""
         try:
-            missing = self.missing_topics([witness, *topics])
-            closed = [] if missing else self._closed(topics)
+            missing, denied = self._lacking([witness], topics)
         except (WorkerError, KafkaException):  # whatever else is wrong, it is not known to be this
             return None
-        if witness not in missing and missing:
+        if witness in missing:
+            return None
+        if missing:
             return (
-                f"{', '.join(missing)}: gone (or hidden from this user) since this worker started; "
-                "create the topic, or start with --create-topics"
+                f"{', '.join(missing)}: gone since this worker started; create the topic, or start with --create-topics"
             )
-        return (
-            f"{', '.join(closed)}: this user may not write there; allow it to write all output topics"
-            if closed
-            else None
-        )
+        return _denied(denied) if denied else None
 
-    def _closed(self, topics: Sequence[str]) -> list[str]:
-        """Those that this user may not write; none where the broker does not tell rights."""
+    def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Of these topics those that are missing; and the rights that this user lacks, as `Write on topic NAME`. Who
+        may do nothing with a topic is not told whether it is there."""
+        self._topics()
+        needs = dict.fromkeys(read, AclOperation.READ) | dict.fromkeys(write, AclOperation.WRITE)
         asked = self._client.describe_topics(
-            TopicCollection(list(topics)), include_authorized_operations=True, request_timeout=self._seconds
+            TopicCollection([*needs]), include_authorized_operations=True, request_timeout=self._seconds
         )
-        allowed = {topic: answer.result(self._seconds).authorized_operations for topic, answer in asked.items()}
-        return [topic for topic in topics if allowed[topic] and AclOperation.WRITE not in allowed[topic]]
+        missing, denied = [], []
+        for topic, need in needs.items():
+            try:
+                allowed = asked[topic].result(self._seconds * 2).authorized_operations
+                lacks = bool(allowed) and need not in allowed  # none at all: this broker does not tell
+            except KafkaException as exception:
+                code = exception.args[0].code()
+                lacks = code == KafkaError.TOPIC_AUTHORIZATION_FAILED
+                missing += [topic] if code in _ABSENT else []
+            denied += [f"{need.name.capitalize()} on topic {topic}"] if lacks else []
+        return missing, denied
 
     def create_topics(self, topics: Sequence[str], partitions: int, replication_factor: int = -1) -> list[str]:
         """Creates those that are missing and names them. A factor of -1 is the brokers' own default."""
@@ -78,6 +91,8 @@ class Admin:
             except KafkaException as exception:
                 error: KafkaError = exception.args[0]
                 if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
+                    if error.code() in _DENIED:
+                        raise WorkerError(_denied([f"Create on topic {topic}"])) from exception
                     raise WorkerError(explain(error, f"create topic {topic}")) from exception
         return [topic.topic for topic in new]
 
@@ -104,13 +119,12 @@ class Admin:
             return set(self._client.list_topics(timeout=self._seconds).topics)
         except KafkaException as exception:
             self._client.poll(0)  # lets the client say why
-            why = f" ({self._reasons[-1]})" if self._reasons else ""
             raise WorkerError(
-                f"no Kafka broker answered at {self._servers} within {self._seconds:g} s{why}; "
-                "start one, or give the right --bootstrap-servers"
+                f"no Kafka broker answered at {self._servers} within {self._seconds:g} s: "
+                f"{self._heard.why(self._properties)}"
             ) from exception
 
 
-def _note(reasons: list[str], error: KafkaError) -> None:
-    if error.code() != KafkaError._ALL_BROKERS_DOWN:
-        reasons.append(error.str())
+def _denied(rights: Sequence[str]) -> str:
+    what = "the right" if len(rights) == 1 else "the rights"
+    return f"this user lacks {what} {', '.join(rights)} (docs/security.md has all that are needed)"

@@ -192,7 +192,9 @@ class Source:
 
     def _judge(self, message: Message, error: KafkaError) -> None:
         """What an error in the place of a record means: nothing, a position lost, or the end."""
-        where = f"read {message.topic() or self._topic}, partition {message.partition()}, offset {message.offset()}"
+        where = f"read {self._topic} as group {self._group_id}"
+        if message.offset() is not None:
+            where = f"read {message.topic() or self._topic}, partition {message.partition()}, offset {message.offset()}"
         if error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._assignment.overtaken(cast("int", message.partition()))
         elif unreadable(error):

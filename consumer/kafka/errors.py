@@ -19,13 +19,15 @@ T = TypeVar("T")
 
 # What no repetition mends, and what does.
 REMEDIES: dict[int, str] = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "allow this user to read the input topic and to write the output topics",
-    KafkaError.GROUP_AUTHORIZATION_FAILED: "allow this user to read as this consumer group",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: (
+        "this user needs the right Read on the input topic, Write on the output topics"
+    ),
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "this user needs the right Read on the consumer group",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
-        "allow this user to write and describe transactional ids that begin with the group's name, "
+        "this user needs the right Write on the transactional ids that begin with the group's name and a dash, "
         "or use --delivery at-least-once"
     ),
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "allow this user IdempotentWrite on the cluster",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user needs the right IdempotentWrite on the cluster",
     KafkaError.SASL_AUTHENTICATION_FAILED: "check the user name and password (-X sasl.username, sasl.password)",
     KafkaError._AUTHENTICATION: "check the user name and password (-X sasl.username, sasl.password)",
     KafkaError._SSL: "check the certificates (-X ssl.ca.location and its kin)",

@@ -11,7 +11,7 @@ def test_a_broker_that_does_not_answer_is_named_with_the_reason() -> None:
     with pytest.raises(WorkerError) as caught:
         admin.missing_topics(["sessions"])
     said = str(caught.value)
-    assert said.startswith("no Kafka broker answered at 127.0.0.1:1 within 0.3 s (")
+    assert said.startswith("no Kafka broker answered at 127.0.0.1:1 within 0.3 s: ")
     assert "Connection refused" in said
     assert said.endswith("; start one, or give the right --bootstrap-servers")
 
@@ -21,7 +21,7 @@ def test_all_missing_topics_are_named_in_one_line(kafka: str, topics: Topics) ->
     there = topics("sessions")
     admin = Admin(Connection(kafka))
     assert admin.missing_topics([f"{there}-b", there, f"{there}-a"]) == [f"{there}-b", f"{there}-a"]
-    with pytest.raises(WorkerError, match=rf"2 topics are missing \(.*\): {there}-b, {there}-a; create them, or"):
+    with pytest.raises(WorkerError, match=rf"2 topics are missing: {there}-b, {there}-a; create them, or"):
         admin.require_topics([f"{there}-b", there, f"{there}-a"])
     admin.require_topics([there])
 
@@ -40,9 +40,7 @@ def test_a_topic_is_gone_only_where_a_broker_says_so_that_knows_the_others(kafka
     there = topics("sessions")
     said = Admin(Connection(kafka)).trouble([f"{there}-a", there], witness=there)
     assert said is not None
-    assert said.startswith(
-        f"{there}-a: gone (or hidden from this user) since this worker started; create the topic, or"
-    )
+    assert said.startswith(f"{there}-a: gone since this worker started; create the topic, or")
     assert Admin(Connection(kafka)).trouble([there], witness=there) is None
     assert Admin(Connection(kafka)).trouble([f"{there}-a"], witness=f"{there}-b") is None
     assert Admin(Connection("127.0.0.1:1"), seconds=0.3).trouble([f"{there}-a"], witness=there) is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import cimpl
 
-from consumer import properties
+from consumer import places, properties
 from consumer.settings import Delivery, Settings, SettingsError, known, load, shown
 
 
@@ -104,6 +104,42 @@ def test_variables_that_merely_begin_like_kafkas_are_left_alone(monkeypatch: pyt
     for name in others:
         monkeypatch.setenv(f"KAFKA_{name}", "x")
     assert load().kafka == {}
+
+
+def test_a_secret_can_stand_in_a_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hunter2 \n")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
+    monkeypatch.setenv("KAFKA_SASL_OAUTHBEARER_ASSERTION_FILE", "/a/setting/of/its/own")
+    monkeypatch.setenv("KAFKA_LOG_FILE", "/none/of/ours")
+    assert load().kafka == {
+        "sasl.password": "hunter2 ",
+        "sasl.oauthbearer.assertion.file": "/a/setting/of/its/own",
+    }
+    assert load({"kafka": ["sasl.password=given"]}).kafka["sasl.password"] == "given"
+
+
+def test_a_secret_file_that_says_nothing_is_told_by_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variable, path = "KAFKA_SASL_PASSWORD_FILE", tmp_path / "password"
+    monkeypatch.setenv(variable, str(path))
+    assert refused() == f"{variable} (environment): {path} cannot be read: No such file or directory"
+    path.write_bytes(b"\n")
+    assert refused() == f"{variable} (environment): {path} is empty"
+    path.write_bytes(b"hunter2\xff")
+    assert refused() == f"{variable} (environment): {path} is not text in UTF-8"
+    path.write_bytes(b"hunter2")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hunter2")
+    assert refused() == f"{variable} (environment): KAFKA_SASL_PASSWORD is there too, and one of them must go"
+
+
+def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
+    given = ["sasl.password=a", "ssl.key.pem=b", "ssl.key.location=c", "sasl.username=d", "debug=e"]
+    assert places.exposed({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
+    assert places.exposed({}) == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""Why no broker could be talked to: what the client heard of it, and what to do. One line, for whoever set it up."""
+
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import KafkaError
+
+_LOOK_SECONDS: Final = 5.0
+_ADDRESS: Final = re.compile(r"ssl://\[?([^/\]]+)\]?:(\d+)/")  # of a broker, as the client names it in what it says
+_TOOK: Final = re.compile(r" \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)")
+_NOTHING: Final = "start one, or give the right --bootstrap-servers"
+_PROTOCOL: Final = "give the -X security.protocol that these brokers have at this port"
+
+# What the client says, in part, and what mends it. The first that fits counts.
+_REMEDIES: Final[Mapping[str, str]] = {
+    "mechanism handshake failed": "give the -X security.protocol and sasl.mechanism that these brokers have",
+    "OAUTHBEARER": "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)",
+    "SASL authentication error": "check the user name and password, or the token (-X sasl.…)",
+    "PLAINTEXT broker listener": _PROTOCOL,
+    " alert ": (
+        "the broker wants a certificate of this client, or does not take the one it has: "
+        "check -X ssl.certificate.location and ssl.key.location"
+    ),
+}
+_OF_A_CERTIFICATE: Final[Mapping[str, str]] = {
+    "expired": "have it renewed",
+    "not yet valid": "are the clocks right?",
+    "mismatch": "name the brokers as their certificate does (--bootstrap-servers, their advertised.listeners)",
+    "": "name the file of its authority: -X ssl.ca.location",
+}
+
+
+class Heard:
+    """For `error_cb`: keeps what a client says while no broker answers. Never raises."""
+
+    def __init__(self) -> None:
+        self._said: list[KafkaError] = []
+
+    def __call__(self, error: KafkaError) -> None:
+        self._said.append(error)
+
+    def why(self, properties: Mapping[str, str]) -> str:
+        """What was said, and what to do; `properties` are the client's."""
+        error = self._telling()
+        if error is None and self._said:  # brokers say nothing to those who come in another language
+            return f"each connection was closed without a word; {_PROTOCOL}"
+        if error is None:
+            return f"no answer at all; {_NOTHING}"
+        text = _TOOK.sub("", error.str())
+        if "certificate verify failed" in text and (fault := _fault(text, properties)):
+            return fault
+        return f"{text}; {_remedy(_REMEDIES, text, _NOTHING)}"
+
+    def _telling(self) -> KafkaError | None:
+        """The error that tells most. That all brokers are down follows from the others."""
+        telling = [error for error in self._said if error.code() != KafkaError._ALL_BROKERS_DOWN]
+        of_security = [each for each in telling if each.code() in {KafkaError._SSL, KafkaError._AUTHENTICATION}]
+        return next(reversed(of_security or telling), None)
+
+
+def _remedy(remedies: Mapping[str, str], text: str, otherwise: str = "") -> str:
+    return next((remedy for part, remedy in remedies.items() if part in text), otherwise)
+
+
+def _fault(text: str, properties: Mapping[str, str]) -> str | None:
+    """What is wrong with a broker's certificate, which the client does not tell: so it is looked at once more."""
+    found = _ADDRESS.search(text)
+    if found is None:
+        return None
+    host, port = found[1], int(found[2])
+    try:
+        context = _trusting(properties)
+        with socket.create_connection((host, port), _LOOK_SECONDS) as plain:
+            context.wrap_socket(plain, server_hostname=host).close()
+    except ssl.SSLCertVerificationError as error:
+        said = error.verify_message.rstrip(".")
+        return f"the certificate of {host}:{port} is not to be trusted: {said}; {_remedy(_OF_A_CERTIFICATE, said)}"
+    except (OSError, ValueError):
+        return None
+    return None
+
+
+def _trusting(properties: Mapping[str, str]) -> ssl.SSLContext:
+    """Trusts whom the client trusts."""
+    location = properties.get("ssl.ca.location")
+    of_directory = location is not None and Path(location).is_dir()
+    context = ssl.create_default_context(
+        cafile=None if of_directory else location,
+        capath=location if of_directory else None,
+        cadata=properties.get("ssl.ca.pem"),
+    )
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # nor does the client ask for more
+    return context
