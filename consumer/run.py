@@ -138,10 +138,12 @@ def _find_topics(chosen: Settings, connection: Connection) -> None:
     outputs = [chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic]
     topics = [chosen.input_topic, *outputs]
     admin = Admin(connection)
-    if chosen.create_topics and (created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor)):
-        _log.info("topics created", extra={"topics": created})
-        return  # it may take a moment until every broker knows them
-    admin.require_topics(read=topics[:1], write=outputs)
+    if chosen.create_topics:
+        if created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor):
+            _log.info("topics created", extra={"topics": created})
+        admin.require_rights(read=topics[:1], write=outputs)
+    else:
+        admin.require_topics(read=topics[:1], write=outputs)
 
 
 def _transactional_ids(chosen: Settings, stack: ExitStack) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Asking the brokers about topics, and making them. For the start of a run; nothing here is called in the loop."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
+from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.errors import WorkerError
@@ -14,7 +16,6 @@ from consumer.kafka.errors import explain
 from consumer.kafka.unreached import Heard
 
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
-_ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC}
 
 
 class Admin:
@@ -42,8 +43,11 @@ class Admin:
                 f"{self._servers}: {len(missing)} {what} missing: {', '.join(missing)}; "
                 "create them, or start with --create-topics"
             )
-        if denied:
-            raise WorkerError(f"{self._servers}: {_denied(denied)}")
+        _refuse(denied)
+
+    def require_rights(self, read: Sequence[str] = (), write: Sequence[str] = ()) -> None:
+        """The same, for topics that may have been made a moment ago: not every broker knows them yet."""
+        _refuse(self._lacking(read, write)[1])
 
     def trouble(self, topics: Sequence[str], witness: str) -> str | None:
         """Why nothing can be written to `topics`, in one line: as far as a broker says so that knows the topic
@@ -61,40 +65,35 @@ class Admin:
         return _denied(denied) if denied else None
 
     def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Of these topics those that are missing; and the rights that this user lacks, as `Write on topic NAME`. Who
-        may do nothing with a topic is not told whether it is there."""
-        self._topics()
+        """Of these topics those that are missing; and the rights that this user lacks, as `Write on topic NAME`."""
+        there = self._topics()
         needs = dict.fromkeys(read, AclOperation.READ) | dict.fromkeys(write, AclOperation.WRITE)
         asked = self._client.describe_topics(
             TopicCollection([*needs]), include_authorized_operations=True, request_timeout=self._seconds
         )
-        missing, denied = [], []
-        for topic, need in needs.items():
-            try:
-                allowed = asked[topic].result(self._seconds * 2).authorized_operations
-                lacks = bool(allowed) and need not in allowed  # none at all: this broker does not tell
-            except KafkaException as exception:
-                code = exception.args[0].code()
-                lacks = code == KafkaError.TOPIC_AUTHORIZATION_FAILED
-                missing += [topic] if code in _ABSENT else []
-            denied += [f"{need.name.capitalize()} on topic {topic}"] if lacks else []
-        return missing, denied
+        denied = {topic for topic, need in needs.items() if _refused(asked[topic], need, self._seconds * 2)}
+        # one that this user may do nothing with is not listed, and not told from one that is not there
+        missing = [topic for topic in needs if topic not in there | denied]
+        return missing, [f"{needs[topic].name.capitalize()} on topic {topic}" for topic in needs if topic in denied]
 
     def create_topics(self, topics: Sequence[str], partitions: int, replication_factor: int = -1) -> list[str]:
         """Creates those that are missing and names them. A factor of -1 is the brokers' own default."""
         new = [NewTopic(topic, partitions, replication_factor) for topic in self.missing_topics(topics)]
-        if not new:
-            return []
-        for topic, answer in self._client.create_topics(new, operation_timeout=self._seconds).items():
-            try:
-                answer.result(self._seconds * 2)
-            except KafkaException as exception:
-                error: KafkaError = exception.args[0]
-                if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
-                    if error.code() in _DENIED:
-                        raise WorkerError(_denied([f"Create on topic {topic}"])) from exception
-                    raise WorkerError(explain(error, f"create topic {topic}")) from exception
-        return [topic.topic for topic in new]
+        answers = self._client.create_topics(new, operation_timeout=self._seconds) if new else {}
+        return [topic for topic, answer in answers.items() if self._created(topic, answer)]
+
+    def _created(self, topic: str, answer: "Future[None]") -> bool:
+        """Whether it was; if not another worker was faster."""
+        try:
+            answer.result(self._seconds * 2)
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            if error.code() in _DENIED:
+                raise WorkerError(_denied([f"Create on topic {topic}"])) from exception
+            if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise WorkerError(explain(error, f"create topic {topic}")) from exception
+            return False
+        return True
 
     def readers(self, group_id: str, topic: str, partition: int) -> list[str]:
         """The hosts of the group's members that this partition is assigned to."""
@@ -123,6 +122,20 @@ class Admin:
                 f"no Kafka broker answered at {self._servers} within {self._seconds:g} s: "
                 f"{self._heard.why(self._properties)}"
             ) from exception
+
+
+def _refuse(denied: Sequence[str]) -> None:
+    if denied:
+        raise WorkerError(_denied(denied))
+
+
+def _refused(description: "Future[TopicDescription]", need: AclOperation, seconds: float) -> bool:
+    """Whether the broker says that this user may not do that with the topic."""
+    try:
+        allowed = description.result(seconds).authorized_operations
+    except KafkaException as exception:
+        return bool(exception.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    return bool(allowed) and need not in allowed  # none at all: this broker does not tell
 
 
 def _denied(rights: Sequence[str]) -> str:
