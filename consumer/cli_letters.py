@@ -46,6 +46,7 @@ def list_(context: typer.Context) -> None:
 
         chosen, connection = _settings(given)
         wanted = _filter(code, field, since, until)
+        _admin(connection, [chosen.dead_letters_topic], [])
         with closing(_letterbox(chosen, connection)) as box:
             typer.echo(show(box.letters(), wanted, limit, typer.echo, as_json=as_json), err=as_json)
 
@@ -87,7 +88,8 @@ def redrive(context: typer.Context) -> None:
         wanted = _filter(code, field, since, until)
         plan = Plan(wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
         stop = Event()
-        with stopped_by_signals(stop), closing(_letterbox(chosen, connection, chosen.input_topic)) as box:
+        _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic]).require_group(_progress_of(chosen))
+        with stopped_by_signals(stop), closing(_letterbox(chosen, connection)) as box:
             if yes:
                 producer = KafkaProducer(connection, f"{chosen.group_id}-redrive")
                 lines = done(write_back(box, producer, plan, stop), plan)
@@ -159,11 +161,15 @@ def _admin(connection: Any, read: list[str], write: list[str]) -> Any:
     return admin
 
 
-def _letterbox(chosen: Any, connection: Any, *written: str) -> Any:
+def _letterbox(chosen: Any, connection: Any) -> Any:
     from consumer.kafka.letterbox import Letterbox
 
-    _admin(connection, [chosen.dead_letters_topic], list(written))
-    return Letterbox(connection, f"{chosen.group_id}-redrive", chosen.dead_letters_topic)
+    return Letterbox(connection, _progress_of(chosen), chosen.dead_letters_topic)
+
+
+def _progress_of(chosen: Any) -> str:
+    """The group that keeps how far redrives have come."""
+    return f"{chosen.group_id}-redrive"
 
 
 def _filter(code: str | None, field: str | None, since: str | None, until: str | None) -> "Filter":

@@ -49,6 +49,15 @@ class Admin:
         """The same, for topics that may have been made a moment ago: not every broker knows them yet."""
         _refuse(self._lacking(read, write)[1])
 
+    def require_group(self, group_id: str) -> None:
+        """Raises when this user may not keep offsets for the group: who asks for them is only kept waiting."""
+        (answer,) = self._client.describe_consumer_groups([group_id], request_timeout=self._seconds).values()
+        try:
+            answer.result(self._seconds * 2)
+        except KafkaException as exception:
+            if exception.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                raise WorkerError(f"{self._servers}: {_denied([f'Read on group {group_id}'])}") from exception
+
     def trouble(self, topics: Sequence[str], witness: str) -> str | None:
         """Why nothing can be written to `topics`, in one line: as far as a broker says so that knows the topic
         `witness`."""

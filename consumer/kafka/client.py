@@ -16,13 +16,20 @@ _log = logging.getLogger(__name__)
 
 _QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times a second
 
+_HINTS = {
+    "no certificate assigned": "give the certificate of that key as well: -X ssl.certificate.location",
+    "ssl.key.location failed": "is it a key in PEM, and is its password (KAFKA_SSL_KEY_PASSWORD_FILE) right?",
+}
+
 
 def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
     """A client of this configuration, its log lines sent to ours. Raises WorkerError for settings it refuses."""
     try:
         return make(config, logger=_log)
     except KafkaException as exception:
-        raise WorkerError(f"Kafka settings: {exception.args[0].str()}; see -X and KAFKA_*") from exception
+        said = exception.args[0].str()
+        hint = next((hint for part, hint in _HINTS.items() if part in said), "see -X and KAFKA_*")
+        raise WorkerError(f"Kafka settings: {said}; {hint}") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
 

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 
 _LOOK_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(r"ssl://\[?([^/\]]+)\]?:(\d+)/")  # of a broker, as the client names it in what it says
-_TOOK: Final = re.compile(r" \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)")
+_TOOK: Final = re.compile(r" \(after \d+ms in state \w+(, .*? suppressed)?\)")
 _NOTHING: Final = "start one, or give the right --bootstrap-servers"
 _PROTOCOL: Final = "give the -X security.protocol that these brokers have at this port"
 

@@ -1,0 +1,317 @@
+"""The consumer among strangers: each way to log in, the least rights, mistakes told in a line, secrets that stay so."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from confluent_kafka.admin._acl import AclOperation
+from confluent_kafka.admin._resource import ResourceType
+
+from consumer.errors import WorkerError
+from consumer.kafka.admin import Admin
+from consumer.kafka.config import Connection
+from tests.certificates import Authority
+from tests.command import Call, caller
+from tests.faults.asking import last_words
+from tests.line import Line, stop
+from tests.secured import PASSWORD, Right, Secured, options, secured
+from tests.tokens import LIFE_SECONDS, SECRET
+from tests.topics import Topics
+
+pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]
+
+COUNT = 500
+KEY_PASSWORD = "planted-key-password"
+SECRETS = (PASSWORD, KEY_PASSWORD, SECRET, "eyJ", "PRIVATE KEY")  # eyJ: how a token begins
+BOUND_SECONDS = 30.0  # for a mistake to be told: Kafka has ten to answer
+
+
+@pytest.fixture(scope="module")
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    """One for all of these tests."""
+    request.getfixturevalue("java_and_maven")
+    with secured(tmp_path_factory.mktemp("secured")) as running:
+        yield running
+
+
+@pytest.fixture
+def line(broker: Secured) -> Iterator[Line]:
+    """Topics and a group of its own."""
+    topics = Topics(broker.master)
+    yield Line.on(broker.master, topics)
+    topics.delete()
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    return caller(monkeypatch, capsys)
+
+
+# -- the least rights, as docs/security.md has them ------------------------------------------------------------------
+
+AT_LEAST_ONCE = ("input", "results", "alerts", "dead letters", "group")
+EXACTLY_ONCE = (*AT_LEAST_ONCE, "transactional ids")
+REDRIVE = ("letters", "input again", "group of redrives", "transactional ids")
+
+
+def rights(line: Line) -> dict[str, Right]:
+    """Those that the consumer needs."""
+    return {
+        "input": (ResourceType.TOPIC, line.sessions, AclOperation.READ),
+        "results": (ResourceType.TOPIC, line.results, AclOperation.WRITE),
+        "alerts": (ResourceType.TOPIC, line.alerts, AclOperation.WRITE),
+        "dead letters": (ResourceType.TOPIC, line.dead_letters, AclOperation.WRITE),
+        "group": (ResourceType.GROUP, line.group, AclOperation.READ),
+        "transactional ids": (ResourceType.TRANSACTIONAL_ID, f"{line.group}-*", AclOperation.WRITE),
+    }
+
+
+def rights_to_redrive(line: Line) -> dict[str, Right]:
+    """Those that `dead-letters redrive` needs."""
+    return {
+        "letters": (ResourceType.TOPIC, line.dead_letters, AclOperation.READ),
+        "input again": (ResourceType.TOPIC, line.sessions, AclOperation.WRITE),
+        "group of redrives": (ResourceType.GROUP, f"{line.group}-redrive", AclOperation.READ),
+        "transactional ids": (ResourceType.TRANSACTIONAL_ID, f"{line.group}-redrive", AclOperation.WRITE),
+    }
+
+
+def named(line: Line, right: str) -> tuple[str, ...]:
+    """What the line that a user reads must say when it is missing."""
+    _, name, operation = (rights(line) | rights_to_redrive(line))[right]
+    if right == "group":
+        return ("the right Read on the consumer group", f"as group {line.group}")
+    if right == "group of redrives":
+        return (f"this user lacks the right Read on group {name}",)
+    if right == "transactional ids":
+        return ("the right Write on the transactional ids that begin with the group's name", line.group)
+    return (f"this user lacks the right {operation.name.capitalize()} on topic {name}",)
+
+
+def at(broker: Secured, way: str) -> list[str]:
+    """How the command line says where the broker is, and how to log in there."""
+    properties = {"tls": broker.trusting, "mtls": lambda: broker.mtls(KEY_PASSWORD)}.get(way) or getattr(broker, way)
+    return ["--bootstrap-servers", broker.addresses[way], *options(properties())]
+
+
+@pytest.mark.parametrize("right", EXACTLY_ONCE)
+def test_each_right_that_is_missing_is_named(broker: Secured, line: Line, right: str, tmp_path: Path) -> None:
+    line.feed(COUNT)
+    broker.allow([given for name, given in rights(line).items() if name != right])
+    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
+        said = last_words(process, tmp_path / "log")
+    assert [part for part in named(line, right) if part not in said] == [], said
+    assert line.committed() == 0
+
+
+def test_at_least_once_needs_one_right_less(broker: Secured, line: Line, tmp_path: Path) -> None:
+    planted = line.feed(COUNT)
+    broker.allow([rights(line)[name] for name in AT_LEAST_ONCE])
+    with line.running(tmp_path / "log", "--delivery", "at-least-once", *at(broker, "scram")) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        assert stop(process) == 0
+    assert line.check(planted).faults() == {}
+
+
+def test_to_create_topics_needs_the_right_to_create_them(broker: Secured, line: Line, call: Call) -> None:
+    broker.allow([*rights(line).values()])
+    missing = ("--results-topic", "not-there", "--create-topics")
+    said = call("run", *line.options(), *at(broker, "scram"), *missing)
+    assert said.status == 1
+    assert "this user lacks the right Create on topic not-there" in said.err.splitlines()[-1]
+
+
+def test_dead_letters_are_redriven_with_four_rights_and_each_that_is_missing_is_named(
+    broker: Secured, line: Line, call: Call, tmp_path: Path
+) -> None:
+    line.feed(COUNT, bad_one_in=50)
+    broker.allow([*rights(line).values()])
+    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        assert stop(process) == 0
+    redrive = ("dead-letters", "redrive", "--yes", *line.options(), *at(broker, "scram"))
+    needed = rights_to_redrive(line)
+    for right in REDRIVE:
+        broker.allow([given for name, given in needed.items() if name != right])
+        said = call(*redrive)
+        assert said.status == 1
+        words = said.err.splitlines()[-1]
+        assert [part for part in named(line, right) if part not in words] == [], words
+    broker.allow([*needed.values()])
+    said = call(*redrive)
+    assert said.status == 0, said.err
+    assert "redriven" in said.out
+
+
+# -- each way to log in ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["tls", "mtls", "scram", "oidc"])
+def test_events_are_scored_exactly_once_by_each_way_and_no_secret_is_told(
+    broker: Secured, line: Line, way: str, tmp_path: Path
+) -> None:
+    """With the least rights, and all that this program and the Kafka client can log."""
+    planted, log = line.feed(COUNT), tmp_path / "log"
+    broker.allow([*rights(line).values()])
+    told = []
+    with line.running(log, *at(broker, way), "-X", "debug=all", "--log-level", "debug") as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        (ready,) = [each for each in entries(log) if each["message"] == "ready to score"]
+        pages = [str(ready["metrics"]).replace("metrics", page) for page in ("metrics", "livez", "readyz")]
+        told += [httpx.get(page).text for page in pages]
+        assert stop(process) == 0
+    told.append(log.read_text())
+    assert "session_scorer_events_total" in told[0]
+    assert "[thrd:" in told[-1]  # the client has its say
+    assert [secret for secret in SECRETS if any(secret in text for text in told)] == []
+    assert line.check(planted).faults() == {}
+
+
+def entries(log: Path) -> list[dict[str, object]]:
+    """All that it logged."""
+    return [json.loads(text) for text in log.read_text().splitlines()]
+
+
+def test_secrets_come_from_files_and_those_on_the_command_line_are_warned_of(
+    broker: Secured, line: Line, tmp_path: Path
+) -> None:
+    planted, secret = line.feed(COUNT), tmp_path / "password"
+    secret.write_text(f"{PASSWORD}\n")
+    broker.allow([*rights(line).values()])
+    plain = {name: value for name, value in broker.scram().items() if name != "sasl.password"}
+    where = ("--bootstrap-servers", broker.addresses["scram"])
+    from_file = {"KAFKA_SASL_PASSWORD_FILE": str(secret)}
+    with line.running(tmp_path / "log", *where, *options(plain), env=from_file) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        assert stop(process) == 0
+    assert line.check(planted).faults() == {}
+    warned = "secrets on the command line"
+    assert warned not in (tmp_path / "log").read_text()
+    with line.running(tmp_path / "other", *where, *options(broker.scram())) as process:
+        line.wait_for(lambda _: '"started"' in (tmp_path / "other").read_text(), process)
+        assert stop(process) == 0
+    assert [each["properties"] for each in entries(tmp_path / "other") if warned in str(each["message"])] == [
+        ["sasl.password"]
+    ]
+
+
+@pytest.mark.parametrize("way", ["oauth", "oidc"])
+def test_a_token_that_expires_while_no_events_come_is_renewed(
+    broker: Secured, line: Line, way: str, tmp_path: Path
+) -> None:
+    """The consumer is polled all the time, its producers only when they have something to write."""
+    planted = line.feed(COUNT)
+    broker.allow([*rights(line).values()])
+    with line.running(tmp_path / "log", *at(broker, way)) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        expired = time.monotonic() + LIFE_SECONDS * 1.5
+        line.wait_for(lambda _: time.monotonic() > expired, process)
+        planted |= line.feed(COUNT, seed=8)
+        line.wait_for(lambda count: count == 2 * COUNT, process)
+        assert stop(process) == 0
+    assert line.check(planted).faults() == {}
+
+
+# -- mistakes --------------------------------------------------------------------------------------------------------
+
+PROTOCOL = "give the -X security.protocol that these brokers have at this port"
+OF_CLIENT = "the broker wants a certificate of this client, or does not take the one it has: check -X ssl.certificate"
+TOKEN = "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)"
+MISTAKES: dict[str, tuple[str, ...]] = {
+    "another authority": (
+        "unable to get local issuer certificate; name the file of its authority: -X ssl.ca.location",
+    ),
+    "an expired certificate": ("is not to be trusted: certificate has expired; have it renewed",),
+    "a certificate of another host": ("certificate is not valid for '127.0.0.1'; name the brokers as",),
+    "a host that is not there": ("Failed to resolve 'no-such-host.invalid:9092'", "the right --bootstrap-servers"),
+    "no certificate of its own": (OF_CLIENT,),
+    "an expired certificate of its own": (OF_CLIENT,),
+    "a certificate of its own of another authority": (OF_CLIENT,),
+    "a key without its certificate": ("give the certificate of that key as well: -X ssl.certificate.location",),
+    "a key that its password does not open": ("ssl.key.location failed", "is its password"),
+    "a wrong password": ("SASL authentication error", "check the user name and password"),
+    "another mechanism": ("broker's supported mechanisms: OAUTHBEARER", "sasl.mechanism"),
+    "no TLS where it is wanted": (PROTOCOL,),
+    "TLS where it is not": (PROTOCOL,),
+    "no login where one is wanted": (PROTOCOL,),
+    "a wrong secret for tokens": ("invalid_client", TOKEN),
+    "no answer for tokens": ("Could not connect to server", TOKEN),
+    "another authority for tokens": ("unable to get local issuer certificate", TOKEN),
+    "a token that is not signed": ('{"status":"invalid_token"}', "the token"),
+}
+
+
+def mistakes(broker: Secured, directory: Path) -> dict[str, tuple[str, dict[str, str]]]:
+    """Where each leads to, and the settings that make it."""
+    where, trusting, other = broker.addresses, broker.trusting(), Authority(directory)
+    late, foreign = broker.authority.identity("late", expired=True), other.identity("scorer")
+
+    def own(certificate: Path, key: Path) -> dict[str, str]:
+        return trusting | {"ssl.certificate.location": str(certificate), "ssl.key.location": str(key)}
+
+    locked = broker.mtls(KEY_PASSWORD)
+    nowhere = {"sasl.oauthbearer.token.endpoint.url": "https://127.0.0.1:1/token"}
+    return {
+        "another authority": (where["tls"], trusting | {"ssl.ca.location": str(other.certificate)}),
+        "an expired certificate": (where["expired"], trusting),
+        "a certificate of another host": (where["misnamed"], trusting),
+        "a host that is not there": ("no-such-host.invalid:9092", trusting),
+        "no certificate of its own": (where["mtls"], trusting),
+        "an expired certificate of its own": (where["mtls"], own(*late)),
+        "a certificate of its own of another authority": (where["mtls"], own(*foreign)),
+        "a key without its certificate": (where["mtls"], _without(locked, "ssl.certificate.location")),
+        "a key that its password does not open": (where["mtls"], locked | {"ssl.key.password": SECRET}),
+        "a wrong password": (where["scram"], broker.scram(SECRET)),
+        "another mechanism": (where["oauth"], broker.scram()),
+        "no TLS where it is wanted": (where["tls"], {}),
+        "TLS where it is not": (broker.master, trusting),
+        "no login where one is wanted": (where["scram"], trusting),
+        "a wrong secret for tokens": (where["oidc"], broker.oidc(PASSWORD)),
+        "no answer for tokens": (where["oidc"], broker.oidc() | nowhere),
+        "another authority for tokens": (where["oidc"], broker.oidc() | {"https.ca.location": str(other.certificate)}),
+        "a token that is not signed": (where["oidc"], broker.oauth()),
+    }
+
+
+def _without(properties: dict[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in properties.items() if each != name}
+
+
+@pytest.fixture(scope="module")
+def said(broker: Secured, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is said of each mistake, made all at once, since each waits for a broker as long as it may."""
+
+    def ask(address: str, properties: dict[str, str]) -> str:
+        try:
+            Admin(Connection(address, properties), seconds=4).require_topics(read=["sessions"])
+        except WorkerError as error:
+            return str(error)
+        return "nothing"
+
+    made = mistakes(broker, tmp_path_factory.mktemp("other"))
+    with ThreadPoolExecutor(len(made)) as pool:
+        return dict(zip(made, pool.map(lambda each: ask(*each), made.values()), strict=True))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_in_one_line_that_says_what_to_do(said: dict[str, str], mistake: str) -> None:
+    line = said[mistake]
+    assert [part for part in MISTAKES[mistake] if part not in line] == [], line
+    assert "\n" not in line
+    assert [secret for secret in SECRETS if secret in line] == []
+
+
+def test_a_wrong_password_ends_the_process_in_time_with_that_line_alone(
+    broker: Secured, line: Line, tmp_path: Path
+) -> None:
+    log, began = tmp_path / "log", time.monotonic()
+    where = ("--bootstrap-servers", broker.addresses["scram"])
+    with line.running(log, *where, *options(broker.scram(SECRET))) as process:
+        words = last_words(process, log)
+    assert time.monotonic() - began < BOUND_SECONDS
+    assert "SASL authentication error" in words
+    assert SECRET not in log.read_text()
