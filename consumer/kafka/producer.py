@@ -26,6 +26,7 @@ class KafkaProducer:
     """
 
     def __init__(self, connection: Connection, transactional_id: str | None = None, *, seconds: float = 15.0) -> None:
+        self._id = transactional_id
         self._seconds = seconds
         self._failed: list[tuple[KafkaError, str]] = []
         callbacks = {"error_cb": Complaints(), "on_delivery": self._on_report}
@@ -33,7 +34,7 @@ class KafkaProducer:
 
     def init(self) -> None:
         """Takes the transactional id: ends what an earlier producer of that id left open, and fences that producer."""
-        calling("initialise transactions", lambda: self._producer.init_transactions(self._seconds))
+        calling(f"initialise transactions as {self._id}", lambda: self._producer.init_transactions(self._seconds))
 
     def begin(self) -> None:
         """Opens a transaction. Nothing is sent yet."""

@@ -111,6 +111,11 @@ def test_a_request_leaves_no_trace_on_stderr(server: Server, capfd: pytest.Captu
     assert capfd.readouterr().err == ""
 
 
+def test_what_is_served_on_one_address_is_not_on_another(server: Server) -> None:
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.2", server.port))
+
+
 def test_a_port_that_is_taken_is_one_line(health: Health) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
