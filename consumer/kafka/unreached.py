@@ -21,6 +21,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "OAUTHBEARER": "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)",
     "SASL authentication error": "check the user name and password, or the token (-X sasl.…)",
     "PLAINTEXT broker listener": _PROTOCOL,
+    "certificate verify failed": "check the brokers' certificate and its authority (-X ssl.ca.location)",
     " alert ": (
         "the broker wants a certificate of this client, or does not take the one it has: "
         "check -X ssl.certificate.location and ssl.key.location"

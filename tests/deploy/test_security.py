@@ -1,6 +1,7 @@
 """The consumer among strangers: each way to log in, the least rights, mistakes told in a line, secrets that stay so."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +98,22 @@ def at(broker: Secured, way: str) -> list[str]:
     """How the command line says where the broker is, and how to log in there."""
     properties = {"tls": broker.trusting, "mtls": lambda: broker.mtls(KEY_PASSWORD)}.get(way) or getattr(broker, way)
     return ["--bootstrap-servers", broker.addresses[way], *options(properties())]
+
+
+def test_the_rights_that_the_docs_give_are_these() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    given = document.split("<!-- rights -->")[1].split("<!-- /rights -->")[0].replace("\\\n", "")
+    names = "session-scorer", "sessions", "session-results", "session-alerts", "session-dead-letters"
+    assert sorted(told(given)) == sorted(rights(Line("", *names)).values())
+
+
+def told(commands: str) -> Iterator[Right]:
+    """The rights that these calls of kafka-acls.sh give."""
+    for command in commands.strip().splitlines():
+        operation = AclOperation[command.split("--operation ")[1].split()[0].upper()]
+        end = "*" if command.endswith("--resource-pattern-type prefixed") else ""
+        for kind, name in re.findall(r"--(topic|group|transactional-id) (\S+)", command):
+            yield ResourceType[kind.upper().replace("-", "_")], name + end, operation
 
 
 @pytest.mark.parametrize("right", EXACTLY_ONCE)

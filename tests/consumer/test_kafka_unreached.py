@@ -1,0 +1,46 @@
+"""Why no broker answered, as the client heard it. On a real broker: tests/deploy/test_security.py."""
+
+import pytest
+from confluent_kafka import KafkaError
+
+from consumer.kafka.unreached import Heard
+
+DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+
+
+def heard(*errors: KafkaError) -> str:
+    telling = Heard()
+    for error in errors:
+        telling(error)
+    return telling.why({})
+
+
+def test_silence_asks_whether_there_is_a_broker_at_all() -> None:
+    assert heard() == "no answer at all; start one, or give the right --bootstrap-servers"
+
+
+def test_connections_that_end_without_a_reason_ask_for_the_protocol() -> None:
+    assert heard(DOWN, DOWN) == (
+        "each connection was closed without a word; give the -X security.protocol that these brokers have at this port"
+    )
+
+
+def test_what_security_says_counts_before_what_follows_from_it() -> None:
+    no = "sasl_ssl://b:1/1: SASL authentication error: no (after 3ms in state AUTH)"
+    refused = KafkaError(KafkaError._AUTHENTICATION, no)
+    after = KafkaError(KafkaError._TRANSPORT, "sasl_ssl://b:1/1: Disconnected (after 3ms in state UP)")
+    assert heard(refused, DOWN, after) == (
+        "sasl_ssl://b:1/1: SASL authentication error: no; check the user name and password, or the token (-X sasl.…)"
+    )
+
+
+@pytest.mark.parametrize("state", ["CONNECT", "CONNECT, 61 identical error(s) suppressed"])
+def test_how_long_it_took_and_how_often_is_left_out(state: str) -> None:
+    said = heard(KafkaError(KafkaError._TRANSPORT, f"b:1/bootstrap: Connection refused (after 0ms in state {state})"))
+    assert said == "b:1/bootstrap: Connection refused; start one, or give the right --bootstrap-servers"
+
+
+def test_a_certificate_that_cannot_be_looked_at_again_is_told_in_the_clients_words() -> None:
+    said = heard(KafkaError(KafkaError._SSL, "ssl://127.0.0.1:1/1: certificate verify failed: broker certificate"))
+    assert said.startswith("ssl://127.0.0.1:1/1: certificate verify failed: broker certificate; ")
+    assert "ssl.ca.location" in said

@@ -1,0 +1,38 @@
+"""What `run` is installed with: locked by hash, released, under licences that ask for nothing but their text."""
+
+import re
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path
+
+import pytest
+
+LOCK = (Path(__file__).parents[1] / "requirements" / "base.txt").read_text()
+ENTRY = re.compile(r"^(\S+)==(\S+)(?: ; .*?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
+PERMISSIVE = ("Apache", "MIT", "BSD", "0BSD", "ISC", "PSF", "Zlib", "CC0", "Python Software Foundation")
+PACKAGES = sorted({name for name, _, _ in ENTRY.findall(LOCK)})
+
+
+def test_every_package_is_locked_by_its_hashes() -> None:
+    left = ENTRY.sub("", LOCK).strip()
+    assert left == ""
+
+
+def test_no_package_is_a_pre_release() -> None:
+    assert PACKAGES
+    unreleased = [name for name, version, _ in ENTRY.findall(LOCK) if not re.fullmatch(r"[\d.]+", version)]
+    assert unreleased == []
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_package_comes_under_a_permissive_licence(name: str) -> None:
+    try:
+        said = metadata(name)
+    except PackageNotFoundError:
+        assert f"{name}==" in "".join(line for line in LOCK.splitlines() if "sys_platform == 'win32'" in line)
+        return
+    classified = [each for each in said.get_all("Classifier", []) if each.startswith("License")]
+    told = [*said.get_all("License-Expression", []), *said.get_all("License", []), " AND ".join(classified)]
+    expression = next(filter(None, told), "")
+    parts = [part for part in re.split(r" AND | WITH |[()]", expression) if part.strip()]
+    assert parts
+    assert [part for part in parts if not any(word in part for word in (*PERMISSIVE, "LLVM-exception"))] == []
