@@ -18,7 +18,8 @@ from consumer.errors import WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import REMEDIES, explain
+from consumer.kafka.errors import explain
+from consumer.kafka.unreached import Heard
 
 # a name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
 # says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it)
@@ -38,8 +39,9 @@ class Inspector:
     def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
         self._servers = connection.bootstrap_servers
         self._seconds = seconds
-        self._errors: list[KafkaError] = []
-        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._errors.append})
+        self._properties = connection.properties
+        self._heard = Heard()
+        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._heard})
 
     def cluster(self) -> Cluster:
         """Who answers. Raises soon when the client has tried all the brokers it was told of, in vain."""
@@ -47,14 +49,16 @@ class Inspector:
         begun = time.monotonic()
         while not question.done() and time.monotonic() - begun < self._seconds:
             self._client.poll(0.05)
-            down = any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors)
-            if down and time.monotonic() - begun > _ALL_DOWN_SECONDS:
-                raise WorkerError(unreachable(self._servers, self._errors, self._seconds))
+            if self._heard.all_down and time.monotonic() - begun > _ALL_DOWN_SECONDS:
+                raise self._unreached()
         try:
             found = question.result(1.0)
         except (KafkaException, TimeoutError):
-            raise WorkerError(unreachable(self._servers, self._errors, self._seconds)) from None
+            raise self._unreached() from None
         return Cluster(str(found.cluster_id), [f"{node.host}:{node.port}" for node in found.nodes])
+
+    def _unreached(self) -> WorkerError:
+        return WorkerError(f"no Kafka broker answered at {self._servers}: {self._heard.why(self._properties)}")
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic | Missing]:
         """Each of these topics, by its name."""
@@ -139,22 +143,6 @@ class Inspector:
             return {place.partition: told.result(self._seconds * 2) for place, told in asked.items()}
 
         return answer(f"ask for offsets of {topic}", ask, self._seconds)
-
-
-def unreachable(servers: str, errors: Sequence[KafkaError], seconds: float) -> str:
-    """Why no broker answers, in one line: by the error that says most of those that the client reported."""
-    whys = [error for error in errors if error.code() != KafkaError._ALL_BROKERS_DOWN]
-    doing = f"reach any broker at {servers}"
-    if not whys:
-        return f"could not {doing}: no answer within {seconds:g} s; look at the network and its firewalls"
-    why = next((error for error in whys if error.code() in REMEDIES), whys[0])
-    said = explain(why, doing)
-    if why.code() in REMEDIES:
-        return said
-    # a certificate that is refused comes as _SSL most of the time, now and then as a broken connection
-    if "SSL_HANDSHAKE" in why.str():
-        return f"{said}; {REMEDIES[KafkaError._SSL]}"
-    return f"{said}; start one, or give the right --bootstrap-servers"
 
 
 def _topic(found: TopicDescription, settings: dict[str, str] | None) -> Topic:

@@ -44,11 +44,16 @@ class Heard:
     def __call__(self, error: KafkaError) -> None:
         self._said.append(error)
 
+    @property
+    def all_down(self) -> bool:
+        """Whether the client has tried every broker that it was told of, in vain."""
+        return any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._said)
+
     def why(self, properties: Mapping[str, str]) -> str:
         """What was said, and what to do; `properties` are the client's."""
         error = self._telling()
         if error is None and self._said:  # brokers say nothing to those who come in another language
-            return f"each connection was closed without a word; {_PROTOCOL}"
+            return f"no connection brought a word of answer; {_PROTOCOL}"
         if error is None:
             return f"no answer at all; {_NOTHING}"
         text = _TOOK.sub("", error.str())

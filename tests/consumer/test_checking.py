@@ -301,7 +301,7 @@ def test_without_a_broker_what_needs_none_is_checked_all_the_same(call: Call) ->
     assert said.status == 1
     lines = said.out.splitlines()
     assert any(text.startswith("ok   artifacts: ") for text in lines)
-    assert any(text.startswith("fail broker: could not reach any broker at 127.0.0.1:1") for text in lines)
+    assert any(text.startswith("fail broker: no Kafka broker answered at 127.0.0.1:1") for text in lines)
     assert "fail topic sessions: not checked: no broker answers" in lines
     assert "fail clock: not checked: no broker answers" in lines
     assert said.err == ""
@@ -325,7 +325,7 @@ def test_settings_that_are_wrong_are_a_failure_of_their_own(call: Call, given: l
 
 
 def test_a_port_where_a_session_scorer_answers_is_told_from_one_that_is_taken(call: Call) -> None:
-    metrics = Metrics("version", "0" * 64, (), ())
+    metrics = Metrics("version", "0" * 64)
     server = Server("127.0.0.1", 0, metrics.registry, Health())
     other = Server("127.0.0.1", 0, CollectorRegistry(), Health())
     try:

@@ -21,7 +21,7 @@ def test_silence_asks_whether_there_is_a_broker_at_all() -> None:
 
 def test_connections_that_end_without_a_reason_ask_for_the_protocol() -> None:
     assert heard(DOWN, DOWN) == (
-        "each connection was closed without a word; give the -X security.protocol that these brokers have at this port"
+        "no connection brought a word of answer; give the -X security.protocol that these brokers have at this port"
     )
 
 
