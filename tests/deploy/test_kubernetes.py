@@ -182,7 +182,8 @@ def test_a_worker_is_nobody_may_gain_nothing_and_writes_to_tmp_alone(place: str)
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert [each["mountPath"] for each in container(place)["volumeMounts"] if not each.get("readOnly")] == ["/tmp"]
+    # what is written goes to /dev/shm, which every pod has
+    assert all(each.get("readOnly") for each in container(place).get("volumeMounts", []))
     assert pod(place)["spec"]["automountServiceAccountToken"] is False
     assert one(place, "ServiceAccount")["automountServiceAccountToken"] is False
     assert one(place, "Namespace")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
