@@ -261,8 +261,8 @@ def test_the_document_names_every_secret_and_nothing_that_is_not_there() -> None
 def secrets(place: str) -> set[str]:
     """The names of those that a pod is waiting for."""
     spec = pod(place)["spec"]
-    volumes = [each.get("secret", {}).get("secretName") for each in spec["volumes"]]
-    projected = [source for each in spec["volumes"] for source in each.get("projected", {}).get("sources", [])]
+    volumes = [each.get("secret", {}).get("secretName") for each in spec.get("volumes", [])]
+    projected = [source for each in spec.get("volumes", []) for source in each.get("projected", {}).get("sources", [])]
     pulled = [each["name"] for each in spec.get("imagePullSecrets", [])]
     found: list[Any] = [*volumes, *(source["secret"]["name"] for source in projected), *pulled]
     return {name for name in found if name}
