@@ -94,6 +94,7 @@ class KafkaBroker:
         """On `port`, or a free one; `properties` go over those of deploy/kafka/server.properties.
 
         `cluster` is the id (`new_cluster`) that the nodes of one cluster share; without one the node is a cluster.
+        `java_options` go to Java, beside our own.
         """
         self._java_options = (*JAVA_OPTIONS, *java_options)
         broker, controller = free_ports(2)

@@ -46,7 +46,7 @@ class Admin:
         _refuse(denied)
 
     def require_rights(self, read: Sequence[str] = (), write: Sequence[str] = ()) -> None:
-        """The same, for topics that may have been made a moment ago: not every broker knows them yet."""
+        """Raises for rights alone: of topics that were made a moment ago not every broker knows yet."""
         _refuse(self._lacking(read, write)[1])
 
     def require_group(self, group_id: str) -> None:
