@@ -19,6 +19,7 @@ _QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times
 _HINTS = {
     "no certificate assigned": "give the certificate of that key as well: -X ssl.certificate.location",
     "ssl.key.location failed": "is it a key in PEM, and is its password (KAFKA_SSL_KEY_PASSWORD_FILE) right?",
+    ".location failed": "can that file be read, and is it in PEM?",
 }
 
 

@@ -54,6 +54,8 @@ class Heard:
         error = self._telling()
         if error is None and self._said:  # brokers say nothing to those who come in another language
             return f"no connection brought a word of answer; {_PROTOCOL}"
+        if error is None and "OAUTHBEARER" in {properties.get("sasl.mechanism"), properties.get("sasl.mechanisms")}:
+            return "there is no token to log in with; give -X sasl.oauthbearer.method=oidc, and what belongs to it"
         if error is None:
             return f"no answer at all; {_NOTHING}"
         text = _TOOK.sub("", error.str())
