@@ -150,7 +150,7 @@ def test_going_back_that_is_refused_stops_at_once() -> None:
     consumer.give(0)
     made.rewind()
     consumer.errors = {"committed": [DENIED]}
-    with pytest.raises(WorkerError, match="allow this user to read as this consumer group"):
+    with pytest.raises(WorkerError, match="needs the right Read on the consumer group"):
         made.settle()
 
 
