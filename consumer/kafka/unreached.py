@@ -20,7 +20,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "mechanism handshake failed": "give the -X security.protocol and sasl.mechanism that these brokers have",
     "OAUTHBEARER": "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)",
     "SASL authentication error": "check the user name and password, or the token (-X sasl.…)",
-    "PLAINTEXT broker listener": _PROTOCOL,
+    "Disconnected": _PROTOCOL,
     "certificate verify failed": "check the brokers' certificate and its authority (-X ssl.ca.location)",
     " alert ": (
         "the broker wants a certificate of this client, or does not take the one it has: "

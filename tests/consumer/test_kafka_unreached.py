@@ -25,6 +25,11 @@ def test_connections_that_end_without_a_reason_ask_for_the_protocol() -> None:
     )
 
 
+def test_a_connection_that_the_broker_ends_asks_for_the_protocol_too() -> None:
+    ended = KafkaError(KafkaError._TRANSPORT, "ssl://b:1/1: Disconnected: SSL connection closed by peer")
+    assert heard(ended, DOWN).endswith("by peer; give the -X security.protocol that these brokers have at this port")
+
+
 def test_what_security_says_counts_before_what_follows_from_it() -> None:
     no = "sasl_ssl://b:1/1: SASL authentication error: no (after 3ms in state AUTH)"
     refused = KafkaError(KafkaError._AUTHENTICATION, no)
