@@ -9,7 +9,7 @@ SEED ?= 42
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long deploy-check docker-check check bench bench-quick train kafka lock clean
+.PHONY: help setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,9 @@ check: $(READY) ## ruff, mypy --strict, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(READY) ## known holes in requirements/base.txt (asks PyPI; behind a mirror it fails, rather than pass in silence)
+	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements/base.txt
 
 bench: $(READY) ## everything measured, into docs/performance.md: about 40 minutes (BENCH="--only forest" for less)
 	$(BIN)/python -m benchmarks $(BENCH)
