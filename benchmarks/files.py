@@ -17,6 +17,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
+from consumer.collector import collect_seldom
 from files.reading import open_source
 from scoring import Scorer
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -105,6 +106,7 @@ def _long(given: Run, source: Path, rows: int, times: int) -> Outcome:
 def parts(path: Path) -> tuple[float, float]:
     """µs a row, on one core: reading the file into rows of JSON, and scoring those. Writing is what is left."""
     scorer, spent, rows = Scorer.load(), (0.0, 0.0), 0
+    collect_seldom()  # as the command does
     began = time.perf_counter()
     for chunk in open_source(path).chunks():
         values = chunk.read().values

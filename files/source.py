@@ -15,7 +15,7 @@ from scoring.contract import IDENTITIES, MODEL_FIELDS
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
 
-BLOCK_BYTES: Final = 2 * 1024 * 1024
+BLOCK_BYTES: Final = 512 * 1024
 """How much text makes a chunk; the line that is begun is read to its end."""
 LINE_BYTES: Final = 16 * 1024 * 1024
 """How long that line may be."""
