@@ -11,7 +11,7 @@ import pytest
 
 from consumer import model_shown
 from consumer.comparing import Disagreement, compare
-from files.source import CHUNK_ROWS, FileError
+from files.source import BLOCK_BYTES, FileError
 from scoring import LEVELS, Scorer
 from scoring.manifest import Thresholds
 from tests.sets import random_event, small_set
@@ -93,7 +93,7 @@ def test_the_rows_that_move_most_come_first_by_their_numbers_in_the_file(
 def test_a_file_of_many_chunks_counts_like_its_parts(sets: tuple[Scorer, Scorer], tmp_path: Path) -> None:
     events = [random_event(np.random.default_rng(seed)) for seed in range(100)]
     once = compare(*sets, written(events, tmp_path / "once.jsonl"))
-    times = CHUNK_ROWS // len(events) * 2 + 1
+    times = 2 * BLOCK_BYTES // (tmp_path / "once.jsonl").stat().st_size + 1
     told: list[tuple[float, int]] = []
 
     often = compare(*sets, written(events * times, tmp_path / "often.jsonl"), lambda *how: told.append(how))
@@ -162,6 +162,6 @@ def test_a_row_keeps_its_number_beyond_the_first_chunk_and_past_invalid_ones(
     sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Disagreement, tmp_path: Path
 ) -> None:
     moves_most = events[found.largest[0].row - 1]
-    rows = [*INVALID, *[{"click_events": -1}] * CHUNK_ROWS, *INVALID, moves_most]
+    rows = [*INVALID, *[{"click_events": -1}] * BLOCK_BYTES, *INVALID, moves_most]
 
     assert [move.row for move in compare(*sets, written(rows, tmp_path / "long.jsonl")).largest] == [len(rows)]
