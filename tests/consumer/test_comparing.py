@@ -162,6 +162,6 @@ def test_a_row_keeps_its_number_beyond_the_first_chunk_and_past_invalid_ones(
     sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Disagreement, tmp_path: Path
 ) -> None:
     moves_most = events[found.largest[0].row - 1]
-    rows = [*INVALID, *[{"click_events": -1}] * BLOCK_BYTES, *INVALID, moves_most]
+    rows = [*INVALID, *[{"click_events": -1}] * (BLOCK_BYTES // 10), *INVALID, moves_most]
 
     assert [move.row for move in compare(*sets, written(rows, tmp_path / "long.jsonl")).largest] == [len(rows)]
