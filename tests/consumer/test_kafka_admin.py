@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
+from consumer.kafka.embedded import EmbeddedBroker
 from tests.topics import Topics
 
 
@@ -24,6 +27,14 @@ def test_all_missing_topics_are_named_in_one_line(kafka: str, topics: Topics) ->
     with pytest.raises(WorkerError, match=rf"2 topics are missing: {there}-b, {there}-a; create them, or"):
         admin.require_topics([f"{there}-b", there, f"{there}-a"])
     admin.require_topics([there])
+
+
+def test_the_embedded_broker_has_no_controller_to_ask_for_rights_and_is_not_waited_for() -> None:
+    with EmbeddedBroker(["in", "out"]) as broker:
+        admin = Admin(Connection(broker.bootstrap_servers, {}))
+        since = time.monotonic()
+        admin.require_topics(["in"], ["out"])
+    assert time.monotonic() - since < 5  # the question is given 10 s
 
 
 @pytest.mark.kafka
