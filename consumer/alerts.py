@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
+from consumer.printable import beginning
+
 MOST: Final = 10  # that are ever shown
 _REMEMBERED: Final = 100_000  # ids; somebody may watch for weeks
-_MOST_CHARACTERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,4 @@ def alert(value: bytes) -> tuple[str, Alert]:
     came = msgspec.json.decode(value, type=_Alert)
     raw = bytes(came.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    return came.alert_id, Alert(printable(session_id), came.anomaly_score, printable(came.risk_reason))
-
-
-def printable(text: str) -> str:
-    """The beginning of anybody's text, with nothing in it that could move the cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text[:_MOST_CHARACTERS])
+    return came.alert_id, Alert(beginning(session_id), came.anomaly_score, beginning(came.risk_reason))

@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 
 from consumer.letters import Filter, Letter
+from consumer.printable import printable
 from consumer.redrive import Plan, Tally
 
 _ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {message}"
@@ -60,12 +61,7 @@ def _left(tally: Tally, plan: Plan) -> Iterator[str]:
 
 def _row(letter: Letter) -> str:
     shown = {name: "" if value is None else value for name, value in letter.shown().items()}
-    return _printable(_ROW.format(**shown))
-
-
-def _printable(text: str) -> str:
-    """Headers may come from anyone: what would steer a terminal is not sent to it."""
-    return "".join(character if character.isprintable() else "?" for character in text).rstrip()
+    return printable(_ROW.format(**shown)).rstrip()
 
 
 def _number(count: int) -> str:
@@ -73,5 +69,7 @@ def _number(count: int) -> str:
 
 
 def _by_code(counts: Counter[str]) -> str:
-    listed = ", ".join(f"{_printable(code) or 'without a code'} {count:,}" for code, count in counts.most_common())
+    listed = ", ".join(
+        f"{printable(code).rstrip() or 'without a code'} {count:,}" for code, count in counts.most_common()
+    )
     return f" ({listed})" if listed else ""

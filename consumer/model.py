@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from consumer.model_shown import Sheet
+from consumer.printable import printable
 from scoring import ArtifactError, Scorer
 from scoring.adoption import cautions, write_manifest
 from scoring.manifest import FILES, NAME, Thresholds, Training
@@ -75,8 +76,7 @@ def card_lines(scorer: Scorer, width: int | None = None) -> Iterator[str]:
     `width` folds long lines; without it there is one line for each entry.
     """
     for name, value in _entries(card(scorer)):
-        shown = "".join(c if c.isprintable() else "?" for c in value)
-        line = f"{name + ':':{INDENT}}{shown}".rstrip()
+        line = f"{name + ':':{INDENT}}{printable(value)}".rstrip()
         yield from wrap(line, max(width, 2 * INDENT), subsequent_indent=" " * INDENT) if width else [line]
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
-from consumer.alerts import printable
+from consumer.printable import beginning
 
 Buckets = tuple[tuple[float, float], ...]  # upper bound -> how many were at most that, rising
 
@@ -66,13 +66,13 @@ def reading(families: Iterable[Metric], at: float) -> Reading:
     model = ""
     for sample in (sample for family in families for sample in family.samples):
         if sample.name in counts:
-            counts[sample.name][printable(sample.labels[_COUNTS[sample.name]])] = int(sample.value)
+            counts[sample.name][beginning(sample.labels[_COUNTS[sample.name]])] = int(sample.value)
         elif sample.name == _LATENCY:
             buckets[float(sample.labels["le"])] = sample.value
         elif sample.name == _LAG:
             lags.append(int(sample.value))
         elif sample.name == _MODEL:
-            model = printable(sample.labels["version"])
+            model = beginning(sample.labels["version"])
     outcomes, levels, codes, transactions = counts.values()
     return Reading(at, outcomes, levels, codes, transactions, tuple(sorted(buckets.items())), tuple(lags), model)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from consumer.checking.findings import Finding, Status, failed
 from consumer.checking.origins import DEFAULT, Origin
+from consumer.printable import printable
 
 _STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
 _INDENT: Final = 5  # of what follows the status
@@ -18,7 +19,7 @@ _NARROWEST: Final = 40
 
 def line(finding: Finding) -> str:
     """As plain text."""
-    return f"{finding.status:<{_INDENT}}{_printable(f'{finding.name}: {finding.message}')}"
+    return f"{finding.status:<{_INDENT}}{printable(f'{finding.name}: {finding.message}')}"
 
 
 def show(finding: Finding, console: Console) -> None:
@@ -36,7 +37,7 @@ def setting_lines(found: Sequence[Origin]) -> Iterator[str]:
     """As plain text."""
     for each in found:
         if each.place != DEFAULT:
-            yield _printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.place})")
+            yield printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.place})")
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -63,8 +64,3 @@ def _print(text: str, console: Console, style: str) -> None:
     shown = Text("\n".join(folded))
     shown.stylize(style, 0, None if style == "dim" else _INDENT)
     console.print(shown, soft_wrap=True)
-
-
-def _printable(text: str) -> str:
-    """Names may come from anyone: what would steer a terminal is not sent to it."""
-    return "".join(character if character.isprintable() else "?" for character in text)

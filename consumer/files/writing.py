@@ -40,8 +40,6 @@ class Said(NamedTuple):
 
 COLUMNS: Final = Said._fields
 """A column of such a name in the input gives way to the verdict's."""
-_LISTS: Final = ("reason_codes", "imputed_fields")
-"""Those that are lists, the last ones."""
 
 _Verdict: Final = msgspec.defstruct("_Verdict", COLUMNS, gc=False)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -124,9 +122,9 @@ class CsvForm:
 
     def __call__(self, rows: Rows, kept: list[int], said: Said) -> bytes:
         """The rows at `kept`, and what was said of each."""
-        lists = (list(map(";".join, column)) for column in (said.reason_codes, said.imputed_fields))
-        verdicts = zip(*said[: -len(_LISTS)], *lists, strict=True)
-        return _csv(own + list(verdict) for own, verdict in zip(self._own(rows, kept), verdicts, strict=True))
+        lists = (map(";".join, column) for column in (said.reason_codes, said.imputed_fields))
+        verdicts = zip(said.predicted_label, said.anomaly_score, said.risk_level, said.risk_reason, *lists, strict=True)
+        return _csv([*own, *verdict] for own, verdict in zip(self._own(rows, kept), verdicts, strict=True))
 
     def _own(self, rows: Rows, kept: list[int]) -> list[list[str]]:
         if rows.cells is None:
