@@ -19,6 +19,7 @@ from consumer.records import Headers, OutRecord
 _HEADERS: Headers = [("session_scorer.check", b"never committed")]
 _DAY_MS: Final = 86_400_000
 _MARKER_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.02
 
 
 class Trial:
@@ -73,6 +74,7 @@ class Trial:
             readable = inspector.ends(topic.name, topic.partitions, committed=True)
             if all(readable[number] >= end for number, end in ends.items()):
                 return True
+            time.sleep(_PAUSE_SECONDS)
         return False
 
     def close(self) -> None:
