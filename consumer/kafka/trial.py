@@ -19,7 +19,7 @@ from consumer.records import Headers, OutRecord
 _HEADERS: Headers = [("session_scorer.check", b"never committed")]
 _DAY_MS: Final = 86_400_000
 _MARKER_SECONDS: Final = 5.0
-_PAUSE_SECONDS: Final = 0.02
+_PAUSE_SECONDS: Final = 0.005
 
 
 class Trial:
