@@ -4,9 +4,9 @@ python doomed.py SIGKILL before-commit 5 run --bootstrap-servers …      a sign
 python doomed.py abort before-commit 3 run --bootstrap-servers …        each n-th transaction given up
 """
 
-import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ def _signalled(name: str, number: int) -> Fate:
         if next(times) == number:
             if producer is not None:
                 producer.flush()  # what was produced stands in the topics by then
-            os.kill(os.getpid(), signal.Signals[name])
+            # to this thread: sent to the process, a SIGSTOP reaches it when the thread is some calls further
+            signal.pthread_kill(threading.get_ident(), signal.Signals[name])
 
     return meet
 
