@@ -1,9 +1,10 @@
 """The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import NamedTuple, TypeVar
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,19 +32,13 @@ class Batch:
         """The records at these places, which rise."""
         if len(places) == len(self):
             return self
-        return Batch(
-            self.topic,
-            [self.partitions[i] for i in places],
-            [self.offsets[i] for i in places],
-            [self.timestamps[i] for i in places],
-            [self.keys[i] for i in places],
-            [self.values[i] for i in places],
-            [self.headers[i] for i in places],
-        )
+        return self._picked(lambda column: [column[i] for i in places])
 
     def parts(self, size: int) -> list["Batch"]:
         """The batch in parts of at most so many records."""
-        return [self.take(range(i, min(i + size, len(self)))) for i in range(0, max(1, len(self)), size)]
+        if len(self) <= size:
+            return [self]
+        return [self._picked(itemgetter(slice(i, i + size))) for i in range(0, len(self), size)]
 
     def without_tombstones(self) -> "Batch":
         """The records that have a value."""
@@ -56,6 +51,10 @@ class Batch:
         # offsets rise within a partition, so the last one written wins
         last = dict(zip(self.partitions, self.offsets, strict=True))
         return {partition: offset + 1 for partition, offset in last.items()}
+
+    def _picked(self, pick: Callable[[list[Any]], list[Any]]) -> "Batch":
+        columns: tuple[list[Any], ...] = (self.partitions, self.offsets, self.timestamps, self.keys, self.values, self.headers)
+        return Batch(self.topic, *map(pick, columns))
 
 
 class OutRecord(NamedTuple):

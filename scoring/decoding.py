@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event
 from scoring.diagnosis import fault_of, wrong_type
 from scoring.errors import InvalidEvent
-from scoring.localtime import NO_DATE, NO_HOUR, hours_as_written
+from scoring.localtime import NO_DATE, hours_as_written
 from scoring.parsing import doubtful, faults_of, parse, parse_undated
 
 _FIELDS: Final = Event.__struct_fields__
@@ -45,7 +45,8 @@ def decode(values: Sequence[bytes]) -> Decoded:
     positions = _others(len(values), invalid)
     taken = [values[position] for position in positions] if invalid else values
     columns = _columns(events)
-    hidden = faults_of(taken, _to_be_judged(taken, columns))
+    wrong = np.flatnonzero(columns.hours == NO_DATE).tolist()
+    hidden = faults_of(taken, sorted({*wrong, *doubtful(taken, events)}))
     if not hidden:
         return Decoded(columns, positions, invalid)
     invalid |= {positions[row]: fault for row, fault in hidden.items()}
@@ -71,12 +72,6 @@ def decode_any(events: Sequence[object]) -> Decoded:
 def _others(number: int, faulty: Collection[int]) -> Sequence[int]:
     """The places below `number` that are not among the faulty ones."""
     return [place for place in range(number) if place not in faulty] if faulty else range(number)
-
-
-def _to_be_judged(values: Sequence[bytes], columns: Columns) -> list[int]:
-    """The rows of which `parse` must say whether they are valid."""
-    wrong = np.flatnonzero(columns.hours == NO_DATE).tolist()
-    return sorted({*wrong, *doubtful(values, int(np.count_nonzero(columns.hours != NO_HOUR)))})
 
 
 def _columns(events: Sequence[Event]) -> Columns:

@@ -24,6 +24,7 @@ TWICE = b'{"transaction_date":"%s",' + GOOD[1:]
 SPELT = b'{"transaction\\u005fdate":"2026-13-01","t\\u0072ansaction_date":"2026-11-23T10:15:04"}'
 HIDDEN = [
     (TWICE % b"2026-02-29T10:15:04", "bad_date"),
+    (b'{"transaction_date":"2026-02-29","transaction_date":null}', "bad_date"),
     (SPELT, "bad_date"),
     (json.dumps(quiet(transaction_date="2026-11-23t10:15:04")).encode(), "bad_date"),
     (json.dumps(quiet(transaction_date="2026-02-29T10:15:04")).encode(), "bad_date"),
