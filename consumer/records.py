@@ -53,8 +53,8 @@ class Batch:
         return {partition: offset + 1 for partition, offset in last.items()}
 
     def _picked(self, pick: Callable[[list[Any]], list[Any]]) -> "Batch":
-        columns: tuple[list[Any], ...]
-        columns = (self.partitions, self.offsets, self.timestamps, self.keys, self.values, self.headers)
+        columns: list[list[Any]] = [self.partitions, self.offsets, self.timestamps]
+        columns += [self.keys, self.values, self.headers]
         return Batch(self.topic, *map(pick, columns))
 
 
