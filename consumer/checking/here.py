@@ -4,11 +4,12 @@ import os
 import platform
 import socket
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
+from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
 from consumer.health import require_free
@@ -25,6 +26,14 @@ def versions(librdkafka: str) -> Finding:
     """What runs here."""
     named = " ".join(f"{name} {version(name)}" for name in ("session-scorer", "confluent-kafka"))
     return ok("versions", f"{named} librdkafka {librdkafka} Python {platform.python_version()}")
+
+
+def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether the command line says any, which whoever may list processes reads."""
+    if seen := places.exposed(given):
+        where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
+        remedy = ", ".join(f"{properties.variable_name(name)}_FILE" for name in seen)
+        yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
 
 
 def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:

@@ -42,7 +42,7 @@ class Admin:
             what = "topic is" if len(missing) == 1 else "topics are"
             raise WorkerError(
                 f"{self._servers}: {len(missing)} {what} missing: {', '.join(missing)}; "
-                "create them, or start with --create-topics"
+                "create them, or have them made by run --create-topics"
             )
         _refuse(denied)
 

@@ -294,6 +294,8 @@ def test_each_setting_is_told_with_the_place_it_came_from_and_no_secret_with_it(
     assert f"     group_id = of-file (file {path})\n" in plain
     assert "input_topic" not in plain
     assert "marker" not in as_json.out + as_json.err + plain
+    assert "warn secrets: sasl.password on the command line, where any user of this host can list it" in plain
+    assert "set KAFKA_SASL_PASSWORD_FILE in the environment" in plain
 
 
 def test_without_a_broker_what_needs_none_is_checked_all_the_same(call: Call) -> None:

@@ -137,7 +137,7 @@ def test_events_become_results_and_dead_letters_and_the_metrics_agree(broker: Em
 
 def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) -> None:
     settings = chosen(broker, results_topic="not-there", alerts_topic="nor-this")
-    with pytest.raises(WorkerError, match=r"2 topics are missing: not-there, nor-this; create them, or start with"):
+    with pytest.raises(WorkerError, match=r"2 topics are missing: not-there, nor-this; create them, or have"):
         start(settings, threading.Event())
 
 
