@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.checker import Report
+from tests.faults.doomed import command
 from tests.line import SECONDS, Line, stop
 from tests.topics import Topics
 
@@ -30,14 +31,11 @@ def test_every_event_comes_out_exactly_once(line: Line, tmp_path: Path) -> None:
 def test_every_event_comes_out_exactly_once_when_the_process_is_killed_and_started_again(
     line: Line, tmp_path: Path
 ) -> None:
-    planted, before = line.feed(EVENTS), 0
-    for _ in range(2):
-        with line.running(tmp_path / "log") as process:
-            line.wait_for(lambda count: count > before, process)  # noqa: B023 - used at once
-            process.send_signal(signal.SIGKILL)
+    planted = line.feed(EVENTS)
+    for point in ("before-commit", "after-commit"):
+        with line.running(tmp_path / "log", command=command("SIGKILL", point, 10)) as process:
             assert process.wait(SECONDS) == -signal.SIGKILL
-        before = line.committed()
-        assert before < EVENTS, "all was done before the kill"
+        assert 0 < line.committed() < EVENTS
     with line.running(tmp_path / "log") as process:
         line.wait_for(lambda count: count == EVENTS, process)
         assert stop(process) == 0

@@ -27,7 +27,7 @@ def test_a_worker_killed_at_random_moments_loses_nothing_and_repeats_nothing(
     planted, moments = line.feed(events), random.Random(4)
     before = 0
     for _ in range(kills):
-        with line.running(tmp_path / "log", "--batch-events", "50", *QUICK) as process:
+        with line.running(tmp_path / "log", "--batch-events", "20", *QUICK) as process:
             line.wait_for(lambda count: count > before, process)  # noqa: B023 - used at once
             time.sleep(moments.uniform(0, 0.2))
             process.send_signal(signal.SIGKILL)
