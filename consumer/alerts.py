@@ -49,7 +49,10 @@ class _Alert(msgspec.Struct):
 
 def alert(value: bytes) -> tuple[str, Alert]:
     """An alert's id and what is shown of it. A session_id is anybody's text. Raises ValueError for what is no alert."""
-    came = msgspec.json.decode(value, type=_Alert)
+    try:
+        came = msgspec.json.decode(value, type=_Alert)
+    except RecursionError:  # its event is nested nearly too deep for the worker, and we stand deeper than that
+        raise ValueError("nested too deep") from None
     raw = bytes(came.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
     return came.alert_id, Alert(beginning(session_id), came.anomaly_score, beginning(came.risk_reason))

@@ -113,9 +113,10 @@ class _Http(ThreadingHTTPServer):
 def _bind(host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> _Http:
     try:
         return _Http(host, port, handler)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter of names such as a..b
+        why = getattr(error, "strerror", None) or "no such address"
         remedy = "another --metrics-port, or 0 for a free one" if port else "another --metrics-host"
-        raise WorkerError(f"metrics cannot be served on {host} port {port}: {error.strerror}: try {remedy}") from None
+        raise WorkerError(f"metrics cannot be served on {host} port {port}: {why}: try {remedy}") from None
 
 
 def require_free(host: str, port: int) -> None:

@@ -30,6 +30,8 @@ def scrape(url: str, seconds: float = 5.0) -> Reading:
         found = reading(text_string_to_metric_families(text), time.monotonic())
     except (OSError, HTTPException) as error:
         raise ScrapeError(_why(error, seconds)) from None
+    except UnicodeError as error:  # of an answer that is no text, or of a name such as a..b
+        raise ScrapeError(_FOREIGN if isinstance(error, UnicodeDecodeError) else "no such host") from None
     except (ValueError, LookupError, OverflowError):
         raise ScrapeError(_FOREIGN) from None
     if not found.model:

@@ -21,7 +21,7 @@ class Worker:
     def answered(self, reading: Reading) -> None:
         """It says this of itself now."""
         if self._last is not None and begun_anew(self._last, reading):
-            self._ended = total([self._ended, self._last], reading.at)
+            self._ended = total([self._ended, replace(self._last, lags=())], reading.at)
             self._window = Window(self._window_seconds)
         self.pulse = self._window.add(reading)
         self._last, self._silent_since = reading, None

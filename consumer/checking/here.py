@@ -3,7 +3,6 @@
 import os
 import platform
 import socket
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
@@ -13,6 +12,7 @@ from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
 from consumer.health import require_free
+from consumer.scrape import ScrapeError, scrape
 from consumer.settings import Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer
@@ -84,8 +84,8 @@ def metrics(chosen: Settings) -> Finding:
 
 def _is_ours(host: str, port: int) -> bool:
     url = f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
-    with suppress(OSError, ValueError), urllib.request.urlopen(url, timeout=_SECONDS) as answer:  # noqa: S310 - http
-        return b"session_scorer_model_info" in answer.read()
+    with suppress(ScrapeError):
+        return bool(scrape(url, _SECONDS).model)
     return False
 
 

@@ -26,7 +26,10 @@ def test_an_alert_without_a_session_is_shown_without_one() -> None:
     assert alert(b'{"alert_id":"t-0-1","anomaly_score":0.8,"risk_reason":""}')[1].session_id == "-"
 
 
-@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"\xff", b'{"alert_id": "t-0-1"}'])
+DEEP = b'{"event":' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"\xff", b'{"alert_id": "t-0-1"}', DEEP], ids=len)
 def test_what_is_no_alert_is_a_value_error(value: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind the decoder's is
         alert(value)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -339,6 +340,20 @@ def test_a_port_where_a_session_scorer_answers_is_told_from_one_that_is_taken(ca
         other.close()
     assert f"warn metrics: a session-scorer answers on 127.0.0.1 port {server.port} already" in ours
     assert f"fail metrics: metrics cannot be served on 127.0.0.1 port {other.port}" in theirs
+
+
+def test_a_port_where_something_else_than_http_answers_is_taken_by_others(call: Call) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        def answer() -> None:
+            with taken.accept()[0] as client:
+                client.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        said = call("check", "--bootstrap-servers", NOBODY, "--metrics-port", port)
+    assert f"fail metrics: metrics cannot be served on 127.0.0.1 port {port}" in said.out
+    assert "fail clock: not checked" in said.out
 
 
 def test_a_slot_that_is_taken_is_named_with_its_transactional_ids(call: Call) -> None:

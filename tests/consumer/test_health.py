@@ -1,5 +1,6 @@
 """What /livez and /readyz say and when; the HTTP server they stand on."""
 
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -123,9 +124,10 @@ def test_a_port_that_is_taken_is_one_line(health: Health) -> None:
             Server("127.0.0.1", port, CollectorRegistry(), health)
 
 
-def test_a_host_that_is_none_is_one_line(health: Health) -> None:
-    with pytest.raises(WorkerError, match=r"metrics cannot be served on 192\.0\.2\.1 port 0"):
-        Server("192.0.2.1", 0, CollectorRegistry(), health)
+@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0..0"])
+def test_a_host_that_is_none_is_one_line(health: Health, host: str) -> None:
+    with pytest.raises(WorkerError, match=f"metrics cannot be served on {re.escape(host)} port 0: .*: try another"):
+        Server(host, 0, CollectorRegistry(), health)
 
 
 def test_a_closed_server_gives_its_port_back(health: Health) -> None:

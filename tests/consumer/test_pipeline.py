@@ -195,10 +195,12 @@ def test_an_alert_may_leave_its_event_out_where_the_result_need_not() -> None:
 
 def test_what_fits_in_no_way_is_a_dead_letter_with_its_size_and_hash() -> None:
     event = b'{"session_id": "' + b"x" * 5000 + b'"}'
-    [letter] = run(batch(event), max_record_bytes=2000).records
+    output = run(batch(event), max_record_bytes=2000)
+    [letter] = output.records
     assert letter.topic == "session-dead-letters"
     assert letter.value is None
     assert header(letter, "dead_letter.code") == b"too_large"
+    assert set(output.tally.imputed.values()) == {0}  # gaps are those of scored events
     assert header(letter, "dead_letter.value_bytes") == str(len(event)).encode()
     assert header(letter, "dead_letter.value_sha256") == hashlib.sha256(event).hexdigest().encode()
 

@@ -74,6 +74,11 @@ def test_where_nobody_listens_it_says_so() -> None:
         scrape(f"http://{HOST}:{free_ports(1)[0]}/metrics")
 
 
+def test_a_name_that_no_host_can_have_is_said_to_be_none() -> None:
+    with pytest.raises(ScrapeError, match="no such host"):
+        scrape("http://worker..1:9108/metrics")
+
+
 def test_one_that_listens_and_says_nothing_is_not_waited_for() -> None:
     with socket.create_server((HOST, 0)) as mute, pytest.raises(ScrapeError, match=r"^no answer within 0.1 s$"):
         scrape(f"http://{HOST}:{mute.getsockname()[1]}/metrics", 0.1)

@@ -40,6 +40,7 @@ def test_one_without_partitions_says_so() -> None:
 def test_what_was_counted_before_a_restart_is_not_forgotten_and_makes_no_speed() -> None:
     worker = asked(seen(10.0, 1000), seen(12.0, 1500), seen(14.0, 40))
     assert worker.counted().accounted == 1540
+    assert worker.counted().lags == (3,)  # of those who live
     assert worker.counted().latency[1] == (1.0, 1540)
     assert worker.pulse.rate is None  # nothing to go by yet
     worker.answered(seen(16.0, 60))
