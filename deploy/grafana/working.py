@@ -6,7 +6,7 @@ Each panel says what it shows and what of it is bad. Its thresholds are those of
 from grafana_foundation_sdk.models import units
 
 from deploy.grafana.panels import Panel, graph, number, rows
-from deploy.grafana.promql import EVENTS, HIGH, RESULTS, increase, mean, of, quantile, rate, recorded, share, total
+from deploy.grafana.promql import EVENTS, HIGH, RESULTS, mean, of, quantile, rate, recorded, share, total
 
 LATENCY = "session_scorer_latency_seconds"
 # two workers may tell of a partition while it changes hands
@@ -132,13 +132,10 @@ def keeping_up() -> list[Panel]:
         ),
         graph(
             "Events never seen",
-            "Events that retention deleted before they were read, passed over by --on-gap continue. Bad: any; they are"
-            " gone, and no result was ever made.",
+            "Events that retention deleted before they were read, passed over by --on-gap continue, since the workers"
+            " started. Bad: any; they are gone, and no result was ever made.",
             units.Short,
-            (
-                "{{topic}} {{partition}}",
-                total(increase("session_scorer_events_never_seen_total"), "topic", "partition"),
-            ),
+            ("{{topic}} {{partition}}", total("session_scorer_events_never_seen_total", "topic", "partition")),
             alert="SessionScorerEventsNeverSeen",
         ),
     ]
