@@ -1,7 +1,7 @@
 """Asks one worker for its /metrics."""
 
 import time
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
@@ -22,11 +22,11 @@ class ScrapeError(Exception):
 
 
 def scrape(url: str, seconds: float = 5.0) -> Reading:
-    """What the worker says now; `seconds` bounds each wait for it. Raises ScrapeError."""
+    """What the worker says now; `seconds` bounds the wait for its first word and for all. Raises ScrapeError."""
     # no proxy has business between us and a worker
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=seconds) as answer:
-            text = answer.read(_MOST_BYTES).decode()
+            text = _read(answer, seconds).decode()
         found = reading(text_string_to_metric_families(text), time.monotonic())
     except (OSError, HTTPException) as error:
         raise ScrapeError(_why(error, seconds)) from None
@@ -37,6 +37,16 @@ def scrape(url: str, seconds: float = 5.0) -> Reading:
     if not found.model:
         raise ScrapeError(f"{_FOREIGN}: it has no metric {_OURS}")
     return found
+
+
+def _read(answer: HTTPResponse, seconds: float) -> bytes:
+    deadline = time.monotonic() + seconds
+    text = bytearray()
+    while len(text) < _MOST_BYTES and (more := answer.read1(65536)):
+        text += more
+        if time.monotonic() > deadline:
+            raise TimeoutError
+    return bytes(text)
 
 
 def address(text: str) -> str:

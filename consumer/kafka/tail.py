@@ -12,6 +12,7 @@ from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.messages import milliseconds
 
 _AT_ONCE: Final = 500
+_MOST: Final = 20_000  # taken at a time; a screenful is ten
 _SECONDS: Final = 10.0
 _FIRST_SECONDS: Final = 3.0
 _NOBODY: Final = "session-scorer-watch"  # the client wants a name; no group of this name comes to be
@@ -39,9 +40,12 @@ class Tail:
         """The values that have come since the last time, the oldest first. The first time it waits for those that are
         there already, a few seconds at most."""
         deadline = time.monotonic() + _FIRST_SECONDS
-        messages = self._records(0.0)
-        while self._behind and time.monotonic() < deadline:
-            messages += self._records(0.05)
+        messages: list[Message] = []
+        while time.monotonic() < deadline and len(messages) < _MOST:
+            more = self._records(0.05 if self._behind else 0.0)
+            messages += more
+            if not more and not self._behind:
+                break
         self._behind.clear()
         messages.sort(key=milliseconds)  # of several partitions; within one it keeps the order where times are alike
         return [value for value in map(Message.value, messages) if value is not None]

@@ -1,7 +1,9 @@
 """One question to one worker: its answer as figures, or why there is none in words."""
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -82,6 +84,23 @@ def test_a_name_that_no_host_can_have_is_said_to_be_none() -> None:
 def test_one_that_listens_and_says_nothing_is_not_waited_for() -> None:
     with socket.create_server((HOST, 0)) as mute, pytest.raises(ScrapeError, match=r"^no answer within 0.1 s$"):
         scrape(f"http://{HOST}:{mute.getsockname()[1]}/metrics", 0.1)
+
+
+def test_one_that_never_comes_to_an_end_is_not_waited_for() -> None:
+    with socket.create_server((HOST, 0)) as endless:
+
+        def drip() -> None:
+            with endless.accept()[0] as client, contextlib.suppress(OSError):
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                for _ in range(300):
+                    client.sendall(b"#\n")
+                    time.sleep(0.02)
+
+        threading.Thread(target=drip, daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(ScrapeError, match=r"^no answer within 0.2 s$"):
+            scrape(f"http://{HOST}:{endless.getsockname()[1]}/metrics", 0.2)
+        assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 from consumer.health import Health, Server
+from consumer.kafka.config import Connection
+from consumer.kafka.tail import Tail
 from consumer.metrics import Metrics
 from consumer.records import Tally
 from tests.brokers import free_ports
@@ -193,3 +196,16 @@ def test_a_topic_of_alerts_that_is_not_there_is_one_line(kafka: str, call: Call)
     said = call("watch", "--bootstrap-servers", kafka, "--alerts-topic", "not-there", "--once")
     assert said.status == 1
     assert "1 topic is missing: not-there" in said.line
+
+
+@pytest.mark.kafka
+def test_more_alerts_than_are_read_at_once_are_not_fallen_behind(kafka: str, topics: Topics) -> None:
+    topic = topics("alerts")
+    with closing(Tail(Connection(kafka), topic, back=20)) as tail:
+        assert tail.take() == []
+        write(kafka, topic, [Event(b"%d" % number) for number in range(1500)])
+        came, deadline = tail.take(), time.monotonic() + SECONDS
+        while not came and time.monotonic() < deadline:
+            came = tail.take()
+        time.sleep(1)  # all of them have come to the client by then
+        assert len(came) + len(tail.take()) == 1500
