@@ -22,19 +22,16 @@ class Origin:
 def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
     """Of each setting; those of the Kafka client by themselves, as `kafka.NAME`. `given` is what `load` was given."""
     said = places.command_line(given)
-    written = places.file(chosen.config, settings.known())
     shown = settings.shown(chosen)
     masked: dict[str, str] = shown.pop("kafka")
-    found = [Origin(name, value, _place(name, said, environ, written, chosen)) for name, value in shown.items()]
+    found = [Origin(name, value, _place(name, said, environ, chosen)) for name, value in shown.items()]
     return found + [
         Origin(f"kafka.{name}", value, _place_of_property(name, said, environ, chosen))
         for name, value in sorted(masked.items())
     ]
 
 
-def _place(
-    name: str, said: Mapping[str, Any], environ: Mapping[str, str], written: Mapping[str, Any], chosen: Settings
-) -> str:
+def _place(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said:
         return "command line"
     variables = {key.upper(): key for key, value in environ.items() if value}
@@ -43,7 +40,7 @@ def _place(
     for spelling in spellings:
         if spelling in variables:
             return f"environment variable {variables[spelling]}"
-    return f"file {chosen.config}" if name in written else DEFAULT
+    return f"file {chosen.config}" if name in chosen.model_fields_set else DEFAULT  # read once: it may be a pipe
 
 
 def _place_of_property(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:

@@ -1,6 +1,7 @@
 """What `check` makes of facts, and what it says where there is no broker."""
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Sequence
@@ -297,6 +298,14 @@ def test_each_setting_is_told_with_the_place_it_came_from_and_no_secret_with_it(
     assert "marker" not in as_json.out + as_json.err + plain
     assert "warn secrets: sasl.password on the command line, where any user of this host can list it" in plain
     assert "set KAFKA_SASL_PASSWORD_FILE in the environment" in plain
+
+
+def test_settings_that_come_by_a_pipe_are_told_as_those_of_a_file(call: Call, tmp_path: Path) -> None:
+    pipe = tmp_path / "settings.toml"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=('group_id = "piped"',), daemon=True).start()
+    said = call("check", "--bootstrap-servers", NOBODY, "--metrics-port", "0", "--config", pipe)
+    assert f"     group_id = piped (file {pipe})\n" in said.out
 
 
 def test_without_a_broker_what_needs_none_is_checked_all_the_same(call: Call) -> None:
