@@ -135,7 +135,7 @@ def keeping_up() -> list[Panel]:
             "Events that retention deleted before they were read, passed over by --on-gap continue, since the workers"
             " started. Bad: any; they are gone, and no result was ever made.",
             units.Short,
-            ("{{topic}} {{partition}}", total("session_scorer_events_never_seen_total", "topic", "partition")),
+            ("{{topic}} {{partition}}", total(of("session_scorer_events_never_seen_total"), "topic", "partition")),
             alert="SessionScorerEventsNeverSeen",
         ),
     ]
