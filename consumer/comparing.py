@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from files.reading import open_source
-from files.source import FileError, Row
-from scoring import LEVELS, Scored, Scorer
+from files.source import FileError
+from scoring import LEVELS, Decoded, Scored, Scorer
 
 MOST_MOVES: Final = 10
 
@@ -119,7 +119,7 @@ def compare(
     """
     found = Disagreement()
     for chunk in open_source(source).chunks():
-        _add(found, chunk.read().values, a, b)
+        _add(found, chunk.read().decode(), a, b)
         progress(chunk.done, found.rows + found.invalid)
     if not found.rows:
         why = f"all {found.invalid:,} are invalid" if found.invalid else "there is none"
@@ -127,11 +127,9 @@ def compare(
     return found
 
 
-def _add(found: Disagreement, rows: list[Row], a: Scorer, b: Scorer) -> None:
+def _add(found: Disagreement, rows: Decoded, a: Scorer, b: Scorer) -> None:
     before = found.rows + found.invalid
-    whole = np.array([i for i, (_, fault) in enumerate(rows) if fault is None], dtype=np.int64)
-    decoded = a.decode([rows[i][0] for i in whole])
-    found.invalid += len(rows) - len(decoded.positions)
-    if decoded.positions:
-        places = before + whole[decoded.positions] + 1
-        found.add(places, a.score_columns(decoded.columns), b.score_columns(decoded.columns))
+    found.invalid += len(rows.invalid)
+    if rows.positions:
+        places = np.array(rows.positions, dtype=np.int64) + before + 1
+        found.add(places, a.score_columns(rows.columns), b.score_columns(rows.columns))

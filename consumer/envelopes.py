@@ -12,9 +12,8 @@ import numpy as np
 from msgspec import Struct
 
 from consumer.records import Batch, Headers
-from scoring import LEVELS, Contribution, Scored, imputed_fields
+from scoring import Contribution, Scored, meaning
 from scoring.decoding import Columns
-from scoring.reasons import explain
 
 SCHEMA_VERSION: Final = 1
 MOST_AHEAD_MS: Final = 10 * 60 * 1000
@@ -87,7 +86,7 @@ def encode_results(results: Results, events: Sequence[bytes]) -> list[bytes]:
         _identities("user_id", results.columns.user_ids),
         _shared(scored.labels.tolist(), lambda label: b',"predicted_label":%d,"anomaly_score":' % label),
         _lines(scored.scores.tolist()),
-        _shared(_meanings(scored), lambda meaning: _said(meaning, results.model_version) + source),
+        _shared(scored.meanings(), lambda number: _said(number, results.model_version) + source),
         _shared(batch.partitions, lambda partition: b'%d,"offset":' % partition),
         offsets,
         stamps(batch.timestamps),
@@ -177,16 +176,8 @@ def _shared(values: Sequence[int], make: Callable[[int], bytes]) -> list[bytes]:
     return list(map(made.__getitem__, values))
 
 
-def _meanings(scored: Scored) -> list[int]:
-    """For each row what is said of it beside the score, as one number: gaps, rules, level."""
-    numbers: list[int] = (scored.gap_bits << 16 | scored.rules << 2 | scored.levels).tolist()
-    return numbers
-
-
 @functools.lru_cache(maxsize=4096)  # of the some dozens that are usual, 0.1 µs an event
-def _said(meaning: int, model_version: str) -> bytes:
-    """The JSON of what `_meanings` made a number of: as the members that follow another one."""
-    gaps, rules, level = meaning >> 16, meaning >> 2 & 0x3FFF, meaning & 3
-    codes, phrase = explain(rules, level)
-    said = _json(_Said(LEVELS[level], phrase, codes, imputed_fields(gaps), model_version))
-    return b"," + said[1:-1]
+def _said(number: int, model_version: str) -> bytes:
+    """The JSON of what is said beside the score, `number` of `Scored.meanings`: as the members that follow another."""
+    said = meaning(number)
+    return b"," + _json(_Said(said.level, said.phrase, said.codes, said.imputed, model_version))[1:-1]

@@ -52,8 +52,8 @@ def _unreadable(path: Path, error: Exception) -> FileError:
 def _rows(batch: pa.RecordBatch) -> Rows:
     columns = [[_plain(name, value) for value in batch.column(name).to_pylist()] for name in batch.schema.names]
     names = batch.schema.names
-    rows = (_ENCODER.encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
-    return Rows([(row, None) for row in rows], table=batch)
+    rows = [_ENCODER.encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
+    return Rows(lambda: [(row, None) for row in rows], table=batch)
 
 
 def _plain(name: str, value: Any) -> Any:

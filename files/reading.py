@@ -7,8 +7,7 @@ every other cell is text. JSON Lines: each line as it is. Parquet: null, NaN and
 import csv
 import gzip
 import io
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -17,14 +16,10 @@ from typing import Final
 import msgspec
 
 from files import source
+from files.cells import Cells, bare, is_utf8
 from files.source import Chunk, FileError, Row, Rows, Source, check_columns, kind_to_read, opened
 from scoring import InvalidEvent
-from scoring.contract import NUMERIC
 
-_NUMERIC: Final = frozenset(NUMERIC)
-_NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
-_GAPS_AND_NUMBERS: Final = re.compile(rf"(?:{_NUMBER})?+(?:\n(?:{_NUMBER})?+)*+")
-_GAP_OR_NUMBER: Final = re.compile(rf"(?:{_NUMBER})?+")
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -49,7 +44,7 @@ def _json_lines(path: Path) -> Iterator[Chunk]:
 
 
 def _rows_of_lines(block: bytes) -> Rows:
-    return Rows([(line, None) for line in _lines(block)])
+    return Rows(lambda: [(line, None) for line in _lines(block)])
 
 
 def _lines(block: bytes) -> list[bytes]:
@@ -140,46 +135,20 @@ def _records(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[list
 
 
 def _rows_of_csv(path: Path, names: list[str], block: str, before: int) -> Rows:
-    records = list(_records(io.StringIO(block, newline=""), path, before))
-    try:
-        values: list[Row] = [(row, None) for row in _as_json(names, records)]
-    except ValueError:
-        values = [_row(names, cells) for cells in records]
-    return Rows(values, cells=records)
+    cells = bare(names, block)
+    if cells is None:
+        records = list(_records(io.StringIO(block, newline=""), path, before))
+        if not is_utf8(block) or any(len(record) != len(names) for record in records):
+            return Rows(lambda: [_row(names, record) for record in records])
+        cells = Cells(names, list(zip(*records, strict=True)) or [()] * len(names), None)
+    return Rows(lambda: [(row, None) for row in cells.as_json()], cells)
 
 
-def _row(names: list[str], cells: list[str]) -> Row:
-    fault = InvalidEvent("not_an_object", None, f"expected {len(names)} cells, got {len(cells)}")
-    if len(cells) == len(names):
-        try:
-            return _as_json(names, [cells])[0], None
-        except UnicodeEncodeError:
-            fault = InvalidEvent("not_json", None, "not UTF-8")
-    return msgspec.json.encode([cell.encode(errors="replace").decode() for cell in cells]), fault
-
-
-def _as_json(names: list[str], records: list[list[str]]) -> list[bytes]:
-    """An object for each record, by columns. Raises ValueError when one has more or fewer cells, or is no UTF-8."""
-    columns = zip(names, zip(*records, strict=True), strict=True)
-    texts = [_numbers(cells) if name in _NUMERIC else _strings(cells) for name, cells in columns]
-    keys = (msgspec.json.encode(name).decode().replace("%", "%%") for name in names)
-    row = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
-    return "\n".join(map(row.__mod__, zip(*texts, strict=True))).encode().split(b"\n")
-
-
-def _numbers(cells: Sequence[str]) -> list[str]:
-    joined = "\n".join(cells)
-    if _GAPS_AND_NUMBERS.fullmatch(joined) and joined.count("\n") == len(cells) - 1:
-        return [cell or "null" for cell in cells]
-    return [cell or "null" if _GAP_OR_NUMBER.fullmatch(cell) else _string(cell) for cell in cells]
-
-
-def _strings(cells: Sequence[str]) -> list[str]:
-    joined = "".join(cells)
-    if len(msgspec.json.encode(joined)) == len(joined.encode()) + 2:  # nothing in it has to be escaped
-        return [f'"{cell}"' if cell else "null" for cell in cells]
-    return [_string(cell) if cell else "null" for cell in cells]
-
-
-def _string(text: str) -> str:
-    return msgspec.json.encode(text).decode()
+def _row(names: list[str], record: list[str]) -> Row:
+    if len(record) != len(names):
+        fault = InvalidEvent("not_an_object", None, f"expected {len(names)} cells, got {len(record)}")
+    elif not is_utf8("".join(record)):
+        fault = InvalidEvent("not_json", None, "not UTF-8")
+    else:
+        return Cells(names, [[cell] for cell in record], None).as_json()[0], None
+    return msgspec.json.encode([cell.encode(errors="replace").decode() for cell in record]), fault

@@ -5,17 +5,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scoring import InvalidEvent
+from files.cells import Cells
+from scoring import Decoded, InvalidEvent
 from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.decoding import decode
 
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
 
-BLOCK_BYTES: Final = 512 * 1024
+BLOCK_BYTES: Final = 128 * 1024
 """How much text makes a chunk; the line that is begun is read to its end."""
 LINE_BYTES: Final = 16 * 1024 * 1024
 """How long that line may be."""
@@ -31,13 +34,30 @@ class FileError(ValueError):
     """A file that cannot be read, or not be written. The message is one line: which, where in it, what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rows:
     """Some rows, in order, and what they were where that says more than their JSON."""
 
-    values: list[Row]
-    cells: list[list[str]] | None = None  # of CSV
+    read: Callable[[], list[Row]]
+    cells: Cells | None = None  # of CSV
     table: "pa.RecordBatch | None" = None  # of Parquet
+
+    @cached_property
+    def values(self) -> list[Row]:
+        """Each as JSON, made when it is first asked for."""
+        return self.read()
+
+    def decode(self) -> Decoded:
+        """Columns of the rows that are valid events, and what is wrong with the others."""
+        if self.cells is not None:
+            return self.cells.decode()
+        faults = {i: fault for i, (_, fault) in enumerate(self.values) if fault is not None}
+        if not faults:
+            return decode([row for row, _ in self.values])
+        places = [i for i in range(len(self.values)) if i not in faults]
+        decoded = decode([self.values[i][0] for i in places])
+        faults |= {places[i]: fault for i, fault in decoded.invalid.items()}
+        return Decoded(decoded.columns, [places[i] for i in decoded.positions], faults)
 
 
 class Chunk(NamedTuple):

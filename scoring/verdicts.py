@@ -1,7 +1,8 @@
 """What the core says of events: a Verdict for one, columns for a batch."""
 
+import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,24 @@ class Verdict:
         }
 
 
+class Meaning(NamedTuple):
+    """What a verdict says beside the score. The lists are shared: read them, do not change them."""
+
+    label: int
+    level: str
+    phrase: str
+    codes: list[str]
+    imputed: list[str]
+
+
+@functools.lru_cache(maxsize=4096)  # some dozens are usual
+def meaning(number: int) -> Meaning:
+    """What one of `Scored.meanings` stands for."""
+    gaps, rules, level, label = number >> 16, number >> 3 & 0x1FFF, number >> 1 & 3, number & 1
+    codes, phrase = explain(rules, level)
+    return Meaning(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
+
+
 @dataclass(frozen=True, slots=True)
 class Scored:
     """The verdicts on n valid events, as columns: `explain` and `imputed_fields` put their bit patterns into words."""
@@ -57,6 +76,11 @@ class Scored:
     unseen: NDArray[np.bool_]  # (6, n): categories that the encoder has never seen
     contributions: dict[int, list[Contribution]]  # row -> the five largest, for each High one
     base_rate: float
+
+    def meanings(self) -> list[int]:
+        """(n,): what each verdict says beside the score, as a number. Few differ, so what is made of one is kept."""
+        numbers: list[int] = (self.gap_bits << 16 | self.rules << 3 | self.levels << 1 | self.labels).tolist()
+        return numbers
 
     def verdict(self, row: int) -> Verdict:
         """One row as an object of its own."""

@@ -1,14 +1,14 @@
 """Scored rows as Parquet (the extra `frames`), a batch of them at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from consumer.files.writing import Said
 from files.source import Rows
-from scoring import MissingExtra
+from scoring import MissingExtra, Scored, meaning
 from scoring.contract import NUMERIC
 
 try:
@@ -59,12 +59,21 @@ class ParquetForm:
         """Those, and the verdict's."""
         return pa.schema([*self.own, *VERDICT])
 
-    def __call__(self, rows: Rows, kept: list[int], said: Said) -> pa.Table:
-        """The rows at `kept`, and what was said of each."""
-        verdicts = [pa.array(getattr(said, entry.name), entry.type) for entry in VERDICT]
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> pa.Table:
+        """The rows at `kept`, and the verdict on each."""
+        said = list(map(meaning, scored.meanings()))
+        columns = (
+            [each.label for each in said],
+            scored.scores,
+            [each.level for each in said],
+            [each.phrase for each in said],
+            [each.codes for each in said],
+            [each.imputed for each in said],
+        )
+        verdicts = [pa.array(column, entry.type) for column, entry in zip(columns, VERDICT, strict=True)]
         return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema)
 
-    def _columns(self, rows: Rows, kept: list[int]) -> list[pa.Array]:
+    def _columns(self, rows: Rows, kept: Sequence[int]) -> list[pa.Array]:
         if rows.table is not None:
             return [rows.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
         own = [msgspec.json.decode(rows.values[i][0], type=dict[str, msgspec.Raw]) for i in kept]

@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from consumer.files.processes import in_order
-from consumer.files.writing import Form, Said, open_writer
+from consumer.files.writing import Form, open_writer
 from files.reading import open_source
 from files.source import Chunk, FileError, Rows, Source, kind_of
-from scoring import InvalidEvent, Scored, Scorer
+from scoring import InvalidEvent, Scorer
 from scoring.artifacts import Artifacts
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
@@ -117,19 +117,11 @@ class Work:
 
         def work(chunk: Chunk) -> Part:
             rows = chunk.read()
-            faults, kept, scored = _judge(scorer, rows)
-            return Part(self.form(rows, kept, Said.of(scored)), len(kept), _rejects(rows, faults), chunk.done)
+            decoded = rows.decode()
+            made = self.form(rows, decoded.positions, scorer.score_columns(decoded.columns))
+            return Part(made, len(decoded.positions), _rejects(rows, decoded.invalid), chunk.done)
 
         return work
-
-
-def _judge(scorer: Scorer, rows: Rows) -> tuple[dict[int, InvalidEvent], list[int], Scored]:
-    """What is wrong with the rows that are invalid; the places of the others, and the verdicts on them."""
-    faults = {i: fault for i, (_, fault) in enumerate(rows.values) if fault is not None}
-    places = [i for i in range(len(rows.values)) if i not in faults]
-    decoded = scorer.decode([rows.values[i][0] for i in places])
-    faults |= {places[position]: fault for position, fault in decoded.invalid.items()}
-    return faults, [places[position] for position in decoded.positions], scorer.score_columns(decoded.columns)
 
 
 def _rejects(rows: Rows, faults: dict[int, InvalidEvent]) -> list[tuple[int, bytes]]:

@@ -1,59 +1,41 @@
 """Scored rows as CSV or JSON Lines: the columns of the input, then those of the verdict."""
 
 import csv
-import io
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from files.source import Rows, Source
-from scoring import LEVELS, Scored, explain, imputed_fields
+from scoring import Scored, meaning
 
+COLUMNS: Final = (
+    "predicted_label",
+    "anomaly_score",
+    "risk_level",
+    "risk_reason",
+    "reason_codes",
+    "imputed_fields",
+)
+"""What verdicts add to rows. A column of such a name in the input gives way to the verdict's."""
 
-class Said(NamedTuple):
-    """What verdicts add to rows, as columns."""
-
-    predicted_label: list[int]
-    anomaly_score: list[float]
-    risk_level: list[str]
-    risk_reason: list[str]
-    reason_codes: list[list[str]]
-    imputed_fields: list[list[str]]
-
-    @classmethod
-    def of(cls, scored: Scored) -> "Said":
-        """The columns of these verdicts."""
-        levels = scored.levels.tolist()
-        reasons = list(map(explain, scored.rules.tolist(), levels))
-        return cls(
-            scored.labels.tolist(),
-            scored.scores.tolist(),
-            [LEVELS[level] for level in levels],
-            [each.phrase for each in reasons],
-            [each.codes for each in reasons],
-            list(map(imputed_fields, scored.gap_bits.tolist())),
-        )
-
-
-COLUMNS: Final = Said._fields
-"""A column of such a name in the input gives way to the verdict's."""
-
-_Verdict: Final = msgspec.defstruct("_Verdict", COLUMNS, gc=False)
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encoder: Final = msgspec.json.Encoder()
-# what a key that is one of COLUMNS must hold: its name, or a letter of it as a number
-_MAY_GIVE_WAY: Final = (b"\\u", *(name.encode() for name in COLUMNS))
+_ENDING: Final = re.compile("_(?:{})".format("|".join(name.rpartition("_")[2] for name in COLUMNS)).encode())
 
 
 class Form(Protocol):
     """What rows and their verdicts look like in a file of one kind. Goes from process to process."""
 
-    def __call__(self, rows: Rows, kept: list[int], said: Said) -> Any:
-        """The rows at `kept`, and what was said of each, as `Writer.append` takes them."""
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> Any:
+        """The rows at `kept`, and the verdict on each, as `Writer.append` takes them."""
 
 
 class Writer(Protocol):
@@ -79,7 +61,7 @@ def open_writer(path: Path, kind: str, source: Source) -> Writer:
         return TextWriter(path, json_lines)
     form = CsvForm(source.columns())
     writer = TextWriter(path, form)
-    writer.append(_csv([form.header]))
+    writer.append(b"%b\n" % _csv([form.header])[0].encode())
     return writer
 
 
@@ -99,14 +81,38 @@ class TextWriter:
         self._file.close()
 
 
-def json_lines(rows: Rows, kept: list[int], said: Said) -> bytes:
+def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
     """The fields of each row byte for byte, then the verdict's."""
     own = [rows.values[i][0] for i in kept]
-    joined = b"".join(own)
-    if any(name in joined for name in _MAY_GIVE_WAY):
+    if _may_give_way(b"".join(own)):
         own = [_encoder.encode(_own_fields(row)) for row in own]
-    verdicts = _encoder.encode_lines(list(map(_Verdict, *said)))
-    return b"".join(map(_together, own, verdicts.splitlines()))
+    begun = [row[:-1].rstrip() for row in own]
+    begun = [row if row == b"{" else row + b"," for row in begun]
+    scores = _json_of(scored.scores).split(b"\n")
+    words = zip(begun, map(_json_words, scored.meanings()), scores, strict=False)
+    return b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
+
+
+@functools.lru_cache(maxsize=4096)
+def _json_words(number: int) -> tuple[bytes, bytes]:
+    """What stands before and behind the score of a verdict."""
+    said = meaning(number)
+    after = dict(zip(COLUMNS[2:], (said.level, said.phrase, said.codes, said.imputed), strict=True))
+    return b'"predicted_label":%d,"anomaly_score":' % said.label, b",%b\n" % _encoder.encode(after)[1:]
+
+
+def _json_of(scores: NDArray[np.float64]) -> bytes:
+    """A line for each."""
+    return _encoder.encode_lines(scores.tolist())
+
+
+def _may_give_way(rows: bytes) -> bool:
+    """Whether a key may be one of COLUMNS: such an ending stands there, or a letter of one as a number."""
+    return _ENDING.search(rows) is not None or (b"\\" in rows and b"\\u" in rows)
+
+
+def _own_fields(row: bytes) -> dict[str, msgspec.Raw]:
+    return {name: value for name, value in _fields(row).items() if name not in COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,44 +124,51 @@ class CsvForm:
     @property
     def header(self) -> list[str]:
         """The names of the columns that are written."""
-        return [*(self.columns[place] for place in self._places), *COLUMNS]
+        return [*self._names, *COLUMNS]
 
-    def __call__(self, rows: Rows, kept: list[int], said: Said) -> bytes:
-        """The rows at `kept`, and what was said of each."""
-        lists = (map(";".join, column) for column in (said.reason_codes, said.imputed_fields))
-        verdicts = zip(said.predicted_label, said.anomaly_score, said.risk_level, said.risk_reason, *lists, strict=True)
-        return _csv([*own, *verdict] for own, verdict in zip(self._own(rows, kept), verdicts, strict=True))
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
+        """The rows at `kept`, and the verdict on each."""
+        scores = _json_of(scored.scores).decode().split("\n")
+        words = zip(self._own(rows, kept), map(_csv_words, scored.meanings()), scores, strict=False)
+        return "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
 
-    def _own(self, rows: Rows, kept: list[int]) -> list[list[str]]:
-        if rows.cells is None:
+    def _own(self, rows: Rows, kept: Sequence[int]) -> list[str]:
+        """Each row's line, without its end."""
+        names, cells = self._names, rows.cells
+        if cells is None:
             objects = [_fields(rows.values[i][0]) for i in kept]
-            names = [self.columns[place] for place in self._places]
-            return [[_cell(each.get(name)) for name in names] for each in objects]
-        places = self._places
-        if len(places) == len(self.columns):
-            return [rows.cells[i] for i in kept]
-        return [[rows.cells[i][place] for place in places] for i in kept]
+            return _csv([_cell(each.get(name)) for name in names] for each in objects)
+        if cells.lines is not None and names == cells.names:
+            return [cells.lines[i] for i in kept]
+        columns = [column for name, column in zip(cells.names, cells.columns, strict=True) if name in names]
+        records = list(zip(*columns, strict=True))
+        return _csv(records[i] for i in kept)
 
     @property
-    def _places(self) -> list[int]:
+    def _names(self) -> list[str]:
         """Of the columns that do not give way."""
-        return [place for place, name in enumerate(self.columns) if name not in COLUMNS]
+        return [name for name in self.columns if name not in COLUMNS]
 
 
-def _csv(rows: Iterable[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+@functools.lru_cache(maxsize=4096)
+def _csv_words(number: int) -> tuple[str, str]:
+    """What stands before and behind the score of a verdict. No word of it needs quotes."""
+    said = meaning(number)
+    return f",{said.label},", f",{said.level},{said.phrase},{';'.join(said.codes)},{';'.join(said.imputed)}\n"
 
 
-def _own_fields(row: bytes) -> dict[str, msgspec.Raw]:
-    return {name: value for name, value in _fields(row).items() if name not in COLUMNS}
+def _csv(records: Iterable[Sequence[str]]) -> list[str]:
+    """A line for each, without its end."""
+    lines: list[str] = []
+    csv.writer(_Into(lines), lineterminator="").writerows(records)
+    return lines
 
 
-def _together(row: bytes, verdict: bytes) -> bytes:
-    """One line of two objects, of which the first may be empty."""
-    own = row[:-1].rstrip()
-    return b"%b%b%b\n" % (own, b"" if own == b"{" else b",", verdict[1:])
+class _Into:
+    """What csv.writer writes to, once for each record."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self.write = lines.append
 
 
 def _cell(raw: msgspec.Raw | None) -> str:

@@ -1,0 +1,115 @@
+"""The cells of CSV, column by column: what each says as a value of its field, and as JSON.
+
+Rows are decoded from their cells, 1.5 µs a row; by way of the JSON that stands for them it took 5.
+"""
+
+import csv
+import re
+from collections.abc import Sequence
+from itertools import compress
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring import Decoded
+from scoring.contract import CATEGORIES, DATE, LIMIT, NUMERIC, SIGNED
+from scoring.decoding import Columns, decode
+from scoring.localtime import NO_DATE, hours_as_written
+
+_NUMERIC: Final = frozenset(NUMERIC)
+_NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
+_GAPS_AND_NUMBERS: Final = re.compile(rf"(?:{_NUMBER})?+(?:\n(?:{_NUMBER})?+)*+")
+_GAP_OR_NUMBER: Final = re.compile(rf"(?:{_NUMBER})?+")
+_LEAST: Final = np.array([[-LIMIT if field in SIGNED else 0.0] for field in NUMERIC])
+
+
+class Cells(NamedTuple):
+    """n records of as many cells each, all of them UTF-8."""
+
+    names: list[str]  # of the columns
+    columns: Sequence[Sequence[str]]  # n cells for each name
+    lines: list[str] | None  # n, the records as they stand in the file; None where one is not a line of bare cells
+
+    def __len__(self) -> int:
+        return len(self.columns[0])
+
+    def decode(self) -> Decoded:
+        """Columns of the records that are valid events, without identities, and what is wrong with the others."""
+        by_name, gaps = dict(zip(self.names, self.columns, strict=True)), [""] * len(self)
+        numbers = np.array([_numbers(by_name.get(field, gaps)) for field in NUMERIC])
+        categories = [[cell or None for cell in by_name.get(field, gaps)] for field in CATEGORIES]
+        hours = hours_as_written([cell or None for cell in by_name.get(DATE, gaps)])
+        wrong = ((numbers < _LEAST) | (numbers > LIMIT)).any(axis=0) | (hours == NO_DATE)
+        if not wrong.any():
+            return Decoded(Columns(numbers, categories, hours, [], []), range(len(self)), {})
+        valid = ~wrong
+        kept = Columns(numbers[:, valid], [list(compress(each, valid)) for each in categories], hours[valid], [], [])
+        places = np.flatnonzero(wrong).tolist()
+        refused = Cells(self.names, [[column[i] for i in places] for column in self.columns], None)
+        faults = decode(refused.as_json()).invalid
+        return Decoded(kept, np.flatnonzero(valid).tolist(), {places[i]: fault for i, fault in faults.items()})
+
+    def as_json(self) -> list[bytes]:
+        """An object for each record."""
+        texts = [
+            _numbers_as_json(cells) if name in _NUMERIC else _strings_as_json(cells)
+            for name, cells in zip(self.names, self.columns, strict=True)
+        ]
+        keys = (_string(name).replace("%", "%%") for name in self.names)
+        row = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
+        return "\n".join(map(row.__mod__, zip(*texts, strict=True))).encode().split(b"\n") if len(self) else []
+
+
+def bare(names: list[str], block: str) -> Cells | None:
+    """The cells of whole lines of CSV; None where it takes a reader of CSV to tell what they are.
+
+    0.6 µs a record of 18 cells, where csv.reader takes 1.2 and putting its records into columns 0.2.
+    """
+    if '"' in block or not is_utf8(block):
+        return None
+    block = block.replace("\r\n", "\n") if "\r" in block else block
+    lines = block.removesuffix("\n").split("\n")
+    if "" in lines:
+        lines = [line for line in lines if line]
+        block = "\n".join(lines)
+    if "\r" in block or {line.count(",") for line in lines} != {len(names) - 1}:
+        return None
+    if max(map(len, lines)) > csv.field_size_limit():
+        return None
+    cells = block.replace("\n", ",").split(",")
+    return Cells(names, [cells[i : len(lines) * len(names) : len(names)] for i in range(len(names))], lines)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether it has UTF-8: bytes that had none were read as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _numbers(cells: Sequence[str]) -> NDArray[np.float64]:
+    """(n,): NaN for a gap, infinity for what is no number; each as often as it comes, but told once."""
+    known = {cell: float(cell or "nan") if _GAP_OR_NUMBER.fullmatch(cell) else np.inf for cell in set(cells)}
+    return np.fromiter(map(known.__getitem__, cells), np.float64, len(cells))
+
+
+def _numbers_as_json(cells: Sequence[str]) -> list[str]:
+    joined = "\n".join(cells)
+    if _GAPS_AND_NUMBERS.fullmatch(joined) and joined.count("\n") == len(cells) - 1:
+        return [cell or "null" for cell in cells]
+    return [cell or "null" if _GAP_OR_NUMBER.fullmatch(cell) else _string(cell) for cell in cells]
+
+
+def _strings_as_json(cells: Sequence[str]) -> list[str]:
+    joined = "".join(cells)
+    if len(msgspec.json.encode(joined)) == len(joined.encode()) + 2:  # nothing in it has to be escaped
+        return [f'"{cell}"' if cell else "null" for cell in cells]
+    return [_string(cell) if cell else "null" for cell in cells]
+
+
+def _string(text: str) -> str:
+    return msgspec.json.encode(text).decode()
