@@ -12,8 +12,9 @@ import numpy as np
 from msgspec import Struct
 
 from consumer.records import Batch, Headers
-from scoring import Contribution, Scored, meaning
+from scoring import Contribution, Scored
 from scoring.decoding import Columns
+from scoring.verdicts import meaning
 
 SCHEMA_VERSION: Final = 1
 MOST_AHEAD_MS: Final = 10 * 60 * 1000

@@ -5,7 +5,7 @@ from scoring.errors import ArtifactError, InvalidEvent, MissingExtra
 from scoring.preprocessing import imputed_fields
 from scoring.reasons import LEVELS, Explanation, explain
 from scoring.scorer import Scorer
-from scoring.verdicts import Contribution, Meaning, Scored, Verdict, meaning
+from scoring.verdicts import Contribution, Scored, Verdict
 
 __all__ = [
     "LEVELS",
@@ -14,12 +14,10 @@ __all__ = [
     "Decoded",
     "Explanation",
     "InvalidEvent",
-    "Meaning",
     "MissingExtra",
     "Scored",
     "Scorer",
     "Verdict",
     "explain",
     "imputed_fields",
-    "meaning",
 ]

@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from files.source import Rows
-from scoring import MissingExtra, Scored, meaning
+from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
+from scoring.verdicts import meaning
 
 try:
     import pyarrow as pa

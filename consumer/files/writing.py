@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from files.source import Rows, Source
-from scoring import Scored, meaning
+from scoring import Scored
+from scoring.verdicts import meaning
 
 COLUMNS: Final = (
     "predicted_label",
