@@ -5,6 +5,7 @@ import functools
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ TIMES = 20  # as often is that file repeated in the long one
 KINDS = ("jsonl", "csv")
 OURS = (sys.executable, "-c", "from consumer.__main__ import main; main()", "score", "{source}", "--output", "{target}")
 LOOP = (sys.executable, "-m", "benchmarks.pandas_loop", "{source}", "{target}")
+PROGRAMS = {"session-scorer score": OURS, "pandas loop": LOOP}
 
 
 class Outcome(NamedTuple):
@@ -44,11 +46,11 @@ def run(given: Run) -> Findings:
     calls = {
         f"{name}, {kind}": functools.partial(command, program, source, rows, given.room)
         for kind, source in sources.items()
-        for name, program in (("session-scorer score", OURS), ("pandas loop", LOOP))
+        for name, program in PROGRAMS.items()
     }
     found = in_turn(calls, given.rounds, given.say)
     split = in_turn({kind: functools.partial(parts, path) for kind, path in sources.items()}, given.rounds, given.say)
-    long = {kind: _long(given, source, rows, times) for kind, source in sources.items()}
+    long = {name: outcome for source in sources.values() for name, outcome in _long(given, source, rows, times)}
     return Findings([_table(found, long, rows, rows * times), _split(split)])
 
 
@@ -88,17 +90,18 @@ def command(program: tuple[str, ...], source: Path, rows: int, room: Path) -> Ou
     return Outcome(rows / seconds, usage.peak_mib)
 
 
-def _long(given: Run, source: Path, rows: int, times: int) -> Outcome:
-    """Ours, once, on the file so many times over: whether its memory stays bounded."""
-    given.say(f"{rows * times:,} rows of {source.suffix}")
-    long = source.with_stem("long")
+def _long(given: Run, source: Path, rows: int, times: int) -> Iterator[tuple[str, Outcome]]:
+    """Each once, on the file so many times over: how fast, start aside, and whether memory stays bounded."""
+    long, kind = source.with_stem("long"), source.suffix.removeprefix(".")
     content = source.read_bytes()
     after_header = content.index(b"\n") + 1 if source.suffix == ".csv" else 0
     with long.open("wb") as file:
         file.write(content[:after_header])
         file.writelines(content[after_header:] for _ in range(times))
     try:
-        return command(OURS, long, rows * times, given.room)
+        for name, program in PROGRAMS.items():
+            given.say(f"{name}, {rows * times:,} rows of {kind}")
+            yield f"{name}, {kind}", command(program, long, rows * times, given.room)
     finally:
         long.unlink()
 
@@ -125,10 +128,9 @@ def _table(found: dict[str, list[Outcome]], long: dict[str, Outcome], rows: int,
         baseline = rates[f"pandas loop, {name.rpartition(', ')[2]}"]
         peak = f"{max(each.peak_mib for each in outcomes):.0f}"
         lines.append([f"{name}, {rows:,} rows", rates[name].text(0), rates[name].over(baseline).text(1), peak])
-    for kind, outcome in long.items():
-        ratio = outcome.rate / rates[f"pandas loop, {kind}"].median
-        name = f"session-scorer score, {kind}, {most:,} rows"
-        lines.append([name, f"{outcome.rate:,.0f}", f"{ratio:.1f}", f"{outcome.peak_mib:.0f}"])
+    for name, outcome in long.items():
+        ratio = outcome.rate / long[f"pandas loop, {name.rpartition(', ')[2]}"].rate
+        lines.append([f"{name}, {most:,} rows", f"{outcome.rate:,.0f}", f"{ratio:.1f}", f"{outcome.peak_mib:.0f}"])
     note = (
         f"Rows a second of the whole command, starting up included; {rows:,} distinct rows, median (lowest to highest "
         f"round). The {most:,} rows are these again and again, once. Memory is the sum over all processes."

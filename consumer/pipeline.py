@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from time import perf_counter
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class Pipeline:
     def _process(self, batch: Batch) -> Output:
         live = batch.without_tombstones()
         times = [perf_counter()]
-        decoded = self._scorer.decode([value or b"" for value in live.values])
+        decoded = self._scorer.decode(cast("list[bytes]", live.values))
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())
@@ -104,23 +104,23 @@ class Pipeline:
         batch = judged.batch.take(decoded.positions)
         results = Results(batch, decoded.columns, scored, self._scorer.artifacts.version, judged.now)
         headers, timestamps = self._carried(judged, batch)
-        events = [value or b"" for value in batch.values]
+        events = cast("list[bytes]", batch.values)
         # one that cannot fit is not worth two more copies (60 MiB each, of a bomb)
-        whole = [len(event) < self._max_record_bytes for event in events]
-        embedded = events if all(whole) else [event if fits else b"" for event, fits in zip(events, whole, strict=True)]
+        fits = max(map(len, events), default=0) < self._max_record_bytes
+        embedded = events if fits else [event if len(event) < self._max_record_bytes else b"" for event in events]
         values = encode_results(results, embedded)
         alerts = {row: _alert(results, row, values[row]) for row in scored.contributions}
         lost: set[int] = set()
         rooms = self._rooms(batch.keys, headers)
-        all_fit = all(whole) and all(map(operator.le, map(len, values), rooms))  # then alerts alone are to be looked at
+        all_fit = fits and all(map(operator.le, map(len, values), rooms))  # then alerts alone are to be looked at
         for row in alerts if all_fit else range(len(values)):
-            room = rooms[row]
-            if whole[row] and len(alerts.get(row, values[row])) <= room:  # an alert is its result and more
+            room, whole = rooms[row], embedded[row] is events[row]
+            if whole and len(alerts.get(row, values[row])) <= room:  # an alert is its result and more
                 continue
             slim = without_event(values[row], embedded[row], events[row])
             if row in alerts:
                 alerts[row] = _alert(results, row, slim)
-            if not whole[row] or len(values[row]) > room:
+            if not whole or len(values[row]) > room:
                 values[row] = slim
             if len(alerts.get(row, slim)) > room:
                 lost.add(row)
@@ -194,9 +194,10 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins:
     scored, faults, batch = judged.scored, judged.faults, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
     valid[list(faults)] = False
-    kept = valid[judged.valid]  # a result that did not fit is a fault of a scored one
+    # a result that did not fit is a fault of a scored one; a slice takes no copy
+    kept = valid[judged.valid] if faults else slice(None)
     return Tally(
-        scored=int(kept.sum()),
+        scored=len(batch) - len(faults),
         dead_lettered=len(faults),
         skipped=skipped,
         levels=dict(zip(LEVELS, np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist(), strict=True)),
@@ -219,8 +220,9 @@ def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
     return bins.count(judged.decoded.columns, judged.scored.scores, drift.sample(judged.batch))
 
 
-def _reasons(scored: Scored, kept: NDArray[np.bool_]) -> dict[str, int]:
+def _reasons(scored: Scored, kept: NDArray[np.bool_] | slice) -> dict[str, int]:
     """How many of the results kept give each reason; those of level Low, nearly all, give none."""
-    rows = np.flatnonzero(kept & (scored.levels != LOW))
-    verdicts = zip(scored.rules[rows].tolist(), scored.levels[rows].tolist(), strict=True)
+    rules, levels = scored.rules[kept], scored.levels[kept]
+    rows = np.flatnonzero(levels != LOW)
+    verdicts = zip(rules[rows].tolist(), levels[rows].tolist(), strict=True)
     return dict(Counter(chain.from_iterable(explain(rules, level).codes for rules, level in verdicts)))
