@@ -92,14 +92,23 @@ def is_utf8(text: str) -> bool:
 
 
 def _numbers(cells: Sequence[str]) -> NDArray[np.float64]:
-    """(n,): NaN for a gap, infinity for what is no number; each as often as it comes, but told once."""
-    known = {cell: float(cell or "nan") if _GAP_OR_NUMBER.fullmatch(cell) else np.inf for cell in set(cells)}
+    """(n,): NaN for a gap, infinity for what is no number. What comes often is read once."""
+    texts = list(set(cells))
+    if _are_numbers(texts):
+        known = {text: float(text or "nan") for text in texts}
+    else:
+        known = {text: float(text or "nan") if _GAP_OR_NUMBER.fullmatch(text) else np.inf for text in texts}
     return np.fromiter(map(known.__getitem__, cells), np.float64, len(cells))
 
 
-def _numbers_as_json(cells: Sequence[str]) -> list[str]:
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Whether each is a number or a gap. All at once: 0.05 µs a cell, where each by itself takes 0.2."""
     joined = "\n".join(cells)
-    if _GAPS_AND_NUMBERS.fullmatch(joined) and joined.count("\n") == len(cells) - 1:
+    return _GAPS_AND_NUMBERS.fullmatch(joined) is not None and joined.count("\n") == len(cells) - 1
+
+
+def _numbers_as_json(cells: Sequence[str]) -> list[str]:
+    if _are_numbers(cells):
         return [cell or "null" for cell in cells]
     return [cell or "null" if _GAP_OR_NUMBER.fullmatch(cell) else _string(cell) for cell in cells]
 
