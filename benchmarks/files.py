@@ -91,7 +91,7 @@ def command(program: tuple[str, ...], source: Path, rows: int, room: Path) -> Ou
 
 
 def _long(given: Run, source: Path, rows: int, times: int) -> Iterator[tuple[str, Outcome]]:
-    """Each once, on the file so many times over: how fast, start aside, and whether memory stays bounded."""
+    """Each once, on the file so many times over: how fast when starting up hardly counts, and in how much memory."""
     long, kind = source.with_stem("long"), source.suffix.removeprefix(".")
     content = source.read_bytes()
     after_header = content.index(b"\n") + 1 if source.suffix == ".csv" else 0

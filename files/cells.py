@@ -1,13 +1,14 @@
 """The cells of CSV, column by column: what each says as a value of its field, and as JSON.
 
-Rows are decoded from their cells, 1.5 µs a row; by way of the JSON that stands for them it took 5.
+Rows are decoded from their cells, 1.9 µs for one of 18; by way of the JSON that stands for them it took 5.
 """
 
 import csv
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import compress
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -25,7 +26,8 @@ _GAP_OR_NUMBER: Final = re.compile(rf"(?:{_NUMBER})?+")
 _LEAST: Final = np.array([[-LIMIT if field in SIGNED else 0.0] for field in NUMERIC])
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Cells:
     """n records of as many cells each, all of them UTF-8."""
 
     names: list[str]  # of the columns

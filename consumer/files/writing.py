@@ -86,7 +86,7 @@ def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
     """The fields of each row byte for byte, then the verdict's."""
     own = [rows.values[i][0] for i in kept]
     if _may_give_way(b"".join(own)):
-        own = [_encoder.encode(_own_fields(row)) for row in own]
+        own = list(map(_giving_way, own))
     begun = [row[:-1].rstrip() for row in own]
     begun = [row if row == b"{" else row + b"," for row in begun]
     scores = _json_of(scored.scores).split(b"\n")
@@ -112,8 +112,11 @@ def _may_give_way(rows: bytes) -> bool:
     return _ENDING.search(rows) is not None or (b"\\" in rows and b"\\u" in rows)
 
 
-def _own_fields(row: bytes) -> dict[str, msgspec.Raw]:
-    return {name: value for name, value in _fields(row).items() if name not in COLUMNS}
+def _giving_way(row: bytes) -> bytes:
+    """The row without fields of such a name; when it has none, as it is."""
+    fields = _fields(row)
+    own = {name: value for name, value in fields.items() if name not in COLUMNS}
+    return row if len(own) == len(fields) else _encoder.encode(own)
 
 
 @dataclass(frozen=True, slots=True)
