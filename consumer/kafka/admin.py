@@ -69,9 +69,8 @@ class Admin:
         if witness in missing:
             return None
         if missing:
-            return (
-                f"{', '.join(missing)}: gone since this worker started; create the topic, or start with --create-topics"
-            )
+            gone = ", ".join(missing)
+            return f"{gone}: gone since this worker started; create the topic, or have run make it (--create-topics)"
         return _denied(denied) if denied else None
 
     def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -65,7 +65,7 @@ def test_the_message_says_what_was_done_what_was_said_and_what_to_do() -> None:
     said = str(classify(error(KafkaError._UNKNOWN_TOPIC), "write to results"))
     assert said == (
         "could not write to results: what the broker said (_UNKNOWN_TOPIC); "
-        "create the topic, or start with --create-topics"
+        "create the topic, or have run make it (--create-topics)"
     )
     assert str(classify(error(KafkaError._TRANSPORT), "read")) == "could not read: what the broker said (_TRANSPORT)"
 

@@ -84,7 +84,7 @@ def test_an_output_topic_deleted_while_running_stops_the_worker_which_names_it(
         planted |= line.feed(COUNT, seed=8)
         said = last_words(process, log)
     assert topic in said
-    assert "create the topic, or start with --create-topics" in said
+    assert "create the topic, or have run make it (--create-topics)" in said
     assert COUNT <= line.committed() < 2 * COUNT
     finish(line, log, 2 * COUNT, "--create-topics")
     found = {name: [Seen.of(each) for each in read(line.bootstrap, getattr(line, name))] for name in OUTPUTS}
