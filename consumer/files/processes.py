@@ -2,8 +2,9 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Generator, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Self, TypeVar
 
@@ -44,7 +45,8 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
-        self._process.start()
+        with _no_interrupts():
+            self._process.start()
         theirs.close()
 
     def hand(self, item: object) -> None:
@@ -79,9 +81,20 @@ class _Process:
         )
 
 
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """What is started in here never hears of a Ctrl-C, which reaches all processes and is the first one's business: it
+    inherits which signals are blocked."""
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts, which it would do in here
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
 def _serve(make: Callable[[], Callable[[T], R]], pipe: Connection) -> None:
     """In the other process: until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all of them, and is the first one's business
     work = make()
     collect_seldom()
     while True:

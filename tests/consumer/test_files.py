@@ -1,19 +1,24 @@
 """Whole files: what is read as what, what comes out, what goes aside, and that nothing half-made is left behind."""
 
 import csv
+import functools
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+import operator
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from consumer.files.processes import in_order
 from consumer.files.score import Counts, FileError, rejected_path, score_file
 from files.reading import open_source
 from scoring import Scorer, Verdict
@@ -403,3 +408,13 @@ def test_a_process_that_is_killed_is_said_and_leaves_nothing_half_made(
     with pytest.raises(FileError, match="ended from outside"):
         score_file(scorer, source, target, kill, processes=2)
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_an_interrupt_while_the_processes_start_is_not_their_business() -> None:
+    def items() -> Iterator[int]:
+        for child in multiprocessing.active_children():  # which import themselves by now
+            os.kill(cast("int", child.pid), signal.SIGINT)
+        yield from range(4)
+
+    make = functools.partial(functools.partial, operator.neg)
+    assert list(in_order(make, items(), processes=2)) == [0, -1, -2, -3]
