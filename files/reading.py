@@ -79,6 +79,8 @@ def _keys(path: Path) -> list[str]:
 def _csv(path: Path) -> Source:
     with opened(path) as file, _text(file.bytes) as text:
         columns, _ = _header(text, path)
+    if not is_utf8("".join(columns)):
+        raise FileError(f"{path}: the name of a column is not UTF-8: save the file as UTF-8")
     names = check_columns(path, columns)
 
     def chunks() -> Iterator[Chunk]:

@@ -162,10 +162,11 @@ def _csv_words(number: int) -> tuple[str, str]:
 
 
 def _csv(records: Iterable[Sequence[str]]) -> list[str]:
-    """A line for each, without its end."""
+    """A line for each, without its end. Written as one of several cells, or a lone empty one would get quotes."""
     lines: list[str] = []
-    csv.writer(_Into(lines), lineterminator="").writerows(records)
-    return lines
+    # quotes go around what has a character of the end of a line
+    csv.writer(_Into(lines), lineterminator="\r\n").writerows([*record, ""] for record in records)
+    return [line.removesuffix(",\r\n") for line in lines]
 
 
 class _Into:

@@ -108,6 +108,23 @@ def test_csv_to_csv_keeps_the_columns_and_adds_the_verdicts(scorer: Scorer, tmp_
     assert not rejected_path(target).exists()
 
 
+@pytest.mark.parametrize("cell", ["two\nlines", "a\rb", "a\r\nb", 'a "b"', "a,b", " a ", "", "é;"])
+@pytest.mark.parametrize("columns", [["note", "click_events"], ["click_events", "note"], ["device_type"]])
+def test_csv_to_csv_and_json_lines_to_csv_keep_each_cell(
+    scorer: Scorer, tmp_path: Path, cell: str, columns: list[str]
+) -> None:
+    row = dict.fromkeys(columns, cell) | {name: "1" for name in columns if name == "click_events"}
+    with (tmp_path / "in.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, row.values(), ["1"] * len(columns)])
+    written(tmp_path / "in.jsonl", json.dumps(row | ({"click_events": 1} if "click_events" in row else {})) + "\n")
+    for source in ("in.csv", "in.jsonl"):
+        score_file(scorer, tmp_path / source, tmp_path / "out.csv")
+        first = table(tmp_path / "out.csv")[0]
+        assert list(first) == [*columns, *VERDICT]
+        assert {name: first[name] for name in columns} == row
+        assert None not in first.values()
+
+
 def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.csv", b"\xef\xbb\xbfclick_events,note\n1,a\n1\n1,\xff\n\n1,b\n")
     assert score_file(scorer, source, tmp_path / "out.csv") == Counts(scored=2, rejected=2)
@@ -127,9 +144,10 @@ def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(scorer: Scor
         ("a,b\n1,2\n", "no column is a field of a session event"),
         ("click_events,click_events\n1,2\n", "the column 'click_events' is there more than once"),
         ('click_events\n"1\n', "line 2 is no CSV"),
+        (b"click_events,Stra\xdfe\n1,a\n", "the name of a column is not UTF-8"),
     ],
 )
-def test_a_table_that_is_none_is_one_line(scorer: Scorer, tmp_path: Path, text: str, complaint: str) -> None:
+def test_a_table_that_is_none_is_one_line(scorer: Scorer, tmp_path: Path, text: str | bytes, complaint: str) -> None:
     source = written(tmp_path / "in.csv", text)
     with pytest.raises(FileError, match=complaint) as caught:
         score_file(scorer, source, tmp_path / "out.csv")
