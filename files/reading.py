@@ -16,9 +16,10 @@ from typing import Final
 import msgspec
 
 from files import source
-from files.cells import Cells, bare, is_utf8
+from files.cells import Cells, bare
 from files.source import Chunk, FileError, Row, Rows, Source, check_columns, kind_to_read, opened
 from scoring import InvalidEvent
+from scoring.decoding import has_utf8
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -79,7 +80,7 @@ def _keys(path: Path) -> list[str]:
 def _csv(path: Path) -> Source:
     with opened(path) as file, _text(file.bytes) as text:
         columns, _ = _header(text, path)
-    if not is_utf8("".join(columns)):
+    if not has_utf8("".join(columns)):
         raise FileError(f"{path}: the name of a column is not UTF-8: save the file as UTF-8")
     names = check_columns(path, columns)
 
@@ -140,7 +141,7 @@ def _rows_of_csv(path: Path, names: list[str], block: str, before: int) -> Rows:
     cells = bare(names, block)
     if cells is None:
         records = list(_records(io.StringIO(block, newline=""), path, before))
-        if not is_utf8(block) or any(len(record) != len(names) for record in records):
+        if not has_utf8(block) or any(len(record) != len(names) for record in records):
             return Rows(lambda: [_row(names, record) for record in records])
         cells = Cells(names, list(zip(*records, strict=True)) or [()] * len(names), None)
     return Rows(lambda: [(row, None) for row in cells.as_json()], cells)
@@ -149,7 +150,7 @@ def _rows_of_csv(path: Path, names: list[str], block: str, before: int) -> Rows:
 def _row(names: list[str], record: list[str]) -> Row:
     if len(record) != len(names):
         fault = InvalidEvent("not_an_object", None, f"expected {len(names)} cells, got {len(record)}")
-    elif not is_utf8("".join(record)):
+    elif not has_utf8("".join(record)):
         fault = InvalidEvent("not_json", None, "not UTF-8")
     else:
         return Cells(names, [[cell] for cell in record], None).as_json()[0], None

@@ -73,6 +73,11 @@ UNKNOWN: Final = "unknown"
 """The class of whatever an encoder has never seen."""
 
 
+def least(field: str) -> float:
+    """The smallest number that `field` takes; the largest is LIMIT."""
+    return -LIMIT if field in SIGNED else 0.0
+
+
 def expected(field: str) -> str:
     """What a value of `field` must be, in words."""
     if field in IDENTITIES:

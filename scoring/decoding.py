@@ -29,6 +29,20 @@ class Columns:
     user_ids: Sequence[str | int | None]  # n
     session_ids: Sequence[str | int | None]
 
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> "Columns":
+        """The events at `rows`, a mask or places."""
+
+        def taken(values: Sequence[Any]) -> list[Any]:
+            return np.asarray(values, dtype=object)[rows].tolist() if len(values) else []
+
+        return Columns(
+            numbers=self.numbers[:, rows],
+            categories=[taken(column) for column in self.categories],
+            hours=self.hours[rows],
+            user_ids=taken(self.user_ids),
+            session_ids=taken(self.session_ids),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -108,11 +122,15 @@ def _checked(field: str, value: object) -> Any:
         value = (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
     if (fault := fault_of(field, value)) is not None:
         raise fault
-    if field in IDENTITIES and isinstance(value, str) and not _has_utf8(value):
+    if field in IDENTITIES and isinstance(value, str) and not has_utf8(value):
         raise wrong_type(field, value)
     return float(value) if field in NUMERIC and value is not None else value  # type: ignore[arg-type]  # a number, as checked
 
 
-def _has_utf8(text: str) -> bool:
+def has_utf8(text: str) -> bool:
     """Whether it can travel: a lone surrogate has no UTF-8."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

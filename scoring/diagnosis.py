@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, SIGNED, expected
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, expected, least
 from scoring.errors import InvalidEvent
 from scoring.localtime import is_local_time
 
@@ -65,7 +65,7 @@ def fault_of(field: str, value: object) -> InvalidEvent | None:
         return _fault_of_identity(field, value)
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return wrong_type(field, value)
-    return None if -LIMIT * (field in SIGNED) <= _as_float(value) <= LIMIT else out_of_range(field)
+    return None if least(field) <= _as_float(value) <= LIMIT else out_of_range(field)
 
 
 def _fault_of_date(value: object) -> InvalidEvent | None:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, SIGNED
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, least
 from scoring.decoding import Columns, Decoded
 from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra
 from scoring.localtime import NO_HOUR, hour_as_written
-from scoring.preprocessing import imputed_fields
-from scoring.reasons import LEVELS, explain
+from scoring.verdicts import meaning
 
 try:
     import pandas as pd
@@ -37,16 +36,15 @@ def _score_chunk(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
     decoded = decode_frame(frame)
     scored = scorer.score_columns(decoded.columns)
     at = decoded.positions
-    reasons = list(map(explain, scored.rules.tolist(), scored.levels.tolist()))
-    gap_bits = scored.gap_bits.tolist()
+    said = list(map(meaning, scored.meanings()))
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
     verdicts = {
         "predicted_label": _spread(pd.array(scored.labels, dtype="Int64"), at, frame),
         "anomaly_score": _spread(scored.scores, at, frame),
-        "risk_level": _spread(_objects([LEVELS[level] for level in scored.levels]), at, frame),
-        "risk_reason": _spread(_objects([reason.phrase for reason in reasons]), at, frame),
-        "reason_codes": _spread(_objects([list(reason.codes) for reason in reasons]), at, frame),
-        "imputed_fields": _spread(_objects([list(imputed_fields(bits)) for bits in gap_bits]), at, frame),
+        "risk_level": _spread(_objects([each.level for each in said]), at, frame),
+        "risk_reason": _spread(_objects([each.phrase for each in said]), at, frame),
+        "reason_codes": _spread(_objects([list(each.codes) for each in said]), at, frame),
+        "imputed_fields": _spread(_objects([list(each.imputed) for each in said]), at, frame),
         "error_code": pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object),
         "error_field": pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object),
     }
@@ -75,14 +73,8 @@ def decode_frame(frame: pd.DataFrame) -> Decoded:
     for field in IDENTITIES:
         _check_identities(_column(frame, field), field, faults)
     valid = np.array([row not in faults for row in range(len(frame))], dtype=np.bool_)
-    columns = Columns(
-        numbers=numbers[:, valid],
-        categories=[[value for value, kept in zip(column, valid, strict=True) if kept] for column in categories],
-        hours=hours[valid],
-        user_ids=[],  # a frame keeps its own
-        session_ids=[],
-    )
-    return Decoded(columns, np.flatnonzero(valid).tolist(), faults)
+    columns = Columns(numbers, categories, hours, user_ids=[], session_ids=[])  # a frame keeps its own
+    return Decoded(columns.take(valid), np.flatnonzero(valid).tolist(), faults)
 
 
 def _column(frame: pd.DataFrame, field: str) -> "pd.Series[Any]":
@@ -117,8 +109,7 @@ def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
         numbers = np.array(_each(column, number, np.nan, faults), dtype=np.float64)
-    least = -LIMIT if field in SIGNED else 0.0
-    for row in np.flatnonzero((numbers < least) | (numbers > LIMIT)).tolist():
+    for row in np.flatnonzero((numbers < least(field)) | (numbers > LIMIT)).tolist():
         faults.setdefault(row, out_of_range(field))
     return numbers
 

@@ -1,7 +1,6 @@
 """Labelled sessions as columns: what is trained from and judged by."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,25 +40,12 @@ class Labelled:
         """The sessions at `rows`, a mask or places. `newest` and `sha256` stay those of the whole."""
         return replace(
             self,
-            columns=_take_columns(self.columns, rows),
+            columns=self.columns.take(rows),
             label=self.label[rows],
             users=self.users[rows],
             dates=self.dates[rows],
             kinds=None if self.kinds is None else self.kinds[rows],
         )
-
-
-def _take_columns(columns: Columns, rows: Rows) -> Columns:
-    def taken(values: Sequence[Any]) -> list[Any]:
-        return np.asarray(values, dtype=object)[rows].tolist() if len(values) else []
-
-    return Columns(
-        numbers=columns.numbers[:, rows],
-        categories=[taken(column) for column in columns.categories],
-        hours=columns.hours[rows],
-        user_ids=taken(columns.user_ids),
-        session_ids=taken(columns.session_ids),
-    )
 
 
 def of_sessions(sessions: Sessions) -> Labelled:
