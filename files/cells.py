@@ -48,10 +48,8 @@ class Cells:
             return Decoded(columns, range(len(self)), {})
         places = np.flatnonzero(wrong).tolist()
         refused = Cells(self.names, [[column[i] for i in places] for column in self.columns], None)
-        faults = decode(refused.as_json()).invalid
-        return Decoded(
-            columns.take(~wrong), np.flatnonzero(~wrong).tolist(), {places[i]: fault for i, fault in faults.items()}
-        )
+        faults = {places[i]: fault for i, fault in decode(refused.as_json()).invalid.items()}
+        return Decoded(columns.take(~wrong), np.flatnonzero(~wrong).tolist(), faults)
 
     def as_json(self) -> list[bytes]:
         """An object for each record."""
