@@ -32,26 +32,29 @@ class AtLeastOnce:
 
     def start(self) -> None:
         """Opens the producer."""
-        self._producer = self._make_producer()
+        self._opened()
 
-    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
+    def publish(self, records: Sequence[OutRecord]) -> None:
         """See `Delivery`."""
-        producer = self._producer or self._make_producer()
-        self._producer = producer
         started = time.perf_counter()
+        try:
+            # 1. Results, alerts, dead letters.
+            self._opened().produce(records)
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        self._under_way.publishing += time.perf_counter() - started
+
+    def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        """See `Delivery`."""
+        producer = self._opened()
 
         def flush(call: Call) -> None:
             # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
             self._patience.insist(lambda: call("write", producer.flush), (UnansweredError,))
 
-        try:
-            # 1. Results, alerts, dead letters.
-            producer.produce(records)
-        except DeliveryError as error:
-            raise self._give_up(error) from error
         # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
         # caller's thread, since the consumer, which commits, serves one at a time.
-        self._under_way = UnderWay("", started, time.perf_counter())
+        self._under_way.committing = time.perf_counter()
         self._flush.start(flush, then=lambda: self._insist_on_commit(topic, next_offsets))
 
     def busy(self) -> bool:
@@ -69,7 +72,8 @@ class AtLeastOnce:
         except DeliveryError as error:
             raise self._give_up(error) from error
         if ended is not None:
-            return self._under_way.committed(ended)
+            under_way, self._under_way = self._under_way, UnderWay()
+            return under_way.committed(ended)
         if self._producer is not None:
             self._producer.serve()
         return None
@@ -82,6 +86,10 @@ class AtLeastOnce:
     def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
 
+    def _opened(self) -> Producer:
+        self._producer = self._producer or self._make_producer()
+        return self._producer
+
     def _drop(self) -> None:
         if self._producer is not None:
             self._producer.drop()
@@ -89,6 +97,7 @@ class AtLeastOnce:
 
     def _give_up(self, error: DeliveryError) -> UndeliveredError:
         _log.warning("batch given up", extra={"reason": str(error)})
+        self._under_way = UnderWay()
         self._drop()  # with what it still had queued: that will be written again
         if isinstance(error, RefusedError):
             raise WorkerError(str(error)) from error

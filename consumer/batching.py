@@ -1,7 +1,6 @@
-"""When is a batch full? By count, by bytes, because its oldest event has waited long enough, or because more events
-could not be through in time. No clock of its own."""
+"""How much is read at once, and when is a batch full? By count, by bytes, because its oldest event has waited long
+enough, or because more events could not be through in time. No clock of its own."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,23 +9,25 @@ from typing import Final
 # bytes by what one such request brings; small requests keep that little, and cost nothing measurable.
 _REQUEST = 256
 
+PART: Final = 1000
+"""A batch is what is committed together; so many of its events are worked on at once, which fits the caches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of a batch: events, bytes of their values, and seconds that the oldest may wait for company."""
+    """The bounds of what is read at once: bytes of the values, and seconds that the oldest may wait for company."""
 
-    events: int = 2000
     size: int = 8 * 1024 * 1024
     age: float = 0.005
 
 
 class Gathering:
-    """One batch as it fills: `add` what came, ask `room` how many to fetch next and `time_left` how long to wait."""
+    """A part of a batch as it fills: `add` what came; `room`: how many to fetch next, `time_left`: how long to wait."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float], most: int = sys.maxsize) -> None:
-        """`most` events, if that is less than the limit."""
+    def __init__(self, limits: Limits, clock: Callable[[], float], most: int = PART) -> None:
+        """`most` events."""
         self._limits = limits
-        self._most = min(limits.events, most)
+        self._most = most
         self._clock = clock
         self._events = 0
         self._size = 0
@@ -40,7 +41,7 @@ class Gathering:
         self._size += size
 
     def room(self) -> int:
-        """How many records to ask for next; 0 when the batch is full. Large records are asked for a few at a time."""
+        """How many records to ask for next; 0 when there are enough. Large records are asked for a few at a time."""
         left = min(self._most - self._events, _REQUEST)
         bytes_left = self._limits.size - self._size
         if left <= 0 or bytes_left <= 0:
@@ -66,8 +67,10 @@ class Budget:
     FEWEST: Final = 100  # smaller batches than this gain nothing, and tell nothing of what an event takes
     WEIGHT: Final = 0.2  # of the last batch
 
-    def __init__(self, seconds: float = 0.05) -> None:
+    def __init__(self, seconds: float = 0.05, most: int = 10_000) -> None:
+        """`most` events, whatever the time."""
         self._seconds = seconds
+        self._most = most
         self._event: float | None = None  # seconds that one takes, from its bytes to its result handed to the producer
         self._commit = 0.0
 
@@ -81,5 +84,6 @@ class Budget:
     def events(self) -> int:
         """The most that the next batch may have."""
         if not self._event:
-            return sys.maxsize
-        return max(self.FEWEST, int(max(self._seconds - self._commit, self._commit) / self._event))
+            return min(self._most, PART)
+        in_time = int(max(self._seconds - self._commit, self._commit) / self._event)
+        return min(self._most, max(self.FEWEST, in_time))

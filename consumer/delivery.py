@@ -3,7 +3,7 @@
 `ExactlyOnce` puts both into one transaction; what each kind of error asks for is decided here. Without transactions:
 at_least_once.py.
 
-A batch is published at once, and its commit goes on beside the caller, who reads and scores the next one meanwhile
+A batch is published part by part, and its commit goes on beside the caller, who reads and scores the next one meanwhile
 and settles this one before publishing that. So commits and output stay in order, and one batch at most is under way.
 """
 
@@ -40,6 +40,10 @@ GRACE_SECONDS: Final = 3.0  # for a call that has had its time to come back by i
 # processes with one transactional id would otherwise fence each other for ever.
 _FORGIVEN_SECONDS = 300.0
 
+Member = Callable[[], bytes]
+"""This worker as the group knows it now. Raises MustAbortError when it has lost partitions since it was asked for, or
+the whole group: whoever has them now commits what becomes of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Committed:
@@ -49,31 +53,33 @@ class Committed:
     at: float  # when the commit was done, by time.perf_counter
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UnderWay:
-    """A batch that is published: by which producer, and when that began and ended."""
+    """A batch that is published, so far: the seconds that took, and when its commit began."""
 
-    name: str = ""
-    began: float = 0.0
-    published: float = 0.0
+    publishing: float = 0.0
+    committing: float = 0.0
 
     def committed(self, at: float) -> Committed:
         """How it went, once it is committed."""
-        return Committed({"publish": self.published - self.began, "commit": at - self.published}, at)
+        return Committed({"publish": self.publishing, "commit": at - self.committing}, at)
 
 
 class Delivery(Protocol):
     """Makes one batch's records visible and its offsets committed.
 
-    `publish` and `settle` raise UndeliveredError when the batch must be read again, WorkerError when trying again is
-    no use.
+    `publish` and `settle` raise UndeliveredError when the batch, all its parts, must be read again, WorkerError when
+    trying again is no use.
     """
 
     def start(self) -> None:
         """Gets ready to write. Raises WorkerError when the brokers will not have it."""
 
-    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
-        """Writes a batch and begins its commit. The one before must be settled."""
+    def publish(self, records: Sequence[OutRecord]) -> None:
+        """Writes a part of a batch. The batch before must be settled."""
+
+    def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        """Begins the commit of the batch whose parts were published."""
 
     def busy(self) -> bool:
         """Whether a commit is under way."""
@@ -113,7 +119,7 @@ class ExactlyOnce:
         self,
         make_producer: Callable[[str], Producer],
         transactional_ids: Sequence[str],
-        group: Callable[[], bytes],
+        membership: Callable[[], Member],
         patience: Patience | None = None,
         *,
         transaction_seconds: float = math.inf,
@@ -123,44 +129,49 @@ class ExactlyOnce:
         self._transaction_seconds = transaction_seconds
         self._began = -math.inf  # of the last transaction, by the clock of `patience`
         self._ids = list(transactional_ids)
-        self._group = group
+        self._membership = membership
         self._patience = patience or Patience()
         self._producers: dict[str, Producer] = {}
         self._replaced: dict[str, float] = {}  # transactional id -> when its producer was last forgiven
         self._turn = 0
+        self._open = False  # whether a transaction is begun whose commit is not
+        self._name = self._ids[0]  # whose transaction that is, or was last
+        self._member: Member = bytes
         self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS)
         self._under_way = UnderWay()
 
     def start(self) -> None:
         """Takes the transactional ids, which ends what an earlier process left open under them."""
         for name in self._ids:
-            self._open(name)
+            self._take(name)
 
-    def publish(self, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> None:
-        """One transaction; see `Delivery`. The order of the steps is what keeps the promise."""
-        insist = self._patience.insist
-        name = self._ids[self._turn % len(self._ids)]
-        producer = self._producers[name]
+    def publish(self, records: Sequence[OutRecord]) -> None:
+        """See `Delivery`. The order of the steps, in here and in `commit`, is what keeps the promise."""
         started = time.perf_counter()
-        # 1. Who commits: asked before the transaction, so that a generation which ends meanwhile fences the commit.
-        group = self._membership()
-        self._turn += 1
-        self._began = self._patience.clock()
+        if not self._open:
+            self._begin()
+        try:
+            # 3. Results, alerts, dead letters.
+            self._producers[self._name].produce(records)
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        self._under_way.publishing += time.perf_counter() - started
+
+    def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+        """See `Delivery`."""
+        insist, producer = self._patience.insist, self._producers[self._name]
+        group = self._committer()
 
         def commit(call: Call) -> None:
+            if isinstance(group, MustAbortError):
+                raise group
             # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
             insist(lambda: call(SEND_OFFSETS, lambda: producer.send_offsets(topic, next_offsets, group)))
             # 5. Commit: waits until every record is written, then all of it counts at once.
             insist(lambda: call(COMMIT, producer.commit))
 
-        try:
-            # 2. Begin. No transaction is begun before the last one's commit has returned.
-            insist(producer.begin)
-            # 3. Results, alerts, dead letters.
-            producer.produce(records)
-        except DeliveryError as error:
-            raise self._give_up(name, error) from error
-        self._under_way = UnderWay(name, started, time.perf_counter())
+        self._open = False
+        self._under_way.committing = time.perf_counter()
         self._commit.start(commit)
 
     def busy(self) -> bool:
@@ -176,9 +187,10 @@ class ExactlyOnce:
         try:
             ended = self._commit.result()
         except DeliveryError as error:
-            raise self._give_up(self._under_way.name, error) from error
+            raise self._give_up(error) from error
         if ended is not None:
-            return self._under_way.committed(ended)
+            under_way, self._under_way = self._under_way, UnderWay()
+            return under_way.committed(ended)
         for producer in self._producers.values():
             producer.serve()
         return None
@@ -190,14 +202,32 @@ class ExactlyOnce:
             _, producer = self._producers.popitem()
             producer.drop()
 
-    def _membership(self) -> bytes:
+    def _begin(self) -> None:
+        # 1. Who commits: asked before the transaction, so that whoever loses partitions meanwhile is found out.
         try:
-            return self._group()
+            self._member = self._membership()
         except MustAbortError as error:
             raise UndeliveredError(str(error)) from error
+        self._name = self._ids[self._turn % len(self._ids)]
+        self._turn += 1
+        self._began = self._patience.clock()
+        try:
+            # 2. Begin. No transaction is begun before the last one's commit has returned.
+            self._patience.insist(self._producers[self._name].begin)
+        except DeliveryError as error:
+            raise self._give_up(error) from error
+        self._open = True
 
-    def _give_up(self, name: str, error: DeliveryError) -> UndeliveredError:
+    def _committer(self) -> bytes | MustAbortError:
+        """Who commits, or why nobody may. From the caller's thread, for a consumer serves one at a time."""
+        try:
+            return self._member()
+        except MustAbortError as error:
+            return error
+
+    def _give_up(self, error: DeliveryError) -> UndeliveredError:
         """Clears the way for the next transaction. Raises WorkerError when there should be none."""
+        name, self._open, self._under_way = self._name, False, UnderWay()
         _log.warning("transaction given up", extra={"transactional_id": name, "reason": str(error)})
         if isinstance(error, RefusedError):
             with contextlib.suppress(DeliveryError):
@@ -236,9 +266,9 @@ class ExactlyOnce:
 
     def _replace(self, name: str) -> None:
         self._producers.pop(name).drop()
-        self._open(name)
+        self._take(name)
 
-    def _open(self, name: str) -> None:
+    def _take(self, name: str) -> None:
         producer = self._producers[name] = self._make_producer(name)
         try:
             # Until the id is taken nothing is at stake, so a time-out here only means: ask again.

@@ -55,16 +55,16 @@ class Traces:
             "messaging.operation.type": "process",
             "messaging.destination.name": batch.topic,
             "messaging.consumer.group.name": self._group_id,
-            "messaging.batch.message_count": len(batch),
         }
         span = self._tracer.start_span(
             f"process {batch.topic}",
             kind=trace.SpanKind.CONSUMER,
             attributes=attributes,
-            links=links(batch.headers, self._most_links),
             start_time=began[0],
         )
-        return BatchSpan(self._tracer, span, *began)
+        made = BatchSpan(self._tracer, span, *began, self._most_links)
+        made.extend(batch)
+        return made
 
     def close(self) -> None:
         """See `Tracing`. A collector that does not answer is not waited for any longer: what is left is given up."""
@@ -76,11 +76,26 @@ class Traces:
 class BatchSpan:
     """See `Span`. Began at the same time by two clocks: in ns since the epoch, and by time.perf_counter."""
 
-    def __init__(self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_counter: float) -> None:
+    def __init__(
+        self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_counter: float, most_links: int
+    ) -> None:
         self._tracer = tracer
         self._span = span
         self._began = began
         self._began_by_counter = began_by_counter
+        self._most_links = most_links
+        self._events = 0
+        self._linked: set[tuple[int, int]] = set()
+
+    def extend(self, part: Batch) -> None:
+        """See `Span`. Linked are the distinct traces that its records are of, to `most_links` of them."""
+        self._events += len(part)
+        self._span.set_attribute("messaging.batch.message_count", self._events)
+        for context in parents(part.headers, self._most_links):
+            ids = context.trace_id, context.span_id
+            if ids not in self._linked and len(self._linked) < self._most_links:
+                self._linked.add(ids)
+                self._span.add_link(context)
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
         """See `Span`."""
@@ -133,17 +148,16 @@ class _Told(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def links(headers: Sequence[Headers], most: int) -> list[trace.Link]:
-    """Links to the distinct traces (W3C's traceparent) that the records of a batch are of, to `most` of them."""
-    parents: dict[bytes, None] = {}
+def parents(headers: Sequence[Headers], most: int) -> list[trace.SpanContext]:
+    """The distinct traces (W3C's traceparent) that records are of, `most` of them."""
+    found: dict[bytes, None] = {}
     for each in headers:
         parent = dict(each).get("traceparent") if each else None
         if parent and len(parent) <= _LONGEST:
-            parents[parent] = None
-            if len(parents) >= most:
+            found[parent] = None
+            if len(found) >= most:
                 break
-    contexts = map(_context, parents)
-    return [trace.Link(context) for context in contexts if context.is_valid]
+    return [context for context in map(_context, found) if context.is_valid]
 
 
 def _context(parent: bytes) -> trace.SpanContext:

@@ -28,7 +28,6 @@ from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
 from scoring.reasons import LOW
 
-PART: Final = 1000  # events worked on at once: of 2,000 the caches lose some, 0.3 µs an event beside a busy broker
 RECORD_OVERHEAD: Final = 128  # bytes, generous: the lengths and deltas of a record, the header of its batch
 
 
@@ -80,9 +79,6 @@ class Pipeline:
         Within each topic records stand in the order of the batch. A record without a value (a tombstone) becomes
         nothing.
         """
-        return Output.join([self._process(part) for part in batch.parts(PART)])
-
-    def _process(self, batch: Batch) -> Output:
         live = batch.without_tombstones()
         times = [perf_counter()]
         decoded = self._scorer.decode(cast("list[bytes]", live.values))

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -33,12 +32,6 @@ class Batch:
         if len(places) == len(self):
             return self
         return self._picked(lambda column: [column[i] for i in places])
-
-    def parts(self, size: int) -> list["Batch"]:
-        """The batch in parts of at most so many records."""
-        if len(self) <= size:
-            return [self]
-        return [self._picked(itemgetter(slice(i, i + size))) for i in range(0, len(self), size)]
 
     def without_tombstones(self) -> "Batch":
         """The records that have a value."""
@@ -135,8 +128,3 @@ class Output:
 
     records: list[OutRecord]
     tally: Tally
-
-    @classmethod
-    def join(cls, parts: Sequence["Output"]) -> "Output":
-        """What a batch becomes, from what its parts become."""
-        return cls(list(chain.from_iterable(part.records for part in parts)), Tally.sum([part.tally for part in parts]))

@@ -160,7 +160,7 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     )
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     budget = chosen.latency_budget / 1000
-    limits = Limits(chosen.batch_events, chosen.batch_bytes, budget * _FILLING)
+    limits = Limits(chosen.batch_bytes, budget * _FILLING)
     patience = Patience(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
     source = Source(connection, subscription, limits, patience)
     delivery: Delivery
@@ -168,7 +168,7 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
         delivery = ExactlyOnce(
             lambda name: KafkaProducer(connection, name, seconds=patience.call_seconds),
             ids,
-            source.group,
+            source.membership,
             patience,
             transaction_seconds=connection.transaction_seconds,
         )
@@ -176,13 +176,20 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
         delivery = AtLeastOnce(
             lambda: KafkaProducer(connection, seconds=patience.call_seconds), source.commit, patience
         )
-    source.before_revoke = delivery.wait
     outputs = (topics.results, topics.alerts, topics.dead_letters)
 
     def trouble() -> str | None:
         return Admin(connection, seconds=5.0).trouble(outputs, witness=chosen.input_topic)
 
-    return Line(chosen.input_topic, source, pipeline, delivery, Budget(budget), trouble, SlowBatches.beyond(budget))
+    return Line(
+        chosen.input_topic,
+        source,
+        pipeline,
+        delivery,
+        Budget(budget, chosen.batch_events),
+        trouble,
+        SlowBatches.beyond(budget),
+    )
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:

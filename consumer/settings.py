@@ -94,8 +94,8 @@ class Settings(BaseSettings):
     replication_factor: Annotated[int, Field(ge=-1), AfterValidator(_replicas)] = Field(
         -1, description="replicas of a topic created here (-1: the broker's default)"
     )
-    batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(2000, description="most events in a batch")
-    batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes in a batch")
+    batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(10_000, description="most events in a batch")
+    batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes read at once")
     latency_budget: Annotated[float, Field(gt=0, le=60_000)] = Field(
         50, description="what a batch may take until it is committed, in ms: batches are kept small enough for it"
     )

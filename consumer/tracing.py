@@ -18,7 +18,10 @@ _SPOKEN: Final = "http/protobuf"
 
 
 class Span(Protocol):
-    """One batch, from when it was read."""
+    """One batch, from when its first events were read."""
+
+    def extend(self, part: Batch) -> None:
+        """More events of it have been read."""
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
         """It is committed: `seconds` that each stage took, and when the commit was done, by time.perf_counter."""
@@ -31,7 +34,7 @@ class Tracing(Protocol):
     """Who is told of batches."""
 
     def begin(self, batch: Batch) -> Span:
-        """A batch has been read."""
+        """The first events of a batch have been read."""
 
     def close(self) -> None:
         """Sends what is left, within a few seconds."""
@@ -43,6 +46,9 @@ class Off:
     def begin(self, batch: Batch) -> "Off":  # noqa: ARG002 - the seam's signature
         """See `Tracing`."""
         return self
+
+    def extend(self, part: Batch) -> None:
+        """See `Span`."""
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
         """See `Span`."""

@@ -1,13 +1,17 @@
-"""The loop: poll, score, settle the batch before, publish. While one batch commits, the next is read and scored."""
+"""The loop: poll, score, settle the batch before, publish. While one batch commits, the next is read and scored.
+
+A batch is what is committed together. It is read, scored and published part by part, and grows as long as more events
+wait and it can still be committed in time.
+"""
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from consumer.batching import Budget
+from consumer.batching import PART, Budget
 from consumer.breaker import Breaker
 from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
@@ -35,11 +39,14 @@ class Gap(Protocol):
 
 
 class Source(Protocol):
-    """Where batches come from. Hands an event out again only after `rewind`, and then from the committed offset."""
+    """Where events come from. Hands one out again only after `rewind`, and then from the committed offset."""
+
+    before_revoke: Callable[[], None]
+    """Called from within `poll` when partitions are about to be taken away: what is under way must end first."""
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
-        """The next batch, of `most` events at the most. It fills as long as `busy` says that it could not be published
-        yet; None when nothing came in that time, or `wait` seconds more."""
+        """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
+        None when none came in that time, or `wait` seconds more."""
 
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
@@ -50,7 +57,7 @@ class Source(Protocol):
 
 
 class Pipeline(Protocol):
-    """What a batch becomes. Pure: the same batch gives the same output, but for the time of scoring."""
+    """What events become. Pure: the same batch gives the same output, but for the time of scoring."""
 
     def process(self, batch: Batch) -> Output: ...
 
@@ -84,21 +91,25 @@ class Health(Protocol):
         last answered (infinity: never)."""
 
 
-class _Read(NamedTuple):
-    """A batch that has been read: when, by time.perf_counter, and where its course is noted."""
+@dataclass(slots=True)
+class _Batch:
+    """A batch on its way: where its course is noted, and its parts that are published, which count once it is
+    committed."""
 
-    batch: Batch
-    at: float
+    read_at: float  # its first event, by time.perf_counter
     span: Span
+    breaker: Breaker | None = None
+    tallies: list[Tally] = field(default_factory=list)
+    next_offsets: dict[int, int] = field(default_factory=dict)
+    events: int = 0
+    committing: bool = False
 
-
-class _UnderWay(NamedTuple):
-    """A batch that is published: what will count once it is committed."""
-
-    tally: Tally
-    breaker: Breaker
-    read_at: float
-    span: Span
+    def add(self, part: Batch, tally: Tally, breaker: Breaker) -> None:
+        """A part of it is published."""
+        self.breaker = breaker
+        self.tallies.append(tally)
+        self.next_offsets |= part.next_offsets()
+        self.events += len(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +142,10 @@ class Worker:
         self._metrics = metrics
         self._health = health
         self._watchdog = watchdog
-        self._under_way: _UnderWay | None = None
+        self._batch: _Batch | None = None  # the one that is open, or commits
         self._setbacks = 0  # in a row
         self._reported = 0.0
+        line.source.before_revoke = self._give_way
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; the batch in hand is finished first, then the group is left.
@@ -147,6 +159,7 @@ class Worker:
                 _log.info("started", extra={"topic": self._line.topic})
                 while not stop.is_set():
                     self._round(stop)
+                self._commit()
                 self._settle(stop)
             except WorkerError as error:
                 _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
@@ -163,49 +176,85 @@ class Worker:
 
     def _round(self, stop: threading.Event) -> None:
         self._health.tick()
-        wait = 0.0 if self._under_way else _WAIT_SECONDS  # not for events while there is something to settle
-        batch = self._line.source.poll(wait, self._line.delivery.busy, self._line.budget.events())
-        read = None if batch is None else _Read(batch, time.perf_counter(), self._line.tracing.begin(batch))
+        most = min(PART, self._room())
+        wait = 0.0 if self._batch else _WAIT_SECONDS  # not for events while there is something to commit or to settle
+        part = self._line.source.poll(wait, self._line.delivery.busy, most)
         self._report()
-        output = self._process(read) if read is not None else None
-        settled = self._settle(stop)
-        if read is not None and output is not None:
-            if settled:
-                self._publish(read, output, stop)
-            else:
-                read.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
+        if part is None:
+            if not self._commit():
+                self._settle(stop)
+            return
+        batch = self._begin(part)
+        output = self._process(part, batch)
+        if not self._settle(stop):
+            batch.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
+        elif self._publish(batch, part, output, stop) and (len(part) < most or self._room() < Budget.FEWEST):
+            self._commit()
 
-    def _publish(self, read: _Read, output: Output, stop: threading.Event) -> None:
-        batch = read.batch
-        breaker = self._breaker.after(output.tally.dead_letter_flags)
+    def _room(self) -> int:
+        """How many more events the batch that is open may have, or how many the next one."""
+        open_now = self._batch.events if self._batch is not None and not self._batch.committing else 0
+        return self._line.budget.events() - open_now
+
+    def _begin(self, part: Batch) -> _Batch:
+        """The batch that this is a part of."""
+        if self._batch is None or self._batch.committing:
+            return _Batch(time.perf_counter(), self._line.tracing.begin(part))
+        self._batch.span.extend(part)
+        return self._batch
+
+    def _publish(self, batch: _Batch, part: Batch, output: Output, stop: threading.Event) -> bool:
+        """Whether it could be. If not, the whole batch is to be read again."""
+        breaker = (batch.breaker or self._breaker).after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
-            what = f"{batch.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
-            raise _noted(read.span, WorkerError(what))
+            what = f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
+            raise _noted(batch.span, WorkerError(what))
         self._watchdog.watch(_DELIVERING)
-        next_offsets = batch.next_offsets()
-        if self._going(stop, read.span, lambda: self._line.delivery.publish(output.records, batch.topic, next_offsets)):
-            self._under_way = _UnderWay(output.tally, breaker, read.at, read.span)
+        self._batch = None
+        if not self._going(stop, batch.span, lambda: self._line.delivery.publish(output.records)):
+            return False
+        batch.add(part, output.tally, breaker)
+        self._batch = batch
+        return True
+
+    def _commit(self) -> bool:
+        """Begins the commit of the batch that is open, if one is."""
+        if self._batch is None or self._batch.committing:
+            return False
+        self._batch.committing = True
+        self._line.delivery.commit(self._line.topic, self._batch.next_offsets)
+        return True
+
+    def _give_way(self) -> None:
+        """A commit that the group no longer has us for would be in vain."""
+        self._commit()
+        self._line.delivery.wait()
 
     def _settle(self, stop: threading.Event) -> bool:
-        """Waits for the batch under way. False when it must be read again, and what was read since with it."""
+        """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
+        batch = self._batch
+        if batch is not None and not batch.committing:
+            return True
+        self._batch = None
         committed: list[Committed | None] = []
-        under_way, self._under_way = self._under_way, None
-        span = OFF if under_way is None else under_way.span
-        going = self._going(stop, span, lambda: committed.append(self._line.delivery.settle()))
-        if not going:
+        span = OFF if batch is None else batch.span
+        if not self._going(stop, span, lambda: committed.append(self._line.delivery.settle())):
             return False
         self._watchdog.rest()
-        if under_way is not None and committed[0] is not None:
-            self._setbacks = 0
-            tally, self._breaker, read_at, _ = under_way
-            seconds, at = tally.stage_seconds | committed[0].seconds, committed[0].at
-            working = sum(seconds.values()) - seconds["commit"]
-            events = tally.scored + tally.dead_lettered
-            self._line.budget.took(events, working, seconds["commit"])
-            self._line.slow.took(events, at - read_at, seconds)
-            span.committed(seconds, at)
-            self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - at)
+        if batch is not None and committed[0] is not None:
+            self._count(batch, committed[0])
         return True
+
+    def _count(self, batch: _Batch, committed: Committed) -> None:
+        """It is committed: all that is told of batches is told now."""
+        self._setbacks = 0
+        self._breaker = batch.breaker or self._breaker
+        tally = Tally.sum(batch.tallies)
+        seconds = tally.stage_seconds | committed.seconds
+        self._line.budget.took(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
+        self._line.slow.took(tally.scored + tally.dead_lettered, committed.at - batch.read_at, seconds)
+        batch.span.committed(seconds, committed.at)
+        self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - committed.at)
 
     def _going(self, stop: threading.Event, span: Span, step: Callable[[], None]) -> bool:
         """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
@@ -222,18 +271,17 @@ class Worker:
             raise
         return True
 
-    def _process(self, read: _Read) -> Output:
-        batch = read.batch
+    def _process(self, part: Batch, batch: _Batch) -> Output:
         try:
-            return self._line.pipeline.process(batch)
+            return self._line.pipeline.process(part)
         except Exception as error:  # whatever it is: no offset of this batch may be committed
             # its message may hold what the event held, so only its kind and place are told
-            spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(batch.next_offsets().items()))
+            spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(part.next_offsets().items()))
             what = (
-                f"scoring failed ({place(error)}) on {batch.topic}, partition {spans}; "
+                f"scoring failed ({place(error)}) on {part.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
             )
-            raise _noted(read.span, WorkerError(what)) from error
+            raise _noted(batch.span, WorkerError(what)) from error
 
     def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:
         """Reads the batch again, a little later each time."""

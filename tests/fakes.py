@@ -148,7 +148,7 @@ class FakeProducer:
 
 
 class FakeSource:
-    """Events of a topic's partitions, in batches; sets `stop` once all of them are committed in `log`."""
+    """Events of a topic's partitions, `size` at once; sets `stop` once all of them are committed in `log`."""
 
     def __init__(
         self, log: FakeLog, events: Mapping[int, Sequence[bytes]], stop: threading.Event, size: int = 3
@@ -162,12 +162,19 @@ class FakeSource:
         self.closed = False
         self.gaps: list[Gap] = []
         self.failure: WorkerError | None = None
+        self.before_revoke: Callable[[], None] = lambda: None
+        self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
+        self.given_up: list[int] = []  # what was committed of it then
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         assert wait >= 0
         assert busy() in {True, False}
         if self.failure is not None:
             raise self.failure
+        if self._next[0] in self.rebalances:
+            self.rebalances.remove(self._next[0])
+            self.before_revoke()
+            self.given_up.append(self._log.offsets.get(0, 0))
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]
         places = places[: min(self._size, most)]
         if not places:
@@ -266,6 +273,11 @@ class FakeSpan:
 
     def __init__(self) -> None:
         self.ends: list[str] = []
+        self.parts = 1
+
+    def extend(self, part: Batch) -> None:
+        assert len(part)
+        self.parts += 1
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
         assert seconds.keys() == {"decode", "score", "encode", "publish", "commit"}
@@ -412,7 +424,8 @@ class FakeProbe:
 
 def deliver(delivery: Delivery, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> Committed:
     """One batch, from its first record to its commit."""
-    delivery.publish(records, topic, next_offsets)
+    delivery.publish(records)
+    delivery.commit(topic, next_offsets)
     committed = delivery.settle()
     assert committed is not None
     return committed

@@ -56,6 +56,8 @@ class Assignment:
         self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
         self._taken: set[int] = set()  # taken away since the last `settle`
         self._gaps: list[Gap] = []
+        self.takings = 0
+        """How often partitions were taken away."""
         self._leaving = False
         self.failure: WorkerError | None = None
 
@@ -174,6 +176,7 @@ class Assignment:
         _log.warning("partitions lost", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _forget(self, partitions: list[TopicPartition]) -> list[int]:
+        self.takings += 1
         numbers = sorted(partition.partition for partition in partitions)
         for number in numbers:
             self._places.pop(number, None)

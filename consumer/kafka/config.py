@@ -18,6 +18,7 @@ _COMMON: Properties = {
 
 CONSUMER: Properties = _COMMON | {
     "session.timeout.ms": 10_000,  # default 45 s: how long a killed worker's partitions lie idle
+    "heartbeat.interval.ms": 500,  # default 3 s: how long they lie idle that go from one worker to another
     "partition.assignment.strategy": "cooperative-sticky",
     "max.poll.interval.ms": 300_000,
     "fetch.queue.backoff.ms": 5,  # default 1 s: a pause whenever the local queue was full
@@ -28,6 +29,7 @@ CONSUMER: Properties = _COMMON | {
 PRODUCER: Properties = _COMMON | {
     "partitioner": "murmur2_random",  # Java's: keys meet those of topics that JVM producers write
     "linger.ms": 0,  # the commit waits for the last record, and a batch comes all at once
+    "compression.type": "lz4",  # default none: a fifth of the bytes to send and to keep, for 0.5 µs off Python's lock
     "queue.buffering.max.kbytes": 64 * 1024,  # default 1 GiB
     "message.max.bytes": 1_048_588,  # the brokers' own default; librdkafka's is 48 KB less
 }
@@ -106,7 +108,8 @@ class Connection:
         defaults = dict(CONSUMER)
         if self.properties.get("group.protocol", "").lower() == "consumer":
             # the broker's business in that protocol; librdkafka refuses a client that sets them
-            del defaults["session.timeout.ms"], defaults["partition.assignment.strategy"]
+            for name in ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"):
+                del defaults[name]
         return {
             **defaults,
             **self.properties,

@@ -1,7 +1,6 @@
 """The input: batches of events, read committed, from where the group left off."""
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,7 +8,8 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.batching import Gathering, Limits
+from consumer.batching import PART, Gathering, Limits
+from consumer.delivery import Member
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, guarded, open_client
@@ -85,7 +85,7 @@ class Source:
         )
         self._assignment.join()
 
-    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = sys.maxsize) -> Batch | None:
+    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
         """The next batch, of `most` events at the most, or None when no event came within `wait` seconds.
 
         As long as `busy` says so the batch may fill, within its limits: it could not be published yet. Then it is taken
@@ -122,8 +122,26 @@ class Source:
         self._stuck.clear()  # what stood before it comes first again
         self._assignment.rewind()
 
-    def group(self) -> bytes:
-        """Who commits: this member in this generation. Raises MustAbortError when the group has put it out."""
+    def membership(self) -> Member:
+        """Who commits: a worker that may do so until partitions are taken away from it. Raises MustAbortError, now or
+        when it is asked for, when the group has put it out.
+
+        The generation that a transaction commits with may be newer than its records: a rebalance that leaves this
+        worker its partitions costs nothing. One that takes some comes through `before_revoke`, or as a loss: then what
+        is open can no longer be committed, even if by now this is a member again.
+        """
+        assignment = self._assignment
+        takings = assignment.takings
+
+        def member() -> bytes:
+            if self._assignment is not assignment or assignment.takings != takings:
+                raise MustAbortError(f"partitions of {self._topic} were taken away from this worker")
+            return self._group()
+
+        self._group()
+        return member
+
+    def _group(self) -> bytes:
         metadata = cast("bytes", self._consumer.consumer_group_metadata())
         if not is_member(metadata):
             raise MustAbortError(f"this worker is not a member of group {self._group_id} at the moment")

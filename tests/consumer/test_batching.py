@@ -1,23 +1,21 @@
-import sys
-
 import pytest
 
-from consumer.batching import Budget, Gathering, Limits
+from consumer.batching import PART, Budget, Gathering, Limits
 from tests.fakes import FakeClock
 
 
-def gathering(limits: Limits) -> tuple[Gathering, FakeClock]:
+def gathering(most: int = 1000, size: int = 1_000_000, age: float = 0.005) -> tuple[Gathering, FakeClock]:
     clock = FakeClock()
-    return Gathering(limits, clock), clock
+    return Gathering(Limits(size, age), clock, most), clock
 
 
 def test_an_empty_batch_asks_for_one_record_which_ends_the_long_wait() -> None:
-    batch, _ = gathering(Limits(events=10))
+    batch, _ = gathering(10)
     assert batch.room() == 1
 
 
 def test_a_batch_is_full_at_its_count() -> None:
-    batch, _ = gathering(Limits(events=10))
+    batch, _ = gathering(10)
     batch.add(7, 700)
     assert batch.room() == 3
     batch.add(3, 300)
@@ -25,13 +23,13 @@ def test_a_batch_is_full_at_its_count() -> None:
 
 
 def test_a_batch_is_full_at_its_bytes() -> None:
-    batch, _ = gathering(Limits(events=1000, size=1000))
+    batch, _ = gathering(1000, size=1000)
     batch.add(2, 1000)
     assert batch.room() == 0
 
 
 def test_large_records_are_asked_for_a_few_at_a_time() -> None:
-    batch, _ = gathering(Limits(events=1000, size=10_000))
+    batch, _ = gathering(1000, size=10_000)
     batch.add(1, 3000)
     assert batch.room() == 2
     batch.add(2, 6900)
@@ -39,19 +37,19 @@ def test_large_records_are_asked_for_a_few_at_a_time() -> None:
 
 
 def test_no_request_is_so_large_that_its_bytes_could_not_be_bounded() -> None:
-    batch, _ = gathering(Limits(events=100_000))
+    batch, _ = gathering(100_000)
     batch.add(1, 10)
     assert batch.room() <= 256
 
 
 def test_events_without_a_byte_count_too() -> None:
-    batch, _ = gathering(Limits(events=5, size=10))
+    batch, _ = gathering(5, size=10)
     batch.add(1, 0)
     assert batch.room() == 4
 
 
 def test_the_oldest_event_bounds_the_wait_not_the_newest() -> None:
-    batch, clock = gathering(Limits(age=0.005))
+    batch, clock = gathering(age=0.005)
     batch.add(1, 10)
     clock.sleep(0.003)
     batch.add(1, 10)
@@ -61,18 +59,11 @@ def test_the_oldest_event_bounds_the_wait_not_the_newest() -> None:
 
 
 def test_the_age_counts_from_the_first_event_not_from_the_beginning_of_the_wait() -> None:
-    batch, clock = gathering(Limits(age=0.005))
+    batch, clock = gathering(age=0.005)
     clock.sleep(60.0)
     batch.add(0, 0)
     batch.add(1, 10)
     assert batch.time_left() == pytest.approx(0.005)
-
-
-def test_a_batch_may_be_told_to_stay_below_its_limit_not_to_pass_it() -> None:
-    for most, room in ((3, 2), (30, 4)):
-        batch = Gathering(Limits(events=5), FakeClock(), most)
-        batch.add(1, 1)
-        assert batch.room() == room
 
 
 def budget(seconds: float, *, batches: int = 50, events: int, working: float, committing: float) -> Budget:
@@ -83,8 +74,9 @@ def budget(seconds: float, *, batches: int = 50, events: int, working: float, co
     return found
 
 
-def test_a_budget_that_knows_nothing_yet_bounds_nothing() -> None:
-    assert Budget(0.001).events() == sys.maxsize
+def test_a_budget_that_knows_nothing_yet_begins_with_one_part() -> None:
+    assert Budget(0.001).events() == PART
+    assert Budget(0.001, most=7).events() == 7
 
 
 def test_a_batch_may_be_as_large_as_what_work_and_commit_leave_of_the_budget() -> None:
@@ -99,6 +91,12 @@ def test_small_batches_tell_nothing_of_what_an_event_takes() -> None:
 
 def test_where_the_commit_takes_the_budget_batches_keep_the_worker_busy_meanwhile() -> None:
     assert budget(0.1, events=1000, working=0.1, committing=0.5).events() == pytest.approx(5000, rel=0.01)
+
+
+def test_no_budget_makes_batches_larger_than_they_may_be() -> None:
+    known = Budget(60.0, most=20)
+    known.took(1000, 0.001, 0.001)
+    assert known.events() == 20
 
 
 def test_no_budget_makes_batches_tiny() -> None:

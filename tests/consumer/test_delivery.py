@@ -4,7 +4,7 @@ from collections.abc import Iterable
 import pytest
 
 from consumer.at_least_once import AtLeastOnce
-from consumer.delivery import ExactlyOnce
+from consumer.delivery import ExactlyOnce, Member
 from consumer.errors import (
     DeliveryError,
     FatalError,
@@ -28,7 +28,7 @@ def records(*values: bytes) -> list[OutRecord]:
 
 def exactly_once(log: FakeLog, clock: FakeClock | None = None) -> ExactlyOnce:
     delivery = ExactlyOnce(
-        lambda name: FakeProducer(log, name), IDS, lambda: b"member", (clock or FakeClock()).patience()
+        lambda name: FakeProducer(log, name), IDS, lambda: lambda: b"member", (clock or FakeClock()).patience()
     )
     delivery.start()
     return delivery
@@ -154,7 +154,11 @@ class TestExactlyOnce:
         waiting, ended = Fault(RetriableError("no coordinator")), Fault(FencedError("the broker has ended it"))
         log, clock = FakeLog({"send_offsets": [*[waiting] * 9, ended] * 3}), FakeClock()
         delivery = ExactlyOnce(
-            lambda name: FakeProducer(log, name), IDS[:1], lambda: b"member", clock.patience(), transaction_seconds=2.0
+            lambda name: FakeProducer(log, name),
+            IDS[:1],
+            lambda: lambda: b"member",
+            clock.patience(),
+            transaction_seconds=2.0,
         )
         delivery.start()
         for _ in range(3):
@@ -175,7 +179,7 @@ class TestExactlyOnce:
             return FakeProducer(log, name)
 
         theirs: list[ExactlyOnce] = []
-        ours = ExactlyOnce(between, IDS, lambda: b"member", FakeClock().patience())
+        ours = ExactlyOnce(between, IDS, lambda: lambda: b"member", FakeClock().patience())
         ours.start()
         living = [ours, *theirs]
         for turn in range(60):
@@ -214,14 +218,51 @@ class TestExactlyOnce:
     def test_who_is_no_member_of_the_group_begins_no_transaction(self) -> None:
         log = FakeLog()
 
-        def group() -> bytes:
+        def membership() -> Member:
             raise MustAbortError("not a member")
 
-        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, group, FakeClock().patience())
+        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, membership, FakeClock().patience())
         delivery.start()
         with pytest.raises(UndeliveredError, match="not a member"):
             deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert not log.called("begin")
+
+    def test_what_was_published_before_partitions_were_lost_is_never_committed(self) -> None:
+        log, lost = FakeLog(), [MustAbortError("partitions were taken away")]
+
+        def member() -> bytes:
+            if lost:
+                raise lost.pop()
+            return b"member"
+
+        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, lambda: member, FakeClock().patience())
+        delivery.start()
+        with pytest.raises(UndeliveredError, match="partitions were taken away"):
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
+        assert (log.called("send_offsets"), log.called("abort")) == ([], [IDS[0]])
+        deliver(delivery, records(b"b"), "sessions", {0: 1})
+        assert log.visible == records(b"b")
+
+    def test_the_parts_of_a_batch_are_one_transaction(self) -> None:
+        log = FakeLog()
+        delivery = exactly_once(log)
+        for value in (b"a", b"b", b"c"):
+            delivery.publish(records(value))
+        assert log.visible == []
+        delivery.commit("sessions", {0: 3})
+        assert delivery.settle() is not None
+        assert (log.called("begin"), log.called("commit")) == ([IDS[0]], [IDS[0]])
+        assert (log.visible, log.offsets) == (records(b"a", b"b", b"c"), {0: 3})
+
+    def test_when_one_part_fails_the_parts_before_it_are_aborted_with_it(self) -> None:
+        log = FakeLog({"produce": [None, Fault(MustAbortError("no"))]})
+        delivery = exactly_once(log)
+        delivery.publish(records(b"a"))
+        with pytest.raises(UndeliveredError):
+            delivery.publish(records(b"b"))
+        assert (log.visible, log.aborted) == ([], records(b"a"))
+        deliver(delivery, records(b"a", b"b"), "sessions", {0: 2})
+        assert log.visible == records(b"a", b"b")
 
     def test_taking_the_ids_waits_for_a_broker_that_is_coming_up(self) -> None:
         log = failing("init", UnansweredError("timed out"), RetriableError("loading"))

@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.batching import Limits
+from consumer.batching import PART, Limits
 from consumer.errors import MustAbortError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -34,10 +34,10 @@ def source(
         opened.close()
 
 
-def next_batch(reader: Source) -> Batch:
+def next_batch(reader: Source, most: int = PART) -> Batch:
     """The next one, given time to fill: as if the one before were being committed."""
     since = time.monotonic()
-    return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2))
+    return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
 
 
 def until(ask: Callable[[], T | None]) -> T:
@@ -49,17 +49,17 @@ def until(ask: Callable[[], T | None]) -> T:
     raise AssertionError(f"nothing within {SECONDS:g} s")
 
 
-def take(reader: Source, count: int) -> list[bytes | None]:
+def take(reader: Source, count: int, most: int = PART) -> list[bytes | None]:
     values: list[bytes | None] = []
     while len(values) < count:
-        values += next_batch(reader).values
+        values += next_batch(reader, most).values
     return values
 
 
 def test_a_batch_that_could_be_published_at_once_is_not_kept_waiting_for_company(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(1))
-    with source(kafka, topic, limits=Limits(events=4, age=SECONDS)) as reader:
+    with source(kafka, topic, limits=Limits(age=SECONDS)) as reader:
         until(lambda: reader.poll(0.2))
         write(kafka, topic, numbered(1, start=1))
         began = time.monotonic()
@@ -102,7 +102,7 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
     for _ in range(20):  # the interpreter changes how it calls once it has called often
         write_header_name(kafka, topic, b"caf\xe9", b"value")
         write(kafka, topic, [Event(b"next", headers=[("fine", b"1")])])
-    with source(kafka, topic, limits=Limits(events=40, age=5.0)) as reader:
+    with source(kafka, topic, limits=Limits(age=5.0)) as reader:
         batch = next_batch(reader)
     assert batch.values == [b"value", b"next"] * 20
     assert batch.headers == [[], [("fine", b"1")]] * 20
@@ -114,8 +114,8 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
 def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
-    with source(kafka, topic, limits=Limits(events=4, age=1.0)) as reader:
-        assert [len(next_batch(reader)) for _ in range(3)] == [4, 4, 2]
+    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+        assert [len(next_batch(reader, 4)) for _ in range(3)] == [4, 4, 2]
 
 
 def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_off(kafka: str, topics: Topics) -> None:
@@ -131,8 +131,8 @@ def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_
 def test_what_is_not_committed_comes_again_after_a_rewind_and_nothing_else_does(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(100))
-    with source(kafka, topic, limits=Limits(events=10, age=1.0)) as reader:
-        assert take(reader, 20)[-1] == b"19"
+    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+        assert take(reader, 20, 10)[-1] == b"19"
         reader.commit(topic, {0: 10})
         reader.rewind()
         assert take(reader, 90) == [b"%d" % i for i in range(10, 100)]
@@ -203,11 +203,11 @@ def test_retention_that_overtakes_a_running_worker_is_a_gap_too(kafka: str, topi
     write(kafka, topic, [Event(b"%d" % i + b"." * 100_000, partition=0) for i in range(100)])
     # a small local queue, so that reading is far behind when the records go
     small = Connection(kafka, {"queued.max.messages.kbytes": "100", "fetch.message.max.bytes": "100000"})
-    with source(small, topic, limits=Limits(events=1), continue_on_gap=True) as reader:
-        first = next_batch(reader)
+    with source(small, topic, continue_on_gap=True) as reader:
+        first = next_batch(reader, 1)
         reader.commit(topic, first.next_offsets())
         delete_before(kafka, topic, 90)
-        offset = until(lambda: next((o for o in next_batch(reader).offsets if o >= 90), None))
+        offset = until(lambda: next((o for o in next_batch(reader, 1).offsets if o >= 90), None))
         assert offset == 90
         assert sum(gap.never_seen for gap in reader.take_gaps()) > 50
 
@@ -231,17 +231,17 @@ def test_who_commits_is_known_once_the_group_is_joined(kafka: str, topics: Topic
     with source(kafka, topic) as reader:
         assert not reader.joined()
         with pytest.raises(MustAbortError, match=f"not a member of group group-of-{topic}"):
-            reader.group()
+            reader.membership()
         next_batch(reader)
         assert reader.joined()
-        assert reader.group()
+        assert reader.membership()()
 
 
 def test_lag_counts_what_is_not_handed_out_yet(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
-    with source(kafka, topic, limits=Limits(events=4, age=1.0)) as reader:
-        next_batch(reader)
+    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+        next_batch(reader, 4)
         assert reader.lag() == {0: 6}
         take(reader, 6)
         assert reader.lag() == {0: 0}
@@ -278,8 +278,8 @@ def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(k
     with source(connection, topic) as leaving:
         with source(connection, topic) as other:
             until(lambda: each_has_one(leaving, other))
-        generation = leaving.group()
-        until(lambda: leaving.group() != generation)  # it has joined the next one, and was not polled since
+        generation = leaving.membership()()
+        until(lambda: leaving.membership()() != generation)  # it has joined the next one, and was not polled since
         time.sleep(1)  # until it knows its share, of which there is no sign before it is polled
         began = time.monotonic()
     assert time.monotonic() - began < 10

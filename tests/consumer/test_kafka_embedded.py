@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from consumer.at_least_once import AtLeastOnce
-from consumer.batching import Limits
+from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
@@ -36,9 +36,9 @@ class StopsAfter(EchoPipeline):
 def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     """A whole at-least-once worker, until the pipeline has seen enough."""
     connection, metrics = Connection(bootstrap), FakeMetrics()
-    source = Source(connection, Subscription("scorer", "sessions"), Limits(events=100))
+    source = Source(connection, Subscription("scorer", "sessions"), Limits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
-    line = Line("sessions", source, pipeline, delivery)
+    line = Line("sessions", source, pipeline, delivery, Budget(most=100))
     Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(pipeline.stop)
     return metrics
 

@@ -158,7 +158,7 @@ def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: 
     reader = Source(Connection(kafka), Subscription(group, topic), Limits())
     while not reader.joined():
         reader.poll(0.1)
-    member = reader.group()
+    member = reader.membership()()
     reader.close()
     producer = transactional(kafka, topic)
     producer.begin()

@@ -15,7 +15,7 @@ import pytest
 
 from consumer import tracing
 from consumer.errors import MustAbortError, UndeliveredError
-from consumer.otel import CLOSE_SECONDS, Traces, links
+from consumer.otel import CLOSE_SECONDS, Traces, parents
 from consumer.records import Batch, Headers
 from tests.brokers import free_ports
 from tests.by_hand import batch
@@ -131,7 +131,7 @@ def test_links_have_a_bound(collector: Collector, monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_what_is_no_trace_context_makes_no_link(headers: Headers) -> None:
-    assert links([headers], 128) == []
+    assert parents([headers], 128) == []
 
 
 def test_the_service_is_named_as_the_variables_say(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.at_least_once import AtLeastOnce
-from consumer.batching import Budget
+from consumer.batching import PART, Budget
 from consumer.breaker import Breaker
 from consumer.delivery import Delivery, ExactlyOnce
 from consumer.errors import (
@@ -77,7 +77,9 @@ class Bench:
         patience = FakeClock().patience(seconds=1)
         if self.at_least_once:
             return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, patience)
-        return ExactlyOnce(lambda name: FakeProducer(self.log, name), ("id-0", "id-1"), lambda: b"member", patience)
+        return ExactlyOnce(
+            lambda name: FakeProducer(self.log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience
+        )
 
     def seen(self) -> list[bytes | None]:
         return [record.value for record in self.log.visible]
@@ -131,6 +133,36 @@ def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() ->
     Bench(events={0: [b""] * 3000}, pipeline=Sizes(), size=500, budget=Budget(0.002)).run()
     assert sizes[0] == 500  # nothing is known yet
     assert Budget.FEWEST <= sizes[2] <= 200  # a third of what 500 took
+
+
+def test_a_batch_grows_part_by_part_while_events_wait_and_is_committed_whole() -> None:
+    log, values = FakeLog(), [b"%d" % i for i in range(10 * PART)]
+    bench = Bench(log, events={0: values}, size=2 * PART, budget=Budget(60.0, most=4 * PART))
+    bench.run()
+    assert bench.seen() == values
+    # nothing is known of the first; the last is found to be the last only by asking for more
+    assert [tally.scored for tally in bench.metrics.tallies] == [PART, 4 * PART, 4 * PART, PART]
+    assert len(log.called("produce")) == 10
+    assert [span.parts for span in bench.tracing.spans] == [1, 4, 4, 1]
+
+
+def test_when_a_part_cannot_be_written_the_whole_batch_is_read_again() -> None:
+    log = FakeLog({"produce": [None, None, Fault(MustAbortError("no"))]})
+    values = [b"%d" % i for i in range(3 * PART)]
+    bench = Bench(log, events={0: values}, size=PART, budget=Budget(60.0, most=4 * PART))
+    bench.run()
+    assert bench.seen() == values
+    assert (bench.source.rewinds, len(log.aborted)) == (1, PART)
+
+
+def test_partitions_are_not_given_up_before_what_is_published_of_them_is_committed() -> None:
+    values = [b"%d" % i for i in range(5 * PART)]
+    bench = Bench(events={0: values}, size=PART, budget=Budget(60.0))
+    bench.source.rebalances = [3 * PART]  # by then the second batch is open, with two parts
+    bench.run()
+    assert bench.source.given_up == [3 * PART]
+    assert (bench.seen(), bench.metrics.aborts) == (values, 0)
+    assert [tally.scored for tally in bench.metrics.tallies] == [PART, 2 * PART, 2 * PART]
 
 
 def test_no_transaction_begins_before_the_one_before_is_committed() -> None:

@@ -127,7 +127,7 @@ class Bench:
         self._seconds = seconds
         self._reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "scorer", "log_level": 0})
         group: bytes = self._reader.consumer_group_metadata()
-        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: group, Patience(seconds, seconds))
+        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: lambda: group, Patience(seconds, seconds))
 
     def deliver(self, times: int = 1) -> None:
         for _ in range(times):

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from consumer.at_least_once import AtLeastOnce
-from consumer.batching import Limits
+from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
@@ -89,10 +89,9 @@ def work(
     """A whole worker on real clients, until it has seen everything or cannot go on."""
     pipeline = pipeline or Until()
     connection, patience = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Patience(10.0)
-    reader = source(connection, Subscription("scorer", "sessions"), Limits(events=20), patience)
+    reader = source(connection, Subscription("scorer", "sessions"), Limits(), patience)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, patience)
-    reader.before_revoke = delivery.wait
-    line = Line("sessions", reader, pipeline, delivery)
+    line = Line("sessions", reader, pipeline, delivery, Budget(most=20))
     Worker(line, Breaker(), metrics or FakeMetrics(), FakeHealth(), Watchdog()).run(pipeline.stop)
 
 
@@ -171,9 +170,9 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
 
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
-        other = Source(connection, Subscription("scorer", "sessions"), Limits(events=1))
+        other = Source(connection, Subscription("scorer", "sessions"), Limits())
         while not enough.is_set():
-            other.poll(0.1)
+            other.poll(0.1, most=1)
         other.close()
 
     thread, batches = threading.Thread(target=take_a_share), count(1)

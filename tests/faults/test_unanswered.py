@@ -95,11 +95,12 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
         made.append(KafkaProducer(connection, name, seconds=1.0))
         return made[-1]
 
-    delivery = ExactlyOnce(make, ["scorer-0"], reader.group, Patience(call_seconds=1.0))
+    delivery = ExactlyOnce(make, ["scorer-0"], reader.membership, Patience(call_seconds=1.0))
     delivery.start()
     broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
     began = time.monotonic()
-    delivery.publish([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], "sessions", {0: 1})
+    delivery.publish([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)])
+    delivery.commit("sessions", {0: 1})
     delivery.wait()
     assert not delivery.busy()
     assert time.monotonic() - began < 1.0 + GRACE_SECONDS + MARGIN
