@@ -266,18 +266,34 @@ def test_other_ways_of_sharing_partitions_work_too(kafka: str, topics: Topics, p
         assert take(reader, 3) == [b"2", b"3", b"4"]
 
 
+def each_has(count: int, *readers: Source) -> bool:
+    """Whether each has been given so many partitions."""
+    for reader in readers:
+        reader.poll(0.1)
+    return all(len(reader.lag()) == count for reader in readers)
+
+
+def test_who_commits_stays_the_same_until_partitions_are_taken_away(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=2)
+    with source(kafka, topic) as reader:
+        until(lambda: each_has(2, reader))
+        before = reader.membership()
+        with source(kafka, topic) as other:
+            until(lambda: each_has(1, reader, other))
+            with pytest.raises(MustAbortError, match=f"partitions of {topic} were taken away"):
+                before()
+            after = reader.membership()
+            generation = after()
+        until(lambda: each_has(2, reader))
+        assert after() != generation  # the group's next one, which is what a commit must name
+
+
 def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=2)
     connection = Connection(kafka, {"heartbeat.interval.ms": "200"})
-
-    def each_has_one(*readers: Source) -> bool:
-        for reader in readers:
-            reader.poll(0.1)
-        return all(len(reader.lag()) == 1 for reader in readers)
-
     with source(connection, topic) as leaving:
         with source(connection, topic) as other:
-            until(lambda: each_has_one(leaving, other))
+            until(lambda: each_has(1, leaving, other))
         generation = leaving.membership()()
         until(lambda: leaving.membership()() != generation)  # it has joined the next one, and was not polled since
         time.sleep(1)  # until it knows its share, of which there is no sign before it is polled

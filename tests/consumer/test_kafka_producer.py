@@ -1,3 +1,4 @@
+import random
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,8 @@ from tests.consumer.wire import committed, read
 from tests.topics import Topics
 
 pytestmark = pytest.mark.kafka
+
+LARGE = random.Random(1).randbytes(5000)  # no compression makes it small
 
 
 def record(topic: str, value: bytes | None, key: bytes | None = None, headers: Headers | None = None) -> OutRecord:
@@ -81,7 +84,7 @@ def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_rem
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
     producer.begin()
-    producer.produce([record(topic, b"small"), record(topic, b"x" * 5000)])
+    producer.produce([record(topic, b"small"), record(topic, LARGE)])
     with pytest.raises(RefusedError, match=f"could not write to {topic}: .*too large.*raise max.message.bytes"):
         producer.commit()
     producer.abort()
@@ -93,7 +96,7 @@ def test_after_one_record_has_failed_the_transaction_takes_no_more_and_says_why(
     producer = transactional(kafka, topic)
     producer.begin()
     with pytest.raises(RefusedError, match=f"could not (write|produce) to {topic}: .*too large"):
-        until_it_fails(lambda: producer.produce([record(topic, b"x" * 5000)]))
+        until_it_fails(lambda: producer.produce([record(topic, LARGE)]))
     producer.abort()
     try:
         send(producer, topic, b"small")
@@ -119,7 +122,7 @@ def until_it_fails(call: Callable[[], None]) -> None:
 def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics: Topics) -> None:
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = KafkaProducer(Connection(kafka))
-    producer.produce([record(topic, b"x" * 5000)])
+    producer.produce([record(topic, LARGE)])
     with pytest.raises(RefusedError, match=f"could not write to {topic}"):
         producer.flush()
 
