@@ -41,8 +41,9 @@ class Gap(Protocol):
 class Source(Protocol):
     """Where events come from. Hands one out again only after `rewind`, and then from the committed offset."""
 
-    before_revoke: Callable[[], None]
-    """Called from within `poll` when partitions are about to be taken away: what is under way must end first."""
+    conclude: Callable[[], None]
+    """Called from within `poll` where what is published must first be committed, or have failed: before partitions are
+    taken away, before committed offsets are asked for, and before reading ends."""
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
@@ -145,7 +146,7 @@ class Worker:
         self._batch: _Batch | None = None  # the one that is open, or commits
         self._setbacks = 0  # in a row
         self._reported = 0.0
-        line.source.before_revoke = self._give_way
+        line.source.conclude = self._conclude
 
     def run(self, stop: threading.Event) -> None:
         """Works until `stop` is set; the batch in hand is finished first, then the group is left.
@@ -225,8 +226,8 @@ class Worker:
         self._line.delivery.commit(self._line.topic, self._batch.next_offsets)
         return True
 
-    def _give_way(self) -> None:
-        """A commit that the group no longer has us for would be in vain."""
+    def _conclude(self) -> None:
+        """See `Source`; how it ended shows when it is settled."""
         self._commit()
         self._line.delivery.wait()
 

@@ -162,7 +162,7 @@ class FakeSource:
         self.closed = False
         self.gaps: list[Gap] = []
         self.failure: WorkerError | None = None
-        self.before_revoke: Callable[[], None] = lambda: None
+        self.conclude: Callable[[], None] = lambda: None
         self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
         self.given_up: list[int] = []  # what was committed of it then
 
@@ -173,7 +173,7 @@ class FakeSource:
             raise self.failure
         if self._next[0] in self.rebalances:
             self.rebalances.remove(self._next[0])
-            self.before_revoke()
+            self.conclude()
             self.given_up.append(self._log.offsets.get(0, 0))
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]
         places = places[: min(self._size, most)]

@@ -39,12 +39,12 @@ class Assignment:
         consumer: Consumer,
         subscription: Subscription,
         patience: Patience,
-        before_revoke: Callable[[], None] = lambda: None,
+        conclude: Callable[[], None] = lambda: None,
         *,
         cooperative: bool,
     ) -> None:
         self._consumer = consumer
-        self._before_revoke = before_revoke
+        self._conclude = conclude
         self._topic = subscription.topic
         self._cooperative = cooperative
         self._continue_on_gap = subscription.continue_on_gap
@@ -83,6 +83,7 @@ class Assignment:
         self._taken.clear()
         if not self._astray:
             return
+        self._conclude()  # or what is published, and committed only after we have asked, would be read again
         try:
             self._go_back()
         except (RetriableError, UnansweredError, MustAbortError) as error:
@@ -169,7 +170,7 @@ class Assignment:
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._before_revoke()  # a commit that the group no longer has us for would be in vain
+        self._conclude()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:

@@ -54,8 +54,9 @@ class Source:
         limits: Limits,
         patience: Patience | None = None,
     ) -> None:
-        self.before_revoke: Callable[[], None] = lambda: None
-        """Called when partitions are about to be taken away: a commit of theirs that is under way must end first."""
+        self.conclude: Callable[[], None] = lambda: None
+        """Called where what is published must first be committed, or have failed: before partitions are taken away,
+        before committed offsets are asked for, and before reading ends."""
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
@@ -80,7 +81,7 @@ class Source:
             self._consumer,
             self._subscription,
             self._patience,
-            self._give_way,
+            lambda: self.conclude(),  # noqa: PLW0108 - it is set later
             cooperative=self._connection.cooperative,
         )
         self._assignment.join()
@@ -92,6 +93,7 @@ class Source:
         as it is, so batches grow with the load by themselves.
         """
         for why in self._stuck.values():  # what stood before it has been handed out
+            self.conclude()
             raise why
         if self._statistics.forgotten:
             self._join_anew()
@@ -127,7 +129,7 @@ class Source:
         when it is asked for, when the group has put it out.
 
         The generation that a transaction commits with may be newer than its records: a rebalance that leaves this
-        worker its partitions costs nothing. One that takes some comes through `before_revoke`, or as a loss: then what
+        worker its partitions costs nothing. One that takes some comes through `conclude`, or as a loss: then what
         is open can no longer be committed, even if by now this is a member again.
         """
         assignment = self._assignment
@@ -239,9 +241,6 @@ class Source:
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch
-
-    def _give_way(self) -> None:
-        self.before_revoke()
 
     def _note(self, failure: WorkerError) -> None:
         self._assignment.failure = self._assignment.failure or failure

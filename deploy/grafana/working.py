@@ -165,8 +165,8 @@ def where_the_time_goes() -> list[Panel]:
         ),
         graph(
             "Events in a batch",
-            "How large batches are: what is committed together. Bad: thousands all the time: events wait, and batches are"
-            " as large as the latency budget allows. Small ones are fine.",
+            "How large batches are: what is committed together. Bad: thousands all the time: events wait, and batches"
+            " are as large as the latency budget allows. Small ones are fine.",
             units.Short,
             ("mean", mean(sizes)),
             ("p95", quantile(0.95, sizes)),

@@ -81,6 +81,22 @@ def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
     assert told == [{0: 58}], "they were forgotten before"
 
 
+def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committed() -> None:
+    consumer = FakeConsumer({0: 1})
+    made = Assignment(
+        consumer.client(),
+        Subscription("g", "sessions"),
+        FakeClock().patience(),
+        lambda: consumer.offsets.update({0: 7}),
+        cooperative=True,
+    )
+    made.join()
+    consumer.give(0)
+    made.overtaken(0)
+    made.settle()
+    assert consumer.positions == {0: 7}
+
+
 def test_a_gap_is_noted_too() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer)

@@ -41,7 +41,7 @@ def test_when_the_disk_is_full_the_worker_waits_and_delivers_all_once_there_is_r
         line = Line.on(broker.address, Topics(broker.address))
         counted(line)
         planted = line.feed(COUNT)
-        with line.running(tmp_path / "log") as process:
+        with line.running(tmp_path / "log", "-X", "compression.type=none") as process:
             status = Path(f"/proc/{broker.pid}/stat")
             until(lambda: ") Z " in status.read_text())
             assert "No space left on device" in broker.log.read_text()
