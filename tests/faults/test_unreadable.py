@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 from confluent_kafka import Message, Producer
 
+from consumer.batching import PART
 from tests.brokers import KafkaBroker
 from tests.consumer.wire import SECONDS, read
 from tests.faults.conftest import Counted
@@ -97,8 +98,8 @@ def score_the_rest(line: Line, log: Path, end: int) -> None:
 
 
 def bad_checksum(broker: KafkaBroker, line: Line) -> int:
-    batch(line, *events(10, 7))
-    damage(broker, line, EVENT % 13)
+    batch(line, *events(5010, 7))
+    damage(broker, line, EVENT % 5013)
     return 7
 
 
@@ -111,39 +112,42 @@ def too_large_to_decompress(_: KafkaBroker, line: Line) -> int:
 Spoil = Callable[[KafkaBroker, Line], int]
 
 
-@pytest.mark.parametrize("spoil", [bad_checksum, too_large_to_decompress])
+@pytest.mark.parametrize(
+    ("before", "spoil"),
+    [(10, bad_checksum), (PART, bad_checksum), (10, too_large_to_decompress)],  # after a whole part a batch stays open
+)
 def test_a_batch_that_cannot_be_read_stops_the_worker_and_skip_goes_past_it(
-    broker: KafkaBroker, line: Line, tmp_path: Path, spoil: Spoil
+    broker: KafkaBroker, line: Line, tmp_path: Path, before: int, spoil: Spoil
 ) -> None:
-    batch(line, *events(0, 10))
+    batch(line, *events(0, before))
     lost = spoil(broker, line)
-    batch(line, *events(100, 5))
+    batch(line, *events(9000, 5))
 
     said = run_until_it_stops(line, tmp_path / "log")
-    assert f"{line.sessions}, partition 0, offset 10" in said
-    assert line.committed() == 10, "what stands before it is committed"
+    assert f"{line.sessions}, partition 0, offset {before}" in said
+    assert line.committed() == before, "what stands before it is committed"
 
     skipped = the_way_on(line, said)
     assert skipped.status == 0, skipped.err
-    assert f"skipped {lost} offsets, 10 to {9 + lost}," in skipped.out
-    score_the_rest(line, tmp_path / "log", 15 + lost)
-    assert len(read(line.bootstrap, line.results)) == 15
-    check_dead_letter(line, *read(line.bootstrap, line.dead_letters))
+    assert f"skipped {lost} offsets, {before} to {before - 1 + lost}," in skipped.out
+    score_the_rest(line, tmp_path / "log", before + 5 + lost)
+    assert len(read(line.bootstrap, line.results)) == before + 5
+    check_dead_letter(line, before, *read(line.bootstrap, line.dead_letters))
 
     again = the_way_on(line, said)
     assert again.status == 1
     assert "nothing to skip" in again.err
     listed = command(line, "dead-letters", "list", "--code", "unreadable_batch")
-    assert f"{line.sessions}-0-10" in listed.out
+    assert f"{line.sessions}-0-{before}" in listed.out
 
 
-def check_dead_letter(line: Line, letter: Message) -> None:
+def check_dead_letter(line: Line, offset: int, letter: Message) -> None:
     headers = dict(letter.headers() or [])
     assert (letter.key(), letter.value()) == (None, None)
     assert headers["dead_letter.code"] == b"unreadable_batch"
     assert headers["__connect.errors.topic"] == line.sessions.encode()
     assert headers["__connect.errors.partition"] == b"0"
-    assert headers["__connect.errors.offset"] == b"10"
+    assert headers["__connect.errors.offset"] == b"%d" % offset
     assert headers["__connect.errors.connector.name"] == line.group.encode()
 
 
