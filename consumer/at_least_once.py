@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 
 from consumer.delivery import GRACE_SECONDS, Committed, Producer, UnderWay
 from consumer.errand import Call, Errand
-from consumer.errors import DeliveryError, RefusedError, RetriableError, UnansweredError, UndeliveredError, WorkerError
+from consumer.errors import (
+    DeliveryError,
+    MustAbortError,
+    RefusedError,
+    RetriableError,
+    UnansweredError,
+    UndeliveredError,
+    WorkerError,
+)
 from consumer.patience import Patience
 from consumer.records import OutRecord
 
@@ -32,23 +40,26 @@ class AtLeastOnce:
 
     def start(self) -> None:
         """Opens the producer."""
-        self._opened()
+        self._producer = self._make_producer()
 
     def publish(self, records: Sequence[OutRecord]) -> None:
         """See `Delivery`."""
         started = time.perf_counter()
         try:
             # 1. Results, alerts, dead letters.
-            self._opened().produce(records)
+            producer = self._producer = self._producer or self._make_producer()
+            producer.produce(records)
         except DeliveryError as error:
             raise self._give_up(error) from error
         self._under_way.publishing += time.perf_counter() - started
 
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
-        producer = self._opened()
+        producer = self._producer
 
         def flush(call: Call) -> None:
+            if producer is None:  # a new one would have nothing to write, and the offsets would be committed
+                raise MustAbortError("nothing is published")
             # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
             self._patience.insist(lambda: call("write", producer.flush), (UnansweredError,))
 
@@ -85,10 +96,6 @@ class AtLeastOnce:
 
     def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
-
-    def _opened(self) -> Producer:
-        self._producer = self._producer or self._make_producer()
-        return self._producer
 
     def _drop(self) -> None:
         if self._producer is not None:

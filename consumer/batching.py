@@ -60,8 +60,8 @@ class Gathering:
 class Budget:
     """How many events a batch may have so that it is committed in time, going by the batches before it.
 
-    It takes what each event takes, and the commit. Where the commit alone takes longer than half of the budget, batches
-    are as large as keeps the worker busy meanwhile: smaller ones would make a backlog, and it all the later.
+    It takes what each event takes, and the commit. Where the commit alone takes longer than half of the budget, the
+    work on a batch takes as long: smaller ones would make a backlog, and it all the later.
     """
 
     FEWEST: Final = 100  # smaller batches than this gain nothing, and tell nothing of what an event takes

@@ -88,10 +88,10 @@ class Delivery(Protocol):
         """Brings the commit under way to its end, if there is one; how it ended `settle` will tell."""
 
     def settle(self) -> Committed | None:
-        """The same, and how it ended; None when no batch was published since the last time."""
+        """The same, and how it ended; None when no commit was begun since the last time."""
 
     def close(self) -> None:
-        """Lets go of the producers, once the commit under way has ended. What is not committed is given up."""
+        """Lets go of the producers, once the commit under way has ended. What is published beyond it is given up."""
 
 
 class Producer(Protocol):
@@ -136,7 +136,7 @@ class ExactlyOnce:
         self._turn = 0
         self._open = False  # whether a transaction is begun whose commit is not
         self._name = self._ids[0]  # whose transaction that is, or was last
-        self._member: Member = bytes
+        self._member: Member = _nobody
         self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS)
         self._under_way = UnderWay()
 
@@ -164,7 +164,7 @@ class ExactlyOnce:
 
         def commit(call: Call) -> None:
             if isinstance(group, MustAbortError):
-                raise group
+                raise group  # here, so that `settle` is who gives the transaction up
             # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
             insist(lambda: call(SEND_OFFSETS, lambda: producer.send_offsets(topic, next_offsets, group)))
             # 5. Commit: waits until every record is written, then all of it counts at once.
@@ -196,8 +196,11 @@ class ExactlyOnce:
         return None
 
     def close(self) -> None:
-        """Drops both producers; an open transaction ends by its time-out, or when its id is taken again."""
+        """Drops both producers. A transaction that is open is aborted, lest readers wait for its time-out."""
         self._commit.close()
+        if self._open:
+            with contextlib.suppress(DeliveryError):
+                self._producers[self._name].abort()
         while self._producers:
             _, producer = self._producers.popitem()
             producer.drop()
@@ -275,6 +278,10 @@ class ExactlyOnce:
             self._patience.insist(producer.init, (RetriableError, UnansweredError))
         except DeliveryError as error:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
+
+
+def _nobody() -> bytes:
+    raise MustAbortError("nothing is published")
 
 
 def _whose(error: DeliveryError) -> str:

@@ -41,9 +41,9 @@ class Gap(Protocol):
 class Source(Protocol):
     """Where events come from. Hands one out again only after `rewind`, and then from the committed offset."""
 
-    conclude: Callable[[], None]
+    conclude: Callable[[], bool]
     """Called from within `poll` where what is published must first be committed, or have failed: before partitions are
-    taken away, before committed offsets are asked for, and before reading ends."""
+    taken away, before committed offsets are asked for, and before reading ends. Says whether there was anything."""
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
@@ -99,7 +99,7 @@ class _Batch:
 
     read_at: float  # its first event, by time.perf_counter
     span: Span
-    breaker: Breaker | None = None
+    breaker: Breaker | None = None  # after its parts
     tallies: list[Tally] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
     events: int = 0
@@ -164,10 +164,12 @@ class Worker:
                 self._settle(stop)
             except WorkerError as error:
                 _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
+                self._give_up(error)
                 raise
             except Exception as error:
                 fault = WorkerError(_our_fault(error))
                 _log.critical("cannot go on", extra={"reason": str(fault)})
+                self._give_up(fault)
                 raise fault from error
             finally:
                 with self._watchdog.watching("leaving the group"):
@@ -192,26 +194,30 @@ class Worker:
         elif self._publish(batch, part, output, stop) and (len(part) < most or self._room() < Budget.FEWEST):
             self._commit()
 
+    @property
+    def _open(self) -> _Batch | None:
+        """The batch in hand, unless it commits."""
+        return None if self._batch is None or self._batch.committing else self._batch
+
     def _room(self) -> int:
         """How many more events the batch that is open may have, or how many the next one."""
-        open_now = self._batch.events if self._batch is not None and not self._batch.committing else 0
-        return self._line.budget.events() - open_now
+        return self._line.budget.events() - (self._open.events if self._open else 0)
 
     def _begin(self, part: Batch) -> _Batch:
         """The batch that this is a part of."""
-        if self._batch is None or self._batch.committing:
+        if self._open is None:
             return _Batch(time.perf_counter(), self._line.tracing.begin(part))
-        self._batch.span.extend(part)
-        return self._batch
+        self._open.span.extend(part)
+        return self._open
 
     def _publish(self, batch: _Batch, part: Batch, output: Output, stop: threading.Event) -> bool:
         """Whether it could be. If not, the whole batch is to be read again."""
+        self._batch = None  # until this part is published the ones before it must not be committed
         breaker = (batch.breaker or self._breaker).after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
             what = f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
             raise _noted(batch.span, WorkerError(what))
         self._watchdog.watch(_DELIVERING)
-        self._batch = None
         if not self._going(stop, batch.span, lambda: self._line.delivery.publish(output.records)):
             return False
         batch.add(part, output.tally, breaker)
@@ -220,23 +226,40 @@ class Worker:
 
     def _commit(self) -> bool:
         """Begins the commit of the batch that is open, if one is."""
-        if self._batch is None or self._batch.committing:
+        batch = self._open
+        if batch is None:
             return False
-        self._batch.committing = True
-        self._line.delivery.commit(self._line.topic, self._batch.next_offsets)
+        batch.committing = True
+        self._line.delivery.commit(self._line.topic, batch.next_offsets)
         return True
 
-    def _conclude(self) -> None:
+    def _conclude(self) -> bool:
         """See `Source`; how it ended shows when it is settled."""
         self._commit()
         self._line.delivery.wait()
+        return self._batch is not None
+
+    def _give_up(self, error: WorkerError) -> None:
+        """The worker ends: a batch that is open comes to nothing, one that commits may still be counted."""
+        batch, opened = self._batch, self._open
+        self._batch = None
+        if opened is not None:
+            opened.span.failed(error)
+        elif batch is not None:
+            with self._watchdog.watching(_DELIVERING):
+                try:
+                    committed = self._line.delivery.settle()
+                except (UndeliveredError, WorkerError) as failure:
+                    batch.span.failed(failure)
+                else:
+                    if committed is not None:
+                        self._count(batch, committed)
 
     def _settle(self, stop: threading.Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
-        batch = self._batch
-        if batch is not None and not batch.committing:
+        if self._open is not None:
             return True
-        self._batch = None
+        batch, self._batch = self._batch, None
         committed: list[Committed | None] = []
         span = OFF if batch is None else batch.span
         if not self._going(stop, span, lambda: committed.append(self._line.delivery.settle())):
@@ -282,6 +305,8 @@ class Worker:
                 f"scoring failed ({place(error)}) on {part.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
             )
+            if batch is self._batch:
+                self._batch = None
             raise _noted(batch.span, WorkerError(what)) from error
 
     def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:

@@ -162,7 +162,7 @@ class FakeSource:
         self.closed = False
         self.gaps: list[Gap] = []
         self.failure: WorkerError | None = None
-        self.conclude: Callable[[], None] = lambda: None
+        self.conclude: Callable[[], bool] = lambda: False
         self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
         self.given_up: list[int] = []  # what was committed of it then
 

@@ -39,7 +39,7 @@ class Assignment:
         consumer: Consumer,
         subscription: Subscription,
         patience: Patience,
-        conclude: Callable[[], None] = lambda: None,
+        conclude: Callable[[], object] = lambda: None,
         *,
         cooperative: bool,
     ) -> None:
@@ -170,7 +170,8 @@ class Assignment:
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        self._conclude()  # a commit that the group no longer has us for would be in vain
+        if not self._leaving:  # then nothing can be committed any more
+            self._conclude()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:

@@ -16,7 +16,7 @@ from consumer.kafka.client import Complaints, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.identity import Identity
-from consumer.kafka.membership import is_member
+from consumer.kafka.membership import is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
@@ -54,9 +54,8 @@ class Source:
         limits: Limits,
         patience: Patience | None = None,
     ) -> None:
-        self.conclude: Callable[[], None] = lambda: None
-        """Called where what is published must first be committed, or have failed: before partitions are taken away,
-        before committed offsets are asked for, and before reading ends."""
+        self.conclude: Callable[[], bool] = lambda: False
+        """See the worker's `Source`."""
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
@@ -87,14 +86,15 @@ class Source:
         self._assignment.join()
 
     def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
-        """The next batch, of `most` events at the most, or None when no event came within `wait` seconds.
+        """The next events, `most` at the most, or None when none came within `wait` seconds.
 
-        As long as `busy` says so the batch may fill, within its limits: it could not be published yet. Then it is taken
-        as it is, so batches grow with the load by themselves.
+        As long as `busy` says so they may gather, within the limits: they could not be published yet. Then what is here
+        is taken as it is, so batches grow with the load by themselves.
         """
-        for why in self._stuck.values():  # what stood before it has been handed out
-            self.conclude()
-            raise why
+        if self._stuck:  # what stood before it has been handed out
+            if self.conclude():
+                return None
+            raise next(iter(self._stuck.values()))
         if self._statistics.forgotten:
             self._join_anew()
         self._assignment.settle()
@@ -129,18 +129,19 @@ class Source:
         when it is asked for, when the group has put it out.
 
         The generation that a transaction commits with may be newer than its records: a rebalance that leaves this
-        worker its partitions costs nothing. One that takes some comes through `conclude`, or as a loss: then what
-        is open can no longer be committed, even if by now this is a member again.
+        worker its partitions ends no transaction. One that takes some comes through `conclude`, or as a loss: then what
+        is open can no longer be committed, even if by now this is a member again. A static member whose session ended
+        may join again without hearing of a loss; its id tells.
         """
-        assignment = self._assignment
+        assignment, who = self._assignment, member_id(self._group())
         takings = assignment.takings
 
         def member() -> bytes:
-            if self._assignment is not assignment or assignment.takings != takings:
+            group = self._group()
+            if self._assignment is not assignment or assignment.takings != takings or member_id(group) != who:
                 raise MustAbortError(f"partitions of {self._topic} were taken away from this worker")
-            return self._group()
+            return group
 
-        self._group()
         return member
 
     def _group(self) -> bytes:
@@ -186,6 +187,8 @@ class Source:
         (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member begins at the committed offsets.
         """
         _log.warning("the Kafka client has forgotten its brokers: joining the group anew")
+        self.conclude()
+        self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         threading.Thread(target=self._consumer.close, name="forgotten", daemon=True).start()
         self._join(Statistics(self._statistics.last_answer))

@@ -15,5 +15,9 @@ def is_member(metadata: bytes) -> bool:
     if not metadata.startswith(_MAGIC):
         return True
     (generation,) = struct.unpack_from("=i", metadata, len(_MAGIC))
-    member_id = metadata[len(_MAGIC) + 4 :].split(b"\0")[1]
-    return generation > 0 and member_id != b""
+    return generation > 0 and member_id(metadata) != b""
+
+
+def member_id(metadata: bytes) -> bytes:
+    """Which member `consumer_group_metadata()` names; nothing where the form is unknown."""
+    return metadata[len(_MAGIC) + 4 :].split(b"\0")[1] if metadata.startswith(_MAGIC) else b""

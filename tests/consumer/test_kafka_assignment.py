@@ -81,6 +81,22 @@ def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
     assert told == [{0: 58}], "they were forgotten before"
 
 
+def test_who_leaves_commits_nothing_more() -> None:
+    consumer, told = FakeConsumer({0: 42}), list[bool]()
+    made = Assignment(
+        consumer.client(),
+        Subscription("g", "sessions"),
+        FakeClock().patience(),
+        lambda: told.append(True),
+        cooperative=True,
+    )
+    made.join()
+    consumer.give(0)
+    made.leave()
+    consumer.take(0)
+    assert told == []
+
+
 def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committed() -> None:
     consumer = FakeConsumer({0: 1})
     made = Assignment(

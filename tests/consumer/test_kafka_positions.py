@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from consumer.kafka.membership import is_member
+from consumer.kafka.membership import is_member, member_id
 from consumer.kafka.positions import Gap, gap, made_anew
 
 
@@ -37,6 +37,7 @@ def metadata(generation: int, member: bytes) -> bytes:
 
 def test_only_a_generation_and_a_name_make_a_member() -> None:
     assert is_member(metadata(1, b"worker-1"))
+    assert member_id(metadata(1, b"worker-1")) == b"worker-1"
     assert not is_member(metadata(-1, b"worker-1"))
     assert not is_member(metadata(0, b"worker-1"))
     assert not is_member(metadata(1, b""))

@@ -195,6 +195,41 @@ def test_a_batch_that_cannot_be_scored_does_not_undo_the_one_under_way() -> None
         bench.run()
     assert bench.seen() == EVENTS[0][:3]
     assert log.offsets == {0: 3}
+    assert [tally.scored for tally in bench.metrics.tallies] == [3]
+    assert bench.tracing.spans[0].ends == ["committed"]
+
+
+class FailsAt(EchoPipeline):
+    """Cannot score this offset."""
+
+    def __init__(self, offset: int) -> None:
+        self._offset = offset
+
+    def process(self, batch: Batch) -> Output:
+        if self._offset in batch.offsets:
+            raise ValueError
+        return super().process(batch)
+
+
+@pytest.mark.parametrize("at_least_once", [False, True])
+@pytest.mark.parametrize(
+    ("pipeline", "breaker"),
+    [(FailsAt(2 * PART), Breaker()), (EchoPipeline(), Breaker(run=4))],
+    ids=["fault", "breaker"],
+)
+def test_a_batch_whose_second_part_stops_the_worker_comes_to_nothing_whole(
+    *, pipeline: Pipeline, breaker: Breaker, at_least_once: bool
+) -> None:
+    values = [b"good"] * 2 * PART + [b"bad"] * PART
+    budget = Budget(60.0)
+    bench = Bench(
+        events={0: values}, pipeline=pipeline, breaker=breaker, at_least_once=at_least_once, size=PART, budget=budget
+    )
+    with pytest.raises(WorkerError):
+        bench.run()
+    assert len(bench.seen()) == PART  # the first batch, which was of one part
+    assert (bench.log.offsets, bench.log.open) == ({0: PART}, {})
+    assert [len(span.ends) for span in bench.tracing.spans] == [1, 1]
 
 
 def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committed() -> None:
