@@ -26,8 +26,10 @@ CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is l
 _SILENT: Final = logging.CRITICAL + 1
 _LONGEST: Final = 512  # bytes of a traceparent that is looked at; one of today has 55
 _MOST_LINKS: Final = 128  # where the variables say that there is no limit
-_BEFORE: Final = ("decode", "score", "encode")  # one after the other from when the batch was read
-_AFTER: Final = ("publish", "commit")  # one after the other until it was committed; between them it may wait
+# Shown one after the other, the first from when the batch was read, the others until it was committed; between them it
+# may wait. Of a batch that is worked on in parts each is a sum.
+_BEFORE: Final = ("decode", "score", "encode")
+_AFTER: Final = ("publish", "commit")
 
 
 class Traces:
@@ -91,6 +93,8 @@ class BatchSpan:
         """See `Span`. Linked are the distinct traces that its records are of, to `most_links` of them."""
         self._events += len(part)
         self._span.set_attribute("messaging.batch.message_count", self._events)
+        if len(self._linked) == self._most_links:
+            return
         for context in parents(part.headers, self._most_links):
             ids = context.trace_id, context.span_id
             if ids not in self._linked and len(self._linked) < self._most_links:

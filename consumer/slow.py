@@ -29,7 +29,8 @@ class SlowBatches:
         return cls(max(LATE_SECONDS, 2 * budget))
 
     def took(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
-        """A batch is committed, after so long. What its stages leave of that it waited for the batch before it."""
+        """A batch is committed, after so long. What its stages leave of that it waited: for the batch before it, or for
+        its own parts."""
         if seconds <= self._seconds or not (count := self._seldom.again()):
             return
         shown = {name: round(each, 3) for name, each in stages.items()}
