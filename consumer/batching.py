@@ -25,7 +25,7 @@ class Gathering:
     """A part of a batch as it fills: `add` what came; `room`: how many to fetch next, `time_left`: how long to wait."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float], most: int = PART) -> None:
-        """`most` events."""
+        """`most`: events that it may have."""
         self._limits = limits
         self._most = most
         self._clock = clock

@@ -204,15 +204,16 @@ class Worker:
         return self._line.budget.events() - (self._open.events if self._open else 0)
 
     def _begin(self, part: Batch) -> _Batch:
-        """The batch that this is a part of."""
-        if self._open is None:
+        """The batch that this is a part of. Until the part is published too, nothing commits what came before it."""
+        batch = self._open
+        if batch is None:
             return _Batch(time.perf_counter(), self._line.tracing.begin(part))
-        self._open.span.extend(part)
-        return self._open
+        self._batch = None
+        batch.span.extend(part)
+        return batch
 
     def _publish(self, batch: _Batch, part: Batch, output: Output, stop: threading.Event) -> bool:
         """Whether it could be. If not, the whole batch is to be read again."""
-        self._batch = None  # until this part is published the ones before it must not be committed
         breaker = (batch.breaker or self._breaker).after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
             what = f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
@@ -241,10 +242,9 @@ class Worker:
 
     def _give_up(self, error: WorkerError) -> None:
         """The worker ends: a batch that is open comes to nothing, one that commits may still be counted."""
-        batch, opened = self._batch, self._open
-        self._batch = None
-        if opened is not None:
-            opened.span.failed(error)
+        batch, self._batch = self._batch, None
+        if batch is not None and not batch.committing:
+            batch.span.failed(error)
         elif batch is not None:
             with self._watchdog.watching(_DELIVERING):
                 try:
@@ -257,8 +257,6 @@ class Worker:
 
     def _settle(self, stop: threading.Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
-        if self._open is not None:
-            return True
         batch, self._batch = self._batch, None
         committed: list[Committed | None] = []
         span = OFF if batch is None else batch.span
@@ -305,8 +303,6 @@ class Worker:
                 f"scoring failed ({place(error)}) on {part.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
             )
-            if batch is self._batch:
-                self._batch = None
             raise _noted(batch.span, WorkerError(what)) from error
 
     def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:

@@ -29,7 +29,7 @@ CONSUMER: Properties = _COMMON | {
 PRODUCER: Properties = _COMMON | {
     "partitioner": "murmur2_random",  # Java's: keys meet those of topics that JVM producers write
     "linger.ms": 0,  # the commit waits for the last record, and a batch comes all at once
-    "compression.type": "lz4",  # default none: a fifth of the bytes to send and to keep, for 0.5 µs off Python's lock
+    "compression.type": "lz4",  # default none: a fifth of the bytes to send and to keep, half a µs off Python's lock
     "queue.buffering.max.kbytes": 64 * 1024,  # default 1 GiB
     "message.max.bytes": 1_048_588,  # the brokers' own default; librdkafka's is 48 KB less
 }
