@@ -18,7 +18,7 @@ from scoring.decoding import decode
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
 
-BLOCK_BYTES: Final = 128 * 1024
+BLOCK_BYTES: Final = 384 * 1024
 """How much text makes a chunk; the line that is begun is read to its end."""
 LINE_BYTES: Final = 16 * 1024 * 1024
 """How long that line may be."""

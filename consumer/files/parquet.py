@@ -40,9 +40,10 @@ class ParquetWriter:
         self.form = ParquetForm([entry for entry in own if entry.name not in VERDICT.names])
         self._file = parquet.ParquetWriter(path, self.form.schema)
 
-    def append(self, rows: pa.Table) -> None:
-        """Write what `form` made of some rows."""
+    def append(self, rows: pa.Table) -> int:
+        """Writes what `form` made of some rows, which has no text."""
         self._file.write_table(rows)
+        return 0
 
     def close(self) -> None:
         """Finish the file."""
@@ -60,7 +61,7 @@ class ParquetForm:
         """Those, and the verdict's."""
         return pa.schema([*self.own, *VERDICT])
 
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> pa.Table:
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
         """The rows at `kept`, and the verdict on each."""
         said = list(map(meaning, scored.meanings()))
         columns = (
@@ -72,7 +73,7 @@ class ParquetForm:
             [each.imputed for each in said],
         )
         verdicts = [pa.array(column, entry.type) for column, entry in zip(columns, VERDICT, strict=True)]
-        return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema)
+        return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema), b""
 
     def _columns(self, rows: Rows, kept: Sequence[int]) -> list[pa.Array]:
         if rows.table is not None:

@@ -6,41 +6,71 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from consumer.collector import collect_seldom
 from files.source import FileError
 
 T = TypeVar("T")
 R = TypeVar("R")
+T_contra = TypeVar("T_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-def in_order(make: Callable[[], Callable[[T], R]], items: Iterable[T], processes: int) -> Generator[R]:
-    """What `make()` makes of each item. With one process that is this one.
+class Task(Protocol[T_contra, R_co]):
+    """What one process does with its items, one after the other."""
 
-    Each process has one item at a time, and they take turns, so there are never more items in hand than processes.
-    `make`, items and results must be fit for pickle. Raises FileError when a process is ended from outside.
+    def work(self, item: T_contra) -> R_co:
+        """What is to be known elsewhere of what came of it."""
+
+    def settle(self, place: int) -> None:
+        """What came of the last item belongs there."""
+
+
+def in_order(
+    make: Callable[[], Task[T, R]], items: Iterable[T], processes: int, place: Callable[[R], int]
+) -> Generator[R]:
+    """What the tasks that `make()` gives say of each item. With one process that is this one.
+
+    `place` says, item after item, where the outcome belongs; a task hears of it with its next item, and all are settled
+    when this ends. Each process has one item at a time, and they take turns, so there are never more items in hand than
+    processes. `make`, items and results must be fit for pickle. Raises FileError when a process is ended from outside.
     """
     if processes == 1:
-        yield from map(make(), items)
+        task = make()
+        for item in items:
+            result = task.work(item)
+            task.settle(place(result))
+            yield result
         return
     with ExitStack() as stack:
         crew = [stack.enter_context(_Process(make)) for _ in range(processes)]
+        places: list[int | None] = [None] * processes
+
+        def take(turn: int) -> R:
+            result: R = crew[turn % processes].take()
+            places[turn % processes] = place(result)
+            return result
+
         handed = taken = 0
         for item in items:
             if handed - taken == processes:
-                yield crew[taken % processes].take()
+                yield take(taken)
                 taken += 1
-            crew[handed % processes].hand(item)
+            crew[handed % processes].hand((places[handed % processes], item))
             handed += 1
         for turn in range(taken, handed):
-            yield crew[turn % processes].take()
+            yield take(turn)
+        for process, last in zip(crew, places, strict=True):
+            process.hand((last, None))
+        for process in crew:
+            process.take()
 
 
 class _Process:
     """One process, and the pipe to it."""
 
-    def __init__(self, make: Callable[[], Callable[[T], R]]) -> None:
+    def __init__(self, make: Callable[[], Task[T, R]]) -> None:
         # spawned, not forked: libraries that have threads do not outlive a fork
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
@@ -49,15 +79,15 @@ class _Process:
             self._process.start()
         theirs.close()
 
-    def hand(self, item: object) -> None:
-        """Gives it something to do."""
+    def hand(self, turn: tuple[int | None, object]) -> None:
+        """The place of its last outcome, and its next item, if there are such."""
         try:
-            self._pipe.send(item)
+            self._pipe.send(turn)
         except OSError:
             raise self._gone() from None
 
     def take(self) -> Any:
-        """What came of it."""
+        """What it says of its item."""
         try:
             result = self._pipe.recv()
         except (EOFError, OSError):
@@ -93,16 +123,18 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _serve(make: Callable[[], Callable[[T], R]], pipe: Connection) -> None:
+def _serve(make: Callable[[], Task[T, R]], pipe: Connection) -> None:
     """In the other process: until the pipe is closed."""
-    work = make()
+    task = make()
     collect_seldom()
     while True:
         try:
-            item = pipe.recv()
+            place, item = pipe.recv()
         except EOFError:
             return
         try:
-            pipe.send(work(item))
+            if place is not None:
+                task.settle(place)
+            pipe.send(None if item is None else task.work(item))
         except Exception as error:  # noqa: BLE001 - raised where the result is waited for
             pipe.send(error)

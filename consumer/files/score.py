@@ -81,10 +81,9 @@ def _score(
     with _Staging() as staging:
         made, aside = staging.stage(target), staging.stage(rejected_path(target))
         with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
-            work = Work(scorer.artifacts, writer.form)
-            with closing(in_order(work, source.chunks(), processes)) as parts:
+            work = Work(scorer.artifacts, writer.form, made)
+            with closing(in_order(work, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
                 for part in parts:
-                    writer.append(part.rows)
                     before = scored + rejected
                     rejects.writelines(b'{"row":%d,%b\n' % (before + i + 1, rest) for i, rest in part.rejects)
                     scored, rejected = scored + part.scored, rejected + len(part.rejects)
@@ -98,7 +97,7 @@ def _score(
 class Part(NamedTuple):
     """What became of a chunk."""
 
-    rows: Any  # as the writer's form has them
+    rows: Any  # as the writer takes them
     scored: int
     rejects: list[tuple[int, bytes]]  # place in the chunk, and the line about it after its number
     done: float
@@ -110,18 +109,35 @@ class Work:
 
     artifacts: Artifacts
     form: Form
+    path: Path  # of the file that is made
 
-    def __call__(self) -> Callable[[Chunk], Part]:
+    def __call__(self) -> "_Share":
         """With a scorer of its own."""
-        scorer = Scorer(self.artifacts)
+        return _Share(Scorer(self.artifacts), self.form, self.path)
 
-        def work(chunk: Chunk) -> Part:
-            rows = chunk.read()
-            decoded = rows.decode()
-            made = self.form(rows, decoded.positions, scorer.score_columns(decoded.columns))
-            return Part(made, len(decoded.positions), _rejects(rows, decoded.invalid), chunk.done)
 
-        return work
+class _Share:
+    """The part of one process: it scores chunks, and writes their text itself."""
+
+    def __init__(self, scorer: Scorer, form: Form, path: Path) -> None:
+        self._scorer = scorer
+        self._form = form
+        self._path = path
+        self._text = b""
+
+    def work(self, chunk: Chunk) -> Part:
+        """Score it."""
+        rows = chunk.read()
+        decoded = rows.decode()
+        told, self._text = self._form(rows, decoded.positions, self._scorer.score_columns(decoded.columns))
+        return Part(told, len(decoded.positions), _rejects(rows, decoded.invalid), chunk.done)
+
+    def settle(self, place: int) -> None:
+        """Write the text of the last chunk there. Raises OSError."""
+        if self._text:
+            with self._path.open("r+b") as file:
+                file.seek(place)
+                file.write(self._text)
 
 
 def _rejects(rows: Rows, faults: dict[int, InvalidEvent]) -> list[tuple[int, bytes]]:

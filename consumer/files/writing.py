@@ -35,8 +35,9 @@ _ENDING: Final = re.compile("_(?:{})".format("|".join(name.rpartition("_")[2] fo
 class Form(Protocol):
     """What rows and their verdicts look like in a file of one kind. Goes from process to process."""
 
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> Any:
-        """The rows at `kept`, and the verdict on each, as `Writer.append` takes them."""
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[Any, bytes]:
+        """Of the rows at `kept`, and the verdict on each: what `Writer.append` takes, and the text, if it is text, to
+        be written at the place that it names."""
 
 
 class Writer(Protocol):
@@ -45,8 +46,8 @@ class Writer(Protocol):
     @property
     def form(self) -> Form: ...
 
-    def append(self, rows: Any) -> None:
-        """Write what `form` made of some rows."""
+    def append(self, rows: Any) -> int:
+        """The place in the file of the text of these rows, which come next; what is no text is written."""
 
     def close(self) -> None:
         """Finish the file."""
@@ -61,28 +62,27 @@ def open_writer(path: Path, kind: str, source: Source) -> Writer:
     if kind == "jsonl":
         return TextWriter(path, json_lines)
     form = CsvForm(source.columns())
-    writer = TextWriter(path, form)
-    writer.append(b"%b\n" % _csv([form.header])[0].encode())
-    return writer
+    return TextWriter(path, form, b"%b\n" % _csv([form.header])[0].encode())
 
 
 class TextWriter:
-    """A file of lines, whatever they are."""
+    """A file of lines, which whoever made them writes: text that goes from process to process takes longer to go than
+    to be written."""
 
-    def __init__(self, path: Path, form: Form) -> None:
+    def __init__(self, path: Path, form: Form, header: bytes = b"") -> None:
         self.form = form
-        self._file = path.open("wb")
+        self._end = path.write_bytes(header)
 
-    def append(self, rows: bytes) -> None:
-        """Write what `form` made of some rows."""
-        self._file.write(rows)
+    def append(self, size: int) -> int:
+        """Where so many bytes go."""
+        place, self._end = self._end, self._end + size
+        return place
 
     def close(self) -> None:
-        """Finish the file."""
-        self._file.close()
+        """Nothing is held back."""
 
 
-def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
+def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
     """The fields of each row byte for byte, then the verdict's."""
     own = [rows.values[i][0] for i in kept]
     if _may_give_way(b"".join(own)):
@@ -91,7 +91,8 @@ def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
     begun = [row if row == b"{" else row + b"," for row in begun]
     scores = _json_of(scored.scores).split(b"\n")
     words = zip(begun, map(_json_words, scored.meanings()), scores, strict=False)
-    return b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
+    text = b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
+    return len(text), text
 
 
 @functools.lru_cache(maxsize=4096)
@@ -131,11 +132,12 @@ class CsvForm:
         """The names of the columns that are written."""
         return [*self._names, *COLUMNS]
 
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> bytes:
+    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
         """The rows at `kept`, and the verdict on each."""
         scores = _json_of(scored.scores).decode().split("\n")
         words = zip(self._own(rows, kept), map(_csv_words, scored.meanings()), scores, strict=False)
-        return "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
+        text = "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
+        return len(text), text
 
     def _own(self, rows: Rows, kept: Sequence[int]) -> list[str]:
         """Each row's line, without its end."""

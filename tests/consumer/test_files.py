@@ -1,11 +1,10 @@
 """Whole files: what is read as what, what comes out, what goes aside, and that nothing half-made is left behind."""
 
 import csv
-import functools
 import json
 import multiprocessing
-import operator
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -434,5 +433,34 @@ def test_an_interrupt_while_the_processes_start_is_not_their_business() -> None:
             os.kill(cast("int", child.pid), signal.SIGINT)
         yield from range(4)
 
-    make = functools.partial(functools.partial, operator.neg)
-    assert list(in_order(make, items(), processes=2)) == [0, -1, -2, -3]
+    assert list(in_order(Negating, items(), 2, place=lambda result: result)) == [0, -1, -2, -3]
+
+
+class Negating:
+    """A task, of another process too."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def work(self, item: int) -> int:
+        self._last = -item
+        return self._last
+
+    def settle(self, place: int) -> None:
+        assert place == self._last
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_made(
+    scorer: Scorer, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("files.source.BLOCK_BYTES", 10_000)
+    source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 5_000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands in for the disk: the processes inherit it
+    try:
+        with pytest.raises(FileError, match=r"out\.jsonl: cannot be written: File too large"):
+            score_file(scorer, source, tmp_path / "out.jsonl", processes=processes)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == [source]
