@@ -2,6 +2,8 @@
 
 import os
 import platform
+import sys
+import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def facts() -> dict[str, str]:
         "CPU": f"{cpu()}, {cores()} cores",
         "memory": f"{memory_gib():.0f} GiB",
         "system": f"{platform.system()} {platform.release().split('-')[0]}, {platform.machine()}",
-        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}, {build()}",
         "Apache Kafka": f"{jars.version()}, one node on the same cores",
         "librdkafka": confluent_kafka.libversion()[0],
         **{name: version(name) for name in PACKAGES},
@@ -35,6 +37,14 @@ def cpu() -> str:
         lines = []
     said = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(said, platform.processor() or platform.machine())
+
+
+def build() -> str:
+    """How this Python was built: one without its optimisations takes a tenth longer."""
+    if sys.base_prefix == "/usr":  # what Debian says of its own is not how it built it
+        return f"of {platform.freedesktop_os_release()['PRETTY_NAME']}"
+    optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return f"built {'with' if optimised else 'without'} --enable-optimizations"
 
 
 def cores() -> int:
