@@ -4,6 +4,7 @@ import functools
 from collections.abc import Iterator
 from itertools import islice
 
+from benchmarks.passthrough import PARTITIONER
 from consumer.records import Batch
 from tests.consumer.wire import Event, write
 from training.dataset import keyed_events
@@ -50,9 +51,9 @@ def padded(value: bytes, length: int) -> bytes:
     return value if missing <= 0 else value[:-1] + b',"note":"' + b"x" * missing + b'"}'
 
 
-def fill(bootstrap: str, topic: str, count: int) -> None:
-    """Write so many distinct events to the topic."""
+def fill(bootstrap: str, topic: str, count: int, partitioner: str = PARTITIONER) -> None:
+    """Write so many distinct events to the topic; by default each key stands in the partition where its results go."""
     events = stream()
     for start in range(0, count, _SLICE):
         some = islice(events, min(_SLICE, count - start))
-        write(bootstrap, topic, (Event(value, key) for key, value in some))
+        write(bootstrap, topic, (Event(value, key) for key, value in some), partitioner)

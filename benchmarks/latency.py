@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from numpy.typing import NDArray
 
 from benchmarks.events import stream
-from benchmarks.passthrough import COMMAND
+from benchmarks.passthrough import COMMAND, PARTITIONER
 from benchmarks.race import Contestant
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
@@ -80,7 +80,7 @@ class Feeding:
 
     def __init__(self, line: Line) -> None:
         # idempotent: at most five requests on their way, so that a slow moment ends in larger ones and not in a queue
-        settings = {"linger.ms": 0, "enable.idempotence": True, "log_level": 0}
+        settings = {"partitioner": PARTITIONER, "linger.ms": 0, "enable.idempotence": True, "log_level": 0}
         self._producer = Producer({"bootstrap.servers": line.bootstrap, **settings})
         self._topic = line.sessions
         self._events = stream()

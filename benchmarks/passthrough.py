@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 BATCH = 2000
+PARTITIONER = "murmur2_random"  # Java's: by it write Kafka Streams and session-scorer, and so do all that take part
 COMMAND = (sys.executable, "-m", "benchmarks.passthrough")
 Copy = Callable[[list[Message]], None]
 
@@ -65,7 +66,7 @@ def _at_least_once(given: argparse.Namespace, reader: Consumer) -> Copy:
 
 def _producer(given: argparse.Namespace, more: dict[str, str | bool]) -> Producer:
     settings = {"bootstrap.servers": given.bootstrap_servers, "queue.buffering.max.messages": 1_000_000}
-    return Producer({**settings, "linger.ms": 5, **more})
+    return Producer({**settings, "partitioner": PARTITIONER, "linger.ms": 5, **more})
 
 
 def _write(producer: Producer, topic: str, messages: list[Message]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.events import PARTITIONS, fill
+from benchmarks.passthrough import PARTITIONER
 from benchmarks.processes import Usage
 from benchmarks.run import Run
 from benchmarks.watching import RaceError, progress, span
@@ -49,13 +50,13 @@ class Course(NamedTuple):
 
 
 @contextlib.contextmanager
-def filled(given: Run, events: int, partitions: int = PARTITIONS) -> Iterator[Course]:
+def filled(given: Run, events: int, partitions: int = PARTITIONS, partitioner: str = PARTITIONER) -> Iterator[Course]:
     """A topic with so many distinct events, gone afterwards."""
     bootstrap, topics = given.broker(), Topics(given.broker())
     try:
         given.say(f"writing {events:,} events")
         course = Course(bootstrap, topics("sessions", partitions), events, partitions)
-        fill(bootstrap, course.sessions, events)
+        fill(bootstrap, course.sessions, events, partitioner)
         yield course
     finally:
         topics.delete()

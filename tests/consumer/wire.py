@@ -24,12 +24,14 @@ class Event(NamedTuple):
     timestamp: int = 0  # ms; 0: now
 
 
-def write(bootstrap: str, topic: str, events: Iterable[Event]) -> None:
-    """Writes the events and waits until all are there."""
+def write(bootstrap: str, topic: str, events: Iterable[Event], partitioner: str = "consistent_random") -> None:
+    """Writes the events and waits until all are there.
+
+    By librdkafka's own partitioner keys stand in other partitions than those of the results, which is harder.
+    """
     failed: list[KafkaError] = []
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 1_000_000, "linger.ms": 5, "log_level": 0}
-    )
+    settings = {"queue.buffering.max.messages": 1_000_000, "linger.ms": 5, "log_level": 0}
+    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": partitioner, **settings})
     for event in events:
         producer.produce(
             topic,
