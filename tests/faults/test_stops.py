@@ -15,7 +15,7 @@ from tests.faults.stream import wait_until
 from tests.line import Line, stop
 from training.broken import Broken
 
-EACH = 8_000  # more than is scored, in batches of 20, before the stop comes
+EACH = 8_000  # more than is scored, in batches of 5, before the stop comes
 BOUND = 15.0  # seconds that a stop may take, as given to the worker
 LAST_RESORT = 5.0  # seconds more, past which nothing is waited for
 MARGIN = 5.0  # for a busy machine
@@ -31,7 +31,7 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
     for number in range(full(5, 50)):
         planted |= line.feed(EACH, seed=number)
         fed += EACH
-        options = ("--batch-events", "20", "--shutdown-seconds", str(BOUND))
+        options = ("--batch-events", "5", "--shutdown-seconds", str(BOUND))
         with line.running(log, *options) as process:
             line.wait_for(lambda count: count > before, process)  # noqa: B023 - used at once
             time.sleep(moments.uniform(0, 0.2))

@@ -71,11 +71,15 @@ def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_s
         wait(lambda: "partitions assigned" in logs[0].read_text())
         with line.running(logs[1], *options, env=rooms[1]) as second:
             wait(lambda: "partitions assigned" in logs[1].read_text())
-            planted = line.feed(2 * EVENTS)
-            wait(lambda: first.poll() is not None or second.poll() is not None)
+            planted, fed, deadline = line.feed(EVENTS), EVENTS, time.monotonic() + SECONDS
+            while first.poll() is None and second.poll() is None:  # who has nothing to publish hears of nobody
+                assert time.monotonic() < deadline, "neither has ended"
+                planted |= line.feed(EVENTS, seed=fed)
+                fed += EVENTS
+                time.sleep(0.1)
             ended, survivor = (first, second) if first.poll() is not None else (second, first)
             assert ended.wait() == 1
-            line.wait_for(lambda count: count == 2 * EVENTS, survivor)
+            line.wait_for(lambda count: count == fed, survivor)
             assert stop(survivor) == 0
     said = logs[0 if ended is first else 1].read_text().splitlines()[-1]
     assert f"transactional id {line.group}-" in said
