@@ -11,8 +11,10 @@ import pytest
 from tests.consumer.wire import is_open
 from tests.faults.doomed import command
 from tests.line import QUICK, SECONDS, Line, stop
+from training.broken import Broken
 
 EVENTS = 5_000
+SOME = 500
 SMALL_BATCHES = ("--batch-events", "200")
 
 
@@ -71,11 +73,12 @@ def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_s
         wait(lambda: "partitions assigned" in logs[0].read_text())
         with line.running(logs[1], *options, env=rooms[1]) as second:
             wait(lambda: "partitions assigned" in logs[1].read_text())
-            planted, fed, deadline = line.feed(EVENTS), EVENTS, time.monotonic() + SECONDS
+            planted: dict[bytes, Broken] = {}
+            fed, deadline = 0, time.monotonic() + SECONDS
             while first.poll() is None and second.poll() is None:  # who has nothing to publish hears of nobody
                 assert time.monotonic() < deadline, "neither has ended"
-                planted |= line.feed(EVENTS, seed=fed)
-                fed += EVENTS
+                planted |= line.feed(SOME, seed=fed)
+                fed += SOME
                 time.sleep(0.1)
             ended, survivor = (first, second) if first.poll() is not None else (second, first)
             assert ended.wait() == 1
