@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -81,8 +82,8 @@ def _score(
     with _Staging() as staging:
         made, aside = staging.stage(target), staging.stage(rejected_path(target))
         with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
-            work = Work(scorer.artifacts, writer.form, made)
-            with closing(in_order(work, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
+            share = partial(_Share, scorer.artifacts, writer.form, made)
+            with closing(in_order(share, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
                 for part in parts:
                     before = scored + rejected
                     rejects.writelines(b'{"row":%d,%b\n' % (before + i + 1, rest) for i, rest in part.rejects)
@@ -103,26 +104,13 @@ class Part(NamedTuple):
     done: float
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What is done with each chunk. Called once in each process, for what does it there."""
-
-    artifacts: Artifacts
-    form: Form
-    path: Path  # of the file that is made
-
-    def __call__(self) -> "_Share":
-        """With a scorer of its own."""
-        return _Share(Scorer(self.artifacts), self.form, self.path)
-
-
 class _Share:
-    """The part of one process: it scores chunks, and writes their text itself."""
+    """The part of one process: with a scorer of its own it scores chunks, and writes their text itself."""
 
-    def __init__(self, scorer: Scorer, form: Form, path: Path) -> None:
-        self._scorer = scorer
+    def __init__(self, artifacts: Artifacts, form: Form, path: Path) -> None:
+        self._scorer = Scorer(artifacts)
         self._form = form
-        self._path = path
+        self._path = path  # of the file that is made
         self._text = b""
 
     def work(self, chunk: Chunk) -> Part:

@@ -14,7 +14,7 @@ from tests.line import QUICK, SECONDS, Line, stop
 from training.broken import Broken
 
 EVENTS = 5_000
-SOME = 500
+SOME = 500  # fed at a time
 SMALL_BATCHES = ("--batch-events", "200")
 
 
