@@ -5,10 +5,11 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import DeliveryError, RetriableError, UnansweredError, WorkerError
+from consumer.errors import RetriableError, UnansweredError, WorkerError
+from consumer.kafka.asking import answer
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import milliseconds
 
 _AT_ONCE: Final = 500
@@ -32,9 +33,9 @@ class Tail:
             partitions = self._partitions()
             self._consumer.assign([self._start(partition, back) for partition in partitions])
             self._behind.update(partitions)
-        except DeliveryError as error:
+        except WorkerError:
             self.close()
-            raise WorkerError(f"{topic}: {error}") from error
+            raise
 
     def take(self) -> list[bytes]:
         """The values that have come since the last time, the oldest first. The first time it waits for those that are
@@ -55,12 +56,14 @@ class Tail:
         self._consumer.close()
 
     def _partitions(self) -> list[int]:
-        found = calling("ask for the topic", lambda: self._consumer.list_topics(self._topic, _SECONDS))
+        doing = f"ask for the topic {self._topic}"
+        found = answer(doing, lambda: self._consumer.list_topics(self._topic, _SECONDS), _SECONDS)
         return sorted(found.topics[self._topic].partitions)
 
     def _start(self, partition: int, back: int) -> TopicPartition:
         asked = TopicPartition(self._topic, partition)
-        low, high = calling("ask for the end", lambda: self._consumer.get_watermark_offsets(asked, _SECONDS))
+        doing = f"ask for the end of {self._topic}"
+        low, high = answer(doing, lambda: self._consumer.get_watermark_offsets(asked, _SECONDS), _SECONDS)
         return TopicPartition(self._topic, partition, max(low, high - back))
 
     def _records(self, seconds: float) -> list[Message]:

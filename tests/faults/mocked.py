@@ -18,6 +18,7 @@ class Api(IntEnum):
     """The requests that can be answered with an error, by their numbers in Kafka's protocol."""
 
     PRODUCE = 0
+    LIST_OFFSETS = 2
     OFFSET_COMMIT = 8
     FIND_COORDINATOR = 10
     INIT_PRODUCER_ID = 22

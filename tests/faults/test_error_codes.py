@@ -4,7 +4,7 @@ The codes are those that a broker gives in answer to that request (the coordinat
 its log's REQUEST_TIMED_OUT into COORDINATOR_NOT_AVAILABLE), and _TRANSPORT: the connection is cut instead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 
@@ -19,7 +19,11 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.errors import REMEDIES
+from consumer.kafka.inspector import Inspector
+from consumer.kafka.letterbox import Letterbox
 from consumer.kafka.producer import KafkaProducer
+from consumer.kafka.tail import Tail
+from consumer.kafka.unreadable import Probe
 from consumer.patience import Patience
 from consumer.records import OutRecord
 from tests.consumer.wire import Event, write
@@ -331,3 +335,20 @@ def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api,
         with pytest.raises(WorkerError) as caught:
             deliver(delivery, RECORDS, "sessions", {0: 2})
         assert REMEDIES[code(name)] in str(caught.value)
+
+
+ASKING_FOR_THE_END: dict[str, Callable[[Connection], object]] = {
+    "watch": lambda connection: Tail(connection, "sessions", back=20),
+    "redrive": lambda connection: list(Letterbox(connection, "scorer", "sessions").letters()),
+    "skip": lambda connection: Probe(connection, "scorer", "sessions", 0).span(),
+    "check": lambda connection: Inspector(connection).ends("sessions", 1),
+}
+
+
+@pytest.mark.parametrize("name", ["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"])
+@pytest.mark.parametrize("command", ASKING_FOR_THE_END)
+def test_a_command_asks_again_for_the_end_of_a_topic_while_its_leader_moves(command: str, name: str) -> None:
+    with MockBroker(["sessions"]) as broker:
+        broker.answer(Api.LIST_OFFSETS, *[code(name)] * 4)
+        ASKING_FOR_THE_END[command](Connection(broker.bootstrap_servers))
+        assert broker.left(Api.LIST_OFFSETS) == 0
