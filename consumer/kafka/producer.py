@@ -15,6 +15,8 @@ from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
+_DROP_SECONDS = 1.0  # for the client's threads to let go of what is in flight; milliseconds, unless one is stuck
+
 _OUR_DOING = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # what an abort or a drop leaves unsent
 
 
@@ -95,9 +97,15 @@ class KafkaProducer:
 
     def drop(self) -> None:
         """Lets go of the producer and of what it has not sent; it must not be used after."""
-        with contextlib.suppress(KafkaException):  # a fatal error comes out of whatever is called next
-            self._producer.purge()
-            self._producer.poll(0)
+        # Not before nothing is in flight: an answer that finds the producer going, and says that it is fenced, has
+        # librdkafka 2.16 free the text of that error twice. `purge` does not wait for it, since the client (2.16.1)
+        # takes its argument `blocking` the wrong way round.
+        deadline = time.monotonic() + _DROP_SECONDS
+        with contextlib.suppress(DeliveryError):
+            calling("drop what is not sent", self._producer.purge)
+        while len(self._producer) and time.monotonic() < deadline:
+            with contextlib.suppress(DeliveryError):  # a fatal error comes out of whatever is called next
+                calling("drop what is not sent", lambda: self._producer.poll(0.01))
         del self._producer
 
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:

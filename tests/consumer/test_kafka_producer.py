@@ -13,6 +13,7 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord
 from tests.consumer.wire import committed, read
+from tests.faults.mocked import Api, MockBroker
 from tests.topics import Topics
 
 pytestmark = pytest.mark.kafka
@@ -191,3 +192,19 @@ def test_dropping_a_producer_leaves_what_it_had_not_sent_unsent(kafka: str, topi
     producer.produce([record(topic, b"x")])
     producer.drop()
     assert read(kafka, topic) == []
+
+
+def test_a_producer_that_is_dropped_has_nothing_in_flight_any_more() -> None:
+    # one that has, and is fenced by an answer that comes late, frees its error twice: the process ends by SIGABRT
+    with MockBroker(["records"], partitions=4) as broker:
+        producer = transactional(broker.bootstrap_servers, "records")
+        producer.begin()
+        broker.answer(Api.PRODUCE, *[0] * 4, late_ms=5000)
+        producer.produce([record("records", b"x", b"%d" % number) for number in range(1000)])
+        deadline = time.monotonic() + 10
+        while broker.left(Api.PRODUCE) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        client, began = producer._producer, time.monotonic()
+        producer.drop()
+        assert (broker.left(Api.PRODUCE), len(client)) == (0, 0)
+        assert time.monotonic() - began < 1.5
