@@ -82,9 +82,17 @@ class Line:
         self.reports.append(judge(inputs, planted, Outputs(*outputs)))
         return self.reports[-1]
 
-    def committed(self) -> int:
-        """Input records committed, over all partitions."""
-        asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.group, "log_level": 0})
+    def committed(self, isolation: str = "read_committed") -> int:
+        """Input records committed, over all partitions. Read committed, the answer waits until no transaction that
+        commits offsets is under way, which under load may take seconds."""
+        asker = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": self.group,
+                "isolation.level": isolation,
+                "log_level": 0,
+            }
+        )
         try:
             wanted = [TopicPartition(self.sessions, partition) for partition in range(self.partitions)]
 
@@ -101,7 +109,7 @@ class Line:
         """Waits until enough input records are committed, while at least one of `processes` lives and goes on."""
         count, deadline = -1, 0.0
         while True:
-            before, count = count, self.committed()
+            before, count = count, self.committed("read_uncommitted")
             if enough(count):
                 return count
             if count != before:
