@@ -8,6 +8,7 @@ and settles this one before publishing that. So commits and output stay in order
 """
 
 import contextlib
+import functools
 import logging
 import math
 import time
@@ -35,6 +36,10 @@ _log = logging.getLogger(__name__)
 SEND_OFFSETS: Final = "send offsets to the transaction"
 COMMIT: Final = "commit the transaction"
 GRACE_SECONDS: Final = 3.0  # for a call that has had its time to come back by itself, with a better reason
+
+# Milliseconds when all is well. A producer whose coordinator of groups has gone may look for it without end (issues
+# 5456 and 5511 of librdkafka), where a new one finds it at once; of two producers each may take this long.
+_OFFSETS_SECONDS = 6.0
 
 # A producer that breaks is replaced once; a second time within this many seconds is no accident any more. Two live
 # processes with one transactional id would otherwise fence each other for ever.
@@ -166,7 +171,8 @@ class ExactlyOnce:
             if isinstance(group, MustAbortError):
                 raise group  # here, so that `settle` is who gives the transaction up
             # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
-            insist(lambda: call(SEND_OFFSETS, lambda: producer.send_offsets(topic, next_offsets, group)))
+            send = functools.partial(producer.send_offsets, topic, next_offsets, group)
+            insist(lambda: call(SEND_OFFSETS, send, _OFFSETS_SECONDS))
             # 5. Commit: waits until every record is written, then all of it counts at once.
             insist(lambda: call(COMMIT, producer.commit))
 

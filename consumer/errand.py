@@ -4,15 +4,23 @@ librdkafka does not always keep to the time it is given (send_offsets: its issue
 can interrupt it. What does not come back in time is given up, thread and all.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Protocol
 
 from consumer.errors import UnansweredError
 
-Call = Callable[[str, Callable[[], None]], None]
-"""Makes one call to a broker, given what it is for; the bound counts from its beginning."""
+
+class Call(Protocol):
+    """Makes one call to a broker, given what it is for. `seconds` bounds it from its beginning, where the errand's own
+    bound would be too long."""
+
+    def __call__(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None: ...
+
+
 Work = Callable[[Call], None]
 
 
@@ -79,15 +87,16 @@ class Errand:
     def _finish(self, run: "_Run") -> float:
         while True:
             call = run.call
-            doing, since = call
+            doing, since, seconds = call
+            bound = min(seconds, self._seconds)
             try:
-                outcome = run.outcome.get(timeout=max(0.0, since + self._seconds - time.monotonic()))
+                outcome = run.outcome.get(timeout=max(0.0, since + bound - time.monotonic()))
             except Empty:
                 if run.call is not call:  # meanwhile it has gone on to the next
                     continue
                 run.given_up = True
                 self._let_go()
-                raise UnansweredError(f"could not {doing}: no answer within {self._seconds:g} s") from None
+                raise UnansweredError(f"could not {doing}: no answer within {bound:g} s") from None
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -103,7 +112,7 @@ class _Run:
 
     def __init__(self, work: Work) -> None:
         self._work = work
-        self.call = ("begin", time.monotonic())
+        self.call = ("begin", time.monotonic(), math.inf)
         self.given_up = False
         self.outcome: SimpleQueue[float | BaseException] = SimpleQueue()
 
@@ -116,10 +125,10 @@ class _Run:
         else:
             self.outcome.put(time.perf_counter())
 
-    def _make_call(self, doing: str, call: Callable[[], None]) -> None:
+    def _make_call(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None:
         if self.given_up:
             raise UnansweredError(f"given up before it could {doing}")
-        self.call = (doing, time.monotonic())
+        self.call = (doing, time.monotonic(), seconds)
         call()
 
 

@@ -48,6 +48,13 @@ def test_nothing_started_is_nothing_to_wait_for() -> None:
     assert (errand.busy(), errand.result()) == (False, None)
 
 
+def test_a_call_may_have_a_bound_of_its_own_which_is_shorter() -> None:
+    errand = Errand(LONG)
+    errand.start(lambda call: call("look for a coordinator", waiting_for(threading.Event()), SECONDS))
+    with pytest.raises(UnansweredError, match=f"could not look for a coordinator: no answer within {SECONDS} s"):
+        errand.result()
+
+
 def test_one_thread_does_all_of_it() -> None:
     errand, threads = Errand(LONG), set()
     for _ in range(3):
