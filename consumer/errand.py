@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from consumer.errors import UnansweredError
 
@@ -47,12 +47,12 @@ class Errand:
     def start(self, work: Work, then: Callable[[], None] | None = None) -> None:
         """Has `work` done on the other thread, and once it is done `then` on the thread that waits for it."""
         self._thread = self._thread or _Thread()
-        self._run, self._then, self._outcome = _Run(work), then, None
+        self._run, self._then, self._outcome = _Run(work, self._seconds), then, None
         self._thread.given.put(self._run)
 
     def busy(self) -> bool:
-        """Whether waiting would take time."""
-        return self._run is not None and self._run.outcome.empty()
+        """Whether waiting would take time; not when a call has outlasted its bound."""
+        return self._run is not None and self._run.outcome.empty() and self._run.call.left() > 0
 
     def wait(self) -> None:
         """Waits until it is done, or has failed; which of the two, `result` tells."""
@@ -87,16 +87,14 @@ class Errand:
     def _finish(self, run: "_Run") -> float:
         while True:
             call = run.call
-            doing, since, seconds = call
-            bound = min(seconds, self._seconds)
             try:
-                outcome = run.outcome.get(timeout=max(0.0, since + bound - time.monotonic()))
+                outcome = run.outcome.get(timeout=call.left())
             except Empty:
                 if run.call is not call:  # meanwhile it has gone on to the next
                     continue
                 run.given_up = True
                 self._let_go()
-                raise UnansweredError(f"could not {doing}: no answer within {bound:g} s") from None
+                raise UnansweredError(f"could not {call.doing}: no answer within {call.seconds:g} s") from None
             if isinstance(outcome, BaseException):
                 raise outcome
             return outcome
@@ -107,12 +105,25 @@ class Errand:
         self._thread = None
 
 
-class _Run:
-    """One piece of work, which call it is at, and how it ended."""
+class _UnderWay(NamedTuple):
+    """A call that was begun, by time.monotonic, and its bound."""
 
-    def __init__(self, work: Work) -> None:
+    doing: str
+    began: float
+    seconds: float
+
+    def left(self) -> float:
+        """Seconds that it may still take."""
+        return max(0.0, self.began + self.seconds - time.monotonic())
+
+
+class _Run:
+    """One piece of work, which call it is at, and how it ended. `seconds` bounds each call."""
+
+    def __init__(self, work: Work, seconds: float) -> None:
         self._work = work
-        self.call = ("begin", time.monotonic(), math.inf)
+        self._seconds = seconds
+        self.call = _UnderWay("begin", time.monotonic(), seconds)
         self.given_up = False
         self.outcome: SimpleQueue[float | BaseException] = SimpleQueue()
 
@@ -128,7 +139,7 @@ class _Run:
     def _make_call(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None:
         if self.given_up:
             raise UnansweredError(f"given up before it could {doing}")
-        self.call = (doing, time.monotonic(), seconds)
+        self.call = _UnderWay(doing, time.monotonic(), min(seconds, self._seconds))
         call()
 
 

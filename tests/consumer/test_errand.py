@@ -55,6 +55,16 @@ def test_a_call_may_have_a_bound_of_its_own_which_is_shorter() -> None:
         errand.result()
 
 
+def test_what_has_outlasted_its_bound_is_not_busy_any_more() -> None:
+    errand = Errand(SECONDS)
+    errand.start(lambda call: call("look for a coordinator", waiting_for(threading.Event())))
+    deadline = time.monotonic() + LONG / 2
+    while errand.busy():
+        assert time.monotonic() < deadline
+    with pytest.raises(UnansweredError):
+        errand.result()
+
+
 def test_one_thread_does_all_of_it() -> None:
     errand, threads = Errand(LONG), set()
     for _ in range(3):

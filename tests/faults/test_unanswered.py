@@ -113,6 +113,20 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     reader.close()
 
 
+def test_offsets_that_are_not_sent_are_given_up_in_time_also_when_no_event_follows(
+    broker: MockBroker, tmp_path: Path
+) -> None:
+    log, line = tmp_path / "log", Line(broker.bootstrap_servers, "scorer", "sessions", *OUTPUTS)
+    with line.running(log) as process:
+        until(log, "partitions assigned", process)
+        broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
+        began = time.monotonic()
+        feed(broker)
+        until(log, "could not send offsets to the transaction: no answer within 6 s", process)
+        assert 6 <= time.monotonic() - began < 6 + MARGIN
+        broker.relent(Api.FIND_COORDINATOR)
+
+
 def test_a_member_put_out_for_good_says_so_though_it_cannot_leave(broker: MockBroker, tmp_path: Path) -> None:
     took = ended(
         broker,
