@@ -105,7 +105,7 @@ class Errand:
         self._thread = None
 
 
-class _UnderWay(NamedTuple):
+class _Begun(NamedTuple):
     """A call that was begun, by time.monotonic, and its bound."""
 
     doing: str
@@ -123,7 +123,7 @@ class _Run:
     def __init__(self, work: Work, seconds: float) -> None:
         self._work = work
         self._seconds = seconds
-        self.call = _UnderWay("begin", time.monotonic(), seconds)
+        self.call = _Begun("begin", time.monotonic(), seconds)
         self.given_up = False
         self.outcome: SimpleQueue[float | BaseException] = SimpleQueue()
 
@@ -139,7 +139,7 @@ class _Run:
     def _make_call(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None:
         if self.given_up:
             raise UnansweredError(f"given up before it could {doing}")
-        self.call = _UnderWay(doing, time.monotonic(), min(seconds, self._seconds))
+        self.call = _Begun(doing, time.monotonic(), min(seconds, self._seconds))
         call()
 
 
