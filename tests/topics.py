@@ -10,6 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 SECONDS = 10.0
+KEPT = {"retention.ms": "-1"}  # it goes by the records' own dates: it takes those of 1970 when it next comes round
 
 
 class Topics:
@@ -23,7 +24,7 @@ class Topics:
         """Create `<name>-<something unique>` and return that name once every partition has a leader."""
         topic = f"{name}-{uuid.uuid4().hex[:12]}"
         # -1: as many replicas as the cluster gives by default
-        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=dict(config or {}))
+        wanted = NewTopic(topic, num_partitions=partitions, replication_factor=-1, config=KEPT | dict(config or {}))
         self._admin.create_topics([wanted])[topic].result(SECONDS)
         self._names.append(topic)
         self._wait_for_leaders(topic, partitions)
