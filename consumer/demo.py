@@ -12,12 +12,12 @@ from threading import Event
 from typing import Any, Final, TextIO
 
 from consumer import settings
-from consumer.console import summary
-from consumer.course import Course
-from consumer.display import Notes, display, write_lines
 from consumer.errors import WorkerError
 from consumer.feeder import Feed
 from consumer.kafka.embedded import EmbeddedBroker
+from consumer.live.console import summary
+from consumer.live.course import Course
+from consumer.live.display import Notes, display, write_lines
 from consumer.rehearsal import Rehearsal
 from consumer.settings import Delivery, Settings
 

@@ -7,9 +7,7 @@ from contextlib import suppress
 from typing import Final, Self
 
 from consumer import run
-from consumer.alerts import Newest
 from consumer.batching import Limits
-from consumer.course import Sight
 from consumer.errors import DeliveryError, WorkerError
 from consumer.feeder import TICK, Event, Feed, Feeder
 from consumer.health import Server
@@ -17,9 +15,11 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
-from consumer.readings import Reading
+from consumer.live.alerts import Newest
+from consumer.live.course import Sight
+from consumer.live.readings import Reading
+from consumer.live.scrape import ScrapeError, scrape
 from consumer.records import OutRecord
-from consumer.scrape import ScrapeError, scrape
 from consumer.settings import Settings
 
 _POLL_SECONDS: Final = 0.2

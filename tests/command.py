@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer import cli
+from consumer.cli import main as cli
 
 
 class Said(NamedTuple):

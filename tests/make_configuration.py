@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from consumer.options import takes_settings
+from consumer.cli.options import takes_settings
 from consumer.settings import PREFIX
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"

@@ -12,7 +12,7 @@ from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
 from consumer.health import require_free
-from consumer.scrape import ScrapeError, scrape
+from consumer.live.scrape import ScrapeError, scrape
 from consumer.settings import Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer

@@ -12,8 +12,8 @@ from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import LeftOut, headers_of, milliseconds
-from consumer.letters import Letter
-from consumer.marks import Ranges, decode
+from consumer.letters.found import Letter
+from consumer.letters.marks import Ranges, decode
 
 _AT_ONCE = 100  # messages taken from the client's queue, which the settings bound in bytes
 

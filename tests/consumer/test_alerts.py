@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumer import alerts
-from consumer.alerts import Newest, alert
+from consumer.live import alerts
+from consumer.live.alerts import Newest, alert
 
 
 @pytest.mark.parametrize(

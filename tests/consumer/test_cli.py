@@ -91,7 +91,7 @@ def test_help_needs_neither_model_nor_kafka() -> None:
     # in a process of its own: here everything is imported long since
     code = (
         "import sys; sys.argv = ['session-scorer', '--help']\n"
-        "from consumer import cli\n"
+        "from consumer.cli import main as cli\n"
         "try: cli.main()\n"
         "except SystemExit: print(sorted({'numpy', 'numba', 'confluent_kafka', 'pydantic'} & sys.modules.keys()))"
     )

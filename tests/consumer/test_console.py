@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from consumer.alerts import Alert
-from consumer.console import Snapshot, alert_line, by_count, duration, line, screen, summary
-from consumer.display import Lines, write_lines
-from consumer.readings import Pulse, Reading
+from consumer.live.alerts import Alert
+from consumer.live.console import Snapshot, alert_line, by_count, duration, line, screen, summary
+from consumer.live.display import Lines, write_lines
+from consumer.live.readings import Pulse, Reading
 
 READING = Reading(
     12.0,

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from consumer.alerts import Alert
-from consumer.course import Course, Sight
-from consumer.readings import Reading
+from consumer.live.alerts import Alert
+from consumer.live.course import Course, Sight
+from consumer.live.readings import Reading
 from tests.fakes import FakeClock
 
 

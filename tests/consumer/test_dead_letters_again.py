@@ -12,9 +12,9 @@ from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.letterbox import Letterbox
 from consumer.kafka.producer import KafkaProducer
-from consumer.letters import Filter
+from consumer.letters.found import Filter
+from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
-from consumer.redrive import Plan, redrive
 from scoring import InvalidEvent
 from tests.command import Call, caller
 from tests.consumer.wire import Event, read, write

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import demo, settings
 from consumer.errors import WorkerError
-from consumer.readings import reading
+from consumer.live.readings import reading
 from consumer.rehearsal import Task
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]

@@ -2,9 +2,10 @@
 
 import pytest
 
-from consumer import dead_letters, letters
+from consumer import dead_letters
 from consumer.errors import WorkerError
-from consumer.letters import Filter, Letter, Refusal
+from consumer.letters import found
+from consumer.letters.found import Filter, Letter, Refusal
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
 
@@ -57,20 +58,20 @@ def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
 
 
 def test_what_is_written_back_is_the_record_as_it_came_and_a_count_of_attempts() -> None:
-    record = letters.written_back(letter(), NOW)
+    record = found.written_back(letter(), NOW)
     assert record == ("sessions", b"key", b"x", [*CAME, ("dead_letter.attempts", b"2")], NOW)
 
 
 def test_a_letter_that_comes_again_counts_on() -> None:
     again = letter(came=[("dead_letter.attempts", b"2")])
     assert again.attempts == 2
-    assert letters.written_back(again, NOW).headers == [("dead_letter.attempts", b"3")]
+    assert found.written_back(again, NOW).headers == [("dead_letter.attempts", b"3")]
 
 
 def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
     headers: Headers = [*letter().headers, ("source_timestamp", str(NOW + 2 * HOUR).encode())]
     ahead = Letter(0, 7, NOW, b"key", b"x", headers)
-    early, late = letters.written_back(ahead, NOW), letters.written_back(ahead, NOW + 3 * HOUR)
+    early, late = found.written_back(ahead, NOW), found.written_back(ahead, NOW + 3 * HOUR)
     assert early.timestamp == NOW
     assert ("source_timestamp", str(NOW + 2 * HOUR).encode()) in early.headers
     assert late.timestamp == NOW + 2 * HOUR
@@ -88,15 +89,15 @@ def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
     ],
 )
 def test_what_has_no_value_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
-    assert letters.refusal(one, max_attempts=3) is why
+    assert found.refusal(one, max_attempts=3) is why
 
 
 def test_a_letter_of_another_topic_is_refused_by_name() -> None:
-    letters.require_source(letter(), "sessions")
+    found.require_source(letter(), "sessions")
     with pytest.raises(WorkerError, match="offset 7 of the dead-letter topic came from topic sessions, and the input"):
-        letters.require_source(letter(), "others")
+        found.require_source(letter(), "others")
     with pytest.raises(WorkerError, match="is no dead letter"):
-        letters.require_source(Letter(0, 7, NOW, None, b"x", []), "sessions")
+        found.require_source(Letter(0, 7, NOW, None, b"x", []), "sessions")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +112,10 @@ def test_a_letter_of_another_topic_is_refused_by_name() -> None:
     ],
 )
 def test_a_time_is_iso_in_utc_or_so_long_ago(text: str, time: int) -> None:
-    assert letters.parse_time(text, NOW) == time
+    assert found.parse_time(text, NOW) == time
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1y", "-1h", "99999999999h"])
 def test_no_other_text_is_a_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        letters.parse_time(text, NOW)
+        found.parse_time(text, NOW)

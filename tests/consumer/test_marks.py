@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.errors import WorkerError
-from consumer.marks import MOST_BYTES, decode, encode, merged, undone
+from consumer.letters.marks import MOST_BYTES, decode, encode, merged, undone
 
 SPANS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 300)).map(lambda each: (each[0], sum(each))))
 

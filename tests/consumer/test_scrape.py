@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from consumer.health import Health, Server
+from consumer.live.scrape import ScrapeError, address, scrape
 from consumer.metrics import Metrics
-from consumer.scrape import ScrapeError, address, scrape
 from tests.brokers import free_ports
 
 HOST = "127.0.0.1"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from consumer.cli import main
+from consumer.cli.main import main
 from consumer.errors import MustAbortError
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer

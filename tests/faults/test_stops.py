@@ -61,7 +61,7 @@ def finish(line: Line, log: Path, events: int) -> None:
 
 def doomed(line: Line, log: Path, doom: str, *options: str) -> float:
     """Stops a worker in whose process `doom` was said first; returns how long it took to end, its status in `log`."""
-    program = (sys.executable, "-c", f"{doom}\nfrom consumer.cli import main\nmain()")
+    program = (sys.executable, "-c", f"{doom}\nfrom consumer.cli.main import main\nmain()")
     with line.running(log, *options, command=program) as process:
         until_assigned(process, log)
         process.send_signal(signal.SIGTERM)

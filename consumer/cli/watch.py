@@ -1,4 +1,4 @@
-"""`session-scorer watch`: its options. Imports stand inside the command, as in cli.py."""
+"""`session-scorer watch`: its options. Imports stand inside the command, as in main.py."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from consumer.watch import Alerts
+    from consumer.live.watch import Alerts
 
 
 def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
@@ -42,8 +42,8 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
-        from consumer.scrape import address
-        from consumer.watch import main
+        from consumer.live.scrape import address
+        from consumer.live.watch import main
 
         try:
             asked = [address(text) for text in addresses or ["127.0.0.1"]]
@@ -66,10 +66,10 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 
 def _alerts(given: dict[str, Any]) -> "Alerts":
     from consumer import settings
-    from consumer.alerts import MOST
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
     from consumer.kafka.tail import Tail
+    from consumer.live.alerts import MOST
 
     chosen = settings.load(given)
     connection = Connection(chosen.bootstrap_servers, chosen.kafka)

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from consumer.cli_check import check
-from consumer.cli_evaluate import evaluate
-from consumer.cli_letters import app as dead_letters
-from consumer.cli_model import app as model
-from consumer.cli_sets import Artifacts, Pinned, Unverified, load
-from consumer.cli_train import train
-from consumer.cli_watch import watch
+from consumer.cli.check import check
+from consumer.cli.evaluate import evaluate
+from consumer.cli.letters import app as dead_letters
+from consumer.cli.model import app as model
+from consumer.cli.sets import Artifacts, Pinned, Unverified, load
+from consumer.cli.train import train
+from consumer.cli.watch import watch
 
 # what is said of settings is told apart in options.py, made from the settings themselves
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -68,7 +68,7 @@ def _options(
 @app.command(context_settings=_OF_SETTINGS, add_help_option=False)
 def run(context: typer.Context) -> None:
     """Score events from Kafka until told to stop (SIGTERM, Ctrl-C)."""
-    from consumer.options import call_with_settings
+    from consumer.cli.options import call_with_settings
     from consumer.run import main as run_consumer
 
     def command(given: dict[str, Any]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.alerts import Alert
-from consumer.console import Snapshot
-from consumer.readings import Pulse, Reading, Window, pulse
+from consumer.live.alerts import Alert
+from consumer.live.console import Snapshot
+from consumer.live.readings import Pulse, Reading, Window, pulse
 
 WINDOW_SECONDS: Final = 5.0
 

@@ -1,6 +1,6 @@
 """`session-scorer train`.
 
-Imports stand inside the command, as in cli.py.
+Imports stand inside the command, as in main.py.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """`session-scorer check`: the settings, this machine and the brokers looked at before `run` is started.
 
-Imports stand inside the command, as in cli.py.
+Imports stand inside the command, as in main.py.
 """
 
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ import typer
 
 def check(context: typer.Context) -> None:
     """Check settings, brokers, topics, rights, artifacts and clocks before a run; exit 1 when anything fails."""
-    from consumer.options import call_with_settings
+    from consumer.cli.options import call_with_settings
 
     def command(
         given: dict[str, Any],

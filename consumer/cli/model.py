@@ -1,4 +1,4 @@
-"""`session-scorer model`: its commands. Imports stand inside them, as in cli.py."""
+"""`session-scorer model`: its commands. Imports stand inside them, as in main.py."""
 
 import shutil
 import sys
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from consumer.cli_sets import Pinned, Unverified, load
+from consumer.cli.sets import Pinned, Unverified, load
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify artifact sets, show or compare them.")
 

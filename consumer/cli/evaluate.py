@@ -1,11 +1,11 @@
-"""`session-scorer evaluate`. Imports stand inside the command, as in cli.py."""
+"""`session-scorer evaluate`. Imports stand inside the command, as in main.py."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from consumer.cli_sets import Artifacts, Pinned, Unverified, load
+from consumer.cli.sets import Artifacts, Pinned, Unverified, load
 
 if TYPE_CHECKING:
     from training.evaluation.evaluate import Evaluation

@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from consumer.delivery import COMMIT, SEND_OFFSETS
 from consumer.errand import in_time
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.letters import Filter, Letter, Refusal, refusal, require_source, written_back
-from consumer.marks import Ranges, encode, merged, undone
+from consumer.letters.found import Filter, Letter, Refusal, refusal, require_source, written_back
+from consumer.letters.marks import Ranges, encode, merged, undone
 from consumer.patience import Patience
 from consumer.records import OutRecord
 

@@ -1,6 +1,6 @@
 """`session-scorer dead-letters`: its commands, and what each is put together from.
 
-Imports stand inside the commands, as in cli.py.
+Imports stand inside the commands, as in main.py.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 if TYPE_CHECKING:
-    from consumer.letters import Filter
+    from consumer.letters.found import Filter
 
 _OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -42,7 +42,7 @@ def list_(context: typer.Context) -> None:
         """
         from contextlib import closing
 
-        from consumer.letters_shown import show
+        from consumer.letters.shown import show
 
         chosen, connection = _settings(given)
         wanted = _filter(code, field, since, until)
@@ -79,9 +79,9 @@ def redrive(context: typer.Context) -> None:
         from threading import Event
 
         from consumer.kafka.producer import KafkaProducer
-        from consumer.letters_shown import done, foreseen
-        from consumer.redrive import Plan, survey
-        from consumer.redrive import redrive as write_back
+        from consumer.letters.redrive import Plan, survey
+        from consumer.letters.redrive import redrive as write_back
+        from consumer.letters.shown import done, foreseen
         from consumer.signals import stopped_by_signals
 
         chosen, connection = _settings(given)
@@ -121,8 +121,8 @@ def skip(context: typer.Context) -> None:
 
         from consumer.kafka.producer import KafkaProducer
         from consumer.kafka.unreadable import Probe
-        from consumer.skip import Place, require_idle
-        from consumer.skip import skip as go_past
+        from consumer.letters.skip import Place, require_idle
+        from consumer.letters.skip import skip as go_past
 
         chosen, connection = _settings(given)
         place = Place(chosen.group_id, chosen.input_topic, partition, offset)
@@ -139,7 +139,7 @@ def skip(context: typer.Context) -> None:
 
 
 def _call(command: Callable[..., None], context: typer.Context) -> None:
-    from consumer.options import call_with_settings
+    from consumer.cli.options import call_with_settings
 
     call_with_settings(command, context)
 
@@ -176,7 +176,7 @@ def _filter(code: str | None, field: str | None, since: str | None, until: str |
     import time
 
     from consumer.dead_letters import CODES
-    from consumer.letters import Filter, parse_time
+    from consumer.letters.found import Filter, parse_time
 
     if code is not None and code not in CODES:
         raise typer.BadParameter(f"there is no code {code}; there are {', '.join(CODES)}", param_hint="--code")

@@ -6,9 +6,9 @@ from itertools import islice
 
 import msgspec
 
-from consumer.letters import Filter, Letter
+from consumer.letters.found import Filter, Letter
+from consumer.letters.redrive import Plan, Tally
 from consumer.printable import printable
-from consumer.redrive import Plan, Tally
 
 _ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {message}"
 _HEAD = {
