@@ -23,6 +23,8 @@ class Call(Protocol):
 
 Work = Callable[[Call], None]
 
+_LOOK_SECONDS = 0.05  # how often somebody who waits looks whether the next call has begun, whose bound may be shorter
+
 
 def in_time(doing: str, call: Callable[[], None], seconds: float = 18.0) -> None:
     """One call, bounded, with nothing to do meanwhile. Raises what it raises, or UnansweredError."""
@@ -88,9 +90,9 @@ class Errand:
         while True:
             call = run.call
             try:
-                outcome = run.outcome.get(timeout=call.left())
+                outcome = run.outcome.get(timeout=min(call.left(), _LOOK_SECONDS))
             except Empty:
-                if run.call is not call:  # meanwhile it has gone on to the next
+                if run.call is not call or call.left() > 0:
                     continue
                 run.given_up = True
                 self._let_go()

@@ -249,11 +249,12 @@ class Worker:
             with self._watchdog.watching(_DELIVERING):
                 try:
                     committed = self._line.delivery.settle()
-                except (UndeliveredError, WorkerError) as failure:
-                    batch.span.failed(failure)
-                else:
                     if committed is not None:
                         self._count(batch, committed)
+                except (UndeliveredError, WorkerError) as failure:
+                    batch.span.failed(failure)
+                except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
+                    _log.warning("could not count the last batch", extra={"error": place(fault)})
 
     def _settle(self, stop: threading.Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""

@@ -1,5 +1,6 @@
 """Past a batch that cannot be read: a dead letter in its place, and the group's offset after it, in one transaction."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -78,6 +79,8 @@ def skip(
         insist(lambda: in_time(SEND_OFFSETS, lambda: producer.send_offsets(place.topic, moved, probe.group())))
         insist(lambda: in_time(COMMIT, producer.commit))
     except DeliveryError as error:
+        with contextlib.suppress(DeliveryError):
+            producer.abort()
         raise WorkerError(f"{place}: {error}; run it again: it goes past the batch once") from error
     finally:
         producer.drop()

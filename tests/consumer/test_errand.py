@@ -48,11 +48,13 @@ def test_nothing_started_is_nothing_to_wait_for() -> None:
     assert (errand.busy(), errand.result()) == (False, None)
 
 
-def test_a_call_may_have_a_bound_of_its_own_which_is_shorter() -> None:
+def test_a_call_may_have_a_bound_of_its_own_which_is_shorter_also_when_it_is_waited_for_before_it_began() -> None:
     errand = Errand(LONG)
+    began = time.monotonic()
     errand.start(lambda call: call("look for a coordinator", waiting_for(threading.Event()), SECONDS))
     with pytest.raises(UnansweredError, match=f"could not look for a coordinator: no answer within {SECONDS} s"):
         errand.result()
+    assert time.monotonic() - began < LONG / 2
 
 
 def test_what_has_outlasted_its_bound_is_not_busy_any_more() -> None:

@@ -64,6 +64,7 @@ def test_a_transaction_that_fails_leaves_all_as_it_was() -> None:
         skip(FakeProbe(10, (10, 7, WHY)), FakeProducer(log), PLACE, "letters", lambda: NOW)
     assert not log.visible
     assert not log.offsets
+    assert [call for _, call in log.calls][-2:] == ["abort", "drop"], "readers wait for what is open"
 
 
 class Members:

@@ -335,6 +335,27 @@ def test_reading_that_cannot_go_on_stops_the_worker_and_leaves_the_group() -> No
     assert bench.source.closed
 
 
+class BrokenMetrics(FakeMetrics):
+    """Cannot take what it is told."""
+
+    def committed(self, *_: object, **__: object) -> None:
+        raise ValueError("what an event held")
+
+
+def test_a_fault_in_counting_the_last_batch_does_not_hide_why_the_worker_ended() -> None:
+    bench = Bench()
+
+    class Failing(EchoPipeline):
+        def process(self, batch: Batch) -> Output:
+            bench.source.failure = WorkerError("sessions is gone")
+            return super().process(batch)
+
+    bench.pipeline, bench.metrics = Failing(), BrokenMetrics()
+    with pytest.raises(WorkerError, match="sessions is gone"):
+        bench.run()
+    assert bench.seen() == EVENTS[0][:3]
+
+
 class StopsAfter(EchoPipeline):
     """Is told to stop while a batch is being scored."""
 
