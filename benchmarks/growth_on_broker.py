@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 
 from benchmarks.passthrough import COMMAND
 from benchmarks.plots import Figure, Line, Panel
@@ -15,7 +14,8 @@ FULL = ((1, 4, 16, 64), (100_000, 300_000, 1_000_000), (1, 2), 400_000)  # parti
 QUICK = ((2,), (), (2,), 500)
 ELSEWHERE = "consistent_random"  # librdkafka's own partitioner: keys stand in other partitions than their results
 ROUNDS = 3  # each takes a quarter of a minute
-OURS, PASS = "session-scorer", "pass-through"
+CREW_FACTOR = 4  # more events for several workers: the first that joins hands partitions on, which takes a second
+OURS, PASS, APART = "session-scorer", "pass-through", "session-scorer, keys in other partitions"
 Outcomes = dict[str, list[Outcome]]
 
 
@@ -23,25 +23,37 @@ def run(given: Run) -> Findings:
     """Tables and one figure."""
     rounds = min(given.rounds, ROUNDS)
     partitions, backlogs, crews, events = QUICK if given.quick else FULL
-    ours, pair = {OURS: Contestant(OURS)}, {OURS: Contestant(OURS), PASS: Contestant(PASS, command=COMMAND)}
-    by_partitions = {each: _raced(given, rounds, pair, filled(given, events, each)) for each in partitions}
-    elsewhere = {each: _raced(given, rounds, ours, filled(given, events, each, ELSEWHERE)) for each in partitions}
-    crew = {f"{n} worker{'s' if n > 1 else ''}": Contestant(OURS, workers=n) for n in crews}
-    by_workers = _raced(given, rounds, crew, filled(given, events))
-    by_backlog = {each: _raced(given, 1, ours, filled(given, each)) for each in backlogs}
+    by_partitions = {each: _by_partition(given, rounds, events, each) for each in partitions}
+    with filled(given, CREW_FACTOR * events) as course:
+        crew = {f"{n} worker{'s' if n > 1 else ''}": (Contestant(OURS, workers=n), course) for n in crews}
+        by_workers = _raced(given, rounds, crew)
+    by_backlog = {each: _by_backlog(given, each) for each in backlogs}
     by_backlog = by_backlog or {events: by_partitions[partitions[0]]}  # quick: one race stands for both
-    tables = [_partitions(by_partitions, elsewhere), _workers(by_workers), _backlog(by_backlog)]
+    tables = [_partitions(by_partitions), _workers(by_workers, CREW_FACTOR * events), _backlog(by_backlog)]
     return Findings(tables, [Figure("growth-on-broker", _panels(by_partitions, by_backlog))])
 
 
-def _raced(
-    given: Run, rounds: int, contestants: Mapping[str, Contestant], topic: AbstractContextManager[Course]
-) -> Outcomes:
-    with topic as course:
-        log = given.room / "log"
-        calls = {name: functools.partial(race, each, course, log) for name, each in contestants.items()}
-        about = f"{course.events:,} events, {course.partitions} partitions"
-        return in_turn(calls, rounds, lambda text: given.say(f"{about}, {text}"))
+def _by_partition(given: Run, rounds: int, events: int, partitions: int) -> Outcomes:
+    with filled(given, events, partitions) as course, filled(given, events, partitions, ELSEWHERE) as apart:
+        contestants = {
+            OURS: (Contestant(OURS), course),
+            PASS: (Contestant(PASS, command=COMMAND), course),
+            APART: (Contestant(OURS), apart),
+        }
+        return _raced(given, rounds, contestants)
+
+
+def _by_backlog(given: Run, events: int) -> Outcomes:
+    with filled(given, events) as course:
+        return _raced(given, 1, {OURS: (Contestant(OURS), course)})
+
+
+def _raced(given: Run, rounds: int, contestants: Mapping[str, tuple[Contestant, Course]]) -> Outcomes:
+    log = given.room / "log"
+    calls = {name: functools.partial(race, who, course, log) for name, (who, course) in contestants.items()}
+    course = next(iter(contestants.values()))[1]
+    about = f"{course.events:,} events, {course.partitions} partitions"
+    return in_turn(calls, rounds, lambda text: given.say(f"{about}, {text}"))
 
 
 def rates(outcomes: Sequence[Outcome]) -> Measured:
@@ -53,12 +65,12 @@ def _peaks(outcomes: Sequence[Outcome]) -> Measured:
     return Measured.of(each.peak_mib for each in outcomes)
 
 
-def _partitions(found: dict[int, Outcomes], elsewhere: dict[int, Outcomes]) -> Table:
+def _partitions(found: dict[int, Outcomes]) -> Table:
     rows = []
     for partitions, of in found.items():
         ours, baseline = rates(of[OURS]), rates(of[PASS])
         cpu = Measured.of(each.cpu for each in of[OURS])
-        apart = rates(elsewhere[partitions][OURS]).text(0)
+        apart = rates(of[APART]).text(0)
         rows.append([f"{partitions}", ours.text(0), cpu.text(1), baseline.text(0), ours.over(baseline).text(), apart])
     note = (
         "Events a second, exactly-once, defaults; CPU in µs an event. In the last column session-scorer again, with "
@@ -68,7 +80,7 @@ def _partitions(found: dict[int, Outcomes], elsewhere: dict[int, Outcomes]) -> T
     return Table("growth-partitions", columns, rows, note)
 
 
-def _workers(found: Outcomes) -> Table:
+def _workers(found: Outcomes, events: int) -> Table:
     first = rates(next(iter(found.values())))
     rows = [
         [
@@ -80,7 +92,10 @@ def _workers(found: Outcomes) -> Table:
         ]
         for name, of in found.items()
     ]
-    note = "Four partitions; workers and broker share the cores. Memory is that of all workers."
+    note = (
+        f"{events:,} events in four partitions; workers, started at once, and broker share the cores. Memory is that "
+        "of all workers."
+    )
     columns = ("", "events/s", "CPU, µs an event", "× one worker", "peak memory, MiB")
     return Table("growth-workers", columns, rows, note)
 

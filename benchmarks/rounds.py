@@ -1,4 +1,4 @@
-"""Contestants in turn, A B C A B C …: whatever else the machine does in a minute meets all of them."""
+"""Contestants in turn, A B C, B C A, C A B: whatever else the machine does in a minute meets all of them."""
 
 import math
 import statistics

@@ -30,7 +30,9 @@ class Progress:
 
     def __init__(self, line: Line) -> None:
         self._wanted = [TopicPartition(line.sessions, partition) for partition in range(line.partitions)]
-        self._asker = Consumer({"bootstrap.servers": line.bootstrap, "group.id": line.group, "log_level": 0})
+        # read committed the answer waits until no transaction is under way
+        settings = {"isolation.level": "read_uncommitted", "log_level": 0}
+        self._asker = Consumer({"bootstrap.servers": line.bootstrap, "group.id": line.group, **settings})
 
     def committed(self) -> int:
         """By now; a coordinator that is none yet counts as nothing."""

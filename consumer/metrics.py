@@ -43,7 +43,7 @@ HISTOGRAMS: Final = {
     "session_scorer_anomaly_score": "Scores of committed results.",
 }
 GAUGES: Final = {
-    "session_scorer_consumer_lag": "Records between the committed offset and the end, for partitions assigned here.",
+    "session_scorer_consumer_lag": "Records between what was read and the end, for partitions assigned here.",
     "session_scorer_model_info": "1, labelled with the artifact set that scores.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "

@@ -73,7 +73,7 @@ class Metrics(Protocol):
         """A transaction came to nothing; its batch will be read again."""
 
     def lag(self, topic: str, partitions: dict[int, int]) -> None:
-        """Records between the committed offset and the end, for every partition assigned now: replaces what was said
+        """Records between what was read and the end, for every partition assigned now: replaces what was said
         before, so a partition that is not named has gone to another worker."""
 
     def never_seen(self, topic: str, partition: int, records: int) -> None:

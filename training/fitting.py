@@ -105,7 +105,7 @@ def learn(columns: Columns) -> Preparation:
 def fill_values(columns: Columns) -> Imputation:
     """What fills gaps: 0 for a count, the mean of a number, the mode of a category, the most frequent hour.
 
-    The first in order wins a tie. The hour and not the date, because dates repeat by accident (scoring.md).
+    The first in order wins a tie. The hour and not the date, because dates repeat by accident.
     Raises TrainingError for a field without any value.
     """
     _check_values(columns)

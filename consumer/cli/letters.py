@@ -4,14 +4,15 @@ Imports stand inside the commands, as in main.py.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from consumer.cli import OF_SETTINGS
 
 if TYPE_CHECKING:
     from consumer.letters.found import Filter
 
-_OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, redrive or make dead letters.")
 
@@ -23,7 +24,7 @@ Since = Annotated[
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those dated before then.")]
 
 
-@app.command("list", context_settings=_OF_SETTINGS, add_help_option=False)
+@app.command("list", context_settings=OF_SETTINGS, add_help_option=False)
 def list_(context: typer.Context) -> None:
     """List dead letters: when, what is wrong, where from. Never their contents."""
 
@@ -53,7 +54,7 @@ def list_(context: typer.Context) -> None:
     _call(command, context)
 
 
-@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+@app.command(context_settings=OF_SETTINGS, add_help_option=False)
 def redrive(context: typer.Context) -> None:
     """Write dead letters back to the input topic, each once. Without --yes only says what it would do."""
 
@@ -101,7 +102,7 @@ def redrive(context: typer.Context) -> None:
     _call(command, context)
 
 
-@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+@app.command(context_settings=OF_SETTINGS, add_help_option=False)
 def skip(context: typer.Context) -> None:
     """Go past a batch that cannot be read, leaving a dead letter in its place."""
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from consumer.cli import OF_SETTINGS
 from consumer.cli.check import check
 from consumer.cli.evaluate import evaluate
 from consumer.cli.letters import app as dead_letters
@@ -17,8 +18,6 @@ from consumer.cli.sets import Artifacts, Pinned, Unverified, load
 from consumer.cli.train import train
 from consumer.cli.watch import watch
 
-# what is said of settings is told apart in options.py, made from the settings themselves
-_OF_SETTINGS: Final = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 _OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
@@ -65,7 +64,7 @@ def _options(
     """Score session events with a Random Forest: from Kafka, from files, one at a time."""
 
 
-@app.command(context_settings=_OF_SETTINGS, add_help_option=False)
+@app.command(context_settings=OF_SETTINGS, add_help_option=False)
 def run(context: typer.Context) -> None:
     """Score events from Kafka until told to stop (SIGTERM, Ctrl-C)."""
     from consumer.cli.options import call_with_settings
@@ -196,7 +195,7 @@ def score(
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
 
 
-app.command(context_settings=_OF_SETTINGS, add_help_option=False)(check)
+app.command(context_settings=OF_SETTINGS, add_help_option=False)(check)
 app.command()(train)
 app.command()(evaluate)
 app.command()(watch)
