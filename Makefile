@@ -33,7 +33,7 @@ test: $(READY) ## all tests (PYTEST= for more options)
 faults: $(READY) ## the fault suite on real brokers, small counts (about a quarter of an hour)
 	$(BIN)/python -m pytest -m faults tests/faults $(PYTEST)
 
-faults-long: $(READY) ## the fault suite with its full counts (hours)
+faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm)
@@ -51,7 +51,7 @@ check: $(READY) ## ruff, mypy --strict, import directions
 audit: $(READY) ## known holes in requirements/base.txt (asks PyPI; behind a mirror it fails, rather than pass in silence)
 	$(BIN)/uv tool run pip-audit@2.10.1 --strict --require-hashes --disable-pip -r requirements/base.txt
 
-bench: $(READY) ## everything measured, into docs/performance.md: about 40 minutes (BENCH="--only forest" for less)
+bench: $(READY) ## everything measured, into docs/performance.md: about half an hour (BENCH="--only forest" for less)
 	$(BIN)/python -m benchmarks $(BENCH)
 
 bench-quick: $(READY) ## whether the benchmarks work: tiny counts, nothing written

@@ -31,7 +31,7 @@ SAID = pytest.StashKey[list[str]]()  # the lines at the end of the run
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--long`: the fault suite with its full counts."""
-    parser.addoption("--long", action="store_true", help="the fault suite with its full counts (hours)")
+    parser.addoption("--long", action="store_true", help="the fault suite with its full counts (an hour and a half)")
 
 
 def pytest_configure(config: pytest.Config) -> None:
