@@ -15,11 +15,11 @@ ROOT = Path(__file__).parents[1]
 def main(arguments: list[str] | None = None) -> int:
     """The exit code."""
     from benchmarks import parts, report  # noqa: PLC0415 - after `_undisturbed`, and --help needs none of it
-    from benchmarks.run import prepared  # noqa: PLC0415 - the same
+    from benchmarks.run import ROUNDS, prepared  # noqa: PLC0415 - the same
     from benchmarks.watching import RaceError  # noqa: PLC0415 - the same
     from tests.jars import BrokerError  # noqa: PLC0415 - the same
 
-    given = _parser(parts.PARTS).parse_args(arguments)
+    given = _parser(parts.PARTS, ROUNDS).parse_args(arguments)
     names = given.only or parts.PARTS
     try:
         with prepared(quick=given.quick, rounds=1 if given.quick else given.rounds) as run:
@@ -40,10 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser(names: tuple[str, ...]) -> argparse.ArgumentParser:
+def _parser(names: tuple[str, ...], rounds: int) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=names, help="this part (may be said again)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each contestant takes its turn (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=rounds, help="how often each takes its turn (%(default)s)")
     parser.add_argument(
         "--quick", action="store_true", help="tiny counts, one round, written nowhere: whether the benchmarks work"
     )
@@ -53,7 +53,8 @@ def _parser(names: tuple[str, ...]) -> argparse.ArgumentParser:
         default=[],
         type=_named,
         metavar="NAME=COMMAND",
-        help="one more contestant for throughput: reads topic $IN of $BOOTSTRAP in group $GROUP, writes to $OUT",
+        help="one more contestant for throughput: reads topic $IN of $BOOTSTRAP in group $GROUP, writes to $OUT (and "
+        "what is invalid to $DLQ); compared with at-least-once when its name says so, else with exactly-once",
     )
     return parser
 
