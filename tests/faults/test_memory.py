@@ -25,7 +25,6 @@ Record = Callable[[str, object], None]
 MIB = 1024 * 1024
 AT_REST = 190.0  # MiB: Python, the model compiled, three clients connected
 WAVES = 16.0  # MiB by which memory may go up and down
-PEAKS = 32.0  # MiB between the peaks of two runs: 240 to 267 were seen, of backlogs that weigh 40 to 650
 STEADY = 0.8  # share of what the worker can do
 BUSY_TOPIC = {"retention.bytes": str(512 * MIB), "segment.bytes": str(64 * MIB)}  # half an hour of it fills a disk
 LOOKS = 0.1  # seconds between two looks at the process
@@ -45,11 +44,12 @@ def test_a_backlog_at_the_start_takes_no_more_memory_than_the_settings_allow_how
     line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     backlog = full(200_000, 400_000)
-    short, long = (peak_over(line, events, tmp_path / "log") for events in (backlog, 4 * backlog))
-    record_property("events", f"{backlog:,} and {4 * backlog:,}")
-    record_property("peaks, MiB", f"{short:.0f} and {long:.0f} of {bound():.0f}")
-    assert max(short, long) < bound()
-    assert long - short < PEAKS
+    short, long = ([peak_over(line, events, tmp_path / "log") for _ in range(2)] for events in (backlog, 4 * backlog))
+    record_property("events", f"{backlog:,} and {4 * backlog:,}, twice each")
+    record_property("peaks, MiB", f"{min(short):.0f} and {min(long):.0f}, {max(short + long):.0f} of {bound():.0f}")
+    assert max(short + long) < bound()
+    # what is kept of events shows in both runs, how full the buffers happened to be in one
+    assert min(long) - min(short) < WAVES
 
 
 @pytest.mark.timeout(3600)
