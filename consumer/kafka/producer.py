@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import DeliveryError, MustAbortError, RefusedError, UnansweredError
+from consumer.errors import DeliveryError, FatalError, MustAbortError, RefusedError, UnansweredError
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.errors import calling, classify
 from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
@@ -18,6 +18,11 @@ _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enoug
 _DROP_SECONDS = 1.0  # for the client's threads to let go of what is in flight; milliseconds, unless one is stuck
 
 _OUR_DOING = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # what an abort or a drop leaves unsent
+
+# The client fails a transaction before it reports the record that failed it; milliseconds, longer on a busy host.
+_REPORT_SECONDS = 1.0
+
+_FOLLOW_UPS = {KafkaError._STATE, KafkaError._FATAL}  # "a call before this one has failed", and no word on why
 
 
 class KafkaProducer:
@@ -64,6 +69,8 @@ class KafkaProducer:
         if calling("write", lambda: self._producer.flush(self._seconds)):
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
+        if failure := self._failure("write"):  # no record is reported as failed when none of them could be sent
+            raise failure
 
     def send_offsets(
         self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
@@ -111,18 +118,42 @@ class KafkaProducer:
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:
         try:
             calling(doing, call)
-        except (MustAbortError, RefusedError):
-            self._raise_failed()  # a record that failed is the reason, and says more than its transaction does
-            raise
+        except (MustAbortError, RefusedError) as error:
+            raise self._reason(error, doing) from error
         self._raise_failed()
 
     def _not_taken(self, error: KafkaError, topic: str) -> DeliveryError:
-        if error.code() != KafkaError._STATE:
-            return classify(error, f"produce to {topic}")
-        # an earlier record of this transaction has failed; its report says why
-        calling("produce", lambda: self._producer.poll(0))
+        doing = f"produce to {topic}"
+        failure = classify(error, doing)
+        return self._reason(failure, doing) if error.code() in _FOLLOW_UPS else failure
+
+    def _reason(self, error: DeliveryError, doing: str) -> DeliveryError:
+        """Return what the transaction failed on first, which may be `error` itself; raise the record's report if one
+        failed, since that names the topic."""
+        failure = self._failure(doing)
+        if isinstance(failure, FatalError):
+            return failure
+        self._await_reports()
         self._raise_failed()
-        return MustAbortError(explain(error, f"produce to {topic}"))
+        return failure or error
+
+    def _failure(self, doing: str) -> DeliveryError | None:
+        """Return why the open transaction cannot be committed; None while it can.
+
+        The client keeps the first error of a transaction, and refuses to begin another one with it.
+        """
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as exception:
+            error: KafkaError = exception.args[0]
+            return classify(error, doing) if error.txn_requires_abort() or error.fatal() else None
+        return None
+
+    def _await_reports(self) -> None:
+        """Wait until a record is reported as failed, or nothing is in flight any more."""
+        deadline = time.monotonic() + _REPORT_SECONDS
+        while len(self._producer) and not self._failed and time.monotonic() < deadline:
+            calling("read delivery reports", lambda: self._producer.poll(0.01))
 
     def _make_room(self) -> None:
         """The queue is full: waits until some of it is delivered."""

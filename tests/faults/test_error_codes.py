@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from enum import Enum
 
 import pytest
-from confluent_kafka import Consumer, KafkaError
 
 from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Limits
-from consumer.delivery import ExactlyOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -25,14 +23,10 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.tail import Tail
 from consumer.kafka.unreadable import Probe
 from consumer.patience import Patience
-from consumer.records import OutRecord
 from tests.consumer.wire import Event, write
 from tests.fakes import deliver
+from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
-
-SECONDS = 15.0  # for a call and for all of its repetitions, where they should pass
-SHORT = 2.0  # the same, where they should not
-RECORDS = [OutRecord("results", b"key", b"value", [], 1234)]
 
 
 class Fate(Enum):
@@ -116,51 +110,6 @@ PUT_OUT = {"ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID"}
 def met_with(table: dict[Api, dict[Fate, str]], fate: Fate) -> list[tuple[Api, str]]:
     """Each request and error that should end so."""
     return [(api, name) for api, fates in table.items() for name in fates.get(fate, "").split()]
-
-
-def code(name: str) -> int:
-    return int(getattr(KafkaError, name))
-
-
-class Bench:
-    """Exactly-once delivery to a broker that errs, and how many producers it has used."""
-
-    def __init__(self, broker: MockBroker, seconds: float) -> None:
-        self.broker = broker
-        self.made = 0
-        self._seconds = seconds
-        self._reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "scorer", "log_level": 0})
-        group: bytes = self._reader.consumer_group_metadata()
-        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: lambda: group, Patience(seconds, seconds))
-
-    def deliver(self, times: int = 1) -> None:
-        for _ in range(times):
-            deliver(self.delivery, RECORDS, "sessions", {0: 1})
-
-    def close(self) -> None:
-        self.delivery.close()
-        self._reader.close()
-
-    def _make(self, name: str) -> KafkaProducer:
-        self.made += 1
-        return KafkaProducer(Connection(self.broker.bootstrap_servers), name, seconds=self._seconds)
-
-
-@contextmanager
-def exactly_once(seconds: float = SECONDS) -> Iterator[Bench]:
-    with MockBroker(["sessions", "results"]) as broker:
-        bench = Bench(broker, seconds)
-        try:
-            yield bench
-        finally:
-            bench.close()
-
-
-def begun(bench: Bench) -> Bench:
-    """Both producers have written and committed before."""
-    bench.delivery.start()
-    bench.deliver(times=2)
-    return bench
 
 
 @pytest.mark.parametrize(("api", "name"), met_with(EXACTLY_ONCE, Fate.RETRIED))
