@@ -6,7 +6,7 @@ The first seven are those of Kafka Connect's dead letters, so that tools made fo
 import hashlib
 from typing import Final
 
-from consumer.envelopes import text_headers, with_headers
+from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
 
@@ -25,10 +25,27 @@ CODES: Final = (
 )
 """The codes that a dead letter can have."""
 
+HEADER_NAMES: Final = frozenset(
+    {
+        *(f"__connect.errors.{name}" for name in ("topic", "partition", "offset", "connector.name", "stage")),
+        *(f"__connect.errors.exception.{name}" for name in ("class.name", "message")),
+        *(f"dead_letter.{part}_{what}" for part in ("value", "headers", "key") for what in ("bytes", "sha256")),
+        "dead_letter.code",
+        "dead_letter.field",
+        ATTEMPTS,
+        SOURCE_TIMESTAMP,
+    }
+)
+"""The names of the headers that we write on a dead letter."""
+
+ORIGINAL: Final = "original."
+"""On a dead letter, an event's own header of such a name is kept under that name with this prefix."""
+
 
 def headers(batch: Batch, i: int, fault: InvalidEvent, group_id: str) -> Headers:
-    """The headers of the dead letter of record `i`: those that came, and what is wrong."""
+    """Return the headers of the dead letter of record `i`: the event's own (see `keep_original`), then ours."""
     stage = "VALUE_CONVERTER" if fault.code in CONVERTER_CODES else "TRANSFORMATION"
+    event, added = split_redrive(batch.headers[i])
     ours = [
         ("__connect.errors.topic", batch.topic),
         ("__connect.errors.partition", batch.partitions[i]),
@@ -39,15 +56,56 @@ def headers(batch: Batch, i: int, fault: InvalidEvent, group_id: str) -> Headers
         ("__connect.errors.exception.message", fault.message),
         ("dead_letter.code", fault.code),
         *([("dead_letter.field", fault.field)] if fault.field else []),
-        (ATTEMPTS, attempts(batch.headers[i])),
+        (ATTEMPTS, attempts(added)),
     ]
-    return with_headers(batch.headers[i], text_headers(ours))
+    source_timestamp = [header for header in added if header[0] == SOURCE_TIMESTAMP]
+    return keep_original(event) + text_headers(ours) + source_timestamp
 
 
-def attempts(came: Headers) -> int:
-    """How often this record has been tried, this time included: a redrive says so in its header, else 1."""
-    said = dict(came).get(ATTEMPTS) or b""
-    return int(said) if said.isdigit() and len(said) < 10 else 1
+def keep_original(event: Headers) -> Headers:
+    """Rename the event's headers whose names we write, so that every header of such a name is ours.
+
+    A name that is already renamed gets the prefix once more; `restore_original` takes one prefix off again.
+    """
+    return [(ORIGINAL + name if _is_reserved(name) else name, value) for name, value in event]
+
+
+def restore_original(letter: Headers) -> Headers:
+    """Return the event's own headers from those of its dead letter: the inverse of `keep_original`."""
+    own = [header for header in letter if header[0] not in HEADER_NAMES]
+    return [(name.removeprefix(ORIGINAL) if _is_reserved(name) else name, value) for name, value in own]
+
+
+def _is_reserved(name: str) -> bool:
+    while name.startswith(ORIGINAL):
+        name = name.removeprefix(ORIGINAL)
+    return name in HEADER_NAMES
+
+
+def redrive_headers(attempts: int, source_timestamp: bytes | None = None) -> Headers:
+    """Return what a redrive adds at the end of the event's headers: the attempts before it, and with it.
+
+    An event may have a header `dead_letter.attempts` of its own; only this pair counts. `source_timestamp` is the
+    event's own date where Kafka would refuse it, and stands between the two for the same reason.
+    """
+    date: Headers = [] if source_timestamp is None else [(SOURCE_TIMESTAMP, source_timestamp)]
+    return [*text_headers([(ATTEMPTS, attempts)]), *date, *text_headers([(ATTEMPTS, attempts + 1)])]
+
+
+def split_redrive(came: Headers) -> tuple[Headers, Headers]:
+    """Split the headers of a record into the event's own and those that a redrive added; none if it never was one."""
+    for count in (2, 3):
+        event, added = came[:-count], came[-count:]
+        date = added[1][1] if len(added) == 3 else None
+        if len(added) == count and added == redrive_headers(max(1, attempts(added) - 1), date):
+            return event, added
+    return came, []
+
+
+def attempts(headers: Headers) -> int:
+    """Return how often an event was tried: the last `dead_letter.attempts` of these headers, which are all ours."""
+    text = dict(headers).get(ATTEMPTS) or b""
+    return int(text) if text.isdigit() and len(text) < 10 else 1
 
 
 def size_headers(value: bytes) -> Headers:

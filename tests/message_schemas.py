@@ -103,7 +103,9 @@ def dead_letter_headers() -> Schema:
         SOURCE_TIMESTAMP: _source_timestamp(),
     }
     optional = ("dead_letter.field", "dead_letter.value_bytes", "dead_letter.value_sha256", SOURCE_TIMESTAMP)
-    words = "Those of the event, and ours in the place of any of their names; the first seven are Kafka Connect's."
+    words = (
+        "Those of the event, one of a name below as `original.<name>`, and ours; the first seven are Kafka Connect's."
+    )
     named = {f"__connect.errors.{name}": schema for name, schema in connect.items()}
     return {"title": "Headers of a dead letter", **_object(words, named | ours, optional)}
 

@@ -8,12 +8,11 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from consumer.dead_letters import ATTEMPTS, UNREADABLE, attempts
-from consumer.envelopes import EPOCH, SOURCE_TIMESTAMP, carries, text_headers, utc
+from consumer.dead_letters import UNREADABLE, attempts, redrive_headers, restore_original
+from consumer.envelopes import EPOCH, SOURCE_TIMESTAMP, carries, utc
 from consumer.errors import WorkerError
 from consumer.records import Headers, OutRecord
 
-_OURS: Final = ("__connect.errors.", "dead_letter.")  # how the names of our own headers begin
 _UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -128,17 +127,14 @@ def require_source(letter: Letter, input_topic: str) -> None:
 
 
 def written_back(letter: Letter, now: int) -> OutRecord:
-    """The record as it first came, for the topic it came from, and a header that counts the attempts.
+    """Return the record as it first came, for the topic it came from, with the headers of a redrive at its end.
 
     `now` is in ms since the epoch. A record that was dated too far ahead gets its own date back once Kafka takes it.
     """
-    headers = [header for header in letter.headers if not header[0].startswith(_OURS)]
-    timestamp = letter.timestamp
-    original = dict(headers).get(SOURCE_TIMESTAMP) or b""
-    if original.isdigit() and len(original) < 19 and carries(int(original), now):
-        timestamp = int(original)
-        headers = [header for header in headers if header[0] != SOURCE_TIMESTAMP]
-    headers += text_headers([(ATTEMPTS, letter.attempts + 1)])
+    date = dict(letter.headers).get(SOURCE_TIMESTAMP)
+    original = int(date) if date is not None and date.isdigit() and len(date) < 19 else -1
+    timestamp, kept = (original, None) if carries(original, now) else (letter.timestamp, date)
+    headers = restore_original(letter.headers) + redrive_headers(letter.attempts, kept)
     return OutRecord(letter.topic or "", letter.key, letter.value, headers, timestamp if timestamp > 0 else now)
 
 

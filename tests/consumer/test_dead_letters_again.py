@@ -39,7 +39,7 @@ class Post(NamedTuple):
 
     def letter(self, offset: int, code: str = "wrong_type", attempts: int = 1, value: bytes | None = None) -> Event:
         """A dead letter as the worker writes it."""
-        came = CAME if attempts == 1 else [*CAME, (dead_letters.ATTEMPTS, str(attempts).encode())]
+        came = CAME if attempts == 1 else [*CAME, *dead_letters.redrive_headers(attempts - 1)]
         batch = Batch(self.sessions, [0], [offset], [-1], [None], [None], [came])
         fault = InvalidEvent(code, "click_events", "expected a number")
         headers = dead_letters.headers(batch, 0, fault, self.group)
@@ -102,7 +102,7 @@ def test_a_redrive_writes_the_records_as_they_came_and_never_twice(post: Post, c
     messages = read(post.bootstrap, post.sessions)
     assert {message.value() for message in messages} == {b"secret-%d" % i for i in range(5)}
     assert all(message.key() == b"secret-key" for message in messages)
-    assert all(message.headers() == [*CAME, ("dead_letter.attempts", b"2")] for message in messages)
+    assert all(message.headers() == [*CAME, *dead_letters.redrive_headers(1)] for message in messages)
     assert "wrote 0" in call("redrive", "--yes").out
     write(post.bootstrap, post.letters, [post.letter(5)])
     assert "wrote 1" in call("redrive", "--yes").out

@@ -1,6 +1,8 @@
 """What a dead letter says, which are meant, and what is written back."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumer import dead_letters
 from consumer.errors import WorkerError
@@ -57,25 +59,95 @@ def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
     assert wanted.takes(letter()) is takes
 
 
+def redriven(attempts: int, *own: tuple[str, bytes | None]) -> Headers:
+    """The headers of an event that a redrive has written."""
+    return [*own, *dead_letters.redrive_headers(attempts - 1)]
+
+
 def test_what_is_written_back_is_the_record_as_it_came_and_a_count_of_attempts() -> None:
-    record = found.written_back(letter(), NOW)
-    assert record == ("sessions", b"key", b"x", [*CAME, ("dead_letter.attempts", b"2")], NOW)
+    count = [("dead_letter.attempts", b"1"), ("dead_letter.attempts", b"2")]
+    assert found.written_back(letter(), NOW) == ("sessions", b"key", b"x", [*CAME, *count], NOW)
 
 
 def test_a_letter_that_comes_again_counts_on() -> None:
-    again = letter(came=[("dead_letter.attempts", b"2")])
+    again = letter(came=redriven(2, *CAME))
     assert again.attempts == 2
-    assert found.written_back(again, NOW).headers == [("dead_letter.attempts", b"3")]
+    assert found.written_back(again, NOW).headers == redriven(3, *CAME)
+
+
+OWN: list[Headers] = [
+    [("dead_letter.attempts", b"999999999")],
+    [("dead_letter.attempts", b"2")],
+    [("dead_letter.attempts", b"3"), ("dead_letter.attempts", b"2")],
+    [("dead_letter.attempts", b"0"), ("dead_letter.attempts", b"1")],
+    [("dead_letter.attempts", b"01"), ("dead_letter.attempts", b"2")],
+    [("dead_letter.attempts", None), ("dead_letter.attempts", b"2")],
+    [("dead_letter.attempts", "\u0663".encode()), ("a", b"1"), ("a", b"2")],
+    [("source_timestamp", b"1000000000000"), ("dead_letter.note", b"mine"), ("__connect.errors.original", b"theirs")],
+    [("source_timestamp", None), ("source_timestamp", b"\xff")],
+    [(name, b"own") for name in sorted(dead_letters.HEADER_NAMES)],
+    [("original.source_timestamp", b"1"), ("original.original.dead_letter.code", b"2"), ("original.", b"3")],
+    [("original.color", b"red"), ("original", b""), ("Original.source_timestamp", b"")],
+]
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_an_event_gets_its_own_headers_back_whatever_their_names(own: Headers) -> None:
+    first = letter(came=own)
+    assert first.attempts == 1
+    event = found.written_back(first, NOW).headers
+    assert event == redriven(2, *own)
+    second = letter(came=event)
+    assert second.attempts == 2
+    assert found.written_back(second, NOW).headers == redriven(3, *own)
+
+
+names = st.builds(
+    lambda prefixes, name: dead_letters.ORIGINAL * prefixes + name,
+    st.integers(0, 3),
+    st.sampled_from([*sorted(dead_letters.HEADER_NAMES), "trace", "dead_letter.", ""]) | st.text(max_size=5),
+)
+values = st.none() | st.binary(max_size=3) | st.integers(0, 4).map(lambda number: b"%d" % number)
+
+
+@given(st.lists(st.tuples(names, values), max_size=6), st.sampled_from([1, 2, 7]), st.none() | values)
+def test_headers_survive_any_number_of_letters_and_redrives(own: Headers, tried: int, date: bytes | None) -> None:
+    assert dead_letters.restore_original(dead_letters.keep_original(own)) == own
+    added = dead_letters.redrive_headers(tried, date)
+    assert dead_letters.split_redrive([*own, *added]) == (own, added)
+
+
+def test_of_a_name_that_we_write_a_letter_has_ours_and_keeps_the_events_own_beside_it() -> None:
+    came: Headers = [("dead_letter.code", b"forged"), ("original.dead_letter.code", b"nested"), ("trace", b"1")]
+    headers = letter(came=came).headers
+    assert headers[:3] == [
+        ("original.dead_letter.code", b"forged"),
+        ("original.original.dead_letter.code", b"nested"),
+        ("trace", b"1"),
+    ]
+    assert [value for name, value in headers if name == "dead_letter.code"] == [b"wrong_type"]
+
+
+def ahead(came: Headers) -> Letter:
+    """One of an event that is dated two hours ahead."""
+    headers: Headers = [*letter(came=came).headers, ("source_timestamp", str(NOW + 2 * HOUR).encode())]
+    return Letter(0, 7, NOW, b"key", b"x", headers)
 
 
 def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
-    headers: Headers = [*letter().headers, ("source_timestamp", str(NOW + 2 * HOUR).encode())]
-    ahead = Letter(0, 7, NOW, b"key", b"x", headers)
-    early, late = found.written_back(ahead, NOW), found.written_back(ahead, NOW + 3 * HOUR)
+    came: Headers = [("source_timestamp", b"its own")]
+    early, late = found.written_back(ahead(came), NOW), found.written_back(ahead(came), NOW + 3 * HOUR)
     assert early.timestamp == NOW
     assert ("source_timestamp", str(NOW + 2 * HOUR).encode()) in early.headers
-    assert late.timestamp == NOW + 2 * HOUR
-    assert "source_timestamp" not in dict(late.headers)
+    assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(2, *came))
+
+
+def test_a_date_that_kafka_does_not_take_yet_outlives_a_second_letter() -> None:
+    came: Headers = [("source_timestamp", b"its own")]
+    again = letter(came=found.written_back(ahead(came), NOW).headers)
+    assert again.attempts == 2
+    late = found.written_back(again, NOW + 3 * HOUR)
+    assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(3, *came))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +156,8 @@ def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
         (letter(), None),
         (letter("too_large", None, value=None), Refusal.NO_VALUE),
         (letter("unreadable_batch", None, value=None), Refusal.UNREADABLE),
-        (letter(came=[("dead_letter.attempts", b"3")]), Refusal.ATTEMPTS),
-        (letter(came=[("dead_letter.attempts", b"2")]), None),
+        (letter(came=dead_letters.redrive_headers(2)), Refusal.ATTEMPTS),
+        (letter(came=dead_letters.redrive_headers(1)), None),
     ],
 )
 def test_what_has_no_value_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer import dead_letters
 from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord
@@ -218,9 +219,24 @@ def test_dead_letters_keep_the_order_of_the_batch_whatever_their_kind() -> None:
 
 
 def test_a_redriven_record_counts_its_attempts() -> None:
-    [letter] = run(batch(b"{", headers=[("dead_letter.attempts", b"3")])).records
+    [letter] = run(batch(b"{", headers=dead_letters.redrive_headers(2))).records
     assert header(letter, "dead_letter.attempts") == b"3"
     assert [name for name, _ in letter.headers].count("dead_letter.attempts") == 1
+
+
+def test_an_events_own_count_of_attempts_is_kept_and_not_taken_for_ours() -> None:
+    [letter] = run(batch(b"{", headers=[("dead_letter.attempts", b"3")])).records
+    assert header(letter, "dead_letter.attempts") == b"1"
+    assert header(letter, "original.dead_letter.attempts") == b"3"
+
+
+def test_an_events_own_source_timestamp_is_kept_beside_ours() -> None:
+    own: Headers = [("source_timestamp", b"own")]
+    [letter] = run(batch(b"{", headers=own, timestamps=[-1])).records
+    assert [each for each in letter.headers if "source_timestamp" in each[0]] == [
+        ("original.source_timestamp", b"own"),
+        ("source_timestamp", b"-1"),
+    ]
 
 
 def test_the_value_of_a_bad_field_appears_in_no_header() -> None:
