@@ -10,7 +10,6 @@ from consumer import run
 from consumer.batching import Limits
 from consumer.errors import DeliveryError, WorkerError
 from consumer.feeder import TICK, Event, Feed, Feeder
-from consumer.health import Server
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
@@ -19,6 +18,7 @@ from consumer.live.alerts import Newest
 from consumer.live.course import Sight
 from consumer.live.readings import Reading
 from consumer.live.scrape import ScrapeError, scrape
+from consumer.observability.http_server import Server
 from consumer.records import OutRecord
 from consumer.settings import Settings
 

@@ -18,13 +18,14 @@ from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.collector import collect_seldom
 from consumer.delivery import Delivery, ExactlyOnce
-from consumer.health import Health, Server
+from consumer.health import Health
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.metrics import Metrics
+from consumer.observability.http_server import Server
 from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
 from consumer.settings import Settings

@@ -11,8 +11,8 @@ from typing import Any, Final
 from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
-from consumer.health import require_free
 from consumer.live.scrape import ScrapeError, scrape
+from consumer.observability.http_server import require_free
 from consumer.settings import Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer

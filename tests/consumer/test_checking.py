@@ -17,8 +17,9 @@ from consumer.checking.facts import ClockReading, Group, Missing, Position, Topi
 from consumer.checking.findings import Finding, Status, lasting, ok
 from consumer.checking.shown import line
 from consumer.checking.topics import Needs
-from consumer.health import Health, Server
+from consumer.health import Health
 from consumer.metrics import Metrics
+from consumer.observability.http_server import Server
 from consumer.slots import take_slot
 from tests.command import Call, caller
 

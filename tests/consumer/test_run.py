@@ -17,10 +17,10 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.errors import WorkerError
-from consumer.health import Server
 from consumer.kafka.config import Connection
 from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
+from consumer.observability.http_server import Server
 from consumer.records import OutRecord
 from consumer.run import start
 from consumer.settings import Settings, load

@@ -18,9 +18,10 @@ from ruamel.yaml import YAML
 
 from consumer.drift import LEAST_EVENTS
 from consumer.envelopes import MOST_AHEAD_MS
-from consumer.health import Health, Server
+from consumer.health import Health
 from consumer.kafka.config import PRODUCER
 from consumer.metrics import Metrics
+from consumer.observability.http_server import Server
 from consumer.records import Tally
 from consumer.settings import Settings, known
 from scoring import Scorer

@@ -12,8 +12,9 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from consumer import properties, settings
-from consumer.health import Health, Server
+from consumer.health import Health
 from consumer.kafka.config import CONSUMER, PRODUCER
+from consumer.observability.http_server import Server
 from consumer.run import _LAST_RESORT_SECONDS
 from consumer.settings import PREFIX, Settings, SettingsError, known
 from tests import kustomize

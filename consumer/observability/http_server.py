@@ -1,0 +1,262 @@
+"""HTTP server of /metrics, /livez and /readyz.
+
+One thread, a bounded number of connections, one deadline for each request: a client that sends or reads slowly costs a
+descriptor for a while and nothing else. The thread-per-connection server of the standard library had 1,015 threads
+under 988 slow clients and did not answer /livez once descriptors had run out.
+"""
+
+import errno
+import logging
+import resource
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from consumer.errors import WorkerError
+from consumer.health import Health
+from consumer.observability.http_messages import HEAD_BYTES, Request, Response, encode, parse, plain_text, respond
+
+logger: Final = logging.getLogger(__name__)
+
+MOST_CONNECTIONS: Final = 64
+REQUEST_SECONDS: Final = 10.0  # from the connection to the last byte of the response
+_PROTECTED_SECONDS: Final = 0.02  # how long a client has to send its request before a newer one may replace it
+_LINGER_SECONDS: Final = 1.0  # how long a client may take to close after its response
+_PAUSE_SECONDS: Final = 0.2  # before accept is tried again when it failed for lack of descriptors or memory
+_ACCEPTED_AT_ONCE: Final = 16
+_BACKLOG: Final = 1024  # a client beyond it tries again after a second only
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class Server:
+    """Serves /metrics, /livez and /readyz on a thread of its own until it is closed.
+
+    Port 0 takes a free one: `port` says which. Raises WorkerError when the address cannot be had.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        health: Health,
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+    ) -> None:
+        listener = _listen(host, port)
+        self.host: str = host
+        self.port: int = listener.getsockname()[1]
+
+        def answer(request: Request) -> Response:
+            return respond(request, registry, health)
+
+        self._loop = _Loop(listener, answer, request_seconds)
+        self._thread = threading.Thread(target=self._loop.run, name="metrics", daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is: http://host:port."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def close(self) -> None:
+        """Answer no more; the port is free afterwards."""
+        self._loop.stop()
+        self._thread.join()
+
+
+def require_free(host: str, port: int) -> None:
+    """Raise WorkerError when a `Server` could not be had there now."""
+    _listen(host, port).close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.settimeout(0.0)
+            listener.bind((host, port))
+            listener.listen(_BACKLOG)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, UnicodeError) as error:  # the latter of names such as a..b
+        why = getattr(error, "strerror", None) or "no such address"
+        remedy = "another --metrics-port, or 0 for a free one" if port else "another --metrics-host"
+        raise WorkerError(f"metrics cannot be served on {host} port {port}: {why}: try {remedy}") from None
+    return listener
+
+
+def _most_connections() -> int:
+    """Return how many connections may be open: 64, or a quarter of the descriptors that this process may have."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if descriptors < 0 else max(1, min(MOST_CONNECTIONS, descriptors // 4))
+
+
+class _Connection:
+    """One client: what it has sent, what is still to be sent to it. Times are of time.monotonic."""
+
+    def __init__(self, client: socket.socket, seconds: float) -> None:
+        self.socket = client
+        self.accepted = time.monotonic()
+        self.deadline = self.accepted + seconds
+        self.request: Request | HTTPStatus | None = None  # read, and not answered yet; a status when it is malformed
+        self.response = memoryview(b"")  # what of it is still to be sent
+        self.answered = False
+        self._received = b""
+
+    def receive(self) -> None:
+        """Read what is there. Raises OSError when the client has gone."""
+        data = self.socket.recv(HEAD_BYTES)
+        if self.request is not None:
+            return  # what follows a request is read and forgotten
+        if not data:
+            raise ConnectionResetError
+        if not self.answered:
+            self._received += data
+            if b"\n" in data or len(self._received) > HEAD_BYTES:
+                self.request = parse(self._received)
+
+    def answer(self, response: bytes) -> None:
+        """Have the response sent."""
+        self.request, self.answered, self.response = None, True, memoryview(response)
+
+    def send(self) -> None:
+        """Send what the client takes. After the last byte it only has to close. Raises OSError when it has gone."""
+        self.response = self.response[self.socket.send(self.response) :]
+        if not self.response:
+            self.socket.shutdown(socket.SHUT_WR)  # closed with input unread, the response would be lost to a reset
+            self.deadline = min(self.deadline, time.monotonic() + _LINGER_SECONDS)
+
+
+class _Loop:
+    """Serves the connections in turn, probes before scrapes."""
+
+    def __init__(self, listener: socket.socket, answer: Callable[[Request], Response], seconds: float) -> None:
+        self._listener = listener
+        self._answer = answer
+        self._seconds = seconds
+        self._most = _most_connections()
+        self._connections: dict[socket.socket, _Connection] = {}
+        self._paused_until: float | None = None  # no connection is accepted before
+        self._stopped = False
+        self._waker, self._wake = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._waker, selectors.EVENT_READ)
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def stop(self) -> None:
+        """Let `run` return. From any thread."""
+        self._stopped = True
+        self._wake.close()  # which the other end hears of
+
+    def run(self) -> None:
+        """Serve until stopped, then close all sockets."""
+        while not self._stopped:
+            for key, _ in self._selector.select(self._timeout()):
+                if key.data is not None:
+                    key.data()
+            self._answer_requests()
+            self._expire(time.monotonic())
+        for each in (*self._connections, self._listener, self._waker):
+            each.close()
+        self._selector.close()
+
+    def _timeout(self) -> float | None:
+        """Return for how many seconds nothing has to be done unless a socket is ready; None: for ever."""
+        if any(each.request is not None for each in self._connections.values()):
+            return 0.0
+        times = [each.deadline for each in self._connections.values()]
+        if self._paused_until is not None:
+            times.append(self._paused_until)
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE):
+            if len(self._connections) >= self._most and not self._make_room():
+                return
+            try:
+                client, _ = self._listener.accept()
+            except OSError as error:  # or none is left, or this one has gone already
+                if error.errno in _EXHAUSTED:
+                    self._make_room()
+                return
+            client.settimeout(0.0)
+            self._connections[client] = connection = _Connection(client, self._seconds)
+            self._selector.register(client, selectors.EVENT_READ, partial(self._serve, connection))
+            self._serve(connection)  # the request has mostly come with the connection
+
+    def _make_room(self) -> bool:
+        """Close the connection that is easiest to spare; False when none is, then accept nothing for a while."""
+        waiting = [each for each in self._connections.values() if each.request is None]
+        oldest = min(waiting, key=lambda each: (not each.answered, each.accepted), default=None)
+        protected = 0.0 if oldest is None or oldest.answered else oldest.accepted + _PROTECTED_SECONDS
+        if oldest is None or protected > time.monotonic():
+            # what waits in the listener's queue would be reported at once, again and again
+            self._paused_until = protected or time.monotonic() + _PAUSE_SECONDS
+            self._selector.unregister(self._listener)
+            return False
+        self._close(oldest)
+        return True
+
+    def _serve(self, connection: _Connection) -> None:
+        """Do what the socket is ready for."""
+        if connection.socket not in self._connections:
+            return  # closed in this round
+        before = bool(connection.response)
+        try:
+            if connection.response:
+                connection.send()
+            else:
+                connection.receive()
+        except BlockingIOError:
+            pass
+        except OSError:  # a client that goes away is no news
+            self._close(connection)
+            return
+        if before and not connection.response:
+            self._wait_for(connection, selectors.EVENT_READ)
+
+    def _wait_for(self, connection: _Connection, event: int) -> None:
+        self._selector.modify(connection.socket, event, partial(self._serve, connection))
+
+    def _answer_requests(self) -> None:
+        """Answer all probes that wait, and one scrape: it takes milliseconds, for which the next probe waits."""
+        waiting = [each for each in self._connections.values() if each.request is not None]
+        scrapes = [each for each in waiting if isinstance(each.request, Request) and each.request.path == "/metrics"]
+        for each in [*(each for each in waiting if each not in scrapes), *scrapes[:1]]:
+            each.answer(self._response(each.request))
+            self._wait_for(each, selectors.EVENT_WRITE)
+            self._serve(each)
+
+    def _response(self, request: Request | HTTPStatus | None) -> bytes:
+        if not isinstance(request, Request):
+            status = request or HTTPStatus.BAD_REQUEST
+            return encode(plain_text(status, status.phrase))
+        try:
+            response = self._answer(request)
+        except Exception as error:
+            logger.error("the metrics server could not answer", exc_info=error)  # noqa: TRY400 - a line, no traceback
+            response = plain_text(HTTPStatus.INTERNAL_SERVER_ERROR, "the log of this worker says why")
+        return encode(response, head_only=request.method == "HEAD")
+
+    def _expire(self, now: float) -> None:
+        for each in [each for each in self._connections.values() if each.deadline <= now]:
+            self._close(each)
+        if self._paused_until is not None and self._paused_until <= now:
+            self._paused_until = None
+            self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def _close(self, connection: _Connection) -> None:
+        del self._connections[connection.socket]
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
