@@ -6,7 +6,7 @@ an error; `Source.poll` raises it before it hands anything out.
 
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -19,6 +19,9 @@ from consumer.patience import Patience
 _log = logging.getLogger(__name__)
 
 _ASK_SECONDS = 5.0  # how long one question to the broker may take before it is asked again
+# A client may forget its brokers while a callback waits for them, which is found out only between polls (librdkafka
+# 5301; 60 s lost in one of a hundred runs). So a callback waits for this long, and a new client may then wait longer.
+_CALLBACK_SECONDS = 5.0
 _NOT_YET = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
 
 
@@ -59,10 +62,17 @@ class Assignment:
         self.takings = 0
         """How often partitions were taken away."""
         self._leaving = False
+        self._last_chance = False
+        self.unanswered: DeliveryError | None = None
+        """Why a callback could not look up where to begin: the group must be joined again with another consumer."""
         self.failure: WorkerError | None = None
 
-    def join(self) -> None:
-        """Subscribes; partitions come and go while the consumer is polled."""
+    def join(self, *, rejoined: bool = False) -> None:
+        """Subscribes; partitions come and go while the consumer is polled.
+
+        `rejoined`: the consumer replaces one that got no answer; its first callback waits with full patience.
+        """
+        self._last_chance = rejoined
         what = f"a rebalance of {self._topic} could not be followed"
         given, revoked, lost = (guarded(each, what, self._note) for each in (self._given, self._revoked, self._lost))
         self._consumer.subscribe([self._topic], on_assign=given, on_revoke=revoked, on_lost=lost)
@@ -94,6 +104,8 @@ class Assignment:
 
     def trusted(self, messages: list[Message]) -> list[Message]:
         """Without the records of partitions that were taken away meanwhile, or are still astray."""
+        if self.unanswered is not None:
+            return []  # the client began to read by itself, nobody knows where
         self._send_back(self._taken & self._places.keys())  # taken and given back: which of its records came when?
         unsure = self._taken | self._astray
         return [message for message in messages if message.partition() not in unsure] if unsure else messages
@@ -155,12 +167,14 @@ class Assignment:
             return  # the client itself takes them, and gives them up as it closes
         numbers = [partition.partition for partition in partitions]
         try:
-            places = self._patience.insist(lambda: self._look_up(numbers), (RetriableError, UnansweredError))
+            places = self._look_up_in_callback(numbers)
             starts = [TopicPartition(self._topic, number, start) for number, (_, start) in places.items()]
             if self._cooperative:
                 consumer.incremental_assign(starts)
             else:
                 consumer.assign(starts)
+        except (RetriableError, UnansweredError) as error:
+            self.unanswered = error
         except (DeliveryError, KafkaException) as error:
             self.failure = WorkerError(f"could not begin to read {self._topic}: {error}")
         except WorkerError as error:
@@ -168,6 +182,21 @@ class Assignment:
         else:
             self._places |= places
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
+
+    def _look_up_in_callback(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
+        """Look up where to begin. Raises RetriableError or UnansweredError when another client should be tried."""
+        seconds = min(_CALLBACK_SECONDS, self._patience.seconds)
+        patience = self._patience if self._last_chance else replace(self._patience, seconds=seconds)
+        ask_seconds = _ASK_SECONDS if self._last_chance else seconds / 2
+        again = (RetriableError, UnansweredError)
+        try:
+            places = patience.insist(lambda: self._look_up(numbers, ask_seconds), again)
+        except again as error:
+            if self._last_chance:
+                raise WorkerError(f"could not begin to read {self._topic}: {error}") from error
+            raise
+        self._last_chance = False
+        return places
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # then nothing can be committed any more
@@ -221,24 +250,24 @@ class Assignment:
                 raise RetriableError(f"partition {partition} is not ready to go back") from exception
             raise classify(error, f"go back to offset {start} of partition {partition}") from exception
 
-    def _look_up(self, partitions: Iterable[int]) -> dict[int, tuple[int, int]]:
+    def _look_up(self, partitions: Iterable[int], seconds: float = _ASK_SECONDS) -> dict[int, tuple[int, int]]:
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         doing = "read the committed offsets"
         places = {}
-        for answer in calling(doing, lambda: self._consumer.committed(wanted, _ASK_SECONDS)):
+        for answer in calling(doing, lambda: self._consumer.committed(wanted, seconds)):
             if answer.error is not None:
                 raise classify(answer.error, doing)
-            places[answer.partition] = (answer.offset, self._start(answer.partition, answer.offset))
+            places[answer.partition] = (answer.offset, self._start(answer.partition, answer.offset, seconds))
         return places
 
-    def _start(self, partition: int, committed: int) -> int:
+    def _start(self, partition: int, committed: int, seconds: float) -> int:
         if committed < 0:  # a new group begins with the oldest event
             return OFFSET_BEGINNING
         known = self._places.get(partition)
         position = known[1] if known is not None and known[0] == committed else committed
         asked = TopicPartition(self._topic, partition)
         low, high = calling(
-            "ask for the oldest and newest offsets", lambda: self._consumer.get_watermark_offsets(asked, _ASK_SECONDS)
+            "ask for the oldest and newest offsets", lambda: self._consumer.get_watermark_offsets(asked, seconds)
         )
         found = gap(self._topic, partition, position, low, high)
         return position if found is None else self._pass(found)

@@ -68,8 +68,8 @@ class Source:
         self._left_out = LeftOut()
         self._join(Statistics())
 
-    def _join(self, statistics: Statistics) -> None:
-        """Becomes a new member of the group."""
+    def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
+        """Becomes a new member of the group. `rejoined`: in place of one that got no answer in a rebalance."""
         self._statistics = statistics
         callbacks = {
             "error_cb": Complaints(),
@@ -83,7 +83,7 @@ class Source:
             lambda: self.conclude(),  # noqa: PLW0108 - it is set later
             cooperative=self._connection.cooperative,
         )
-        self._assignment.join()
+        self._assignment.join(rejoined=rejoined)
 
     def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
         """The next events, `most` at the most, or None when none came within `wait` seconds.
@@ -95,7 +95,7 @@ class Source:
             if self.conclude():
                 return None
             raise next(iter(self._stuck.values()))
-        if self._statistics.forgotten:
+        if self._statistics.forgotten or self._assignment.unanswered is not None:
             self._join_anew()
         self._assignment.settle()
         self._watch()
@@ -181,17 +181,22 @@ class Source:
         self._consumer.close()
 
     def _join_anew(self) -> None:
-        """Gives up a client that knows no broker any more: it would never find one again.
+        """Gives up a client that knows no broker any more: it would never find one again. The same for one that got no
+        answer within a callback, where nothing tells whether it still knows any.
 
         It forgets them all when one answers with an empty list, as a node does that hung and is not let in again yet
         (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member begins at the committed offsets.
         """
-        _log.warning("the Kafka client has forgotten its brokers: joining the group anew")
+        unanswered = self._assignment.unanswered
+        if unanswered is None:
+            _log.warning("the Kafka client has forgotten its brokers: joining the group anew")
+        else:
+            _log.warning("no answer during a rebalance: joining the group again", extra={"error": str(unanswered)})
         self.conclude()
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         threading.Thread(target=self._consumer.close, name="forgotten", daemon=True).start()
-        self._join(Statistics(self._statistics.last_answer))
+        self._join(Statistics(self._statistics.last_answer), rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:

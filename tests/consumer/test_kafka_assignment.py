@@ -11,11 +11,18 @@ DENIED = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "denied")
 
 
 def assignment(
-    consumer: FakeConsumer, clock: FakeClock | None = None, *, cooperative: bool = True, continue_on_gap: bool = False
+    consumer: FakeConsumer,
+    clock: FakeClock | None = None,
+    *,
+    cooperative: bool = True,
+    continue_on_gap: bool = False,
+    seconds: float = 10,
 ) -> Assignment:
-    patience = (clock or FakeClock()).patience(10)
     made = Assignment(
-        consumer.client(), Subscription("g", "sessions", continue_on_gap), patience, cooperative=cooperative
+        consumer.client(),
+        Subscription("g", "sessions", continue_on_gap),
+        (clock or FakeClock()).patience(seconds),
+        cooperative=cooperative,
     )
     made.join()
     return made
@@ -46,11 +53,40 @@ def test_offsets_that_cannot_be_had_yet_are_asked_for_again() -> None:
     assert consumer.positions == {0: 42}
 
 
+@pytest.mark.parametrize("call", ["committed", "get_watermark_offsets"])
+def test_a_callback_without_an_answer_waits_for_seconds_and_hands_nothing_out(call: str) -> None:
+    consumer, clock = FakeConsumer({0: 42}), FakeClock()
+    consumer.errors = {call: [AWAY] * 1000}
+    made = assignment(consumer, clock, seconds=60)
+    began = clock()
+    consumer.give(0)
+    assert clock() - began <= 5
+    assert made.failure is None
+    assert "broker is away" in str(made.unanswered)
+    assert made.trusted(records(0)) == []
+
+
+def test_after_joining_again_the_first_callback_waits_with_full_patience() -> None:
+    consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
+    consumer.errors = {"committed": [AWAY] * 30}
+    made = assignment(consumer, clock, seconds=60)
+    made.join(rejoined=True)
+    began = clock()
+    consumer.give(0)
+    assert clock() - began > 20
+    assert (made.failure, made.unanswered) == (None, None)
+    assert consumer.positions == {0: 42}
+    consumer.errors = {"committed": [AWAY] * 30}
+    consumer.give(1)
+    assert made.unanswered is not None, "it was answered once: from then on it is as any client"
+
+
 @pytest.mark.parametrize("errors", [[AWAY] * 1000, [DENIED]])
 def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[KafkaError]) -> None:
     consumer = FakeConsumer({})
     consumer.errors = {"committed": errors}
     made = assignment(consumer)
+    made.join(rejoined=True)
     consumer.give(0)
     assert str(made.failure).startswith("could not begin to read sessions: could not read the committed offsets: ")
     assert consumer.positions == {}

@@ -195,8 +195,8 @@ class Unreadable(Statistics):
 
 
 class StatisticsFail(Source):
-    def _join(self, statistics: Statistics) -> None:
-        super()._join(Unreadable(statistics.last_answer))
+    def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
+        super()._join(Unreadable(statistics.last_answer), rejoined=rejoined)
 
 
 def test_in_the_callback_of_the_statistics(broker: MockBroker) -> None:

@@ -1,0 +1,83 @@
+"""A client that forgets its brokers while a rebalance callback waits for them (librdkafka issue 5301)."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from consumer.batching import PART, Limits
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from tests.brokers import HOST, KafkaBroker, free_ports
+from tests.consumer.wire import Event, write
+from tests.faults.amnesia import AmnesiaProxy, running_amnesia_proxy
+from tests.topics import Topics
+
+pytestmark = pytest.mark.usefixtures("java_and_maven")
+
+BOUND = 40.0  # the callback alone once waited for 60 s; replaced at once, the client reads after 8
+SOON = {"topic.metadata.refresh.interval.ms": "300"}  # default 5 min: when the client asks who the brokers are
+AGAIN = "no answer during a rebalance: joining the group again"
+
+Full = Callable[[int, int], int]
+Record = Callable[[str, object], None]
+
+
+@pytest.fixture(scope="module")
+def far() -> Iterator[tuple[KafkaBroker, AmnesiaProxy]]:
+    """A broker, and the proxy by which its clients know it."""
+    port, behind, near, controller = free_ports(4)
+    properties = {
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    with KafkaBroker(near, properties) as node, running_amnesia_proxy(port, behind) as proxy:
+        yield node, proxy
+
+
+@pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
+def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
+    far: tuple[KafkaBroker, AmnesiaProxy],
+    full: Full,
+    strategy: str,
+    caplog: pytest.LogCaptureFixture,
+    record_property: Record,
+) -> None:
+    node, proxy = far
+    connection = Connection(proxy.address, SOON | {"partition.assignment.strategy": strategy})
+    slowest = 0.0
+    for _ in range(full(1, 150)):
+        caplog.clear()
+        topics = Topics(node.address)
+        topic = topics("sessions", partitions=2)
+        write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
+        proxy.forget_at_offset_fetch(topic)
+        reader = Source(connection, Subscription(f"group-of-{topic}", topic), Limits())
+        try:
+            began = time.monotonic()
+            values = read(reader, 10)
+            slowest = max(slowest, time.monotonic() - began)
+        finally:
+            reader.close()
+            topics.delete()
+        assert proxy.lies > 0, "the client did not ask who the brokers are"
+        assert sorted(map(int, values)) == list(range(10))
+        assert [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR] == []
+        assert AGAIN in {each.getMessage() for each in caplog.records}
+    record_property("slowest", f"{slowest:.1f} s")
+    assert slowest < BOUND
+
+
+def read(reader: Source, count: int) -> list[bytes]:
+    """The values of so many events."""
+    values: list[bytes] = []
+    deadline = time.monotonic() + 2 * BOUND
+    while len(values) < count:
+        assert time.monotonic() < deadline, f"{len(values)} of {count} events after {2 * BOUND:g} s"
+        batch = reader.poll(0.2, lambda: False, PART)
+        values += [value or b"" for value in batch.values] if batch else []
+    return values
