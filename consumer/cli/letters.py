@@ -11,7 +11,7 @@ import typer
 from consumer.cli import OF_SETTINGS
 
 if TYPE_CHECKING:
-    from consumer.letters.found import Filter
+    from consumer.letters.found import Filter, Writers
 
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, redrive or make dead letters.")
@@ -21,6 +21,14 @@ Field = Annotated[str | None, typer.Option("--field", metavar="NAME", help="Only
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="Only those dated from then on: 2026-11-23T10:15 (UTC), or 1h: ago.")
 ]
+Source = Annotated[
+    str | None,
+    typer.Option(metavar="TOPIC-PARTITION-OFFSET", help="Only that of this input record, as `list` names it."),
+]
+FromGroup = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Those of this other group or connector, instead of our group's.")
+]
+AnyWriter = Annotated[bool, typer.Option("--any-writer", help="Those of our group and of all others.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those dated before then.")]
 
 
@@ -34,6 +42,9 @@ def list_(context: typer.Context) -> None:
         field: Field = None,
         since: Since = None,
         until: Until = None,
+        source: Source = None,
+        from_group: FromGroup = None,
+        any_writer: AnyWriter = False,
         limit: Annotated[int, typer.Option(min=0, metavar="N", help="Show at most so many (0: all).")] = 0,
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines; the counts go to stderr.")] = False,
     ) -> None:
@@ -43,13 +54,15 @@ def list_(context: typer.Context) -> None:
         """
         from contextlib import closing
 
-        from consumer.letters.shown import show
+        from consumer.letters.shown import Listing, show
 
         chosen, connection = _settings(given)
-        wanted = _filter(code, field, since, until)
+        writers = _writers(chosen.group_id, from_group, any_writer=any_writer)
+        listing = Listing(writers, _filter(code, field, since, until, source), limit, as_json)
         _admin(connection, [chosen.dead_letters_topic], [])
         with closing(_letterbox(chosen, connection)) as box:
-            typer.echo(show(box.letters(), wanted, limit, typer.echo, as_json=as_json), err=as_json)
+            for line in show(box.letters(), listing, typer.echo):
+                typer.echo(line, err=as_json)
 
     _call(command, context)
 
@@ -64,6 +77,9 @@ def redrive(context: typer.Context) -> None:
         field: Field = None,
         since: Since = None,
         until: Until = None,
+        source: Source = None,
+        from_group: FromGroup = None,
+        any_writer: AnyWriter = False,
         limit: Annotated[int, typer.Option(min=0, metavar="N", help="At most so many (0: all).")] = 1000,
         rate: Annotated[float, typer.Option(min=0.01, max=1e6, metavar="N", help="Letters a second.")] = 100,
         max_attempts: Annotated[
@@ -86,8 +102,9 @@ def redrive(context: typer.Context) -> None:
         from consumer.signals import stopped_by_signals
 
         chosen, connection = _settings(given)
-        wanted = _filter(code, field, since, until)
-        plan = Plan(wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
+        writers = _writers(chosen.group_id, from_group, any_writer=any_writer)
+        wanted = _filter(code, field, since, until, source)
+        plan = Plan(writers, wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
         stop = Event()
         _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic]).require_group(_progress_of(chosen))
         with stopped_by_signals(stop), closing(_letterbox(chosen, connection)) as box:
@@ -173,11 +190,19 @@ def _progress_of(chosen: Any) -> str:
     return f"{chosen.group_id}-redrive"
 
 
-def _filter(code: str | None, field: str | None, since: str | None, until: str | None) -> "Filter":
+def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> "Writers":
+    from consumer.letters.found import Writers
+
+    if from_group is not None and any_writer:
+        raise typer.BadParameter("--any-writer takes them all: give one of the two", param_hint="--from-group")
+    return Writers(group_id, from_group, any_writer)
+
+
+def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> "Filter":
     import time
 
     from consumer.dead_letters import CODES
-    from consumer.letters.found import Filter, parse_time
+    from consumer.letters.found import Filter, parse_source, parse_time
 
     if code is not None and code not in CODES:
         raise typer.BadParameter(f"there is no code {code}; there are {', '.join(CODES)}", param_hint="--code")
@@ -190,4 +215,8 @@ def _filter(code: str | None, field: str | None, since: str | None, until: str |
             wanted = "a time as 2026-11-23T10:15:04, or as 30m, 1h, 2d: ago"
             raise typer.BadParameter(f"expected {wanted}", param_hint=option) from None
 
-    return Filter(code, field, parsed(since, "--since"), parsed(until, "--until"))
+    try:
+        record = None if source is None else parse_source(source)
+    except ValueError:
+        raise typer.BadParameter("expected TOPIC-PARTITION-OFFSET, as sessions-3-1842", param_hint="--source") from None
+    return Filter(code, field, parsed(since, "--since"), parsed(until, "--until"), record)

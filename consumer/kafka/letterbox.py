@@ -1,7 +1,7 @@
 """The dead-letter topic read again, partition by partition, and how far earlier redrives have come in it."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -13,7 +13,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import LeftOut, headers_of, milliseconds
 from consumer.letters.found import Letter
-from consumer.letters.marks import Ranges, decode
+from consumer.letters.marks import Progress, decode
 
 _AT_ONCE = 100  # messages taken from the client's queue, which the settings bound in bytes
 
@@ -33,20 +33,13 @@ class Letterbox:
         config = {**connection.reader(group_id), "error_cb": Complaints()}
         self._consumer = open_client(Consumer, config)
 
-    def letters(self, starts: Mapping[int, int] | None = None) -> Iterator[Letter]:
-        """All letters, from the offsets in `starts` or the oldest, up to the end that each partition has now: what
-        comes meanwhile is left for the next time."""
-        ends = {partition: self._span(partition)[1] for partition in self._partitions()}
-        for partition, end in ends.items():
-            start = (starts or {}).get(partition, 0)
-            if start > end:
-                raise WorkerError(
-                    f"{self._topic}, partition {partition}: the last redrive came to offset {start}, but the end is "
-                    f"{end}: the topic was made anew; delete the consumer group {self._group_id}"
-                )
-            yield from self._letters_of(partition, max(start, self._span(partition)[0]), end)
+    def letters(self) -> Iterator[Letter]:
+        """All records of the topic, from the oldest up to the end that each partition has now: what comes meanwhile is
+        left for the next time."""
+        for partition, (start, end) in [(each, self._span(each)) for each in self._partitions()]:
+            yield from self._letters_of(partition, start, end)
 
-    def progress(self) -> dict[int, Ranges]:
+    def progress(self) -> dict[int, Progress]:
         """What earlier redrives have done, by partition."""
         wanted = [TopicPartition(self._topic, partition) for partition in self._partitions()]
         doing = f"read the offsets of group {self._group_id}"
@@ -54,7 +47,16 @@ class Letterbox:
         for each in answers:
             if each.error is not None:
                 raise WorkerError(explain(each.error, doing))
+            self._require_same_topic(each)
         return {each.partition: decode(max(0, each.offset), each.metadata or "") for each in answers}
+
+    def _require_same_topic(self, committed: TopicPartition) -> None:
+        _, end = self._span(committed.partition)
+        if committed.offset > end:
+            raise WorkerError(
+                f"{self._topic}, partition {committed.partition}: the last redrive came to offset {committed.offset}, "
+                f"but the end is {end}: the topic was made anew; delete the consumer group {self._group_id}"
+            )
 
     def group(self) -> bytes:
         """On whose behalf progress is committed."""

@@ -8,11 +8,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from consumer.dead_letters import UNREADABLE, attempts, redrive_headers, restore_original
+from consumer.dead_letters import ATTEMPTS, UNREADABLE, attempts, redrive_headers, restore_original, split_redrive
 from consumer.envelopes import EPOCH, SOURCE_TIMESTAMP, carries, utc
-from consumer.errors import WorkerError
+from consumer.letters.marks import Ledger
 from consumer.records import Headers, OutRecord
 
+_CONNECT: Final = "__connect.errors."
 _UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -56,15 +57,36 @@ class Letter:
         return self._text("__connect.errors.topic")
 
     @property
+    def writer(self) -> str:
+        """The consumer group, or the connector of Kafka Connect, that wrote it; "" when it does not say."""
+        return self._text("__connect.errors.connector.name") or ""
+
+    def written_by(self, group_id: str) -> bool:
+        """Tell whether session-scorer wrote it, as this group; a connector may have the group's name."""
+        return self.writer == group_id and self.topic is not None and self.code != ""
+
+    @property
     def source(self) -> str:
         """The input record: topic-partition-offset, as in a result_id."""
         place = (self._text(f"__connect.errors.{name}") or "?" for name in ("topic", "partition", "offset"))
         return "-".join(place)
 
+    @cached_property
+    def event_headers(self) -> tuple[Headers, Headers]:
+        """The event's own headers, and of the others those that tell of redrives: attempts, and its own date."""
+        if self.code:
+            said = [header for header in self.headers if header[0] in {ATTEMPTS, SOURCE_TIMESTAMP}]
+            return restore_original(self.headers), said
+        return split_redrive([header for header in self.headers if not header[0].startswith(_CONNECT)])
+
     @property
     def attempts(self) -> int:
         """How often it has been tried."""
-        return attempts(self.headers)
+        return attempts(self.event_headers[1])
+
+    def has_lost(self, part: str) -> bool:
+        """Tell whether the event's `value`, `headers` or `key` were too large for the letter."""
+        return bool(self.code) and f"dead_letter.{part}_sha256" in self._said
 
     def shown(self) -> dict[str, str | int | None]:
         """What may be shown of it: no key, no value."""
@@ -74,6 +96,7 @@ class Letter:
             "field": self.field,
             "source": self.source,
             "attempts": self.attempts,
+            "writer": self.writer,
             "message": self.message,
             "partition": self.partition,
             "offset": self.offset,
@@ -82,12 +105,14 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which letters are meant. `since` and `until` are in ms since the epoch, the second not included."""
+    """Which letters are meant. `since` and `until` are in ms since the epoch, the second not included; `source` is one
+    input record, topic-partition-offset."""
 
     code: str | None = None
     field: str | None = None
     since: int | None = None
     until: int | None = None
+    source: str | None = None
 
     def takes(self, letter: Letter) -> bool:
         """Whether this one is meant."""
@@ -96,34 +121,70 @@ class Filter:
             and (self.field is None or letter.field == self.field)
             and (self.since is None or letter.timestamp >= self.since)
             and (self.until is None or letter.timestamp < self.until)
+            and (self.source is None or letter.source == self.source)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Whose letters are meant: those of `group_id`, instead those of another group or connector, or everybody's."""
+
+    group_id: str
+    other: str | None = None
+    anyone: bool = False
+
+    def takes(self, letter: Letter) -> bool:
+        """Tell whether a letter of this writer is meant; never of a record that is no dead letter."""
+        if letter.topic is None:
+            return False
+        if self.anyone:
+            return True
+        own = self.other is None or self.other == self.group_id
+        return letter.written_by(self.group_id) if own else letter.writer == self.other
+
+    def ledgers(self) -> frozenset[Ledger]:
+        """The notes of earlier redrives that a redrive of these letters reads and writes."""
+        if self.anyone:
+            return frozenset(Ledger)
+        return frozenset({Ledger.OURS if self.other in {None, self.group_id} else Ledger.OTHERS})
+
+    def ledger_of(self, letter: Letter) -> Ledger:
+        """The note in which a redrive of this letter stands."""
+        return Ledger.OURS if letter.written_by(self.group_id) else Ledger.OTHERS
 
 
 class Refusal(StrEnum):
-    """Why a letter is not written back."""
+    """Why a record of the dead-letter topic is not written back."""
 
+    NO_LETTER = "records that are no dead letters"
+    OTHER_WRITER = "of other writers"
+    FILTERED = "that the filters do not name"
     NO_VALUE = "without a value (it was too large for a dead letter)"
+    NO_HEADERS = "without the event's headers (they were too large for a dead letter)"
+    NO_KEY = "without the event's key (it was too large for a dead letter)"
     UNREADABLE = "of unreadable batches"
+    OTHER_TOPIC = "from another topic than --input-topic"
+    REDRIVEN = "already redriven"
     ATTEMPTS = "tried --max-attempts times already"
 
 
-def refusal(letter: Letter, max_attempts: int) -> Refusal | None:
-    """Why this letter cannot be written back; None when it can."""
+FINAL: Final = frozenset({Refusal.NO_LETTER, Refusal.NO_VALUE, Refusal.NO_HEADERS, Refusal.NO_KEY, Refusal.UNREADABLE})
+"""What no other options of a redrive change."""
+
+
+def refusal(letter: Letter, input_topic: str, max_attempts: int) -> Refusal | None:
+    """Return why this letter cannot be written back to `input_topic`; None when it can."""
+    if letter.topic != input_topic:
+        return Refusal.OTHER_TOPIC
     if letter.code == UNREADABLE:
         return Refusal.UNREADABLE
-    if letter.value is None:
+    if letter.value is None or letter.has_lost("value"):
         return Refusal.NO_VALUE
+    if letter.has_lost("headers"):
+        return Refusal.NO_HEADERS
+    if letter.has_lost("key"):
+        return Refusal.NO_KEY
     return Refusal.ATTEMPTS if letter.attempts >= max_attempts else None
-
-
-def require_source(letter: Letter, input_topic: str) -> None:
-    """Raises WorkerError for a letter that did not come from the input topic."""
-    if letter.topic != input_topic:
-        what = "is no dead letter" if letter.topic is None else f"came from topic {letter.topic}"
-        raise WorkerError(
-            f"the record at partition {letter.partition}, offset {letter.offset} of the dead-letter topic {what}, and "
-            f"the input topic is {input_topic}: give the right --input-topic or --dead-letters-topic"
-        )
 
 
 def written_back(letter: Letter, now: int) -> OutRecord:
@@ -131,10 +192,11 @@ def written_back(letter: Letter, now: int) -> OutRecord:
 
     `now` is in ms since the epoch. A record that was dated too far ahead gets its own date back once Kafka takes it.
     """
-    date = dict(letter.headers).get(SOURCE_TIMESTAMP)
+    event, said = letter.event_headers
+    date = dict(said).get(SOURCE_TIMESTAMP)
     original = int(date) if date is not None and date.isdigit() and len(date) < 19 else -1
     timestamp, kept = (original, None) if carries(original, now) else (letter.timestamp, date)
-    headers = restore_original(letter.headers) + redrive_headers(letter.attempts, kept)
+    headers = event + redrive_headers(attempts(said), kept)
     return OutRecord(letter.topic or "", letter.key, letter.value, headers, timestamp if timestamp > 0 else now)
 
 
@@ -148,3 +210,10 @@ def parse_time(text: str, now: int) -> int:
     time = datetime.fromisoformat(text)
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return round((time - EPOCH).total_seconds() * 1000)
+
+
+def parse_source(text: str) -> str:
+    """Return the name of an input record, topic-partition-offset, as `list` prints it. Raises ValueError."""
+    if parts := re.fullmatch(r"([a-zA-Z0-9._-]{1,249})-(\d{1,10})-(\d{1,19})", text, re.ASCII):
+        return f"{parts[1]}-{int(parts[2])}-{int(parts[3])}"
+    raise ValueError(text)

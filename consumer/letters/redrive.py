@@ -12,8 +12,8 @@ from typing import Final, Protocol
 from consumer.delivery import COMMIT, SEND_OFFSETS
 from consumer.errand import in_time
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.letters.found import Filter, Letter, Refusal, refusal, require_source, written_back
-from consumer.letters.marks import Ranges, encode, merged, undone
+from consumer.letters.found import FINAL, Filter, Letter, Refusal, Writers, refusal, written_back
+from consumer.letters.marks import Ledger, Progress, Ranges, encode, undone
 from consumer.patience import Patience
 from consumer.records import OutRecord
 
@@ -24,8 +24,8 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024  # of keys and values; beside the reader's
 class Letterbox(Protocol):
     """Where letters are read, and how far earlier redrives have come."""
 
-    def letters(self, starts: Mapping[int, int] | None = None) -> Iterator[Letter]: ...
-    def progress(self) -> dict[int, Ranges]: ...
+    def letters(self) -> Iterator[Letter]: ...
+    def progress(self) -> dict[int, Progress]: ...
     def group(self) -> bytes: ...
 
 
@@ -47,6 +47,7 @@ class Producer(Protocol):
 class Plan:
     """What to redrive, and how. `limit` 0 is no limit, `rate` is in letters a second."""
 
+    writers: Writers
     wanted: Filter
     input_topic: str
     dead_letters_topic: str
@@ -61,8 +62,7 @@ class Tally:
 
     chosen: Counter[str] = field(default_factory=Counter)  # by code: to be redriven
     refused: Counter[Refusal] = field(default_factory=Counter)
-    others: int = 0  # not meant by the filters
-    before: int = 0  # redriven earlier
+    writers: Counter[str] = field(default_factory=Counter)  # of those refused as of other writers
     redriven: int = 0
     stopped: bool = False
     limited: bool = False  # there are more than --limit
@@ -71,12 +71,18 @@ class Tally:
 @dataclass(slots=True)
 class _Batch:
     letters: list[Letter] = field(default_factory=list)
-    done: list[tuple[int, int, int]] = field(default_factory=list)  # partition, from offset, up to offset
+    done: dict[tuple[int, Ledger], Ranges] = field(default_factory=dict)  # by partition and ledger
     bytes: int = 0
 
     def add(self, letter: Letter) -> None:
         self.letters.append(letter)
         self.bytes += len(letter.key or b"") + len(letter.value or b"")
+
+    def mark(self, partition: int, ledger: Ledger, start: int, end: int) -> None:
+        """Note that these offsets are done: one range for all in a row, however many records are passed over."""
+        ranges = self.done.setdefault((partition, ledger), [])
+        begin = ranges.pop()[0] if ranges and ranges[-1][1] == start else start
+        ranges.append((begin, end))
 
     def full(self, plan: Plan) -> bool:
         return len(self.letters) >= min(_BATCH_LETTERS, max(1, int(plan.rate))) or self.bytes >= _BATCH_BYTES
@@ -115,12 +121,11 @@ def redrive(box: Letterbox, producer: Producer, plan: Plan, stop: threading.Even
     return tally
 
 
-def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, Ranges]) -> None:
+def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, Progress]) -> None:
     insist = Patience().insist
-    for partition in {partition for partition, _, _ in batch.done}:
-        spans = [(start, end) for number, start, end in batch.done if number == partition]
-        done[partition] = merged([*done[partition], *spans])
-    noted = {partition: encode(done[partition]) for partition, _, _ in batch.done}
+    for (partition, ledger), ranges in batch.done.items():
+        done[partition] = done.get(partition, Progress([], [])).with_done(ledger, ranges)
+    noted = {partition: encode(done[partition]) for partition, _ in batch.done}
     now = time.time_ns() // 1_000_000
     insist(producer.begin)
     producer.produce([written_back(letter, now) for letter in batch.letters])
@@ -132,27 +137,24 @@ def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: 
 
 
 def _batches(
-    box: Letterbox, done: Mapping[int, Ranges], plan: Plan, tally: Tally, stop: threading.Event
+    box: Letterbox, done: Mapping[int, Progress], plan: Plan, tally: Tally, stop: threading.Event
 ) -> Iterator[_Batch]:
     """The letters to redrive, and with each batch the offsets that it makes done."""
     batch = _Batch()
-    reached = {partition: ranges[0][1] for partition, ranges in done.items()}
-    for letter in _until(stop, box.letters(reached), tally):
-        # between the last letter and this one are only a transaction's marks: they go with this one
+    reached: dict[int, int] = {}
+    for letter in _until(stop, box.letters(), tally):
+        # between the last record and this one are only a transaction's marks: they go with this one
         since, reached[letter.partition] = reached.get(letter.partition, 0), letter.offset + 1
-        if not _is_meant(letter, done, plan, tally):
-            continue
-        why = refusal(letter, plan.max_attempts)
+        why = _refusal(letter, done, plan)
         if why is None and plan.limit and tally.chosen.total() == plan.limit:
             tally.limited = True
             break
+        _count(letter, why, tally)
         if why is None:
-            tally.chosen[letter.code] += 1
             batch.add(letter)
-        else:
-            tally.refused[why] += 1
-        if why is not Refusal.ATTEMPTS:  # that one may be meant yet, by a higher cap
-            batch.done.append((letter.partition, since, letter.offset + 1))
+        for ledger in plan.writers.ledgers():
+            if why is None or why in FINAL or ledger is not plan.writers.ledger_of(letter):
+                batch.mark(letter.partition, ledger, since, letter.offset + 1)
         if batch.full(plan):
             yield batch
             batch = _Batch()
@@ -160,15 +162,26 @@ def _batches(
         yield batch
 
 
-def _is_meant(letter: Letter, done: Mapping[int, Ranges], plan: Plan, tally: Tally) -> bool:
-    if not undone(done.get(letter.partition, []), letter.offset):
-        tally.before += 1
-        return False
+def _refusal(letter: Letter, done: Mapping[int, Progress], plan: Plan) -> Refusal | None:
+    """Return why the letter is not written back now; None when it is."""
+    if letter.topic is None:
+        return Refusal.NO_LETTER
+    if not plan.writers.takes(letter):
+        return Refusal.OTHER_WRITER
     if not plan.wanted.takes(letter):
-        tally.others += 1
-        return False
-    require_source(letter, plan.input_topic)
-    return True
+        return Refusal.FILTERED
+    why = refusal(letter, plan.input_topic, plan.max_attempts)
+    progress = done.get(letter.partition, Progress([], []))[plan.writers.ledger_of(letter)]
+    return why if why in FINAL or undone(progress, letter.offset) else Refusal.REDRIVEN
+
+
+def _count(letter: Letter, why: Refusal | None, tally: Tally) -> None:
+    if why is None:
+        tally.chosen[letter.code] += 1
+        return
+    tally.refused[why] += 1
+    if why is Refusal.OTHER_WRITER:
+        tally.writers[letter.writer] += 1
 
 
 def _until(stop: threading.Event, letters: Iterable[Letter], tally: Tally) -> Iterator[Letter]:

@@ -1,6 +1,7 @@
 """`dead-letters list` and `redrive` as their users meet them, on a real broker."""
 
 import json
+import random
 from collections import Counter
 from threading import Event as Flag
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.letterbox import Letterbox
 from consumer.kafka.producer import KafkaProducer
-from consumer.letters.found import Filter
+from consumer.letters.found import Filter, Writers
 from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
@@ -103,7 +104,8 @@ def test_a_redrive_writes_the_records_as_they_came_and_never_twice(post: Post, c
     assert {message.value() for message in messages} == {b"secret-%d" % i for i in range(5)}
     assert all(message.key() == b"secret-key" for message in messages)
     assert all(message.headers() == [*CAME, *dead_letters.redrive_headers(1)] for message in messages)
-    assert "wrote 0" in call("redrive", "--yes").out
+    again = call("redrive", "--yes").out
+    assert again == f"wrote 0 dead letters back to {post.sessions}\nalready redriven: 5\n"
     write(post.bootstrap, post.letters, [post.letter(5)])
     assert "wrote 1" in call("redrive", "--yes").out
     assert set(written(post).values()) == {1}
@@ -134,12 +136,140 @@ def test_what_cannot_be_redriven_is_skipped_and_counted(post: Post, call: Call) 
     assert written(post) == Counter([b"secret-0", b"secret-1"])
 
 
-def test_letters_of_another_topic_are_refused_in_one_line(post: Post, call: Call) -> None:
-    write(post.bootstrap, post.letters, [post._replace(sessions="elsewhere").letter(0)])
+def test_what_lost_a_part_of_its_event_is_not_written_back(post: Post, call: Call) -> None:
+    small = [post.letter(i) for i in range(2)]
+    parts = ("headers", "key")
+    lost = [
+        letter._replace(headers=[*letter.headers, (f"dead_letter.{part}_sha256", b"0" * 64)])
+        for letter, part in zip(small, parts, strict=True)
+    ]
+    write(post.bootstrap, post.letters, lost)
     said = call("redrive", "--yes")
-    assert said.status == 1
-    assert "came from topic elsewhere" in said.err
-    assert said.err.count("\n") == 1
+    assert "wrote 0 " in said.out
+    assert all(f"skipped 1: without the event's {part} (" in said.out for part in parts)
+    assert not written(post)
+
+
+def test_letters_of_another_topic_are_passed_over_and_wait_for_a_redrive_to_it(
+    post: Post, call: Call, topics: Topics
+) -> None:
+    elsewhere = post._replace(sessions=topics("elsewhere"))
+    write(post.bootstrap, post.letters, [elsewhere.letter(0), post.letter(1)])
+    said = call("redrive", "--yes")
+    assert (said.status, said.err) == (0, "")
+    assert f"skipped 1: from another topic than --input-topic ({post.sessions})" in said.out
+    assert written(post) == Counter([b"secret-1"])
+    assert "would write 1 " in call("redrive", "--input-topic", elsewhere.sessions).out
+
+
+def of_connect(post: Post, offset: int) -> Event:
+    """A dead letter of a sink on the same input topic."""
+    names = {"topic": post.sessions, "partition": "0", "offset": str(offset), "connector.name": "es-sink\x1b[31m"}
+    headers = [(f"__connect.errors.{name}", value.encode()) for name, value in names.items()]
+    return Event(b"theirs-%d" % offset, b"c", headers=[("trace", b"t"), *headers])
+
+
+def shared(post: Post) -> list[Event]:
+    """A topic that others write to as well: of every kind one, and then one more of ours."""
+    stranger = Event(b"order", b"o", headers=[("kafka_dlt-original-topic", b"orders")])
+    neighbour = post._replace(group="neighbours").letter(2)
+    return [of_connect(post, 1), stranger, Event(None, b"tombstone"), post.letter(1), neighbour, post.letter(3)]
+
+
+def test_of_a_shared_topic_only_our_letters_are_listed_and_the_others_counted(post: Post, call: Call) -> None:
+    write(post.bootstrap, post.letters, shared(post))
+    said = call("list")
+    assert said.status == 0, said.err
+    rows = said.out.splitlines()
+    assert [row.split()[4:6] for row in rows[1:3]] == [[f"{post.sessions}-0-{i}", post.group] for i in (1, 3)]
+    assert rows[3:5] == ["2 dead letters (wrong_type 2)", "skipped 2: records that are no dead letters"]
+    assert "skipped 2: of other writers (" in rows[5]
+    assert "neighbours 1" in rows[5]
+    assert "es-sink" in rows[5]
+    assert "\x1b" not in said.out
+    of_all = [json.loads(line)["writer"] for line in call("list", "--json", "--any-writer").out.splitlines()]
+    assert sorted(of_all) == sorted(["es-sink\x1b[31m", "neighbours", post.group, post.group])
+
+
+def test_of_a_shared_topic_only_our_letters_are_redriven_and_nothing_ends_it(post: Post, call: Call) -> None:
+    write(post.bootstrap, post.letters, shared(post))
+    said = call("redrive", "--yes")
+    assert (said.status, said.err) == (0, "")
+    assert "wrote 2 " in said.out
+    assert "skipped 2: records that are no dead letters" in said.out
+    assert "skipped 2: of other writers (" in said.out
+    assert written(post) == Counter([b"secret-1", b"secret-3"])
+
+
+def test_letters_of_others_are_redriven_when_they_are_named_and_each_once(post: Post, call: Call) -> None:
+    write(post.bootstrap, post.letters, shared(post))
+    assert "wrote 1 " in call("redrive", "--yes", "--from-group", "neighbours").out
+    assert written(post) == Counter([b"secret-2"])
+    assert "wrote 2 " in call("redrive", "--yes").out
+    said = call("redrive", "--yes", "--any-writer").out
+    assert "wrote 1 " in said
+    assert "already redriven: 3" in said
+    assert "wrote 0 " in call("redrive", "--yes", "--from-group", "neighbours").out
+    assert "wrote 0 " in call("redrive", "--yes").out
+    assert written(post) == Counter([b"secret-1", b"secret-2", b"secret-3", b"theirs-1"])
+    (theirs,) = (each for each in read(post.bootstrap, post.sessions) if each.value() == b"theirs-1")
+    assert theirs.headers() == [("trace", b"t"), *dead_letters.redrive_headers(1)]
+
+
+def test_many_letters_of_others_between_ours_leave_room_for_the_note(post: Post, call: Call) -> None:
+    pick = random.Random(1)
+    events = [of_connect(post, i) if pick.random() < 0.5 else post.letter(i) for i in range(12_000)]
+    write(post.bootstrap, post.letters, [event._replace(partition=0) for event in events])
+    said = call("redrive", "--yes", "--limit", "0", "--rate", "100000")
+    assert (said.status, said.err) == (0, "")
+    assert sum(written(post).values()) == sum(event.key == b"secret-key" for event in events)
+    assert "wrote 0 " in call("redrive", "--yes").out
+
+
+def test_one_letter_is_chosen_by_its_source(post: Post, call: Call) -> None:
+    write(post.bootstrap, post.letters, [post.letter(i) for i in range(15)])
+    source = json.loads(call("list", "--json").out.splitlines()[4])["source"]
+    assert call("list", "--source", source).out.splitlines()[-1] == "1 dead letter (wrong_type 1)"
+    said = call("redrive", "--yes", "--source", source).out
+    assert "wrote 1 " in said
+    assert "left 14 that the filters do not name" in said
+    assert written(post) == Counter([b"secret-" + source.rsplit("-", 1)[1].encode()])
+    assert "already redriven: 1" in call("redrive", "--yes", "--source", source).out
+    assert "wrote 14 " in call("redrive", "--yes", "--rate", "1000").out
+    assert set(written(post).values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--source", "3-1842"), "TOPIC-PARTITION-OFFSET"),
+        (("--from-group", "a", "--any-writer"), "--any-writer takes them all"),
+    ],
+)
+def test_options_that_name_nothing_are_wrong_usage(call: Call, options: tuple[str, ...], said: str) -> None:
+    for command in ("list", "redrive"):
+        refused = call(command, *options)
+        assert refused.status == 2
+        assert said in refused.err
+
+
+NAMES = (
+    "source_timestamp",
+    "dead_letter.attempts",
+    "dead_letter.code",
+    "original.dead_letter.code",
+    "dead_letter.note",
+)
+
+
+def test_an_event_gets_its_own_headers_back_from_the_broker(post: Post, call: Call) -> None:
+    own: Headers = [*((name, b"\xffown") for name in NAMES), ("__connect.errors.topic", None), ("a", b"1"), ("a", b"2")]
+    batch = Batch(post.sessions, [0], [1], [-1], [None], [None], [own])
+    headers = dead_letters.headers(batch, 0, InvalidEvent("wrong_type", "click_events", "no"), post.group)
+    write(post.bootstrap, post.letters, [Event(b"x", b"k", headers=headers)])
+    assert "wrote 1 " in call("redrive", "--yes").out
+    (event,) = read(post.bootstrap, post.sessions)
+    assert event.headers() == [*own, *dead_letters.redrive_headers(1)]
 
 
 def test_a_topic_that_is_missing_is_one_line(post: Post, call: Call) -> None:
@@ -149,7 +279,7 @@ def test_a_topic_that_is_missing_is_one_line(post: Post, call: Call) -> None:
 
 
 def plan(post: Post) -> Plan:
-    return Plan(Filter(), post.sessions, post.letters, limit=0, rate=10)
+    return Plan(Writers(post.group), Filter(), post.sessions, post.letters, limit=0, rate=10)
 
 
 def box(post: Post) -> Letterbox:

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import dead_letters
-from consumer.errors import WorkerError
 from consumer.letters import found
-from consumer.letters.found import Filter, Letter, Refusal
+from consumer.letters.found import Filter, Letter, Refusal, Writers
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
 
@@ -32,6 +31,7 @@ def test_a_letter_tells_what_is_wrong_and_where_it_came_from() -> None:
         "field": "click_events",
         "source": "sessions-3-1842",
         "attempts": 1,
+        "writer": "scorers",
         "message": letter().message,
         "partition": 0,
         "offset": 7,
@@ -150,26 +150,84 @@ def test_a_date_that_kafka_does_not_take_yet_outlives_a_second_letter() -> None:
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(3, *came))
 
 
+def lost(part: str) -> Letter:
+    """One that is without a part of its event."""
+    whole = letter()
+    sizes: Headers = [(f"dead_letter.{part}_bytes", b"9"), (f"dead_letter.{part}_sha256", b"0" * 64)]
+    return Letter(0, 7, NOW, b"key", None if part == "value" else b"x", whole.headers + sizes)
+
+
 @pytest.mark.parametrize(
     ("one", "why"),
     [
         (letter(), None),
         (letter("too_large", None, value=None), Refusal.NO_VALUE),
+        (lost("value"), Refusal.NO_VALUE),
+        (lost("headers"), Refusal.NO_HEADERS),
+        (lost("key"), Refusal.NO_KEY),
+        (letter(came=[("dead_letter.key_sha256", b"its own")]), None),
         (letter("unreadable_batch", None, value=None), Refusal.UNREADABLE),
         (letter(came=dead_letters.redrive_headers(2)), Refusal.ATTEMPTS),
         (letter(came=dead_letters.redrive_headers(1)), None),
     ],
 )
-def test_what_has_no_value_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
-    assert found.refusal(one, max_attempts=3) is why
+def test_what_is_not_whole_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
+    assert found.refusal(one, "sessions", max_attempts=3) is why
 
 
-def test_a_letter_of_another_topic_is_refused_by_name() -> None:
-    found.require_source(letter(), "sessions")
-    with pytest.raises(WorkerError, match="offset 7 of the dead-letter topic came from topic sessions, and the input"):
-        found.require_source(letter(), "others")
-    with pytest.raises(WorkerError, match="is no dead letter"):
-        found.require_source(Letter(0, 7, NOW, None, b"x", []), "sessions")
+def test_a_letter_of_another_topic_is_not_written_back() -> None:
+    assert found.refusal(letter(), "others", max_attempts=3) is Refusal.OTHER_TOPIC
+
+
+def of_connect(*own: tuple[str, bytes | None], connector: str = "es-sink") -> Letter:
+    """One as a sink of Kafka Connect writes it."""
+    names = {"topic": "sessions", "partition": "0", "offset": "7", "connector.name": connector, "task.id": "0"}
+    names |= {"class.name": "x.Y", "exception.message": "no", "exception.stacktrace": "a\nb"}
+    headers = [(f"__connect.errors.{name}", value.encode()) for name, value in names.items()]
+    return Letter(0, 8, NOW, b"key", b"x", [*own, *headers])
+
+
+STRANGER = Letter(0, 9, NOW, None, b"x", [("kafka_dlt-original-topic", b"orders")])
+
+
+@pytest.mark.parametrize(
+    ("writers", "ours", "of_the_connector", "of_a_connector_of_our_name"),
+    [
+        (Writers("scorers"), True, False, False),
+        (Writers("scorers", "scorers"), True, False, False),
+        (Writers("others"), False, False, False),
+        (Writers("others", "scorers"), True, False, True),
+        (Writers("scorers", "es-sink"), False, True, False),
+        (Writers("scorers", anyone=True), True, True, True),
+    ],
+)
+def test_whose_letters_are_meant(
+    writers: Writers, *, ours: bool, of_the_connector: bool, of_a_connector_of_our_name: bool
+) -> None:
+    assert writers.takes(letter()) is ours
+    assert writers.takes(of_connect()) is of_the_connector
+    assert writers.takes(of_connect(connector="scorers")) is of_a_connector_of_our_name
+    assert not writers.takes(STRANGER)
+    assert not writers.takes(Letter(0, 0, NOW, None, None, []))
+
+
+def test_a_letter_of_kafka_connect_is_written_back_without_connects_headers() -> None:
+    own: Headers = [("source_timestamp", b"1000"), ("dead_letter.note", b"1"), ("original.source_timestamp", b"2")]
+    once = found.written_back(of_connect(*own), NOW)
+    assert (once.topic, once.headers, once.timestamp) == ("sessions", redriven(2, *own), NOW)
+    assert of_connect(*once.headers).attempts == 2
+
+
+@pytest.mark.parametrize("text", ["sessions-3-1842", "sessions-003-01842"])
+def test_an_input_record_is_named_as_the_list_prints_it(text: str) -> None:
+    assert Filter(source=found.parse_source(text)).takes(letter())
+    assert not Filter(source=found.parse_source("sessions-3-184")).takes(letter())
+
+
+@pytest.mark.parametrize("text", ["", "sessions", "sessions-3", "sessions-3-", "sessions-3-x", "-3-1", "a b-3-1"])
+def test_no_other_text_names_an_input_record(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^"):
+        found.parse_source(text)
 
 
 @pytest.mark.parametrize(
