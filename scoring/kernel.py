@@ -5,14 +5,14 @@ memory at every start (about a second), which is said once in the log.
 """
 
 import functools
-import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-logger: Final = logging.getLogger(__name__)
+from scoring.kernels.compiler import Kernel, compile_kernels
+
 WIDTH: Final = 8  # events walked side by side: a loop of constant length, unrolled. µs a row: 4 1.4, 8 1.0, 16 1.6
 BLOCKS: Final = 8  # of that width, before the next tree: it then stays in the L1 cache (1.0 µs a row instead of 1.1)
 
@@ -92,14 +92,4 @@ def _attribute(
 @functools.cache
 def compiled() -> Kernels:
     """The loops, compiled once in a process, before the first event rather than at it."""
-    try:
-        return Kernels(_compile(_WALK, _walk, cache=True), _compile(_ATTRIBUTE, _attribute, cache=True))
-    except RuntimeError:  # "cannot cache function: no locator available"
-        logger.warning("nowhere to keep compiled code: compiling in memory at every start")
-        return Kernels(_compile(_WALK, _walk, cache=False), _compile(_ATTRIBUTE, _attribute, cache=False))
-
-
-def _compile(signature: str, function: Walk, *, cache: bool) -> Walk:
-    import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
-
-    return numba.njit(signature, cache=cache, nogil=True, boundscheck=False)(function)
+    return Kernels(*compile_kernels([Kernel(_WALK, _walk), Kernel(_ATTRIBUTE, _attribute)]))

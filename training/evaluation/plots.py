@@ -1,5 +1,6 @@
 """The report's plots, as SVG without anything around them: the same bytes for the same figures."""
 
+import contextlib
 import io
 import re
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.ranking import Ranking
 
 try:
-    import matplotlib as mpl
+    with contextlib.chdir("/"):  # it reads a matplotlibrc of the current directory when it is imported
+        import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 except ImportError:
@@ -57,7 +59,9 @@ def plots(evaluation: Evaluation) -> dict[str, str]:
         drawn |= {"precision_recall": _precision_recall, "importance": _importance}
     if any(row.section == "kind" for row in evaluation.rows):
         drawn["kinds"] = _kinds
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # not the user's own matplotlibrc
+        mpl.rcParams.update(STYLE)
         return {name: _svg(draw(evaluation)) for name, draw in drawn.items()}
 
 

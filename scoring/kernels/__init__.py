@@ -1,0 +1,1 @@
+"""Loops compiled to machine code, and how they are compiled."""
