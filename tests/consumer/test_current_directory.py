@@ -64,7 +64,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_no_command_opens_a_file_of_the_current_directory(
     name: str, decoys: Path, opened: OpenedFiles, inputs: Inputs, environment: dict[str, str]
 ) -> None:
-    command = [PROGRAM, *inputs.arguments(name)]
+    command = [str(PROGRAM), *inputs.arguments(name)]
     done = subprocess.run(command, cwd=decoys, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == COMMANDS[name].status, done.stderr
     assert opened.take() == set()
