@@ -47,7 +47,7 @@ def test_the_table_of_settings_is_that_of_the_settings() -> None:
 
 
 def test_every_line_of_log_is_explained_at_its_level() -> None:
-    sources = "\n".join(path.read_text() for path in (ROOT / "consumer").rglob("*.py"))
+    sources = "\n".join(path.read_text() for room in ("consumer", "scoring") for path in (ROOT / room).rglob("*.py"))
     logged = re.findall(r"""(?:_log|logger)\.(info|warning|error|critical)\(\s*"([^":]+)""", sources)
     table = re.findall(
         r"^\| (info|warning|error|critical) \| ([^|]+) \|", (ROOT / "docs" / "logs.md").read_text(), re.MULTILINE
