@@ -30,7 +30,7 @@ from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
-from consumer.slots import take_slot, transactional_ids
+from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
 from consumer.tracing import tracing
 from consumer.watchdog import Watchdog
@@ -118,7 +118,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             )
             connection = Connection(chosen.bootstrap_servers, chosen.kafka)
             _find_topics(chosen, connection)
-            ids = _transactional_ids(chosen, stack)
+            slot = _slot(chosen, stack)
             artifacts = scorer.artifacts
             metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
@@ -129,9 +129,12 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
         if not stop.is_set():
             traces = tracing(os.environ, chosen.group_id)
             stack.callback(traces.close)
+            ids = () if slot is None else transactional_ids(chosen.group_id, socket.gethostname(), slot.number)
             line = replace(_line(chosen, connection, scorer, ids), tracing=traces)
             breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
             watchdog = Watchdog(chosen.watchdog_seconds, chosen.shutdown_seconds)
+            if slot is not None:
+                stack.enter_context(kept(slot, stop))
             Worker(line, breaker, metrics, health, watchdog).run(stop)
 
 
@@ -147,11 +150,10 @@ def _find_topics(chosen: Settings, connection: Connection) -> None:
         admin.require_topics(read=topics[:1], write=outputs)
 
 
-def _transactional_ids(chosen: Settings, stack: ExitStack) -> tuple[str, ...]:
+def _slot(chosen: Settings, stack: ExitStack) -> Slot | None:
     if chosen.delivery is settings.Delivery.AT_LEAST_ONCE:
-        return ()
-    slot = stack.enter_context(take_slot(chosen.group_id, chosen.slot))
-    return transactional_ids(chosen.group_id, socket.gethostname(), slot.number)
+        return None
+    return stack.enter_context(take_slot(chosen.group_id, chosen.slot))
 
 
 def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[str, ...]) -> Line:

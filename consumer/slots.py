@@ -1,28 +1,46 @@
-"""Which worker on this host is this? The lowest free number, held by a file lock for as long as the process lives.
+"""The number of this worker on its host: the lowest free one, held by a file lock for as long as the process lives.
 
 The number makes the transactional ids: the same after a restart, so that the new process ends what the old one left
-open, and never shared by two live processes.
+open, and never shared by two live processes. The lock is a file that other programs can remove (cleaners of temporary
+files do after 10 days without change), so a running worker keeps it young and makes it again when it is gone.
 """
 
 import fcntl
 import hashlib
+import logging
 import os
+import stat
 import tempfile
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Final, Self
 
 from consumer.errors import WorkerError
 
-_MOST = 10_000  # workers of one group on one host; beyond it something is wrong
+_log = logging.getLogger(__name__)
+
+_MOST: Final = 10_000  # workers of one group on one host; beyond it something is wrong
+_LOOK_SECONDS: Final = 0.5  # less than another worker takes from its start to its slot
+_REFRESH_SECONDS: Final = 3600.0  # systemd-tmpfiles removes from /tmp what is 10 days old
+_WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_ELSEWHERE: Final = "set TMPDIR to a writable directory"
+_OWN: Final = "set TMPDIR to a directory of this user"
 
 
-@dataclass(frozen=True, slots=True)
+class SlotTakenError(WorkerError):
+    """Another process holds the slot that was this worker's."""
+
+
 class Slot:
-    """A number that no other live process of this group, host and user has, for as long as this object lives."""
+    """Hold a number that no other live process of this group, host and user has, until `free`."""
 
-    number: int
-    lock: BinaryIO
+    def __init__(self, number: int, path: Path, descriptor: int) -> None:
+        self.number = number
+        self.path = path
+        self._descriptor = descriptor
 
     def __enter__(self) -> Self:
         return self
@@ -31,20 +49,77 @@ class Slot:
         self.free()
 
     def free(self) -> None:
-        """Gives the number back."""
-        self.lock.close()
+        """Release the number."""
+        with suppress(OSError):  # closed already
+            os.close(self._descriptor)
+        self._descriptor = -1
+
+    def keep(self) -> None:
+        """Make the lock file again if it was removed, and renew its times once an hour.
+
+        Raises SlotTakenError when another process has locked the slot meanwhile, WorkerError when the file cannot be
+        made: no other worker can take the slot then either.
+        """
+        if not _is_at(self.path, self._descriptor):
+            descriptor = _lock(self.path)
+            if descriptor is None:
+                raise SlotTakenError(
+                    f"slot {self.number}: its lock {self.path} was removed, and another worker has taken the slot; "
+                    "keep cleaners of temporary files away from it, and start this worker again"
+                )
+            self.free()
+            self._descriptor = descriptor
+            _log.warning("the lock of this slot was removed and is made again", extra={"path": str(self.path)})
+        if abs(time.time() - os.fstat(self._descriptor).st_mtime) > _REFRESH_SECONDS:
+            os.utime(self._descriptor)
+            os.utime(self.path.parent)
 
 
 def take_slot(group_id: str, fixed: int | None = None, directory: Path | None = None) -> Slot:
-    """The lowest free slot of this group, or the `fixed` one. Raises WorkerError when that is taken."""
+    """Take the lowest free slot of this group, or the `fixed` one. Raises WorkerError when that is taken."""
     directory = directory or _directory()
     for number in range(_MOST) if fixed is None else [fixed]:
-        slot = _try(directory, group_id, number)
-        if slot is not None:
-            return slot
+        group = hashlib.sha256(group_id.encode()).hexdigest()[:16]  # a group's name may hold what a file's may not
+        path = directory / f"{group}-{number}.lock"
+        descriptor = _lock(path)
+        if descriptor is not None:
+            return Slot(number, path, descriptor)
     if fixed is not None:
         raise WorkerError(f"slot {fixed} of group {group_id} is taken on this host: choose another --slot, or none")
     raise WorkerError(f"all {_MOST} slots of group {group_id} are taken on this host (locks in {directory})")
+
+
+@contextmanager
+def kept(slot: Slot, stop: threading.Event, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
+    """Keep the slot while inside. When it is lost, `stop` is set, and leaving raises SlotTakenError."""
+    left = threading.Event()
+    lost: list[SlotTakenError] = []
+
+    def watch() -> None:
+        warned = False
+        while not left.wait(look_seconds):
+            try:
+                slot.keep()
+                warned = False
+            except SlotTakenError as error:
+                _log.critical("cannot go on", extra={"reason": str(error)})
+                lost.append(error)
+                stop.set()
+                return
+            except (WorkerError, OSError) as error:
+                if not warned:
+                    _log.warning("the lock of this slot cannot be kept", extra={"reason": str(error)})
+                warned = True
+
+    thread = threading.Thread(target=watch, name="slot", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        left.set()
+        thread.join()
+        if lost:
+            raise lost[0]
 
 
 def transactional_ids(group_id: str, host: str, slot: int) -> tuple[str, str]:
@@ -52,22 +127,56 @@ def transactional_ids(group_id: str, host: str, slot: int) -> tuple[str, str]:
     return f"{group_id}-{host}-{slot}-0", f"{group_id}-{host}-{slot}-1"
 
 
-def _try(directory: Path, group_id: str, number: int) -> Slot | None:
-    group = hashlib.sha256(group_id.encode()).hexdigest()[:16]  # a group's name may hold what a file's may not
-    path = directory / f"{group}-{number}.lock"
+def _lock(path: Path) -> int | None:
+    """Return a descriptor that holds the lock, None when another process has it. Raises WorkerError."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        while True:
+            directory = _opened(path.parent)
+            try:
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+                descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
+            finally:
+                os.close(directory)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            if _is_at(path, descriptor):
+                return descriptor
+            os.close(descriptor)  # removed between open and flock: whoever comes next would lock another file
     except OSError as error:
-        raise WorkerError(
-            f"cannot keep the lock {path}: {error.strerror}; set TMPDIR to a writable directory"
-        ) from error
+        raise WorkerError(f"cannot keep the lock {path}: {error.strerror}; {_ELSEWHERE}") from error
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Return whether the path still names the open file."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def _opened(directory: Path) -> int:
+    """Open the directory, made when it is missing. Raises WorkerError for one that others can change."""
+    if directory.is_symlink():
+        raise WorkerError(f"the directory of locks {directory} is a symbolic link: remove it, or {_OWN}")
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if fault := _fault(os.fstat(descriptor)):
         os.close(descriptor)
-        return None
-    return Slot(number, os.fdopen(descriptor, "rb+"))
+        raise WorkerError(f"the directory of locks {directory} {fault}, or {_OWN}")
+    return descriptor
+
+
+def _fault(directory: os.stat_result) -> str | None:
+    """Say what lets other users change the locks in it, and what to do."""
+    if directory.st_uid != os.geteuid():
+        return f"belongs to user {directory.st_uid}, not to this user ({os.geteuid()}): remove it"
+    if directory.st_mode & _WRITABLE_BY_OTHERS:
+        return f"can be written by other users (mode {stat.S_IMODE(directory.st_mode):04o}): chmod it to 0700"
+    return None
 
 
 def _directory() -> Path:
@@ -75,7 +184,5 @@ def _directory() -> Path:
     try:
         place = tempfile.gettempdir()
     except FileNotFoundError:
-        raise WorkerError(
-            "cannot keep the lock of this worker: nothing is writable; set TMPDIR to a writable directory"
-        ) from None
+        raise WorkerError(f"cannot keep the lock of this worker: nothing is writable; {_ELSEWHERE}") from None
     return Path(place) / f"session-scorer-{os.getuid()}"

@@ -1,11 +1,27 @@
+import fcntl
+import os
+import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from consumer.errors import WorkerError
-from consumer.slots import take_slot, transactional_ids
+from consumer.slots import SlotTakenError, kept, take_slot, transactional_ids
+
+DAY = 86_400  # seconds
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 30) -> bool:
+    """Whether it does, in time."""
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return happened()
 
 
 def test_each_worker_takes_the_lowest_number_that_is_free(tmp_path: Path) -> None:
@@ -63,3 +79,116 @@ def test_a_host_with_no_place_to_write_at_all_is_one_line(monkeypatch: pytest.Mo
 
 def test_the_ids_name_group_host_and_slot() -> None:
     assert transactional_ids("scorer", "web1", 2) == ("scorer-web1-2-0", "scorer-web1-2-1")
+
+
+def test_a_removed_lock_is_made_again_and_excludes_the_next_worker(tmp_path: Path) -> None:
+    with take_slot("g", directory=tmp_path / "locks") as slot:
+        shutil.rmtree(tmp_path / "locks")
+        slot.keep()
+        with take_slot("g", directory=tmp_path / "locks") as second:
+            assert second.number == 1
+    with take_slot("g", directory=tmp_path / "locks") as again:
+        assert again.number == 0
+
+
+def test_a_lock_that_another_worker_took_after_its_removal_is_lost(tmp_path: Path) -> None:
+    with take_slot("g", directory=tmp_path) as slot:
+        slot.path.unlink()
+        with (
+            take_slot("g", directory=tmp_path) as second,
+            pytest.raises(SlotTakenError, match=r"^slot 0: its lock .* was removed, and another worker has taken"),
+        ):
+            assert second.number == 0
+            slot.keep()
+
+
+def test_a_running_worker_notices_the_removal_by_itself(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with take_slot("g", directory=tmp_path) as slot, kept(slot, stop, 0.01):
+        slot.path.unlink()
+        assert wait_for(slot.path.exists)
+        with take_slot("g", directory=tmp_path) as second:
+            assert second.number == 1
+    assert not stop.is_set()
+
+
+def test_a_worker_stops_when_its_slot_is_lost(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with (
+        take_slot("g", directory=tmp_path / "ours") as slot,
+        take_slot("g", directory=tmp_path / "theirs") as other,
+    ):
+        other.path.replace(slot.path)
+        with pytest.raises(SlotTakenError), kept(slot, stop, 0.01):
+            assert stop.wait(30)
+
+
+def test_a_lock_that_cannot_be_made_again_stops_nobody_and_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    locks, stop = tmp_path / "locks", threading.Event()
+    with take_slot("g", directory=locks) as slot, kept(slot, stop, 0.01):
+        shutil.rmtree(locks)
+        locks.symlink_to(tmp_path)
+        assert wait_for(lambda: "the lock of this slot cannot be kept" in caplog.messages)
+        locks.unlink()
+        assert wait_for(slot.path.exists)
+    assert caplog.messages.count("the lock of this slot cannot be kept") == 1
+    assert not stop.is_set()
+
+
+@pytest.mark.parametrize("cleaner", ["file", "directory"])
+def test_the_lock_and_its_directory_are_kept_younger_than_cleaners_remove(tmp_path: Path, cleaner: str) -> None:
+    with take_slot("g", directory=tmp_path / "locks") as slot:
+        old = time.time() - 11 * DAY
+        for path in (slot.path, slot.path.parent):
+            os.utime(path, (old, old))
+        slot.keep()
+        seen = (slot.path if cleaner == "file" else slot.path.parent).stat()
+        assert min(seen.st_mtime, seen.st_atime) > time.time() - DAY
+
+
+def test_a_lock_removed_while_it_is_taken_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flock, paths = fcntl.flock, []
+
+    def removed_first(descriptor: int, operation: int) -> None:
+        if not paths:
+            paths.extend(tmp_path.glob("*.lock"))
+            paths[0].unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with take_slot("g", directory=tmp_path), take_slot("g", directory=tmp_path) as second:
+        assert second.number == 1
+    assert paths
+
+
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    locks = tmp_path / "locks"
+    locks.mkdir()
+    for mode in (0o770, 0o707, 0o1777):
+        locks.chmod(mode)
+        with pytest.raises(WorkerError, match=rf"can be written by other users \(mode {mode:04o}\): chmod it to 0700"):
+            take_slot("g", directory=locks)
+    locks.chmod(0o2755)
+    take_slot("g", directory=locks).free()
+
+
+@pytest.mark.parametrize("target", ["there", "nowhere"])
+def test_a_directory_that_is_a_symbolic_link_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "locks").symlink_to(tmp_path / target)
+    with pytest.raises(WorkerError, match=r"is a symbolic link: remove it, or set TMPDIR"):
+        take_slot("g", directory=tmp_path / "locks")
+    assert not list((tmp_path / "there").iterdir())
+
+
+def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        locks = tmp_path / "locks"
+        locks.mkdir(mode=0o700)
+        os.chown(locks, 12345, -1)
+    else:
+        locks = Path("/usr")
+    with pytest.raises(WorkerError, match=r"belongs to user \d+, not to this user \(\d+\): remove it, or set TMPDIR"):
+        take_slot("g", directory=locks)

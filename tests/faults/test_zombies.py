@@ -1,5 +1,6 @@
 """A worker that slept while the world went on, and two that believe they are the same one."""
 
+import shutil
 import signal
 import subprocess
 import time
@@ -87,6 +88,25 @@ def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_s
     said = logs[0 if ended is first else 1].read_text().splitlines()[-1]
     assert f"transactional id {line.group}-" in said
     assert "another process uses this id: stop it, or give each worker its own --slot" in said
+    assert line.check(planted).faults() == {}
+
+
+def test_a_second_worker_takes_the_next_slot_after_the_first_ones_lock_was_removed(line: Line, tmp_path: Path) -> None:
+    logs, room = [tmp_path / "first", tmp_path / "second"], tmp_path / "tmp"
+    room.mkdir()
+    planted = line.feed(EVENTS)
+    with line.running(logs[0], *QUICK, env={"TMPDIR": str(room)}) as first:
+        wait(lambda: "partitions assigned" in logs[0].read_text())
+        for lock in room.glob("session-scorer-*"):
+            shutil.rmtree(lock)
+        wait(lambda: "the lock of this slot was removed and is made again" in logs[0].read_text())
+        with line.running(logs[1], *QUICK, env={"TMPDIR": str(room)}) as second:
+            wait(lambda: "partitions assigned" in logs[1].read_text())
+            planted |= line.feed(EVENTS, seed=8)
+            line.wait_for(lambda count: count == 2 * EVENTS, first, second)
+            assert stop(first) == 0
+            assert stop(second) == 0
+    assert "transaction given up" not in logs[0].read_text() + logs[1].read_text()
     assert line.check(planted).faults() == {}
 
 
