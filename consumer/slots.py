@@ -152,7 +152,7 @@ def _lock(path: Path) -> int | None:
 def _is_at(path: Path, descriptor: int) -> bool:
     """Return whether the path still names the open file."""
     try:
-        there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+        there, ours = path.lstat(), os.fstat(descriptor)
     except FileNotFoundError:
         return False
     return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
