@@ -147,7 +147,8 @@ def test_the_lock_and_its_directory_are_kept_younger_than_cleaners_remove(tmp_pa
 
 
 def test_a_lock_removed_while_it_is_taken_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flock, paths = fcntl.flock, []
+    flock = fcntl.flock
+    paths: list[Path] = []
 
     def removed_first(descriptor: int, operation: int) -> None:
         if not paths:
