@@ -19,6 +19,7 @@ from typing import Final, Protocol
 from consumer.errand import Call, Errand
 from consumer.errors import (
     DeliveryError,
+    ExpiredError,
     FatalError,
     FencedError,
     MustAbortError,
@@ -260,6 +261,11 @@ class ExactlyOnce:
             self._replace(name)  # taking the id again ends whatever is open under it
 
     def _replace_once(self, name: str, error: FatalError) -> None:
+        if isinstance(error, ExpiredError):
+            # says nothing against a producer, however often; the other id, idle for as long, has expired with this one
+            for each in self._ids:
+                self._replace(each)
+            return
         now = self._patience.clock()
         if isinstance(error, FencedError) and now - self._began >= self._transaction_seconds:
             # by the broker, which ends what is open for so long: that says nothing of another process

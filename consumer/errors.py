@@ -32,6 +32,10 @@ class FencedError(FatalError):
     """Another producer has taken this one's transactional id, or the broker gave it up for dead."""
 
 
+class ExpiredError(FatalError):
+    """The brokers have forgotten this producer's id, which was idle for longer than they keep one."""
+
+
 class RefusedError(DeliveryError):
     """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
 

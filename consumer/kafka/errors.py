@@ -7,6 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import (
     DeliveryError,
+    ExpiredError,
     FatalError,
     FencedError,
     MustAbortError,
@@ -47,6 +48,10 @@ REMEDIES: dict[int, str] = {
 }
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+
+# The id was idle for longer than transactional.id.expiration.ms (7 days), or its records are gone from the partition.
+# librdkafka calls it the transaction's fault, yet keeps the dead id if AddOffsetsToTxn was the first request to fail.
+_EXPIRED = {KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID}
 
 # The group has moved on without this worker, or is about to: what was read must be read again by whoever owns it now.
 _NOT_A_MEMBER = {
@@ -96,15 +101,16 @@ def _kind(error: KafkaError) -> type[DeliveryError]:
     code = error.code()
     if code in REMEDIES:
         return RefusedError
+    if code in _EXPIRED:
+        return ExpiredError
     if error.txn_requires_abort() or code in _NOT_A_MEMBER:
         return MustAbortError
     if code in _FENCED:
         return FencedError
     if code == KafkaError._TIMED_OUT:  # said to be retriable, but for a commit it is no answer
         return UnansweredError
-    if error.fatal():
-        return FatalError
-    return RetriableError if error.retriable() or code in _PASSING else FatalError
+    passes = not error.fatal() and (error.retriable() or code in _PASSING)
+    return RetriableError if passes else FatalError
 
 
 def calling(doing: str, call: Callable[[], T]) -> T:

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.errors import DeliveryError, FatalError, MustAbortError, RefusedError, UnansweredError
+from consumer.errors import (
+    DeliveryError,
+    ExpiredError,
+    FatalError,
+    MustAbortError,
+    RefusedError,
+    UnansweredError,
+)
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify
@@ -168,8 +175,8 @@ class KafkaProducer:
         if not self._failed:
             return
         faults = [classify(error, f"write to {topic}") for error, topic in self._failed]
-        refused = next((fault for fault in faults if isinstance(fault, RefusedError)), None)
-        raise refused or MustAbortError(str(faults[0]))
+        telling = next((fault for fault in faults if isinstance(fault, RefusedError | ExpiredError)), None)
+        raise telling or MustAbortError(str(faults[0]))
 
     def _on_report(self, error: KafkaError | None, message: Message) -> None:
         # a callback: must not raise

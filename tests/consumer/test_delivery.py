@@ -7,6 +7,7 @@ from consumer.at_least_once import AtLeastOnce
 from consumer.delivery import ExactlyOnce, Member
 from consumer.errors import (
     DeliveryError,
+    ExpiredError,
     FatalError,
     FencedError,
     MustAbortError,
@@ -139,6 +140,35 @@ class TestExactlyOnce:
         deliver(delivery, records(b"a"), "sessions", {0: 1})
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: out of order$"):
             deliver(delivery, records(b"b"), "sessions", {0: 2})
+
+    @pytest.mark.parametrize("call", ["begin", "produce", "send_offsets", "commit"])
+    def test_an_expired_id_replaces_both_producers_without_an_abort(self, call: str) -> None:
+        log = failing(call, ExpiredError("the id is not known"))
+        delivery = exactly_once(log)
+        with pytest.raises(UndeliveredError, match="the id is not known"):
+            deliver(delivery, records(b"a"), "sessions", {0: 1})
+        assert log.calls[-4:] == [(IDS[0], "drop"), (IDS[0], "init"), (IDS[1], "drop"), (IDS[1], "init")]
+        assert not log.called("abort")
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
+        assert log.visible == records(b"a")
+
+    def test_ids_may_expire_again_and_again(self) -> None:
+        delivery = exactly_once(failing("commit", *[ExpiredError("the id is not known")] * 6))
+        for _ in range(6):
+            with pytest.raises(UndeliveredError):
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
+
+    def test_an_abort_that_finds_the_id_expired_replaces_both_producers(self) -> None:
+        expired = Fault(ExpiredError("the id is not known"))
+        log = FakeLog({"commit": [Fault(MustAbortError("no"))] * 3, "abort": [expired] * 3})
+        delivery = exactly_once(log)
+        for _ in range(3):
+            with pytest.raises(UndeliveredError, match="no"):
+                deliver(delivery, records(b"a"), "sessions", {0: 1})
+        assert log.called("init") == [*IDS] * 4
+        deliver(delivery, records(b"a"), "sessions", {0: 1})
+        assert log.visible == records(b"a")
 
     def test_what_was_long_ago_is_forgotten(self) -> None:
         log, clock = failing("begin", FatalError("x"), None, FatalError("x")), FakeClock()

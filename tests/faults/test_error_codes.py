@@ -34,6 +34,7 @@ class Fate(Enum):
 
     RETRIED = "asked again, and it passes"
     ABORTED = "aborted: the batch is read again, and passes with the same producer"
+    EXPIRED = "the brokers have forgotten the id: both producers are replaced at once, however often"
     REPLACED = "the producer is past use: a new one takes its place once, the second time the worker stops"
     REFUSED = "the worker stops, and says what to do"
 
@@ -47,15 +48,17 @@ EXACTLY_ONCE: dict[Api, dict[Fate, str]] = {
     Api.ADD_PARTITIONS_TO_TXN: {
         Fate.RETRIED: "_TRANSPORT COORDINATOR_NOT_AVAILABLE NOT_COORDINATOR COORDINATOR_LOAD_IN_PROGRESS "
         "CONCURRENT_TRANSACTIONS UNKNOWN_TOPIC_OR_PART",
-        Fate.ABORTED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID OPERATION_NOT_ATTEMPTED",
+        Fate.ABORTED: "OPERATION_NOT_ATTEMPTED",
+        Fate.EXPIRED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
         Fate.REPLACED: "INVALID_PRODUCER_EPOCH PRODUCER_FENCED INVALID_TXN_STATE",
         Fate.REFUSED: "TOPIC_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED CLUSTER_AUTHORIZATION_FAILED",
     },
     Api.PRODUCE: {
         Fate.RETRIED: "_TRANSPORT REQUEST_TIMED_OUT NOT_LEADER_FOR_PARTITION LEADER_NOT_AVAILABLE NOT_ENOUGH_REPLICAS "
         "NOT_ENOUGH_REPLICAS_AFTER_APPEND KAFKA_STORAGE_ERROR UNKNOWN_TOPIC_OR_PART INVALID_MSG",
-        Fate.ABORTED: "INVALID_TXN_STATE INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID CONCURRENT_TRANSACTIONS "
-        "NETWORK_EXCEPTION UNSUPPORTED_FOR_MESSAGE_FORMAT INVALID_REQUEST UNKNOWN",
+        Fate.ABORTED: "INVALID_TXN_STATE CONCURRENT_TRANSACTIONS NETWORK_EXCEPTION UNSUPPORTED_FOR_MESSAGE_FORMAT "
+        "INVALID_REQUEST UNKNOWN",
+        Fate.EXPIRED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
         Fate.REPLACED: "INVALID_PRODUCER_EPOCH OUT_OF_ORDER_SEQUENCE_NUMBER",
         Fate.REFUSED: "TOPIC_AUTHORIZATION_FAILED CLUSTER_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED "
         "MSG_SIZE_TOO_LARGE RECORD_LIST_TOO_LARGE INVALID_RECORD INVALID_TIMESTAMP POLICY_VIOLATION TOPIC_EXCEPTION",
@@ -63,7 +66,7 @@ EXACTLY_ONCE: dict[Api, dict[Fate, str]] = {
     Api.ADD_OFFSETS_TO_TXN: {
         Fate.RETRIED: "_TRANSPORT COORDINATOR_NOT_AVAILABLE NOT_COORDINATOR COORDINATOR_LOAD_IN_PROGRESS "
         "CONCURRENT_TRANSACTIONS REQUEST_TIMED_OUT",
-        Fate.ABORTED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
+        Fate.EXPIRED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
         Fate.REPLACED: "INVALID_PRODUCER_EPOCH INVALID_TXN_STATE UNSUPPORTED_FOR_MESSAGE_FORMAT",
         Fate.REFUSED: "GROUP_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
     },
@@ -72,15 +75,16 @@ EXACTLY_ONCE: dict[Api, dict[Fate, str]] = {
         "CONCURRENT_TRANSACTIONS REQUEST_TIMED_OUT UNKNOWN_TOPIC_OR_PART",
         Fate.ABORTED: "ILLEGAL_GENERATION UNKNOWN_MEMBER_ID REBALANCE_IN_PROGRESS STALE_MEMBER_EPOCH "
         "OFFSET_METADATA_TOO_LARGE INVALID_COMMIT_OFFSET_SIZE",
-        Fate.REPLACED: "INVALID_PRODUCER_EPOCH INVALID_TXN_STATE INVALID_PRODUCER_ID_MAPPING "
-        "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+        Fate.EXPIRED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
+        Fate.REPLACED: "INVALID_PRODUCER_EPOCH INVALID_TXN_STATE UNSUPPORTED_FOR_MESSAGE_FORMAT",
         Fate.REFUSED: "GROUP_AUTHORIZATION_FAILED TOPIC_AUTHORIZATION_FAILED TRANSACTIONAL_ID_AUTHORIZATION_FAILED "
         "FENCED_INSTANCE_ID",
     },
     Api.END_TXN: {
         Fate.RETRIED: "_TRANSPORT COORDINATOR_NOT_AVAILABLE NOT_COORDINATOR COORDINATOR_LOAD_IN_PROGRESS "
         "CONCURRENT_TRANSACTIONS",
-        Fate.ABORTED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID UNKNOWN",
+        Fate.ABORTED: "UNKNOWN",
+        Fate.EXPIRED: "INVALID_PRODUCER_ID_MAPPING UNKNOWN_PRODUCER_ID",
         Fate.REPLACED: "INVALID_PRODUCER_EPOCH PRODUCER_FENCED INVALID_TXN_STATE",
         Fate.REFUSED: "TRANSACTIONAL_ID_AUTHORIZATION_FAILED",
     },
@@ -90,8 +94,9 @@ EXACTLY_ONCE: dict[Api, dict[Fate, str]] = {
 AT_LEAST_ONCE: dict[Api, dict[Fate, str]] = {
     Api.PRODUCE: {
         Fate.RETRIED: "_TRANSPORT REQUEST_TIMED_OUT NOT_LEADER_FOR_PARTITION LEADER_NOT_AVAILABLE NOT_ENOUGH_REPLICAS "
-        "NOT_ENOUGH_REPLICAS_AFTER_APPEND KAFKA_STORAGE_ERROR UNKNOWN_TOPIC_OR_PART",
-        Fate.ABORTED: "OUT_OF_ORDER_SEQUENCE_NUMBER INVALID_PRODUCER_EPOCH UNKNOWN UNSUPPORTED_FOR_MESSAGE_FORMAT",
+        "NOT_ENOUGH_REPLICAS_AFTER_APPEND KAFKA_STORAGE_ERROR UNKNOWN_TOPIC_OR_PART UNKNOWN_PRODUCER_ID",
+        Fate.ABORTED: "OUT_OF_ORDER_SEQUENCE_NUMBER INVALID_PRODUCER_EPOCH UNKNOWN UNSUPPORTED_FOR_MESSAGE_FORMAT "
+        "INVALID_PRODUCER_ID_MAPPING",
         Fate.REFUSED: "TOPIC_AUTHORIZATION_FAILED CLUSTER_AUTHORIZATION_FAILED MSG_SIZE_TOO_LARGE INVALID_RECORD "
         "POLICY_VIOLATION",
     },
@@ -132,13 +137,37 @@ def test_what_spoils_the_transaction_alone_is_aborted_and_the_next_one_passes(ap
             bench.deliver()
         assert bench.broker.left(api) == 0
         bench.deliver()
-        if api is Api.PRODUCE and name != "UNKNOWN_PRODUCER_ID":
+        if api is Api.PRODUCE:
             # the record was numbered and never written, so the broker misses one when that producer writes again:
             # librdkafka finds out only then, and begins to count anew after one more abort
             with pytest.raises(UndeliveredError, match="skipped sequence numbers"):
                 bench.deliver()
         bench.deliver(times=3)
         assert bench.made == 2
+
+
+@pytest.mark.parametrize(("api", "name"), met_with(EXACTLY_ONCE, Fate.EXPIRED))
+def test_an_id_that_expired_is_taken_again_at_once_however_often(api: Api, name: str) -> None:
+    with exactly_once() as bench:
+        begun(bench)
+        for times in range(1, 4):
+            bench.broker.answer(api, code(name))
+            with pytest.raises(UndeliveredError, match=name):
+                bench.deliver()
+            assert bench.broker.left(api) == 0
+            assert bench.made == 2 + 2 * times
+            bench.deliver(times=3)
+
+
+def test_an_id_found_expired_by_the_abort_is_taken_again_however_often() -> None:
+    with exactly_once() as bench:
+        begun(bench)
+        for _ in range(3):
+            bench.broker.answer(Api.TXN_OFFSET_COMMIT, code("ILLEGAL_GENERATION"))
+            bench.broker.answer(Api.END_TXN, code("INVALID_PRODUCER_ID_MAPPING"))
+            with pytest.raises(UndeliveredError, match="ILLEGAL_GENERATION"):
+                bench.deliver()
+            bench.deliver(times=3)
 
 
 @pytest.mark.parametrize(("api", "name"), met_with(EXACTLY_ONCE, Fate.REPLACED))
