@@ -1,5 +1,6 @@
 """Where settings stand, and what to say when one is wrong there."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -13,6 +14,10 @@ from pydantic.fields import FieldInfo
 
 from consumer import properties
 
+_SERVICE_LINK: Final = re.compile(
+    r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_LINKED: Final = re.compile(r"(tcp|udp|sctp)://")
 _OF_TESTS: Final = "SESSION_SCORER_TEST_"  # what the project's own tests are told; no settings
 
 
@@ -45,7 +50,7 @@ def _from_file(name: str, path: str, said: Mapping[str, str]) -> str:
     if name in said:
         raise SettingsError(f"{where}: {variable} is there too, and one of them must go")
     try:
-        text = Path(path).read_text("utf-8").rstrip("\r\n")
+        text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise SettingsError(f"{where}: {path} cannot be read: {error.strerror}") from None
     except ValueError:  # its words quote what could not be decoded
@@ -55,15 +60,45 @@ def _from_file(name: str, path: str, said: Mapping[str, str]) -> str:
     return text
 
 
+def environment(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> dict[str, str]:
+    """Return the settings that variables of our prefix name; empty ones and Kubernetes' service links do not count."""
+    said = {
+        name.upper(): value
+        for name, value in environ.items()
+        if value and not is_service_link(name.upper(), value, prefix)
+    }
+    return {name: said[prefix + name.upper()] for name in known - {"kafka"} if prefix + name.upper() in said}
+
+
+def is_service_link(variable: str, value: str, prefix: str) -> bool:
+    """Return whether Kubernetes sets it, for a Service named as we are: SESSION_SCORER_PORT=tcp://10.0.0.1:9108."""
+    name = variable.removeprefix(prefix)
+    of_a_port = name.endswith("PORT") and _LINKED.match(value) is not None
+    return variable.startswith(prefix) and (of_a_port or _SERVICE_LINK.fullmatch(name) is not None)
+
+
+def ignored(environ: Mapping[str, str], prefix: str) -> list[str]:
+    """Say of variables that look like settings and are none: Kubernetes' service links, and slips in KAFKA_*."""
+    links = sorted(name for name, value in environ.items() if is_service_link(name.upper(), value, prefix))
+    said = [
+        f"{name} is none of the Kafka client; the nearest is {right}" for name, right in properties.near_misses(environ)
+    ]
+    if links:
+        said.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
+    return said
+
+
 def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
     """What the TOML file says; nothing when none is named. Raises SettingsError for what is not as it should be."""
     if path is None:
         return {}
     try:
-        values = tomllib.loads(Path(path).read_text("utf-8"))
+        values = tomllib.loads(Path(path).read_text("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # tomllib's and UTF-8's: both name a position, not what stands there
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not text in UTF-8 (byte {error.start}): save it so") from None
+    except ValueError as error:  # it names a position, not what stands there
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
     _refuse_unknown(values, known - {"config"}, f" ({path})")
     if not isinstance(values.get("kafka", {}), dict):
@@ -73,7 +108,13 @@ def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
 
 def refuse_unknown_variables(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> None:
     """Raises SettingsError for a variable of our own prefix that is no setting: a slip that would pass unseen."""
-    variables = [name for name in environ if name.upper().startswith(prefix) and not name.startswith(_OF_TESTS)]
+    variables = [
+        name
+        for name, value in environ.items()
+        if name.upper().startswith(prefix)
+        and not name.startswith(_OF_TESTS)
+        and not is_service_link(name.upper(), value, prefix)
+    ]
     settings = frozenset(prefix + name.upper() for name in known - {"kafka"})
     _refuse_unknown([name.upper() for name in variables], settings, " (environment)")
 
@@ -97,15 +138,14 @@ class Places(NamedTuple):
         name = str(detail["loc"][0])
         if name == "kafka":  # what is said begins with the property's name
             name, _, said = said.partition(" ")
-            return f"{self._spelled_property(name)} cannot be changed: {said}"
+            return f"{self._spelled_property(name)} {said}"
         return f"{self._spelled(name)}: expected {said or expected(fields[name])}"
 
     def _spelled(self, name: str) -> str:
         if name in self.given:
             return "--" + name.replace("_", "-")
-        variable = self.prefix + name.upper()
-        if any(key.upper() == variable and value for key, value in self.environ.items()):
-            return f"{variable} (environment)"
+        if name in environment(self.environ, self.prefix, frozenset({name})):
+            return f"{self.prefix}{name.upper()} (environment)"
         return f"{name} ({self.path})"
 
     def _spelled_property(self, name: str) -> str:

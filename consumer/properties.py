@@ -1,9 +1,12 @@
 """Kafka's own settings on their way through: what they are called, whose they are, which of them are secret."""
 
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from typing import Final
 
+from consumer.config.values import fault_of_text
 from consumer.kafka.config import RESERVED
+from consumer.printable import printable
 
 _CLIENT: Final = """
 allow.auto.create.topics batch.num.messages batch.size broker.address.family broker.address.ttl
@@ -57,6 +60,7 @@ _SECRET: Final = ("password", "passphrase", "secret", "pem", "oauthbearer.config
 _SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem")
 _PREFIX: Final = "KAFKA_"
 _FILE: Final = "_FILE"
+_NEAR: Final = 0.92  # of difflib's ratio: one letter wrong in a short name, two or three in a long one
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -101,9 +105,20 @@ def _is_path(name: str) -> bool:
     return name.endswith((".location", ".file"))
 
 
-def without_reserved(properties: dict[str, str]) -> dict[str, str]:
-    """The same properties. Raises ValueError, beginning with its name, for one that is not the user's to set."""
-    for name in properties:
+def near_misses(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return variables that nearly spell one of the client's properties, each with the variable that does."""
+    known = {variable_name(name) for name in CLIENT | ALIASES.keys()}
+    known |= {name + _FILE for name in known} | {variable_name(name) for name in RESERVED}
+    strangers = [name for name, value in environ.items() if name.startswith(_PREFIX) and value and name not in known]
+    nearest = [(name, get_close_matches(name, known, n=1, cutoff=_NEAR)) for name in sorted(strangers)]
+    return [(name, found[0]) for name, found in nearest if found]
+
+
+def validated(properties: dict[str, str]) -> dict[str, str]:
+    """The same properties. Raises ValueError, beginning with its name, for one that cannot be set, or not so."""
+    for name, value in properties.items():
         if name in RESERVED:
-            raise ValueError(f"{name} {RESERVED[name]}")
+            raise ValueError(f"{name} cannot be changed: {RESERVED[name]}")
+        if (fault := fault_of_text(name + value)) is not None:
+            raise ValueError(f"{printable(name)} takes {fault}")
     return properties

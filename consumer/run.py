@@ -54,8 +54,7 @@ def main(given: dict[str, Any]) -> None:
     """
     chosen = settings.load(given)
     logs.configure(chosen.log_level)
-    if seen := places.exposed(given):
-        _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
+    _warn_of(given)
     stop, serving = threading.Event(), threading.Event()
     ended: list[BaseException | None] = []
 
@@ -85,6 +84,14 @@ def main(given: dict[str, Any]) -> None:
     if ended and ended[0] is not None:
         raise ended[0]
     _leave_at_once()  # in order, or before anything was served: it waited for a broker, or compiled
+
+
+def _warn_of(given: dict[str, Any]) -> None:
+    """Log what is not wrong, and should be otherwise."""
+    if seen := places.exposed(given):
+        _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
+    if unused := places.ignored(os.environ, settings.PREFIX):
+        _log.warning("variables of the environment are ignored", extra={"variables": unused})
 
 
 def _end_within(seconds: float) -> None:

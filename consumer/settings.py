@@ -12,10 +12,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumer import places, properties
+from consumer.config import values
 from consumer.kafka.config import PRODUCER
 from consumer.places import SettingsError
 
@@ -32,20 +42,6 @@ class Delivery(StrEnum):
     AT_LEAST_ONCE = "at-least-once"
 
 
-def _topic(name: str) -> str:
-    if not 0 < len(name) <= 249 or not name.isascii() or not name.strip("."):
-        raise ValueError("the name of a topic")
-    if not all(character.isalnum() or character in "._-" for character in name):
-        raise ValueError("the name of a topic: letters, digits, '.', '_' and '-'")
-    return name
-
-
-def _sha256(digest: str) -> str:
-    if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
-        raise ValueError("a SHA-256 in 64 hex digits")
-    return digest.lower()
-
-
 def _replicas(number: int) -> int:
     if not number:
         raise ValueError("-1 (the broker's default) or a whole number from 1")
@@ -56,29 +52,28 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-Text = Annotated[str, Field(min_length=1)]
-Topic = Annotated[str, AfterValidator(_topic)]
+Topic = Annotated[str, AfterValidator(values.topic)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
-Properties = Annotated[dict[str, str], AfterValidator(properties.without_reserved)]
+Properties = Annotated[dict[str, str], AfterValidator(properties.validated)]
 
 
 class Settings(BaseSettings):
     """The settings as resolved. `load` makes them, and says in one line what is wrong."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     config: Path | None = Field(None, description="TOML file of settings")
-    bootstrap_servers: Text = Field("localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]")
-    group_id: Text = Field("session-scorer", description="consumer group")
+    bootstrap_servers: Annotated[str, AfterValidator(values.bootstrap_servers)] = Field(
+        "localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]"
+    )
+    group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
     input_topic: Topic = Field("sessions", description="topic of the events")
     results_topic: Topic = Field("session-results", description="topic of the results")
     alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
     dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
     artifacts: Path | None = Field(None, description="directory of the artifact set (default: the one that ships)")
-    manifest_sha256: Annotated[str, AfterValidator(_sha256)] | None = Field(
+    manifest_sha256: Annotated[str, AfterValidator(values.sha256)] | None = Field(
         None, description="SHA-256 that the set's manifest.json must have"
     )
     allow_unverified: bool = Field(default=False, description="take an artifact set without a manifest")
@@ -107,7 +102,9 @@ class Settings(BaseSettings):
     breaker_run: Annotated[int, Field(ge=0)] = Field(
         500, description="stop after this many dead letters in a row (0: never)"
     )
-    metrics_host: Text = Field("127.0.0.1", description="address of /metrics, /livez and /readyz")
+    metrics_host: Annotated[str, AfterValidator(values.host)] = Field(
+        "127.0.0.1", description="address of /metrics, /livez and /readyz"
+    )
     metrics_port: Port = Field(9108, description="port of /metrics, /livez and /readyz (0: a free one)")
     shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest that a stop may take")
     watchdog_seconds: Annotated[float, Field(ge=1, le=240)] = Field(
@@ -117,6 +114,18 @@ class Settings(BaseSettings):
     kafka: Properties = Field(
         default_factory=dict, repr=False, description="a setting of the Kafka client, passed through"
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: object, info: ValidationInfo) -> object:
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and kind is not bool:  # pydantic takes true for 1
+            raise PydanticCustomError("of_another_kind", "neither true nor false")
+        if isinstance(value, str) and (fault := values.fault_of_text(value)) is not None:
+            raise ValueError(fault)
+        if value == "" and kind is not str:  # of a path it would make the current directory
+            raise PydanticCustomError("of_another_kind", "not empty")
+        return value
 
     @model_validator(mode="after")
     def _four_topics(self) -> Self:
@@ -143,14 +152,15 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it takes Kubernetes' service links for settings
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, KAFKA_* of the environment, file."""
-        path = init_settings().get("config") or env_settings().get("config")
-        further = (places.kafka_environment(os.environ), places.file(path, known()))
-        return (init_settings, env_settings, *(InitSettingsSource(settings_cls, values) for values in further))
+        ours = places.environment(os.environ, PREFIX, known())
+        path = init_settings().get("config") or ours.get("config")
+        further = (ours, places.kafka_environment(os.environ), places.file(path, known()))
+        return (init_settings, *(InitSettingsSource(settings_cls, said) for said in further))
 
 
 def known() -> frozenset[str]:

@@ -43,7 +43,12 @@ def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
     logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
     others = sum(each.place != DEFAULT for each in found)
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
-    return found, chain([first], here.secrets(given), check(chosen, connection, lambda: time.time_ns() // 1_000_000))
+    return found, chain(
+        [first],
+        here.secrets(given),
+        here.environment(os.environ),
+        check(chosen, connection, lambda: time.time_ns() // 1_000_000),
+    )
 
 
 def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> Iterator[Finding]:

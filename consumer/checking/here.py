@@ -13,7 +13,7 @@ from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
 from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import require_free
-from consumer.settings import Delivery, Settings
+from consumer.settings import PREFIX, Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer
 from scoring.artifacts import shipped
@@ -34,6 +34,12 @@ def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
         where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
         remedy = ", ".join(f"{properties.variable_name(name)}_FILE" for name in seen)
         yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
+
+
+def environment(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Name the variables that look like settings and are none."""
+    for said in places.ignored(environ, PREFIX):
+        yield warn("environment", f"ignored: {said}")
 
 
 def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:

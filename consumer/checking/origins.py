@@ -34,7 +34,8 @@ def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, st
 def _place(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said:
         return "command line"
-    variables = {key.upper(): key for key, value in environ.items() if value}
+    linked = places.is_service_link
+    variables = {key.upper(): key for key, value in environ.items() if value and not linked(key.upper(), value, PREFIX)}
     spellings = [PREFIX + name.upper()]
     spellings += [properties.variable_name(alias) for alias, ours in properties.ALIASES.items() if ours == name]
     for spelling in spellings:

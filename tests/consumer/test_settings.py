@@ -247,3 +247,96 @@ def test_no_secret_is_ever_shown() -> None:
 def test_every_setting_has_words_of_its_own() -> None:
     assert known() == frozenset(Settings.model_fields)
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("option", ["group_id", "input_topic", "bootstrap_servers", "metrics_host", "log_level"])
+@pytest.mark.parametrize("value", ["", " ", "a\0b", "gr\udcfcpp"])
+def test_no_option_takes_a_text_that_means_nothing(option: str, value: str) -> None:
+    assert refused({option: value}).startswith(f"--{option.replace('_', '-')}: expected ")
+
+
+@pytest.mark.parametrize("option", ["config", "artifacts", "slot", "batch_events", "delivery", "create_topics"])
+def test_an_empty_option_is_no_option(option: str) -> None:
+    assert refused({option: ""}).startswith(f"--{option.replace('_', '-')}: expected ")
+
+
+def test_bytes_of_another_encoding_are_told_from_an_empty_text() -> None:
+    assert refused({"group_id": "gr\udcfcpp"}) == (
+        "--group-id: expected text in UTF-8: is the locale's encoding another (LANG)?"
+    )
+    assert refused({"kafka": ["client.id=gr\udcfcpp"]}).startswith("-X client.id takes text in UTF-8")
+
+
+def test_a_property_with_nul_is_refused(tmp_path: Path) -> None:
+    path = file(tmp_path, '[kafka]\nclient.id = "a\\u0000b"')
+    assert refused({"config": path}) == (f"[kafka] client.id ({path}) takes a text without NUL")
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load({"config": file(tmp_path, '\ufeffgroup_id = "marked"')}).group_id == "marked"
+    secret = tmp_path / "password"
+    secret.write_text("\ufeffhunter2\r\n", "utf-8")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
+    assert load().kafka["sasl.password"] == "hunter2"
+
+
+def test_a_file_in_another_encoding_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes('group_id = "grüpp"'.encode("utf-16"))
+    assert refused({"config": str(path)}) == f"the settings file {path} is not text in UTF-8 (byte 0): save it so"
+
+
+def test_a_key_that_stands_twice_in_the_file_is_named_by_its_line(tmp_path: Path) -> None:
+    assert "at line 2" in refused({"config": file(tmp_path, 'group_id = "a"\ngroup_id = "b"\n')})
+
+
+@pytest.mark.parametrize("name", ["slot", "batch_events", "latency_budget", "metrics_port", "partitions", "group_id"])
+@pytest.mark.parametrize("value", ["true", "[1]", "{a = 1}", "1979-05-27"])
+def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, name: str, value: str) -> None:
+    path = file(tmp_path, f"{name} = {value}")
+    assert refused({"config": path}).startswith(f"{name} ({path}): expected ")
+
+
+LINKS = {
+    "SERVICE_HOST": "10.0.0.1",
+    "SERVICE_PORT": "9108",
+    "SERVICE_PORT_METRICS": "9108",
+    "PORT": "tcp://10.0.0.1:9108",
+    "PORT_9108_TCP": "tcp://10.0.0.1:9108",
+    "PORT_9108_TCP_PROTO": "tcp",
+    "PORT_9108_TCP_PORT": "9108",
+    "PORT_9108_TCP_ADDR": "10.0.0.1",
+}
+
+
+@pytest.mark.parametrize("prefix", ["SESSION_SCORER_", "SESSION_SCORER_METRICS_", "KAFKA_", "KAFKA_CLIENT_"])
+def test_service_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(prefix + name, value)
+    settings = load()
+    assert (settings.metrics_port, settings.kafka) == (9108, {})
+    said = places.ignored(os.environ, "SESSION_SCORER_")
+    if prefix.startswith("SESSION"):
+        (line,) = said
+        assert f"{prefix}SERVICE_HOST" in line
+        assert line.endswith("set by Kubernetes for a Service of that name (enableServiceLinks)")
+    else:
+        assert said == []
+
+
+def test_a_port_that_is_no_service_link_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SCORER_METRICS_PORT", "9109")
+    assert load().metrics_port == 9109
+    monkeypatch.setenv("SESSION_SCORER_PORT", "9109")
+    assert "SESSION_SCORER_PORT (environment): there is no such setting" in refused()
+
+
+def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_SASL_USERNAM", "me")
+    monkeypatch.setenv("KAFKA_SASL_PASSWD_FILE", "/x")
+    monkeypatch.setenv("KAFKA_SSL_TRUSTSTORE_LOCATION", "/of/java")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/known")
+    assert places.ignored(os.environ, "SESSION_SCORER_") == [
+        "KAFKA_SASL_PASSWD_FILE is none of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
+        "KAFKA_SASL_USERNAM is none of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
+    ]

@@ -1,0 +1,137 @@
+"""What the text of a setting may be. Each function returns the value, or raises ValueError with what is expected."""
+
+import unicodedata
+from ipaddress import IPv6Address
+from typing import Final
+
+_TOPIC_LENGTH: Final = 249
+_GROUP_BYTES: Final = 32_000  # Kafka's strings end at 32,767 bytes, and a transactional id adds host and slot
+_PORT: Final = 9092  # that the Kafka client takes when none is given
+_ADDRESSES: Final = "HOST:PORT[,HOST:PORT…]"
+_LISTENERS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
+_NOT_IN_HOSTS: Final = frozenset("/@[]:;\\")
+
+
+def fault_of_text(text: str) -> str | None:
+    """Return what is expected instead of a text that C or a file in UTF-8 cannot hold."""
+    if "\0" in text:
+        return "a text without NUL"
+    if any(unicodedata.category(character) == "Cs" for character in text):  # bytes that Python could not decode
+        return "text in UTF-8: is the locale's encoding another (LANG)?"
+    return None
+
+
+def topic(name: str) -> str:
+    """Accept the name of a topic by Kafka's own rule."""
+    if not 0 < len(name) <= _TOPIC_LENGTH or not name.isascii() or name in {".", ".."}:
+        raise ValueError(f"the name of a topic: 1 to {_TOPIC_LENGTH} letters, digits, '.', '_' and '-'")
+    if not all(character.isalnum() or character in "._-" for character in name):
+        raise ValueError("the name of a topic: letters, digits, '.', '_' and '-'")
+    return name
+
+
+def group_id(name: str) -> str:
+    """Accept a group id that the Kafka client sends as it is given.
+
+    The client drops blanks before a value: of a blank id nothing is left and it aborts the process, and " a" is the
+    same group as "a" with another lock. What stands after NUL it does not see.
+    """
+    if not name.strip():
+        raise ValueError("a group id that is not blank")
+    if _has_control(name):
+        raise ValueError("a group id without control characters, such as a line feed at its end")
+    if name != name.strip():
+        raise ValueError("a group id without blanks at its ends")
+    if len(name.encode()) > _GROUP_BYTES:
+        raise ValueError(f"a group id of at most {_GROUP_BYTES:,} bytes")
+    return name
+
+
+def host(name: str) -> str:
+    """Accept an address to listen on."""
+    if not name.strip() or name != name.strip() or _has_control(name):
+        raise ValueError("a host name or an IP address, without blanks")
+    return name
+
+
+def sha256(digest: str) -> str:
+    """Accept a digest in hex; return it in lower case."""
+    if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef"):
+        raise ValueError("a SHA-256 in 64 hex digits")
+    return digest.lower()
+
+
+def bootstrap_servers(text: str) -> str:
+    """Accept a list of addresses; return it without blanks and empty entries, each with its port.
+
+    The Kafka client takes a wrong address for another one (port 99999 for 34463, "::1:9092" for ::0.1.144.146) or drops
+    it ("http://host:9092") and then finds no broker, without a word of why.
+    """
+    addresses = [part.strip() for part in text.split(",")]
+    given = [(number, address) for number, address in enumerate(addresses, 1) if address]
+    if not given:
+        raise ValueError(f"{_ADDRESSES}, at least one address")
+    for number, address in given:
+        if fault := _fault(address):
+            which = f"address {number}" if len(given) > 1 else "the address"
+            raise ValueError(f"{_ADDRESSES}; {which} {fault}")
+    return ",".join(_with_port(address) for _, address in given)
+
+
+def _with_port(address: str) -> str:
+    name, port = _split(address.rpartition("://")[2])
+    return f"{name}:{_PORT if port is None else port}"
+
+
+def _fault(address: str) -> str | None:
+    """Say what is wrong with one address, without repeating it: it may hold a password."""
+    scheme, separator, rest = address.rpartition("://")
+    if separator and scheme.lower() not in _LISTENERS:
+        return "begins with a scheme, such as http://: Kafka's protocol has none, leave it out"
+    if separator and scheme.lower() != "plaintext":
+        return "names a security protocol: leave it out, and give -X security.protocol"
+    if any(character.isspace() for character in rest) or _has_control(rest):
+        return "has blanks: separate addresses by commas"
+    name, port = _split(rest)
+    return _host_fault(name, rest) or _port_fault(port)
+
+
+def _host_fault(name: str, address: str) -> str | None:
+    if name.startswith("["):
+        return _bracket_fault(name)
+    if address.count(":") > 1:
+        return f"is an IPv6 address without brackets: write [ADDRESS]:PORT, as in [::1]:{_PORT}"
+    if set(name) & _NOT_IN_HOSTS:
+        return "is more than a host and a port"
+    return None if name else "has no host"
+
+
+def _split(address: str) -> tuple[str, str | None]:
+    """Part host from port; the port is None where there is no colon behind the host."""
+    if address.startswith("["):
+        name, _, rest = address.partition("]")
+        return f"{name}]" if "]" in address else name, rest.removeprefix(":") if rest else None
+    name, colon, port = address.partition(":")
+    return name, port if colon else None
+
+
+def _bracket_fault(name: str) -> str | None:
+    try:
+        IPv6Address(name[1:-1] if name.endswith("]") else "")
+    except ValueError:
+        return f"has no IPv6 address in its brackets: write [ADDRESS]:PORT, as in [::1]:{_PORT}"
+    return None
+
+
+def _port_fault(port: str | None) -> str | None:
+    if port is None:
+        return None  # 9092
+    if not port:
+        return "ends with a colon: give the port behind it"
+    if not port.isascii() or not port.isdecimal() or not 1 <= int(port[:6]) <= 65535:
+        return "has no port from 1 to 65535"
+    return None
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)
