@@ -7,7 +7,7 @@ import hashlib
 from typing import Final
 
 from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
-from consumer.records import Batch, Headers
+from consumer.records import Batch, Headers, OutRecord, UnreadableBatch
 from scoring import InvalidEvent
 
 ATTEMPTS: Final = "dead_letter.attempts"
@@ -21,7 +21,7 @@ CODES: Final = (
     "out_of_range",
     "bad_date",
     "too_large",
-    UNREADABLE,  # of a batch that `dead-letters skip` went past: no record of it was ever seen
+    UNREADABLE,  # of a batch that was passed over: no record of it was ever seen
 )
 """The codes that a dead letter can have."""
 
@@ -60,6 +60,14 @@ def headers(batch: Batch, i: int, fault: InvalidEvent, group_id: str) -> Headers
     ]
     source_timestamp = [header for header in added if header[0] == SOURCE_TIMESTAMP]
     return keep_original(event) + text_headers(ours) + source_timestamp
+
+
+def of_unreadable(unreadable: UnreadableBatch, topic: str, group_id: str, now: int) -> OutRecord:
+    """Return the dead letter, for `topic`, that stands for a batch that cannot be read. `now` is in ms."""
+    place = [unreadable.partition], [unreadable.start], [now]
+    batch = Batch(unreadable.topic, *place, [None], [None], [[]])
+    message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.why}"
+    return OutRecord(topic, None, None, headers(batch, 0, InvalidEvent(UNREADABLE, None, message), group_id), now)
 
 
 def keep_original(event: Headers) -> Headers:

@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
 from typing import Final, cast
@@ -22,7 +22,7 @@ from consumer.envelopes import (
     with_headers,
     without_event,
 )
-from consumer.records import Batch, Headers, Output, OutRecord, Tally
+from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
@@ -77,8 +77,10 @@ class Pipeline:
         """All that the batch becomes: for each event a result and perhaps an alert, or a dead letter.
 
         Within each topic records stand in the order of the batch. A record without a value (a tombstone) becomes
-        nothing.
+        nothing; what stands for a batch that cannot be read becomes one dead letter.
         """
+        if batch.unreadable is not None:
+            return self._unreadable(batch, batch.unreadable)
         live = batch.without_tombstones()
         times = [perf_counter()]
         decoded = self._scorer.decode(cast("list[bytes]", live.values))
@@ -93,6 +95,15 @@ class Pipeline:
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
         return Output(records, _tally(judged, len(batch) - len(live), stages, self._bins))
+
+    def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
+        """One dead letter, counted as one event."""
+        letter = dead_letters.of_unreadable(unreadable, self._topics.dead_letters, self._group_id, self._now())
+        empty = self.process(replace(batch, unreadable=None)).tally
+        codes = {dead_letters.UNREADABLE: 1}
+        return Output(
+            [letter], replace(empty, skipped=0, dead_lettered=1, dead_letter_codes=codes, dead_letter_flags=[True])
+        )
 
     def _results(self, judged: _Judged) -> list[OutRecord]:
         """The results, then the alerts."""

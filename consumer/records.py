@@ -13,6 +13,17 @@ N = TypeVar("N", int, float)
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableBatch:
+    """The offsets `start` to `end` - 1 of a partition, which no client can read, and why."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The records of one poll round, all of one topic: lists of the same length, in the order they were read."""
 
@@ -23,6 +34,22 @@ class Batch:
     keys: list[bytes | None]
     values: list[bytes | None]  # None: a tombstone
     headers: list[Headers]
+    unreadable: UnreadableBatch | None = None
+    """What the only record here stands for; that record has its last offset, and no value."""
+
+    @classmethod
+    def standing_for(cls, unreadable: UnreadableBatch) -> "Batch":
+        """Return the batch whose only record stands for all that cannot be read, so it is committed as one."""
+        return cls(
+            topic=unreadable.topic,
+            partitions=[unreadable.partition],
+            offsets=[unreadable.end - 1],
+            timestamps=[-1],
+            keys=[None],
+            values=[None],
+            headers=[[]],
+            unreadable=unreadable,
+        )
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -48,7 +75,8 @@ class Batch:
     def _picked(self, pick: Callable[[list[Any]], list[Any]]) -> "Batch":
         columns: list[list[Any]] = [self.partitions, self.offsets, self.timestamps]
         columns += [self.keys, self.values, self.headers]
-        return Batch(self.topic, *map(pick, columns))
+        partitions, offsets, timestamps, keys, values, headers = map(pick, columns)
+        return Batch(self.topic, partitions, offsets, timestamps, keys, values, headers)
 
 
 class OutRecord(NamedTuple):

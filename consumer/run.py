@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, NoReturn
@@ -24,14 +24,17 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
+from consumer.kafka.unreadable import Find, Probe
 from consumer.metrics import Metrics
 from consumer.observability.http_server import Server
 from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
+from consumer.records import UnreadableBatch
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
+from consumer.stream.unreadable import find
 from consumer.tracing import tracing
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
@@ -172,7 +175,8 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     budget = chosen.latency_budget / 1000
     limits = Limits(chosen.batch_bytes, budget * _FILLING)
     patience = Patience(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
-    source = Source(connection, subscription, limits, patience)
+    find_unreadable = _finder(chosen, connection) if chosen.on_unreadable == "dead-letter" else None
+    source = Source(connection, subscription, limits, patience, find_unreadable)
     delivery: Delivery
     if ids:
         delivery = ExactlyOnce(
@@ -200,6 +204,16 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
         trouble,
         SlowBatches.beyond(budget),
     )
+
+
+def _finder(chosen: Settings, connection: Connection) -> Find:
+    """What looks for the extent of a batch that cannot be read, with clients of its own."""
+
+    def find_batch(partition: int, position: int) -> UnreadableBatch | None:
+        with closing(Probe(connection, chosen.group_id, chosen.input_topic, partition)) as probe:
+            return find(probe, chosen.input_topic, partition, position)
+
+    return find_batch
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:

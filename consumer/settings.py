@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     on_gap: Literal["stop", "continue"] = Field(
         "stop", description="what to do when events were deleted before they were read"
     )
+    on_unreadable: Literal["stop", "dead-letter"] = Field(
+        "stop", description="what to do at a batch of events that cannot be decompressed or has a wrong checksum"
+    )
     create_topics: bool = Field(default=False, description="create the topics that are missing")
     partitions: Annotated[int, Field(ge=1)] = Field(4, description="partitions of a topic created here")
     replication_factor: Annotated[int, Field(ge=-1), AfterValidator(_replicas)] = Field(

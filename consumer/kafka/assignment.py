@@ -124,6 +124,11 @@ class Assignment:
         """For each partition that was read from, the offset that is next."""
         return dict(self._next)
 
+    def next_offsets(self) -> dict[int, int]:
+        """For each partition that does not have to go back the offset that is read next; negative for the oldest."""
+        steady = {partition: start for partition, (_, start) in self._places.items() if partition not in self._astray}
+        return {partition: self._next.get(partition, start) for partition, start in steady.items()}
+
     def made_anew(self, old: dict[int, int]) -> None:
         """The topic is another one by the same name; `old` are the offsets that were next in the one before.
 

@@ -20,9 +20,9 @@ from consumer.kafka.membership import is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
-from consumer.kafka.unreadable import remedy, unreadable
+from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
 from consumer.patience import Patience
-from consumer.records import Batch
+from consumer.records import Batch, UnreadableBatch
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +40,11 @@ _PASSING = {
 }
 
 
+def _told(batch: UnreadableBatch) -> dict[str, object]:
+    place = {"topic": batch.topic, "partition": batch.partition}
+    return place | {"first_offset": batch.start, "last_offset": batch.end - 1, "reason": batch.why}
+
+
 class Source:
     """One member of the consumer group.
 
@@ -53,7 +58,9 @@ class Source:
         subscription: Subscription,
         limits: Limits,
         patience: Patience | None = None,
+        find_unreadable: Find | None = None,
     ) -> None:
+        """`find_unreadable`: to pass over batches that cannot be read; without it they end reading."""
         self.conclude: Callable[[], bool] = lambda: False
         """See the worker's `Source`."""
         self._topic = subscription.topic
@@ -62,7 +69,7 @@ class Source:
         self._connection = connection
         self._subscription = subscription
         self._patience = patience or Patience(seconds=60.0)
-        self._stuck: dict[int, WorkerError] = {}  # partition -> why no record of it can be read from here on
+        self._blocked = Blocked(find_unreadable)
         self._identity = Identity(connection, subscription.topic)
         self._watched = 0.0
         self._left_out = LeftOut()
@@ -71,6 +78,7 @@ class Source:
     def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
         """Becomes a new member of the group. `rejoined`: in place of one that got no answer in a rebalance."""
         self._statistics = statistics
+        self._blocked.clear()
         callbacks = {
             "error_cb": Complaints(),
             "stats_cb": guarded(statistics, "the client's statistics could not be read", self._note),
@@ -91,10 +99,12 @@ class Source:
         As long as `busy` says so they may gather, within the limits: they could not be published yet. Then what is here
         is taken as it is, so batches grow with the load by themselves.
         """
-        if self._stuck:  # what stood before it has been handed out
+        if self._blocked.failure is not None:  # what stood before it has been handed out
             if self.conclude():
                 return None
-            raise next(iter(self._stuck.values()))
+            raise self._blocked.failure
+        if self._blocked and (standing := self._pass_over()) is not None:
+            return standing
         if self._statistics.forgotten or self._assignment.unanswered is not None:
             self._join_anew()
         self._assignment.settle()
@@ -121,7 +131,7 @@ class Source:
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""
-        self._stuck.clear()  # what stood before it comes first again
+        self._blocked.clear()  # what stood before it comes first again
         self._assignment.rewind()
 
     def membership(self) -> Member:
@@ -203,7 +213,7 @@ class Source:
             messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
-        if self._stuck or any(error is not None for error in map(Message.error, messages)):
+        if self._blocked or any(error is not None for error in map(Message.error, messages)):
             messages = [message for message in messages if self._is_next(message)]
         if self._assignment.failure is not None:
             raise self._assignment.failure
@@ -211,7 +221,7 @@ class Source:
 
     def _is_next(self, message: Message) -> bool:
         """Whether this is a record, and none is missing between it and the one before."""
-        if message.partition() in self._stuck:
+        if message.partition() in self._blocked:
             return False  # after a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
         error = message.error()
         if error is not None:
@@ -227,13 +237,27 @@ class Source:
             self._assignment.overtaken(cast("int", message.partition()))
         elif unreadable(error):
             # no record after it may be handed out; those before it, perhaps of this very poll, still are
-            self._stuck.setdefault(cast("int", message.partition()), WorkerError(remedy(message, self._group_id)))
+            self._blocked.add(cast("int", message.partition()), WorkerError(remedy(message, self._group_id)))
         elif error.code() in _PASSING or isinstance(
             classify(error, where), RetriableError | MustAbortError | UnansweredError
         ):
             _log.warning("reading was interrupted", extra={"error": explain(error, where)})
         else:
             raise WorkerError(explain(error, where))
+
+    def _pass_over(self) -> Batch | None:
+        """What stands for a batch that cannot be read, once its extent is known. The partition is read on from its
+        committed offset, so behind the batch once that is committed."""
+        assignment = self._assignment
+        for partition, found in self._blocked.finished(assignment.takings):
+            assignment.overtaken(partition)
+            if found is not None:
+                _log.error("passing over a batch that cannot be read", extra=_told(found))
+                batch = Batch.standing_for(found)
+                assignment.handed_out(batch.next_offsets())
+                return batch
+        self._blocked.search(assignment.next_offsets(), assignment.takings)
+        return None
 
     def _batch(self, messages: list[Message]) -> Batch | None:
         if not messages:

@@ -1,16 +1,29 @@
 """A batch that is on the broker and cannot be read: the same error at the same offset, however often it is tried."""
 
+import logging
+import threading
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import RetriableError, UnansweredError, WorkerError
+from consumer.errors import RetriableError, UnansweredError, WorkerError, place
 from consumer.kafka.asking import answer
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
+from consumer.records import UnreadableBatch
+
+Find = Callable[[int, int], UnreadableBatch | None]
+"""Finds the unreadable batch that comes next in a partition from a position on; None when what is there can be read.
+Takes a second, or some where a broker is slow. Raises WorkerError."""
+
+_log = logging.getLogger(__name__)
+
+_MOST_SEARCHES = 3  # of one position: what was found to be readable, or could not be looked at, is read again
 
 REASONS: Final = {
     KafkaError._BAD_MSG: "its checksum is wrong",
@@ -30,8 +43,99 @@ def remedy(message: Message, group_id: str) -> str:
     return (
         f"{message.topic()}, partition {partition}, offset {offset}: the batch there cannot be read: {why}; stop all "
         f"workers of group {group_id}, then, with the settings of this run: "
-        f"session-scorer dead-letters skip --partition {partition} --offset {offset}"
+        f"session-scorer dead-letters skip --partition {partition} --offset {offset} "
+        "(--on-unreadable dead-letter goes past such batches by itself)"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A search for the end of a batch; `revocations` dates it: later ones may have taken the partition away."""
+
+    position: int
+    revocations: int
+    found: Future[UnreadableBatch | None]
+
+
+class Blocked:
+    """The partitions of which nothing can be read from here on.
+
+    With `find` the batch that blocks one is looked for on another thread, so that other partitions are read meanwhile
+    and the group keeps this member. Without, `failure` says why reading ends.
+    """
+
+    def __init__(self, find: Find | None) -> None:
+        self._find = find
+        self._reasons: dict[int, WorkerError] = {}
+        self._searches: dict[int, _Search] = {}
+        self._in_vain: dict[int, tuple[int, int]] = {}  # partition -> position, how many searches found nothing there
+
+    def __contains__(self, partition: object) -> bool:
+        return partition in self._reasons
+
+    def __bool__(self) -> bool:
+        return bool(self._reasons)
+
+    def add(self, partition: int, reason: WorkerError) -> None:
+        """Note that a partition is blocked, and what to say if reading ends over it."""
+        self._reasons.setdefault(partition, reason)
+
+    def clear(self) -> None:
+        """Forget all: reading goes back to where the same will be met again."""
+        self._reasons.clear()
+        self._searches.clear()
+
+    @property
+    def failure(self) -> WorkerError | None:
+        """Why reading ends; None when there is a way on."""
+        return next(iter(self._reasons.values()), None) if self._find is None else None
+
+    def search(self, positions: dict[int, int], revocations: int) -> None:
+        """Begin to look for what blocks each partition, from its position on, where that is not under way."""
+        for partition in self._reasons:
+            if partition not in self._searches and partition in positions and self._find is not None:
+                position = positions[partition]
+                found = _in_background(self._find, partition, position)
+                self._searches[partition] = _Search(position, revocations, found)
+
+    def finished(self, revocations: int) -> Iterator[tuple[int, UnreadableBatch | None]]:
+        """The partitions that are blocked no more, and the batch to pass over; None where it is to be read again.
+
+        Raises WorkerError, the reason that was noted, when a partition was read again often enough.
+        """
+        for partition, search in list(self._searches.items()):
+            if search.found.done():
+                outdated = search.revocations != revocations
+                batch = None if outdated else self._outcome(partition, search)
+                del self._searches[partition], self._reasons[partition]
+                yield partition, batch
+
+    def _outcome(self, partition: int, search: _Search) -> UnreadableBatch | None:
+        error = search.found.exception()
+        batch = None if error is not None else search.found.result()
+        if error is not None:
+            said = str(error) if isinstance(error, WorkerError) else place(error)
+            _log.warning("could not look at a batch that cannot be read", extra={"partition": partition, "error": said})
+        if batch is None:
+            before = self._in_vain.get(partition, (search.position, 0))
+            count = 1 + (before[1] if before[0] == search.position else 0)
+            if count == _MOST_SEARCHES:
+                raise self._reasons[partition]
+            self._in_vain[partition] = (search.position, count)
+        return batch
+
+
+def _in_background(find: Find, partition: int, position: int) -> Future[UnreadableBatch | None]:
+    future: Future[UnreadableBatch | None] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(find(partition, position))
+        except BaseException as error:  # noqa: BLE001 - handed over
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="unreadable", daemon=True).start()  # an exit does not wait for it
+    return future
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,30 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.dead_letters import UNREADABLE, headers
+from consumer.dead_letters import of_unreadable
 from consumer.delivery import COMMIT, SEND_OFFSETS, Producer
 from consumer.errand import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.patience import Patience
-from consumer.records import Batch, OutRecord
-from scoring import InvalidEvent
+from consumer.records import UnreadableBatch
+from consumer.stream import unreadable
+from consumer.stream.unreadable import end_of
 
 
-class Found(Protocol):
-    """What stands at an offset or is the first after it; `why` when it cannot be read."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def why(self) -> str | None: ...
-
-
-class Probe(Protocol):
-    """Looks at single places of one partition."""
+class Probe(unreadable.Probe, Protocol):
+    """Looks at single places of one partition, on behalf of a group."""
 
     def position(self) -> int: ...
-    def span(self) -> tuple[int, int]: ...
-    def at(self, offset: int) -> Found: ...
     def group(self) -> bytes: ...
 
 
@@ -69,7 +59,8 @@ def skip(
     """
     start, why = _check(probe, place)
     end = end_of(probe, place.offset)
-    letter = dead_letter(place, dead_letters_topic, end, why, now())
+    batch = UnreadableBatch(place.topic, place.partition, place.offset, end, why)
+    letter = of_unreadable(batch, dead_letters_topic, place.group_id, now())
     insist = Patience().insist
     try:
         insist(producer.init)
@@ -97,30 +88,3 @@ def _check(probe: Probe, place: Place) -> tuple[int, str]:
     if found.offset != place.offset:
         raise WorkerError(f"{stands}, where the batch that cannot be read begins at {found.offset}: --offset says else")
     return max(position, place.offset), found.why
-
-
-def end_of(probe: Probe, offset: int) -> int:
-    """The first offset after the unreadable batch that begins at `offset`.
-
-    A reader that begins anywhere inside a batch is given all of it, so the end is found by halving: at most 2 looks for
-    each power of two in the batch's length.
-    """
-
-    def inside(there: int) -> bool:
-        found = probe.at(there)
-        return found.why is not None and found.offset <= offset
-
-    last, step, high = offset, 1, probe.span()[1]
-    while (beyond := min(last + step, high)) < high and inside(beyond):
-        last, step = beyond, step * 2
-    while beyond - last > 1:
-        middle = (last + beyond) // 2
-        last, beyond = (middle, beyond) if inside(middle) else (last, middle)
-    return beyond
-
-
-def dead_letter(place: Place, topic: str, end: int, why: str, now: int) -> OutRecord:
-    """What stands for the batch. `now` is in ms."""
-    batch = Batch(place.topic, [place.partition], [place.offset], [now], [None], [None], [[]])
-    message = f"the batch of offsets {place.offset} to {end - 1} cannot be read: {why}"
-    return OutRecord(topic, None, None, headers(batch, 0, InvalidEvent(UNREADABLE, None, message), place.group_id), now)

@@ -183,6 +183,18 @@ def test_a_partition_that_went_and_came_back_while_polling_is_read_again_from_th
     assert partitions(made.trusted(records(0, 1))) == [0, 1]
 
 
+def test_a_partition_that_has_to_go_back_has_no_next_offset_until_it_did() -> None:
+    consumer = FakeConsumer({0: 42})
+    made = assignment(consumer)
+    consumer.give(0, 1)
+    made.handed_out({0: 50})
+    assert made.next_offsets() == {0: 50, 1: OFFSET_BEGINNING}
+    made.rewind()
+    assert made.next_offsets() == {}
+    made.settle()
+    assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
+
+
 def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to_go_back_to() -> None:
     consumer = FakeConsumer({0: 1})
     made = assignment(consumer)

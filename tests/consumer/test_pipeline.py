@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from consumer import dead_letters
 from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
-from consumer.records import Batch, Headers, Output, OutRecord
+from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
 from tests import by_hand, conformity
 from tests.by_hand import batch
 from tests.strategies import any_bytes
@@ -222,6 +222,21 @@ def test_a_redriven_record_counts_its_attempts() -> None:
     [letter] = run(batch(b"{", headers=dead_letters.redrive_headers(2))).records
     assert header(letter, "dead_letter.attempts") == b"3"
     assert [name for name, _ in letter.headers].count("dead_letter.attempts") == 1
+
+
+def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_one() -> None:
+    unreadable = UnreadableBatch("sessions", 3, 1842, 1850, "its checksum is wrong")
+    standing = Batch.standing_for(unreadable)
+    assert standing.next_offsets() == {3: 1850}
+    output = run(standing)
+    (letter,) = output.records
+    assert (letter.topic, letter.key, letter.value, letter.timestamp) == ("session-dead-letters", None, None, NOW)
+    assert header(letter, "dead_letter.code") == b"unreadable_batch"
+    assert header(letter, "__connect.errors.offset") == b"1842"
+    tally = output.tally
+    assert (tally.scored, tally.dead_lettered, tally.skipped) == (0, 1, 0)
+    assert (tally.dead_letter_codes, tally.dead_letter_flags) == ({"unreadable_batch": 1}, [True])
+    assert Tally.sum([tally, run(batch(QUIET)).tally]).scored == 1
 
 
 def test_an_events_own_count_of_attempts_is_kept_and_not_taken_for_ours() -> None:

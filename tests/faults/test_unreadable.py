@@ -1,13 +1,17 @@
 """Row: a batch whose checksum is wrong, or that the client cannot decompress. The process stops and names the way on;
 `dead-letters skip` goes past that batch and no other, and the line goes on."""
 
+import json
 import re
 import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import pytest
 from confluent_kafka import Message, Producer
@@ -16,7 +20,8 @@ from consumer.batching import PART
 from tests.brokers import KafkaBroker
 from tests.consumer.wire import SECONDS, read
 from tests.faults.conftest import Counted
-from tests.line import Line, environment, stop
+from tests.faults.doomed import command as doomed_command
+from tests.line import QUICK, Line, environment, stop
 from tests.topics import Topics
 
 EVENT = b'{"session_id":"s-%d","click_events":3}'
@@ -39,11 +44,11 @@ def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
     topics.delete()
 
 
-def batch(line: Line, *values: bytes, **properties: str | int) -> None:
+def batch(line: Line, *values: bytes, partition: int = 0, properties: Mapping[str, str | int] | None = None) -> None:
     """Writes the values as one batch."""
-    producer = Producer({"bootstrap.servers": line.bootstrap, "linger.ms": 100, **properties})
+    producer = Producer({"bootstrap.servers": line.bootstrap, "linger.ms": 100, **(properties or {})})
     for value in values:
-        producer.produce(line.sessions, value)
+        producer.produce(line.sessions, value, partition=partition)
     assert producer.flush(SECONDS) == 0
 
 
@@ -86,7 +91,7 @@ def run_until_it_stops(line: Line, log: Path) -> str:
 
 def the_way_on(line: Line, said: str) -> Said:
     """Runs the very command that the worker named."""
-    found = re.search(r"session-scorer (dead-letters skip .*)$", said)
+    found = re.search(r"session-scorer (dead-letters skip [^(]*)", said)
     assert found is not None, said
     return command(line, *shlex.split(found[1]))
 
@@ -104,8 +109,7 @@ def bad_checksum(broker: KafkaBroker, line: Line) -> int:
 
 
 def too_large_to_decompress(_: KafkaBroker, line: Line) -> int:
-    limits: dict[str, str | int] = {"message.max.bytes": 200_000_000, "compression.type": "zstd"}
-    batch(line, bytes(150_000_000), **limits)
+    batch(line, bytes(150_000_000), properties={"message.max.bytes": 200_000_000, "compression.type": "zstd"})
     return 1
 
 
@@ -183,3 +187,151 @@ def test_skip_refuses_while_a_worker_has_the_partition(line: Line, tmp_path: Pat
         assert stop(process) == 0
     assert (said.status, said.err.count("\n")) == (1, 1)
     assert "stop the group's workers first" in said.err
+
+
+PASSING = ("--on-unreadable", "dead-letter")
+DELIVERIES = ("exactly-once", "at-least-once")
+
+
+def start_and_drain(line: Line, log: Path, end: int, *options: str) -> str:
+    """Runs a worker until the group stands at `end`; returns what it logged."""
+    with line.running(log, *PASSING, *QUICK, *options) as process:
+        line.wait_for(lambda count: count == end, process)
+        assert stop(process) == 0
+    return log.read_text()
+
+
+def passed_over(log: str) -> list[dict[str, object]]:
+    """The lines that tell of a batch passed over."""
+    lines = [json.loads(each) for each in log.splitlines() if each.startswith("{")]
+    return [each for each in lines if each["message"] == "passing over a batch that cannot be read"]
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+@pytest.mark.parametrize(
+    "case", [(10, bad_checksum), (0, bad_checksum), (PART, bad_checksum), (10, too_large_to_decompress)]
+)
+def test_told_to_a_worker_passes_over_a_batch_that_cannot_be_read(
+    broker: KafkaBroker, line: Line, tmp_path: Path, case: tuple[int, Spoil], delivery: str
+) -> None:
+    before, spoil = case
+    if before:
+        batch(line, *events(0, before))
+    lost = spoil(broker, line)
+    batch(line, *events(9000, 5))
+    log = start_and_drain(line, tmp_path / "log", before + lost + 5, "--delivery", delivery)
+    assert len(read(line.bootstrap, line.results)) == before + 5
+    check_dead_letter(line, before, *read(line.bootstrap, line.dead_letters))
+    (told,) = passed_over(log)
+    assert told["level"] == "error"
+    assert (told["topic"], told["partition"]) == (line.sessions, 0)
+    assert (told["first_offset"], told["last_offset"]) == (before, before + lost - 1)
+
+
+def test_batches_that_cannot_be_read_are_passed_over_one_after_the_other(
+    broker: KafkaBroker, line: Line, tmp_path: Path
+) -> None:
+    sizes = ((10, 1), (7, 0), (1, 0), (40, 0), (5, 1), (3, 0), (2, 1))  # events, and whether they can be read
+    for number, (size, _) in enumerate(sizes):
+        batch(line, *events(1000 * (1 + number), size))
+    for number, (_, readable) in enumerate(sizes):
+        if not readable:
+            damage(broker, line, EVENT % (1000 * (1 + number)))
+    start_and_drain(line, tmp_path / "log", sum(size for size, _ in sizes))
+    assert len(read(line.bootstrap, line.results)) == sum(size for size, readable in sizes if readable)
+    letters = [dict(letter.headers() or []) for letter in read(line.bootstrap, line.dead_letters)]
+    offsets = sorted(int(letter["__connect.errors.offset"] or -1) for letter in letters)
+    assert offsets == [10, 17, 18, 63]
+
+
+@pytest.mark.parametrize(
+    "protocol", ["partition.assignment.strategy=cooperative-sticky", "partition.assignment.strategy=range"]
+)
+def test_other_partitions_are_read_while_one_is_passed_over(broker: KafkaBroker, tmp_path: Path, protocol: str) -> None:
+    topics = Topics(broker.address)
+    line = Line.on(broker.address, topics, partitions=2)
+    batch(line, *events(10, 7), partition=0)
+    damage(broker, line, EVENT % 13)
+    batch(line, *events(100, 50), partition=0)
+    batch(line, *events(200, 50), partition=1)
+    start_and_drain(line, tmp_path / "log", 107, "-X", protocol)
+    assert len(read(line.bootstrap, line.results)) == 100
+    assert len(read(line.bootstrap, line.dead_letters)) == 1
+    topics.delete()
+
+
+POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_while_it_passes_over_a_batch_loses_and_repeats_nothing(
+    broker: KafkaBroker, line: Line, tmp_path: Path, point: str
+) -> None:
+    doomed = kill_in_the_second_batch(broker, line, tmp_path / "log", point)
+    assert doomed == (17 if point == "after-commit" else 10)
+    start_and_drain(line, tmp_path / "log", 22)
+    assert len(read(line.bootstrap, line.results)) == 15
+    check_dead_letter(line, 10, *read(line.bootstrap, line.dead_letters))
+
+
+def test_at_least_once_a_worker_killed_before_the_commit_repeats_the_dead_letter_and_loses_nothing(
+    broker: KafkaBroker, line: Line, tmp_path: Path
+) -> None:
+    options = ("--delivery", "at-least-once")
+    assert kill_in_the_second_batch(broker, line, tmp_path / "log", "before-plain-commit", *options) == 10
+    start_and_drain(line, tmp_path / "log", 22, *options)
+    assert len(read(line.bootstrap, line.results)) == 15
+    letters = read(line.bootstrap, line.dead_letters)
+    assert len(letters) == 2
+    for letter in letters:
+        check_dead_letter(line, 10, letter)
+
+
+def kill_in_the_second_batch(broker: KafkaBroker, line: Line, log: Path, point: str, *options: str) -> int:
+    """Ten events, seven that cannot be read, five more; the worker dies over the seven. Returns what is committed."""
+    batch(line, *events(0, 10))
+    bad_checksum(broker, line)
+    batch(line, *events(9000, 5))
+    doomed = doomed_command("SIGKILL", point, 2)
+    with line.running(log, *PASSING, *QUICK, *options, command=doomed) as process:
+        assert process.wait(STOP_SECONDS) == -signal.SIGKILL
+    return line.committed()
+
+
+def test_a_transaction_aborted_over_a_batch_that_is_passed_over_is_done_again(
+    broker: KafkaBroker, line: Line, tmp_path: Path
+) -> None:
+    batch(line, *events(0, 10))
+    bad_checksum(broker, line)
+    batch(line, *events(9000, 5))
+    with line.running(tmp_path / "log", *PASSING, command=doomed_command("abort", "before-commit", 2)) as process:
+        line.wait_for(lambda count: count == 22, process)
+        assert stop(process) == 0
+    assert len(read(line.bootstrap, line.results)) == 15
+    check_dead_letter(line, 10, *read(line.bootstrap, line.dead_letters))
+
+
+def test_many_batches_that_cannot_be_read_trip_the_circuit_breaker(
+    broker: KafkaBroker, line: Line, tmp_path: Path
+) -> None:
+    for number in range(3):
+        batch(line, *events(10 + number, 1))
+        damage(broker, line, EVENT % (10 + number))
+    with line.running(tmp_path / "log", *PASSING, "--breaker-run", "3") as process:
+        assert process.wait(STOP_SECONDS) == 1
+    assert "3 events in a row are invalid (breaker_run is 3)" in (tmp_path / "log").read_text().splitlines()[-1]
+    assert line.committed() == 2
+    assert len(read(line.bootstrap, line.dead_letters)) == 2
+
+
+def test_a_batch_that_is_passed_over_is_counted_by_its_code(broker: KafkaBroker, line: Line, tmp_path: Path) -> None:
+    bad_checksum(broker, line)
+    log = tmp_path / "log"
+    with line.running(log, *PASSING) as process:
+        line.wait_for(lambda count: count == 7, process)
+        (ready,) = (json.loads(each) for each in log.read_text().splitlines() if "ready to score" in each)
+        name = 'session_scorer_dead_letters_total{code="unreadable_batch"} 1.0'
+        deadline = time.monotonic() + SECONDS
+        while name not in urlopen(ready["metrics"], timeout=SECONDS).read().decode():  # counted right after the commit
+            assert time.monotonic() < deadline
+        assert stop(process) == 0

@@ -1,0 +1,133 @@
+"""Partitions that are blocked by a batch that cannot be read, and the searches for its end."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from consumer.errors import WorkerError
+from consumer.kafka.unreadable import Blocked, Find
+from consumer.records import UnreadableBatch
+from consumer.stream.unreadable import find
+from tests.fakes import FakeProbe
+
+SECONDS = 30.0
+REASON = WorkerError("the batch there cannot be read")
+BATCH = UnreadableBatch("sessions", 3, 10, 17, "its checksum is wrong")
+Outcome = list[tuple[int, UnreadableBatch | None]]
+
+
+def finish(blocked: Blocked, revocations: int = 0) -> Outcome:
+    """What has finished, once something has."""
+    deadline = time.monotonic() + SECONDS
+    while not (outcome := list(blocked.finished(revocations))):
+        assert time.monotonic() < deadline
+    return outcome
+
+
+def search(find_batch: Find, revocations_after: int = 0) -> Outcome:
+    blocked = Blocked(find_batch)
+    blocked.add(3, REASON)
+    blocked.search({3: 10}, 0)
+    outcome = finish(blocked, revocations_after)
+    assert 3 not in blocked
+    return outcome
+
+
+def answering(outcome: UnreadableBatch | WorkerError | None) -> Find:
+    def find_batch(partition: int, position: int) -> UnreadableBatch | None:
+        assert (partition, position) == (3, 10)
+        if isinstance(outcome, WorkerError):
+            raise outcome
+        return outcome
+
+    return find_batch
+
+
+def test_without_a_search_reading_ends_with_the_first_reason() -> None:
+    blocked = Blocked(None)
+    assert blocked.failure is None
+    blocked.add(3, REASON)
+    blocked.add(3, WorkerError("an offset that never was"))
+    assert blocked.failure is REASON
+    blocked.search({3: 10}, 0)
+    assert not list(blocked.finished(0))
+    blocked.clear()
+    assert blocked.failure is None
+
+
+def test_a_batch_that_is_found_is_passed_over() -> None:
+    assert search(answering(BATCH)) == [(3, BATCH)]
+
+
+@pytest.mark.parametrize("outcome", [None, WorkerError("no answer")])
+def test_what_can_be_read_or_not_be_looked_at_is_read_again(outcome: WorkerError | None) -> None:
+    assert search(answering(outcome)) == [(3, None)]
+
+
+def test_a_batch_found_before_a_rebalance_is_read_again() -> None:
+    assert search(answering(BATCH), revocations_after=1) == [(3, None)]
+
+
+def test_a_partition_without_a_position_waits() -> None:
+    asked = threading.Event()
+    blocked = Blocked(lambda *_: asked.set())  # type: ignore[func-returns-value]  # None: it can be read
+    blocked.add(3, REASON)
+    blocked.search({}, 0)
+    assert not list(blocked.finished(0))
+    assert 3 in blocked
+    assert not asked.is_set()
+
+
+def repeated(outcomes: list[UnreadableBatch | None], position: Callable[[int], int]) -> Blocked:
+    """Searches one after the other, each from its position."""
+    blocked = Blocked(lambda *_: outcomes.pop(0))
+    for number in range(len(outcomes)):
+        blocked.add(3, REASON)
+        blocked.search({3: position(number)}, 0)
+        finish(blocked)
+    return blocked
+
+
+def test_reading_ends_when_the_same_position_is_searched_in_vain_three_times() -> None:
+    with pytest.raises(WorkerError, match="cannot be read"):
+        repeated([None, None, None], lambda _: 10)
+
+
+def test_searches_in_vain_of_other_positions_do_not_add_up() -> None:
+    assert not repeated([None] * 5, lambda number: number)
+    assert not repeated([BATCH] * 5, lambda _: 10)
+
+
+def test_a_search_that_was_given_up_answers_to_nobody() -> None:
+    go_on = threading.Event()
+
+    def find_batch(*_: int) -> UnreadableBatch | None:
+        assert go_on.wait(SECONDS)
+        return BATCH
+
+    blocked = Blocked(find_batch)
+    blocked.add(3, REASON)
+    blocked.search({3: 10}, 0)
+    blocked.clear()
+    go_on.set()
+    assert not list(blocked.finished(0))
+
+
+WHY = "its checksum is wrong"
+
+
+@pytest.mark.parametrize(
+    ("position", "found"),
+    [
+        (5, UnreadableBatch("sessions", 3, 5, 12, WHY)),
+        (7, UnreadableBatch("sessions", 3, 5, 12, WHY)),  # a reader is given the whole batch
+        (-2, None),  # the oldest offset: what is there can be read
+        (4, None),
+        (12, None),
+    ],
+)
+def test_only_the_batch_at_the_position_is_found(position: int, found: UnreadableBatch | None) -> None:
+    probe = FakeProbe(0, (0, 5, None), (5, 7, WHY), (12, 5, None))
+    assert find(probe, "sessions", 3, position) == found
