@@ -47,14 +47,11 @@ def answering(outcome: UnreadableBatch | WorkerError | None) -> Find:
 
 def test_without_a_search_reading_ends_with_the_first_reason() -> None:
     blocked = Blocked(None)
-    assert blocked.failure is None
     blocked.add(3, REASON)
     blocked.add(3, WorkerError("an offset that never was"))
     assert blocked.failure is REASON
     blocked.search({3: 10}, 0)
     assert not list(blocked.finished(0))
-    blocked.clear()
-    assert blocked.failure is None
 
 
 def test_a_batch_that_is_found_is_passed_over() -> None:
@@ -71,13 +68,13 @@ def test_a_batch_found_before_a_rebalance_is_read_again() -> None:
 
 
 def test_a_partition_without_a_position_waits() -> None:
-    asked = threading.Event()
-    blocked = Blocked(lambda *_: asked.set())  # type: ignore[func-returns-value]  # None: it can be read
+    blocked = Blocked(answering(BATCH))
     blocked.add(3, REASON)
     blocked.search({}, 0)
     assert not list(blocked.finished(0))
     assert 3 in blocked
-    assert not asked.is_set()
+    blocked.search({3: 10}, 0)
+    assert finish(blocked) == [(3, BATCH)]
 
 
 def repeated(outcomes: list[UnreadableBatch | None], position: Callable[[int], int]) -> Blocked:
