@@ -15,6 +15,10 @@ _TOOK: Final = re.compile(r" \(after \d+ms in state \w+(, .*? suppressed)?\)")
 _NOTHING: Final = "start one, or give the right --bootstrap-servers"
 _PROTOCOL: Final = "give the -X security.protocol that these brokers have at this port"
 
+# A port that accepts connections and never answers: the client takes it for down after 10 s, which is how long most
+# questions wait too. Which of the two comes first must not decide what is said.
+_SILENCE: Final = f"no connection brought a word of answer; {_PROTOCOL}; if no broker is there, {_NOTHING}"
+
 # What the client says, in part, and what mends it. The first that fits counts.
 _REMEDIES: Final[Mapping[str, str]] = {
     "mechanism handshake failed": "give the -X security.protocol and sasl.mechanism that these brokers have",
@@ -53,11 +57,11 @@ class Heard:
         """What was said, and what to do; `properties` are the client's."""
         error = self._telling()
         if error is None and self._said:  # brokers say nothing to those who come in another language
-            return f"no connection brought a word of answer; {_PROTOCOL}"
+            return _SILENCE
         if error is None and "OAUTHBEARER" in {properties.get("sasl.mechanism"), properties.get("sasl.mechanisms")}:
             return "there is no token to log in with; give -X sasl.oauthbearer.method=oidc, and what belongs to it"
         if error is None:
-            return f"no answer at all; {_NOTHING}"
+            return _SILENCE
         text = _TOOK.sub("", error.str())
         if "certificate verify failed" in text and (fault := _fault(text, properties)):
             return fault

@@ -15,13 +15,11 @@ def heard(*errors: KafkaError) -> str:
     return telling.why({})
 
 
-def test_silence_asks_whether_there_is_a_broker_at_all() -> None:
-    assert heard() == "no answer at all; start one, or give the right --bootstrap-servers"
-
-
-def test_connections_that_end_without_a_reason_ask_for_the_protocol() -> None:
-    assert heard(DOWN, DOWN) == (
-        "no connection brought a word of answer; give the -X security.protocol that these brokers have at this port"
+@pytest.mark.parametrize("errors", [(), (DOWN,), (DOWN, DOWN)], ids=len)
+def test_without_a_reason_the_answer_is_one_whatever_the_timing(errors: tuple[KafkaError, ...]) -> None:
+    assert heard(*errors) == (
+        "no connection brought a word of answer; give the -X security.protocol that these brokers have at this port; "
+        "if no broker is there, start one, or give the right --bootstrap-servers"
     )
 
 
