@@ -14,7 +14,7 @@ from consumer import logs, settings
 from consumer.checking import group as groups
 from consumer.checking import here, topics
 from consumer.checking.facts import Missing, Position, Topic, Waiting
-from consumer.checking.findings import Finding, Status, fail, ok, warn
+from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
 from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
 from consumer.errand import in_time
@@ -39,7 +39,7 @@ def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
         connection = Connection(chosen.bootstrap_servers, chosen.kafka)
         found = origins(chosen, given, os.environ)
     except (SettingsError, WorkerError) as error:
-        return [], iter([fail("settings", str(error)), fail("everything else", "not checked: the settings are wrong")])
+        return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
     logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
     others = sum(each.place != DEFAULT for each in found)
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
@@ -62,7 +62,7 @@ def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> I
     reached, found = _asked("broker", lambda: _reach(connection))
     yield from found
     if reached is None:
-        yield from (fail(name, "not checked: no broker answers") for name in _needing_brokers(chosen))
+        yield from (skip(name, "no broker answers") for name in _needing_brokers(chosen))
     else:
         inspector, answered = reached
         yield answered
@@ -132,12 +132,12 @@ class _Checkup:
         there, found = _asked("topics", lambda: self._inspector.topics(names))
         yield from found
         if there is None:
-            yield from (fail(name, "not checked: the topics could not be asked for") for name in _of_topics(chosen))
+            yield from (skip(name, "the topics could not be asked for") for name in _of_topics(chosen))
             return
         source, *outputs = (there[name] for name in names)
         if isinstance(source, Topic):
             if group is None:
-                yield fail(f"events of {source.name}", "not checked: the group could not be asked")
+                yield skip(f"events of {source.name}", "the group could not be asked")
             else:
                 yield from self._events(source)
             yield from topics.source(source, self._needs)

@@ -1,4 +1,4 @@
-"""What a check comes to: one line of ok, warn or fail."""
+"""What a check comes to: one line of ok, warn, fail or skip."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,11 +7,15 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """How a check went. A `warn` can be lived with; with a `fail` the worker would not start, or not do its job."""
+    """How a check went. A `warn` can be lived with; with a `fail` the worker would not start, or not do its job.
+
+    What a `fail` before it keeps from being checked is a `skip`.
+    """
 
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,11 @@ def warn(name: str, message: str) -> Finding:
 def fail(name: str, message: str) -> Finding:
     """It does not work."""
     return Finding(name, Status.FAIL, message)
+
+
+def skip(name: str, reason: str) -> Finding:
+    """It could not be checked."""
+    return Finding(name, Status.SKIP, f"not checked: {reason}")
 
 
 def failed(findings: Iterable[Finding]) -> bool:

@@ -12,7 +12,7 @@ from consumer.checking.findings import Finding, Status, failed
 from consumer.checking.origins import DEFAULT, Origin
 from consumer.printable import printable
 
-_STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red"}
+_STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}
 _INDENT: Final = 5  # of what follows the status
 _NARROWEST: Final = 40
 
