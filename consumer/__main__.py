@@ -3,16 +3,18 @@
 import os
 import site
 import sys
+from typing import NoReturn
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Runs the command line; exit status as cli/main.py says, 130 after a Ctrl-C while it was still being imported."""
     _leave_out_current_directory()
     try:
         from consumer.cli import main as cli  # noqa: PLC0415 - takes 0.2 s, in which Ctrl-C would print a traceback
+        from consumer.observability.output import call_with_bounded_output  # noqa: PLC0415 - the same
     except KeyboardInterrupt:
         sys.exit(130)
-    cli.main()
+    call_with_bounded_output(cli.main)
 
 
 def _leave_out_current_directory() -> None:

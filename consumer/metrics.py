@@ -35,6 +35,7 @@ COUNTERS: Final = {
     "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
     "session_scorer_transactions": "Transactions (at-least-once: commits), by how they ended.",
     "session_scorer_events_never_seen": "Events deleted before they were read, passed over by --on-gap continue.",
+    "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
 }
 HISTOGRAMS: Final = {
     "session_scorer_batch_events": "Events in a committed batch.",
@@ -95,8 +96,11 @@ class Metrics:
         sha256: str,
         baseline: Baseline | None = None,
         clock: Callable[[], float] = time.time,
+        *,
+        lines_dropped: Callable[[], int] = int,
     ) -> None:
         self._clock = clock
+        self._lines_dropped = lines_dropped
         self._model = (version, sha256)
         self._lock = threading.Lock()
         self._events = Counter(dict.fromkeys(OUTCOMES, 0))
@@ -171,6 +175,8 @@ class Metrics:
         for labels, count in self._never_seen.items():
             family.add_metric(labels, count)
         yield family
+        name = "session_scorer_log_lines_dropped"
+        yield CounterMetricFamily(name, COUNTERS[name], value=self._lines_dropped())
 
     def _histograms(self) -> Iterator[Metric]:
         yield _histogram("session_scorer_batch_events", self._batch)

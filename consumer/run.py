@@ -3,6 +3,7 @@
 import faulthandler
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import Any
 
 from consumer import logs, places, settings
 from consumer.at_least_once import AtLeastOnce
@@ -27,6 +28,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, Probe
 from consumer.metrics import Metrics
 from consumer.observability.http_server import Server
+from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import UnreadableBatch
@@ -51,7 +53,7 @@ _LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has
 
 
 def main(given: dict[str, Any]) -> None:
-    """`session-scorer run`: until SIGTERM or SIGINT, each of which lets the batch in hand be committed first.
+    """`session-scorer run`: until SIGTERM, SIGINT or SIGHUP, each of which lets the batch in hand be committed first.
 
     `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
     """
@@ -86,7 +88,8 @@ def main(given: dict[str, Any]) -> None:
             thread.join(0.1)
     if ended and ended[0] is not None:
         raise ended[0]
-    _leave_at_once()  # in order, or before anything was served: it waited for a broker, or compiled
+    logging.shutdown()
+    end_process(0)  # in order, or before anything was served: it waited for a broker, or compiled
 
 
 def _warn_of(given: dict[str, Any]) -> None:
@@ -102,16 +105,19 @@ def _end_within(seconds: float) -> None:
 
     From here on the watchdog cannot be relied on: it is gone once the group is left, and a client of Kafka that waits
     with the interpreter's lock in its hand, or is never done with ending (librdkafka's issue 4519), holds up all of
-    Python. This timer is C's own.
+    Python. This timer is C's own. Where its own write can block, the kernel's timer ends the process (SIGALRM).
     """
-    faulthandler.dump_traceback_later(seconds, exit=True, file=_STDERR)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_unblocked(_STDERR))
+    signal.setitimer(signal.ITIMER_REAL, seconds + EXIT_SECONDS)
 
 
-def _leave_at_once() -> NoReturn:
-    """Python's own way out ends other threads where they stand, which a compiler takes for a crash (SIGABRT), and
-    waits for each client of Kafka to end, which takes some of them for ever."""
-    logging.shutdown()
-    os._exit(0)
+def _unblocked(descriptor: int) -> int:
+    """Open the file behind a descriptor a second time, for writes that fail rather than block: other processes share
+    the first. Returns the descriptor itself where that cannot be, as for a socket."""
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return descriptor
 
 
 def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
@@ -130,7 +136,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             _find_topics(chosen, connection)
             slot = _slot(chosen, stack)
             artifacts = scorer.artifacts
-            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline)
+            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
             server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
             stack.callback(server.close)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to stop."""
+"""SIGTERM, SIGINT and SIGHUP as a request to stop."""
 
 import signal
 import threading
@@ -9,8 +9,13 @@ from types import FrameType
 
 @contextmanager
 def stopped_by_signals(stop: threading.Event) -> Iterator[None]:
-    """SIGTERM and SIGINT set `stop`, once: the same signal again does what it does to any process."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    """SIGTERM, SIGINT and SIGHUP set `stop`, once: the same signal again does what it does to any process.
+
+    SIGHUP comes when a terminal is closed. Ignored, as under nohup, it stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    if before[signal.SIGHUP] == signal.SIG_IGN:
+        del before[signal.SIGHUP]
 
     def handle(number: int, _: FrameType | None) -> None:
         signal.signal(number, before[signal.Signals(number)])

@@ -4,11 +4,12 @@ librdkafka's commit and send_offsets have no bound of their own (its issue 5456)
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from consumer.observability.output import end_process
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +19,7 @@ _LOOK_SECONDS = 0.5
 def _end_process(why: str) -> None:
     _log.critical("cannot go on", extra={"reason": why})
     logging.shutdown()
-    os._exit(1)  # sys.exit would wait for the very call that does not return
+    end_process(1)  # sys.exit would wait for the very call that does not return
 
 
 class Watchdog:

@@ -3,6 +3,7 @@
 Imports stand inside the commands, as in main.py.
 """
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,6 +100,7 @@ def redrive(context: typer.Context) -> None:
         from consumer.letters.redrive import Plan, survey
         from consumer.letters.redrive import redrive as write_back
         from consumer.letters.shown import done, foreseen
+        from consumer.observability.output import interruptible
         from consumer.signals import stopped_by_signals
 
         chosen, connection = _settings(given)
@@ -107,14 +109,18 @@ def redrive(context: typer.Context) -> None:
         plan = Plan(writers, wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
         stop = Event()
         _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic]).require_group(_progress_of(chosen))
-        with stopped_by_signals(stop), closing(_letterbox(chosen, connection)) as box:
+        with (
+            stopped_by_signals(stop),
+            closing(_letterbox(chosen, connection)) as box,
+            interruptible(sys.stdout, stop) as out,
+        ):
             if yes:
                 producer = KafkaProducer(connection, f"{chosen.group_id}-redrive")
                 lines = done(write_back(box, producer, plan, stop), plan)
             else:
                 lines = foreseen(survey(box, plan, stop), plan)
-        for line in lines:
-            typer.echo(line)
+            for line in lines:
+                typer.echo(line, file=out)
 
     _call(command, context)
 

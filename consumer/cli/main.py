@@ -118,6 +118,7 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
         from consumer.demo import main as run_demo
+        from consumer.observability.output import interruptible
 
         given = {
             "metrics_port": str(metrics_port),
@@ -126,7 +127,8 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
             "manifest_sha256": manifest_sha256,
             "kafka": kafka,
         }
-        run_demo(given, _feed(source, events, rate), bootstrap_servers, stop, sys.stdout)
+        with interruptible(sys.stdout, stop) as out:
+            run_demo(given, _feed(source, events, rate), bootstrap_servers, stop, out)
 
 
 def _feed(source: Path | None, events: int | None, rate: float) -> Any:

@@ -44,6 +44,7 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
         from consumer.live.scrape import address
         from consumer.live.watch import main
+        from consumer.observability.output import interruptible
 
         try:
             asked = [address(text) for text in addresses or ["127.0.0.1"]]
@@ -61,7 +62,8 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
             "kafka": kafka,
         }
         alerts = None if bootstrap_servers is None else _alerts(given)
-        main(list(dict.fromkeys(asked)), alerts, None if once else interval, stop, sys.stdout)
+        with interruptible(sys.stdout, stop) as out:
+            main(list(dict.fromkeys(asked)), alerts, None if once else interval, stop, out)
 
 
 def _alerts(given: dict[str, Any]) -> "Alerts":

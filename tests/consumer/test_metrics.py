@@ -27,9 +27,10 @@ KINDS = {
     "session_scorer_unseen_categories": "counter",
     "session_scorer_transactions": "counter",
     "session_scorer_events_never_seen": "counter",
+    "session_scorer_log_lines_dropped": "counter",
     "session_scorer_model_info": "gauge",
 }
-"""The metrics of the contract, and two of our own: reasons, and events never seen."""
+"""The metrics of the contract, and three of our own: reasons, events never seen, log lines dropped."""
 
 
 def tally(**changes: Any) -> Tally:
@@ -175,3 +176,9 @@ def test_a_histogram_agrees_with_a_count_by_hand() -> None:
     by_hand = [int((values <= bound).sum()) for bound in (1, 2.5, 10)]
     assert histogram.buckets() == list(zip(["1.0", "2.5", "10.0", "+Inf"], [*by_hand, 1000], strict=True))
     assert histogram.total == pytest.approx(float(values.sum()))
+
+
+def test_dropped_log_lines_are_a_counter_without_labels() -> None:
+    dropped = Metrics("v1", "abc", lines_dropped=lambda: 3)
+    assert value(dropped, "session_scorer_log_lines_dropped_total") == 3
+    assert value(metrics(), "session_scorer_log_lines_dropped_total") == 0

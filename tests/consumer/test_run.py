@@ -147,7 +147,7 @@ def test_told_to_stop_before_it_began_it_reads_nothing(broker: EmbeddedBroker) -
     start(chosen(broker), stop)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_lets_the_process_end_in_order(broker: EmbeddedBroker, number: signal.Signals) -> None:
     program = str(Path(sysconfig.get_path("scripts")) / "session-scorer")
     options = ["--bootstrap-servers", broker.bootstrap_servers, "--delivery", "at-least-once", "--metrics-port", "0"]

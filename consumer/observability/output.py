@@ -1,0 +1,220 @@
+"""Standard error and standard output that hold nobody up: a pipe that nobody reads blocks whoever writes to it.
+
+O_NONBLOCK is no way out: it belongs to the open file, which other processes share. So a thread of its own writes, and
+nobody else waits for it; at the end of a process for a second at the most.
+"""
+
+import io
+import math
+import os
+import select
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+EXIT_SECONDS: Final = 1.0  # that an exit waits for what is still to be written
+MOST_BYTES: Final = 4 * 1024 * 1024  # that wait to be written: a burst of -X debug=all fits
+MOST_SECONDS: Final = 10.0  # that a line waits: longer than a log shipper takes to start anew
+_LOOK_SECONDS: Final = 0.1
+_FLUSH_FAILED: Final = 120  # exit status, as the interpreter's own
+
+
+class QueuedOutput(io.RawIOBase):
+    """Writes to a file descriptor on a thread of its own, in order and at once.
+
+    What does not fit in the queue, waits in it for longer than `most_seconds` or cannot be written is dropped and
+    counted.
+    """
+
+    def __init__(self, descriptor: int, most_bytes: int = MOST_BYTES, most_seconds: float = MOST_SECONDS) -> None:
+        self.dropped = 0
+        self._descriptor = descriptor
+        self._most_bytes = most_bytes
+        self._most_seconds = most_seconds
+        self._queue: deque[tuple[float, bytes]] = deque()  # since when it waits, by time.monotonic
+        self._bytes = 0  # in the queue, and in the write under way
+        self._changed = threading.Condition()
+        threading.Thread(target=self._write_queue, name=f"output {descriptor}", daemon=True).start()
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(self._descriptor)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        """Queue what one call of `print` or of a log handler writes. Never blocks."""
+        text = bytes(data)
+        with self._changed:
+            if self._bytes + len(text) > self._most_bytes:
+                self.dropped += 1
+            else:
+                self._queue.append((time.monotonic(), text))
+                self._bytes += len(text)
+                self._changed.notify_all()
+        return len(text)
+
+    def drain(self, seconds: float) -> bool:
+        """Wait until all is written; False when it is not within `seconds`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._bytes == 0, seconds)
+
+    def _write_queue(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue)
+            if self._wait_writable(_LOOK_SECONDS):
+                self._write_first()
+            else:
+                self._expire()
+
+    def _write_first(self) -> None:
+        with self._changed:
+            _, text = self._queue.popleft()
+        error = self._write_all(text)
+        with self._changed:
+            self._bytes -= len(text)
+            if error is not None:
+                self._failed(error)
+            self._changed.notify_all()
+
+    def _write_all(self, text: bytes) -> OSError | None:
+        """Write all of it, and block as long as that takes; the error when it cannot be."""
+        rest = memoryview(text)
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except BlockingIOError:  # somebody who shares the open file has made it non-blocking
+                self._wait_writable(None)
+            except OSError as error:
+                return error
+        return None
+
+    def _wait_writable(self, seconds: float | None) -> bool:
+        """Wait until a write will not block, or fails: what has not begun to be written can still be dropped."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        return bool(poll.poll(None if seconds is None else seconds * 1000))
+
+    def _expire(self) -> None:
+        oldest = time.monotonic() - self._most_seconds
+        with self._changed:
+            while self._queue and self._queue[0][0] < oldest:
+                self._bytes -= len(self._queue.popleft()[1])
+                self.dropped += 1
+
+    def _failed(self, _: OSError) -> None:
+        self.dropped += 1
+
+
+class PatientOutput(QueuedOutput):
+    """As above, but nothing is dropped: `flush` waits for the reader for as long as `waits()` says.
+
+    It also raises what writing raised.
+    """
+
+    def __init__(self, descriptor: int, waits: Callable[[], bool]) -> None:
+        self._waits = waits
+        self._error: OSError | None = None
+        super().__init__(descriptor, most_seconds=math.inf)
+
+    def flush(self) -> None:
+        while self._waits() and not self.drain(_LOOK_SECONDS):
+            pass
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _failed(self, error: OSError) -> None:
+        self._error = error
+
+
+def _text(output: QueuedOutput, stream: TextIO) -> TextIO:
+    raw: Any = output  # the stubs know no stream of text without a buffer
+    return io.TextIOWrapper(raw, encoding=stream.encoding, errors="backslashreplace", write_through=True)
+
+
+def _is_file(stream: TextIO | None, descriptor: int) -> bool:
+    """Whether it writes to that descriptor: not so under pytest, or when it was closed before the start."""
+    try:
+        return stream is not None and stream.fileno() == descriptor
+    except (OSError, ValueError):
+        return False
+
+
+def lines_dropped() -> int:
+    """Return how many lines standard error has dropped."""
+    return int(getattr(getattr(sys.stderr, "buffer", None), "dropped", 0))
+
+
+@contextmanager
+def interruptible(stream: TextIO, stop: threading.Event) -> Iterator[TextIO]:
+    """Give a stream like standard output, whose reader is waited for only until `stop` is set."""
+    if not _is_file(stream, 1):
+        yield stream
+        return
+    stream.flush()
+    output = PatientOutput(stream.fileno(), lambda: not stop.is_set())
+    try:
+        yield _text(output, stream)
+    finally:
+        output.drain(EXIT_SECONDS)
+
+
+def call_with_bounded_output(work: Callable[[], None]) -> NoReturn:
+    """Call `work` and end the process; no write to standard error blocks meanwhile, nor does any after it."""
+    if _is_file(sys.stderr, 2):
+        sys.stderr = _text(QueuedOutput(2), sys.stderr)
+    try:
+        work()
+        status = 0
+    except SystemExit as end:
+        status = _status(end)
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        sys.excepthook(*sys.exc_info())
+        status = 1
+    end_process(status)
+
+
+def _status(end: SystemExit) -> int:
+    if end.code is None or isinstance(end.code, int):
+        return end.code or 0
+    print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
+    return 1
+
+
+def end_process(status: int) -> NoReturn:
+    """End the process, once what is still to be written is, or after a second.
+
+    Python's own end stops other threads where they stand, which a compiler takes for a crash (SIGABRT), and waits for
+    each client of Kafka, some of which never end.
+    """
+    failed: list[OSError] = []
+    thread = threading.Thread(target=_flush, args=(failed,), name="flush", daemon=True)
+    thread.start()
+    thread.join(EXIT_SECONDS)
+    os._exit(status or (_FLUSH_FAILED if failed else 0))
+
+
+def _flush(failed: list[OSError]) -> None:
+    """Write what Python still holds of both streams."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            failed.append(error)
+        except (ValueError, AttributeError):  # closed, or there is none
+            pass
+    output = getattr(sys.stderr, "buffer", None)
+    if isinstance(output, QueuedOutput):
+        output.drain(EXIT_SECONDS)

@@ -1,0 +1,186 @@
+"""Streams whose reader stalls: who writes goes on, and every exit has its bound."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from consumer.observability.output import PatientOutput, QueuedOutput
+from tests.line import environment
+from tests.pipes import fill, unread_pipe
+
+SECONDS = 60.0  # for whatever should take a moment
+COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def read(descriptor: int, size: int) -> bytes:
+    """So many bytes."""
+    with os.fdopen(os.dup(descriptor), "rb", buffering=0) as stream:
+        parts = b""
+        while len(parts) < size:
+            parts += stream.read(size - len(parts)) or b""
+    return parts
+
+
+def test_every_line_is_written_in_order() -> None:
+    with unread_pipe(full=False) as (reading, writing):
+        output = QueuedOutput(writing)
+        lines = [f"{number}\n".encode() for number in range(2000)]
+        for line in lines:
+            output.write(line)
+        assert output.drain(SECONDS)
+        assert read(reading, sum(map(len, lines))) == b"".join(lines)
+        assert output.dropped == 0
+
+
+def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written() -> None:
+    with unread_pipe(full=False) as (reading, writing):
+        fill(writing)
+        output = QueuedOutput(writing, most_seconds=0.2)
+        for number in range(10):
+            output.write(f"old {number}\n".encode())
+        until(lambda: output.dropped == 10)
+        with os.fdopen(os.dup(reading), "rb", buffering=0) as stream:
+            while not stream.read(65536).endswith(b"new\n"):
+                output.write(b"new\n")
+
+
+def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
+    with unread_pipe() as (_, writing):
+        output = QueuedOutput(writing, most_bytes=100)
+        for _ in range(30):
+            output.write(b"x" * 9 + b"\n")
+        assert output.dropped == 20
+
+
+def test_a_line_that_cannot_be_written_is_dropped_and_counted() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    output = QueuedOutput(writing)
+    output.write(b"to nobody\n")
+    until(lambda: output.dropped == 1)
+    os.close(writing)
+
+
+def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
+    with unread_pipe(full=False) as (reading, writing):
+        os.set_blocking(writing, False)
+        output = QueuedOutput(writing)
+        sent = [b"x" * 9_999 + b"\n" for _ in range(30)]
+        for line in sent:
+            output.write(line)
+        assert read(reading, sum(map(len, sent))) == b"".join(sent)
+        assert output.dropped == 0
+
+
+def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> None:
+    stop = threading.Event()
+    with unread_pipe() as (_, writing):
+        output = PatientOutput(writing, lambda: not stop.is_set())
+        output.write(b"x")
+        waiting = threading.Thread(target=output.flush)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        stop.set()
+        waiting.join(SECONDS)
+        assert not waiting.is_alive()
+
+
+def test_a_patient_output_raises_what_writing_raised() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    output = PatientOutput(writing, lambda: True)
+    output.write(b"to nobody\n")
+    with pytest.raises(BrokenPipeError):
+        output.flush()
+    os.close(writing)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["predict", "/nowhere"], 1), (["score", "--nope"], 2), (["run", "--bootstrap-servers", ""], 1)],
+)
+def test_an_error_that_nobody_reads_ends_the_command(arguments: list[str], status: int) -> None:
+    with unread_pipe() as (_, writing):
+        done = subprocess.run([*COMMAND, *arguments], stderr=writing, env=environment(), timeout=SECONDS, check=False)
+    assert done.returncode == status
+
+
+def test_the_error_comes_last_and_whole() -> None:
+    done = subprocess.run(
+        [*COMMAND, "predict", "/nowhere"],
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.stderr == "session-scorer: /nowhere: cannot be read: No such file or directory\n"
+
+
+def test_a_fault_of_ours_ends_in_a_traceback_and_status_one() -> None:
+    script = "from consumer.observability.output import call_with_bounded_output as call; call(lambda: 1 / 0)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+CANNOT_GO_ON = """
+import threading
+from consumer import logs
+from consumer.observability.output import call_with_bounded_output
+from consumer.watchdog import Watchdog
+def work():
+    logs.configure("info")
+    dog = Watchdog(0.1)
+    with dog.on_duty(threading.Event()), dog.watching("the commit"):
+        threading.Event().wait()
+call_with_bounded_output(work)
+"""
+
+
+def test_the_watchdog_ends_the_process_though_nobody_reads_why() -> None:
+    with unread_pipe() as (_, writing):
+        done = subprocess.run([sys.executable, "-c", CANNOT_GO_ON], stderr=writing, timeout=SECONDS, check=False)
+    assert done.returncode == 1
+
+
+def test_what_the_watchdog_says_is_written_before_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", CANNOT_GO_ON], capture_output=True, timeout=SECONDS, check=False)
+    assert done.stderr.count(b"cannot go on") == 1
+    assert done.stderr.endswith(b"}\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("arguments", [["watch", "127.0.0.1:9", "--interval", "0.1"], ["demo", "--rate", "10"]])
+def test_a_signal_ends_a_command_whose_output_nobody_reads(arguments: list[str], number: signal.Signals) -> None:
+    heard = "import signal; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)]"
+    command = [sys.executable, "-c", f"{heard}; {COMMAND[-1]}", *arguments]
+    with (
+        unread_pipe() as (_, writing),
+        subprocess.Popen(command, stdout=writing, stderr=writing, env=environment()) as process,
+    ):
+        until(lambda: catches(process.pid, signal.SIGTERM))
+        process.send_signal(number)
+        assert process.wait(SECONDS) >= 0  # by itself
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal."""
+    mask = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
+    return mask is not None and bool(int(mask[1], 16) >> (number - 1) & 1)

@@ -1,0 +1,45 @@
+"""Signals as requests to stop, in this process."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from consumer.signals import stopped_by_signals
+
+SECONDS = 30.0
+
+
+@pytest.fixture(params=[signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal, whose handler is as before when the test is over."""
+    given: signal.Signals = request.param
+    before = signal.signal(given, signal.SIG_DFL)
+    yield given
+    signal.signal(given, before)
+
+
+def test_each_asks_to_stop_and_the_next_does_what_it_did_before(number: signal.Signals) -> None:
+    stop = threading.Event()
+    with stopped_by_signals(stop):
+        os.kill(os.getpid(), number)
+        assert stop.wait(SECONDS)
+        assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_afterwards_each_does_what_it_did_before(number: signal.Signals) -> None:
+    with stopped_by_signals(threading.Event()):
+        assert signal.getsignal(number) != signal.SIG_DFL
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    stop = threading.Event()
+    with stopped_by_signals(stop):
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    assert not stop.is_set()
+    signal.signal(signal.SIGHUP, before)
