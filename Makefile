@@ -30,7 +30,7 @@ demo: $(READY) ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.
 test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest $(PYTEST)
 
-faults: $(READY) ## the fault suite on real brokers, small counts (about a quarter of an hour)
+faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(PYTEST)
 
 faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
