@@ -32,9 +32,9 @@ def verify(
         yield f"ok {name}: " + (f"SHA-256 {manifest.files[name]}" if manifest else "readable")
     if manifest is None:
         yield f"warning {NAME}: there is none, so nothing proves that these files are the right ones"
-    else:
+    elif manifest.golden:
         yield f"ok {NAME}: {len(manifest.golden)} golden vectors score as they must"
-    yield from (f"warning {caution}" for caution in cautions(scorer.artifacts.model))
+    yield from (f"warning {caution}" for caution in cautions(scorer.artifacts))
     yield f"ok model version {scorer.artifacts.version}"
 
 
@@ -66,7 +66,7 @@ def card(scorer: Scorer) -> dict[str, Any]:
         "features": list(artifacts.model.feature_names),
         "golden_vectors": len(manifest.golden) if manifest else 0,
         "baseline_rows": baseline.rows if baseline else None,
-        "cautions": cautions(artifacts.model),
+        "cautions": cautions(artifacts),
     }
 
 

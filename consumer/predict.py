@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from consumer.printable import escaped
 from scoring import InvalidEvent, Scorer, Verdict
 
 _TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
@@ -60,4 +61,4 @@ def _shown(answer: Verdict | InvalidEvent) -> dict[str, Any]:
 def as_json(answers: Any, *, pretty: bool) -> str:
     """For a person when `pretty`, else in one line."""
     text = msgspec.json.encode(answers)
-    return (msgspec.json.format(text, indent=2) if pretty else text).decode()
+    return escaped((msgspec.json.format(text, indent=2) if pretty else text).decode())

@@ -1,20 +1,24 @@
 """Making a five-file set one that can be verified: its manifest, its golden vectors, and what to be warned of."""
 
+import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from scoring import artifacts, manifest, reasons
+from scoring.artifacts import Artifacts
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.decoding import decode_any
+from scoring.forest import LEAF
 from scoring.manifest import KINDS, Golden, Manifest, Schema, Thresholds, Training
 from scoring.pickles import Model, read_model
 from scoring.preprocessing import Preprocessor
-from scoring.scorer import Scorer
+from scoring.scorer import EXACT, Scorer
 
 GOLDEN: Final = 32
 _UP_TO: Final = {**dict.fromkeys(COUNTS, 40), "mouse_movement": 2000, "device_motion": 5, "time_on_page": 700}
@@ -39,7 +43,7 @@ def write_manifest(  # noqa: PLR0913 - each is a part of the manifest
     limits = thresholds or Thresholds()
     manifest.check_thresholds(limits)
     model = read_model(files)
-    scorer = Scorer(artifacts.Artifacts("", sha256, limits, model, None))
+    scorer = Scorer(Artifacts("", sha256, limits, model, None))
     described = Manifest(
         format=manifest.FORMAT,
         model_version=manifest.version_of(sha256, trained.newest),
@@ -71,8 +75,49 @@ def golden_events(model: Model) -> list[dict[str, Any]]:
     return events
 
 
-def cautions(model: Model) -> list[str]:
-    """What is no reason to refuse a set, but worth a warning: reasons that imputed values alone meet."""
+def cautions(found: Artifacts) -> list[str]:
+    """List what is no reason to refuse a set, but worth a warning."""
+    return [*doubts(found), *_met_by_gaps(found.model)]
+
+
+def doubts(found: Artifacts) -> list[str]:
+    """List what makes it likely that a set is not what was meant: levels that no event can get, nothing proven."""
+    return [*_unreachable(found.thresholds, found.model), *_unproven(found.manifest)]
+
+
+def _unreachable(limits: Thresholds, model: Model) -> list[str]:
+    """Levels and labels that no event can get, whatever is in it."""
+    lowest, highest = _range(model)
+    found = [
+        f"{name} can never be reached: it begins at {least:g}, and no score is above {highest:.6g}"
+        for name, least in (("label 1", limits.label), ("Medium", limits.medium), ("High", limits.high))
+        if least > highest
+    ]
+    if limits.medium == limits.high:
+        found.append(f"Medium can never be reached: High begins at {limits.high:g}, too")
+    found += [
+        f"{name} can never be reached: {next_one} begins at {least:g}, and no score is below {lowest:.6g}"
+        for name, next_one, least in (("label 0", "label 1", limits.label), ("Low", "Medium", limits.medium))
+        if least <= lowest
+    ]
+    return found
+
+
+def _range(model: Model) -> tuple[float, float]:
+    """The least and the greatest score, were every tree to give its own: none is beyond, by more than rounding."""
+    leaves = [tree.probability[tree.left == LEAF] for tree in model.trees]
+    lowest, highest = (math.fsum(of(each) for each in leaves) / len(leaves) for of in (np.min, np.max))
+    return max(lowest - EXACT, 0.0), highest + EXACT
+
+
+def _unproven(described: Manifest | None) -> list[str]:
+    if described is None or described.golden:
+        return []
+    return [f"{manifest.NAME} has no golden vectors: nothing shows that the set scores here as where it was made"]
+
+
+def _met_by_gaps(model: Model) -> list[str]:
+    """Reasons that imputed values alone meet."""
     preprocessor = Preprocessor(model.imputation, model.classes)
     pattern = int(preprocessor.prepare(decode_any([{}]).columns).patterns[0])
     met = [rule.code for i, rule in enumerate(reasons.RULES) if pattern >> i & 1]

@@ -38,12 +38,18 @@ class _Dtype:
 
     kind: Any
     state: Any = None
+    made: np.dtype[Any] | None = None
 
     def set_state(self, state: Any) -> None:
         self.state = state
 
     def dtype(self) -> np.dtype[Any]:
-        """Of numbers, text or moments; or of nodes, which have fields of those."""
+        """Of numbers, text or moments; or of nodes, which have fields of those. Made once."""
+        if self.made is None:
+            self.made = self._dtype()
+        return self.made
+
+    def _dtype(self) -> np.dtype[Any]:
         if self.state is None or self.state[3] is None:
             return self.simple()
         names, fields = self.state[3], self.state[4]
@@ -75,12 +81,18 @@ class _Array:
     """An array by `_reconstruct`, or by `_frombuffer`: version, shape, dtype, Fortran order, content."""
 
     state: Any = None
+    made: Any = None
 
     def set_state(self, state: Any) -> None:
         self.state = state
 
     def array(self) -> Any:
-        """The array over the content itself, uncopied; of objects, the list that holds them."""
+        """The array over the content itself, uncopied; of objects, the list that holds them. Made once."""
+        if self.made is None:
+            self.made = self._array()
+        return self.made
+
+    def _array(self) -> Any:
         _, shape, dtype, fortran, content = self.state
         listed = isinstance(content, list) and dtype.kind in ("O", "O8")
         made = content if listed else np.frombuffer(content, dtype=dtype.dtype())

@@ -22,6 +22,9 @@ KINDS: Final = (
 ) | {DATE: "local time"}
 """What a session event's fields are, by name, in the order of the contract's table."""
 
+_DEEPEST: Final = 16  # the deepest of our own: baseline.numbers.FIELD.edges
+_MOST_PLACE: Final = 100  # characters of the place of a number, as it is shown
+
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 Day = Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$", max_length=10)]
 
@@ -38,7 +41,7 @@ class Training(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     """What the set was trained from, as far as it is known."""
 
     data_sha256: Sha256 | None = None
-    rows: int | None = None
+    rows: Annotated[int, Meta(ge=0)] | None = None
     newest: Day | None = None  # date of the newest row, YYYY-MM-DD
     seed: int | None = None
     parameters: dict[str, Any] = {}
@@ -99,6 +102,7 @@ def version_of(sha256_hex: str, newest: str | None) -> str:
 def read(data: bytes) -> Manifest:
     """Parse manifest.json. Raises ArtifactError for another format, a missing or unknown entry, bad thresholds."""
     try:
+        _check_numbers(msgspec.json.decode(data))
         if (found := msgspec.json.decode(data, type=_Format).format) != FORMAT:
             raise ArtifactError(f"{NAME}: format {found} is not known here, only {FORMAT}: upgrade session-scorer")
         manifest = msgspec.json.decode(data, type=Manifest)
@@ -112,6 +116,27 @@ def read(data: bytes) -> Manifest:
         except ArtifactError as error:
             raise ArtifactError(f"{NAME}: {error}") from None
     return manifest
+
+
+def _check_numbers(found: object) -> None:
+    """Raise ArtifactError naming the first number that 64 bits do not hold, or what is nested too deep."""
+    waiting = [("", found, 0)]
+    while waiting:
+        place, value, depth = waiting.pop()
+        if depth > _DEEPEST:
+            raise ArtifactError(
+                f"{NAME}: {place.lstrip('.')}: nested deeper than {_DEEPEST}; restore it, or train the set again"
+            )
+        if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+            raise ArtifactError(
+                f"{NAME}: {place.lstrip('.')}: a number of more than 64 bits; restore it, or train the set again"
+            )
+        if isinstance(value, dict):
+            waiting += [
+                (f"{place}.{name[:_MOST_PLACE]}"[-_MOST_PLACE:], each, depth + 1) for name, each in value.items()
+            ]
+        elif isinstance(value, list):
+            waiting += [(place, each, depth + 1) for each in value]
 
 
 def _check_fields(fields: Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
 Numbers = NDArray[np.float64]
 
 _NODE: Final = {"left_child": "i", "right_child": "i", "feature": "i", "threshold": "f"}  # numpy's kinds
+_MOST_NAME: Final = 200  # characters of a column's name
 _MOST: Final = 1e300  # weight at a node: two of them can be added
 _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
 
@@ -83,16 +84,27 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.encode(errors="ignore") == value.encode(errors="replace"))
 
 
+def _is_column(name: Any) -> bool:
+    """Whether it can be the name of a column, which a log will show."""
+    return isinstance(name, str) and len(name) <= _MOST_NAME and name.isprintable()
+
+
+def _are_distinct(values: Any) -> bool:
+    """Whether no value is listed twice, as in no encoder; else one long text could be read millions of times."""
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    return len(set(listed)) == len(listed)
+
+
 def _integer(value: Any) -> int | None:
     return int(value) if isinstance(value, int | np.integer) and abs(int(value)) < 1 << 31 else None
 
 
 def _feature_names(found: Any) -> tuple[str, ...]:
     names = tuple(found) if isinstance(found, list | tuple | np.ndarray) else ()
-    if not names or not all(isinstance(name, str) and name.isprintable() for name in names):  # a log will show them
-        raise _refuse(FEATURE_COLS, "expected a list of column names")
     if len(names) > MOST_FEATURES:
         raise _refuse(FEATURE_COLS, f"{len(names)} columns, at most {MOST_FEATURES} can be scored")
+    if not names or not all(map(_is_column, names)):
+        raise _refuse(FEATURE_COLS, "expected a list of column names")
     return tuple(map(str, names))
 
 
@@ -166,8 +178,8 @@ def _classes(found: Any, imputation: Imputation) -> dict[str, tuple[str, ...]]:
     classes: dict[str, tuple[str, ...]] = {}
     for field, imputed in zip(CATEGORIES, imputation.categories, strict=True):
         known = _record(LABEL_ENCODERS, found[field], "LabelEncoder").get("classes_")
-        if not isinstance(known, np.ndarray | list) or not all(map(_is_text, known)):
-            raise _refuse(LABEL_ENCODERS, f"the classes of {field} are not strings")
+        if not isinstance(known, np.ndarray | list) or not _are_distinct(known) or not all(map(_is_text, known)):
+            raise _refuse(LABEL_ENCODERS, f"the classes of {field} are not strings, each once")
         classes[field] = tuple(map(str, known))
         if UNKNOWN not in classes[field]:
             raise _refuse(LABEL_ENCODERS, f"the encoder of {field} has no class {UNKNOWN!r}")
@@ -187,6 +199,8 @@ def _forest(found: Any, features: int, size: int) -> tuple[Tree, ...]:
     estimators = state.get("estimators_")
     if not isinstance(estimators, list | tuple) or not estimators:
         raise _refuse(RF_MODEL, "the forest has no trees: it was never fitted")
+    if len(set(map(id, estimators))) != len(estimators):
+        raise _refuse(RF_MODEL, "trees are listed twice, as in no forest")
     grown = [_grown(estimator) for estimator in estimators]
     if sum(nodes.nbytes + values.nbytes for nodes, values in grown) > size:
         raise _refuse(RF_MODEL, "trees share their nodes, as no forest's do")

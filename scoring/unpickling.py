@@ -16,8 +16,21 @@ import numpy as np
 from scoring.errors import ArtifactError
 from scoring.inert import Global, find, plain
 
-MOST_STEPS: Final = 5_000_000
-"""Instructions in one file: a forest takes about 60 a tree, an encoder two a class."""
+MOST_STEPS: Final = 50_000
+"""Instructions in one file of a set; columns, scaling and imputation take some hundreds."""
+MOST_STEPS_OF: Final = {"rf_model.pkl": 5_000_000, "label_encoders.pkl": 1_000_000}
+"""A forest takes up to 150 a tree, encoders two a class."""
+_FEW_STEPS: Final = 100_000
+_BYTES_A_STEP: Final = 2  # of a forest with more steps than those: trees of one split have 3.6
+_FREE: Final = 65_536  # bytes that any pickle may make beside its own
+_ENTRY: Final = 2  # bytes that stand for an argument, or an entry of a state; in a pickle they take as many
+_FIELD: Final = 32  # the same, for a field of a type of arrays
+
+
+def most_steps(name: str, size: int) -> int:
+    """Return how many instructions the file of that name and size may have; real ones stay far below."""
+    most = MOST_STEPS_OF.get(name, MOST_STEPS)
+    return min(most, max(_FEW_STEPS, size // _BYTES_A_STEP)) if name == "rf_model.pkl" else most
 
 
 def unpickle(name: str, data: bytes) -> Any:
@@ -26,7 +39,7 @@ def unpickle(name: str, data: bytes) -> Any:
     Takes time and memory in proportion to `data`, whatever is in it.
     """
     try:
-        return plain(_Machine(len(data)).run(data))
+        return plain(_Machine(len(data)).run(data, most_steps(name, len(data))))
     except Exception as error:  # noqa: BLE001 - a broken pickle can raise anything at all
         reason = str(error) if isinstance(error, pickle.UnpicklingError) else "it is broken or cut short"
         raise ArtifactError(
@@ -41,12 +54,12 @@ class _Machine:
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
-        self._left = size  # bytes that may yet be made: no honest pickle makes more of them than it has
+        self._left = size + _FREE  # bytes that may yet be made: no honest pickle makes more of them than it has
 
-    def run(self, data: bytes) -> Any:
+    def run(self, data: bytes, most: int) -> Any:
         for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if step == MOST_STEPS:
-                raise pickle.UnpicklingError(f"it has more than {MOST_STEPS:,} instructions")
+            if step == most:
+                raise pickle.UnpicklingError(f"it has more than {most:,} instructions")
             if opcode.name in _PUSHES:
                 self._stack.append(argument)
             elif opcode.name in _MAKES:
@@ -123,17 +136,25 @@ class _Machine:
         arguments, called = self._stack.pop(), self._stack.pop()
         if not isinstance(called, Global) or not isinstance(arguments, tuple):
             raise pickle.UnpicklingError("it calls what cannot be called")
+        self._spend(_ENTRY * len(arguments))
         made = called.make(*arguments)
-        self._left -= len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0)
-        if self._left < 0:
-            raise pickle.UnpicklingError("it makes the same bytes again and again")
+        self._spend(len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0))
         self._stack.append(made)
 
     def build(self, _: object) -> None:
         state, target = self._stack.pop(), self._stack[-1]
         if getattr(target, "state", self) is not None:  # a stand-in has one, once; nothing else has
             raise pickle.UnpicklingError("it sets the state of what has none, or has one")
+        if isinstance(state, dict | tuple):  # which is copied, or walked, for each object that it is given to
+            self._spend(_ENTRY * len(state))
+        if isinstance(state, tuple):
+            self._spend(sum(_FIELD * len(part) for part in state if isinstance(part, dict)))
         target.set_state(state)
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise pickle.UnpicklingError("it makes the same things again and again")
 
     def protocol(self, argument: int) -> None:
         if not 2 <= argument <= 5:

@@ -2,13 +2,14 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract import MODEL_FIELDS
 from scoring.preprocessing import imputed_fields
-from scoring.reasons import LEVELS, explain
+from scoring.reasons import LEVELS, RULES, explain
 
 
 @dataclass(slots=True)  # not frozen, which makes it take 1 µs instead of 0.2: an alert has five
@@ -45,6 +46,39 @@ class Verdict:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """A verdict without its score as one number: label 1 bit, level 2, a bit for each rule, then for each field."""
+
+    rules: int  # how many there are
+
+    def __post_init__(self) -> None:
+        if self._gaps + len(MODEL_FIELDS) > 63:
+            raise ValueError("a verdict does not fit 64 bits: too many rules")
+
+    @property
+    def _gaps(self) -> int:
+        return 3 + self.rules
+
+    def pack(
+        self,
+        gap_bits: NDArray[np.int64],
+        rules: NDArray[np.int64],
+        levels: NDArray[np.int64],
+        labels: NDArray[np.int64],
+    ) -> list[int]:
+        """(n,) each -> (n,)."""
+        numbers: list[int] = (gap_bits << self._gaps | rules << 3 | levels << 1 | labels).tolist()
+        return numbers
+
+    def unpack(self, number: int) -> tuple[int, int, int, int]:
+        """Return gaps, rules, level and label of one number."""
+        return number >> self._gaps, number >> 3 & (1 << self.rules) - 1, number >> 1 & 3, number & 1
+
+
+_PACKING: Final = Packing(len(RULES))
+
+
 class Meaning(NamedTuple):
     """What a verdict says beside the score. The lists are shared: read them, do not change them."""
 
@@ -58,7 +92,7 @@ class Meaning(NamedTuple):
 @functools.lru_cache(maxsize=4096)  # some dozens are usual
 def meaning(number: int) -> Meaning:
     """What one of `Scored.meanings` stands for."""
-    gaps, rules, level, label = number >> 16, number >> 3 & 0x1FFF, number >> 1 & 3, number & 1
+    gaps, rules, level, label = _PACKING.unpack(number)
     codes, phrase = explain(rules, level)
     return Meaning(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
 
@@ -79,8 +113,7 @@ class Scored:
 
     def meanings(self) -> list[int]:
         """(n,): what each verdict says beside the score, as a number. Few differ, so what is made of one is kept."""
-        numbers: list[int] = (self.gap_bits << 16 | self.rules << 3 | self.levels << 1 | self.labels).tolist()
-        return numbers
+        return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
 
     def verdict(self, row: int) -> Verdict:
         """One row as an object of its own."""

@@ -222,7 +222,7 @@ def _used(scorer: Scorer) -> str:
     verdict = scorer.score_many([{}, quiet()])[1]
     assert isinstance(verdict, Verdict)
     assert 0 <= verdict.anomaly_score <= 1
-    msgspec.json.encode([cautions(scorer.artifacts.model), golden_events(scorer.artifacts.model)])
+    msgspec.json.encode([cautions(scorer.artifacts), golden_events(scorer.artifacts.model)])
     return "taken"
 
 

@@ -16,6 +16,7 @@ from consumer.observability.http_server import require_free
 from consumer.settings import PREFIX, Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer
+from scoring.adoption import doubts
 from scoring.artifacts import shipped
 
 _SECONDS: Final = 3.0
@@ -54,6 +55,8 @@ def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:
     what = f"{where}: model {scorer.artifacts.version}"
     if manifest is None:
         return scorer, warn("artifacts", f"{what}, unverified: nothing proves that these files are right")
+    if doubtful := doubts(scorer.artifacts):
+        return scorer, warn("artifacts", f"{what}: {'; '.join(doubtful)}: train the set again, or correct its manifest")
     newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
     golden = f"{len(manifest.golden)} golden vectors score as they must"
     return scorer, ok("artifacts", f"{what}{newest}; hashes agree, {golden}")

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any, Final
 
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from consumer.checking.findings import Finding, Status, failed
 from consumer.checking.origins import DEFAULT, Origin
-from consumer.printable import printable
+from consumer.printable import json_text, printable
 
 _STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}
 _INDENT: Final = 5  # of what follows the status
@@ -53,7 +52,7 @@ def document(found: Sequence[Origin], findings: Sequence[Finding]) -> str:
         "settings": [{"name": each.name, "value": each.value, "from": each.place} for each in found],
         "checks": [{"name": each.name, "status": each.status, "message": each.message} for each in findings],
     }
-    return msgspec.json.encode(said).decode()
+    return json_text(said)
 
 
 def _print(text: str, console: Console, style: str) -> None:

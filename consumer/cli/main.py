@@ -17,6 +17,7 @@ from consumer.cli.model import app as model
 from consumer.cli.sets import Artifacts, Pinned, Unverified, load
 from consumer.cli.train import train
 from consumer.cli.watch import watch
+from consumer.printable import printable
 
 _OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
@@ -40,7 +41,7 @@ def main() -> None:
 def one_line(error: Exception) -> str:
     """What the error says, with its code where it has one."""
     code = getattr(error, "code", None)
-    return " ".join(str(error).split()) + (f" ({code})" if code else "")
+    return printable(" ".join(str(error).split())) + (f" ({code})" if code else "")
 
 
 class InputError(Exception):

@@ -42,7 +42,9 @@ def show(directory: Directory = None, allow_unverified: Unverified = False, as_j
 
     scorer = load(directory, allow_unverified)
     if as_json:
-        typer.echo(_json(sets.card(scorer)))
+        from consumer.printable import json_text
+
+        typer.echo(json_text(sets.card(scorer)))
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in sets.card_lines(scorer, width):
@@ -69,8 +71,10 @@ def diff(
     with shown_progress(source.name) as progress:
         found = compare(first, second, source, progress)
     if as_json:
+        from consumer.printable import json_text
+
         versions = {"a": first.artifacts.version, "b": second.artifacts.version}
-        typer.echo(_json(versions | found.as_dict()))
+        typer.echo(json_text(versions | found.as_dict()))
         return
     from rich.console import Console
 
@@ -83,9 +87,3 @@ def diff(
         else:
             typer.echo("\n".join(sheet.lines()))
         typer.echo()
-
-
-def _json(value: object) -> str:
-    import msgspec
-
-    return msgspec.json.encode(value).decode()

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from consumer.letters.found import Filter, Letter, Refusal, Writers
 from consumer.letters.redrive import Plan, Tally
-from consumer.printable import printable
+from consumer.printable import json_text, printable
 
 _ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {writer:20}  {message}"
 _HEAD = {
@@ -54,7 +52,7 @@ def show(letters: Iterable[Letter], listing: Listing, say: Say) -> list[str]:
             if not listing.as_json and not counts:
                 say(_ROW.format(**_HEAD))
             counts[letter.code] += 1
-            say(msgspec.json.encode(letter.shown()).decode() if listing.as_json else _row(letter))
+            say(json_text(letter.shown()) if listing.as_json else _row(letter))
             if counts.total() == listing.limit:
                 break
     stopped = f"; stopped at --limit {listing.limit}" if listing.limit and counts.total() == listing.limit else ""

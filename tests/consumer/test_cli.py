@@ -282,6 +282,31 @@ def test_a_five_file_set_is_adopted_once(call: Call, bare_set: Path) -> None:
     assert "is there already" in again.line
 
 
+def _change_manifest(directory: Path, **changes: object) -> None:
+    path = directory / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_verify_warns_of_what_is_not_proven_or_cannot_be_reached(call: Call, bare_set: Path) -> None:
+    call("model", "verify", bare_set, "--write-manifest")
+    _change_manifest(bare_set, golden=[], thresholds={"label": 0.5, "medium": 0.45, "high": 1.5})
+    said = call("model", "verify", bare_set)
+    assert said.status == 0
+    assert "warning manifest.json has no golden vectors" in said.out
+    assert "warning High can never be reached: it begins at 1.5" in said.out
+    assert "0 golden vectors" not in said.out
+
+
+@pytest.mark.parametrize("form", ["--json", "--no-json"])
+def test_what_a_manifest_says_does_not_steer_a_terminal(call: Call, bare_set: Path, form: str) -> None:
+    call("model", "verify", bare_set, "--write-manifest")
+    text = "\x1b[2J\x7f\x9b31m\u202e\u2028"
+    _change_manifest(bare_set, training={"notes": [text], "measured_on": text}, versions={text: text})
+    said = call("model", "show", bare_set, *([form] if form == "--json" else []))
+    assert said.status == 0
+    assert all(line.isprintable() for line in said.out.split("\n"))
+
+
 def test_adopting_what_is_no_set_is_one_line(call: Call, bare_set: Path) -> None:
     (bare_set / "feature_cols.pkl").unlink()
     said = call("model", "verify", bare_set, "--write-manifest")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.bombs import bombs
-from tests.scoring.loading import SET
+from tests.scoring.loading import FILES, SET
 
 MIB = 1 << 20
 # in a process of its own, for what fails may take the machine with it; the limit keeps it from that
@@ -48,11 +48,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_pickle_that_asks_for_much_is_refused_naming_its_file(outcomes: dict[str, Any]) -> None:
     for kind, (said, *_) in outcomes.items():
-        assert said.startswith(("scaler.pkl: refused: ", "rf_model.pkl: refused: ")), kind
+        assert said.partition(": ")[0] in FILES, kind
+        assert said.partition(": ")[2].startswith("refused: "), kind
         assert len(said) < 300, kind
 
 
 def test_it_gets_neither_time_nor_memory(outcomes: dict[str, Any]) -> None:
     for kind, (_, size, seconds, taken) in outcomes.items():
         assert seconds < 1 + 4e-6 * size, kind
-        assert taken < 40 * MIB + 100 * size, kind
+        assert taken < 40 * MIB + 60 * size, kind

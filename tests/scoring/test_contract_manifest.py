@@ -119,6 +119,44 @@ def test_a_manifest_that_cannot_be_trusted_is_refused(tmp_path: Path, fault: str
     assert "manifest" in refused(with_manifest(tmp_path, **MANIFESTS[fault]), allow_unverified=False)
 
 
+HUGE = 10**400
+NUMBERS: dict[str, dict[str, Any]] = {
+    "format": {"format": HUGE},
+    "training.rows": {"training": {"rows": HUGE}},
+    "training.seed": {"training": {"seed": -HUGE}},
+    "training.parameters.trees": {"training": {"parameters": {"trees": 1 << 63}}},
+    "training.parameters.steps": {"training": {"parameters": {"steps": [[1, {"n": HUGE}]]}}},
+    "training.selection.depth": {"training": {"selection": [{"depth": HUGE}]}},
+    "training.thresholds.budget": {"training": {"thresholds": {"budget": HUGE}}},
+    "metrics.f1": {"metrics": {"f1": HUGE}},
+    "thresholds.high": {"thresholds": LIMITS | {"high": HUGE}},
+    "golden.event.click_events": {"golden": [{"event": {"click_events": HUGE}, "anomaly_score": 0.5}]},
+    "golden.anomaly_score": {"golden": [{"event": {}, "anomaly_score": HUGE}]},
+    "baseline.rows": {"baseline": {"rows": HUGE}},
+}
+
+
+@pytest.mark.parametrize("place", NUMBERS)
+def test_a_number_that_64_bits_do_not_hold_is_refused_by_its_place(tmp_path: Path, place: str) -> None:
+    message = refused(with_manifest(tmp_path, **NUMBERS[place]), allow_unverified=False)
+    assert "a number of more than 64 bits" in message
+    assert message.partition(": ")[2].startswith(place.rpartition(".steps")[0] or place)
+    assert len(message) < 500
+
+
+def test_a_number_of_rows_is_not_negative(tmp_path: Path) -> None:
+    assert "rows" in refused(with_manifest(tmp_path, training={"rows": -1}), allow_unverified=False)
+
+
+def test_a_manifest_that_is_nested_without_need_is_refused(tmp_path: Path) -> None:
+    deep: Any = {}
+    for _ in range(20):
+        deep = {"x" * 1000: deep}
+    message = refused(with_manifest(tmp_path, training={"parameters": deep}), allow_unverified=False)
+    assert "nested deeper than 16" in message
+    assert len(message) < 500
+
+
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"format": 1e400}'])
 def test_a_manifest_that_is_no_manifest_is_refused(tmp_path: Path, data: bytes) -> None:
     (SET.write(tmp_path) / "manifest.json").write_bytes(data)

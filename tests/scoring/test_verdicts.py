@@ -1,0 +1,36 @@
+"""A verdict as one number: no part of it runs into another, however many rules there are."""
+
+import numpy as np
+import pytest
+
+from scoring.contract import MODEL_FIELDS
+from scoring.reasons import HIGH, REASON_CODES, RULES, WHEN_NONE_HOLDS
+from scoring.verdicts import Packing, Scored, meaning
+
+FIELDS = len(MODEL_FIELDS)
+
+
+@pytest.mark.parametrize("rules", [1, 10, 13, 14, 44])
+def test_each_part_comes_back_whatever_the_number_of_rules(rules: int) -> None:
+    packing = Packing(rules)
+    parts = [((1 << FIELDS) - 1, 0, 0, 0), (0, (1 << rules) - 1, 0, 0), (0, 0, HIGH, 0), (0, 0, 0, 1), (5, 1, 1, 1)]
+    columns = np.array(parts, dtype=np.int64).T
+    numbers = packing.pack(*columns)
+    assert min(numbers) >= 0
+    assert list(map(packing.unpack, numbers)) == parts
+
+
+def test_more_rules_than_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="too many rules"):
+        Packing(45)
+
+
+def test_the_last_rule_reports_no_imputed_field() -> None:
+    last = np.array([1 << len(RULES) - 1])
+    nothing, none = np.zeros(1, np.int64), np.zeros((FIELDS, 1), bool)
+    scored = Scored(np.ones(1), nothing, nothing + HIGH, last, nothing, none, none[:6], {}, 0.5)
+    (number,) = scored.meanings()
+    assert meaning(number).codes == [RULES[-1].code]
+    assert meaning(number).imputed == []
+    assert REASON_CODES[len(RULES) - 1] == RULES[-1].code
+    assert len(REASON_CODES) == len(RULES) + len(WHEN_NONE_HOLDS) - 1
