@@ -34,7 +34,7 @@ COUNTERS: Final = {
     "session_scorer_imputed_fields": "Gaps of scored events that were filled, by field.",
     "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
     "session_scorer_transactions": "Transactions (at-least-once: commits), by how they ended.",
-    "session_scorer_events_never_seen": "Events deleted before they were read, passed over by --on-gap continue.",
+    "session_scorer_events_never_seen": "Offsets deleted before they were read, passed over by --on-gap continue.",
     "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
 }
 HISTOGRAMS: Final = {
@@ -44,7 +44,14 @@ HISTOGRAMS: Final = {
     "session_scorer_anomaly_score": "Scores of committed results.",
 }
 GAUGES: Final = {
-    "session_scorer_consumer_lag": "Records between what was read and the end, for partitions assigned here.",
+    "session_scorer_consumer_lag": (
+        "Offsets between what was read, transaction markers included, and the last stable offset, for partitions "
+        "assigned here."
+    ),
+    "session_scorer_unstable_offsets": (
+        "Offsets between the last stable offset and the end, which open upstream transactions hold back, for "
+        "partitions assigned here."
+    ),
     "session_scorer_model_info": "1, labelled with the artifact set that scores.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "
@@ -111,7 +118,10 @@ class Metrics:
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
         self._never_seen: Counter[tuple[str, str]] = Counter()
-        self._lag: dict[str, dict[int, int]] = {}
+        self._of_partitions: dict[str, dict[str, dict[int, float]]] = {  # metric -> topic -> partition -> value
+            "session_scorer_consumer_lag": {},
+            "session_scorer_unstable_offsets": {},
+        }
         self._drift = None if baseline is None else Drift(baseline)
         self._batch = Histogram(BATCH_BUCKETS)
         self._stages = {stage: Histogram(STAGE_BUCKETS) for stage in STAGES}
@@ -134,7 +144,8 @@ class Metrics:
             self._imputed.update(tally.imputed)
             self._unseen.update(tally.unseen)
             self._transactions["committed"] += 1
-            self._batch.add([sum(outcomes.values())])
+            if events := sum(outcomes.values()):  # none: only positions were committed
+                self._batch.add([events])
             self._latency.add(latencies)
             self._scores.add(tally.scores)
             if self._drift is not None:
@@ -149,8 +160,15 @@ class Metrics:
 
     def lag(self, topic: str, partitions: Mapping[int, int]) -> None:
         """The lag of every partition assigned now; those not named are no longer ours."""
+        self._set("session_scorer_consumer_lag", topic, partitions)
+
+    def unstable(self, topic: str, partitions: Mapping[int, int]) -> None:
+        """The offsets of every partition assigned now that open upstream transactions hold back."""
+        self._set("session_scorer_unstable_offsets", topic, partitions)
+
+    def _set(self, name: str, topic: str, partitions: Mapping[int, float]) -> None:
         with self._lock:
-            self._lag[topic] = dict(partitions)
+            self._of_partitions[name][topic] = dict(partitions)
 
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         """Records that were deleted before they were read."""
@@ -189,12 +207,12 @@ class Metrics:
         yield _histogram("session_scorer_anomaly_score", self._scores)
 
     def _gauges(self) -> Iterator[Metric]:
-        name = "session_scorer_consumer_lag"
-        family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
-        for topic, partitions in self._lag.items():
-            for partition, records in partitions.items():
-                family.add_metric([topic, str(partition)], records)
-        yield family
+        for name, topics in self._of_partitions.items():
+            family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
+            for topic, partitions in topics.items():
+                for partition, value in partitions.items():
+                    family.add_metric([topic, str(partition)], value)
+            yield family
         name = "session_scorer_model_info"
         info = GaugeMetricFamily(name, GAUGES[name], labels=("version", "sha256"))
         info.add_metric(self._model, 1)

@@ -36,6 +36,9 @@ class Batch:
     headers: list[Headers]
     unreadable: UnreadableBatch | None = None
     """What the only record here stands for; that record has its last offset, and no value."""
+    read_to: Mapping[int, int] = field(default_factory=dict, compare=False)
+    """Partition -> the offset after the last thing read, commit markers and aborted records included, where it is known
+    and every record read before it is in this batch or one before."""
 
     @classmethod
     def standing_for(cls, unreadable: UnreadableBatch) -> "Batch":
@@ -67,16 +70,17 @@ class Batch:
         return self.take([i for i, value in enumerate(self.values) if value is not None])
 
     def next_offsets(self) -> dict[int, int]:
-        """For each partition the offset to commit: one past the last record, whatever became of it."""
+        """For each partition the offset to commit: one past the last record, whatever became of it, and past markers
+        that were read behind it."""
         # offsets rise within a partition, so the last one written wins
         last = dict(zip(self.partitions, self.offsets, strict=True))
-        return {partition: offset + 1 for partition, offset in last.items()}
+        return {partition: offset + 1 for partition, offset in last.items()} | dict(self.read_to)
 
     def _picked(self, pick: Callable[[list[Any]], list[Any]]) -> "Batch":
         columns: list[list[Any]] = [self.partitions, self.offsets, self.timestamps]
         columns += [self.keys, self.values, self.headers]
         partitions, offsets, timestamps, keys, values, headers = map(pick, columns)
-        return Batch(self.topic, partitions, offsets, timestamps, keys, values, headers)
+        return Batch(self.topic, partitions, offsets, timestamps, keys, values, headers, read_to=self.read_to)
 
 
 class OutRecord(NamedTuple):

@@ -47,12 +47,16 @@ class Source(Protocol):
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
-        None when none came in that time, or `wait` seconds more."""
+        None when none came in that time, or `wait` seconds more; now and then a batch as of `read_on`."""
+
+    def read_on(self) -> Batch | None:
+        """A batch without events that moves positions past what is no event; None when there is nothing to move."""
 
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
     def silent_seconds(self) -> float: ...
     def lag(self) -> dict[int, int]: ...
+    def unstable(self) -> dict[int, int]: ...
     def take_gaps(self) -> Sequence[Gap]: ...
     def close(self) -> None: ...
 
@@ -73,8 +77,11 @@ class Metrics(Protocol):
         """A transaction came to nothing; its batch will be read again."""
 
     def lag(self, topic: str, partitions: dict[int, int]) -> None:
-        """Records between what was read and the end, for every partition assigned now: replaces what was said
-        before, so a partition that is not named has gone to another worker."""
+        """Offsets between what was read and the last stable offset, for every partition assigned now: replaces what was
+        said before, so a partition that is not named has gone to another worker."""
+
+    def unstable(self, topic: str, partitions: dict[int, int]) -> None:
+        """Offsets between there and the end, which open upstream transactions hold back; likewise."""
 
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         """`--on-gap continue` went on past records that retention took before they were read."""
@@ -160,8 +167,7 @@ class Worker:
                 _log.info("started", extra={"topic": self._line.topic})
                 while not stop.is_set():
                     self._round(stop)
-                self._commit()
-                self._settle(stop)
+                self._finish(stop)
             except WorkerError as error:
                 _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
                 self._give_up(error)
@@ -187,12 +193,24 @@ class Worker:
             if not self._commit():
                 self._settle(stop)
             return
+        if self._deliver(part, stop) and (len(part) < most or self._room() < Budget.FEWEST):
+            self._commit()
+
+    def _deliver(self, part: Batch, stop: threading.Event) -> bool:
+        """Scores and publishes a part. Whether it could be; if not, it is to be read again."""
         batch = self._begin(part)
         output = self._process(part, batch)
-        if not self._settle(stop):
-            batch.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
-        elif self._publish(batch, part, output, stop) and (len(part) < most or self._room() < Budget.FEWEST):
+        if self._settle(stop):
+            return self._publish(batch, part, output, stop)
+        batch.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
+        return False
+
+    def _finish(self, stop: threading.Event) -> None:
+        """Commits the batch in hand, then the positions past it: what is read is not to wait for the next worker."""
+        self._commit()
+        if self._settle(stop) and (part := self._line.source.read_on()) is not None and self._deliver(part, stop):
             self._commit()
+            self._settle(stop)
 
     @property
     def _open(self) -> _Batch | None:
@@ -207,9 +225,10 @@ class Worker:
         """The batch that this is a part of. Until the part is published too, nothing commits what came before it."""
         batch = self._open
         if batch is None:
-            return _Batch(time.perf_counter(), self._line.tracing.begin(part))
+            return _Batch(time.perf_counter(), self._line.tracing.begin(part) if len(part) else OFF)
         self._batch = None
-        batch.span.extend(part)
+        if len(part):
+            batch.span.extend(part)
         return batch
 
     def _publish(self, batch: _Batch, part: Batch, output: Output, stop: threading.Event) -> bool:
@@ -330,6 +349,7 @@ class Worker:
             self._reported = time.monotonic()
             self._health.kafka(joined=source.joined(), silent_seconds=source.silent_seconds())
             self._metrics.lag(self._line.topic, source.lag())
+            self._metrics.unstable(self._line.topic, source.unstable())
 
 
 _BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"

@@ -161,6 +161,7 @@ class FakeSource:
         self.rewinds = 0
         self.closed = False
         self.gaps: list[Gap] = []
+        self.markers: dict[int, int] = {}  # partition -> the offset past markers that were read behind its events
         self.failure: WorkerError | None = None
         self.conclude: Callable[[], bool] = lambda: False
         self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
@@ -203,8 +204,16 @@ class FakeSource:
     def silent_seconds(self) -> float:
         return 0.5
 
+    def read_on(self) -> Batch | None:
+        """A batch without events, where markers follow the last one."""
+        markers, self.markers = self.markers, {}
+        return Batch("sessions", [], [], [], [], [], [], read_to=markers) if markers else None
+
     def lag(self) -> dict[int, int]:
         return {partition: len(self._unread(partition)) for partition in self._events}
+
+    def unstable(self) -> dict[int, int]:
+        return dict.fromkeys(self._events, 0)
 
     def take_gaps(self) -> list[Gap]:
         gaps, self.gaps = self.gaps, []
@@ -237,6 +246,7 @@ class FakeMetrics:
         self.tallies: list[Tally] = []
         self.aborts = 0
         self.lags: dict[int, int] = {}
+        self.held_back: dict[int, int] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
     def committed(self, tally: Tally, seconds_ago: float) -> None:
@@ -249,6 +259,10 @@ class FakeMetrics:
     def lag(self, topic: str, partitions: dict[int, int]) -> None:
         assert topic
         self.lags = partitions
+
+    def unstable(self, topic: str, partitions: dict[int, int]) -> None:
+        assert topic
+        self.held_back = partitions
 
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         self.unseen.append((topic, partition, records))
@@ -326,12 +340,14 @@ class FakeConsumer:
     """What `Assignment` asks of the Kafka client: a partition's offsets, and to read from somewhere else.
 
     `positions` is where each assigned partition is read from; `errors` are raised by the next calls of that name.
+    `read_to` is what the client says is read so far: as in the real one, nothing of a partition that was moved.
     """
 
     def __init__(self, committed: dict[int, int], low: int = 0, high: int = 100) -> None:
         self.offsets = committed
         self.low, self.high = low, high
         self.positions: dict[int, int] = {}
+        self.read_to: dict[int, int] = {}
         self.errors: dict[str, list[KafkaError]] = {}
         self.calls: list[str] = []
         self._callbacks: dict[str, Callable[[Consumer, list[TopicPartition]], None]] = {}
@@ -363,12 +379,21 @@ class FakeConsumer:
         assert partition.partition in self.positions or not cached
         return self.low, self.high
 
+    def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        self._call("position")
+        return [
+            TopicPartition(each.topic, each.partition, self.read_to.get(each.partition, OFFSET_INVALID))
+            for each in partitions
+        ]
+
     def seek(self, partition: TopicPartition) -> None:
         self._call("seek")
+        self.read_to.pop(partition.partition, None)
         self.positions[partition.partition] = partition.offset
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self._call("assign")
+        self.read_to.clear()
         self.positions = {each.partition: each.offset for each in partitions}
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
@@ -379,6 +404,7 @@ class FakeConsumer:
         self._call("incremental_unassign")
         for each in partitions:
             del self.positions[each.partition]
+            self.read_to.pop(each.partition, None)
 
     def _committed(self, partition: int) -> int:
         return self.offsets.get(partition, OFFSET_INVALID)

@@ -5,7 +5,7 @@ an error; `Source.poll` raises it before it hands anything out.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -53,7 +53,7 @@ class Assignment:
         self._continue_on_gap = subscription.continue_on_gap
         self._patience = patience
         self._places: dict[int, tuple[int, int]] = {}  # partition -> its committed offset (< 0: none), where to start
-        self._next: dict[int, int] = {}  # partition -> one past the last offset handed out
+        self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
         self._astray: set[int] = set()
         self._astray_since = 0.0
         self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
@@ -120,6 +120,33 @@ class Assignment:
             self._halted.add(partition)
             self._send_back([partition])
 
+    def read_to(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the offset after the last thing read of each partition, commit markers and aborted records included.
+
+        To be committed only when every record read so far has been handed out. The client knows no position between
+        going back and the next thing read (librdkafka 2.16, tried); one that is not known is left out.
+        """
+        wanted = [
+            TopicPartition(self._topic, each) for each in partitions if each in self._places.keys() - self._astray
+        ]
+        try:
+            positions = self._consumer.position(wanted)
+        except KafkaException:
+            return {}
+        return {each.partition: each.offset for each in positions if each.error is None and each.offset >= 0}
+
+    def read_on(self) -> dict[int, int]:
+        """Return the positions that have moved past the last record handed out: only markers were read since."""
+        return {
+            partition: position
+            for partition, position in self.read_to(self._places).items()
+            if position > self._next.get(partition, self._places[partition][1])
+        }
+
+    def assigned(self) -> list[int]:
+        """Return the partitions that are this worker's."""
+        return sorted(self._places)
+
     def positions(self) -> dict[int, int]:
         """For each partition that was read from, the offset that is next."""
         return dict(self._next)
@@ -153,13 +180,18 @@ class Assignment:
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def lag(self) -> dict[int, int]:
-        """For each partition the records between here and its end, as far as the last fetch told."""
+    def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
+        """Return for each partition the offsets between what is read and the end, as far as the last fetch told.
+
+        `last_stable` has the end that can be read, of partitions in which an upstream transaction is open.
+        """
         lags = {}
+        read_to = self._next | self.read_to(self._places)
         for partition, (_, start) in self._places.items():
             low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
             if high >= 0:
-                lags[partition] = max(0, high - self._next.get(partition, max(start, low, 0)))
+                end = last_stable.get(partition, high)
+                lags[partition] = max(0, end - read_to.get(partition, max(start, low, 0)))
         return lags
 
     # -- callbacks, called from within the consumer's poll: they never raise --------------------------------------

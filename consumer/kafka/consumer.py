@@ -1,6 +1,7 @@
 """The input: batches of events, read committed, from where the group left off."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from consumer.records import Batch, UnreadableBatch
 _log = logging.getLogger(__name__)
 
 _STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
+_READ_ON_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes
 _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
@@ -72,6 +74,7 @@ class Source:
         self._blocked = Blocked(find_unreadable)
         self._identity = Identity(connection, subscription.topic)
         self._watched = 0.0
+        self._read_on_at = -math.inf  # when positions were last handed out by themselves
         self._left_out = LeftOut()
         self._join(Statistics())
 
@@ -94,7 +97,8 @@ class Source:
         self._assignment.join(rejoined=rejoined)
 
     def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
-        """The next events, `most` at the most, or None when none came within `wait` seconds.
+        """The next events, `most` at the most, or None when none came within `wait` seconds; every few seconds then a
+        batch without events, see `read_on`.
 
         As long as `busy` says so they may gather, within the limits: they could not be published yet. Then what is here
         is taken as it is, so batches grow with the load by themselves.
@@ -119,7 +123,8 @@ class Source:
             messages += more
             if len(more) < room and not filling:
                 break
-        return self._batch(self._assignment.trusted(messages))
+        batch = self._batch(self._assignment.trusted(messages), drained=gathering.room() > 0)
+        return self._read_on_seldom() if batch is None else batch
 
     def _watch(self) -> None:
         """Now and then: is it still the same topic?"""
@@ -133,6 +138,29 @@ class Source:
         """Everything handed out and not committed will come again."""
         self._blocked.clear()  # what stood before it comes first again
         self._assignment.rewind()
+
+    def read_on(self) -> Batch | None:
+        """A batch without events, which only moves positions: past commit markers and aborted records that were read
+        since the last event. None when there were none."""
+        read_to = {
+            partition: position
+            for partition, position in self._assignment.read_on().items()
+            if partition not in self._blocked
+        }
+        self._assignment.handed_out(read_to)
+        return Batch(self._topic, [], [], [], [], [], [], read_to=read_to) if read_to else None
+
+    def _read_to(self, partitions: set[int]) -> dict[int, int]:
+        """Positions, but of partitions that are blocked: what lies behind what cannot be read is not handed out."""
+        return self._assignment.read_to(each for each in partitions if each not in self._blocked)
+
+    def _read_on_seldom(self) -> Batch | None:
+        if time.monotonic() - self._read_on_at < _READ_ON_SECONDS:
+            return None
+        batch = self.read_on()
+        if batch is not None:
+            self._read_on_at = time.monotonic()
+        return batch
 
     def membership(self) -> Member:
         """Who commits: a worker that may do so until partitions are taken away from it. Raises MustAbortError, now or
@@ -178,8 +206,15 @@ class Source:
         return time.monotonic() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
-        """Records between what was handed out and the end, for each partition assigned."""
-        return self._assignment.lag()
+        """Offsets between what was read and the last stable offset, for each partition assigned."""
+        ends = self._statistics.ends.get(self._topic, {})
+        return self._assignment.lag({each: end.stable for each, end in ends.items() if end.unstable})
+
+    def unstable(self) -> dict[int, int]:
+        """Offsets between the last stable offset and the end, for each partition assigned: an upstream transaction that
+        is open holds them back."""
+        ends = self._statistics.ends.get(self._topic, {})
+        return {each: ends[each].unstable if each in ends else 0 for each in self._assignment.assigned()}
 
     def take_gaps(self) -> list[Gap]:
         """The gaps gone past (`--on-gap continue`) since the last call."""
@@ -259,17 +294,20 @@ class Source:
         self._blocked.search(assignment.next_offsets(), assignment.takings)
         return None
 
-    def _batch(self, messages: list[Message]) -> Batch | None:
+    def _batch(self, messages: list[Message], *, drained: bool) -> Batch | None:
         if not messages:
             return None
+        partitions = cast("list[int]", list(map(Message.partition, messages)))
         batch = Batch(
             topic=self._topic,
-            partitions=cast("list[int]", list(map(Message.partition, messages))),
+            partitions=partitions,
             offsets=cast("list[int]", list(map(Message.offset, messages))),
             timestamps=timestamps_of(messages),
             keys=cast("list[bytes | None]", list(map(Message.key, messages))),
             values=cast("list[bytes | None]", list(map(Message.value, messages))),
             headers=headers_of(messages, self._left_out),
+            # behind a batch that is full there are records: the next one's offset passes the markers between
+            read_to=self._read_to(set(partitions)) if drained else {},
         )
         self._assignment.handed_out(batch.next_offsets())
         return batch

@@ -16,13 +16,18 @@ class Gap:
 
     @property
     def never_seen(self) -> int:
-        """Records that retention took unread; 0 when the position lies past the end, where nothing can be counted."""
+        """Offsets that retention took unread, so as many records at most: some may have been transaction markers or
+        aborted records, and nobody can tell any more. 0 when the position lies past the end, where nothing can be
+        counted."""
         return max(0, self.low - self.position)
 
     def __str__(self) -> str:
         where = f"{self.topic}, partition {self.partition}: offset {self.position} is next"
         if self.never_seen:
-            what = f"the oldest left is {self.low}, so {self.never_seen} records were never seen (retention took them)"
+            what = (
+                f"the oldest left is {self.low}, so up to {self.never_seen} records were never seen (retention took "
+                "their offsets, of which some may have been transaction markers or aborted records)"
+            )
         else:
             what = f"the end is {self.high}, so the topic was made anew or lost its end; it now holds {self.low} on"
         return f"{where}, but {what}; --on-gap continue goes on from offset {self.low}"

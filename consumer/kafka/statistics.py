@@ -1,11 +1,25 @@
-"""What one client tells of its brokers every few seconds: when any last answered, and whether it knows any at all."""
+"""What one client tells every few seconds: when a broker last answered, whether it knows any at all, where partitions
+end."""
 
 import math
 import time
+from typing import NamedTuple
 
 import msgspec
 
 _LOOKING_MS = 5000  # at its start a client, too, knows brokers by name only, but not for so long
+
+
+class End(NamedTuple):
+    """Where a partition ends: up to `stable` it can be read, up to `high` it is written."""
+
+    stable: int
+    high: int
+
+    @property
+    def unstable(self) -> int:
+        """Offsets held back by a transaction that is open."""
+        return max(0, self.high - self.stable)
 
 
 class Statistics:
@@ -14,6 +28,7 @@ class Statistics:
     def __init__(self, last_answer: float = -math.inf) -> None:
         self.last_answer = last_answer
         self.forgotten = False  # no broker is talked to or tried, not even those it began with
+        self.ends: dict[str, dict[int, End]] = {}  # topic -> partition -> its end, of those that were fetched from
 
     def __call__(self, document: str) -> None:
         """Takes librdkafka's own report."""
@@ -26,6 +41,7 @@ class Statistics:
         # seen after a hang, nothing ever connected to it, and the coordinator was looked for without end
         nobody = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.forgotten = nobody and group.state != "up" and group.stateage > _LOOKING_MS
+        self.ends = {topic: each.ends() for topic, each in report.topics.items()}
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
             self.last_answer = max(self.last_answer, time.monotonic() - min(idle) / 1e6)
@@ -42,6 +58,21 @@ class _Group(msgspec.Struct, frozen=True):
     stateage: int = 1 << 62  # milliseconds
 
 
+class _Partition(msgspec.Struct):
+    ls_offset: int = -1
+    hi_offset: int = -1
+
+
+class _Topic(msgspec.Struct):
+    partitions: dict[int, _Partition] = {}
+
+    def ends(self) -> dict[int, End]:
+        """Return the ends that are known."""
+        known = {number: each for number, each in self.partitions.items() if number >= 0 and each.ls_offset >= 0}
+        return {number: End(each.ls_offset, each.hi_offset) for number, each in known.items()}
+
+
 class _Report(msgspec.Struct):
     brokers: dict[str, _Broker] = {}
+    topics: dict[str, _Topic] = {}
     cgrp: _Group = _Group()

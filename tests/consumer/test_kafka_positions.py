@@ -16,8 +16,9 @@ def test_a_position_before_the_oldest_record_counts_what_was_never_seen() -> Non
     assert found == Gap("sessions", 3, position=4, low=10, high=20)
     assert found.never_seen == 6
     assert str(found) == (
-        "sessions, partition 3: offset 4 is next, but the oldest left is 10, so 6 records were never seen "
-        "(retention took them); --on-gap continue goes on from offset 10"
+        "sessions, partition 3: offset 4 is next, but the oldest left is 10, so up to 6 records were never seen "
+        "(retention took their offsets, of which some may have been transaction markers or aborted records); "
+        "--on-gap continue goes on from offset 10"
     )
 
 

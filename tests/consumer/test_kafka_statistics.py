@@ -46,3 +46,15 @@ def test_what_is_not_understood_is_no_news() -> None:
     statistics("no JSON")
     assert statistics.last_answer == 5.0
     assert not statistics.forgotten
+
+
+def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
+    partitions = {
+        "0": {"hi_offset": 24, "ls_offset": 22},
+        "1": {"hi_offset": 7, "ls_offset": 7},
+        "2": {"hi_offset": -1001, "ls_offset": -1001},
+        "-1": {"hi_offset": 0, "ls_offset": 0},
+    }
+    statistics = Statistics()
+    statistics(json.dumps({"topics": {"sessions": {"partitions": partitions}}}))
+    assert {each: end.unstable for each, end in statistics.ends["sessions"].items()} == {0: 2, 1: 0}

@@ -23,6 +23,7 @@ KINDS = {
     "session_scorer_latency_seconds": "histogram",
     "session_scorer_anomaly_score": "histogram",
     "session_scorer_consumer_lag": "gauge",
+    "session_scorer_unstable_offsets": "gauge",
     "session_scorer_imputed_fields": "counter",
     "session_scorer_unseen_categories": "counter",
     "session_scorer_transactions": "counter",
@@ -30,7 +31,7 @@ KINDS = {
     "session_scorer_log_lines_dropped": "counter",
     "session_scorer_model_info": "gauge",
 }
-"""The metrics of the contract, and three of our own: reasons, events never seen, log lines dropped."""
+"""The metrics of the contract, and four of our own: reasons, events never seen, log lines dropped, unstable offsets."""
 
 
 def tally(**changes: Any) -> Tally:
@@ -152,6 +153,23 @@ def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_told() 
     seen.lag("sessions", {1: 3})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="1") == 3
     assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
+
+
+def test_a_commit_of_positions_alone_is_a_transaction_and_no_batch() -> None:
+    seen = metrics()
+    none = np.array([], dtype=np.int64)
+    nothing = {"scored": 0, "dead_lettered": 0, "skipped": 0, "levels": {}, "scores": none, "timestamps": none}
+    seen.committed(tally(**nothing))
+    assert value(seen, "session_scorer_transactions_total", outcome="committed") == 1
+    assert value(seen, "session_scorer_batch_events_count") == 0
+
+
+def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> None:
+    seen = metrics()
+    seen.lag("sessions", {0: 0})
+    seen.unstable("sessions", {0: 2})
+    assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="0") == 0
+    assert value(seen, "session_scorer_unstable_offsets", topic="sessions", partition="0") == 2
 
 
 def test_events_that_retention_took_are_counted_by_partition() -> None:

@@ -384,6 +384,25 @@ def test_health_hears_the_loop_and_the_state_of_the_group() -> None:
     assert bench.metrics.lags.keys() == {0, 1}
 
 
+@pytest.mark.parametrize("at_least_once", [True, False])
+def test_markers_behind_the_last_event_are_committed_before_the_worker_ends(*, at_least_once: bool) -> None:
+    bench = Bench(at_least_once=at_least_once)
+    bench.source.markers = {0: 12, 1: 8}
+    bench.run()
+    assert bench.log.offsets == {0: 12, 1: 8}
+    assert sum(tally.scored for tally in bench.metrics.tallies) == 17
+    assert len(bench.log.visible) == 17
+
+
+def test_positions_that_could_not_be_committed_at_the_end_are_left_to_the_next_worker() -> None:
+    fault = Fault(MustAbortError("the group has moved on"))
+    bench = Bench(FakeLog({"send_offsets": [None] * 6 + [fault]}))
+    bench.source.markers = {0: 12}
+    bench.run()
+    assert bench.log.offsets == {0: 10, 1: 7}
+    assert bench.log.called("send_offsets")[6:] != [], "they were not tried"
+
+
 def test_a_gap_gone_past_is_counted() -> None:
     bench = Bench()
     bench.source.gaps = [Gap("sessions", 1, position=4, low=10, high=20)]
