@@ -33,23 +33,41 @@ def compile_kernels(kernels: Sequence[Kernel]) -> list[Function]:
     Without a cache that can be written, and by nobody else, they are compiled in memory; the log says so.
     """
     with _no_config_file():
-        try:
-            made = [_dispatcher(kernel.function, cache=True) for kernel in kernels]
-        except RuntimeError:  # "cannot cache function: no locator available"
-            logger.warning("nowhere to keep compiled code: compiling in memory at every start")
-            made = [_dispatcher(kernel.function, cache=False) for kernel in kernels]
-        else:
-            path = Path(made[0].stats.cache_path)
-            if not _is_trusted(path):
-                logger.warning(
-                    "others can write the cache of compiled code: compiling in memory at every start",
-                    extra={"path": str(path)},
-                )
-                made = [_dispatcher(kernel.function, cache=False) for kernel in kernels]
-        for kernel, dispatcher in zip(kernels, made, strict=True):
-            dispatcher.compile(kernel.signature)
-            dispatcher.disable_compile()
-    return made
+        return _through_cache(kernels) or _compile(
+            [_dispatcher(each.function, cache=False) for each in kernels], kernels
+        )
+
+
+def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
+    """Return the compiled functions; none when there is no cache, or it cannot be trusted, read or written."""
+    try:
+        made = [_dispatcher(kernel.function, cache=True) for kernel in kernels]
+    except RuntimeError:  # "cannot cache function: no locator available"
+        logger.warning("nowhere to keep compiled code: compiling in memory at every start")
+        return []
+    path = Path(made[0].stats.cache_path)
+    if not _is_trusted(path):
+        logger.warning(
+            "others can write the cache of compiled code: compiling in memory at every start",
+            extra={"path": str(path)},
+        )
+        return []
+    try:
+        return _compile(made, kernels)
+    except Exception as error:  # noqa: BLE001 - a full disk; a damaged file may raise anything. What else is wrong comes again
+        reason = str(error) if isinstance(error, OSError) else f"a file in it is damaged ({type(error).__name__})"
+        logger.warning(
+            "the cache of compiled code cannot be used: compiling in memory at every start",
+            extra={"path": str(path), "reason": reason},
+        )
+        return []
+
+
+def _compile(dispatchers: Sequence[Any], kernels: Sequence[Kernel]) -> list[Function]:
+    for kernel, dispatcher in zip(kernels, dispatchers, strict=True):
+        dispatcher.compile(kernel.signature)
+        dispatcher.disable_compile()
+    return list(dispatchers)
 
 
 def _dispatcher(function: Function, *, cache: bool) -> Any:
