@@ -207,4 +207,4 @@ def test_a_producer_that_is_dropped_has_nothing_in_flight_any_more() -> None:
         client, began = producer._producer, time.monotonic()
         producer.drop()
         assert (broker.left(Api.PRODUCE), len(client)) == (0, 0)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 4  # an answer would take 5

@@ -215,7 +215,7 @@ def test_a_collector_that_never_answers_is_not_waited_for_at_the_end(
         traces.begin(batch(b"{}")).failed(UndeliveredError("no"))
         began = time.monotonic()
         traces.close()
-    assert time.monotonic() - began < CLOSE_SECONDS + 1
+    assert time.monotonic() - began < CLOSE_SECONDS + 5  # the collector is given 10
 
 
 # -- the consumer as it runs -----------------------------------------------------------------------------------------
