@@ -91,11 +91,17 @@ def _partitions(topic: Topic) -> Iterator[Finding]:
         yield warn(name, "has no id: with brokers older than 2.8 a topic made anew under a worker is not noticed")
     if topic.leaderless:
         yield fail(name, f"{topic.leaderless} of its partitions have no leader: look at the brokers")
-    elif topic.in_sync < least:
+    elif topic.in_sync < min(least, topic.replicas):
         yield fail(
             name,
             f"a partition has {topic.in_sync} replicas in sync, and min.insync.replicas is {least}: nothing can be "
             "written; look at the brokers",
+        )
+    elif topic.replicas < least:  # Kafka 4.3.1 takes the number of replicas for the bound, and accepts the write
+        yield warn(
+            name,
+            f"min.insync.replicas is {least}, and it has {topic.replicas} replicas: older brokers refuse every write; use "
+            "3 replicas, min.insync.replicas=2",
         )
     elif topic.replicas == 1:
         yield warn(name, "has no replicas: what it holds is lost with one broker; use 3, min.insync.replicas=2")

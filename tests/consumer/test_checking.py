@@ -76,6 +76,8 @@ def test_a_bound_in_bytes_and_another_compression_are_told() -> None:
     [
         (replace(SOUND, leaderless=1), "fail", "1 of its partitions have no leader"),
         (replace(SOUND, in_sync=1), "fail", "1 replicas in sync, and min.insync.replicas is 2"),
+        (replace(SOUND, replicas=1, in_sync=1), "warn", "min.insync.replicas is 2, and it has 1 replicas"),
+        (replace(setting(min_insync_replicas="3"), replicas=2, in_sync=1), "fail", "1 replicas in sync"),
         (replace(SOUND, replicas=2), "warn", "with one broker away nothing is written"),
         (replace(setting(min_insync_replicas="1"), replicas=1), "warn", "has no replicas"),
         (setting(min_insync_replicas="1"), "warn", "min.insync.replicas is 1"),

@@ -163,6 +163,16 @@ def test_a_topic_that_takes_less_than_the_worker_writes_is_named(check: Check, l
     assert check(*small.options(), "--max-record-bytes", "900000", "-X", "batch.size=900000").status == 0
 
 
+def test_a_topic_of_one_replica_is_judged_by_the_write_and_not_by_min_insync_replicas(
+    check: Check, line: Line, topics: Topics
+) -> None:
+    alone = replace(line, alerts=topics("alone", config={"min.insync.replicas": "2"}))
+    checked = check(*alone.options())
+    assert checked.status == 0
+    assert checked.named("ok")[f"write {alone.alerts}"].startswith("tried in a transaction")
+    assert "min.insync.replicas is 2, and it has 1 replicas" in checked.named("warn")[f"topic {alone.alerts}"]
+
+
 def rights(line: Line) -> dict[str, Right]:
     """All that a worker needs, by the name of the check that tries it."""
     topic, write_ = ResourceType.TOPIC, AclOperation.WRITE
