@@ -158,12 +158,13 @@ def _find_topics(chosen: Settings, connection: Connection) -> None:
     outputs = [chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic]
     topics = [chosen.input_topic, *outputs]
     admin = Admin(connection)
+    refused: list[str] | None = None
     if chosen.create_topics:
-        if created := admin.create_topics(topics, chosen.partitions, chosen.replication_factor):
+        created, refused = admin.create_topics(topics, chosen.partitions, chosen.replication_factor)
+        if created:
             _log.info("topics created", extra={"topics": created})
-        admin.require_rights(read=topics[:1], write=outputs)
-    else:
-        admin.require_topics(read=topics[:1], write=outputs)
+    ids = f"{chosen.group_id}-" if chosen.delivery is settings.Delivery.EXACTLY_ONCE else None
+    admin.require_topics(topics[:1], outputs, group=chosen.group_id, ids=ids, create=refused)
 
 
 def _slot(chosen: Settings, stack: ExitStack) -> Slot | None:

@@ -19,6 +19,7 @@ from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
 from consumer.errand import in_time
 from consumer.errors import DeliveryError, WorkerError
+from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
 from consumer.kafka.glance import Glance
@@ -134,6 +135,7 @@ class _Checkup:
         if there is None:
             yield from (skip(name, "the topics could not be asked for") for name in _of_topics(chosen))
             return
+        yield from _asked("rights", self._rights)[1]
         source, *outputs = (there[name] for name in names)
         if isinstance(source, Topic):
             if group is None:
@@ -146,6 +148,15 @@ class _Checkup:
                 yield from topics.output(output, self._needs)
         yield from (topics.missing(each, self._needs) for each in there.values() if isinstance(each, Missing))
         yield from self._writes([each for each in outputs if isinstance(each, Topic)])
+
+    def _rights(self) -> None:
+        """Raise for all rights that `run` would find missing at its start, in one line."""
+        chosen = self._chosen
+        ids = None if chosen.delivery is Delivery.AT_LEAST_ONCE else f"{chosen.group_id}-"
+        # missing topics have lines of their own
+        Admin(self._connection).require_topics(
+            [chosen.input_topic], _outputs(chosen), group=chosen.group_id, ids=ids, create=()
+        )
 
     def _events(self, source: Topic) -> Iterator[Finding]:
         """What waits; and what that asks of the other topics is noted."""

@@ -37,6 +37,7 @@ class Missing:
 
     name: str
     nearest: str | None = None
+    denied: bool = False  # the broker says that this user may not know
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ class Needs:
 def missing(topic: Missing, needs: Needs) -> Finding:
     """The topic is not there."""
     name = f"topic {topic.name}"
+    if topic.denied:
+        return fail(name, "this user may not see it: what it needs stands at rights")
     if needs.creates:
         return warn(name, "is not there yet (or hidden from this user): run makes it (--create-topics)")
     hint = f"; the nearest name is {topic.nearest}" if topic.nearest else ""
@@ -100,8 +102,8 @@ def _partitions(topic: Topic) -> Iterator[Finding]:
     elif topic.replicas < least:  # Kafka 4.3.1 takes the number of replicas for the bound, and accepts the write
         yield warn(
             name,
-            f"min.insync.replicas is {least}, and it has {topic.replicas} replicas: older brokers refuse every write; use "
-            "3 replicas, min.insync.replicas=2",
+            f"min.insync.replicas is {least}, and it has {topic.replicas} replicas: older brokers refuse every write; "
+            "use 3 replicas, min.insync.replicas=2",
         )
     elif topic.replicas == 1:
         yield warn(name, "has no replicas: what it holds is lost with one broker; use 3, min.insync.replicas=2")

@@ -108,7 +108,7 @@ def redrive(context: typer.Context) -> None:
         wanted = _filter(code, field, since, until, source)
         plan = Plan(writers, wanted, chosen.input_topic, chosen.dead_letters_topic, limit, rate, max_attempts)
         stop = Event()
-        _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic]).require_group(_progress_of(chosen))
+        _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic], _progress_of(chosen))
         with (
             stopped_by_signals(stop),
             closing(_letterbox(chosen, connection)) as box,
@@ -150,7 +150,7 @@ def skip(context: typer.Context) -> None:
 
         chosen, connection = _settings(given)
         place = Place(chosen.group_id, chosen.input_topic, partition, offset)
-        require_idle(place, _admin(connection, [place.topic], [chosen.dead_letters_topic]))
+        require_idle(place, _admin(connection, [place.topic], [chosen.dead_letters_topic], place.group_id))
         with closing(Probe(connection, place.group_id, place.topic, partition)) as probe:
             producer = KafkaProducer(connection, f"{place.group_id}-skip")
             start, end = go_past(probe, producer, place, chosen.dead_letters_topic, lambda: time.time_ns() // 1_000_000)
@@ -177,11 +177,11 @@ def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
     return chosen, Connection(chosen.bootstrap_servers, chosen.kafka)
 
 
-def _admin(connection: Any, read: list[str], write: list[str]) -> Any:
+def _admin(connection: Any, read: list[str], write: list[str], group: str | None = None) -> Any:
     from consumer.kafka.admin import Admin
 
     admin = Admin(connection)
-    admin.require_topics(read, write)
+    admin.require_topics(read, write, group=group)
     return admin
 
 

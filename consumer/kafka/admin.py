@@ -1,9 +1,11 @@
-"""Asking the brokers about topics, and making them. For the start of a run; nothing here is called in the loop."""
+"""Asks brokers about topics and rights, and makes topics, at the start of a run: nothing is called in the loop."""
 
+import os
+import socket
 from collections.abc import Sequence
 from concurrent.futures import Future
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._metadata import ClusterMetadata
@@ -11,9 +13,11 @@ from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.errors import WorkerError
+from consumer.kafka import rights
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import explain
+from consumer.kafka.rights import Right
 from consumer.kafka.unreached import Heard
 
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
@@ -23,6 +27,7 @@ class Admin:
     """One conversation with the brokers; `seconds` bounds each answer. Every method raises WorkerError, in one line."""
 
     def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
+        self._connection = connection
         self._servers = connection.bootstrap_servers
         self._properties = connection.properties
         self._seconds = seconds
@@ -35,29 +40,56 @@ class Admin:
         there = self._cluster().topics
         return [topic for topic in topics if topic not in there]
 
-    def require_topics(self, read: Sequence[str] = (), write: Sequence[str] = ()) -> None:
-        """Raises when one of these topics is missing, or this user may not read or write it, naming all of them."""
+    def require_topics(
+        self,
+        read: Sequence[str] = (),
+        write: Sequence[str] = (),
+        *,
+        group: str | None = None,
+        ids: str | None = None,
+        create: Sequence[str] | None = None,
+    ) -> None:
+        """Raise when topics are missing or this user lacks rights, naming all of them.
+
+        `read` and `write` are topics, `group` is the one whose offsets are kept, `ids` is how transactional ids begin.
+        With `create`, the topics whose creation was denied, no other is called missing: of those that were made a
+        moment ago not every broker knows yet.
+        """
         missing, denied = self._lacking(read, write)
-        if missing:
-            what = "topic is" if len(missing) == 1 else "topics are"
-            raise WorkerError(
-                f"{self._servers}: {len(missing)} {what} missing: {', '.join(missing)}; "
-                "create them, or have them made by run --create-topics"
-            )
-        _refuse(denied)
+        denied = [Right("Create", "topic", topic) for topic in create or ()] + denied + self._of_group(group)
+        if denied and ids is not None:
+            denied += self._of_ids(ids)
+        faults = [_missing(missing)] if missing and create is None else []
+        if denied:
+            faults.append(rights.denied(denied, self._connection))
+        if faults:
+            raise WorkerError(f"{self._servers}: {'; '.join(faults)}")
 
-    def require_rights(self, read: Sequence[str] = (), write: Sequence[str] = ()) -> None:
-        """Raises for rights alone: of topics that were made a moment ago not every broker knows yet."""
-        _refuse(self._lacking(read, write)[1])
-
-    def require_group(self, group_id: str) -> None:
-        """Raises when this user may not keep offsets for the group: who asks for them is only kept waiting."""
-        (answer,) = self._client.describe_consumer_groups([group_id], request_timeout=self._seconds).values()
+    def _of_group(self, group_id: str | None) -> list[Right]:
+        """Read, if this user may not keep offsets for the group: who asks for them is only kept waiting."""
+        if group_id is None or not self._has_controller(self._cluster()):
+            return []
+        (asked,) = self._client.describe_consumer_groups(
+            [group_id], include_authorized_operations=True, request_timeout=self._seconds
+        ).values()
         try:
-            answer.result(self._seconds * 2)
+            allowed = asked.result(self._seconds * 2).authorized_operations
         except KafkaException as exception:
-            if exception.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-                raise WorkerError(f"{self._servers}: {_denied([f'Read on group {group_id}'])}") from exception
+            denied = exception.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+        else:
+            denied = bool(allowed) and AclOperation.READ not in allowed
+        return [Right("Read", "group", group_id)] if denied else []
+
+    def _of_ids(self, begin: str) -> list[Right]:
+        """Write, if this user may not take a transactional id that begins so. Taken is one that no worker has."""
+        own = f"{begin}{socket.gethostname()}-check-{os.getpid()}-rights"
+        producer = open_client(Producer, {**self._connection.producer(own), "error_cb": self._heard})
+        try:
+            producer.init_transactions(self._seconds)
+        except KafkaException as exception:
+            if exception.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
+                return [Right("Write", "transactional-id", begin, prefixed=True)]
+        return []
 
     def trouble(self, topics: Sequence[str], witness: str) -> str | None:
         """Why nothing can be written to `topics`, in one line: as far as a broker says so that knows the topic
@@ -71,42 +103,51 @@ class Admin:
         if missing:
             gone = ", ".join(missing)
             return f"{gone}: gone since this worker started; create the topic, or have run make it (--create-topics)"
-        return _denied(denied) if denied else None
+        return rights.denied(denied, self._connection) if denied else None
 
-    def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Of these topics those that are missing; and the rights that this user lacks, as `Write on topic NAME`."""
+    def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[Right]]:
+        """Return which of these topics are missing, and the rights on them that this user lacks."""
         cluster = self._cluster()
         needs = dict.fromkeys(read, AclOperation.READ) | dict.fromkeys(write, AclOperation.WRITE)
-        # the question is the controller's: where there is none, as in the embedded broker, it would wait for one
-        asked = self._described([*needs]) if cluster.controller_id in cluster.brokers else {}
+        asked = self._described([*needs]) if self._has_controller(cluster) else {}
         denied = {topic for topic, told in asked.items() if _refused(told, needs[topic], self._seconds * 2)}
         # one that this user may do nothing with is not listed, and not told from one that is not there
         missing = [topic for topic in needs if topic not in cluster.topics and topic not in denied]
-        return missing, [f"{needs[topic].name.capitalize()} on topic {topic}" for topic in needs if topic in denied]
+        return missing, [Right(needs[topic].name.capitalize(), "topic", topic) for topic in needs if topic in denied]
+
+    def _has_controller(self, cluster: ClusterMetadata) -> bool:
+        """Return whether rights can be asked for: the embedded broker has no controller, and a question would wait."""
+        return cluster.controller_id in cluster.brokers
 
     def _described(self, topics: list[str]) -> "dict[str, Future[TopicDescription]]":
         """With what this user may do with each."""
         wanted = TopicCollection(topics)
         return self._client.describe_topics(wanted, include_authorized_operations=True, request_timeout=self._seconds)
 
-    def create_topics(self, topics: Sequence[str], partitions: int, replication_factor: int = -1) -> list[str]:
-        """Creates those that are missing and names them. A factor of -1 is the brokers' own default."""
-        new = [NewTopic(topic, partitions, replication_factor) for topic in self.missing_topics(topics)]
-        answers = self._client.create_topics(new, operation_timeout=self._seconds) if new else {}
-        return [topic for topic, answer in answers.items() if self._created(topic, answer)]
+    def create_topics(
+        self, topics: Sequence[str], partitions: int, replication_factor: int = -1
+    ) -> tuple[list[str], list[str]]:
+        """Create those that are missing; return those made, and those that this user may not create.
 
-    def _created(self, topic: str, answer: "Future[None]") -> bool:
-        """Whether it was; if not another worker was faster."""
+        A factor of -1 is the brokers' own default.
+        """
+        new = [NewTopic(topic, partitions, replication_factor) for topic in self.missing_topics(topics)]
+        asked = self._client.create_topics(new, operation_timeout=self._seconds) if new else {}
+        codes = {topic: self._creation(topic, told) for topic, told in asked.items()}
+        made = [topic for topic, code in codes.items() if code is None]
+        return made, [topic for topic, code in codes.items() if code in _DENIED]
+
+    def _creation(self, topic: str, told: "Future[None]") -> int | None:
+        """Return the code of the error, None when the topic was made; another worker may have been faster."""
         try:
-            answer.result(self._seconds * 2)
+            told.result(self._seconds * 2)
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
-            if error.code() in _DENIED:
-                raise WorkerError(_denied([f"Create on topic {topic}"])) from exception
-            if error.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            code = error.code()
+            if code not in _DENIED and code != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise WorkerError(explain(error, f"create topic {topic}")) from exception
-            return False
-        return True
+            return code
+        return None
 
     def readers(self, group_id: str, topic: str, partition: int) -> list[str]:
         """The hosts of the group's members that this partition is assigned to."""
@@ -137,9 +178,10 @@ class Admin:
             ) from exception
 
 
-def _refuse(denied: Sequence[str]) -> None:
-    if denied:
-        raise WorkerError(_denied(denied))
+def _missing(topics: Sequence[str]) -> str:
+    what = "topic is" if len(topics) == 1 else "topics are"
+    named = f"{len(topics)} {what} missing: {', '.join(topics)}"
+    return f"{named}; create them, or have them made by run --create-topics"
 
 
 def _refused(description: "Future[TopicDescription]", need: AclOperation, seconds: float) -> bool:
@@ -149,8 +191,3 @@ def _refused(description: "Future[TopicDescription]", need: AclOperation, second
     except KafkaException as exception:
         return bool(exception.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED)
     return bool(allowed) and need not in allowed  # none at all: this broker does not tell
-
-
-def _denied(rights: Sequence[str]) -> str:
-    what = "the right" if len(rights) == 1 else "the rights"
-    return f"this user lacks {what} {', '.join(rights)} (docs/security.md has all that are needed)"

@@ -65,19 +65,25 @@ class Inspector:
         wanted = TopicCollection(list(names))
         asked = self._client.describe_topics(wanted, include_authorized_operations=True, request_timeout=self._seconds)
         found = {name: self._there(name, told) for name, told in asked.items()}
-        settings = self._settings([name for name, described in found.items() if described])
+        settings = self._settings([name for name, described in found.items() if not isinstance(described, int)])
         return {
-            name: _topic(described, settings[name]) if described else Missing(name, self._nearest(name))
-            for name, described in found.items()
+            name: self._missing(name, each) if isinstance(each, int) else _topic(each, settings[name])
+            for name, each in found.items()
         }
 
-    def _there(self, name: str, told: "Future[TopicDescription]") -> TopicDescription | None:
+    def _missing(self, name: str, code: int) -> Missing:
+        if code == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            return Missing(name, denied=True)
+        return Missing(name, self._nearest(name))
+
+    def _there(self, name: str, told: "Future[TopicDescription]") -> TopicDescription | int:
+        """Return the topic, or the code of the error that says why there is none."""
         try:
             return told.result(self._seconds * 2)
         except KafkaException as exception:
             if exception.args[0].code() not in _ABSENT:
                 raise WorkerError(explain(exception.args[0], f"describe topic {name}")) from exception
-            return None
+            return int(exception.args[0].code())
 
     def _settings(self, names: Sequence[str]) -> dict[str, dict[str, str] | None]:
         """By topic; None where this user may not see them."""

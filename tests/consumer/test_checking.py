@@ -164,6 +164,7 @@ def test_a_topic_that_is_missing_is_a_failure_unless_run_makes_it() -> None:
     assert "the nearest name is sessions" in topics.missing(Missing("sesions", "sessions"), NEEDS).message
     assert "nearest" not in topics.missing(Missing("x"), NEEDS).message
     assert topics.missing(Missing("x"), replace(NEEDS, creates=True)).status is Status.WARN
+    assert topics.missing(Missing("x", denied=True), replace(NEEDS, creates=True)).status is Status.FAIL
 
 
 # -- the group, what waits, the clocks -------------------------------------------------------------------------------

@@ -41,8 +41,8 @@ def test_the_embedded_broker_has_no_controller_to_ask_for_rights_and_is_not_wait
 def test_only_what_is_missing_is_created(kafka: str, topics: Topics) -> None:
     there = topics("sessions", partitions=1)
     admin = Admin(Connection(kafka))
-    assert admin.create_topics([there, f"{there}-new"], partitions=3) == [f"{there}-new"]
-    assert admin.create_topics([there, f"{there}-new"], partitions=3) == []
+    assert admin.create_topics([there, f"{there}-new"], partitions=3) == ([f"{there}-new"], [])
+    assert admin.create_topics([there, f"{there}-new"], partitions=3) == ([], [])
     assert admin.missing_topics([there, f"{there}-new"]) == []
 
 

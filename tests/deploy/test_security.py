@@ -20,7 +20,7 @@ from tests.certificates import Authority
 from tests.command import Call, caller
 from tests.faults.asking import last_words
 from tests.line import Line, stop
-from tests.secured import PASSWORD, Right, Secured, options, secured
+from tests.secured import PASSWORD, USER, Right, Secured, options, secured
 from tests.tokens import LIFE_SECONDS, SECRET
 from tests.topics import Topics
 
@@ -85,9 +85,7 @@ def rights_to_redrive(line: Line) -> dict[str, Right]:
 def named(line: Line, right: str) -> tuple[str, ...]:
     """What the line that a user reads must say when it is missing."""
     _, name, operation = (rights(line) | rights_to_redrive(line))[right]
-    if right == "group":
-        return ("the right Read on the consumer group", f"as group {line.group}")
-    if right == "group of redrives":
+    if right.startswith("group"):
         return (f"this user lacks the right Read on group {name}",)
     if right == "transactional ids":
         return ("the right Write on the transactional ids that begin with the group's name", line.group)
@@ -126,6 +124,28 @@ def test_each_right_that_is_missing_is_named(broker: Secured, line: Line, right:
     assert line.committed() == 0
 
 
+def test_all_rights_that_are_missing_are_named_at_once_with_the_commands_that_give_them(
+    broker: Secured, line: Line, call: Call, tmp_path: Path
+) -> None:
+    line.feed(COUNT)
+    # not a group that there is not yet: of such a one the broker tells only whether it may be seen
+    broker.allow([rights(line)["results"]])
+    said = call("run", *line.options(), *at(broker, "scram"))
+    words = said.err.splitlines()[-1]
+    commands = words.partition("; give them: ")[2].replace(" && ", "\n")
+    lacking = [right for name, right in rights(line).items() if name != "results"]
+    assert said.status == 1
+    assert sorted(told(commands)) == sorted(lacking), words
+    assert all(f"--allow-principal User:{USER} " in command for command in commands.splitlines())
+    checked = call("check", *line.options(), *at(broker, "scram"))
+    (found,) = [text for text in checked.out.splitlines() if text.startswith("fail rights: ")]
+    assert sorted(told(found.partition("; give them: ")[2].replace(" && ", "\n"))) == sorted(lacking), found
+    broker.allow([*rights(line).values()])
+    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
+        line.wait_for(lambda count: count == COUNT, process)
+        assert stop(process) == 0
+
+
 def test_at_least_once_needs_one_right_less(broker: Secured, line: Line, tmp_path: Path) -> None:
     planted = line.feed(COUNT)
     broker.allow([rights(line)[name] for name in AT_LEAST_ONCE])
@@ -140,7 +160,8 @@ def test_to_create_topics_needs_the_right_to_create_them(broker: Secured, line: 
     missing = ("--results-topic", "not-there", "--create-topics")
     said = call("run", *line.options(), *at(broker, "scram"), *missing)
     assert said.status == 1
-    assert "this user lacks the right Create on topic not-there" in said.err.splitlines()[-1]
+    lacks = "this user lacks the rights Create on topic not-there, Write on topic not-there; give them: kafka-acls.sh"
+    assert lacks in said.err.splitlines()[-1]
 
 
 def test_dead_letters_are_redriven_with_four_rights_and_each_that_is_missing_is_named(
