@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 
@@ -20,6 +21,9 @@ from consumer.kafka.errors import explain
 from consumer.kafka.rights import Right
 from consumer.kafka.unreached import Heard
 
+# After each of these, whether all brokers refuse is looked at. The first is as long as it takes a client to try both
+# addresses of a name (inspector.py); what is left of the time goes to the last wait.
+_FIRST_WAITS = (1.0, 1.0)
 _DENIED = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 
 
@@ -168,14 +172,20 @@ class Admin:
         ]
 
     def _cluster(self) -> ClusterMetadata:
-        try:
-            return self._client.list_topics(timeout=self._seconds)
-        except KafkaException as exception:
-            self._client.poll(0)  # lets the client say why
-            raise WorkerError(
-                f"no Kafka broker answered at {self._servers} within {self._seconds:g} s: "
-                f"{self._heard.why(self._properties)}"
-            ) from exception
+        """Ask for the metadata, several times: while it waits, the client does not say that all brokers are down."""
+        deadline = time.monotonic() + self._seconds
+        waits = iter(_FIRST_WAITS)
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self._client.list_topics(timeout=max(0.0, min(left, next(waits, left))))
+            except KafkaException as exception:
+                self._client.poll(0)  # lets the client say why
+                over = time.monotonic() >= deadline
+                if over or self._heard.all_down:
+                    within = f" within {self._seconds:g} s" if over else ""
+                    why = self._heard.why(self._properties)
+                    raise WorkerError(f"no Kafka broker answered at {self._servers}{within}: {why}") from exception
 
 
 def _missing(topics: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -450,13 +451,16 @@ def test_every_setting_is_an_option_of_run_with_its_default(call: Call) -> None:
 
 
 def test_a_signal_before_the_broker_is_found_is_a_clean_end() -> None:
-    # nothing listens at the port of discard, so the start would wait for its ten seconds
-    arguments = [str(PROGRAM), "run", "--bootstrap-servers", "127.0.0.1:9", "--log-level", "debug"]
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        assert '"starting"' in process.stderr.readline()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+    with socket.create_server(
+        ("127.0.0.1", 0)
+    ) as silent:  # for whose answer the start waits 10 s
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        arguments = [str(PROGRAM), "run", "--bootstrap-servers", address, "--log-level", "debug"]
+        with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert '"starting"' in process.stderr.readline()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
 
 
 def test_ctrl_c_while_the_program_is_still_being_imported_is_quiet() -> None:
