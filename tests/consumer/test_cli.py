@@ -451,9 +451,7 @@ def test_every_setting_is_an_option_of_run_with_its_default(call: Call) -> None:
 
 
 def test_a_signal_before_the_broker_is_found_is_a_clean_end() -> None:
-    with socket.create_server(
-        ("127.0.0.1", 0)
-    ) as silent:  # for whose answer the start waits 10 s
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # for whose answer the start waits 10 s
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         arguments = [str(PROGRAM), "run", "--bootstrap-servers", address, "--log-level", "debug"]
         with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
