@@ -25,6 +25,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.glance import Glance
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.trial import Trial
+from consumer.kafka.unreadable import describe, remedy
 from consumer.settings import Delivery, Settings, SettingsError
 from scoring import InvalidEvent, Scorer
 
@@ -166,8 +167,10 @@ class _Checkup:
         if positions is None:
             return
         yield groups.position(source.name, positions, continues=self._chosen.on_gap == "continue")
-        waiting, found = _asked(f"read {source.name}", lambda: self._waiting(source, positions))
+        looked_at, found = _asked(f"read {source.name}", lambda: self._waiting(source, positions))
         yield from found
+        waiting, unreadable = looked_at or (None, [])
+        yield from groups.unreadable(source.name, unreadable, passes=self._passes_unreadable)
         # brokers before 3.0 do not tell, and nothing else hangs on it
         newest, _ = _asked(name, lambda: self._inspector.newest(source.name, source.partitions))
         now = self._now()
@@ -179,17 +182,24 @@ class _Checkup:
             newest_ahead_ms=ahead,
             input_retention_ms=source.number("retention.ms"),
         )
-        if waiting is not None:
+        if waiting is not None and not unreadable:
             yield ok(f"read {source.name}", "tried: nothing is committed by it")
-            yield from groups.kind(source.name, self._codes(waiting))
+        yield from groups.kind(source.name, self._codes(waiting or []))
+
+    @property
+    def _passes_unreadable(self) -> bool:
+        return self._chosen.on_unreadable == "dead-letter"
 
     def _positions(self, source: Topic) -> list[Position]:
         with closing(Glance(self._connection, self._chosen.group_id, source.name)) as glance:
             return glance.positions(source.partitions)
 
-    def _waiting(self, source: Topic, positions: Sequence[Position]) -> list[Waiting]:
+    def _waiting(self, source: Topic, positions: Sequence[Position]) -> tuple[list[Waiting], list[str]]:
+        """The first records, and what is to be said of batches that cannot be read."""
         with closing(Glance(self._connection, self._chosen.group_id, source.name)) as glance:
-            return glance.waiting(positions)
+            waiting = glance.waiting(positions)
+            say = describe if self._passes_unreadable else partial(remedy, group_id=self._chosen.group_id)
+            return waiting, [say(each) for each in glance.unreadable.values()]
 
     def _codes(self, waiting: Sequence[Waiting]) -> list[str | None]:
         values = [each.value for each in waiting if each.value is not None]

@@ -55,6 +55,15 @@ def ahead(newest: int, now: int) -> int:
     return max(0, newest - now)
 
 
+def unreadable(topic: str, remedies: Sequence[str], *, passes: bool) -> Iterator[Finding]:
+    """What is to be said of batches at the group's positions that cannot be read; `passes`: run goes past them."""
+    name = f"read {topic}"
+    if passes:
+        yield from (warn(name, f"{each}; run makes a dead letter of it (--on-unreadable)") for each in remedies)
+    else:
+        yield from (fail(name, each) for each in remedies)
+
+
 def kind(topic: str, codes: Sequence[str | None]) -> Iterator[Finding]:
     """Whether these are events: the code of what is wrong with each of those that were looked at."""
     wrong = [code for code in codes if code is not None]

@@ -147,6 +147,11 @@ class Assignment:
         """Return the partitions that are this worker's."""
         return sorted(self._places)
 
+    def heeds(self, partition: int | None, error: KafkaError) -> bool:
+        """Tell whether an error in the place of a record means anything: what still comes of a partition that has to go
+        back is of where it was, but that reading it has stopped is to be known."""
+        return partition not in self._astray or error.code() == KafkaError._AUTO_OFFSET_RESET
+
     def positions(self) -> dict[int, int]:
         """For each partition that was read from, the offset that is next."""
         return dict(self._next)

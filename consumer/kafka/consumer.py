@@ -256,10 +256,10 @@ class Source:
 
     def _is_next(self, message: Message) -> bool:
         """Whether this is a record, and none is missing between it and the one before."""
-        if message.partition() in self._blocked:
+        partition, error = message.partition(), message.error()
+        if partition in self._blocked:
             return False  # after a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
-        error = message.error()
-        if error is not None:
+        if error is not None and self._assignment.heeds(partition, error):
             self._judge(message, error)
         return error is None
 

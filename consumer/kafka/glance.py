@@ -13,7 +13,7 @@ from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.messages import timestamps_of
-from consumer.kafka.unreadable import remedy, unreadable
+from consumer.kafka.unreadable import unreadable
 
 
 class Glance:
@@ -23,6 +23,8 @@ class Glance:
         self._group_id = group_id
         self._topic = topic
         self._seconds = seconds
+        self.unreadable: dict[int, Message] = {}
+        """The partitions whose next batch cannot be read, with the error in its place; known after `waiting`."""
         self._consumer = open_client(Consumer, connection.reader(group_id))
 
     def positions(self, partitions: int) -> list[Position]:
@@ -42,7 +44,8 @@ class Glance:
         return Position(committed.partition, committed.offset if committed.offset >= 0 else None, *span)
 
     def waiting(self, positions: Sequence[Position]) -> list[Waiting]:
-        """The first record of each partition from there on; nothing of a partition that is read to its end."""
+        """The first record of each partition from there on; nothing of a partition that is read to its end, or of one
+        whose next batch cannot be read."""
         self._consumer.assign([TopicPartition(self._topic, each.partition, each.start) for each in positions])
         left = {each.partition for each in positions}
         first: dict[int, Message] = {}
@@ -61,10 +64,13 @@ class Glance:
     def _passes(self, message: Message) -> bool:
         """Whether this is an error that may pass; raises for one that does not."""
         error = message.error()
+        if message.partition() in self.unreadable:
+            return True  # behind a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
         if error is None or error.code() == KafkaError._PARTITION_EOF:
             return False
         if unreadable(error):
-            raise WorkerError(remedy(message, self._group_id))
+            self.unreadable.setdefault(cast("int", message.partition()), message)
+            return False
         doing = f"read {message.topic() or self._topic}"
         if not isinstance(classify(error, doing), RetriableError | UnansweredError):
             raise WorkerError(explain(error, doing))

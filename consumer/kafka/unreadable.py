@@ -36,14 +36,21 @@ def unreadable(error: KafkaError) -> bool:
     return error.code() in REASONS
 
 
-def remedy(message: Message, group_id: str) -> str:
-    """One line: where it stands, why, and the command that goes past it."""
-    partition, offset, error = message.partition(), message.offset(), message.error()
+def describe(message: Message) -> str:
+    """Say where a batch stands and why it cannot be read."""
+    error = message.error()
     why = f"{REASONS[error.code()]} ({error.name()})" if error is not None else ""
     return (
-        f"{message.topic()}, partition {partition}, offset {offset}: the batch there cannot be read: {why}; stop all "
-        f"workers of group {group_id}, then, with the settings of this run: "
-        f"session-scorer dead-letters skip --partition {partition} --offset {offset} "
+        f"{message.topic()}, partition {message.partition()}, offset {message.offset()}: "
+        f"the batch there cannot be read: {why}"
+    )
+
+
+def remedy(message: Message, group_id: str) -> str:
+    """One line: where it stands, why, and the command that goes past it."""
+    return (
+        f"{describe(message)}; stop all workers of group {group_id}, then, with the settings of this run: "
+        f"session-scorer dead-letters skip --partition {message.partition()} --offset {message.offset()} "
         "(--on-unreadable dead-letter goes past such batches by itself)"
     )
 

@@ -191,7 +191,10 @@ def test_a_partition_that_has_to_go_back_has_no_next_offset_until_it_did() -> No
     assert made.next_offsets() == {0: 50, 1: OFFSET_BEGINNING}
     made.rewind()
     assert made.next_offsets() == {}
+    damaged, stopped = KafkaError(KafkaError._BAD_MSG), KafkaError(KafkaError._AUTO_OFFSET_RESET)
+    assert [made.heeds(0, error) for error in (damaged, stopped)] == [False, True]
     made.settle()
+    assert made.heeds(0, damaged)
     assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
 
 

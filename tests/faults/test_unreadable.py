@@ -145,6 +145,19 @@ def test_a_batch_that_cannot_be_read_stops_the_worker_and_skip_goes_past_it(
     assert f"{line.sessions}-0-{before}" in listed.out
 
 
+@pytest.mark.parametrize(("on_unreadable", "status"), [("stop", "fail"), ("dead-letter", "warn")])
+def test_check_names_a_batch_that_cannot_be_read(
+    broker: KafkaBroker, line: Line, on_unreadable: str, status: str
+) -> None:
+    bad_checksum(broker, line)
+    said = command(line, "check", "--json", "--on-unreadable", on_unreadable)
+    checks = json.loads(said.out)["checks"]
+    (found,) = (each for each in checks if each["name"] == f"read {line.sessions}")
+    assert found["status"] == status, found
+    assert f"{line.sessions}, partition 0, offset 0: the batch there cannot be read" in found["message"]
+    assert ("dead-letters skip" in found["message"]) == (status == "fail")
+
+
 def check_dead_letter(line: Line, offset: int, letter: Message) -> None:
     headers = dict(letter.headers() or [])
     assert (letter.key(), letter.value()) == (None, None)
