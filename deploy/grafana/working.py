@@ -195,7 +195,7 @@ def processes() -> list[Panel]:
             units.Short,
             ("{{instance}}", rate("process_cpu_seconds_total")),
             steps=[(1, "yellow")],
-            columns=8,
+            columns=6,
             alert="SessionScorerLagGrowing",
         ),
         graph(
@@ -204,7 +204,7 @@ def processes() -> list[Panel]:
             units.BytesIEC,
             ("{{instance}}", of("process_resident_memory_bytes")),
             steps=[(318 * 2**20, "yellow")],
-            columns=8,
+            columns=6,
             alert="SessionScorerDown",
         ),
         graph(
@@ -213,7 +213,15 @@ def processes() -> list[Panel]:
             " started; the last line of its log says why it ended.",
             units.Seconds,
             ("{{instance}}", f"time() - {of('process_start_time_seconds')}"),
-            columns=8,
+            columns=6,
             alert="SessionScorerDown",
+        ),
+        graph(
+            "Log lines dropped",
+            "Log lines a second that a worker could not write: its standard error is read too slowly, or by nobody."
+            " Bad: any; the worker goes on, and its log has gaps.",
+            units.OpsPerSecond,
+            ("{{instance}}", rate("session_scorer_log_lines_dropped_total")),
+            columns=6,
         ),
     ]
