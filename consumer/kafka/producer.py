@@ -76,7 +76,8 @@ class KafkaProducer:
         if calling("write", lambda: self._producer.flush(self._seconds)):
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
-        if failure := self._failure("write"):  # no record is reported as failed when none of them could be sent
+        # of records that could not even be sent none is reported as failed
+        if self._id is not None and (failure := self._failure("write")):
             raise failure
 
     def send_offsets(
