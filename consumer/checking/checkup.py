@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from consumer import logs, settings
 from consumer.checking import group as groups
 from consumer.checking import here, topics
-from consumer.checking.facts import Missing, Position, Topic, Waiting
+from consumer.checking.facts import Membership, Missing, Position, Topic, Waiting
 from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
 from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
@@ -21,7 +21,7 @@ from consumer.errand import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
-from consumer.kafka.config import Connection
+from consumer.kafka.config import CONSUMER, Connection
 from consumer.kafka.glance import Glance
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.trial import Trial
@@ -93,6 +93,13 @@ def _outputs(chosen: Settings) -> tuple[str, ...]:
     return chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic
 
 
+def _membership(connection: Connection) -> Membership:
+    properties = CONSUMER | dict(connection.properties)
+    assignors = [each.strip() for each in str(properties["partition.assignment.strategy"]).split(",")]
+    protocol = str(properties.get("group.protocol", "classic")).lower()
+    return Membership(connection.properties.get("group.instance.id"), protocol, assignors)
+
+
 def _needing_brokers(chosen: Settings) -> Iterator[str]:
     return chain([f"group {chosen.group_id}"], _of_topics(chosen))
 
@@ -129,7 +136,7 @@ class _Checkup:
         group, found = _asked(f"group {chosen.group_id}", lambda: self._inspector.group(chosen.group_id))
         yield from found
         if group is not None:
-            yield groups.group(chosen.group_id, group, chosen.kafka.get("group.instance.id"))
+            yield groups.group(chosen.group_id, group, _membership(self._connection))
         names = (chosen.input_topic, *_outputs(chosen))
         there, found = _asked("topics", lambda: self._inspector.topics(names))
         yield from found

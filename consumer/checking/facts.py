@@ -48,6 +48,17 @@ class Group:
     members: int
     instances: Sequence[str]  # the members' group.instance.id, where they have one
     allowed: frozenset[str] | None  # as a topic's
+    protocol: str = ""  # classic or consumer; empty: the broker does not tell
+    assignor: str = ""  # in use; empty while there is none
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How this worker would join a group: group.instance.id, group.protocol, partition.assignment.strategy."""
+
+    instance: str | None = None
+    protocol: str = "classic"
+    assignors: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from consumer.checking.facts import ClockReading, Group, Position, Topic, Waiting
+from consumer.checking.facts import ClockReading, Group, Membership, Position, Topic, Waiting
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
 from consumer.envelopes import MOST_AHEAD_MS
 
@@ -11,19 +11,40 @@ _NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by
 _WRONG_MS: Final = 60_000
 
 
-def group(name: str, found: Group, instance: str | None) -> Finding:
-    """The group, and whether this user may be a member. `instance` is our own group.instance.id, if any."""
+def group(name: str, found: Group, ours: Membership) -> Finding:
+    """Judge the group, and whether this worker may be a member of it."""
     title = f"group {name}"
     if found.allowed is not None and "READ" not in found.allowed:
         return fail(title, "this user lacks the right Read on the group")
-    if instance is not None and instance in found.instances:
+    if ours.instance is not None and ours.instance in found.instances:
         return fail(
             title,
-            f"a member of it has the same -X group.instance.id ({instance}), and would be put out: give each its own",
+            f"a member of it has the same -X group.instance.id ({ours.instance}), and would be put out: give each its "
+            "own",
         )
     if found.state is None:
         return ok(title, "is new: it begins with the oldest event")
-    return ok(title, f"{found.members} members, {found.state.lower().replace('_', ' ')}")
+    described = f"{found.members} members, {found.state.lower().replace('_', ' ')}"
+    return _foreign(title, found, ours) or ok(title, described)
+
+
+def _foreign(title: str, found: Group, ours: Membership) -> Finding | None:
+    """Say how its members differ from this worker, which brokers then refuse (INCONSISTENT_GROUP_PROTOCOL)."""
+    if not found.members or not found.protocol:
+        return None
+    if found.protocol != ours.protocol:
+        return warn(
+            title,
+            f"its {found.members} members use group.protocol={found.protocol}, this worker {ours.protocol}, which the "
+            "brokers may refuse: choose another --group-id, or end all members and start them with the same",
+        )
+    if ours.protocol == "classic" and found.assignor and found.assignor not in ours.assignors:
+        return fail(
+            title,
+            f"its {found.members} members use the assignor {found.assignor}, this worker {', '.join(ours.assignors)}: "
+            "if they are others' choose another --group-id, else give all the same -X partition.assignment.strategy",
+        )
+    return None
 
 
 def position(topic: str, positions: Sequence[Position], *, continues: bool) -> Finding:

@@ -18,6 +18,13 @@ from consumer.errors import (
 
 T = TypeVar("T")
 
+_OTHERS_GROUP = (
+    "the group is of others, or of another kind (another assignor or group.protocol, Connect, a share group): choose "
+    "another --group-id, or give all members one -X partition.assignment.strategy and group.protocol"
+)
+
+_NO_SUCH_GROUP = KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str()
+
 # What no repetition mends, and what does.
 REMEDIES: dict[int, str] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: (
@@ -44,6 +51,13 @@ REMEDIES: dict[int, str] = {
     KafkaError.UNSUPPORTED_VERSION: "use brokers of version 2.5 or newer, or --delivery at-least-once",
     KafkaError._UNSUPPORTED_FEATURE: "use brokers of version 2.5 or newer, or --delivery at-least-once",
     KafkaError.INVALID_TRANSACTION_TIMEOUT: "lower -X transaction.timeout.ms, or raise the brokers' maximum",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: _OTHERS_GROUP,
+    KafkaError.INVALID_GROUP_ID: "choose another --group-id",
+    KafkaError.UNSUPPORTED_ASSIGNOR: "give a -X group.remote.assignor that the brokers have (group.consumer.assignors)",
+    KafkaError.INVALID_SESSION_TIMEOUT: (
+        "give a -X session.timeout.ms within the brokers' bounds (group.min.session.timeout.ms, group.max.…)"
+    ),
+    KafkaError.GROUP_MAX_SIZE_REACHED: "start fewer workers, or raise the brokers' group.max.size",
     KafkaError.FENCED_INSTANCE_ID: "another worker has the same -X group.instance.id: give each its own",
 }
 
@@ -87,9 +101,19 @@ _PASSING = {
 
 def explain(error: KafkaError, doing: str) -> str:
     """One line: what was being done, what the broker said, and what to do where that is known."""
-    remedy = REMEDIES.get(error.code())
+    remedy = REMEDIES.get(error.code()) or _of_fatal(error)
     said = f"could not {doing}: {error.str()} ({error.name()})"
     return said if remedy is None else f"{said}; {remedy}"
+
+
+def _of_fatal(error: KafkaError) -> str | None:
+    """Return the remedy where the client gives a group's error as text of a fatal one (group.protocol=consumer).
+
+    So brokers refuse it in a share group, and in a group of classic members that they cannot convert.
+    """
+    if error.code() == KafkaError._FATAL and _NO_SUCH_GROUP in error.str():
+        return _OTHERS_GROUP
+    return None
 
 
 def classify(error: KafkaError, doing: str) -> DeliveryError:

@@ -25,6 +25,7 @@ from consumer.kafka.unreached import Heard
 # says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it)
 _ALL_DOWN_SECONDS: Final = 1.0
 _WHICH: Any = OffsetSpec  # whose methods have no types
+_PROTOCOLS: Final = {"CLASSIC": "classic", "CONSUMER": "consumer"}  # as group.protocol spells them
 _ABSENT: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._UNKNOWN_TOPIC,
@@ -121,7 +122,14 @@ class Inspector:
             members = list(found.members or [])
             instances = [str(each.group_instance_id) for each in members if each.group_instance_id]
             state = getattr(found.state, "name", str(found.state))
-            return Group(None if state == "DEAD" else state, len(members), instances, _names(found))
+            return Group(
+                None if state == "DEAD" else state,
+                len(members),
+                instances,
+                _names(found),
+                _PROTOCOLS.get(getattr(found.type, "name", ""), ""),
+                found.partition_assignor,
+            )
 
         return answer(f"describe group {group_id}", ask, self._seconds)
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.checking import group as groups
 from consumer.checking import topics
-from consumer.checking.facts import ClockReading, Group, Missing, Position, Topic, Waiting
+from consumer.checking.facts import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
 from consumer.checking.findings import Finding, Status, lasting, ok
 from consumer.checking.shown import line
 from consumer.checking.topics import Needs
@@ -172,16 +172,45 @@ def test_a_topic_that_is_missing_is_a_failure_unless_run_makes_it() -> None:
 GROUP = Group("STABLE", 2, ["a", "b"], frozenset({"READ", "DESCRIBE"}))
 
 
+def as_member(instance: str | None = None) -> Membership:
+    return Membership(instance, "classic", ["cooperative-sticky"])
+
+
 def test_a_group_is_described_or_what_is_wrong_with_it_is_named() -> None:
-    assert groups.group("g", GROUP, None) == ok("group g", "2 members, stable")
-    assert groups.group("g", GROUP, "c").status is Status.OK
-    assert groups.group("g", Group(None, 0, [], None), "a").message == "is new: it begins with the oldest event"
-    alike = groups.group("g", GROUP, "b")
+    assert groups.group("g", GROUP, as_member()) == ok("group g", "2 members, stable")
+    assert groups.group("g", GROUP, as_member("c")).status is Status.OK
+    new = groups.group("g", Group(None, 0, [], None), as_member("a"))
+    assert new.message == "is new: it begins with the oldest event"
+    alike = groups.group("g", GROUP, as_member("b"))
     assert alike.status is Status.FAIL
     assert "the same -X group.instance.id (b)" in alike.message
-    denied = groups.group("g", replace(GROUP, allowed=frozenset({"DESCRIBE"})), None)
+    denied = groups.group("g", replace(GROUP, allowed=frozenset({"DESCRIBE"})), as_member())
     assert denied.status is Status.FAIL
     assert "lacks the right Read on the group" in denied.message
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "status", "said"),
+    [
+        (("classic", "cooperative-sticky"), ("classic", "cooperative-sticky"), "ok", "2 members, stable"),
+        (("classic", "range"), ("classic", "roundrobin,range"), "ok", "2 members, stable"),
+        (("classic", ""), ("classic", "cooperative-sticky"), "ok", "2 members, stable"),
+        (("consumer", "uniform"), ("consumer", "cooperative-sticky"), "ok", "2 members, stable"),
+        (("", ""), ("classic", "cooperative-sticky"), "ok", "2 members, stable"),
+        (("classic", "range"), ("classic", "cooperative-sticky"), "fail", "use the assignor range, this worker coop"),
+        (("classic", "sessioned"), ("classic", "cooperative-sticky"), "fail", "choose another --group-id"),
+        (("classic", "range"), ("consumer", "range"), "warn", "use group.protocol=classic, this worker consumer"),
+        (("consumer", "uniform"), ("classic", "range"), "warn", "use group.protocol=consumer, this worker classic"),
+    ],
+)
+def test_a_group_of_others_is_told_by_what_its_members_use(
+    theirs: tuple[str, str], ours: tuple[str, str], status: str, said: str
+) -> None:
+    found = replace(GROUP, protocol=theirs[0], assignor=theirs[1])
+    judged = groups.group("g", found, Membership(None, ours[0], ours[1].split(",")))
+    assert judged.status == status
+    assert said in judged.message
+    assert groups.group("g", replace(found, members=0), as_member()).status is Status.OK
 
 
 def test_rights_to_write_are_judged_by_what_the_broker_tells() -> None:

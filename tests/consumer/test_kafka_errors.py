@@ -10,7 +10,7 @@ from consumer.errors import (
     RetriableError,
     UnansweredError,
 )
-from consumer.kafka.errors import calling, classify
+from consumer.kafka.errors import calling, classify, explain
 
 
 def error(code: int, *flags: str) -> KafkaError:
@@ -95,3 +95,21 @@ def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
 
     with pytest.raises(SystemError):
         calling("write", call)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        KafkaError(KafkaError.INCONSISTENT_GROUP_PROTOCOL),
+        KafkaError(
+            KafkaError._FATAL,
+            "Fatal error: Broker: The group id does not exist: ConsumerGroupHeartbeat fatal error: Broker: The group id "
+            "does not exist",
+            True,
+        ),
+    ],
+)
+def test_a_group_of_others_is_explained_whichever_protocol_this_worker_uses(refused: KafkaError) -> None:
+    said = explain(refused, "read sessions as group g")
+    assert said.endswith("give all members one -X partition.assignment.strategy and group.protocol")
+    assert "choose another --group-id" in said

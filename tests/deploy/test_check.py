@@ -25,6 +25,7 @@ from tests.brokers import HOST, free_ports
 from tests.certificates import Authority
 from tests.command import caller
 from tests.consumer.wire import Event, read, write
+from tests.faults.asking import last_words
 from tests.line import Line, stop
 from tests.secured import PASSWORD, Right, Secured, options, secured
 from tests.topics import Topics
@@ -171,6 +172,26 @@ def test_a_topic_of_one_replica_is_judged_by_the_write_and_not_by_min_insync_rep
     assert checked.status == 0
     assert checked.named("ok")[f"write {alone.alerts}"].startswith("tried in a transaction")
     assert "min.insync.replicas is 2, and it has 1 replicas" in checked.named("warn")[f"topic {alone.alerts}"]
+
+
+def test_a_group_whose_members_use_another_assignor_is_named_and_run_says_what_to_do(
+    check: Check, line: Line, tmp_path: Path
+) -> None:
+    settings = {"group.id": line.group, "partition.assignment.strategy": "range", "log_level": 0}
+    other = Consumer({"bootstrap.servers": line.bootstrap, **settings})
+    other.subscribe([line.sessions])
+    deadline = time.monotonic() + SECONDS
+    while not other.assignment():
+        assert time.monotonic() < deadline
+        other.poll(0.1)
+    name, message = the_only_failure(check(*line.options()))
+    assert name == f"group {line.group}"
+    assert "its 1 members use the assignor range, this worker cooperative-sticky" in message
+    with line.running(tmp_path / "log") as process:
+        said = last_words(process, tmp_path / "log")
+    other.close()
+    assert "INCONSISTENT_GROUP_PROTOCOL" in said
+    assert "choose another --group-id" in said
 
 
 def rights(line: Line) -> dict[str, Right]:
