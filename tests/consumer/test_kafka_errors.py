@@ -103,8 +103,8 @@ def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
         KafkaError(KafkaError.INCONSISTENT_GROUP_PROTOCOL),
         KafkaError(
             KafkaError._FATAL,
-            "Fatal error: Broker: The group id does not exist: ConsumerGroupHeartbeat fatal error: Broker: The group id "
-            "does not exist",
+            "Fatal error: Broker: The group id does not exist: ConsumerGroupHeartbeat fatal error: Broker: The group "
+            "id does not exist",
             True,
         ),
     ],
