@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.request import urlopen
@@ -56,9 +57,9 @@ def events(first: int, count: int) -> list[bytes]:
     return [EVENT % number for number in range(first, first + count)]
 
 
-def damage(broker: KafkaBroker, line: Line, value: bytes) -> None:
+def damage(broker: KafkaBroker, line: Line, value: bytes, partition: int = 0) -> None:
     """Changes one byte of the value on the broker's disk."""
-    (segment,) = (broker.directory / "data" / f"{line.sessions}-0").glob("*.log")
+    (segment,) = (broker.directory / "data" / f"{line.sessions}-{partition}").glob("*.log")
     place = segment.read_bytes().index(value)
     with segment.open("r+b") as file:
         file.seek(place)
@@ -98,7 +99,7 @@ def the_way_on(line: Line, said: str) -> Said:
 
 def score_the_rest(line: Line, log: Path, end: int) -> None:
     with line.running(log) as process:
-        line.wait_for(lambda count: count == end, process)
+        line.wait_for(lambda offset: offset == end, process)
         assert stop(process) == 0
 
 
@@ -195,7 +196,7 @@ def test_skip_refuses_another_offset_and_changes_nothing(broker: KafkaBroker, li
 def test_skip_refuses_while_a_worker_has_the_partition(line: Line, tmp_path: Path) -> None:
     batch(line, *events(0, 10))
     with line.running(tmp_path / "log") as process:
-        line.wait_for(lambda count: count == 10, process)
+        line.wait_for(lambda offset: offset == 10, process)
         said = command(line, "dead-letters", "skip", "--partition", "0", "--offset", "10")
         assert stop(process) == 0
     assert (said.status, said.err.count("\n")) == (1, 1)
@@ -209,7 +210,7 @@ DELIVERIES = ("exactly-once", "at-least-once")
 def start_and_drain(line: Line, log: Path, end: int, *options: str) -> str:
     """Runs a worker until the group stands at `end`; returns what it logged."""
     with line.running(log, *PASSING, *QUICK, *options) as process:
-        line.wait_for(lambda count: count == end, process)
+        line.wait_for(lambda offset: offset == end, process)
         assert stop(process) == 0
     return log.read_text()
 
@@ -318,10 +319,39 @@ def test_a_transaction_aborted_over_a_batch_that_is_passed_over_is_done_again(
     bad_checksum(broker, line)
     batch(line, *events(9000, 5))
     with line.running(tmp_path / "log", *PASSING, command=doomed_command("abort", "before-commit", 2)) as process:
-        line.wait_for(lambda count: count == 22, process)
+        line.wait_for(lambda offset: offset == 22, process)
         assert stop(process) == 0
     assert len(read(line.bootstrap, line.results)) == 15
     check_dead_letter(line, 10, *read(line.bootstrap, line.dead_letters))
+
+
+def test_workers_come_and_go_while_batches_are_passed_over(
+    broker: KafkaBroker, tmp_path: Path, full: Callable[[int, int], int]
+) -> None:
+    topics = Topics(broker.address)
+    line = Line.on(broker.address, topics, partitions=3)
+    rounds, good, bad = full(4, 12), 20, 5
+    numbers = count(1000, good + bad)  # each stretch has numbers of its own
+    for partition in range(3):
+        for first in islice(numbers, rounds):
+            batch(line, *events(first, good), partition=partition)
+            batch(line, *events(first + good, bad), partition=partition)
+            damage(broker, line, EVENT % (first + good), partition)
+    end = 3 * rounds * (good + bad)
+    log = tmp_path / "log"
+    with line.running(log, *PASSING, *QUICK) as stays:
+        for done in range(end // 8, end * 7 // 8, end // 4):
+            with line.running(log, *PASSING, *QUICK) as killed:
+                line.wait_for(lambda offset: offset >= done, stays, killed)  # noqa: B023 - used at once
+                killed.send_signal(signal.SIGKILL)
+        line.wait_for(lambda offset: offset == end, stays)
+        assert stop(stays) == 0
+    results = [json.loads(message.value() or b"")["result_id"] for message in read(line.bootstrap, line.results)]
+    assert len(results) == len(set(results)) == 3 * rounds * good
+    letters = [dict(message.headers() or []) for message in read(line.bootstrap, line.dead_letters)]
+    places = {(each["__connect.errors.partition"], each["__connect.errors.offset"]) for each in letters}
+    assert len(letters) == len(places) == 3 * rounds
+    topics.delete()
 
 
 def test_many_batches_that_cannot_be_read_trip_the_circuit_breaker(
@@ -341,7 +371,7 @@ def test_a_batch_that_is_passed_over_is_counted_by_its_code(broker: KafkaBroker,
     bad_checksum(broker, line)
     log = tmp_path / "log"
     with line.running(log, *PASSING) as process:
-        line.wait_for(lambda count: count == 7, process)
+        line.wait_for(lambda offset: offset == 7, process)
         (ready,) = (json.loads(each) for each in log.read_text().splitlines() if "ready to score" in each)
         name = 'session_scorer_dead_letters_total{code="unreadable_batch"} 1.0'
         deadline = time.monotonic() + SECONDS
