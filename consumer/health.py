@@ -29,6 +29,7 @@ class Health:
         self._broker_seconds = broker_seconds
         self._ticked = clock()
         self._joined = False
+        self._topic_gone = False
         self._answered = -float("inf")  # when a broker last did
         self._stopping = stopping
 
@@ -36,9 +37,11 @@ class Health:
         """The loop has come round."""
         self._ticked = self._clock()
 
-    def kafka(self, *, joined: bool, silent_seconds: float) -> None:
-        """Whether the group has given this worker its share, and how long ago a broker last answered."""
+    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+        """Whether the group has given this worker its share, how long ago a broker last answered, and whether the input
+        topic is deleted."""
         self._joined = joined
+        self._topic_gone = topic_gone
         self._answered = self._clock() - silent_seconds
 
     def not_live(self) -> str | None:
@@ -53,4 +56,6 @@ class Health:
         silent = self._clock() - self._answered
         if silent > self._broker_seconds:
             return "no broker has answered yet" if silent == float("inf") else f"no broker answered for {silent:.0f} s"
+        if self._topic_gone:
+            return "the input topic is gone: it was deleted"
         return self.not_live() or (None if self._joined else "the consumer group has not assigned partitions yet")

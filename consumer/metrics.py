@@ -52,6 +52,11 @@ GAUGES: Final = {
         "Offsets between the last stable offset and the end, which open upstream transactions hold back, for "
         "partitions assigned here."
     ),
+    "session_scorer_oldest_waiting_seconds": (
+        "Seconds since the end of a partition was first seen past what is read, open upstream transactions included; "
+        "0 when nothing waits. For partitions assigned here."
+    ),
+    "session_scorer_broker_throttle_seconds": "For how long a broker held back an answer to this consumer of late.",
     "session_scorer_model_info": "1, labelled with the artifact set that scores.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "
@@ -122,6 +127,9 @@ class Metrics:
             "session_scorer_consumer_lag": {},
             "session_scorer_unstable_offsets": {},
         }
+        self._waiting: dict[str, dict[int, float]] = {}  # topic -> partition -> seconds, when it was told
+        self._waiting_told = 0.0
+        self._throttled = 0.0
         self._drift = None if baseline is None else Drift(baseline)
         self._batch = Histogram(BATCH_BUCKETS)
         self._stages = {stage: Histogram(STAGE_BUCKETS) for stage in STAGES}
@@ -165,6 +173,16 @@ class Metrics:
     def unstable(self, topic: str, partitions: Mapping[int, int]) -> None:
         """The offsets of every partition assigned now that open upstream transactions hold back."""
         self._set("session_scorer_unstable_offsets", topic, partitions)
+
+    def oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
+        """How long the oldest event of every partition assigned now has waited; what waits goes on aging."""
+        with self._lock:
+            self._waiting[topic], self._waiting_told = dict(partitions), self._clock()
+
+    def throttled(self, seconds: float) -> None:
+        """For how long a broker held its answers back."""
+        with self._lock:
+            self._throttled = seconds
 
     def _set(self, name: str, topic: str, partitions: Mapping[int, float]) -> None:
         with self._lock:
@@ -213,12 +231,24 @@ class Metrics:
                 for partition, value in partitions.items():
                     family.add_metric([topic, str(partition)], value)
             yield family
+        yield self._oldest_waiting()
+        name = "session_scorer_broker_throttle_seconds"
+        yield GaugeMetricFamily(name, GAUGES[name], value=self._throttled)
         name = "session_scorer_model_info"
         info = GaugeMetricFamily(name, GAUGES[name], labels=("version", "sha256"))
         info.add_metric(self._model, 1)
         yield info
         if self._drift is not None:
             yield from _drift(self._drift, self._clock())
+
+    def _oldest_waiting(self) -> Metric:
+        name = "session_scorer_oldest_waiting_seconds"
+        family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
+        since = max(0.0, self._clock() - self._waiting_told)  # it ages while the worker itself hangs, too
+        for topic, partitions in self._waiting.items():
+            for partition, seconds in partitions.items():
+                family.add_metric([topic, str(partition)], seconds + since if seconds else 0.0)
+        return family
 
 
 def _drift(drift: Drift, now: float) -> Iterator[Metric]:

@@ -55,8 +55,11 @@ class Source(Protocol):
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
     def silent_seconds(self) -> float: ...
+    def topic_gone(self) -> bool: ...
     def lag(self) -> dict[int, int]: ...
     def unstable(self) -> dict[int, int]: ...
+    def oldest_waiting(self) -> dict[int, float]: ...
+    def throttled_seconds(self) -> float: ...
     def take_gaps(self) -> Sequence[Gap]: ...
     def close(self) -> None: ...
 
@@ -83,6 +86,12 @@ class Metrics(Protocol):
     def unstable(self, topic: str, partitions: dict[int, int]) -> None:
         """Offsets between there and the end, which open upstream transactions hold back; likewise."""
 
+    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
+        """Seconds that the oldest offset past what was read has been seen to wait; 0: none does; likewise."""
+
+    def throttled(self, seconds: float) -> None:
+        """For how long a broker held its answers back of late, as a quota has it."""
+
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         """`--on-gap continue` went on past records that retention took before they were read."""
 
@@ -94,9 +103,9 @@ class Health(Protocol):
         """The loop has come round. Its longest pause is one delivery, which the watchdog ends at its bound: /livez
         may give up a little later than that, not sooner."""
 
-    def kafka(self, *, joined: bool, silent_seconds: float) -> None:
-        """About once a second: whether the group gave this worker its share (maybe none), and how long ago any broker
-        last answered (infinity: never)."""
+    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+        """About once a second: whether the group gave this worker its share (maybe none), how long ago any broker last
+        answered (infinity: never), and whether the input topic is deleted."""
 
 
 @dataclass(slots=True)
@@ -347,9 +356,13 @@ class Worker:
             self._metrics.never_seen(self._line.topic, gap.partition, gap.never_seen)
         if time.monotonic() - self._reported >= _REPORT_SECONDS:
             self._reported = time.monotonic()
-            self._health.kafka(joined=source.joined(), silent_seconds=source.silent_seconds())
+            self._health.kafka(
+                joined=source.joined(), silent_seconds=source.silent_seconds(), topic_gone=source.topic_gone()
+            )
             self._metrics.lag(self._line.topic, source.lag())
             self._metrics.unstable(self._line.topic, source.unstable())
+            self._metrics.oldest_waiting(self._line.topic, source.oldest_waiting())
+            self._metrics.throttled(source.throttled_seconds())
 
 
 _BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"

@@ -204,6 +204,9 @@ class FakeSource:
     def silent_seconds(self) -> float:
         return 0.5
 
+    def topic_gone(self) -> bool:
+        return False
+
     def read_on(self) -> Batch | None:
         """A batch without events, where markers follow the last one."""
         markers, self.markers = self.markers, {}
@@ -214,6 +217,12 @@ class FakeSource:
 
     def unstable(self) -> dict[int, int]:
         return dict.fromkeys(self._events, 0)
+
+    def oldest_waiting(self) -> dict[int, float]:
+        return {partition: float(lag) for partition, lag in self.lag().items()}
+
+    def throttled_seconds(self) -> float:
+        return 0.0
 
     def take_gaps(self) -> list[Gap]:
         gaps, self.gaps = self.gaps, []
@@ -247,6 +256,7 @@ class FakeMetrics:
         self.aborts = 0
         self.lags: dict[int, int] = {}
         self.held_back: dict[int, int] = {}
+        self.waiting: dict[int, float] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
     def committed(self, tally: Tally, seconds_ago: float) -> None:
@@ -264,6 +274,13 @@ class FakeMetrics:
         assert topic
         self.held_back = partitions
 
+    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
+        assert topic
+        self.waiting = partitions
+
+    def throttled(self, seconds: float) -> None:
+        assert seconds >= 0
+
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         self.unseen.append((topic, partition, records))
 
@@ -278,7 +295,8 @@ class FakeHealth:
     def tick(self) -> None:
         self.ticks += 1
 
-    def kafka(self, *, joined: bool, silent_seconds: float) -> None:
+    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+        assert not topic_gone
         self.told.append((joined, silent_seconds))
 
 
@@ -346,6 +364,7 @@ class FakeConsumer:
     def __init__(self, committed: dict[int, int], low: int = 0, high: int = 100) -> None:
         self.offsets = committed
         self.low, self.high = low, high
+        self.fetched: tuple[int, int] | None = None  # the oldest and next offsets of the last fetch, if they differ
         self.positions: dict[int, int] = {}
         self.read_to: dict[int, int] = {}
         self.errors: dict[str, list[KafkaError]] = {}
@@ -377,7 +396,7 @@ class FakeConsumer:
     def get_watermark_offsets(self, partition: TopicPartition, *_: float, cached: bool = False) -> tuple[int, int]:
         self._call("get_watermark_offsets")
         assert partition.partition in self.positions or not cached
-        return self.low, self.high
+        return self.fetched if cached and self.fetched is not None else (self.low, self.high)
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         self._call("position")

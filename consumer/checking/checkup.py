@@ -174,6 +174,7 @@ class _Checkup:
         if positions is None:
             return
         yield groups.position(source.name, positions, continues=self._chosen.on_gap == "continue")
+        yield from self._open_transactions(source)
         looked_at, found = _asked(f"read {source.name}", lambda: self._waiting(source, positions))
         yield from found
         waiting, unreadable = looked_at or (None, [])
@@ -196,6 +197,13 @@ class _Checkup:
     @property
     def _passes_unreadable(self) -> bool:
         return self._chosen.on_unreadable == "dead-letter"
+
+    def _open_transactions(self, source: Topic) -> Iterator[Finding]:
+        ask, name = self._inspector.ends, f"events of {source.name}"
+        ends, found = _asked(name, lambda: ask(source.name, source.partitions))
+        stable, more = _asked(name, lambda: ask(source.name, source.partitions, committed=True))
+        yield from found or more
+        yield from groups.open_transactions(source.name, ends or {}, stable or {})
 
     def _positions(self, source: Topic) -> list[Position]:
         with closing(Glance(self._connection, self._chosen.group_id, source.name)) as glance:

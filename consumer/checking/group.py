@@ -1,6 +1,6 @@
 """Judges where the group stands, what waits, and the clocks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from consumer.checking.facts import ClockReading, Group, Membership, Position, Topic, Waiting
@@ -63,6 +63,21 @@ def position(topic: str, positions: Sequence[Position], *, continues: bool) -> F
     if continues:
         return warn(name, f"{said}; it goes on without it (--on-gap continue)")
     return fail(name, f"{said}; run would stop: --on-gap continue goes on from the oldest")
+
+
+def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, int]) -> Iterator[Finding]:
+    """Transactions upstream that are open: nobody reads committed past them. `stable` is asked for after `ends`."""
+    held = {each: ends[each] - stable[each] for each in ends.keys() & stable.keys() if stable[each] < ends[each]}
+    if not held:
+        return
+    worst = max(held, key=lambda each: (held[each], -each))
+    others = f" ({len(held)} partitions are so)" if len(held) > 1 else ""
+    yield warn(
+        f"events of {topic}",
+        f"partition {worst}: a transaction of a producer is open: {held[worst]:,} offsets from {stable[worst]} on "
+        f"cannot be read before it ends{others}; if it stays open, end it where it was begun, or look for it with "
+        "kafka-transactions.sh find-hanging",
+    )
 
 
 def oldest_age(waiting: Sequence[Waiting], now: int) -> int | None:

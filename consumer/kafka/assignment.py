@@ -5,6 +5,7 @@ an error; `Source.poll` raises it before it hands anything out.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
+from consumer.kafka.identity import Read
 from consumer.kafka.positions import Gap, gap, made_anew
+from consumer.kafka.waiting import Progress
 from consumer.patience import Patience
 
 _log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Assignment:
         self._patience = patience
         self._places: dict[int, tuple[int, int]] = {}  # partition -> its committed offset (< 0: none), where to start
         self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
+        self._begun: Counter[int] = Counter()  # partition -> how often reading began at an offset that was looked up
         self._astray: set[int] = set()
         self._astray_since = 0.0
         self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
@@ -152,52 +156,69 @@ class Assignment:
         back is of where it was, but that reading it has stopped is to be known."""
         return partition not in self._astray or error.code() == KafkaError._AUTO_OFFSET_RESET
 
-    def positions(self) -> dict[int, int]:
-        """For each partition that was read from, the offset that is next."""
-        return dict(self._next)
+    def positions(self) -> dict[int, Read]:
+        """For each partition that was read from, how far."""
+        return {partition: Read(self._begun[partition], position) for partition, position in self._next.items()}
 
     def next_offsets(self) -> dict[int, int]:
         """For each partition that does not have to go back the offset that is read next; negative for the oldest."""
         steady = {partition: start for partition, (_, start) in self._places.items() if partition not in self._astray}
         return {partition: self._next.get(partition, start) for partition, start in steady.items()}
 
-    def made_anew(self, old: dict[int, int]) -> None:
-        """The topic is another one by the same name; `old` are the offsets that were next in the one before.
+    def made_anew(self, old: dict[int, Read]) -> None:
+        """The topic is another one by the same name, since a while; `old` is how far the one before was read.
 
-        Raises WorkerError, or with --on-gap continue goes on from where reading is and counts what lies before.
+        Raises WorkerError, or with --on-gap continue goes on from where reading is and counts what is known to lie
+        before.
         """
-        gaps = [self._passed_over(partition, position) for partition, position in sorted(old.items())]
-        gaps = [each for each in gaps if each.never_seen]
+        try:
+            gaps = [gap for partition, read in sorted(old.items()) if (gap := self._passed_over(partition, read))]
+        except KafkaException:  # no broker says what the new one holds, so nothing is known of it
+            gaps = []
         said = made_anew(self._topic, gaps)
         if not self._continue_on_gap:
             raise WorkerError(said)
         _log.error("went on in a topic made anew", extra={"gap": said, "records": sum(g.never_seen for g in gaps)})
         self._gaps += gaps
 
-    def _passed_over(self, partition: int, position: int) -> Gap:
-        """What lies before `position` in the new topic, unless reading began there anew or has yet to find its end."""
-        _, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
-        began_anew = self._next.get(partition, -1) < position or high < position
-        return Gap(self._topic, partition, 0, 0 if began_anew else position, high)
+    def _passed_over(self, partition: int, old: Read) -> Gap | None:
+        """What lies before the old position in the new topic, if the client is known to have read on from there.
+
+        Not where reading has begun anew since, from the group's offsets or the beginning. And not while the client has
+        yet to fetch from the new topic: it may still find that its offset is past the end, and begin anew.
+        """
+        if partition not in self._places or self._begun[partition] != old.begun or partition in self._astray:
+            return None
+        place = TopicPartition(self._topic, partition)
+        low, high = self._consumer.get_watermark_offsets(place, _ASK_SECONDS)
+        fetched = self._consumer.get_watermark_offsets(place, cached=True)
+        reads_on = fetched == (low, high) and self._next.get(partition, -1) <= high
+        return Gap(self._topic, partition, low, old.next, high) if reads_on and low < old.next else None
 
     def take_gaps(self) -> list[Gap]:
         """The gaps passed since the last call."""
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
-        """Return for each partition the offsets between what is read and the end, as far as the last fetch told.
-
-        `last_stable` has the end that can be read, of partitions in which an upstream transaction is open.
-        """
-        lags = {}
+    def progress(self) -> dict[int, Progress]:
+        """Return for each partition how far it is read and where it ends, as far as the last fetch told."""
+        found = {}
         read_to = self._next | self.read_to(self._places)
         for partition, (_, start) in self._places.items():
             low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
             if high >= 0:
-                end = last_stable.get(partition, high)
-                lags[partition] = max(0, end - read_to.get(partition, max(start, low, 0)))
-        return lags
+                found[partition] = Progress(read_to.get(partition, max(start, low, 0)), high)
+        return found
+
+    def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
+        """Return for each partition the offsets between what is read and the end that can be read.
+
+        `last_stable` has that end, of partitions in which an upstream transaction is open.
+        """
+        return {
+            partition: max(0, last_stable.get(partition, each.end) - each.read_to)
+            for partition, each in self.progress().items()
+        }
 
     # -- callbacks, called from within the consumer's poll: they never raise --------------------------------------
 
@@ -223,6 +244,7 @@ class Assignment:
             self.failure = error
         else:
             self._places |= places
+            self._begun.update(places.keys())
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
 
     def _look_up_in_callback(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
@@ -270,6 +292,7 @@ class Assignment:
         for partition, (committed, start) in self._look_up(sorted(self._astray)).items():
             self._move(partition, start)
             self._places[partition] = (committed, start)
+            self._begun[partition] += 1
             self._next.pop(partition, None)
             self._astray.discard(partition)
             self._halted.discard(partition)

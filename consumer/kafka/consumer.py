@@ -16,12 +16,13 @@ from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.identity import Identity
+from consumer.kafka.identity import Identity, Read
 from consumer.kafka.membership import is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
+from consumer.kafka.waiting import Waiting
 from consumer.patience import Patience
 from consumer.records import Batch, UnreadableBatch
 
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 _STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
 _READ_ON_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes
+# after a topic made anew is found: until the client has fetched from it, or found its offset past the end
+_SETTLED_SECONDS = 5.0
 _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
 # Said now and then while brokers and group members come and go; librdkafka mends these by itself.
@@ -74,8 +77,11 @@ class Source:
         self._blocked = Blocked(find_unreadable)
         self._identity = Identity(connection, subscription.topic)
         self._watched = 0.0
+        self._gone = False
+        self._made_anew: tuple[float, dict[int, Read]] | None = None  # found when, and how far the old one was read
         self._read_on_at = -math.inf  # when positions were last handed out by themselves
         self._left_out = LeftOut()
+        self._waiting = Waiting()
         self._join(Statistics())
 
     def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
@@ -128,11 +134,27 @@ class Source:
 
     def _watch(self) -> None:
         """Now and then: is it still the same topic?"""
-        if time.monotonic() - self._watched >= _WATCH_SECONDS:
-            self._watched = time.monotonic()
-            lost = self._identity.lost(self._assignment.positions())
-            if lost is not None:
-                self._assignment.made_anew(lost)
+        now = time.monotonic()
+        if now - self._watched < _WATCH_SECONDS:
+            return
+        self._watched = now
+        lost = self._identity.lost(self._assignment.positions())
+        if lost is not None:
+            self._made_anew = self._made_anew or (now, lost)
+        self._tell_when_gone()
+        if self._made_anew is not None and now - self._made_anew[0] >= _SETTLED_SECONDS:
+            (_, old), self._made_anew = self._made_anew, None
+            self._assignment.made_anew(old)
+
+    def _tell_when_gone(self) -> None:
+        gone = self._identity.gone
+        if gone and not self._gone:
+            _log.warning("the input topic is gone", extra={"topic": self._topic})
+        self._gone = gone
+
+    def topic_gone(self) -> bool:
+        """Whether the brokers say that the topic is deleted."""
+        return self._gone
 
     def rewind(self) -> None:
         """Everything handed out and not committed will come again."""
@@ -206,7 +228,10 @@ class Source:
         return time.monotonic() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
-        """Offsets between what was read and the last stable offset, for each partition assigned."""
+        """Offsets between what was read and the last stable offset, for each partition assigned; nothing is known of
+        a topic that is gone."""
+        if self._gone:
+            return {}
         ends = self._statistics.ends.get(self._topic, {})
         return self._assignment.lag({each: end.stable for each, end in ends.items() if end.unstable})
 
@@ -215,6 +240,15 @@ class Source:
         is open holds them back."""
         ends = self._statistics.ends.get(self._topic, {})
         return {each: ends[each].unstable if each in ends else 0 for each in self._assignment.assigned()}
+
+    def oldest_waiting(self) -> dict[int, float]:
+        """For each partition assigned how many seconds the oldest offset past what was read has been seen to wait, also
+        one that an open upstream transaction holds back; 0 where none does."""
+        return {} if self._gone else self._waiting.update(self._assignment.progress(), time.monotonic())
+
+    def throttled_seconds(self) -> float:
+        """For how long a broker held its answers back of late, as a quota has it."""
+        return self._statistics.throttled_seconds
 
     def take_gaps(self) -> list[Gap]:
         """The gaps gone past (`--on-gap continue`) since the last call."""
@@ -241,6 +275,7 @@ class Source:
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         threading.Thread(target=self._consumer.close, name="forgotten", daemon=True).start()
+        self._identity.reopen()
         self._join(Statistics(self._statistics.last_answer), rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:

@@ -4,30 +4,56 @@ The client does not tell: it reads on at the offset that was next, so records of
 silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give each topic an id of its own (Kafka 2.8 and later).
 """
 
+import time
+from collections.abc import Callable
 from concurrent.futures import Future
+from typing import NamedTuple
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription
 
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 
+_GONE_SECONDS = 3.0  # for so long a broker must deny the topic: one that is not let in again yet knows none at all
+
+
+class Read(NamedTuple):
+    """How far a partition was read, and how often reading it had begun at an offset that was looked up."""
+
+    begun: int
+    next: int
+
 
 class Identity:
     """The id of one topic, asked for without waiting, and how far reading had come when it was last known to hold."""
 
-    def __init__(self, connection: Connection, topic: str) -> None:
+    def __init__(self, connection: Connection, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connection = connection
         self._topic = topic
-        self._client = open_client(AdminClient, {**connection.admin(), "error_cb": Complaints()})
+        self._clock = clock
         self._question: Future[TopicDescription] | None = None
         self._known: str | None = None
-        self._asked_at: dict[int, int] = {}
-        self._held_at: dict[int, int] = {}
+        self._denied_since: float | None = None
+        self._asked_at: dict[int, Read] = {}
+        self._held_at: dict[int, Read] = {}
+        self.reopen()
 
-    def lost(self, positions: dict[int, int]) -> dict[int, int] | None:
-        """None as long as the topic is the one it was; once it is another, for each partition the offset that was next
-        in the old one, or a little before. `positions` are the offsets that are next now.
+    def reopen(self) -> None:
+        """Asks by a new client, where the old one may have forgotten its brokers. What is known stays."""
+        self._client = open_client(AdminClient, {**self._connection.admin(), "error_cb": Complaints()})
+        self._question = None
+
+    @property
+    def gone(self) -> bool:
+        """Whether the brokers say that there is no such topic, and have said so for a while, though there was one."""
+        since = self._denied_since
+        return self._known is not None and since is not None and self._clock() - since >= _GONE_SECONDS
+
+    def lost(self, positions: dict[int, Read]) -> dict[int, Read] | None:
+        """None as long as the topic is the one it was; once it is another, for each partition how far the old one was
+        read, or a little before. `positions` are how far reading is now.
 
         Each call takes the answer to the question of an earlier one, and asks again.
         """
@@ -44,7 +70,13 @@ class Identity:
         return None if known in {None, found} else asked_at | held_at
 
     def _answer(self) -> str | None:
-        try:
-            return str(self._question.result(0).topic_id) if self._question else None
-        except KafkaException:  # no broker, no such topic at the moment, or no right to ask: then nobody knows
+        if self._question is None:
             return None
+        try:
+            found = str(self._question.result(0).topic_id)
+        except KafkaException as exception:  # no broker, no such topic at the moment, or no right to ask
+            if exception.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                self._denied_since = self._clock() if self._denied_since is None else self._denied_since
+            return None
+        self._denied_since = None
+        return found

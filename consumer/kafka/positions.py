@@ -39,13 +39,16 @@ def gap(topic: str, partition: int, position: int, low: int, high: int) -> Gap |
 
 
 def made_anew(topic: str, gaps: Sequence[Gap]) -> str:
-    """One line: the topic is another one by the same name, and what of it was passed over unread."""
+    """One line: the topic is another one by the same name, and what of it is known to be passed over unread."""
     count = sum(each.never_seen for each in gaps)
     where = ", ".join(f"partition {each.partition} before offset {each.low}" for each in gaps)
-    what = f"at least {count} records of the new one were never seen ({where})"
+    what = (
+        f"reading went on in the new one past at least {count} offsets that were never read ({where}); resetting the "
+        "group's offsets would score these, and once more what was read of the new one behind them"
+    )
     if not gaps:
         what = "nothing of the new one is known to be passed over"
     return (
-        f"{topic} was deleted and made anew while this worker read it: {what}; start again to go on, after resetting "
-        "the group's offsets to score what was passed over; --on-gap continue goes on by itself"
+        f"{topic} was deleted and made anew while this worker read it: {what}; start again to go on from the group's "
+        "offsets; --on-gap continue goes on by itself"
     )

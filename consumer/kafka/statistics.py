@@ -28,6 +28,7 @@ class Statistics:
     def __init__(self, last_answer: float = -math.inf) -> None:
         self.last_answer = last_answer
         self.forgotten = False  # no broker is talked to or tried, not even those it began with
+        self.throttled_seconds = 0.0  # the longest that a broker held an answer back since the report before
         self.ends: dict[str, dict[int, End]] = {}  # topic -> partition -> its end, of those that were fetched from
 
     def __call__(self, document: str) -> None:
@@ -42,12 +43,18 @@ class Statistics:
         nobody = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.forgotten = nobody and group.state != "up" and group.stateage > _LOOKING_MS
         self.ends = {topic: each.ends() for topic, each in report.topics.items()}
+        self.throttled_seconds = max((broker.throttle.max for broker in brokers), default=0) / 1000
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
             self.last_answer = max(self.last_answer, time.monotonic() - min(idle) / 1e6)
 
 
+class _Throttle(msgspec.Struct, frozen=True):
+    max: int = 0  # milliseconds
+
+
 class _Broker(msgspec.Struct):
+    throttle: _Throttle = _Throttle()
     state: str = ""
     source: str = ""
     rxidle: int = -1  # microseconds since it last sent anything

@@ -11,6 +11,8 @@ from deploy.grafana.promql import EVENTS, HIGH, RESULTS, mean, of, quantile, rat
 LATENCY = "session_scorer_latency_seconds"
 # two workers may tell of a partition while it changes hands
 LAG = f"max by (topic, partition) ({of('session_scorer_consumer_lag')})"
+OLDEST = f"max by (topic, partition) ({of('session_scorer_oldest_waiting_seconds')})"
+UNSTABLE = f"max by (topic, partition) ({of('session_scorer_unstable_offsets')})"
 
 
 def now() -> list[Panel]:
@@ -123,20 +125,49 @@ def keeping_up() -> list[Panel]:
         ),
         graph(
             "Events waiting, by partition",
-            "Events not committed yet; each worker tells of the partitions it has. Bad: the sum grows. One partition"
-            " alone: a hot key; all of them: too few workers.",
+            "Offsets not read yet, up to the last stable one; each worker tells of the partitions it has. Bad: the sum"
+            " grows. One partition alone: a hot key; all of them: too few workers; no line: nobody has a partition.",
             units.Short,
             ("all", total(LAG)),
             ("{{topic}} {{partition}}", LAG),
-            alert="SessionScorerLagGrowing",
+            alert="SessionScorerNoPartitions",
         ),
         graph(
             "Events never seen",
-            "Events that retention deleted before they were read, passed over by --on-gap continue, since the workers"
-            " started. Bad: any; they are gone, and no result was ever made.",
+            "Offsets that retention deleted before they were read, passed over by --on-gap continue, since the workers"
+            " started. Bad: any; their events are gone, and no result was ever made.",
             units.Short,
             ("{{topic}} {{partition}}", total(of("session_scorer_events_never_seen_total"), "topic", "partition")),
             alert="SessionScorerEventsNeverSeen",
+        ),
+        graph(
+            "Oldest event waiting, by partition",
+            "For how long the oldest event of a partition has waited, as its worker has seen it; open upstream"
+            " transactions included. Bad: one partition that rises as time goes by, above five minutes (pages): it"
+            " stands still.",
+            units.Seconds,
+            ("{{topic}} {{partition}}", OLDEST),
+            steps=[(300, "red")],
+            columns=8,
+            alert="SessionScorerPartitionStuck",
+        ),
+        graph(
+            "Held back by open transactions, by partition",
+            "Offsets behind the last stable one, which an open upstream transaction keeps from being read. Bad: a"
+            " partition that stays above 0 while its oldest event waits.",
+            units.Short,
+            ("{{topic}} {{partition}}", UNSTABLE),
+            columns=8,
+            alert="SessionScorerPartitionStuck",
+        ),
+        graph(
+            "Throttled by brokers",
+            "For how long a broker held back an answer to a worker's consumer of late, as a quota has it. Bad: above 0"
+            " while events wait.",
+            units.Seconds,
+            ("{{instance}}", of("session_scorer_broker_throttle_seconds")),
+            columns=8,
+            alert="SessionScorerPartitionStuck",
         ),
     ]
 

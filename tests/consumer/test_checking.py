@@ -233,6 +233,19 @@ def test_what_waits_is_counted_from_where_the_group_stands_or_the_oldest() -> No
     assert groups.position("t", positions, continues=False) == ok("events of t", "40 to be read")
 
 
+def test_a_transaction_upstream_that_is_open_is_warned_of_with_its_partition() -> None:
+    ends, stable = {0: 20, 1: 40, 2: 7}, {0: 20, 1: 16, 2: 6}
+    (finding,) = groups.open_transactions("t", ends, stable)
+    assert finding.status is Status.WARN
+    assert "partition 1: a transaction of a producer is open: 24 offsets from 16 on" in finding.message
+    assert "(2 partitions are so)" in finding.message
+
+
+def test_where_all_is_stable_nothing_is_said_of_transactions() -> None:
+    assert list(groups.open_transactions("t", {0: 20, 1: 40}, {0: 20, 1: 41})) == []
+    assert list(groups.open_transactions("t", {}, {0: 3})) == []
+
+
 def test_the_oldest_event_is_told_by_its_date_where_it_has_one() -> None:
     waiting = [Waiting(number, 0, date, b"{}") for number, date in enumerate((-1, 0, 500, 900))]
     assert groups.oldest_age(waiting, 1000) == 500

@@ -38,6 +38,13 @@ def test_it_is_ready_once_the_group_has_given_it_its_share(health: Health) -> No
     assert health.not_ready() is None
 
 
+def test_without_its_topic_it_is_not_ready(health: Health) -> None:
+    health.kafka(joined=True, silent_seconds=0, topic_gone=True)
+    assert health.not_ready() == "the input topic is gone: it was deleted"
+    health.kafka(joined=True, silent_seconds=0)
+    assert health.not_ready() is None
+
+
 def test_a_silent_broker_makes_it_not_ready_but_leaves_it_alive(health: Health, clock: Clock) -> None:
     health.kafka(joined=True, silent_seconds=59)
     assert health.not_ready() is None

@@ -330,3 +330,43 @@ def test_a_partition_that_was_taken_away_has_no_position_to_commit(*, lost: bool
     consumer.read_to = {0: 5, 1: 7}
     consumer.take(1, lost=lost)
     assert made.read_on() == made.read_to([0, 1]) == {0: 5}
+
+
+def test_of_a_topic_made_anew_what_the_client_read_past_is_counted() -> None:
+    consumer = FakeConsumer({0: 10, 1: 10}, high=1500)
+    made = assignment(consumer, continue_on_gap=True)
+    consumer.give(0, 1)
+    made.handed_out({0: 1000, 1: 900})
+    old = made.positions()
+    made.handed_out({0: 1500})
+    made.made_anew(old)
+    assert [(each.partition, each.never_seen) for each in made.take_gaps()] == [(0, 1000), (1, 900)]
+
+
+def test_where_reading_began_anew_in_a_topic_made_anew_nothing_is_counted() -> None:
+    """However far it has come since: past where it was in the old one, too."""
+    consumer = FakeConsumer({0: 1000}, high=1000)
+    made = assignment(consumer, continue_on_gap=True)
+    consumer.give(0)
+    made.handed_out({0: 1000})
+    old = made.positions()
+    consumer.offsets, consumer.high = {}, 15
+    made.overtaken(0)
+    made.settle()
+    consumer.high = 2000
+    made.handed_out({0: 2000})
+    made.made_anew(old)
+    assert made.take_gaps() == []
+
+
+def test_before_the_client_has_fetched_from_a_topic_made_anew_nothing_is_counted() -> None:
+    consumer = FakeConsumer({0: 10}, high=15)
+    made = assignment(consumer, continue_on_gap=True)
+    consumer.give(0)
+    made.handed_out({0: 15})
+    consumer.fetched, consumer.high = (0, 15), 20
+    made.made_anew(made.positions())
+    assert made.take_gaps() == []
+    consumer.fetched = (0, 20)
+    made.made_anew(made.positions())
+    assert [each.never_seen for each in made.take_gaps()] == [15]

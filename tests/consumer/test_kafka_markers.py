@@ -183,3 +183,19 @@ def test_offsets_of_an_open_transaction_are_no_lag_but_are_told(kafka: str, topi
         while (reader.lag(), reader.unstable()) != ({0: 0}, {0: 0}):
             assert time.monotonic() < deadline, (reader.lag(), reader.unstable())
             poll(reader)
+
+
+def test_what_an_open_transaction_holds_back_waits_and_ages(kafka: str, topics: Topics) -> None:
+    topic = topics("sessions", partitions=2)
+    upstream = Upstream(kafka, topic)
+    with source(kafka, topic) as reader:
+        upstream.begin(5)
+        deadline = time.monotonic() + SECONDS
+        while reader.oldest_waiting().get(0, 0.0) < 3:
+            assert time.monotonic() < deadline, reader.oldest_waiting()
+            poll(reader)
+        assert reader.oldest_waiting()[1] == 0
+        upstream.abort()
+        while reader.oldest_waiting()[0] > 0:
+            assert time.monotonic() < deadline, reader.oldest_waiting()
+            poll(reader)

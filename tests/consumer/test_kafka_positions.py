@@ -51,6 +51,7 @@ def test_a_form_that_is_not_known_is_left_to_the_broker() -> None:
 def test_of_a_topic_made_anew_it_is_said_what_was_passed_over() -> None:
     gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
     said = made_anew("sessions", gaps)
-    assert said.startswith("sessions was deleted and made anew while this worker read it: at least 42 records of")
-    assert "never seen (partition 0 before offset 40, partition 2 before offset 2); start again" in said
+    assert said.startswith("sessions was deleted and made anew while this worker read it: reading went on in the new")
+    assert "past at least 42 offsets that were never read (partition 0 before offset 40, partition 2 before" in said
+    assert "once more what was read of the new one behind them; start again" in said
     assert ": nothing of the new one is known to be passed over; start" in made_anew("sessions", [])

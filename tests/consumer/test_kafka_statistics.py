@@ -58,3 +58,8 @@ def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
     statistics = Statistics()
     statistics(json.dumps({"topics": {"sessions": {"partitions": partitions}}}))
     assert {each: end.unstable for each, end in statistics.ends["sessions"].items()} == {0: 2, 1: 0}
+
+
+def test_for_how_long_a_broker_held_an_answer_back() -> None:
+    assert told(KNOWN).throttled_seconds == 0
+    assert told(KNOWN, KNOWN | {"throttle": {"min": 0, "avg": 700, "max": 1500}}).throttled_seconds == 1.5

@@ -24,6 +24,8 @@ KINDS = {
     "session_scorer_anomaly_score": "histogram",
     "session_scorer_consumer_lag": "gauge",
     "session_scorer_unstable_offsets": "gauge",
+    "session_scorer_oldest_waiting_seconds": "gauge",
+    "session_scorer_broker_throttle_seconds": "gauge",
     "session_scorer_imputed_fields": "counter",
     "session_scorer_unseen_categories": "counter",
     "session_scorer_transactions": "counter",
@@ -31,7 +33,7 @@ KINDS = {
     "session_scorer_log_lines_dropped": "counter",
     "session_scorer_model_info": "gauge",
 }
-"""The metrics of the contract, and four of our own: reasons, events never seen, log lines dropped, unstable offsets."""
+"""The metrics of the contract, and those of our own."""
 
 
 def tally(**changes: Any) -> Tally:
@@ -170,6 +172,22 @@ def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> N
     seen.unstable("sessions", {0: 2})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="0") == 0
     assert value(seen, "session_scorer_unstable_offsets", topic="sessions", partition="0") == 2
+
+
+def test_the_oldest_event_that_waits_ages_also_while_nobody_tells_of_it() -> None:
+    now = [float(NOW)]
+    seen = Metrics("v1", "abc", clock=lambda: now[0])
+    seen.oldest_waiting("sessions", {0: 12.0, 1: 0.0})
+    now[0] += 30
+    assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="0") == 42
+    assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="1") == 0
+
+
+def test_throttling_is_told() -> None:
+    seen = metrics()
+    assert value(seen, "session_scorer_broker_throttle_seconds") == 0
+    seen.throttled(1.5)
+    assert value(seen, "session_scorer_broker_throttle_seconds") == 1.5
 
 
 def test_events_that_retention_took_are_counted_by_partition() -> None:

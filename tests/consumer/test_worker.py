@@ -381,7 +381,7 @@ def test_health_hears_the_loop_and_the_state_of_the_group() -> None:
     bench.run()
     assert bench.health.ticks >= 6
     assert bench.health.told[0] == (True, 0.5)
-    assert bench.metrics.lags.keys() == {0, 1}
+    assert bench.metrics.lags.keys() == bench.metrics.waiting.keys() == bench.metrics.held_back.keys() == {0, 1}
 
 
 @pytest.mark.parametrize("at_least_once", [True, False])

@@ -7,6 +7,7 @@ import time
 from itertools import islice
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -168,10 +169,59 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
         else:
             said = last_words(process, log)
             assert f"{line.sessions} was deleted and made anew while this worker read it" in said
-            assert not passed_over or f"at least {passed_over} records of the new one were never seen" in said
+            assert not passed_over or f"past at least {passed_over} offsets that were never read" in said
+            assert passed_over or "nothing of the new one is known to be passed over" in said
     if line.committed() != new:  # the stop may come before anything of the new topic is scored
         done(line, tmp_path / "again", new)
     assert 1000 + new - passed_over <= len(scored(line)) <= 1000 + new
+
+
+def ready(log: Path) -> tuple[int, str]:
+    """What /readyz of the worker that wrote this log answers."""
+    said = [json.loads(text) for text in log.read_text().splitlines() if '"metrics":' in text]
+    answer = httpx.get(said[-1]["metrics"].replace("/metrics", "/readyz"), timeout=SECONDS)
+    return answer.status_code, answer.text
+
+
+def test_a_deleted_topic_is_told_within_ten_seconds(line: Line, tmp_path: Path) -> None:
+    feed(line, 10, seed=1)
+    log = tmp_path / "log"
+    with line.running(log) as process:
+        line.wait_for(lambda count: count == 10, process)
+        until(lambda: ready(log)[0] == 200)
+        time.sleep(3)  # it asks once a second which topic it is
+        ask(line.bootstrap, lambda client: client.delete_topics([line.sessions]))
+        until(lambda: ready(log) == (503, "the input topic is gone: it was deleted\n"), seconds=20)  # promised: 10
+        assert log.read_text().count('"the input topic is gone"') == 1
+        assert stop(process) == 0
+
+
+@pytest.mark.parametrize("on_gap", ["stop", "continue"])
+def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_its_beginning(
+    line: Line, on_gap: str, tmp_path: Path
+) -> None:
+    """Its offsets go with the topic, and what it reads of the new one soon lies behind where it was in the old one."""
+    feed(line, 10, seed=1)
+    log = tmp_path / "log"
+    with line.running(log, "--on-gap", on_gap, *SOON) as process:
+        line.wait_for(lambda count: count == 10, process)
+        until(lambda: ready(log)[0] == 200)
+        time.sleep(3)
+        anew(line)
+        feed(line, 5, seed=2)
+        line.wait_for(lambda count: count == 5, process)
+        feed(line, 20, seed=3)
+        if on_gap == "stop":
+            said = last_words(process, log)
+            assert "nothing of the new one is known to be passed over" in said
+        else:
+            line.wait_for(lambda count: count == 25, process)
+            until(lambda: "went on in a topic made anew" in log.read_text())
+            assert metric(log, NEVER_SEEN) == 0
+            assert stop(process) == 0
+    if on_gap == "stop" and line.committed() != 25:
+        done(line, tmp_path / "again", 25)
+    assert len(scored(line)) == 10 + 25
 
 
 def test_partitions_added_while_it_runs_are_read_from_their_beginning(line: Line, tmp_path: Path) -> None:
