@@ -1,10 +1,13 @@
 """Streams whose reader stalls: who writes goes on, and every exit has its bound."""
 
+import fcntl
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -178,6 +181,26 @@ def test_a_signal_ends_a_command_whose_output_nobody_reads(arguments: list[str],
         until(lambda: catches(process.pid, signal.SIGTERM))
         process.send_signal(number)
         assert process.wait(SECONDS) >= 0  # by itself
+
+
+def test_ctrl_c_ends_a_command_that_is_stuck_in_a_write() -> None:
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; {COMMAND[-1]}", "predict", "-"]
+    with (
+        unread_pipe(full=False) as (reading, writing),
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writing, stderr=writing, env=environment()) as process,
+    ):
+        assert process.stdin is not None
+        process.stdin.write(f"[{','.join(['{}'] * 1000)}]".encode())
+        process.stdin.close()
+        until(lambda: waiting_bytes(reading) == fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ))
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) > 0
+
+
+def waiting_bytes(reading: int) -> int:
+    """How much of a pipe nobody has read yet."""
+    return int(struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, b"    "))[0])
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
