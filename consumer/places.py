@@ -81,7 +81,8 @@ def ignored(environ: Mapping[str, str], prefix: str) -> list[str]:
     """Say of variables that look like settings and are none: Kubernetes' service links, and slips in KAFKA_*."""
     links = sorted(name for name, value in environ.items() if is_service_link(name.upper(), value, prefix))
     said = [
-        f"{name} is none of the Kafka client; the nearest is {right}" for name, right in properties.near_misses(environ)
+        f"{name} is no setting of the Kafka client; the nearest is {right}"
+        for name, right in properties.near_misses(environ)
     ]
     if links:
         said.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
@@ -103,7 +104,13 @@ def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
     _refuse_unknown(values, known - {"config"}, f" ({path})")
     if not isinstance(values.get("kafka", {}), dict):
         raise SettingsError(f"kafka ({path}): expected a table, [kafka]")
-    return _own_names(values | {"kafka": dict(_flat(values.get("kafka", {})))})
+    kafka = dict(_flat(values.get("kafka", {})))
+    for name, value in kafka.items():
+        if not all(isinstance(each, str | int | float) for each in (value if isinstance(value, list) else [value])):
+            raise SettingsError(
+                f"[kafka] {name} ({path}): expected a text, a number, true or false, or a list of these"
+            )
+    return _own_names(values | {"kafka": {name: _text(value) for name, value in kafka.items()}})
 
 
 def refuse_unknown_variables(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> None:
@@ -203,13 +210,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), value
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """`security.protocol = "SSL"` is a table in a table to TOML, and one name to Kafka."""
     for name, value in table.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield prefix + name, _text(value)
+            yield prefix + name, value
 
 
 def _text(value: Any) -> str:

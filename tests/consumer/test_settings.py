@@ -337,6 +337,12 @@ def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.M
     monkeypatch.setenv("KAFKA_SSL_TRUSTSTORE_LOCATION", "/of/java")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/known")
     assert places.ignored(os.environ, "SESSION_SCORER_") == [
-        "KAFKA_SASL_PASSWD_FILE is none of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
-        "KAFKA_SASL_USERNAM is none of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
+        "KAFKA_SASL_PASSWD_FILE is no setting of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
+        "KAFKA_SASL_USERNAM is no setting of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
     ]
+
+
+@pytest.mark.parametrize("value", ["{}", "[1, {a = 1}]", "[[1]]", "1979-05-27"])
+def test_a_property_of_another_type_in_the_file_is_refused(tmp_path: Path, value: str) -> None:
+    path = file(tmp_path, f"[kafka]\nretries = {value}")
+    assert refused({"config": path}).startswith(f"[kafka] retries ({path}): expected a text, a number, true or false")
