@@ -140,7 +140,7 @@ def test_the_users_own_file_is_fed_line_by_line(tmp_path: Path) -> None:
     [
         (["--input", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file or directory"),
         (["--artifacts", "nowhere"], "nowhere"),
-        (["--bootstrap-servers", ""], "--bootstrap-servers: expected a text that is not empty"),
+        (["--bootstrap-servers", ""], "--bootstrap-servers: expected HOST:PORT"),
     ],
 )
 def test_what_cannot_work_is_one_line(arguments: list[str], said: str) -> None:
