@@ -27,7 +27,7 @@ _DROP_SECONDS = 1.0  # for the client's threads to let go of what is in flight; 
 _OUR_DOING = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # what an abort or a drop leaves unsent
 
 # The client fails a transaction before it reports the record that failed it; milliseconds, longer on a busy host.
-_REPORT_SECONDS = 1.0
+_REPORT_SECONDS = 3.0
 
 _FOLLOW_UPS = {KafkaError._STATE, KafkaError._FATAL}  # "a call before this one has failed", and no word on why
 
