@@ -25,7 +25,7 @@ from typing import IO, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.jars import BrokerError, fetch, java, settings, version
+from tests.jars import BrokerError, fetch, java, lock, settings, version
 
 HOST = "127.0.0.1"
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dlog4j2.level=INFO")
@@ -236,13 +236,17 @@ def main() -> int:
     """Run a broker until Ctrl-C or SIGTERM, or only fetch it: the exit code."""
     parser = argparse.ArgumentParser("python -m tests.brokers", description="Apache Kafka on $KAFKA_PORT, or 9092")
     parser.add_argument(
-        "what", nargs="?", choices=("run", "fetch"), default="run", help="until Ctrl-C, or only the jars"
+        "what",
+        nargs="?",
+        choices=("run", "fetch", "lock"),
+        default="run",
+        help="until Ctrl-C, only fetch the jars, or write down the hashes of those that Maven gives",
     )
     what = parser.parse_args().what
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
     try:
-        _serve() if what == "run" else fetch()
+        {"run": _serve, "fetch": fetch, "lock": lock}[what]()
     except BrokerError as error:
         sys.stderr.write(f"kafka: {error}\n")
         return 1

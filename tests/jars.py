@@ -1,6 +1,7 @@
 """Apache Kafka's jars, by Maven from Maven Central, and the Java to run them with.
 
-They are fetched once, into `.kafka/` or $SESSION_SCORER_KAFKA_DIR: 44 MB in 5 to 10 s.
+They are fetched once, into `.kafka/` or $SESSION_SCORER_KAFKA_DIR: 44 MB in 5 to 10 s. Each jar must have the SHA-256
+that deploy/kafka/jars.sha256 gives, at every use; `python -m tests.brokers lock` writes that file for another version.
 """
 
 import contextlib
@@ -10,10 +11,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 DEPLOY = Path(__file__).parents[1] / "deploy" / "kafka"
+LOCK = DEPLOY / "jars.sha256"
 DIRECTORY_VARIABLE = "SESSION_SCORER_KAFKA_DIR"
 PACKAGES = "on Debian: apt-get install default-jre-headless maven"
 FETCH_SECONDS = 300.0
@@ -51,12 +53,58 @@ def java() -> str:
 
 
 def fetch() -> Path:
-    """The directory of Kafka's jars, filled by Maven when it is not there yet. Raises BrokerError."""
+    """The directory of Kafka's jars, filled by Maven when it is not there yet. Raises BrokerError.
+
+    Also when a jar is not the one that the lock names.
+    """
+    jars = _directory()
+    if not jars.is_dir():
+        _fetch_into(jars, check)
+    check(jars)
+    return jars
+
+
+def lock() -> None:
+    """Write the lock anew, from jars that Maven fetches again. Raises BrokerError."""
+    with tempfile.TemporaryDirectory(prefix="locking-") as room:
+        jars = Path(room) / "jars"
+        _fetch_into(jars, lambda _: None)
+        lines = [f"{digest}  {name}\n" for name, digest in sorted(_digests(jars).items())]
+    LOCK.write_text("".join(lines))
+
+
+def check(jars: Path) -> None:
+    """Raise BrokerError unless the directory holds the locked jars and no other file."""
+    locked = {name: digest for digest, name in (line.split() for line in LOCK.read_text().splitlines())}
+    found = _digests(jars)
+    wrong = sorted(name for name in locked.keys() | found.keys() if locked.get(name) != found.get(name))
+    if wrong:
+        raise BrokerError(
+            f"{jars / wrong[0]}: {_fault(wrong[0], locked, found)}; remove {jars}, so that it is fetched again "
+            "(another version of Kafka: python -m tests.brokers lock)"
+        )
+
+
+def _fault(name: str, locked: Mapping[str, str], found: Mapping[str, str]) -> str:
+    if name not in found:
+        return f"is missing, {LOCK.name} names it"
+    return f"its SHA-256 is not the one in {LOCK.name}" if name in locked else f"{LOCK.name} does not name it"
+
+
+def _digests(jars: Path) -> dict[str, str]:
+    """SHA-256 by name, of every file."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jars.iterdir()}
+
+
+def _directory() -> Path:
     pom = DEPLOY / "pom.xml"
     home = Path(os.environ.get(DIRECTORY_VARIABLE) or DEPLOY.parents[1] / ".kafka").absolute()
-    jars = home / f"{version()}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
-    if jars.is_dir():
-        return jars
+    return home / f"{version()}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
+
+
+def _fetch_into(jars: Path, check_fetched: Callable[[Path], None]) -> None:
+    """Fill the directory by Maven, whole or not at all."""
+    pom, home = DEPLOY / "pom.xml", jars.parent
     maven = shutil.which("mvn")
     if maven is None:
         raise BrokerError(f"no mvn on the PATH to fetch Apache Kafka {version()} from Maven Central with ({PACKAGES})")
@@ -66,11 +114,11 @@ def fetch() -> Path:
         _run_maven(
             [maven, "-q", "-B", "-C", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
         )
+        check_fetched(target)
         with contextlib.suppress(OSError):  # another run was faster: its jars are as good
             target.rename(jars)
     if not jars.is_dir():
         raise BrokerError(f"{jars} cannot be written: set {DIRECTORY_VARIABLE} to a directory that can")
-    return jars
 
 
 def _run_maven(command: Sequence[str]) -> None:

@@ -14,9 +14,10 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from tests import brokers, containers
+from tests import brokers, containers, jars
 from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.consumer import wire
+from tests.jars import BrokerError
 from tests.topics import Topics
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +168,35 @@ def test_what_maven_cannot_fetch_is_one_line_with_its_reason_and_leaves_no_half_
     assert "Maven could not fetch Apache Kafka" in said
     assert "Unknown host repo.maven.apache.org" in said
     assert not list(cache.iterdir())
+
+
+def test_a_jar_that_is_not_locked_is_refused_before_it_is_used(tmp_path: Path) -> None:
+    program(
+        tmp_path,
+        "mvn",
+        "for word; do case $word in -DoutputDirectory=*) to=${word#*=};; esac; done\n"
+        '/bin/mkdir "$to"; echo evil >"$to/kafka.jar"',
+    )
+    cache = tmp_path / "cache"
+    said = run_without_success(own_environment(tmp_path, PATH=tmp_path, SESSION_SCORER_KAFKA_DIR=cache), "fetch")
+    assert "jars.sha256" in said
+    assert not list(cache.iterdir())
+
+
+def test_jars_that_were_changed_since_are_refused(tmp_path: Path) -> None:
+    for line in jars.LOCK.read_text().splitlines():
+        (tmp_path / line.split()[1]).touch()
+    with pytest.raises(BrokerError, match=r"\.jar: its SHA-256 is not the one in jars\.sha256"):
+        jars.check(tmp_path)
+    (tmp_path / "A.jar").touch()
+    with pytest.raises(BrokerError, match=r"A\.jar: jars\.sha256 does not name it"):
+        jars.check(tmp_path)
+
+
+def test_the_lock_names_the_version_of_kafka() -> None:
+    names = [line.split()[1] for line in jars.LOCK.read_text().splitlines()]
+    assert f"kafka_2.13-{jars.version()}.jar" in names
+    assert names == sorted(set(names))
 
 
 def test_a_taken_port_is_one_line_that_names_it(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from consumer.cli import OF_SETTINGS
+from consumer.cli import OF_SETTINGS, streams
 from consumer.cli.check import check
 from consumer.cli.evaluate import evaluate
 from consumer.cli.letters import app as dead_letters
@@ -29,12 +29,17 @@ app.add_typer(dead_letters, name="dead-letters")
 
 def main() -> None:
     """The entry point. Exit status: 0 done; 1 the input or the world is at fault, one line on stderr; 2 wrong usage."""
+    streams.open_missing_streams()
     try:
-        app(prog_name="session-scorer")
+        with streams.flushed_output():
+            app(prog_name="session-scorer")
+    except OSError as error:
+        streams.report(error)
+        sys.exit(1)
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _OURS:
             raise  # a mistake of ours, not of the user: its traceback is wanted
-        typer.echo(f"session-scorer: {one_line(error)}", err=True)
+        streams.say(one_line(error))
         sys.exit(1)
 
 

@@ -153,8 +153,11 @@ class _Staging:
         self._made: dict[Path, Path] = {}
 
     def stage(self, path: Path) -> Path:
-        """The name under which to make `path`: in the same directory, so that a rename is enough."""
-        return self._made.setdefault(path, path.with_name(f".{path.name}.{os.getpid()}.part"))
+        """Return the name under which to make `path`: in the same directory, so that a rename is enough, and short.
+
+        The name of `path` may be as long as names can be.
+        """
+        return self._made.setdefault(path, path.with_name(f".session-scorer-{os.getpid()}-{len(self._made)}.part"))
 
     def settle(self, path: Path, *, wanted: bool = True) -> None:
         """`path` is whole. When it is not wanted there shall be none, not even from an earlier time."""

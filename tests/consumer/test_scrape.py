@@ -50,6 +50,21 @@ def test_a_worker_answers() -> None:
     assert found.transactions == {"committed": 0, "aborted": 0}
 
 
+def test_a_line_of_200000_labels_is_refused_at_once() -> None:
+    labels = ",".join(f'a{i}="x"' for i in range(200_000))
+    with answering(f"session_scorer_events_total{{{labels}}} 1\n".encode()) as url:
+        began = time.monotonic()
+        with pytest.raises(ScrapeError, match="no session-scorer"):
+            scrape(url, seconds=20)
+        assert time.monotonic() - began < 20  # parsed, it takes minutes
+
+
+def test_an_answer_that_takes_long_to_read_is_given_up() -> None:
+    line = "other_total{" + ",".join(f'a{i}="x"' for i in range(400)) + "} 1\n"
+    with answering((line * 4_000).encode()) as url, pytest.raises(ScrapeError, match="no answer within"):
+        scrape(url, seconds=0.5)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "why"),
     [

@@ -51,7 +51,7 @@ class Inputs:
     def __init__(self, directory: Path, shipped: Path, bare: FiveFiles) -> None:
         self._directory = directory
         self._bare = bare
-        self._paths = {
+        self.paths = {
             "event": _write(directory / "event.json", '{"session_id": "s-1", "click_events": 35}\n'),
             "table": _write(directory / "table.csv", generate(1_000, 9).csv()),
             "long": _write(directory / "long.jsonl", "".join(map(_long_event, range(65)))),
@@ -64,7 +64,7 @@ class Inputs:
         out.mkdir()
         bare = self._bare.write(out / "bare") if "{bare_set}" in COMMANDS[name].arguments else out
         words = COMMANDS[name].arguments.split()
-        return [word.format(**self._paths, out=out, bare_set=bare) for word in words]
+        return [word.format(**self.paths, out=out, bare_set=bare) for word in words]
 
 
 def _write(path: Path, text: str) -> Path:
