@@ -20,6 +20,7 @@ from benchmarks.run import Run
 from consumer.collector import collect_seldom
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch
+from consumer.stream.output_limits import TopicLimits
 from scoring import LEVELS, Scorer
 from scoring.contract import Event
 
@@ -50,7 +51,9 @@ def run(given: Run) -> Findings:
 def pipeline(scorer: Scorer) -> Pipeline:
     """As `session-scorer run` makes it."""
     topics = Topics("session-results", "session-alerts", "session-dead-letters")
-    return Pipeline(scorer, topics, "session-scorer", 1_000_000, now=lambda: time.time_ns() // 1_000_000)
+    return Pipeline(
+        scorer, topics, "session-scorer", lambda _: TopicLimits(1_000_000), now=lambda: time.time_ns() // 1_000_000
+    )
 
 
 def cost(line: Pipeline, some: Sequence[Batch]) -> Cost:

@@ -5,11 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from consumer.delivery import GRACE_SECONDS, Committed, Producer, UnderWay
+from consumer.delivery import GRACE_SECONDS, Adapt, Committed, Producer, UnderWay, no_other_form
 from consumer.errand import Call, Errand
 from consumer.errors import (
     DeliveryError,
     MustAbortError,
+    RecordsRefusedError,
     RefusedError,
     RetriableError,
     UnansweredError,
@@ -30,7 +31,9 @@ class AtLeastOnce:
         make_producer: Callable[[], Producer],
         commit: Callable[[str, dict[int, int]], None],
         patience: Patience | None = None,
+        adapt: Adapt = no_other_form,
     ) -> None:
+        self._adapt = adapt
         self._make_producer = make_producer
         self._commit = commit
         self._patience = patience or Patience()
@@ -106,6 +109,9 @@ class AtLeastOnce:
         _log.warning("batch given up", extra={"reason": str(error)})
         self._under_way = UnderWay()
         self._drop()  # with what it still had queued: that will be written again
+        if isinstance(error, RecordsRefusedError):
+            self._adapt(error)  # the next producer is new in any case
+            return UndeliveredError(str(error), adapted=True)
         if isinstance(error, RefusedError):
             raise WorkerError(str(error)) from error
         return UndeliveredError(str(error))

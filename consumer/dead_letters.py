@@ -3,7 +3,6 @@
 The first seven are those of Kafka Connect's dead letters, so that tools made for them read these too.
 """
 
-import hashlib
 from typing import Final
 
 from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
@@ -84,6 +83,11 @@ def restore_original(letter: Headers) -> Headers:
     return [(name.removeprefix(ORIGINAL) if _is_reserved(name) else name, value) for name, value in own]
 
 
+def own_headers(letter: Headers) -> Headers:
+    """Return those of a dead letter's headers that are not the event's."""
+    return [header for header in letter if header[0] in HEADER_NAMES]
+
+
 def _is_reserved(name: str) -> bool:
     while name.startswith(ORIGINAL):
         name = name.removeprefix(ORIGINAL)
@@ -114,10 +118,3 @@ def attempts(headers: Headers) -> int:
     """Return how often an event was tried: the last `dead_letter.attempts` of these headers, which are all ours."""
     text = dict(headers).get(ATTEMPTS) or b""
     return int(text) if text.isdigit() and len(text) < 10 else 1
-
-
-def size_headers(value: bytes) -> Headers:
-    """What stands for a value that does not fit into a record."""
-    return text_headers(
-        [("dead_letter.value_bytes", len(value)), ("dead_letter.value_sha256", hashlib.sha256(value).hexdigest())]
-    )

@@ -23,6 +23,7 @@ from consumer.errors import (
     FatalError,
     FencedError,
     MustAbortError,
+    RecordsRefusedError,
     RefusedError,
     RetriableError,
     UnansweredError,
@@ -49,6 +50,16 @@ _FORGIVEN_SECONDS = 300.0
 Member = Callable[[], bytes]
 """This worker as the group knows it now. Raises MustAbortError when it has lost partitions since it was asked for, or
 the whole group: whoever has them now commits what becomes of them."""
+
+
+Adapt = Callable[[RecordsRefusedError], bool]
+"""Makes the records refused go out in another form the next time; returns whether producers must be made again. Raises
+WorkerError where they have no other form."""
+
+
+def no_other_form(error: RecordsRefusedError) -> bool:
+    """Refuse to adapt."""
+    raise WorkerError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +132,7 @@ class ExactlyOnce:
     A transaction begins only after the last one's commit has returned: output and offsets stay in order.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator or a bound of its own
         self,
         make_producer: Callable[[str], Producer],
         transactional_ids: Sequence[str],
@@ -129,9 +140,11 @@ class ExactlyOnce:
         patience: Patience | None = None,
         *,
         transaction_seconds: float = math.inf,
+        adapt: Adapt = no_other_form,
     ) -> None:
         """`transaction_seconds` is how long the broker leaves a transaction open (`transaction.timeout.ms`)."""
         self._make_producer = make_producer
+        self._adapt = adapt
         self._transaction_seconds = transaction_seconds
         self._began = -math.inf  # of the last transaction, by the clock of `patience`
         self._ids = list(transactional_ids)
@@ -239,6 +252,8 @@ class ExactlyOnce:
         """Clears the way for the next transaction. Raises WorkerError when there should be none."""
         name, self._open, self._under_way = self._name, False, UnderWay()
         _log.warning("transaction given up", extra={"transactional_id": name, "reason": str(error)})
+        if isinstance(error, RecordsRefusedError):
+            return self._try_other_forms(name, error)
         if isinstance(error, RefusedError):
             with contextlib.suppress(DeliveryError):
                 self._producers[name].abort()
@@ -250,6 +265,13 @@ class ExactlyOnce:
         else:
             self._abort(name)
         return UndeliveredError(str(error))
+
+    def _try_other_forms(self, name: str, error: RecordsRefusedError) -> UndeliveredError:
+        self._abort(name)
+        if self._adapt(error):
+            for each in self._ids:
+                self._replace(each)
+        return UndeliveredError(str(error), adapted=True)
 
     def _abort(self, name: str) -> None:
         try:

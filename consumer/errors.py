@@ -1,7 +1,10 @@
 """What can go wrong between here and the broker, named by what has to be done about it."""
 
 import traceback
+from collections.abc import Sequence
+from enum import Enum, auto
 from pathlib import Path
+from typing import NamedTuple
 
 
 class WorkerError(Exception):
@@ -40,8 +43,38 @@ class RefusedError(DeliveryError):
     """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
 
 
+class Rejection(Enum):
+    """Why a broker, or the client before it, refuses a record that may pass in another form."""
+
+    SIZE = auto()
+    DATE = auto()
+    NO_KEY = auto()
+
+
+class RejectedRecord(NamedTuple):
+    """A record that was refused."""
+
+    topic: str
+    why: Rejection
+
+
+class RecordsRefusedError(RefusedError):
+    """Some records are refused as they are: they may pass in a smaller form, with another date, or with a key."""
+
+    def __init__(self, message: str, records: Sequence[RejectedRecord]) -> None:
+        super().__init__(message)
+        self.records = records
+
+
 class UndeliveredError(Exception):
-    """Nothing of this batch counts, and its offsets stand as before: read it again from the committed offsets."""
+    """Nothing of this batch counts, and its offsets stand as before: read it again from the committed offsets.
+
+    `adapted`: it will not be the same again, since limits were lowered; how often that happens is bounded.
+    """
+
+    def __init__(self, message: str, *, adapted: bool = False) -> None:
+        super().__init__(message)
+        self.adapted = adapted
 
 
 def place(error: BaseException) -> str:

@@ -2,11 +2,11 @@
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,15 @@ from consumer.envelopes import (
     without_event,
 )
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.stream import record_size
+from consumer.stream.output_limits import TopicLimits
+from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
 from scoring.reasons import LOW
 
-RECORD_OVERHEAD: Final = 128  # bytes, generous: the lengths and deltas of a record, the header of its batch
+_TOO_LARGE: Final = InvalidEvent("too_large", None, "its result is too large even without event, headers and key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +51,74 @@ class _Judged:
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
-    carries: NDArray[np.bool_]  # which records' timestamps what comes of them can carry
-    faults: dict[int, InvalidEvent]  # by place in the batch; an event whose result does not fit becomes one more
+    timestamps: NDArray[np.int64]
+    plausible: NDArray[np.bool_]  # which timestamps Kafka takes by default
 
     @property
     def valid(self) -> slice | list[int]:
         """Where the valid events stand, to pick them out of a column."""
         return slice(None) if len(self.decoded.positions) == len(self.batch) else list(self.decoded.positions)
 
+    def carried(self, limits: TopicLimits) -> NDArray[np.bool_]:
+        """Return which records' timestamps can stand on a topic with these limits."""
+        if limits.any_date:
+            return self.plausible
+        return self.plausible & limits.takes_date(self.timestamps, self.now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """The results of a batch as JSON."""
+
+    results: Results
+    embedded: Sequence[bytes]  # the events; b"" for one that fits nowhere
+    values: list[bytes]
+
+    def is_whole(self, row: int) -> bool:
+        """Return whether the result of this row holds its event."""
+        return self.embedded[row] is self.results.batch.values[row]
+
+    def without_event(self, row: int) -> bytes:
+        """Return the result with the size and the SHA-256 of its event."""
+        event = self.results.batch.values[row] or b""
+        return without_event(self.values[row], self.embedded[row], event)
+
+    def alert(self, row: int, result: bytes) -> bytes:
+        """Return the alert of this row, whose result is given."""
+        batch, scored = self.results.batch, self.results.scored
+        return encode_alert(_record_id(batch, row), result, scored.contributions[row], scored.base_rate)
+
+    def alert_without_event(self, row: int) -> bytes:
+        """Return the alert with the size and the SHA-256 of its event."""
+        return self.alert(row, self.without_event(row))
+
+
+class _Columns(NamedTuple):
+    """Records for one topic: `rows` are their places in the columns of the valid events."""
+
+    rows: Sequence[int]
+    keys: list[bytes | None]
+    values: list[bytes]
+    headers: list[Headers]
+    timestamps: list[int]
+
 
 class Pipeline:
     """Turns batches of session events into results, alerts and dead letters."""
 
     def __init__(
-        self, scorer: Scorer, topics: Topics, group_id: str, max_record_bytes: int, now: Callable[[], int]
+        self,
+        scorer: Scorer,
+        topics: Topics,
+        group_id: str,
+        limits: Callable[[str], TopicLimits],
+        now: Callable[[], int],
     ) -> None:
-        """`max_record_bytes` bounds key, value and headers of what goes out; `now` is in ms since the epoch."""
+        """`limits` returns what a topic is known to take; `now` is in ms since the epoch."""
         self._scorer = scorer
         self._topics = topics
         self._group_id = group_id
-        self._max_record_bytes = max_record_bytes
+        self._limits = limits
         self._now = now
         baseline = scorer.artifacts.baseline
         self._bins = None if baseline is None else Bins(baseline)
@@ -89,12 +140,14 @@ class Pipeline:
         times.append(perf_counter())
         now = self._now()
         timestamps = np.array(live.timestamps, dtype=np.int64)
-        carries = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
-        judged = _Judged(live, decoded, scored, now, carries, dict(decoded.invalid))
-        records = self._results(judged) + self._dead_letters(judged)
+        plausible = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
+        judged = _Judged(live, decoded, scored, now, timestamps, plausible)
+        records, too_large = self._results(judged)
+        faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
+        records += self._dead_letters(judged, faults)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
-        return Output(records, _tally(judged, len(batch) - len(live), stages, self._bins))
+        return Output(records, _tally(judged, faults, len(batch) - len(live), stages, self._bins))
 
     def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
         """One dead letter, counted as one event."""
@@ -105,84 +158,113 @@ class Pipeline:
             [letter], replace(empty, skipped=0, dead_lettered=1, dead_letter_codes=codes, dead_letter_flags=[True])
         )
 
-    def _results(self, judged: _Judged) -> list[OutRecord]:
-        """The results, then the alerts."""
-        decoded, scored = judged.decoded, judged.scored
-        batch = judged.batch.take(decoded.positions)
-        results = Results(batch, decoded.columns, scored, self._scorer.artifacts.version, judged.now)
-        headers, timestamps = self._carried(judged, batch)
+    def _results(self, judged: _Judged) -> tuple[list[OutRecord], list[int]]:
+        """Return the results, then the alerts; and the places of the events whose result or alert fits in no form."""
+        results_topic, alerts_topic = self._topics.results, self._topics.alerts
+        limits, alert_limits = self._limits(results_topic), self._limits(alerts_topic)
+        encoded = self._encode(judged, max(limits.record_bytes, alert_limits.record_bytes))
+        columns = self._columns(judged, encoded, limits)
+        results = self._fit(results_topic, columns, encoded, encoded.without_event, limits)
+        of_alerts = (
+            columns if limits.same_dates_and_keys(alert_limits) else self._columns(judged, encoded, alert_limits)
+        )
+        alert_columns = _alert_columns(encoded, of_alerts)
+        alerts = self._fit(alerts_topic, alert_columns, encoded, encoded.alert_without_event, alert_limits)
+        if None not in results and None not in alerts:
+            return cast("list[OutRecord]", results + alerts), []
+        lost = {row for row, result in enumerate(results) if result is None}
+        rows = alert_columns.rows
+        lost |= {row for row, alert in zip(rows, alerts, strict=True) if alert is None}
+        kept = [*enumerate(results), *zip(rows, alerts, strict=True)]
+        records = [record for row, record in kept if record is not None and row not in lost]
+        return records, [judged.decoded.positions[row] for row in sorted(lost)]
+
+    def _encode(self, judged: _Judged, most: int) -> _Encoded:
+        """Return the results; an event of `most` bytes is not embedded: it would be two more copies (60 MiB each, of
+        a bomb)."""
+        batch = judged.batch.take(judged.decoded.positions)
+        version = self._scorer.artifacts.version
+        results = Results(batch, judged.decoded.columns, judged.scored, version, judged.now)
         events = cast("list[bytes]", batch.values)
-        # one that cannot fit is not worth two more copies (60 MiB each, of a bomb)
-        fits = max(map(len, events), default=0) < self._max_record_bytes
-        embedded = events if fits else [event if len(event) < self._max_record_bytes else b"" for event in events]
-        values = encode_results(results, embedded)
-        alerts = {row: _alert(results, row, values[row]) for row in scored.contributions}
-        lost: set[int] = set()
-        rooms = self._rooms(batch.keys, headers)
-        all_fit = fits and all(map(operator.le, map(len, values), rooms))  # then alerts alone are to be looked at
-        for row in alerts if all_fit else range(len(values)):
-            room, whole = rooms[row], embedded[row] is events[row]
-            if whole and len(alerts.get(row, values[row])) <= room:  # an alert is its result and more
-                continue
-            slim = without_event(values[row], embedded[row], events[row])
-            if row in alerts:
-                alerts[row] = _alert(results, row, slim)
-            if not whole or len(values[row]) > room:
-                values[row] = slim
-            if len(alerts.get(row, slim)) > room:
-                lost.add(row)
-        too_large = InvalidEvent("too_large", None, "its result is too large even without the event")
-        judged.faults.update((decoded.positions[row], too_large) for row in lost)
-        sent = OutRecord.each(self._topics.results, batch.keys, values, headers, timestamps)
-        alarms = [
-            OutRecord(self._topics.alerts, batch.keys[row], alert, headers[row], timestamps[row])
-            for row, alert in alerts.items()
-            if row not in lost
-        ]
-        return [record for row, record in enumerate(sent) if row not in lost] + alarms if lost else sent + alarms
+        if max(map(len, events), default=0) >= most:
+            embedded = [event if len(event) < most else b"" for event in events]
+        else:
+            embedded = events
+        return _Encoded(results, embedded, encode_results(results, embedded))
 
-    def _dead_letters(self, judged: _Judged) -> list[OutRecord]:
-        """The invalid events as they came, or their sizes and hashes where they do not fit either."""
-        records, topic, batch = [], self._topics.dead_letters, judged.batch
-        for i, fault in sorted(judged.faults.items()):
-            key, value = batch.keys[i], batch.values[i] or b""
-            headers = dead_letters.headers(batch, i, fault, self._group_id)
-            timestamp = batch.timestamps[i]
-            if not judged.carries[i]:
-                headers, timestamp = _restamped(headers, timestamp), judged.now
-            [room] = self._rooms([key], [headers])
-            if fault.code == "too_large" or len(value) > room:
-                headers = headers + dead_letters.size_headers(value)
-                records.append(OutRecord(topic, key, None, headers, timestamp))
-            else:
-                records.append(OutRecord(topic, key, value, headers, timestamp))
-        return records
-
-    def _carried(self, judged: _Judged, batch: Batch) -> tuple[list[Headers], list[int]]:
-        """The headers and the timestamps of the results of the valid events, which are `batch`."""
-        ours = self._model_header
+    def _columns(self, judged: _Judged, encoded: _Encoded, limits: TopicLimits) -> _Columns:
+        """Return keys, headers and timestamps of the results, as their topic takes them."""
+        ours, batch = self._model_header, encoded.results.batch
         headers = [with_headers(came, ours) if came else ours for came in batch.headers]
-        timestamps = batch.timestamps
-        carries = judged.carries[judged.valid]
-        if not carries.all():
+        keys, timestamps = batch.keys, batch.timestamps
+        carried = judged.carried(limits)[judged.valid]
+        if not carried.all():
             timestamps = timestamps.copy()
-            for row in np.flatnonzero(~carries).tolist():
+            for row in np.flatnonzero(~carried).tolist():
                 headers[row] = _restamped(headers[row], timestamps[row])
                 timestamps[row] = judged.now
-        return headers, timestamps
+        if limits.requires_key and None in keys:
+            keys = [_record_id(batch, row).encode() if key is None else key for row, key in enumerate(keys)]
+        return _Columns(range(len(batch)), keys, encoded.values, headers, timestamps)
 
-    def _rooms(self, keys: Sequence[bytes | None], headers: Sequence[Headers]) -> list[int]:
-        """How many bytes each value may have beside its key and its headers."""
-        most, ours = self._max_record_bytes - RECORD_OVERHEAD, self._model_header
-        usual = _size(ours)
-        return [
-            most - len(key or b"") - (usual if each is ours else _size(each))
-            for key, each in zip(keys, headers, strict=True)
-        ]
+    def _fit(
+        self,
+        topic: str,
+        columns: _Columns,
+        encoded: _Encoded,
+        without_event: Callable[[int], bytes],
+        limits: TopicLimits,
+    ) -> list[OutRecord | None]:
+        """Return the records, each in the largest form that its topic takes; None where it takes none."""
+        rows, keys, values, headers, timestamps = columns
+        records = OutRecord.each(topic, keys, values, headers, timestamps)
+        rooms = record_size.rooms(limits.record_bytes, keys, headers, self._model_header)
+        whole = encoded.embedded is encoded.results.batch.values
+        if whole and all(map(operator.le, map(len, values), rooms)):
+            return cast("list[OutRecord | None]", records)
+        fitted: list[OutRecord | None] = []
+        for row, record, room in zip(rows, records, rooms, strict=True):
+            if encoded.is_whole(row) and (len(record.value or b"") <= room or fits(record, limits)):
+                fitted.append(record)
+            else:
+                own = self._own_headers(encoded.results.batch.timestamps[row], record.timestamp)
+                fitted.append(reduce_result(record._replace(value=without_event(row)), own, limits))
+        return fitted
+
+    def _own_headers(self, came: int, timestamp: int) -> Headers:
+        """Return our headers of a result: `came` is the event's timestamp, `timestamp` that of the result."""
+        return self._model_header if came == timestamp else _restamped(self._model_header, came)
+
+    def _dead_letters(self, judged: _Judged, faults: Mapping[int, InvalidEvent]) -> list[OutRecord]:
+        """Return the invalid events as they came, or in the largest form that fits."""
+        if not faults:
+            return []
+        records, topic, batch = [], self._topics.dead_letters, judged.batch
+        limits = self._limits(topic)
+        carried = judged.carried(limits)
+        for i, fault in sorted(faults.items()):
+            headers, timestamp = dead_letters.headers(batch, i, fault, self._group_id), batch.timestamps[i]
+            if not carried[i]:
+                headers, timestamp = _restamped(headers, timestamp), judged.now
+            key = _record_id(batch, i).encode() if limits.requires_key and batch.keys[i] is None else batch.keys[i]
+            record = OutRecord(topic, key, batch.values[i] or b"", headers, timestamp)
+            if not fits(record, limits):
+                record = reduce_dead_letter(record, batch.headers[i], dead_letters.own_headers(headers), limits)
+            records.append(record)
+        return records
 
 
-def _size(headers: Headers) -> int:
-    return sum(len(name) + len(value or b"") for name, value in headers)
+def _alert_columns(encoded: _Encoded, columns: _Columns) -> _Columns:
+    """Return the rows of level High, with their alerts as values."""
+    rows = list(encoded.results.scored.contributions)
+    alerts = [encoded.alert(row, encoded.values[row]) for row in rows]
+    return _Columns(
+        rows,
+        [columns.keys[row] for row in rows],
+        alerts,
+        [columns.headers[row] for row in rows],
+        [columns.timestamps[row] for row in rows],
+    )
 
 
 def _restamped(headers: Headers, timestamp: int) -> Headers:
@@ -190,15 +272,20 @@ def _restamped(headers: Headers, timestamp: int) -> Headers:
     return with_headers(headers, text_headers([(SOURCE_TIMESTAMP, timestamp)]))
 
 
-def _alert(results: Results, row: int, result: bytes) -> bytes:
-    """The JSON of the alert whose result is this."""
-    batch, scored = results.batch, results.scored
-    name = f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"
-    return encode_alert(name, result, scored.contributions[row], scored.base_rate)
+def _record_id(batch: Batch, row: int) -> str:
+    """Return the name of an input record, as in `result_id`. On a topic that requires keys it is the key of what came
+    without one, so that compaction keeps each."""
+    return f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"
 
 
-def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins: Bins | None) -> Tally:
-    scored, faults, batch = judged.scored, judged.faults, judged.batch
+def _tally(
+    judged: _Judged,
+    faults: Mapping[int, InvalidEvent],
+    skipped: int,
+    stage_seconds: dict[str, float],
+    bins: Bins | None,
+) -> Tally:
+    scored, batch = judged.scored, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
     valid[list(faults)] = False
     # a result that did not fit is a fault of a scored one; a slice takes no copy
@@ -213,7 +300,7 @@ def _tally(judged: _Judged, skipped: int, stage_seconds: dict[str, float], bins:
         imputed=dict(zip(MODEL_FIELDS, scored.gaps[:, kept].sum(axis=1).tolist(), strict=True)),
         unseen=dict(zip(CATEGORIES, scored.unseen[:, kept].sum(axis=1).tolist(), strict=True)),
         scores=scored.scores[kept],
-        timestamps=np.array(batch.timestamps, dtype=np.int64)[valid & judged.carries],
+        timestamps=judged.timestamps[valid & judged.plausible],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
         drift=_binned(judged, bins),

@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.metadata import version
@@ -19,6 +19,7 @@ from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.collector import collect_seldom
 from consumer.delivery import Delivery, ExactlyOnce
+from consumer.errors import WorkerError
 from consumer.health import Health
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
@@ -36,6 +37,7 @@ from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
+from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.unreadable import find
 from consumer.tracing import tracing
 from consumer.watchdog import Watchdog
@@ -134,6 +136,8 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             )
             connection = Connection(chosen.bootstrap_servers, chosen.kafka)
             _find_topics(chosen, connection)
+            limits = _output_limits(chosen, connection)
+            limits.ask()
             slot = _slot(chosen, stack)
             artifacts = scorer.artifacts
             metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
@@ -146,7 +150,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             traces = tracing(os.environ, chosen.group_id)
             stack.callback(traces.close)
             ids = () if slot is None else transactional_ids(chosen.group_id, socket.gethostname(), slot.number)
-            line = replace(_line(chosen, connection, scorer, ids), tracing=traces)
+            line = replace(_line(chosen, connection, scorer, limits, ids), tracing=traces)
             breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
             watchdog = Watchdog(chosen.watchdog_seconds, chosen.shutdown_seconds)
             if slot is not None:
@@ -173,11 +177,28 @@ def _slot(chosen: Settings, stack: ExitStack) -> Slot | None:
     return stack.enter_context(take_slot(chosen.group_id, chosen.slot))
 
 
-def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[str, ...]) -> Line:
+def _output_limits(chosen: Settings, connection: Connection) -> OutputLimits:
+    client, most = connection.most_record_bytes, chosen.max_record_bytes
+    most_of = {
+        chosen.results_topic: most,
+        chosen.alerts_topic: most,
+        chosen.dead_letters_topic: max(most, LEAST_BYTES),
+    }
+
+    def ask(topics: Sequence[str]) -> Mapping[str, TopicSettings | None]:
+        try:
+            return Admin(connection, seconds=5.0).topic_settings(topics)
+        except WorkerError:  # no broker answers now: the writes themselves tell
+            return dict.fromkeys(topics)
+
+    return OutputLimits(most_of, client, ask)
+
+
+def _line(
+    chosen: Settings, connection: Connection, scorer: Scorer, output_limits: OutputLimits, ids: tuple[str, ...]
+) -> Line:
     topics = Topics(chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic)
-    pipeline = Pipeline(
-        scorer, topics, chosen.group_id, chosen.max_record_bytes, now=lambda: time.time_ns() // 1_000_000
-    )
+    pipeline = Pipeline(scorer, topics, chosen.group_id, output_limits.of, _now_ms)
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     budget = chosen.latency_budget / 1000
     limits = Limits(chosen.batch_bytes, budget * _FILLING)
@@ -185,18 +206,22 @@ def _line(chosen: Settings, connection: Connection, scorer: Scorer, ids: tuple[s
     find_unreadable = _finder(chosen, connection) if chosen.on_unreadable == "dead-letter" else None
     source = Source(connection, subscription, limits, patience, find_unreadable)
     delivery: Delivery
+
+    def make_producer(transactional_id: str | None = None) -> KafkaProducer:
+        seconds, batch_bytes = patience.call_seconds, output_limits.batch_bytes
+        return KafkaProducer(connection, transactional_id, seconds=seconds, batch_bytes=batch_bytes)
+
     if ids:
         delivery = ExactlyOnce(
-            lambda name: KafkaProducer(connection, name, seconds=patience.call_seconds),
+            make_producer,
             ids,
             source.membership,
             patience,
             transaction_seconds=connection.transaction_seconds,
+            adapt=output_limits.lower,
         )
     else:
-        delivery = AtLeastOnce(
-            lambda: KafkaProducer(connection, seconds=patience.call_seconds), source.commit, patience
-        )
+        delivery = AtLeastOnce(make_producer, source.commit, patience, output_limits.lower)
     outputs = (topics.results, topics.alerts, topics.dead_letters)
 
     def trouble() -> str | None:
@@ -221,6 +246,11 @@ def _finder(chosen: Settings, connection: Connection) -> Find:
             return find(probe, chosen.input_topic, partition, position)
 
     return find_batch
+
+
+def _now_ms() -> int:
+    """Return the time of day in ms since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:

@@ -335,8 +335,11 @@ class Worker:
             raise _noted(batch.span, WorkerError(what)) from error
 
     def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:
-        """Reads the batch again, a little later each time."""
+        """Reads the batch again, a little later each time; at once where it will not be the same again."""
         self._metrics.aborted()
+        if error.adapted:
+            self._line.source.rewind()
+            return
         self._setbacks += 1
         self._blame_the_topics(error)
         if self._setbacks >= _MOST_SETBACKS:

@@ -46,12 +46,16 @@ def _event_field(name: str, given: Mapping[str, Any]) -> Schema:
 def result(event: Schema) -> Schema:
     """A result; `event` is the schema of the event in it."""
     words = "One for each valid event. Fields are only ever added: let others be there."
-    optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256")
+    optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256", "key_bytes", "key_sha256")
     fields = {**_identity(), **_verdict(), **_origin(), **_embedded(event)}
     return {
         "title": "Result",
         **_object(words, fields, optional),
         "oneOf": [{"required": ["event"]}, {"required": ["event_bytes", "event_sha256"]}],
+        "dependencies": {
+            "key_bytes": ["key_sha256", "event_bytes"],
+            "key_sha256": ["key_bytes"],
+        },
     }
 
 
@@ -100,9 +104,14 @@ def dead_letter_headers() -> Schema:
         ATTEMPTS: _digits("How often this record was tried; a redrive adds one."),
         "dead_letter.value_bytes": _digits("Size of a value that did not fit; the letter's own is then null."),
         "dead_letter.value_sha256": _text("SHA-256 of that value.", SHA256),
+        "dead_letter.headers_bytes": _digits("Size of the event's headers, encoded, that did not fit; none is there."),
+        "dead_letter.headers_sha256": _text("SHA-256 of those headers, encoded.", SHA256),
+        "dead_letter.key_bytes": _digits("Size of a key that did not fit; the letter's own is null, or its SHA-256."),
+        "dead_letter.key_sha256": _text("SHA-256 of that key.", SHA256),
         SOURCE_TIMESTAMP: _source_timestamp(),
     }
-    optional = ("dead_letter.field", "dead_letter.value_bytes", "dead_letter.value_sha256", SOURCE_TIMESTAMP)
+    lost = [f"dead_letter.{part}_{what}" for part in ("value", "headers", "key") for what in ("bytes", "sha256")]
+    optional = ("dead_letter.field", *lost, SOURCE_TIMESTAMP)
     words = (
         "Those of the event, one of a name below as `original.<name>`, and ours; the first seven are Kafka Connect's."
     )
@@ -149,6 +158,10 @@ def _embedded(event: Schema) -> Schema:
         "event": event,
         "event_bytes": _count("Size of an event too large to be in here."),
         "event_sha256": _text("SHA-256 of that event.", SHA256),
+        "key_bytes": _count("Size of a key too large to be the record's; the input's headers are left out, too."),
+        "key_sha256": _text(
+            "SHA-256 of that key; the record's own is null, or this where the topic is compacted.", SHA256
+        ),
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import OutRecord
+from consumer.stream.output_limits import TopicLimits
 from tests import by_hand
 from tests.checker import Outputs, Report, Seen, judge
 from training.broken import Broken
@@ -20,7 +21,11 @@ def line() -> tuple[list[Seen], Outputs]:
     """Seven events of one partition and key, the last of them broken, and what comes of them."""
     batch = by_hand.batch(*EVENTS, headers=[("trace", b"1")])
     topics = Topics("results", "alerts", "dead-letters")
-    records = Pipeline(by_hand.scorer(), topics, "g", 1_000_000, lambda: batch.timestamps[-1]).process(batch).records
+    records = (
+        Pipeline(by_hand.scorer(), topics, "g", lambda _: TopicLimits(1_000_000), lambda: batch.timestamps[-1])
+        .process(batch)
+        .records
+    )
     came = [
         Seen(3, offset, b"user_198", value, [("trace", b"1")])
         for offset, value in zip(batch.offsets, EVENTS, strict=True)

@@ -128,7 +128,7 @@ class _Checkup:
         self._inspector = inspector
         self._scorer = scorer
         self._now = now
-        self._needs = Needs(chosen.max_record_bytes, connection.batch_bytes, creates=chosen.create_topics)
+        self._needs = Needs(chosen.max_record_bytes, creates=chosen.create_topics)
 
     def findings(self) -> Iterator[Finding]:
         """The group, what waits, the topics, the rights, the clock."""

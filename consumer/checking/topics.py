@@ -7,6 +7,7 @@ from typing import Final
 from consumer.checking.facts import Missing, Topic
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
 from consumer.envelopes import MOST_AHEAD_MS
+from consumer.stream.output_limits import LEAST_BYTES
 
 _BEFORE: Final = "message.timestamp.before.max.ms"
 _AFTER: Final = "message.timestamp.after.max.ms"
@@ -19,7 +20,6 @@ class Needs:
     """What the worker wants of the topics."""
 
     max_record_bytes: int
-    batch_bytes: int  # largest batch that the client sends
     oldest_age_ms: int | None = None  # of the events that wait; None when none does, or it is not known
     newest_ahead_ms: int = 0  # how far the event dated latest is ahead of now; 0 when it is not
     input_retention_ms: int | None = None
@@ -53,8 +53,7 @@ def output(topic: Topic, needs: Needs) -> list[Finding]:
         found.append(
             fail(
                 _name(topic),
-                "is compacted: of records with one key all but the last are lost, and those without a key are "
-                "refused: set cleanup.policy=delete",
+                "is compacted: of records with one key all but the last are lost: set cleanup.policy=delete",
             )
         )
     return found
@@ -158,17 +157,16 @@ def _sizes(topic: Topic, needs: Needs) -> Iterator[Finding]:
     takes = topic.number("max.message.bytes")
     if takes is None:
         return
-    if takes < needs.max_record_bytes:
+    if takes < LEAST_BYTES:
         yield fail(
             _name(topic),
-            f"max.message.bytes is {takes:,}, and the worker writes records of up to {needs.max_record_bytes:,} bytes: "
-            "raise it, or lower --max-record-bytes",
+            f"max.message.bytes is {takes:,}, and a dead letter may need {LEAST_BYTES:,}: run does not start; raise it",
         )
-    elif takes < needs.batch_bytes:
-        yield fail(
+    elif takes < needs.max_record_bytes:
+        yield warn(
             _name(topic),
-            f"max.message.bytes is {takes:,}, and the client sends batches of up to {needs.batch_bytes:,} bytes: raise "
-            f"it, or give -X batch.size={takes}",
+            f"max.message.bytes is {takes:,}, less than --max-record-bytes ({needs.max_record_bytes:,}): what is "
+            "larger goes out without its event or its value; raise it to have them",
         )
 
 
@@ -180,14 +178,17 @@ def _dates(topic: Topic, needs: Needs) -> Iterator[Finding]:
     either = topic.number(_DIFFERENCE)
     before, after = (either if each is None else each for each in (topic.number(_BEFORE), topic.number(_AFTER)))
     if before is not None and age is not None and age > before:
-        yield fail(
+        yield warn(
             name,
             f"refuses records dated more than {lasting(before)} ago ({_BEFORE}), and the oldest event that waits is "
-            f"{lasting(age)} old: raise it",
+            f"{lasting(age)} old: what becomes of it is dated now, its own date in header source_timestamp; raise "
+            "it to keep dates",
         )
     if after is not None and after < MOST_AHEAD_MS:
         said = f"refuses records dated more than {lasting(after)} ahead ({_AFTER})"
-        if after < ahead <= MOST_AHEAD_MS:
-            yield fail(name, f"{said}, and the newest event is {lasting(ahead)} ahead: raise it")
-        else:
-            yield warn(name, f"{said}, and results may be {lasting(MOST_AHEAD_MS)} ahead: raise it")
+        met = f", and the newest event is {lasting(ahead)} ahead" if after < ahead <= MOST_AHEAD_MS else ""
+        yield warn(
+            name,
+            f"{said}{met}: what becomes of an event that is farther ahead is dated now; raise it to keep dates up to "
+            f"{lasting(MOST_AHEAD_MS)} ahead",
+        )

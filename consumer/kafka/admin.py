@@ -5,11 +5,14 @@ import socket
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclOperation
+from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._metadata import ClusterMetadata
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewTopic
 
@@ -109,6 +112,15 @@ class Admin:
             return f"{gone}: gone since this worker started; create the topic, or have run make it (--create-topics)"
         return rights.denied(denied, self._connection) if denied else None
 
+    def topic_settings(self, topics: Sequence[str]) -> dict[str, dict[str, str] | None]:
+        """Return the settings of each topic; None where they cannot be seen, for whatever reason."""
+        cluster = self._cluster()
+        if not self._has_controller(cluster):  # as in the embedded broker, which keeps none
+            return dict.fromkeys(topics)
+        wanted = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        asked = self._client.describe_configs(wanted, request_timeout=self._seconds)
+        return {resource.name: _settings(told, self._seconds * 2) for resource, told in asked.items()}
+
     def _lacking(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[Right]]:
         """Return which of these topics are missing, and the rights on them that this user lacks."""
         cluster = self._cluster()
@@ -186,6 +198,13 @@ class Admin:
                     within = f" within {self._seconds:g} s" if over else ""
                     why = self._heard.why(self._properties)
                     raise WorkerError(f"no Kafka broker answered at {self._servers}{within}: {why}") from exception
+
+
+def _settings(told: "Future[dict[str, Any]]", seconds: float) -> dict[str, str] | None:
+    try:
+        return {name: str(entry.value) for name, entry in told.result(seconds).items()}
+    except (KafkaException, TimeoutError):
+        return None
 
 
 def _missing(topics: Sequence[str]) -> str:

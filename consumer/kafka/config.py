@@ -34,6 +34,8 @@ PRODUCER: Properties = _COMMON | {
     "message.max.bytes": 1_048_588,  # the brokers' own default; librdkafka's is 48 KB less
 }
 
+_BATCH_SIZE = 1_000_000  # librdkafka's default
+
 # A worker killed in mid-transaction holds back read-committed readers for this long (default 60 s; Kafka Streams 10).
 TRANSACTION_TIMEOUT_MS = 10_000
 
@@ -132,8 +134,11 @@ class Connection:
             "statistics.interval.ms": 0,
         }
 
-    def producer(self, transactional_id: str | None = None) -> Properties:
-        """For writing what became of the input; with an id, in transactions."""
+    def producer(self, transactional_id: str | None = None, batch_bytes: int | None = None) -> Properties:
+        """For writing what became of the input; with an id, in transactions.
+
+        `batch_bytes` bounds a batch of several records; a larger record travels alone.
+        """
         chosen: Properties = {
             **PRODUCER,
             **({"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS} if transactional_id else {}),
@@ -143,13 +148,19 @@ class Connection:
             "acks": "all",
             "delivery.report.only.error": True,  # a success is silent, so every report that comes is a failure
         }
+        if batch_bytes is not None:
+            chosen["batch.size"] = min(self._whole_number("batch.size", _BATCH_SIZE), batch_bytes)
         return chosen if transactional_id is None else {**chosen, "transactional.id": transactional_id}
 
     @property
-    def batch_bytes(self) -> int:
-        """The largest batch of several records that the client sends."""
-        chosen = self.producer()
-        return min(int(chosen.get("batch.size", 1_000_000)), int(chosen["message.max.bytes"]))
+    def most_record_bytes(self) -> int:
+        """The largest record that the client sends."""
+        return self._whole_number("message.max.bytes", int(PRODUCER["message.max.bytes"]))
+
+    def _whole_number(self, name: str, otherwise: int) -> int:
+        """Return a setting; one that is no number is left to librdkafka to refuse."""
+        text = self.properties.get(name, "")
+        return int(text) if text.isdecimal() else otherwise
 
     @property
     def cooperative(self) -> bool:

@@ -12,12 +12,15 @@ from consumer.errors import (
     ExpiredError,
     FatalError,
     MustAbortError,
+    RecordsRefusedError,
     RefusedError,
+    RejectedRecord,
+    Rejection,
     UnansweredError,
 )
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify
+from consumer.kafka.errors import REMEDIES, calling, classify, explain
 from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
@@ -32,6 +35,15 @@ _REPORT_SECONDS = 3.0
 _FOLLOW_UPS = {KafkaError._STATE, KafkaError._FATAL}  # "a call before this one has failed", and no word on why
 
 
+_REJECTIONS = {  # of single records
+    KafkaError.MSG_SIZE_TOO_LARGE: Rejection.SIZE,
+    KafkaError.RECORD_LIST_TOO_LARGE: Rejection.SIZE,
+    KafkaError.INVALID_TIMESTAMP: Rejection.DATE,
+    # also of a date, where a batch has several such records: librdkafka 2.16 gives them all this code
+    KafkaError.INVALID_RECORD: Rejection.DATE,
+}
+
+
 class KafkaProducer:
     """Writes the output topics. Every method raises DeliveryError of the kind that says what must follow.
 
@@ -39,12 +51,21 @@ class KafkaProducer:
     commit librdkafka does not always keep to it (its issues 5456 and 5511).
     """
 
-    def __init__(self, connection: Connection, transactional_id: str | None = None, *, seconds: float = 15.0) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        transactional_id: str | None = None,
+        *,
+        seconds: float = 15.0,
+        batch_bytes: int | None = None,
+    ) -> None:
+        """`batch_bytes` bounds a batch of several records."""
         self._id = transactional_id
         self._seconds = seconds
         self._failed: list[tuple[KafkaError, str]] = []
+        self._rejected: set[RejectedRecord] = set()
         callbacks = {"error_cb": Complaints(), "on_delivery": self._on_report}
-        self._producer = open_client(Producer, {**connection.producer(transactional_id), **callbacks})
+        self._producer = open_client(Producer, {**connection.producer(transactional_id, batch_bytes), **callbacks})
 
     def init(self) -> None:
         """Takes the transactional id: ends what an earlier producer of that id left open, and fences that producer."""
@@ -53,6 +74,7 @@ class KafkaProducer:
     def begin(self) -> None:
         """Opens a transaction. Nothing is sent yet."""
         self._failed.clear()
+        self._rejected.clear()
         calling("begin a transaction", self._producer.begin_transaction)
 
     def produce(self, records: Sequence[OutRecord]) -> None:
@@ -132,6 +154,8 @@ class KafkaProducer:
 
     def _not_taken(self, error: KafkaError, topic: str) -> DeliveryError:
         doing = f"produce to {topic}"
+        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            return RecordsRefusedError(explain(error, doing), [RejectedRecord(topic, Rejection.SIZE)])
         failure = classify(error, doing)
         return self._reason(failure, doing) if error.code() in _FOLLOW_UPS else failure
 
@@ -176,10 +200,25 @@ class KafkaProducer:
         if not self._failed:
             return
         faults = [classify(error, f"write to {topic}") for error, topic in self._failed]
-        telling = next((fault for fault in faults if isinstance(fault, RefusedError | ExpiredError)), None)
-        raise telling or MustAbortError(str(faults[0]))
+        refused = [fault for fault in faults if isinstance(fault, RefusedError)]
+        for (error, _), fault in zip(self._failed, faults, strict=True):
+            if isinstance(fault, RefusedError | ExpiredError) and error.code() not in _REJECTIONS:
+                raise fault
+        raise RecordsRefusedError(str(refused[0]), list(self._rejected)) if refused else MustAbortError(str(faults[0]))
 
     def _on_report(self, error: KafkaError | None, message: Message) -> None:
         # a callback: must not raise
-        if error is not None and error.code() not in _OUR_DOING and len(self._failed) < _REPORTS_KEPT:
-            self._failed.append((error, message.topic() or ""))
+        if error is None or error.code() in _OUR_DOING:
+            return
+        code, topic = error.code(), message.topic() or ""
+        if code in _REJECTIONS:
+            self._rejected.add(RejectedRecord(topic, _rejection(code, message)))
+        # of a batch that is refused for some records the others fail, too: they must not push those out
+        if len(self._failed) < _REPORTS_KEPT or (code in _REJECTIONS and len(self._failed) < 2 * _REPORTS_KEPT):
+            self._failed.append((error, topic))
+
+
+def _rejection(code: int, message: Message) -> Rejection:
+    """Return why a record was refused: an invalid one without a key most likely for that, by a compacted topic."""
+    no_key = code == KafkaError.INVALID_RECORD and message.key() is None
+    return Rejection.NO_KEY if no_key else _REJECTIONS[code]

@@ -4,14 +4,17 @@ from collections.abc import Iterable
 import pytest
 
 from consumer.at_least_once import AtLeastOnce
-from consumer.delivery import ExactlyOnce, Member
+from consumer.delivery import Adapt, ExactlyOnce, Member, no_other_form
 from consumer.errors import (
     DeliveryError,
     ExpiredError,
     FatalError,
     FencedError,
     MustAbortError,
+    RecordsRefusedError,
     RefusedError,
+    RejectedRecord,
+    Rejection,
     RetriableError,
     UnansweredError,
     UndeliveredError,
@@ -21,22 +24,27 @@ from consumer.records import OutRecord
 from tests.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
 
 IDS = ("g-host-0-0", "g-host-0-1")
+TOO_LARGE = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])
 
 
 def records(*values: bytes) -> list[OutRecord]:
     return [OutRecord("results", None, value, [], 1) for value in values]
 
 
-def exactly_once(log: FakeLog, clock: FakeClock | None = None) -> ExactlyOnce:
+def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no_other_form) -> ExactlyOnce:
     delivery = ExactlyOnce(
-        lambda name: FakeProducer(log, name), IDS, lambda: lambda: b"member", (clock or FakeClock()).patience()
+        lambda name: FakeProducer(log, name),
+        IDS,
+        lambda: lambda: b"member",
+        (clock or FakeClock()).patience(),
+        adapt=adapt,
     )
     delivery.start()
     return delivery
 
 
-def at_least_once(log: FakeLog) -> AtLeastOnce:
-    delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().patience())
+def at_least_once(log: FakeLog, adapt: Adapt = no_other_form) -> AtLeastOnce:
+    delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().patience(), adapt)
     delivery.start()
     return delivery
 
@@ -303,8 +311,49 @@ class TestExactlyOnce:
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: not allowed$"):
             exactly_once(failing("init", RefusedError("not allowed")))
 
+    @pytest.mark.parametrize("call", ["produce", "commit"])
+    @pytest.mark.parametrize("smaller_batches", [True, False])
+    def test_a_record_refused_is_aborted_and_its_batch_read_again_in_another_form(
+        self, call: str, smaller_batches: bool
+    ) -> None:
+        log, refused = failing(call, TOO_LARGE), list[RecordsRefusedError]()
+
+        def adapt(error: RecordsRefusedError) -> bool:
+            refused.append(error)
+            return smaller_batches
+
+        delivery = exactly_once(log, adapt=adapt)
+        with pytest.raises(UndeliveredError) as caught:
+            deliver(delivery, records(b"large"), "sessions", {0: 1})
+        assert caught.value.adapted
+        assert (refused, log.visible, len(log.called("abort"))) == ([TOO_LARGE], [], 1)
+        assert log.called("drop") == (list(IDS) if smaller_batches else [])
+        deliver(delivery, records(b"small"), "sessions", {0: 1})
+        assert (log.visible, log.offsets) == (records(b"small"), {0: 1})
+
+    def test_a_record_refused_that_has_no_other_form_stops_the_worker(self) -> None:
+        log = failing("commit", TOO_LARGE)
+        with pytest.raises(WorkerError, match="too large"):
+            deliver(exactly_once(log), records(b"large"), "sessions", {0: 1})
+        assert (log.visible, log.offsets) == ([], {})
+
 
 class TestAtLeastOnce:
+    def test_a_record_refused_is_read_again_in_another_form(self) -> None:
+        log, refused = failing("flush", TOO_LARGE), list[RecordsRefusedError]()
+
+        def adapt(error: RecordsRefusedError) -> bool:
+            refused.append(error)
+            return True
+
+        delivery = at_least_once(log, adapt)
+        with pytest.raises(UndeliveredError) as caught:
+            deliver(delivery, records(b"large"), "sessions", {0: 1})
+        assert caught.value.adapted
+        assert (refused, log.offsets) == ([TOO_LARGE], {})
+        deliver(delivery, records(b"small"), "sessions", {0: 1})
+        assert (log.visible, log.offsets) == (records(b"small"), {0: 1})
+
     def test_offsets_are_committed_after_every_record_is_written(self) -> None:
         log = FakeLog()
         deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})

@@ -19,6 +19,7 @@ from consumer.errors import MustAbortError
 from consumer.metrics import Metrics
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Output
+from consumer.stream.output_limits import TopicLimits
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
 from scoring import Scorer
@@ -51,7 +52,7 @@ def alike(scorer: Scorer, baseline: Baseline, events: int) -> NDArray[np.int64]:
 
 
 def processed(scorer: Scorer, *values: bytes | None) -> Output:
-    return Pipeline(scorer, TOPICS, "fraud", 1_000_000, lambda: 1).process(batch(*values))
+    return Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1).process(batch(*values))
 
 
 def told(metrics: Metrics) -> dict[str, dict[str, float]]:
@@ -69,7 +70,7 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     log, stop = log or FakeLog(), HurriedStop()
     patience = FakeClock().patience(seconds=1)
     delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience)
-    pipeline = Pipeline(scorer, TOPICS, "fraud", 1_000_000, lambda: 1)
+    pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
     line = Line("sessions", FakeSource(log, {0: events}, stop, Budget.FEWEST), pipeline, delivery)
     Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(stop)

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Message
 
 from consumer.batching import Limits
-from consumer.errors import FencedError, MustAbortError, RefusedError
+from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, RefusedError, RejectedRecord, Rejection
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
@@ -208,3 +208,55 @@ def test_a_producer_that_is_dropped_has_nothing_in_flight_any_more() -> None:
         producer.drop()
         assert (broker.left(Api.PRODUCE), len(client)) == (0, 0)
         assert time.monotonic() - began < 4  # an answer would take 5
+
+
+def refused(producer: KafkaProducer, records: list[OutRecord]) -> list[RejectedRecord]:
+    """What the broker refuses of these records, written in one transaction."""
+    producer.begin()
+    with pytest.raises(RecordsRefusedError) as caught:
+        commit(producer, records)
+    producer.abort()
+    return [*caught.value.records]
+
+
+def commit(producer: KafkaProducer, records: list[OutRecord]) -> None:
+    producer.produce(records)
+    producer.commit()
+
+
+def test_a_size_refused_names_its_topic(kafka: str, topics: Topics) -> None:
+    topic = topics("records", partitions=1, config={"max.message.bytes": "1000"})
+    found = refused(transactional(kafka, topic), [record(topic, LARGE)])
+    assert found == [RejectedRecord(topic, Rejection.SIZE)]
+
+
+def test_a_size_that_the_client_refuses_names_its_topic(kafka: str, topics: Topics) -> None:
+    topic = topics("records")
+    found = refused(transactional(kafka, topic), [record(topic, b"x" * 2_000_000)])
+    assert found == [RejectedRecord(topic, Rejection.SIZE)]
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_date_refused_names_its_topic(kafka: str, topics: Topics, count: int) -> None:
+    topic = topics("records", partitions=1, config={"message.timestamp.before.max.ms": "60000"})
+    now = time.time_ns() // 1_000_000
+    good = [OutRecord(topic, b"k", b"%d" % number, [], now) for number in range(300)]
+    bad = [OutRecord(topic, b"k", b"x", [], 1234 + number) for number in range(count)]
+    assert refused(transactional(kafka, topic), good + bad) == [RejectedRecord(topic, Rejection.DATE)]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_record_without_a_key_refused_by_a_compacted_topic_is_told(kafka: str, topics: Topics, count: int) -> None:
+    topic = topics("records", partitions=1, config={"cleanup.policy": "compact"})
+    good = [record(topic, b"x", b"k")] * 300
+    found = refused(transactional(kafka, topic), good + [record(topic, b"y")] * count)
+    assert RejectedRecord(topic, Rejection.NO_KEY) in found
+
+
+def test_batches_of_several_records_are_no_larger_than_asked(kafka: str, topics: Topics) -> None:
+    topic = topics("records", partitions=1, config={"max.message.bytes": "20000"})
+    connection = Connection(kafka, {"compression.type": "none"})
+    producer = KafkaProducer(connection, batch_bytes=20_000)
+    producer.produce([record(topic, LARGE)] * 200)
+    producer.flush()
+    assert len(read(kafka, topic)) == 200

@@ -14,6 +14,8 @@ from consumer import dead_letters
 from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.stream.output_limits import LEAST_BYTES, TopicLimits
+from consumer.stream.record_size import record_bytes
 from tests import by_hand, conformity
 from tests.by_hand import batch
 from tests.strategies import any_bytes
@@ -28,10 +30,14 @@ HIGH = b"""{"session_id": "session_2890", "user_id": "user_198", "transaction_am
   "click_events": 37, "time_on_page": 600, "device_type": "Mobile", "touch_events": 3, "note": {"a": ["\\u00e9"]}}"""
 
 
-def run(given: Batch, max_record_bytes: int = 1_000_000) -> Output:
-    """What becomes of the batch, each message held to its schema."""
+def run(given: Batch, max_record_bytes: int = 1_000_000, **limits_of: TopicLimits) -> Output:
+    """What becomes of the batch, each message held to its schema; `limits_of` results, alerts, dead_letters."""
     topics = Topics("session-results", "session-alerts", "session-dead-letters")
-    output = Pipeline(by_hand.scorer(), topics, "fraud", max_record_bytes, lambda: NOW).process(given)
+
+    def limits(topic: str) -> TopicLimits:
+        return limits_of.get(topic.removeprefix("session-").replace("-", "_"), TopicLimits(max_record_bytes))
+
+    output = Pipeline(by_hand.scorer(), topics, "fraud", limits, lambda: NOW).process(given)
     for record in output.records:
         conformity.hold(record.topic, record.value, record.headers)
     return output
@@ -204,6 +210,120 @@ def test_what_fits_in_no_way_is_a_dead_letter_with_its_size_and_hash() -> None:
     assert set(output.tally.imputed.values()) == {0}  # gaps are those of scored events
     assert header(letter, "dead_letter.value_bytes") == str(len(event)).encode()
     assert header(letter, "dead_letter.value_sha256") == hashlib.sha256(event).hexdigest().encode()
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_a_result_that_its_headers_make_too_large_loses_its_event_then_them() -> None:
+    came: Headers = [("", b"")] * 2000
+    [result] = run(batch(QUIET, headers=came), max_record_bytes=4000).records
+    assert result.headers == [("model_version", b"2026.11.23-5f0c2a9b")]
+    assert result.key == b"user_198"
+    verdict = json.loads(result.value or b"")
+    assert (verdict["event_bytes"], verdict["event_sha256"]) == (len(QUIET), sha256(QUIET))
+    assert "key_bytes" not in verdict
+
+
+def test_a_result_without_its_event_keeps_headers_that_fit() -> None:
+    event = QUIET[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
+    [result] = run(batch(event, headers=[("trace", b"1")]), max_record_bytes=4000).records
+    assert result.headers[0] == ("trace", b"1")
+
+
+@pytest.mark.parametrize(("requires_key", "stand_in"), [(False, None), (True, sha256(b"k" * 9000).encode())])
+def test_a_key_too_large_stands_in_result_and_alert_by_size_and_hash(
+    requires_key: bool, stand_in: bytes | None
+) -> None:
+    key = b"k" * 9000
+    limits = TopicLimits(4000, requires_key)
+    output = run(batch(HIGH, headers=[("trace", b"1")], keys=[key]), results=limits, alerts=limits)
+    for record in output.records:
+        verdict = json.loads(record.value or b"")
+        assert (verdict["key_bytes"], verdict["key_sha256"]) == (len(key), sha256(key))
+        assert verdict["event_bytes"] == len(HIGH)
+        assert (record.key, record.headers) == (stand_in, [("model_version", b"2026.11.23-5f0c2a9b")])
+    assert len(to("results", output)) == len(to("alerts", output)) == 1
+
+
+def test_result_and_alert_step_down_each_by_its_own_topic() -> None:
+    output = run(batch(HIGH, keys=[b"k" * 9000]), results=TopicLimits(20_000), alerts=TopicLimits(4000))
+    [result], [alert] = to("results", output), to("alerts", output)
+    assert (result.key, alert.key) == (b"k" * 9000, None)
+    assert "event" in json.loads(result.value or b"")
+    assert "key_bytes" in json.loads(alert.value or b"")
+
+
+def test_where_the_alert_fits_in_no_form_there_is_no_result_but_a_dead_letter() -> None:
+    output = run(batch(QUIET, HIGH, QUIET), alerts=TopicLimits(400))
+    assert offsets(to("results", output)) == [1842, 1844]
+    assert to("alerts", output) == []
+    [letter] = to("dead-letters", output)
+    assert (letter.value, header(letter, "dead_letter.code")) == (HIGH, b"too_large")
+    assert output.tally.levels == {"Low": 2, "Medium": 0, "High": 0}
+
+
+def test_where_a_topic_requires_keys_what_came_without_one_gets_a_key_of_its_own() -> None:
+    limits = TopicLimits(1_000_000, requires_key=True)
+    output = run(batch(QUIET, b"{", HIGH, keys=[None, None, None]), results=limits, alerts=limits, dead_letters=limits)
+    keys = [record.key for record in output.records]
+    assert keys == [b"sessions-3-1842", b"sessions-3-1844", b"sessions-3-1844", b"sessions-3-1843"]
+
+
+LETTER = TopicLimits(3000)
+
+
+def test_a_dead_letter_loses_its_value_first() -> None:
+    came: Headers = [("trace", b"1")]
+    [letter] = run(batch(b"{" * 5000, headers=came), dead_letters=LETTER).records
+    assert (letter.value, letter.key, letter.headers[0]) == (None, b"user_198", came[0])
+    assert header(letter, "dead_letter.value_bytes") == b"5000"
+    assert header(letter, "dead_letter.value_sha256") == sha256(b"{" * 5000).encode()
+
+
+def test_then_it_loses_the_headers_that_came() -> None:
+    came: Headers = [("", None)] * 2000
+    [letter] = run(batch(b"{", headers=came), dead_letters=LETTER).records
+    assert (letter.value, letter.key) == (None, b"user_198")
+    assert all(name.startswith(("__connect.errors.", "dead_letter.")) for name, _ in letter.headers)
+    assert header(letter, "dead_letter.headers_bytes") == b"4000"
+    assert header(letter, "dead_letter.headers_sha256") == sha256(b"\x00\x01" * 2000).encode()
+    assert "dead_letter.key_bytes" not in dict(letter.headers)
+
+
+@pytest.mark.parametrize(("requires_key", "stand_in"), [(False, None), (True, sha256(b"k" * 9000).encode())])
+def test_then_it_loses_its_key(requires_key: bool, stand_in: bytes | None) -> None:
+    [letter] = run(batch(b"{", keys=[b"k" * 9000]), dead_letters=TopicLimits(3000, requires_key)).records
+    assert (letter.value, letter.key) == (None, stand_in)
+    assert header(letter, "dead_letter.key_bytes") == b"9000"
+    assert header(letter, "dead_letter.key_sha256") == sha256(b"k" * 9000).encode()
+
+
+@given(any_bytes(), st.binary(max_size=30_000), st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=9000))))
+def test_the_last_form_of_a_dead_letter_fits_16_kib(value: bytes, key: bytes, headers: Headers) -> None:
+    too_large = b'{"session_id": "' + b"x" * 20_000 + b'"}'
+    for event in (value, b"{", too_large):
+        output = run(batch(event, keys=[key], headers=headers), max_record_bytes=LEAST_BYTES)
+        for record in output.records:
+            assert record_bytes(record.key, record.value, record.headers) <= LEAST_BYTES
+
+
+def test_each_topic_says_which_dates_it_takes() -> None:
+    times = [NOW - 2 * MINUTE, NOW - 2 * MINUTE]
+    output = run(batch(HIGH, b"{", timestamps=times), alerts=TopicLimits(1_000_000, past_ms=MINUTE))
+    [result], [alert], [letter] = (to(name, output) for name in ("results", "alerts", "dead-letters"))
+    assert (result.timestamp, alert.timestamp, letter.timestamp) == (times[0], NOW, times[0])
+    assert header(alert, "source_timestamp") == str(times[0]).encode()
+    assert "source_timestamp" not in dict(result.headers) | dict(letter.headers)
+    assert output.tally.timestamps.tolist() == [times[0]]
+
+
+def test_a_result_reduced_to_its_own_headers_keeps_its_source_timestamp() -> None:
+    limits = TopicLimits(4000, past_ms=MINUTE)
+    [result] = run(batch(QUIET, timestamps=[NOW - 2 * MINUTE], headers=[("", b"")] * 3000), results=limits).records
+    assert dict(result.headers)["source_timestamp"] == str(NOW - 2 * MINUTE).encode()
+    assert len(result.headers) == 2
 
 
 def test_an_invalid_event_too_large_for_its_headers_keeps_its_own_code() -> None:

@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 from consumer.at_least_once import AtLeastOnce
 from consumer.batching import PART, Budget
 from consumer.breaker import Breaker
-from consumer.delivery import Delivery, ExactlyOnce
+from consumer.delivery import Adapt, Delivery, ExactlyOnce, no_other_form
 from consumer.errors import (
     DeliveryError,
     FatalError,
     MustAbortError,
+    RecordsRefusedError,
     RefusedError,
+    RejectedRecord,
+    Rejection,
     RetriableError,
     UnansweredError,
     WorkerError,
@@ -53,6 +56,7 @@ class Bench:
     size: int = 3  # of the batches
     budget: Budget = field(default_factory=Budget)
     slow: SlowBatches = field(default_factory=SlowBatches)
+    adapt: Adapt = no_other_form
 
     def __post_init__(self) -> None:
         self.stop = HurriedStop()
@@ -78,7 +82,11 @@ class Bench:
         if self.at_least_once:
             return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, patience)
         return ExactlyOnce(
-            lambda name: FakeProducer(self.log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience
+            lambda name: FakeProducer(self.log, name),
+            ("id-0", "id-1"),
+            lambda: lambda: b"member",
+            patience,
+            adapt=self.adapt,
         )
 
     def seen(self) -> list[bytes | None]:
@@ -325,6 +333,14 @@ def test_setbacks_with_progress_between_them_never_stop_the_worker() -> None:
     bench.run()
     assert bench.seen() == bench.events[0]
     assert bench.metrics.aborts == 58
+
+
+def test_batches_read_again_in_another_form_are_no_setbacks() -> None:
+    refused = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])
+    bench = Bench(FakeLog({"commit": [Fault(refused)] * 30}), trouble="alerts: gone", adapt=lambda _: False)
+    bench.run()
+    assert sorted(map(str, bench.seen())) == sorted(map(str, [*bench.events[0], *bench.events[1]]))
+    assert bench.metrics.aborts == 30
 
 
 def test_reading_that_cannot_go_on_stops_the_worker_and_leaves_the_group() -> None:

@@ -1,0 +1,153 @@
+"""What the topics take: by their settings, by what the broker refuses."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from consumer.errors import RecordsRefusedError, RejectedRecord, Rejection, WorkerError
+from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicLimits, TopicSettings, parse_limits
+
+NOW = 1_795_428_904_131
+MINUTE = 60_000
+CLIENT = 1_048_588
+MOST = 1_000_000
+DEFAULTS = {
+    "max.message.bytes": "1048588",
+    "segment.bytes": "1073741824",
+    "cleanup.policy": "delete",
+    "compression.type": "producer",
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.before.max.ms": str(2**63 - 1),
+    "message.timestamp.after.max.ms": "3600000",
+}
+
+
+def limits(answers: Mapping[str, TopicSettings | None] | None = None) -> OutputLimits:
+    def ask(topics: Sequence[str]) -> Mapping[str, TopicSettings | None]:
+        return {topic: (answers or {}).get(topic) for topic in topics}
+
+    return OutputLimits({"results": MOST, "letters": MOST}, CLIENT, ask)
+
+
+def refused(why: Rejection, *topics: str) -> RecordsRefusedError:
+    return RecordsRefusedError("could not write", [RejectedRecord(topic, why) for topic in topics or ["results"]])
+
+
+def until_given_up(found: OutputLimits, refuse: Callable[[], RecordsRefusedError]) -> list[TopicLimits]:
+    """The limits of the results after each refusal, until nothing can be lowered."""
+    seen: list[TopicLimits] = []
+    try:
+        while len(seen) < 100:
+            found.lower(refuse())
+            seen.append(found.of("results"))
+    except WorkerError:
+        return seen
+    raise AssertionError("it goes on for ever")
+
+
+class TestParse:
+    def test_a_topic_of_the_defaults_takes_any_date_of_a_result(self) -> None:
+        found = parse_limits(DEFAULTS)
+        assert (found.record_bytes, found.requires_key, found.any_date) == (CLIENT, False, True)
+
+    @pytest.mark.parametrize(
+        ("changed", "expected"),
+        [
+            ({"segment.bytes": "50000"}, 50_000),
+            ({"max.message.bytes": "64000", "compression.type": "gzip"}, 63_000),
+            ({"max.message.bytes": "64000", "compression.type": "uncompressed"}, 64_000),
+        ],
+    )
+    def test_what_bounds_a_record(self, changed: dict[str, str], expected: int) -> None:
+        assert parse_limits(DEFAULTS | changed).record_bytes == expected
+
+    @pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+    def test_a_compacted_topic_requires_a_key(self, policy: str) -> None:
+        assert parse_limits(DEFAULTS | {"cleanup.policy": policy}).requires_key
+
+    def test_dates_keep_away_from_the_limit(self) -> None:
+        name = "message.timestamp.{}.max.ms"
+        found = parse_limits(DEFAULTS | {name.format("after"): "60000", name.format("before"): "86400000"})
+        assert (found.ahead_ms, found.past_ms) == (54_000, 86_390_000)
+        times = np.array([NOW - 86_390_001, NOW - 86_390_000, NOW + 54_000, NOW + 54_001])
+        assert found.takes_date(times, NOW).tolist() == [False, True, True, False]
+
+    def test_the_one_limit_of_brokers_before_3_6_counts_both_ways(self) -> None:
+        old = {name: value for name, value in DEFAULTS.items() if "before" not in name and "after" not in name}
+        found = parse_limits(old | {"message.timestamp.difference.max.ms": "60000"})
+        assert (found.ahead_ms, found.past_ms) == (54_000, 54_000)
+
+    def test_a_topic_that_dates_records_itself_takes_any(self) -> None:
+        own = {"message.timestamp.type": "LogAppendTime", "message.timestamp.after.max.ms": "1"}
+        assert parse_limits(DEFAULTS | own).any_date
+
+
+class TestAsked:
+    def test_records_are_bounded_by_topic_client_and_setting(self) -> None:
+        found = limits({"results": DEFAULTS | {"max.message.bytes": "20000"}, "letters": DEFAULTS})
+        found.ask()
+        assert found.of("results").record_bytes == 20_000
+        assert found.of("letters").record_bytes == MOST
+        assert found.batch_bytes == 20_000
+
+    def test_a_topic_whose_settings_are_hidden_takes_what_the_client_sends(self) -> None:
+        found = limits()
+        found.ask()
+        assert (found.of("results").record_bytes, found.batch_bytes) == (MOST, CLIENT)
+
+    def test_a_topic_that_takes_too_little_is_named_with_the_remedy(self) -> None:
+        found = limits({"letters": DEFAULTS | {"max.message.bytes": "900"}})
+        with pytest.raises(WorkerError, match=r"^topic letters takes records of 900 bytes.*raise max\.message\.bytes"):
+            found.ask()
+
+
+class TestRefused:
+    def test_a_topic_changed_since_is_asked_again(self) -> None:
+        answers = {"results": DEFAULTS}
+        found = limits(answers)
+        found.ask()
+        answers["results"] = DEFAULTS | {"max.message.bytes": "50000"}
+        assert found.lower(refused(Rejection.SIZE))
+        assert found.of("results").record_bytes == found.batch_bytes == 50_000
+
+    def test_a_size_that_nothing_explains_is_halved_down_to_16_kib(self) -> None:
+        found = limits()
+        rounds = until_given_up(found, lambda: refused(Rejection.SIZE))
+        assert [each.record_bytes for each in rounds] == [CLIENT // 2**n for n in range(1, 7)]
+        assert rounds[-1].record_bytes == LEAST_BYTES
+        assert found.of("letters").record_bytes == MOST
+
+    def test_a_date_that_nothing_explains_is_looked_for_first_ahead_then_in_the_past(self) -> None:
+        found = limits({"results": DEFAULTS})
+        rounds = until_given_up(found, lambda: refused(Rejection.DATE))
+        assert [each.ahead_ms for each in rounds] == [MINUTE, 0, 0, 0, 0, 0]
+        assert [each.past_ms for each in rounds[2:]] == [24 * 60 * MINUTE, 60 * MINUTE, MINUTE, 0]
+        assert found.of("letters").any_date
+
+    def test_dates_of_a_topic_changed_since_are_asked_for_again(self) -> None:
+        answers = {"results": DEFAULTS}
+        found = limits(answers)
+        found.ask()
+        answers["results"] = DEFAULTS | {"message.timestamp.before.max.ms": "60000"}
+        assert not found.lower(refused(Rejection.DATE))
+        assert found.of("results") == TopicLimits(MOST, past_ms=54_000)
+
+    def test_a_record_without_a_key_is_given_one_where_the_topic_cannot_be_asked(self) -> None:
+        found = limits()
+        found.lower(refused(Rejection.NO_KEY))
+        assert found.of("results").requires_key
+
+    def test_a_topic_known_not_to_be_compacted_refuses_for_the_date(self) -> None:
+        found = limits({"results": DEFAULTS})
+        found.lower(refused(Rejection.NO_KEY))
+        assert not found.of("results").requires_key
+        assert found.of("results").ahead_ms == MINUTE
+
+    def test_a_record_refused_with_a_key_in_its_place_is_refused_for_the_date(self) -> None:
+        assert len(until_given_up(limits(), lambda: refused(Rejection.NO_KEY))) == 1 + 6
+
+    def test_each_topic_refused_is_lowered(self) -> None:
+        found = limits()
+        found.lower(refused(Rejection.SIZE, "results", "letters"))
+        assert {found.of(topic).record_bytes for topic in ("results", "letters")} == {CLIENT // 2}

@@ -1,0 +1,79 @@
+"""The size that is computed is the size that a broker counts."""
+
+import random
+
+import pytest
+from confluent_kafka import KafkaError, Producer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from consumer.records import Headers
+from consumer.stream.record_size import encode_headers, record_bytes, rooms
+from tests.consumer.wire import SECONDS
+from tests.topics import Topics
+
+LIMIT = 20_000
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
+HEADERS = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=200)), max_size=20)
+KEYS = st.none() | st.binary(max_size=300)
+
+
+def test_a_header_is_encoded_as_the_record_format_says() -> None:
+    headers: Headers = [("é", None), ("", b""), ("n" * 64, b"v" * 8192)]
+    expected = b"\x04\xc3\xa9\x01" + b"\x00\x00" + b"\x80\x01" + b"n" * 64 + b"\x80\x80\x01" + b"v" * 8192
+    assert encode_headers(headers) == expected
+
+
+@given(KEYS, st.none() | st.binary(max_size=300), HEADERS)
+def test_headers_take_what_their_encoding_takes(key: bytes | None, value: bytes | None, headers: Headers) -> None:
+    with_them, without = record_bytes(key, value, headers), record_bytes(key, value, [])
+    assert 0 <= with_them - without - len(encode_headers(headers)) <= 2  # their number, the record's own length
+
+
+@given(KEYS, HEADERS, st.integers(0, 30_000), st.integers(100, 30_000))
+def test_what_has_room_for_certain_fits(key: bytes | None, headers: Headers, size: int, limit: int) -> None:
+    usual: Headers = [("model_version", b"2026")]
+    for each in (headers, usual):
+        (room,) = rooms(limit, [key], [each], usual)
+        assert size > room or record_bytes(key, b"v" * size, each) <= limit
+
+
+def test_empty_headers_are_counted_each() -> None:
+    headers: Headers = [("", b"")] * 60_000
+    assert record_bytes(None, b"", headers) > 120_000
+    (room,) = rooms(LIMIT, [None], [headers], [])
+    assert room < 0
+
+
+def largest(key: bytes | None, headers: Headers) -> int:
+    """The size of the largest value that fits."""
+    size = LIMIT
+    while record_bytes(key, b"v" * size, headers) > LIMIT:
+        size -= 1
+    return size
+
+
+def written(bootstrap: str, topic: str, value: bytes, key: bytes | None, headers: Headers) -> list[KafkaError | None]:
+    """What the broker says to this record, with a client that sends no larger one than that."""
+    said: list[KafkaError | None] = []
+    producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": LIMIT, "log_level": 0})
+    producer.produce(topic, value, key, headers=[*headers], on_delivery=lambda error, _: said.append(error))
+    producer.flush(SECONDS)
+    return said
+
+
+@pytest.mark.kafka
+def test_a_broker_takes_what_fits_and_refuses_one_byte_more(kafka: str, topics: Topics) -> None:
+    topic = topics("records", partitions=1, config={"max.message.bytes": str(LIMIT)})
+
+    @settings(max_examples=40, deadline=None)
+    @given(KEYS, HEADERS, st.integers(0, 2**32))
+    def hold(key: bytes | None, headers: Headers, seed: int) -> None:
+        size = largest(key, headers)
+        value = random.Random(seed).randbytes(size + 1)
+        assert written(kafka, topic, value[:-1], key, headers) == [None]
+        (refused,) = written(kafka, topic, value, key, headers)
+        assert refused is not None
+        assert refused.code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+    hold()
