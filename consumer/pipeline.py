@@ -2,11 +2,11 @@
 
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,13 @@ from consumer.envelopes import (
     MOST_AHEAD_MS,
     SOURCE_TIMESTAMP,
     Results,
-    encode_alert,
     encode_results,
     text_headers,
     with_headers,
-    without_event,
 )
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
 from consumer.stream import record_size
+from consumer.stream.encoded_results import Columns, EncodedResults, record_id
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
@@ -64,43 +63,6 @@ class _Judged:
         if limits.any_date:
             return self.plausible
         return self.plausible & limits.takes_date(self.timestamps, self.now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """The results of a batch as JSON."""
-
-    results: Results
-    embedded: Sequence[bytes]  # the events; b"" for one that fits nowhere
-    values: list[bytes]
-
-    def is_whole(self, row: int) -> bool:
-        """Return whether the result of this row holds its event."""
-        return self.embedded[row] is self.results.batch.values[row]
-
-    def without_event(self, row: int) -> bytes:
-        """Return the result with the size and the SHA-256 of its event."""
-        event = self.results.batch.values[row] or b""
-        return without_event(self.values[row], self.embedded[row], event)
-
-    def alert(self, row: int, result: bytes) -> bytes:
-        """Return the alert of this row, whose result is given."""
-        batch, scored = self.results.batch, self.results.scored
-        return encode_alert(_record_id(batch, row), result, scored.contributions[row], scored.base_rate)
-
-    def alert_without_event(self, row: int) -> bytes:
-        """Return the alert with the size and the SHA-256 of its event."""
-        return self.alert(row, self.without_event(row))
-
-
-class _Columns(NamedTuple):
-    """Records for one topic: `rows` are their places in the columns of the valid events."""
-
-    rows: Sequence[int]
-    keys: list[bytes | None]
-    values: list[bytes]
-    headers: list[Headers]
-    timestamps: list[int]
 
 
 class Pipeline:
@@ -151,7 +113,10 @@ class Pipeline:
 
     def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
         """One dead letter, counted as one event."""
-        letter = dead_letters.of_unreadable(unreadable, self._topics.dead_letters, self._group_id, self._now())
+        topic = self._topics.dead_letters
+        letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
+        if self._limits(topic).requires_key:
+            letter = letter._replace(key=f"{unreadable.topic}-{unreadable.partition}-{unreadable.start}".encode())
         empty = self.process(replace(batch, unreadable=None)).tally
         codes = {dead_letters.UNREADABLE: 1}
         return Output(
@@ -168,7 +133,7 @@ class Pipeline:
         of_alerts = (
             columns if limits.same_dates_and_keys(alert_limits) else self._columns(judged, encoded, alert_limits)
         )
-        alert_columns = _alert_columns(encoded, of_alerts)
+        alert_columns = encoded.alert_columns(of_alerts)
         alerts = self._fit(alerts_topic, alert_columns, encoded, encoded.alert_without_event, alert_limits)
         if None not in results and None not in alerts:
             return cast("list[OutRecord]", results + alerts), []
@@ -179,7 +144,7 @@ class Pipeline:
         records = [record for row, record in kept if record is not None and row not in lost]
         return records, [judged.decoded.positions[row] for row in sorted(lost)]
 
-    def _encode(self, judged: _Judged, most: int) -> _Encoded:
+    def _encode(self, judged: _Judged, most: int) -> EncodedResults:
         """Return the results; an event of `most` bytes is not embedded: it would be two more copies (60 MiB each, of
         a bomb)."""
         batch = judged.batch.take(judged.decoded.positions)
@@ -190,9 +155,9 @@ class Pipeline:
             embedded = [event if len(event) < most else b"" for event in events]
         else:
             embedded = events
-        return _Encoded(results, embedded, encode_results(results, embedded))
+        return EncodedResults(results, embedded, encode_results(results, embedded))
 
-    def _columns(self, judged: _Judged, encoded: _Encoded, limits: TopicLimits) -> _Columns:
+    def _columns(self, judged: _Judged, encoded: EncodedResults, limits: TopicLimits) -> Columns:
         """Return keys, headers and timestamps of the results, as their topic takes them."""
         ours, batch = self._model_header, encoded.results.batch
         headers = [with_headers(came, ours) if came else ours for came in batch.headers]
@@ -204,14 +169,14 @@ class Pipeline:
                 headers[row] = _restamped(headers[row], timestamps[row])
                 timestamps[row] = judged.now
         if limits.requires_key and None in keys:
-            keys = [_record_id(batch, row).encode() if key is None else key for row, key in enumerate(keys)]
-        return _Columns(range(len(batch)), keys, encoded.values, headers, timestamps)
+            keys = [record_id(batch, row).encode() if key is None else key for row, key in enumerate(keys)]
+        return Columns(range(len(batch)), keys, encoded.values, headers, timestamps)
 
     def _fit(
         self,
         topic: str,
-        columns: _Columns,
-        encoded: _Encoded,
+        columns: Columns,
+        encoded: EncodedResults,
         without_event: Callable[[int], bytes],
         limits: TopicLimits,
     ) -> list[OutRecord | None]:
@@ -246,7 +211,7 @@ class Pipeline:
             headers, timestamp = dead_letters.headers(batch, i, fault, self._group_id), batch.timestamps[i]
             if not carried[i]:
                 headers, timestamp = _restamped(headers, timestamp), judged.now
-            key = _record_id(batch, i).encode() if limits.requires_key and batch.keys[i] is None else batch.keys[i]
+            key = record_id(batch, i).encode() if limits.requires_key and batch.keys[i] is None else batch.keys[i]
             record = OutRecord(topic, key, batch.values[i] or b"", headers, timestamp)
             if not fits(record, limits):
                 record = reduce_dead_letter(record, batch.headers[i], dead_letters.own_headers(headers), limits)
@@ -254,28 +219,9 @@ class Pipeline:
         return records
 
 
-def _alert_columns(encoded: _Encoded, columns: _Columns) -> _Columns:
-    """Return the rows of level High, with their alerts as values."""
-    rows = list(encoded.results.scored.contributions)
-    alerts = [encoded.alert(row, encoded.values[row]) for row in rows]
-    return _Columns(
-        rows,
-        [columns.keys[row] for row in rows],
-        alerts,
-        [columns.headers[row] for row in rows],
-        [columns.timestamps[row] for row in rows],
-    )
-
-
 def _restamped(headers: Headers, timestamp: int) -> Headers:
     """With the timestamp that the record itself cannot carry."""
     return with_headers(headers, text_headers([(SOURCE_TIMESTAMP, timestamp)]))
-
-
-def _record_id(batch: Batch, row: int) -> str:
-    """Return the name of an input record, as in `result_id`. On a topic that requires keys it is the key of what came
-    without one, so that compaction keeps each."""
-    return f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"
 
 
 def _tally(

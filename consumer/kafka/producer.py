@@ -20,7 +20,7 @@ from consumer.errors import (
 )
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import REMEDIES, calling, classify, explain
+from consumer.kafka.errors import calling, classify, explain
 from consumer.records import OutRecord
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why

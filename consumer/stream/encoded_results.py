@@ -1,0 +1,62 @@
+"""The results and alerts of a batch as columns of JSON, before they are fitted to their topics."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from consumer.envelopes import Results, encode_alert, without_event
+from consumer.records import Batch, Headers
+
+
+class Columns(NamedTuple):
+    """Records for one topic: `rows` are their places in the columns of the valid events."""
+
+    rows: Sequence[int]
+    keys: list[bytes | None]
+    values: list[bytes]
+    headers: list[Headers]
+    timestamps: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedResults:
+    """The results of a batch as JSON."""
+
+    results: Results
+    embedded: Sequence[bytes]  # the events; b"" for one that fits nowhere
+    values: list[bytes]
+
+    def is_whole(self, row: int) -> bool:
+        """Return whether the result of this row holds its event."""
+        return self.embedded[row] is self.results.batch.values[row]
+
+    def without_event(self, row: int) -> bytes:
+        """Return the result with the size and the SHA-256 of its event."""
+        event = self.results.batch.values[row] or b""
+        return without_event(self.values[row], self.embedded[row], event)
+
+    def alert(self, row: int, result: bytes) -> bytes:
+        """Return the alert of this row, whose result is given."""
+        batch, scored = self.results.batch, self.results.scored
+        return encode_alert(record_id(batch, row), result, scored.contributions[row], scored.base_rate)
+
+    def alert_without_event(self, row: int) -> bytes:
+        """Return the alert with the size and the SHA-256 of its event."""
+        return self.alert(row, self.without_event(row))
+
+    def alert_columns(self, columns: Columns) -> Columns:
+        """Return the rows of level High of these columns, with their alerts as values."""
+        rows = list(self.results.scored.contributions)
+        return Columns(
+            rows,
+            [columns.keys[row] for row in rows],
+            [self.alert(row, self.values[row]) for row in rows],
+            [columns.headers[row] for row in rows],
+            [columns.timestamps[row] for row in rows],
+        )
+
+
+def record_id(batch: Batch, row: int) -> str:
+    """Return the name of an input record, as in `result_id`. On a topic that requires keys it is the key of what came
+    without one, so that compaction keeps each."""
+    return f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"
