@@ -197,7 +197,8 @@ def written_back(letter: Letter, now: int) -> OutRecord:
     original = int(date) if date is not None and date.isdigit() and len(date) < 19 else -1
     timestamp, kept = (original, None) if carries(original, now) else (letter.timestamp, date)
     headers = event + redrive_headers(attempts(said), kept)
-    return OutRecord(letter.topic or "", letter.key, letter.value, headers, timestamp if timestamp > 0 else now)
+    key = None if letter.key == letter.source.encode() else letter.key  # on a compacted topic it stands for none
+    return OutRecord(letter.topic or "", key, letter.value, headers, timestamp if timestamp > 0 else now)
 
 
 def parse_time(text: str, now: int) -> int:

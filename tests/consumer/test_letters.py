@@ -1,5 +1,7 @@
 """What a dead letter says, which are meant, and what is written back."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +64,11 @@ def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
 def redriven(attempts: int, *own: tuple[str, bytes | None]) -> Headers:
     """The headers of an event that a redrive has written."""
     return [*own, *dead_letters.redrive_headers(attempts - 1)]
+
+
+def test_a_key_that_stood_for_none_is_not_written_back() -> None:
+    assert found.written_back(replace(letter(), key=b"sessions-3-1842"), NOW).key is None
+    assert found.written_back(replace(letter(), key=b"sessions-3-1843"), NOW).key == b"sessions-3-1843"
 
 
 def test_what_is_written_back_is_the_record_as_it_came_and_a_count_of_attempts() -> None:

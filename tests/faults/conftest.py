@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.checker import Report
+from tests.faults.rights import guarded_broker
 from tests.line import Line
 from tests.topics import Topics
 
@@ -59,6 +60,14 @@ def counted(record_property: Callable[[str, object], None]) -> Iterator[Counted]
 def summary(report: Report) -> str:
     """The faults found, in a few words."""
     return " ".join(f"{count} {kind}" for kind, count in report.faults().items()) or "0/0"
+
+
+@pytest.fixture(scope="module")
+def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """A broker that asks who may do what: the address for its master, and that for users."""
+    request.getfixturevalue("java_and_maven")
+    with guarded_broker() as addresses:
+        yield addresses
 
 
 @pytest.fixture

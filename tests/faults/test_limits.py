@@ -6,17 +6,21 @@ import random
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
 from confluent_kafka import Message, Producer
+from confluent_kafka.admin._acl import AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType
 
 from consumer.records import Headers
 from consumer.stream.record_size import encode_headers, record_bytes
 from tests.consumer.wire import SECONDS, Event, read
+from tests.faults.asking import ask
+from tests.faults.rights import AS_USER, rule
 from tests.faults.test_outputs_refused import configure
 from tests.faults.test_sizes import LARGE, padded, samples
 from tests.line import Line, stop
@@ -54,19 +58,23 @@ SCENES = {
 }
 
 
+def line_on(kafka: str, topics: Topics, scene: Scene) -> Line:
+    """A line whose input takes records of up to 100 MiB."""
+    sessions = topics("sessions", config=LARGE)
+    results, alerts, letters = (
+        topics(name, config={"max.message.bytes": str(limit), **scene.more})
+        for name, limit in zip(("results", "alerts", "dead-letters"), scene.limits, strict=True)
+    )
+    return Line(kafka, f"scorer-of-{sessions}", sessions, results, alerts, letters)
+
+
+def line_outputs(line: Line) -> tuple[str, str, str]:
+    return line.results, line.alerts, line.dead_letters
+
+
 @pytest.fixture
 def lined_up(kafka: str, topics: Topics) -> Callable[[Scene], Line]:
-    """A line whose input takes records of up to 100 MiB."""
-
-    def make(scene: Scene) -> Line:
-        sessions = topics("sessions", config=LARGE)
-        results, alerts, letters = (
-            topics(name, config={"max.message.bytes": str(limit), **scene.more})
-            for name, limit in zip(("results", "alerts", "dead-letters"), scene.limits, strict=True)
-        )
-        return Line(kafka, f"scorer-of-{sessions}", sessions, results, alerts, letters)
-
-    return make
+    return partial(line_on, kafka, topics)
 
 
 def events(seed: int, count: int, limits: Sequence[int]) -> list[Event]:
@@ -258,7 +266,7 @@ def test_topics_that_take_less_than_they_did_at_the_start_stop_nothing(
     feed(line, [Event(value, key)])
     with line.running(log, "--delivery", delivery, *PAST_THE_BREAKER) as process:
         line.wait_for(lambda count: count == 1, process)
-        for topic in (line.results, line.alerts, line.dead_letters):
+        for topic in line_outputs(line):
             smaller = {"max_message_bytes": "20000", "message_timestamp_before_max_ms": str(2 * HOUR)}
             configure(line, topic, AlterConfigOpType.SET, **smaller, **COMPACTED)
         feed(line, then)
@@ -267,6 +275,37 @@ def test_topics_that_take_less_than_they_did_at_the_start_stop_nothing(
     verify(line, Scene(20_000, 20_000, 20_000, COMPACT), repeated=delivery == "at-least-once")
     assert "the limits of the topic are lowered" in log.read_text()
     hold_dates(line, dates[0])
+
+
+HIDDEN = {
+    "sizes": Scene(40_000, 30_000, 20_000),
+    "sizes, keys": Scene(40_000, 30_000, 20_000, COMPACT),
+    "dates": Scene(DEFAULT, DEFAULT, DEFAULT, {"message.timestamp.before.max.ms": str(2 * HOUR)}),
+}
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+@pytest.mark.parametrize("name", HIDDEN)
+def test_topics_whose_settings_are_hidden_stop_nothing(
+    guarded: tuple[str, str], name: str, delivery: str, tmp_path: Path
+) -> None:
+    scene, topics, log = HIDDEN[name], Topics(guarded[0]), tmp_path / "log"
+    line = line_on(guarded[0], topics, scene)
+    denied = [rule(topic, AclOperation.DESCRIBE_CONFIGS, AclPermissionType.DENY) for topic in line_outputs(line)]
+    allowed = [rule(topic, AclOperation.ALL, AclPermissionType.ALLOW) for topic in line_outputs(line)]
+    ask(line.bootstrap, lambda client: client.create_acls([*denied, *allowed]))
+    now = int(time.time() * 1000)
+    dates = [now - 3 * HOUR, now - HOUR, now]
+    given = [each._replace(timestamp=dates[n % 3]) for n, each in enumerate(events(3, 20, scene.limits))]
+    feed(line, given)
+    options = ["--delivery", delivery, "--bootstrap-servers", guarded[1], *PAST_THE_BREAKER]
+    options += [text for property_, value in AS_USER.items() for text in ("-X", f"{property_}={value}")]
+    with line.running(log, *options) as process:
+        line.wait_for(lambda count: count == len(given), process)
+        assert stop(process) == 0
+    verify(line, scene, repeated=True)
+    assert "the limits of the topic are lowered" in log.read_text()
+    topics.delete()
 
 
 def hold_dates(line: Line, refused: int) -> None:

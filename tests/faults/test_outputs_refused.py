@@ -3,19 +3,18 @@
 Once the fault is mended a restart delivers everything, exactly once.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
+from confluent_kafka.admin._acl import AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
+from confluent_kafka.admin._resource import ResourceType
 
-from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.checker import Outputs, Seen, judge
 from tests.consumer.wire import read
 from tests.faults.asking import ask, last_words
 from tests.faults.conftest import Counted
+from tests.faults.rights import AS_USER, rule
 from tests.line import Line, stop
 from tests.topics import Topics
 
@@ -94,39 +93,6 @@ def test_an_output_topic_deleted_while_running_stops_the_worker_which_names_it(
 
 
 # -- rights ---------------------------------------------------------------------------------------------------------
-
-USER = "scorer"
-AS_USER = {
-    "security.protocol": "SASL_PLAINTEXT",
-    "sasl.mechanism": "PLAIN",
-    "sasl.username": USER,
-    "sasl.password": "of-a-test",
-}
-
-
-@pytest.fixture(scope="module")
-def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
-    """A broker that asks who may do what: the address for its master, and that for users."""
-    request.getfixturevalue("java_and_maven")
-    port, controller, users = free_ports(3)
-    login = "org.apache.kafka.common.security.plain.PlainLoginModule required"
-    properties = {
-        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller},SASL_PLAINTEXT://{HOST}:{users}",
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl_plaintext.plain.sasl.jaas.config": f'{login} user_{USER}="{AS_USER["sasl.password"]}";',
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS",
-        "allow.everyone.if.no.acl.found": "true",
-    }
-    with KafkaBroker(port, properties) as broker:
-        yield broker.address, f"{HOST}:{users}"
-
-
-def rule(topic: str, operation: AclOperation, permission: AclPermissionType) -> AclBinding:
-    where = (ResourceType.TOPIC, topic, ResourcePatternType.LITERAL)
-    return AclBinding(*where, f"User:{USER}", "*", operation, permission)
 
 
 @pytest.mark.parametrize(("output", "delivery"), EACH_AND_PLAIN)
