@@ -130,7 +130,7 @@ class OutputLimits:
                 self._topics[topic] = lowered
             _log.warning(
                 "records refused, the limits of the topic are lowered",
-                extra={"topic": topic, "reason": str(error), "limits": asdict(self._topics[topic])},
+                extra={"topic": topic, "limits": asdict(self._topics[topic])},
             )
         return self.batch_bytes < batch_bytes
 
