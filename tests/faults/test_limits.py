@@ -182,7 +182,9 @@ def theirs(headers: Headers) -> Headers:
 
 def stand_ins(stand_in: bytes, compacted: bool | None) -> list[bytes | None]:
     """The keys that may be there where there would be none; None: it may be taken for compacted."""
-    return {True: [stand_in], False: [None], None: [stand_in, None]}[compacted]
+    if compacted is None:
+        return [stand_in, None]
+    return [stand_in if compacted else None]
 
 
 def hold_key(came: Message, out: Message, said: Mapping[str, Any], *, compacted: bool | None, stand_in: bytes) -> str:
