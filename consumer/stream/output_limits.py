@@ -129,7 +129,7 @@ class OutputLimits:
                     raise WorkerError(str(error)) from error
                 self._topics[topic] = lowered
             _log.warning(
-                "records refused, the limits of the topic are lowered",
+                "limits of an output topic lowered",
                 extra={"topic": topic, "limits": asdict(self._topics[topic])},
             )
         return self.batch_bytes < batch_bytes

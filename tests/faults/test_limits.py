@@ -280,7 +280,7 @@ def test_topics_that_take_less_than_they_did_at_the_start_stop_nothing(
         line.wait_for(lambda count: count == 1 + len(then), process)
         assert stop(process) == 0
     verify(line, Scene(20_000, 20_000, 20_000, COMPACT), repeated=delivery == "at-least-once")
-    assert "the limits of the topic are lowered" in log.read_text()
+    assert "limits of an output topic lowered" in log.read_text()
     hold_dates(line, dates[0])
 
 
@@ -311,7 +311,7 @@ def test_topics_whose_settings_are_hidden_stop_nothing(
         line.wait_for(lambda count: count == len(given), process)
         assert stop(process) == 0
     verify(line, scene, repeated=True, hidden=True)
-    assert "the limits of the topic are lowered" in log.read_text()
+    assert "limits of an output topic lowered" in log.read_text()
     topics.delete()
 
 
