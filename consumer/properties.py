@@ -6,6 +6,7 @@ from typing import Final
 
 from consumer.config.values import fault_of_text
 from consumer.kafka.config import RESERVED
+from consumer.kafka.secrets import is_path, is_secret
 from consumer.printable import printable
 
 _CLIENT: Final = """
@@ -56,7 +57,6 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """Kafka's names for settings of our own."""
 
-_SECRET: Final = ("password", "passphrase", "secret", "pem", "oauthbearer.config", "extensions", "jaas", "token", "key")
 _SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem")
 _PREFIX: Final = "KAFKA_"
 _FILE: Final = "_FILE"
@@ -94,15 +94,11 @@ def masked(properties: Mapping[str, str]) -> dict[str, str]:
 
 def secrets(names: Iterable[str]) -> list[str]:
     """Those of the properties that are certainly secret."""
-    return [name for name in names if any(word in name for word in _SURELY_SECRET) and not _is_path(name)]
+    return [name for name in names if any(word in name for word in _SURELY_SECRET) and not is_path(name)]
 
 
 def _may_be_secret(name: str) -> bool:
-    return not _is_path(name) and (name not in CLIENT or any(word in name for word in _SECRET))
-
-
-def _is_path(name: str) -> bool:
-    return name.endswith((".location", ".file"))
+    return not is_path(name) and (name not in CLIENT or is_secret(name))
 
 
 def near_misses(environ: Mapping[str, str]) -> list[tuple[str, str]]:

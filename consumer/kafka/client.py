@@ -3,12 +3,13 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, libversion
 
 from consumer.errors import WorkerError, place
+from consumer.kafka.secrets import hidden_texts
 
 Client = TypeVar("Client")
 
@@ -26,13 +27,29 @@ _HINTS = {
 def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
     """A client of this configuration, its log lines sent to ours. Raises WorkerError for settings it refuses."""
     try:
-        return make(config, logger=_log)
+        return make(config, logger=ClientLog(config))
     except KafkaException as exception:
         said = exception.args[0].str()
         hint = next((hint for part, hint in _HINTS.items() if part in said), "see -X and KAFKA_*")
         raise WorkerError(f"Kafka settings: {said}; {hint}") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
+
+
+class ClientLog:
+    """Stands for a logger: logs what a client says, at `debug=all` as well, without its secrets."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._hidden = hidden_texts(config)
+
+    def log(self, level: int, message: str, *arguments: object) -> None:
+        """Log one line, each secret in it replaced by stars."""
+        if not _log.isEnabledFor(level):
+            return
+        line = message % arguments
+        for text in self._hidden:
+            line = line.replace(text, "***")
+        _log.log(level, "%s", line)
 
 
 def guarded(callback: Callable[..., None], what: str, note: Callable[[WorkerError], None]) -> Callable[..., None]:
