@@ -156,12 +156,14 @@ def test_a_topic_of_something_else_is_doubted(check: Check, line: Line) -> None:
 
 def test_a_topic_that_takes_less_than_the_worker_writes_is_named(check: Check, line: Line, topics: Topics) -> None:
     small = replace(line, results=topics("small", config={"max.message.bytes": "900000"}))
-    name, message = the_only_failure(check(*small.options()))
-    assert name == f"topic {small.results}"
-    assert message.startswith("max.message.bytes is 900,000, and the worker writes records of up to 1,000,000 bytes")
-    name, message = the_only_failure(check(*small.options(), "--max-record-bytes", "900000"))
-    assert "sends batches of up to 1,000,000 bytes" in message
-    assert check(*small.options(), "--max-record-bytes", "900000", "-X", "batch.size=900000").status == 0
+    found = check(*small.options())
+    assert found.status == 0
+    warned = {each["message"] for each in found.checks if each["status"] == "warn"}
+    assert any(each.startswith("max.message.bytes is 900,000, less than --max-record-bytes") for each in warned)
+    tiny = replace(line, results=topics("tiny", config={"max.message.bytes": "16383"}))
+    name, message = the_only_failure(check(*tiny.options()))
+    assert name == f"topic {tiny.results}"
+    assert message.startswith("max.message.bytes is 16,383, and a dead letter may need 16,384")
 
 
 def test_a_topic_of_one_replica_is_judged_by_the_write_and_not_by_min_insync_replicas(
@@ -302,9 +304,10 @@ def test_dates_that_an_output_topic_refuses_are_named(check: Check, line: Line, 
     then = int(time.time() * 1000) - 2 * HOUR
     events = [Event(value, key, timestamp=then) for key, value in islice(keyed_events(3), 20)]
     write(line.bootstrap, line.sessions, events)
-    name, message = the_only_failure(check(*strict.options()))
-    assert name == f"topic {strict.results}"
-    assert "refuses records dated more than 1 h ago (message.timestamp.before.max.ms)" in message
+    found = check(*strict.options())
+    assert found.status == 0
+    warned = {each["message"] for each in found.checks if each["name"] == f"topic {strict.results}"}
+    assert any("refuses records dated more than 1 h ago (message.timestamp.before.max.ms)" in each for each in warned)
 
 
 def test_a_port_that_is_taken_is_named(check: Check, line: Line) -> None:
