@@ -178,6 +178,8 @@ class KafkaProducer:
             self._producer.begin_transaction()
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
+            if error.code() in _REJECTIONS:  # nothing names the topic until the record's report is read: not final
+                return MustAbortError(explain(error, doing))
             return classify(error, doing) if error.txn_requires_abort() or error.fatal() else None
         return None
 

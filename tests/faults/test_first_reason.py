@@ -71,6 +71,16 @@ def test_a_write_refused_while_offsets_are_sent_stops_with_its_remedy(name: str)
         assert REMEDIES[code(name)] in str(caught.value)
 
 
+def test_a_record_refused_for_its_size_is_read_again_when_its_report_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consumer.kafka.producer._REPORT_SECONDS", 0.0)
+    with exactly_once() as bench:
+        begun(bench)
+        bench.broker.answer(Api.PRODUCE, code("MSG_SIZE_TOO_LARGE"))
+        bench.broker.answer(Api.ADD_OFFSETS_TO_TXN, 0, late_ms=LATE_MS)
+        with pytest.raises(UndeliveredError, match="MSG_SIZE_TOO_LARGE"):
+            bench.deliver()
+
+
 @pytest.mark.parametrize(
     ("api", "name", "kind"),
     [
