@@ -56,7 +56,7 @@ GAUGES: Final = {
         "Seconds since the end of a partition was first seen past what is read, open upstream transactions included; "
         "0 when nothing waits. For partitions assigned here."
     ),
-    "session_scorer_broker_throttle_seconds": "For how long a broker held back an answer to this consumer of late.",
+    "session_scorer_broker_throttle_seconds": "Longest that a broker held an answer back in the last minute.",
     "session_scorer_model_info": "1, labelled with the artifact set that scores.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "

@@ -109,6 +109,7 @@ class Assignment:
     def trusted(self, messages: list[Message]) -> list[Message]:
         """Without the records of partitions that were taken away meanwhile, or are still astray."""
         if self.unanswered is not None:
+            self._send_back(self._places)  # or the position after what is dropped here would be committed
             return []  # the client began to read by itself, nobody knows where
         self._send_back(self._taken & self._places.keys())  # taken and given back: which of its records came when?
         unsure = self._taken | self._astray

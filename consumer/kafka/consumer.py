@@ -237,7 +237,9 @@ class Source:
 
     def unstable(self) -> dict[int, int]:
         """Offsets between the last stable offset and the end, for each partition assigned: an upstream transaction that
-        is open holds them back."""
+        is open holds them back; nothing is known of a topic that is gone."""
+        if self._gone:
+            return {}
         ends = self._statistics.ends.get(self._topic, {})
         return {each: ends[each].unstable if each in ends else 0 for each in self._assignment.assigned()}
 

@@ -4,6 +4,7 @@ The client does not tell: it reads on at the offset that was next, so records of
 silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give each topic an id of its own (Kafka 2.8 and later).
 """
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -26,6 +27,25 @@ class Read(NamedTuple):
     next: int
 
 
+class Denial:
+    """For how long brokers have denied the topic, one answer after the other; silence is no answer."""
+
+    def __init__(self) -> None:
+        self._first = self._last = math.inf
+
+    def add(self, now: float) -> None:
+        """Note one more answer that there is no such topic."""
+        self._first, self._last = min(self._first, now), now
+
+    def clear(self) -> None:
+        """Note any other answer, or none."""
+        self._first = self._last = math.inf
+
+    def lasts(self) -> bool:
+        """Return whether the answers of several seconds agree."""
+        return self._last - self._first >= _GONE_SECONDS
+
+
 class Identity:
     """The id of one topic, asked for without waiting, and how far reading had come when it was last known to hold."""
 
@@ -35,7 +55,7 @@ class Identity:
         self._clock = clock
         self._question: Future[TopicDescription] | None = None
         self._known: str | None = None
-        self._denied_since: float | None = None
+        self._denial = Denial()
         self._asked_at: dict[int, Read] = {}
         self._held_at: dict[int, Read] = {}
         self.reopen()
@@ -48,8 +68,7 @@ class Identity:
     @property
     def gone(self) -> bool:
         """Whether the brokers say that there is no such topic, and have said so for a while, though there was one."""
-        since = self._denied_since
-        return self._known is not None and since is not None and self._clock() - since >= _GONE_SECONDS
+        return self._known is not None and self._denial.lasts()
 
     def lost(self, positions: dict[int, Read]) -> dict[int, Read] | None:
         """None as long as the topic is the one it was; once it is another, for each partition how far the old one was
@@ -76,7 +95,9 @@ class Identity:
             found = str(self._question.result(0).topic_id)
         except KafkaException as exception:  # no broker, no such topic at the moment, or no right to ask
             if exception.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                self._denied_since = self._clock() if self._denied_since is None else self._denied_since
+                self._denial.add(self._clock())
+            else:
+                self._denial.clear()
             return None
-        self._denied_since = None
+        self._denial.clear()
         return found

@@ -3,10 +3,12 @@ end."""
 
 import math
 import time
+from collections import deque
 from typing import NamedTuple
 
 import msgspec
 
+_REPORTS_KEPT = 30  # one comes every 2 s (statistics.interval.ms)
 _LOOKING_MS = 5000  # at its start a client, too, knows brokers by name only, but not for so long
 
 
@@ -28,7 +30,7 @@ class Statistics:
     def __init__(self, last_answer: float = -math.inf) -> None:
         self.last_answer = last_answer
         self.forgotten = False  # no broker is talked to or tried, not even those it began with
-        self.throttled_seconds = 0.0  # the longest that a broker held an answer back since the report before
+        self._throttled: deque[float] = deque([0.0], maxlen=_REPORTS_KEPT)
         self.ends: dict[str, dict[int, End]] = {}  # topic -> partition -> its end, of those that were fetched from
 
     def __call__(self, document: str) -> None:
@@ -43,10 +45,15 @@ class Statistics:
         nobody = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.forgotten = nobody and group.state != "up" and group.stateage > _LOOKING_MS
         self.ends = {topic: each.ends() for topic, each in report.topics.items()}
-        self.throttled_seconds = max((broker.throttle.max for broker in brokers), default=0) / 1000
+        self._throttled.append(max((broker.throttle.max for broker in brokers), default=0) / 1000)
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
             self.last_answer = max(self.last_answer, time.monotonic() - min(idle) / 1e6)
+
+    @property
+    def throttled_seconds(self) -> float:
+        """The longest that a broker held an answer back in the last minute, so that no scrape misses it."""
+        return max(self._throttled)
 
 
 class _Throttle(msgspec.Struct, frozen=True):

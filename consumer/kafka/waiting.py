@@ -29,6 +29,8 @@ class Waiting:
         return {each: self._age(self._ends[each], progress, now) for each, progress in partitions.items()}
 
     def _age(self, ends: deque[tuple[int, float]], progress: Progress, now: float) -> float:
+        if ends and progress.end < ends[-1][0]:
+            ends.clear()  # the topic was made anew
         if progress.end > (ends[-1][0] if ends else progress.read_to):
             ends.append((progress.end, now))
         while ends and ends[0][0] <= progress.read_to:

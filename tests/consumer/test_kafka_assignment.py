@@ -66,6 +66,19 @@ def test_a_callback_without_an_answer_waits_for_seconds_and_hands_nothing_out(ca
     assert made.trusted(records(0)) == []
 
 
+def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> None:
+    """A cooperative rebalance adds a partition, and nobody answers: what was read of the others is dropped with it."""
+    consumer = FakeConsumer({0: 42, 1: 7})
+    made = assignment(consumer)
+    consumer.give(0)
+    consumer.errors = {"committed": [AWAY] * 1000}
+    consumer.give(1)
+    consumer.read_to = {0: 52}
+    assert made.trusted([Message("sessions", 0, offset) for offset in range(42, 52)]) == []
+    assert made.read_to([0]) == {}
+    assert made.read_on() == {}
+
+
 def test_after_joining_again_the_first_callback_waits_with_full_patience() -> None:
     consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}

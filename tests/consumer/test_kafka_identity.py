@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
-from consumer.kafka.identity import Identity, Read
+from consumer.kafka.identity import Denial, Identity, Read
 from tests.consumer.wire import SECONDS
 from tests.topics import Topics
 
@@ -67,3 +67,17 @@ def test_a_topic_that_was_never_there_is_not_gone() -> None:
     identity = Identity(Connection("127.0.0.1:1"), "sessions")
     identity.lost({})
     assert not gone(identity)
+
+
+def test_a_denial_lasts_by_answers_alone() -> None:
+    denial = Denial()
+    assert not denial.lasts()
+    denial.add(0.0)
+    assert not denial.lasts(), "one answer, and silence since"
+    denial.add(2.9)
+    assert not denial.lasts()
+    denial.add(3.0)
+    assert denial.lasts()
+    denial.clear()
+    denial.add(4.0)
+    assert not denial.lasts()

@@ -60,6 +60,11 @@ def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
     assert {each: end.unstable for each, end in statistics.ends["sessions"].items()} == {0: 2, 1: 0}
 
 
-def test_for_how_long_a_broker_held_an_answer_back() -> None:
+def test_a_throttle_is_told_for_a_minute() -> None:
     assert told(KNOWN).throttled_seconds == 0
-    assert told(KNOWN, KNOWN | {"throttle": {"min": 0, "avg": 700, "max": 1500}}).throttled_seconds == 1.5
+    statistics = told(KNOWN, KNOWN | {"throttle": {"min": 0, "avg": 700, "max": 1500}})
+    seen = [statistics.throttled_seconds]
+    for _ in range(30):
+        statistics(json.dumps({"brokers": {"1": KNOWN}}))
+        seen.append(statistics.throttled_seconds)
+    assert seen == [1.5] * 30 + [0.0]

@@ -44,3 +44,11 @@ def test_a_backlog_that_is_worked_off_is_as_old_as_its_oldest() -> None:
     for second in range(4000):
         age = waiting.update({0: Progress(5 * second, 10 * second + 10)}, float(second))[0]
     assert abs(age - 2000) < 2000 / 20
+
+
+def test_in_a_topic_made_anew_nothing_of_the_old_one_waits() -> None:
+    waiting = Waiting()
+    waiting.update({0: Progress(900, 1000)}, 0.0)
+    assert waiting.update({0: Progress(50, 50)}, 10.0) == {0: 0.0}
+    assert waiting.update({0: Progress(50, 60)}, 20.0) == {0: 0.0}
+    assert waiting.update({0: Progress(50, 60)}, 25.0) == {0: 5.0}
