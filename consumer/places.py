@@ -28,8 +28,8 @@ class SettingsError(Exception):
 def command_line(given: Mapping[str, Any]) -> dict[str, Any]:
     """What was said on the command line, by name, `-X` taken apart."""
     values = {name: value for name, value in given.items() if value is not None and name != "kafka"}
-    pairs = [_pair(text) for text in given.get("kafka") or ()]
-    return _own_names(values | ({"kafka": dict(pairs)} if pairs else {}))
+    pairs = _pairs(given)
+    return _own_names(values | ({"kafka": pairs} if pairs else {}))
 
 
 def exposed(given: Mapping[str, Any]) -> list[str]:
@@ -70,6 +70,17 @@ def environment(environ: Mapping[str, str], prefix: str, known: frozenset[str]) 
     return {name: said[prefix + name.upper()] for name in known - {"kafka"} if prefix + name.upper() in said}
 
 
+def variable_of(name: str, environ: Mapping[str, str], prefix: str) -> str | None:
+    """Return the variable that gives a setting, as the environment spells it: ours, else one by Kafka's name for it."""
+    ours = [
+        key
+        for key, value in environ.items()
+        if key.upper() == prefix + name.upper() and value and not is_service_link(key.upper(), value, prefix)
+    ]
+    kafkas = [properties.variable_of(alias, environ) for alias in properties.aliases(name)]
+    return next((each for each in (*reversed(ours), *kafkas) if each is not None), None)
+
+
 def is_service_link(variable: str, value: str, prefix: str) -> bool:
     """Return whether Kubernetes sets it, for a Service named as we are: SESSION_SCORER_PORT=tcp://10.0.0.1:9108."""
     name = variable.removeprefix(prefix)
@@ -93,14 +104,7 @@ def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
     """What the TOML file says; nothing when none is named. Raises SettingsError for what is not as it should be."""
     if path is None:
         return {}
-    try:
-        values = tomllib.loads(Path(path).read_text("utf-8-sig"))  # some editors begin a file with a mark
-    except OSError as error:
-        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"the settings file {path} is not text in UTF-8 (byte {error.start}): save it so") from None
-    except ValueError as error:  # it names a position, not what stands there
-        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
+    values = _parsed(path)
     _refuse_unknown(values, known - {"config"}, f" ({path})")
     if not isinstance(values.get("kafka", {}), dict):
         raise SettingsError(f"kafka ({path}): expected a table, [kafka]")
@@ -111,6 +115,17 @@ def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
                 f"[kafka] {name} ({path}): expected a text, a number, true or false, or a list of these"
             )
     return _own_names(values | {"kafka": {name: _text(value) for name, value in kafka.items()}})
+
+
+def _parsed(path: str | Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))  # some editors begin a file with a mark
+    except OSError as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not text in UTF-8 (byte {error.start}): save it so") from None
+    except ValueError as error:  # it names a position, not what stands there
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
 
 
 def refuse_unknown_variables(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> None:
@@ -149,17 +164,29 @@ class Places(NamedTuple):
         return f"{self._spelled(name)}: expected {said or expected(fields[name])}"
 
     def _spelled(self, name: str) -> str:
-        if name in self.given:
+        if self.given.get(name) is not None:
             return "--" + name.replace("_", "-")
-        if name in environment(self.environ, self.prefix, frozenset({name})):
-            return f"{self.prefix}{name.upper()} (environment)"
-        return f"{name} ({self.path})"
+        pairs = _pairs(self.given)
+        if alias := next((each for each in properties.aliases(name) if each in pairs), None):
+            return f"-X {alias}"
+        if variable := variable_of(name, self.environ, self.prefix):
+            return f"{variable} (environment)"
+        return f"{self._spelled_in_file(name)} ({self.path})"
+
+    def _spelled_in_file(self, name: str) -> str:
+        """Look at the file once more for Kafka's name of the setting; our own where it can be read only once."""
+        if self.path is None or not self.path.is_file():
+            return name
+        values = _parsed(self.path)
+        kafka = dict(_flat(values.get("kafka", {})))
+        alias = next((each for each in properties.aliases(name) if each in kafka and name not in values), None)
+        return f"[kafka] {alias}" if alias else name
 
     def _spelled_property(self, name: str) -> str:
-        if name in self.given.get("kafka", {}):
+        if name in _pairs(self.given):
             return f"-X {name}"
-        if self.environ.get(properties.variable_name(name)):
-            return f"{properties.variable_name(name)} (environment)"
+        if variable := properties.variable_of(name, self.environ):
+            return f"{variable} (environment)"
         return f"[kafka] {name} ({self.path})"
 
 
@@ -201,6 +228,11 @@ def _own_names(values: dict[str, Any]) -> dict[str, Any]:
         if alias in kafka:
             values.setdefault(name, kafka.pop(alias))
     return values | ({"kafka": kafka} if "kafka" in values else {})
+
+
+def _pairs(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what `-X` says, by name."""
+    return dict(_pair(text) for text in given.get("kafka") or ())
 
 
 def _pair(text: str) -> tuple[str, str]:

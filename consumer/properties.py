@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from itertools import chain
 from typing import Final
 
 from consumer.config.values import fault_of_text
@@ -74,6 +75,24 @@ def files_from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     variables = {name.removesuffix(_FILE): path for name, path in environ.items() if name.endswith(_FILE) and path}
     named = {property_name(name): path for name, path in variables.items() if name.startswith(_PREFIX)}
     return {name: path for name, path in named.items() if name in CLIENT}
+
+
+def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the variable that says a property, or names a file with its value; None when there is none."""
+    said = [each for each, value in environ.items() if each.startswith(_PREFIX) and value]
+    files = [each for each in said if each.endswith(_FILE) and name in CLIENT]
+    return next(
+        chain(
+            (each for each in said if property_name(each) == name),
+            (each for each in files if property_name(each.removesuffix(_FILE)) == name),
+        ),
+        None,
+    )
+
+
+def aliases(setting: str) -> list[str]:
+    """Return Kafka's names for a setting of ours, in the order in which they win."""
+    return [alias for alias, ours in ALIASES.items() if ours == setting]
 
 
 def property_name(variable: str) -> str:

@@ -174,13 +174,13 @@ def known() -> frozenset[str]:
 def load(given: Mapping[str, Any] | None = None) -> Settings:
     """The settings, from the command line (`given`: name -> text, None where nothing was said; `kafka` as a list of
     `prop=value`), the environment, the file and the defaults. Raises SettingsError."""
-    given = places.command_line(given or {})
+    said = places.command_line(given or {})
     places.refuse_unknown_variables(os.environ, PREFIX, known())
     try:
-        return Settings(**given)
+        return Settings(**said)
     except ValidationError as error:
-        path = given.get("config") or os.environ.get(PREFIX + "CONFIG")
-        where = places.Places(given, os.environ, PREFIX, Path(path) if path else None)
+        path = said.get("config") or places.environment(os.environ, PREFIX, frozenset({"config"})).get("config")
+        where = places.Places(given or {}, os.environ, PREFIX, Path(path) if path else None)
         raise SettingsError(where.explain(error, Settings.model_fields)) from None
 
 

@@ -34,19 +34,13 @@ def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, st
 def _place(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said:
         return "command line"
-    linked = places.is_service_link
-    variables = {key.upper(): key for key, value in environ.items() if value and not linked(key.upper(), value, PREFIX)}
-    spellings = [PREFIX + name.upper()]
-    spellings += [properties.variable_name(alias) for alias, ours in properties.ALIASES.items() if ours == name]
-    for spelling in spellings:
-        if spelling in variables:
-            return f"environment variable {variables[spelling]}"
+    if variable := places.variable_of(name, environ, PREFIX):
+        return f"environment variable {variable}"
     return f"file {chosen.config}" if name in chosen.model_fields_set else DEFAULT  # read once: it may be a pipe
 
 
 def _place_of_property(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said.get("kafka", {}):
         return "command line"
-    variable = properties.variable_name(name)
-    spelled = next((each for each in (variable, f"{variable}_FILE") if environ.get(each)), None)
-    return f"environment variable {spelled}" if spelled else f"file {chosen.config}"
+    variable = properties.variable_of(name, environ)
+    return f"environment variable {variable}" if variable else f"file {chosen.config}"

@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import cimpl
 
 from consumer import places, properties
+from consumer.checking.origins import origins
 from consumer.settings import Delivery, Settings, SettingsError, known, load, shown
 
 
@@ -346,3 +347,70 @@ def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.M
 def test_a_property_of_another_type_in_the_file_is_refused(tmp_path: Path, value: str) -> None:
     path = file(tmp_path, f"[kafka]\nretries = {value}")
     assert refused({"config": path}).startswith(f"[kafka] retries ({path}): expected a text, a number, true or false")
+
+
+WRONG = "http://kafka:9092"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "KAFKA_METADATA_BROKER_LIST",
+        "KAFKA_bootstrap_servers",
+        "SESSION_SCORER_BOOTSTRAP_SERVERS",
+        "session_scorer_bootstrap_servers",
+    ],
+)
+def test_a_wrong_value_is_told_by_the_variable_that_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, WRONG)
+    assert refused().startswith(f"{variable} (environment): expected HOST:PORT")
+    path = file(tmp_path, 'group_id = "right"')
+    assert refused({"config": path}).startswith(f"{variable} (environment): expected HOST:PORT")
+    monkeypatch.setenv(variable, "a:1")
+    (found,) = [each for each in origins(load(), {}, os.environ) if each.value == "a:1"]
+    assert found.place == f"environment variable {variable}"
+
+
+def test_a_wrong_value_is_told_by_the_variable_that_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_METADATA_BROKER_LIST", "right:1")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", WRONG)
+    assert refused().startswith("KAFKA_BOOTSTRAP_SERVERS (environment): ")
+    monkeypatch.setenv("SESSION_SCORER_BOOTSTRAP_SERVERS", "http://other")
+    assert refused().startswith("SESSION_SCORER_BOOTSTRAP_SERVERS (environment): ")
+
+
+def test_a_blank_group_id_is_told_by_kafkas_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_GROUP_ID", " ")
+    monkeypatch.setenv("KAFKA_GROUP_ID_FILE", "/not/looked/at")
+    assert refused() == "KAFKA_GROUP_ID (environment): expected a group id that is not blank"
+
+
+@pytest.mark.parametrize("name", ["bootstrap.servers", "metadata.broker.list"])
+def test_a_wrong_value_under_kafkas_name_is_told_by_that_name(tmp_path: Path, name: str) -> None:
+    assert refused({"kafka": [f"{name}={WRONG}"]}).startswith(f"-X {name}: expected HOST:PORT")
+    said = refused({"kafka": [f"{name}={WRONG}"], "bootstrap_servers": WRONG})
+    assert said.startswith("--bootstrap-servers: expected ")
+    path = file(tmp_path, f'[kafka]\n"{name}" = "{WRONG}"')
+    assert refused({"config": path}).startswith(f"[kafka] {name} ({path}): expected HOST:PORT")
+    path = file(tmp_path, f'bootstrap_servers = "{WRONG}"\n[kafka]\n{name} = "{WRONG}"')
+    assert refused({"config": path}).startswith(f"bootstrap_servers ({path}): expected HOST:PORT")
+
+
+def test_the_file_is_told_however_the_variable_that_names_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(tmp_path, "slot = -1")
+    monkeypatch.setenv("session_scorer_config", path)
+    assert refused() == f"slot ({path}): expected a whole number from 0"
+
+
+def test_a_wrong_secret_is_told_by_the_variable_that_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_bytes(b"hunter2\0")
+    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
+    assert refused() == "KAFKA_SASL_PASSWORD_FILE (environment) takes a text without NUL"
