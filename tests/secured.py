@@ -3,6 +3,7 @@
 `master` is the address of one who may do everything. Whoever comes by another address may do what ACLs allow (`allow`).
 """
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,11 @@ class Secured:
             answer.result(SECONDS)
         for given in admin.create_acls([_binding(right) for right in rights]).values() if rights else ():
             given.result(SECONDS)
+
+
+def operation_named(name: str) -> AclOperation:
+    """As kafka-acls.sh and Strimzi spell it: DescribeConfigs."""
+    return AclOperation[re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()]
 
 
 def _binding(right: Right) -> AclBinding:

@@ -62,6 +62,9 @@ def test_a_result_outlives_the_oldest_event_that_may_still_be_scored(name: str) 
     assert config(name)["cleanup.policy"] == "delete"
 
 
+WRITTEN = ("Write", "Describe", "DescribeConfigs")
+
+
 def rights(user: Any) -> set[tuple[str, str, str, str]]:
     acls = user["spec"]["authorization"]["acls"]
     return {
@@ -76,7 +79,7 @@ def test_the_user_has_the_rights_that_a_worker_needs_and_no_other() -> None:
     ids = f"{GROUP}-"
     needed = {("topic", "literal", INPUT, each) for each in ("Read", "Describe")}
     needed |= {("group", "literal", GROUP, each) for each in ("Read", "Describe")}
-    needed |= {("topic", "literal", name, each) for name in OUTPUTS for each in ("Write", "Describe")}
+    needed |= {("topic", "literal", name, each) for name in OUTPUTS for each in WRITTEN}
     needed |= {("transactionalId", "prefix", ids, each) for each in ("Write", "Describe")}
     assert rights(user) == needed
     host = f"{one('overlays/production', 'StatefulSet')['metadata']['name']}-0"

@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from tests.brokers import HOST, free_ports
 from tests.consumer.wire import Event, read, write
 from tests.deploy.manifests import container, one, pod, those, variables
-from tests.secured import USER, Right, Secured, secured
+from tests.secured import USER, Right, Secured, operation_named, secured
 from training.dataset import keyed_events
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]
@@ -37,7 +36,7 @@ def rights() -> Iterator[Right]:
         resource = acl["resource"]
         name = resource["name"] + ("*" if resource["patternType"] == "prefix" else "")
         for operation in acl["operations"]:
-            yield kinds[resource["type"]], name, AclOperation[operation.upper()]
+            yield kinds[resource["type"]], name, operation_named(operation)
 
 
 def make_topics(master: str) -> None:

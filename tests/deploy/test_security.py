@@ -20,7 +20,7 @@ from tests.certificates import Authority
 from tests.command import Call, caller
 from tests.faults.asking import last_words
 from tests.line import Line, stop
-from tests.secured import PASSWORD, USER, Right, Secured, options, secured
+from tests.secured import PASSWORD, USER, Right, Secured, operation_named, options, secured
 from tests.tokens import LIFE_SECONDS, SECRET
 from tests.topics import Topics
 
@@ -105,10 +105,17 @@ def test_the_rights_that_the_docs_give_are_these() -> None:
     assert sorted(told(given)) == sorted(rights(Line("", *names)).values())
 
 
+def test_the_right_that_the_docs_give_to_see_settings_is_for_the_output_topics() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+    given = document.split("<!-- more rights -->")[1].split("<!-- /more rights -->")[0].replace("\\\n", "")
+    outputs = "session-results", "session-alerts", "session-dead-letters"
+    assert sorted(told(given)) == sorted((ResourceType.TOPIC, name, AclOperation.DESCRIBE_CONFIGS) for name in outputs)
+
+
 def told(commands: str) -> Iterator[Right]:
     """The rights that these calls of kafka-acls.sh give."""
     for command in commands.strip().splitlines():
-        operation = AclOperation[command.split("--operation ")[1].split()[0].upper()]
+        operation = operation_named(command.split("--operation ")[1].split()[0])
         end = "*" if command.endswith("--resource-pattern-type prefixed") else ""
         for kind, name in re.findall(r"--(topic|group|transactional-id) (\S+)", command):
             yield ResourceType[kind.upper().replace("-", "_")], name + end, operation
