@@ -17,7 +17,8 @@ from consumer.settings import PREFIX, Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts
-from scoring.artifacts import shipped
+from scoring.artifacts import ADOPT, shipped
+from scoring.manifest import Manifest
 
 _SECONDS: Final = 3.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to ask at, not to listen on
@@ -56,10 +57,15 @@ def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:
     if manifest is None:
         return scorer, warn("artifacts", f"{what}, unverified: nothing proves that these files are right")
     if doubtful := doubts(scorer.artifacts):
-        return scorer, warn("artifacts", f"{what}: {'; '.join(doubtful)}: train the set again, or correct its manifest")
+        return scorer, warn("artifacts", f"{what}: {'; '.join(doubtful)}: {_remedy(manifest)}")
     newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
     golden = f"{len(manifest.golden)} golden vectors score as they must"
     return scorer, ok("artifacts", f"{what}{newest}; hashes agree, {golden}")
+
+
+def _remedy(manifest: Manifest) -> str:
+    said = "train the set again, or correct its manifest"
+    return said if manifest.golden else f"{said} (take `golden` from the one that {ADOPT} writes in a copy without any)"
 
 
 def files(chosen: Settings) -> Iterator[Finding]:

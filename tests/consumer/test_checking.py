@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,6 +22,7 @@ from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.observability.http_server import Server
 from consumer.slots import take_slot
+from scoring.artifacts import shipped
 from tests.command import Call, caller
 
 HOUR = 3_600_000  # ms
@@ -339,6 +341,21 @@ def test_each_setting_is_told_with_the_place_it_came_from_and_no_secret_with_it(
     assert "marker" not in as_json.out + as_json.err + plain
     assert "warn secrets: sasl.password on the command line, where any user of this host can list it" in plain
     assert "set KAFKA_SASL_PASSWORD_FILE in the environment" in plain
+
+
+def test_a_set_without_golden_vectors_gets_them_as_check_says(call: Call, tmp_path: Path) -> None:
+    used, copy = tmp_path / "set", tmp_path / "copy"
+    given = ("check", "--artifacts", used, "--bootstrap-servers", NOBODY, "--metrics-port", "0")
+    copytree(shipped(), used)
+    copytree(shipped(), copy, ignore=ignore_patterns("manifest.json"))
+    path = used / "manifest.json"
+    described = json.loads(path.read_text())
+    path.write_text(json.dumps(described | {"golden": []}))
+    said = " ".join(call(*given).out.split())
+    assert "take `golden` from the one that session-scorer model verify --write-manifest writes in a copy" in said
+    assert call("model", "verify", copy, "--write-manifest").status == 0
+    path.write_text(json.dumps(described | {"golden": json.loads((copy / "manifest.json").read_text())["golden"]}))
+    assert "ok   artifacts: " in call(*given).out
 
 
 def test_settings_that_come_by_a_pipe_are_told_as_those_of_a_file(call: Call, tmp_path: Path) -> None:
