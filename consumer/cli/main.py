@@ -72,12 +72,12 @@ def _options(
 
 @app.command(context_settings=OF_SETTINGS, add_help_option=False)
 def run(context: typer.Context) -> None:
-    """Score events from Kafka until told to stop (SIGTERM, Ctrl-C)."""
+    """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C)."""
     from consumer.cli.options import call_with_settings
     from consumer.run import main as run_consumer
 
     def command(given: dict[str, Any]) -> None:
-        """Score events from Kafka until told to stop (SIGTERM, Ctrl-C).
+        """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C).
 
         Each option is also a setting in the environment (SESSION_SCORER_INPUT_TOPIC=…) and in a TOML file
         (input_topic = "…"); the command line comes first, then the environment, then the file.
