@@ -3,6 +3,7 @@
 The first seven are those of Kafka Connect's dead letters, so that tools made for them read these too.
 """
 
+import re
 from typing import Final
 
 from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
@@ -36,6 +37,8 @@ HEADER_NAMES: Final = frozenset(
     }
 )
 """The names of the headers that we write on a dead letter."""
+
+_DATE: Final = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 
 ORIGINAL: Final = "original."
 """On a dead letter, an event's own header of such a name is kept under that name with this prefix."""
@@ -104,11 +107,21 @@ def redrive_headers(attempts: int, source_timestamp: bytes | None = None) -> Hea
     return [*text_headers([(ATTEMPTS, attempts)]), *date, *text_headers([(ATTEMPTS, attempts + 1)])]
 
 
+def parse_source_timestamp(value: bytes | None) -> int | None:
+    """Return the ms that this header says, when it is written as we write it: the digits of a 64-bit number."""
+    return int(value) if value is not None and _DATE.fullmatch(value) else None
+
+
 def split_redrive(came: Headers) -> tuple[Headers, Headers]:
-    """Split the headers of a record into the event's own and those that a redrive added; none if it never was one."""
+    """Split the headers of a record into the event's own and those that a redrive added; none if it never was one.
+
+    Headers of any other form are the event's: ours are in every form of a dead letter, so their size is bounded.
+    """
     for count in (2, 3):
         event, added = came[:-count], came[-count:]
         date = added[1][1] if len(added) == 3 else None
+        if date is not None and parse_source_timestamp(date) is None:
+            continue
         if len(added) == count and added == redrive_headers(max(1, attempts(added) - 1), date):
             return event, added
     return came, []

@@ -8,7 +8,15 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from consumer.dead_letters import ATTEMPTS, UNREADABLE, attempts, redrive_headers, restore_original, split_redrive
+from consumer.dead_letters import (
+    ATTEMPTS,
+    UNREADABLE,
+    attempts,
+    parse_source_timestamp,
+    redrive_headers,
+    restore_original,
+    split_redrive,
+)
 from consumer.envelopes import EPOCH, SOURCE_TIMESTAMP, carries, utc
 from consumer.letters.marks import Ledger
 from consumer.records import Headers, OutRecord
@@ -194,8 +202,11 @@ def written_back(letter: Letter, now: int) -> OutRecord:
     """
     event, said = letter.event_headers
     date = dict(said).get(SOURCE_TIMESTAMP)
-    original = int(date) if date is not None and date.isdigit() and len(date) < 19 else -1
-    timestamp, kept = (original, None) if carries(original, now) else (letter.timestamp, date)
+    original = parse_source_timestamp(date)
+    if original is not None and carries(original, now):
+        timestamp, kept = original, None
+    else:
+        timestamp, kept = letter.timestamp, None if original is None else date
     headers = event + redrive_headers(attempts(said), kept)
     key = None if letter.key == letter.source.encode() else letter.key  # on a compacted topic it stands for none
     return OutRecord(letter.topic or "", key, letter.value, headers, timestamp if timestamp > 0 else now)

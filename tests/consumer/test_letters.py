@@ -92,6 +92,10 @@ OWN: list[Headers] = [
     [("dead_letter.attempts", "\u0663".encode()), ("a", b"1"), ("a", b"2")],
     [("source_timestamp", b"1000000000000"), ("dead_letter.note", b"mine"), ("__connect.errors.original", b"theirs")],
     [("source_timestamp", None), ("source_timestamp", b"\xff")],
+    *(
+        [("dead_letter.attempts", b"1"), ("source_timestamp", date), ("dead_letter.attempts", b"2")]
+        for date in (b"x" * 20_000, b"9" * 20, b"-", b"", b"007", b"1\n", "\u0663".encode(), None)
+    ),
     [(name, b"own") for name in sorted(dead_letters.HEADER_NAMES)],
     [("original.source_timestamp", b"1"), ("original.original.dead_letter.code", b"2"), ("original.", b"3")],
     [("original.color", b"red"), ("original", b""), ("Original.source_timestamp", b"")],
@@ -117,7 +121,10 @@ names = st.builds(
 values = st.none() | st.binary(max_size=3) | st.integers(0, 4).map(lambda number: b"%d" % number)
 
 
-@given(st.lists(st.tuples(names, values), max_size=6), st.sampled_from([1, 2, 7]), st.none() | values)
+dates = st.none() | st.integers(-(2**63), 2**63 - 1).map(lambda date: b"%d" % date)
+
+
+@given(st.lists(st.tuples(names, values), max_size=6), st.sampled_from([1, 2, 7]), dates)
 def test_headers_survive_any_number_of_letters_and_redrives(own: Headers, tried: int, date: bytes | None) -> None:
     assert dead_letters.restore_original(dead_letters.keep_original(own)) == own
     added = dead_letters.redrive_headers(tried, date)
@@ -155,6 +162,22 @@ def test_a_date_that_kafka_does_not_take_yet_outlives_a_second_letter() -> None:
     assert again.attempts == 2
     late = found.written_back(again, NOW + 3 * HOUR)
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(3, *came))
+
+
+@pytest.mark.parametrize("date", [b"x" * 20_000, b"1.5", b"9" * 20])
+def test_a_letter_whose_date_is_none_still_counts_on(date: bytes) -> None:
+    first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
+    event = found.written_back(first, NOW).headers
+    assert event == redriven(2, *CAME)
+    assert letter(came=event).attempts == 2
+
+
+@pytest.mark.parametrize("date", [b"-1", b"0", b"%d" % (2**63 - 1)])
+def test_a_date_that_no_record_takes_is_kept_and_the_attempts_count_on(date: bytes) -> None:
+    first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
+    again = letter(came=found.written_back(first, NOW).headers)
+    assert again.attempts == 2
+    assert dict(again.headers)["source_timestamp"] == date
 
 
 def lost(part: str) -> Letter:

@@ -344,6 +344,14 @@ def test_a_redriven_record_counts_its_attempts() -> None:
     assert [name for name, _ in letter.headers].count("dead_letter.attempts") == 1
 
 
+@pytest.mark.parametrize("date", [b"9" * 20_000, b"x" * 20_000])
+def test_headers_like_those_of_a_redrive_make_no_dead_letter_too_large(date: bytes) -> None:
+    forged: Headers = [("dead_letter.attempts", b"1"), ("source_timestamp", date), ("dead_letter.attempts", b"2")]
+    [letter] = run(batch(b"{", headers=forged), max_record_bytes=LEAST_BYTES).records
+    assert record_bytes(letter.key, letter.value, letter.headers) <= LEAST_BYTES
+    assert header(letter, "dead_letter.attempts") == b"1"
+
+
 def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_one() -> None:
     unreadable = UnreadableBatch("sessions", 3, 1842, 1850, "its checksum is wrong")
     standing = Batch.standing_for(unreadable)
