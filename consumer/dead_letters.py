@@ -8,6 +8,7 @@ from typing import Final
 
 from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
 from consumer.records import Batch, Headers, OutRecord, UnreadableBatch
+from consumer.stream.encoded_results import record_id
 from scoring import InvalidEvent
 
 ATTEMPTS: Final = "dead_letter.attempts"
@@ -65,11 +66,15 @@ def headers(batch: Batch, i: int, fault: InvalidEvent, group_id: str) -> Headers
 
 
 def of_unreadable(unreadable: UnreadableBatch, topic: str, group_id: str, now: int) -> OutRecord:
-    """Return the dead letter, for `topic`, that stands for a batch that cannot be read. `now` is in ms."""
+    """Return the dead letter, for `topic`, that stands for a batch that cannot be read. `now` is in ms.
+
+    It has a key whatever the topic is, since a compacted one refuses records without.
+    """
     place = [unreadable.partition], [unreadable.start], [now]
     batch = Batch(unreadable.topic, *place, [None], [None], [[]])
     message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.why}"
-    return OutRecord(topic, None, None, headers(batch, 0, InvalidEvent(UNREADABLE, None, message), group_id), now)
+    said = headers(batch, 0, InvalidEvent(UNREADABLE, None, message), group_id)
+    return OutRecord(topic, record_id(batch, 0).encode(), None, said, now)
 
 
 def keep_original(event: Headers) -> Headers:

@@ -115,8 +115,6 @@ class Pipeline:
         """One dead letter, counted as one event."""
         topic = self._topics.dead_letters
         letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
-        if self._limits(topic).requires_key:
-            letter = letter._replace(key=f"{unreadable.topic}-{unreadable.partition}-{unreadable.start}".encode())
         empty = self.process(replace(batch, unreadable=None)).tally
         codes = {dead_letters.UNREADABLE: 1}
         return Output(

@@ -123,7 +123,7 @@ def test_what_one_redrive_left_by_its_filters_or_its_limit_the_next_ones_find(po
 
 def test_what_cannot_be_redriven_is_skipped_and_counted(post: Post, call: Call) -> None:
     worn, fresh = post.letter(0, attempts=3), post.letter(1, attempts=2)
-    hole = post.letter(2, "unreadable_batch")._replace(value=None, key=None)
+    hole = post.letter(2, "unreadable_batch")._replace(value=None)
     large = post.letter(3, "too_large")._replace(value=None)
     write(post.bootstrap, post.letters, [worn, fresh, hole, large])
     said = call("redrive", "--yes")

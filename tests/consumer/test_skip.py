@@ -29,7 +29,7 @@ def test_one_dead_letter_stands_for_the_batch_and_the_offset_goes_after_it() -> 
     assert skip(probe, FakeProducer(log), PLACE, "letters", lambda: NOW) == (10, 17)
     (letter,) = log.visible
     headers = dict(letter.headers)
-    assert (letter.topic, letter.key, letter.value, letter.timestamp) == ("letters", None, None, NOW)
+    assert (letter.topic, letter.key, letter.value, letter.timestamp) == ("letters", b"sessions-3-10", None, NOW)
     assert headers["__connect.errors.exception.message"] == b"the batch of offsets 10 to 16 cannot be read: " + (
         WHY.encode()
     )

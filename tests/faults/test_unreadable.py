@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -161,7 +162,7 @@ def test_check_names_a_batch_that_cannot_be_read(
 
 def check_dead_letter(line: Line, offset: int, letter: Message) -> None:
     headers = dict(letter.headers() or [])
-    assert (letter.key(), letter.value()) == (None, None)
+    assert (letter.key(), letter.value()) == (f"{line.sessions}-0-{offset}".encode(), None)
     assert headers["dead_letter.code"] == b"unreadable_batch"
     assert headers["__connect.errors.topic"] == line.sessions.encode()
     assert headers["__connect.errors.partition"] == b"0"
@@ -180,6 +181,17 @@ def test_two_such_batches_in_a_row_take_two_skips(broker: KafkaBroker, line: Lin
         assert f"skipped {lost} offsets, {place} to" in the_way_on(line, said).out
     assert line.committed() == 10
     assert len(read(line.bootstrap, line.dead_letters)) == 2
+
+
+def test_skip_writes_to_a_compacted_dead_letter_topic(broker: KafkaBroker, line: Line) -> None:
+    topics = Topics(broker.address)
+    compacted = replace(line, dead_letters=topics("compacted", config={"cleanup.policy": "compact"}))
+    lost = bad_checksum(broker, line)
+    skipped = command(compacted, "dead-letters", "skip", "--partition", "0", "--offset", "0")
+    assert skipped.status == 0, skipped.err
+    assert line.committed() == lost
+    check_dead_letter(line, 0, *read(line.bootstrap, compacted.dead_letters))
+    topics.delete()
 
 
 def test_skip_refuses_another_offset_and_changes_nothing(broker: KafkaBroker, line: Line) -> None:
