@@ -16,9 +16,10 @@ from consumer.letters.found import FINAL, Filter, Letter, Refusal, Writers, refu
 from consumer.letters.marks import Ledger, Progress, Ranges, encode, undone
 from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.stream.record_size import record_bytes
 
 _BATCH_LETTERS: Final = 500
-_BATCH_BYTES: Final = 8 * 1024 * 1024  # of keys and values; beside the reader's queue this bounds the memory
+_BATCH_BYTES: Final = 8 * 1024 * 1024  # of records with their headers; beside the reader's queue this bounds the memory
 
 
 class Letterbox(Protocol):
@@ -76,7 +77,7 @@ class _Batch:
 
     def add(self, letter: Letter) -> None:
         self.letters.append(letter)
-        self.bytes += len(letter.key or b"") + len(letter.value or b"")
+        self.bytes += record_bytes(letter.key, letter.value, letter.headers)
 
     def mark(self, partition: int, ledger: Ledger, start: int, end: int) -> None:
         """Note that these offsets are done: one range for all in a row, however many records are passed over."""
