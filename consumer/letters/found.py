@@ -168,6 +168,7 @@ class Refusal(StrEnum):
     OTHER_WRITER = "of other writers"
     FILTERED = "that the filters do not name"
     NO_VALUE = "without a value (it was too large for a dead letter)"
+    NULL_VALUE = "with a null value"  # of other writers: a tombstone becomes no dead letter of ours
     NO_HEADERS = "without the event's headers (they were too large for a dead letter)"
     NO_KEY = "without the event's key (it was too large for a dead letter)"
     UNREADABLE = "of unreadable batches"
@@ -176,7 +177,13 @@ class Refusal(StrEnum):
     ATTEMPTS = "tried --max-attempts times already"
 
 
-FINAL: Final = frozenset({Refusal.NO_LETTER, Refusal.NO_VALUE, Refusal.NO_HEADERS, Refusal.NO_KEY, Refusal.UNREADABLE})
+_LOST: Final[Mapping[str, Refusal]] = {
+    "value": Refusal.NO_VALUE,
+    "headers": Refusal.NO_HEADERS,
+    "key": Refusal.NO_KEY,
+}
+
+FINAL: Final = frozenset({Refusal.NO_LETTER, Refusal.NULL_VALUE, Refusal.UNREADABLE, *_LOST.values()})
 """What no other options of a redrive change."""
 
 
@@ -186,12 +193,11 @@ def refusal(letter: Letter, input_topic: str, max_attempts: int) -> Refusal | No
         return Refusal.OTHER_TOPIC
     if letter.code == UNREADABLE:
         return Refusal.UNREADABLE
-    if letter.value is None or letter.has_lost("value"):
-        return Refusal.NO_VALUE
-    if letter.has_lost("headers"):
-        return Refusal.NO_HEADERS
-    if letter.has_lost("key"):
-        return Refusal.NO_KEY
+    for part, why in _LOST.items():
+        if letter.has_lost(part):
+            return why
+    if letter.value is None:
+        return Refusal.NULL_VALUE
     return Refusal.ATTEMPTS if letter.attempts >= max_attempts else None
 
 

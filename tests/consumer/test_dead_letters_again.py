@@ -125,12 +125,15 @@ def test_what_cannot_be_redriven_is_skipped_and_counted(post: Post, call: Call) 
     worn, fresh = post.letter(0, attempts=3), post.letter(1, attempts=2)
     hole = post.letter(2, "unreadable_batch")._replace(value=None)
     large = post.letter(3, "too_large")._replace(value=None)
-    write(post.bootstrap, post.letters, [worn, fresh, hole, large])
+    large = large._replace(headers=[*large.headers, ("dead_letter.value_sha256", b"0" * 64)])
+    null = post.letter(4)._replace(value=None)
+    write(post.bootstrap, post.letters, [worn, fresh, hole, large, null])
     said = call("redrive", "--yes")
     assert "wrote 1 " in said.out
     assert "skipped 1: tried --max-attempts (3) times already" in said.out
     assert "skipped 1: of unreadable batches" in said.out
-    assert "skipped 1: without a value" in said.out
+    assert "skipped 1: without a value (it was too large" in said.out
+    assert "skipped 1: with a null value" in said.out
     assert written(post) == Counter([b"secret-1"])
     assert "wrote 1 " in call("redrive", "--yes", "--max-attempts", "4").out
     assert written(post) == Counter([b"secret-0", b"secret-1"])

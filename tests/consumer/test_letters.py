@@ -1,5 +1,7 @@
 """What a dead letter says, which are meant, and what is written back."""
 
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -9,8 +11,11 @@ from hypothesis import strategies as st
 from consumer import dead_letters
 from consumer.letters import found
 from consumer.letters.found import Filter, Letter, Refusal, Writers
+from consumer.letters.marks import Progress
+from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
+from tests.fakes import FakeLog, FakeProducer
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -191,8 +196,8 @@ def lost(part: str) -> Letter:
     ("one", "why"),
     [
         (letter(), None),
-        (letter("too_large", None, value=None), Refusal.NO_VALUE),
         (lost("value"), Refusal.NO_VALUE),
+        (replace(letter(), value=None), Refusal.NULL_VALUE),
         (lost("headers"), Refusal.NO_HEADERS),
         (lost("key"), Refusal.NO_KEY),
         (letter(came=[("dead_letter.key_sha256", b"its own")]), None),
@@ -203,6 +208,13 @@ def lost(part: str) -> Letter:
 )
 def test_what_is_not_whole_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
     assert found.refusal(one, "sessions", max_attempts=3) is why
+
+
+def test_a_null_value_of_another_writer_is_not_called_too_large() -> None:
+    null = replace(of_connect(), value=None)
+    why = found.refusal(null, "sessions", max_attempts=3)
+    assert why == "with a null value"
+    assert why in found.FINAL
 
 
 def test_a_letter_of_another_topic_is_not_written_back() -> None:
@@ -279,3 +291,49 @@ def test_a_time_is_iso_in_utc_or_so_long_ago(text: str, time: int) -> None:
 def test_no_other_text_is_a_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         found.parse_time(text, NOW)
+
+
+class Letters:
+    """Letters at rest, none of them redriven yet."""
+
+    def __init__(self, *letters: Letter) -> None:
+        self._letters = letters
+
+    def letters(self) -> Iterator[Letter]:
+        return iter(self._letters)
+
+    def progress(self) -> dict[int, Progress]:
+        return {}
+
+    def group(self) -> bytes:
+        return b"group"
+
+
+class NotingProducer(FakeProducer):
+    """One that takes notes beside offsets."""
+
+    def send_offsets(
+        self,
+        topic: str,
+        next_offsets: dict[int, int],
+        group: bytes,
+        notes: Mapping[int, str] | None = None,  # noqa: ARG002 - redrive's protocol
+    ) -> None:
+        super().send_offsets(topic, next_offsets, group)
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        replace(letter(), key=b"k" * 3_000_000),
+        replace(letter(), value=b"v" * 3_000_000),
+        letter(came=[("trace", b"h" * 3_000_000)]),
+        letter(came=[("h" * 3_000_000, None)]),
+    ],
+    ids=["key", "value", "header", "name of a header"],
+)
+def test_a_transaction_of_a_redrive_is_bounded_by_the_bytes_of_its_records(large: Letter) -> None:
+    log, plan = FakeLog(), Plan(Writers("scorers"), Filter(), "sessions", "letters", rate=1e6)
+    box = Letters(*(replace(large, offset=offset) for offset in range(5)))
+    assert redrive(box, NotingProducer(log), plan, threading.Event()).redriven == 5
+    assert len(log.called("commit")) == 2
