@@ -33,14 +33,14 @@ class Response(NamedTuple):
 
 def parse(received: bytes) -> Request | HTTPStatus | None:
     """Read the head of a request; None when it is incomplete, a status when it is malformed or too long."""
-    received = received.lstrip(b"\r\n")
-    end = _END_OF_HEAD.search(received)
+    head = received.lstrip(b"\r\n")
+    end = _END_OF_HEAD.search(head)
     if end is None:
-        if len(received) <= HEAD_BYTES:
+        if len(received) <= HEAD_BYTES:  # empty lines in front count, too
             return None
         too_long = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return too_long if b"\n" in received else HTTPStatus.REQUEST_URI_TOO_LONG
-    first, *lines = received[: end.start()].decode("latin-1").split("\n")
+    first, *lines = head[: end.start()].decode("latin-1").split("\n")
     match first.split():
         case [method, target, version] if version.startswith("HTTP/1."):
             headers = [line.partition(":") for line in lines]

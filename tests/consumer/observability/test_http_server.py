@@ -289,6 +289,7 @@ def test_a_malformed_accept_header_is_answered_in_the_default_format(server: Ser
         (b"\x16\x03\x01\x02\x00\n\n", b"400 Bad Request"),  # as a client begins that expects TLS
         (b"GET /" + b"a" * 20_000, b"414 Request-URI Too Long"),
         (b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000, b"431 Request Header Fields Too Large"),
+        (b"\r\n" * 10_000, b"431 Request Header Fields Too Large"),
     ],
 )
 def test_every_request_is_answered_with_its_status(server: Server, request_: bytes, status: bytes) -> None:
