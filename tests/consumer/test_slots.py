@@ -100,11 +100,11 @@ def test_a_lock_that_another_worker_took_after_its_removal_is_lost(tmp_path: Pat
                 slot.keep()
 
 
-def test_a_running_worker_notices_the_removal_by_itself(tmp_path: Path) -> None:
+def test_a_running_worker_notices_the_removal_by_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
     with take_slot("g", directory=tmp_path) as slot, kept(slot, stop, 0.01):
         slot.path.unlink()
-        assert wait_for(slot.path.exists)
+        assert wait_for(lambda: "the lock of this slot was removed and is made again" in caplog.messages)
         with take_slot("g", directory=tmp_path) as second:
             assert second.number == 1
     assert not stop.is_set()
