@@ -73,10 +73,8 @@ class QueuedOutput(io.RawIOBase):
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue)
-            if self._wait_writable(_LOOK_SECONDS):
+            if self._has_room():
                 self._write_first()
-            else:
-                self._expire()
 
     def _write_first(self) -> None:
         with self._changed:
@@ -89,22 +87,26 @@ class QueuedOutput(io.RawIOBase):
             self._changed.notify_all()
 
     def _write_all(self, text: bytes) -> OSError | None:
-        """Write all of it, and block as long as that takes; the error when it cannot be."""
+        """Write all of it, however long that takes, and drop old lines meanwhile; the error when it cannot be."""
         rest = memoryview(text)
         while rest:
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # somebody who shares the open file has made it non-blocking
-                self._wait_writable(None)
+                if self._has_room():
+                    rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
+            except BlockingIOError:  # somebody who shares the open file has made it non-blocking, and filled it
+                continue
             except OSError as error:
                 return error
         return None
 
-    def _wait_writable(self, seconds: float | None) -> bool:
-        """Wait until a write will not block, or fails: what has not begun to be written can still be dropped."""
+    def _has_room(self) -> bool:
+        """Wait a moment until a write of PIPE_BUF bytes will not block, or fails; else drop old lines."""
         poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
+        poll.register(self._descriptor, select.POLLOUT)  # of a pipe it promises one page, and no more
+        if poll.poll(_LOOK_SECONDS * 1000):
+            return True
+        self._expire()
+        return False
 
     def _expire(self) -> None:
         oldest = time.monotonic() - self._most_seconds
@@ -118,22 +120,30 @@ class QueuedOutput(io.RawIOBase):
 
 
 class PatientOutput(QueuedOutput):
-    """As above, but nothing is dropped: `flush` waits for the reader for as long as `waits()` says.
+    """As above, but nothing is dropped: `write` waits for room, and `flush` for the reader, while `waits()` is true.
 
-    It also raises what writing raised.
+    `flush` also raises what writing raised.
     """
 
     def __init__(self, descriptor: int, waits: Callable[[], bool]) -> None:
         self._waits = waits
         self._error: OSError | None = None
-        super().__init__(descriptor, most_seconds=math.inf)
+        super().__init__(descriptor, most_bytes=sys.maxsize, most_seconds=math.inf)
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        if self._bytes >= MOST_BYTES:
+            self._wait()
+        return super().write(data)
 
     def flush(self) -> None:
-        while self._waits() and not self.drain(_LOOK_SECONDS):
-            pass
+        self._wait()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+    def _wait(self) -> None:
+        while self._waits() and not self.drain(_LOOK_SECONDS):
+            pass
 
     def _failed(self, error: OSError) -> None:
         self._error = error

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.observability.output import PatientOutput, QueuedOutput
+from consumer.observability.output import MOST_BYTES, PatientOutput, QueuedOutput
 from tests.line import environment
 from tests.pipes import fill, unread_pipe
 
@@ -62,6 +63,19 @@ def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written
                 output.write(b"new\n")
 
 
+@pytest.mark.parametrize("size", [5000, 9000])  # two and three pages of a pipe's sixteen
+def test_old_lines_are_dropped_behind_long_ones_that_stay_whole(size: int) -> None:
+    lines = [f"{number:04}".ljust(size - 1).encode() + b"\n" for number in range(65)]
+    with unread_pipe(full=False) as (reading, writing):
+        output = QueuedOutput(writing, most_seconds=0.2)
+        for line in lines:
+            output.write(line)
+        whole = -(-bytes_once_full(reading, writing) // size)  # lines that are written, the last one in part
+        until(lambda: output.dropped == len(lines) - whole)
+        output.write(b"new\n")
+        assert read(reading, whole * size + 4) == b"".join(lines[:whole]) + b"new\n"
+
+
 def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
     with unread_pipe() as (_, writing):
         output = QueuedOutput(writing, most_bytes=100)
@@ -96,6 +110,38 @@ def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> Non
         output = PatientOutput(writing, lambda: not stop.is_set())
         output.write(b"x")
         waiting = threading.Thread(target=output.flush)
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+        stop.set()
+        waiting.join(SECONDS)
+        assert not waiting.is_alive()
+
+
+def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
+    reading, writing = os.pipe()
+    output = PatientOutput(writing, lambda: True)
+    sent = [bytes([number]) * MOST_BYTES for number in range(3)]
+
+    def write_all() -> None:
+        for part in sent:
+            output.write(part)
+        output.flush()
+        os.close(writing)
+
+    thread = threading.Thread(target=write_all)
+    thread.start()
+    with open(reading, "rb") as stream:
+        assert stream.read() == b"".join(sent)
+    thread.join()
+
+
+def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
+    stop = threading.Event()
+    with unread_pipe() as (_, writing):
+        output = PatientOutput(writing, lambda: not stop.is_set())
+        output.write(b"x" * MOST_BYTES)
+        waiting = threading.Thread(target=output.write, args=(b"x",))
         waiting.start()
         waiting.join(0.5)
         assert waiting.is_alive()
@@ -196,6 +242,12 @@ def test_ctrl_c_ends_a_command_that_is_stuck_in_a_write() -> None:
         until(lambda: waiting_bytes(reading) == fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ))
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) > 0
+
+
+def bytes_once_full(reading: int, writing: int) -> int:
+    """How much is in a pipe that nobody reads, once no page of it is free."""
+    until(lambda: not select.select([], [writing], [], 0)[1])
+    return waiting_bytes(reading)
 
 
 def waiting_bytes(reading: int) -> int:
