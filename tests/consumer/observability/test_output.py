@@ -131,7 +131,7 @@ def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
 
     thread = threading.Thread(target=write_all)
     thread.start()
-    with open(reading, "rb") as stream:
+    with os.fdopen(reading, "rb") as stream:
         assert stream.read() == b"".join(sent)
     thread.join()
 
