@@ -70,6 +70,15 @@ def test_no_command_opens_a_file_of_the_current_directory(
     assert opened.take() == set()
 
 
+def test_evaluate_works_in_a_directory_that_is_deleted(tmp_path: Path, inputs: Inputs) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = 'rmdir "$PWD" && exec "$@"'
+    command = ["sh", "-c", script, "sh", str(PROGRAM), *inputs.arguments("evaluate", "deleted")]
+    done = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_opened_is_seen(decoys: Path, opened: OpenedFiles) -> None:
     subprocess.run([sys.executable, "-c", "import signal"], cwd=decoys, capture_output=True, check=False)
     (decoys / "matplotlibrc").read_text()

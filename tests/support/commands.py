@@ -58,9 +58,9 @@ class Inputs:
             "set": shipped,
         }
 
-    def arguments(self, name: str) -> list[str]:
-        """Return the arguments of the command of that name."""
-        out = self._directory / name.replace(" ", "-")
+    def arguments(self, name: str, use: str = "") -> list[str]:
+        """Return the arguments of the command of that name; each use of it has outputs of its own."""
+        out = self._directory / f"{name} {use}".rstrip().replace(" ", "-")
         out.mkdir()
         bare = self._bare.write(out / "bare") if "{bare_set}" in COMMANDS[name].arguments else out
         words = COMMANDS[name].arguments.split()

@@ -1,9 +1,10 @@
 """The report's plots, as SVG without anything around them: the same bytes for the same figures."""
 
-import contextlib
 import io
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
@@ -15,8 +16,28 @@ from training.evaluation.bootstrap import Row
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.ranking import Ranking
 
+
+@contextmanager
+def _outside_current_directory() -> Iterator[None]:
+    """Leave the current directory for a moment. One that cannot be entered is not left: nothing in it can be read.
+
+    The way back is by descriptor: a directory that is deleted has no path.
+    """
+    try:
+        here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # O_PATH: it may be unreadable
+    except PermissionError:
+        yield
+        return
+    try:
+        os.chdir("/")
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+
+
 try:
-    with contextlib.chdir("/"):  # it reads a matplotlibrc of the current directory when it is imported
+    with _outside_current_directory():  # matplotlib reads its matplotlibrc, before that of MATPLOTLIBRC
         import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
