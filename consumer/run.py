@@ -191,7 +191,7 @@ def _output_limits(chosen: Settings, connection: Connection) -> OutputLimits:
         except WorkerError:  # no broker answers now: the writes themselves tell
             return dict.fromkeys(topics)
 
-    return OutputLimits(most_of, client, ask)
+    return OutputLimits(most_of, client, ask, dead_letters=chosen.dead_letters_topic)
 
 
 def _line(

@@ -153,7 +153,8 @@ class _Checkup:
             yield from topics.source(source, self._needs)
         for output in outputs:
             if isinstance(output, Topic):
-                yield from topics.output(output, self._needs)
+                dead_letters = output.name == chosen.dead_letters_topic
+                yield from topics.output(output, self._needs, dead_letters=dead_letters)
         yield from (topics.missing(each, self._needs) for each in there.values() if isinstance(each, Missing))
         yield from self._writes([each for each in outputs if isinstance(each, Topic)])
 

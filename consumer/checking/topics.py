@@ -7,7 +7,7 @@ from typing import Final
 from consumer.checking.facts import Missing, Topic
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
 from consumer.envelopes import MOST_AHEAD_MS
-from consumer.stream.output_limits import LEAST_BYTES
+from consumer.stream.output_limits import LEAST_BYTES, size_limit
 
 _BEFORE: Final = "message.timestamp.before.max.ms"
 _AFTER: Final = "message.timestamp.after.max.ms"
@@ -45,10 +45,10 @@ def source(topic: Topic, needs: Needs) -> list[Finding]:
     return found
 
 
-def output(topic: Topic, needs: Needs) -> list[Finding]:
+def output(topic: Topic, needs: Needs, *, dead_letters: bool = False) -> list[Finding]:
     """What there is to say of an output topic."""
-    found = [_described(topic), *_partitions(topic), *_sizes(topic, needs), *_retention(topic, needs)]
-    found += _dates(topic, needs)
+    found = [_described(topic), *_partitions(topic), *_sizes(topic, needs, dead_letters=dead_letters)]
+    found += [*_retention(topic, needs), *_dates(topic, needs)]
     if "compact" in _policy(topic):
         found.append(
             fail(
@@ -153,20 +153,18 @@ def _retention(topic: Topic, needs: Needs) -> Iterator[Finding]:
         )
 
 
-def _sizes(topic: Topic, needs: Needs) -> Iterator[Finding]:
-    takes = topic.number("max.message.bytes")
-    if takes is None:
-        return
-    if takes < LEAST_BYTES:
+def _sizes(topic: Topic, needs: Needs, *, dead_letters: bool) -> Iterator[Finding]:
+    setting, takes = size_limit(topic.settings or {})
+    if dead_letters and takes < LEAST_BYTES:
         yield fail(
             _name(topic),
-            f"max.message.bytes is {takes:,}, and a dead letter may need {LEAST_BYTES:,}: run does not start; raise it",
+            f"{setting} is {takes:,}, and a dead letter may need {LEAST_BYTES:,}: run does not start; raise it",
         )
     elif takes < needs.max_record_bytes:
         yield warn(
             _name(topic),
-            f"max.message.bytes is {takes:,}, less than --max-record-bytes ({needs.max_record_bytes:,}): what is "
-            "larger goes out without its event or its value; raise it to have them",
+            f"{setting} is {takes:,}, less than --max-record-bytes ({needs.max_record_bytes:,}): what is larger goes "
+            "out without its event or its value, or as a dead letter; raise it to have them",
         )
 
 

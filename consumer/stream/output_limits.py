@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 LEAST_BYTES: Final = 16 * 1024
 """The last form of a dead letter fits a topic that takes this much."""
+LEAST_RESULT_BYTES: Final = 256
+"""No result or alert is as small as this: where a topic takes no more, all are too large."""
 _NO_LIMIT: Final = 2**63 - 1
 _SLACK_MS: Final = 10_000  # for what passes between scoring and the broker's answer, and for its clock; at most a tenth
 _GROWTH: Final = 64  # where a topic compresses anew, what cannot be compressed grows by less than one part in so many
@@ -38,9 +41,14 @@ class TopicLimits:
     ahead_ms: int = MOST_AHEAD_MS
 
     @property
+    def any_past(self) -> bool:
+        """Whether it takes every date in the past."""
+        return self.past_ms == _NO_LIMIT
+
+    @property
     def any_date(self) -> bool:
         """Whether it takes every date that a result may carry."""
-        return self.past_ms == _NO_LIMIT and self.ahead_ms >= MOST_AHEAD_MS
+        return self.any_past and self.ahead_ms >= MOST_AHEAD_MS
 
     def takes_date(self, timestamps: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
         """Return which of these dates it takes, all in ms since the epoch."""
@@ -63,8 +71,7 @@ class TopicLimits:
 
 def parse_limits(settings: TopicSettings) -> TopicLimits:
     """Return the limits that a topic's settings set."""
-    sizes = [_number(settings, name, _NO_LIMIT) for name in ("max.message.bytes", "segment.bytes")]
-    size = min(sizes)
+    _, size = size_limit(settings)
     if settings.get("compression.type", "producer") not in {"producer", "uncompressed"}:
         size -= size // _GROWTH
     key = "compact" in settings.get("cleanup.policy", "")
@@ -73,6 +80,12 @@ def parse_limits(settings: TopicSettings) -> TopicLimits:
     either = _number(settings, "message.timestamp.difference.max.ms", _NO_LIMIT)  # before Kafka 3.6
     past, ahead = (_number(settings, f"message.timestamp.{end}.max.ms", either) for end in ("before", "after"))
     return TopicLimits(size, key, _with_slack(past), _with_slack(ahead))
+
+
+def size_limit(settings: TopicSettings) -> tuple[str, int]:
+    """Return the setting that bounds the size of a batch, and its value, before the topic compresses it anew."""
+    sizes = [(name, _number(settings, name, _NO_LIMIT)) for name in ("max.message.bytes", "segment.bytes")]
+    return min(sizes, key=itemgetter(1))
 
 
 def _number(settings: TopicSettings, name: str, otherwise: int) -> int:
@@ -91,11 +104,12 @@ class OutputLimits:
     limits are lowered by steps. So the rounds in which a batch is refused are bounded.
     """
 
-    def __init__(self, most: Mapping[str, int], client_bytes: int, ask: Ask) -> None:
+    def __init__(self, most: Mapping[str, int], client_bytes: int, ask: Ask, *, dead_letters: str) -> None:
         """`most` is the largest record that may be written to each topic, by --max-record-bytes; `client_bytes` is
-        librdkafka's `message.max.bytes`."""
+        librdkafka's `message.max.bytes`; `dead_letters` is the topic that must take LEAST_BYTES."""
         self._most = most
         self._ask = ask
+        self._dead_letters = dead_letters
         self._topics = dict.fromkeys(most, TopicLimits(client_bytes))
 
     def of(self, topic: str) -> TopicLimits:
@@ -105,11 +119,11 @@ class OutputLimits:
 
     @property
     def batch_bytes(self) -> int:
-        """The largest batch of several records that every topic takes."""
-        return min(limits.record_bytes for limits in self._topics.values())
+        """The largest batch of several records that every topic takes which is written to."""
+        return max(LEAST_RESULT_BYTES, min(limits.record_bytes for limits in self._topics.values()))
 
     def ask(self) -> None:
-        """Ask the brokers for the topics' settings. Raises WorkerError when a topic takes too little."""
+        """Ask the brokers for the topics' settings. Raises WorkerError when dead letters do not fit."""
         self._update(list(self._topics))
 
     def lower(self, error: RecordsRefusedError) -> bool:
@@ -124,9 +138,10 @@ class OutputLimits:
         for topic in topics:
             if self._topics[topic] == before[topic]:
                 causes = {record.why for record in error.records if record.topic == topic}
-                lowered = _lowered(before[topic], causes, may_require_key=topic not in known)
+                least = LEAST_BYTES if topic == self._dead_letters else LEAST_RESULT_BYTES
+                lowered = _lowered(before[topic], causes, least, known=topic in known)
                 if lowered == before[topic]:
-                    raise WorkerError(str(error)) from error
+                    raise WorkerError(str(error) + _remedy(topic, causes)) from error
                 self._topics[topic] = lowered
             _log.warning(
                 "limits of an output topic lowered",
@@ -138,29 +153,41 @@ class OutputLimits:
         """Apply the topics' settings; return the topics whose settings can be seen."""
         found = {topic: settings for topic, settings in self._ask(topics).items() if settings is not None}
         for topic, settings in found.items():
-            asked = parse_limits(settings)
-            if asked.record_bytes < LEAST_BYTES:
+            setting, size = size_limit(settings)
+            if topic == self._dead_letters and size < LEAST_BYTES:
                 raise WorkerError(
-                    f"topic {topic} takes records of {asked.record_bytes:,} bytes, and a dead letter may need "
-                    f"{LEAST_BYTES:,}: raise max.message.bytes of the output topics"
+                    f"{setting} of topic {topic} is {size:,}, and a dead letter may need {LEAST_BYTES:,}: raise it"
                 )
-            self._topics[topic] = self._topics[topic].strictest(asked)
+            self._topics[topic] = self._topics[topic].strictest(parse_limits(settings))
         return set(found)
 
 
-def _lowered(limits: TopicLimits, causes: AbstractSet[Rejection], *, may_require_key: bool) -> TopicLimits:
-    """Return lower limits where the topic's settings do not explain a refusal; the same when there are none."""
+def _lowered(limits: TopicLimits, causes: AbstractSet[Rejection], least: int, *, known: bool) -> TopicLimits:
+    """Return lower limits where the topic's settings do not explain a refusal; the same when there are none.
+
+    `known`: the topic's settings can be seen.
+    """
     if Rejection.SIZE in causes:
-        return replace(limits, record_bytes=min(limits.record_bytes, max(LEAST_BYTES, limits.record_bytes // 2)))
-    if may_require_key and not limits.requires_key and Rejection.NO_KEY in causes:
+        return replace(limits, record_bytes=min(limits.record_bytes, max(least, limits.record_bytes // 2)))
+    if not known and not limits.requires_key and Rejection.NO_KEY in causes:
         return replace(limits, requires_key=True)
     # no report tells the date that was refused: first what is ahead, then what is old is dated now
     if limits.ahead_ms > 0:
         return replace(limits, ahead_ms=_next_below(limits.ahead_ms, _AHEAD_MS))
-    if limits.past_ms > 0:
+    if limits.past_ms > 0 and not (known and limits.any_past):
         return replace(limits, past_ms=_next_below(limits.past_ms, _PAST_MS))
     return limits
 
 
 def _next_below(limit: int, steps: Sequence[int]) -> int:
     return next(step for step in steps if step < limit)
+
+
+def _remedy(topic: str, causes: AbstractSet[Rejection]) -> str:
+    """Return what to do about a topic that refuses every form."""
+    if Rejection.SIZE in causes:
+        return ""
+    return (
+        f": topic {topic} refuses even records dated now: this host's clock is ahead of the brokers', or behind: "
+        "synchronise the clocks (NTP)"
+    )

@@ -99,7 +99,8 @@ def test_a_topic_that_may_lose_or_refuse_records_is_named(topic: Topic, status: 
     ("topic", "needs", "status", "said"),
     [
         (setting(max_message_bytes="999999"), NEEDS, "warn", "less than --max-record-bytes (1,000,000)"),
-        (setting(max_message_bytes="16383"), NEEDS, "fail", "a dead letter may need 16,384"),
+        (setting(max_message_bytes="300"), NEEDS, "warn", "or as a dead letter"),
+        (setting(segment_bytes="20000"), NEEDS, "warn", "segment.bytes is 20,000, less than --max-record-bytes"),
         (setting(cleanup_policy="compact"), NEEDS, "fail", "is compacted"),
         (setting(cleanup_policy="compact,delete"), NEEDS, "fail", "is compacted"),
         (setting(retention_ms=str(HOUR)), replace(NEEDS, oldest_age_ms=HOUR), "fail", "deleted at once"),
@@ -127,6 +128,21 @@ def test_an_output_topic_that_does_not_take_or_keep_what_is_written_is_named(
     ((had, message),) = wrong(topics.output(topic, needs))
     assert had == status
     assert said in message
+
+
+@pytest.mark.parametrize(("name", "value"), [("max.message.bytes", "16383"), ("segment.bytes", "900")])
+def test_only_the_topic_of_dead_letters_must_take_16_kib(name: str, value: str) -> None:
+    topic = replace(SOUND, settings=SETTINGS | {name: value})
+    ((status, message),) = wrong(topics.output(topic, NEEDS, dead_letters=True))
+    assert status == "fail"
+    assert message.startswith(f"{name} is {int(value):,}, and a dead letter may need 16,384: run does not start")
+    assert wrong(topics.output(topic, NEEDS))[0][0] == "warn"
+
+
+def test_dead_letters_may_go_to_a_topic_of_16_kib_that_compresses_anew() -> None:
+    topic = setting(max_message_bytes="16384", compression_type="zstd")
+    ((status, _),) = wrong(topics.output(topic, NEEDS, dead_letters=True))
+    assert status == "warn"
 
 
 def test_the_one_setting_of_dates_of_brokers_before_3_6_counts_for_both() -> None:

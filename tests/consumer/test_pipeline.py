@@ -14,7 +14,7 @@ from consumer import dead_letters
 from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
-from consumer.stream.output_limits import LEAST_BYTES, TopicLimits
+from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
 from consumer.stream.record_size import record_bytes
 from tests import by_hand, conformity
 from tests.by_hand import batch
@@ -253,6 +253,13 @@ def test_result_and_alert_step_down_each_by_its_own_topic() -> None:
     assert (result.key, alert.key) == (b"k" * 9000, None)
     assert "event" in json.loads(result.value or b"")
     assert "key_bytes" in json.loads(alert.value or b"")
+
+
+def test_no_result_is_as_small_as_the_least_limit() -> None:
+    least = TopicLimits(LEAST_RESULT_BYTES)
+    output = run(batch(QUIET, HIGH), results=least, alerts=least)
+    assert [dict(record.headers)["dead_letter.code"] for record in to("dead-letters", output)] == [b"too_large"] * 2
+    assert len(output.records) == 2
 
 
 def test_where_the_alert_fits_in_no_form_there_is_no_result_but_a_dead_letter() -> None:

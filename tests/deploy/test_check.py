@@ -160,9 +160,9 @@ def test_a_topic_that_takes_less_than_the_worker_writes_is_named(check: Check, l
     assert found.status == 0
     warned = {each["message"] for each in found.checks if each["status"] == "warn"}
     assert any(each.startswith("max.message.bytes is 900,000, less than --max-record-bytes") for each in warned)
-    tiny = replace(line, results=topics("tiny", config={"max.message.bytes": "16383"}))
+    tiny = replace(line, dead_letters=topics("tiny", config={"max.message.bytes": "16383"}))
     name, message = the_only_failure(check(*tiny.options()))
-    assert name == f"topic {tiny.results}"
+    assert name == f"topic {tiny.dead_letters}"
     assert message.startswith("max.message.bytes is 16,383, and a dead letter may need 16,384")
 
 

@@ -52,6 +52,8 @@ SCENES = {
     "defaults": Scene(DEFAULT, DEFAULT, DEFAULT),
     "16 KiB": Scene(16_384, 16_384, 16_384),
     "16 KiB compacted": Scene(16_384, 16_384, 16_384, COMPACT),
+    "16 KiB compressed anew": Scene(16_384, 16_384, 16_384, {"compression.type": "zstd"}),
+    "alerts fit nowhere": Scene(5_000, 300, 16_384),
     "each its own": Scene(300_000, 20_000, 16_384),
     "each its own, compacted": Scene(20_000, 100_000, DEFAULT, COMPACT),
     "compressed anew": Scene(100_000, 100_000, 50_000, {"compression.type": "gzip"}),
@@ -286,6 +288,7 @@ def test_topics_that_take_less_than_they_did_at_the_start_stop_nothing(
 
 HIDDEN = {
     "sizes": Scene(40_000, 30_000, 20_000),
+    "sizes below 16 KiB": Scene(5_000, 900, 20_000),
     "sizes, keys": Scene(40_000, 30_000, 20_000, COMPACT),
     "dates": Scene(DEFAULT, DEFAULT, DEFAULT, {"message.timestamp.before.max.ms": str(2 * HOUR)}),
 }

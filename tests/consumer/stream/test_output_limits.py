@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from consumer.errors import RecordsRefusedError, RejectedRecord, Rejection, WorkerError
-from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicLimits, TopicSettings, parse_limits
+from consumer.stream.output_limits import (
+    LEAST_BYTES,
+    LEAST_RESULT_BYTES,
+    OutputLimits,
+    TopicLimits,
+    TopicSettings,
+    parse_limits,
+)
 
 NOW = 1_795_428_904_131
 MINUTE = 60_000
@@ -27,20 +34,22 @@ def limits(answers: Mapping[str, TopicSettings | None] | None = None) -> OutputL
     def ask(topics: Sequence[str]) -> Mapping[str, TopicSettings | None]:
         return {topic: (answers or {}).get(topic) for topic in topics}
 
-    return OutputLimits({"results": MOST, "letters": MOST}, CLIENT, ask)
+    return OutputLimits({"results": MOST, "letters": MOST}, CLIENT, ask, dead_letters="letters")
 
 
 def refused(why: Rejection, *topics: str) -> RecordsRefusedError:
     return RecordsRefusedError("could not write", [RejectedRecord(topic, why) for topic in topics or ["results"]])
 
 
-def until_given_up(found: OutputLimits, refuse: Callable[[], RecordsRefusedError]) -> list[TopicLimits]:
-    """The limits of the results after each refusal, until nothing can be lowered."""
+def until_given_up(
+    found: OutputLimits, refuse: Callable[[], RecordsRefusedError], topic: str = "results"
+) -> list[TopicLimits]:
+    """The limits of a topic after each refusal, until nothing can be lowered."""
     seen: list[TopicLimits] = []
     try:
         while len(seen) < 100:
             found.lower(refuse())
-            seen.append(found.of("results"))
+            seen.append(found.of(topic))
     except WorkerError:
         return seen
     raise AssertionError("it goes on for ever")
@@ -96,10 +105,23 @@ class TestAsked:
         found.ask()
         assert (found.of("results").record_bytes, found.batch_bytes) == (MOST, CLIENT)
 
-    def test_a_topic_that_takes_too_little_is_named_with_the_remedy(self) -> None:
-        found = limits({"letters": DEFAULTS | {"max.message.bytes": "900"}})
-        with pytest.raises(WorkerError, match=r"^topic letters takes records of 900 bytes.*raise max\.message\.bytes"):
+    @pytest.mark.parametrize(("setting", "value"), [("max.message.bytes", "900"), ("segment.bytes", "16383")])
+    def test_dead_letters_that_fit_nowhere_are_refused_by_setting_and_value(self, setting: str, value: str) -> None:
+        found = limits({"letters": DEFAULTS | {setting: value, "compression.type": "zstd"}})
+        message = rf"^{setting} of topic letters is {int(value):,}, and a dead letter may need 16,384: raise it$"
+        with pytest.raises(WorkerError, match=message):
             found.ask()
+
+    def test_dead_letters_on_a_topic_of_16_kib_that_compresses_anew_are_taken(self) -> None:
+        found = limits({"letters": DEFAULTS | {"max.message.bytes": "16384", "compression.type": "zstd"}})
+        found.ask()
+        assert found.of("letters").record_bytes == LEAST_BYTES - LEAST_BYTES // 64
+
+    @pytest.mark.parametrize(("size", "batch"), [("900", 900), ("0", LEAST_RESULT_BYTES)])
+    def test_results_may_be_bounded_below_16_kib(self, size: str, batch: int) -> None:
+        found = limits({"results": DEFAULTS | {"max.message.bytes": size}})
+        found.ask()
+        assert (found.of("results").record_bytes, found.batch_bytes) == (int(size), batch)
 
 
 class TestRefused:
@@ -111,15 +133,48 @@ class TestRefused:
         assert found.lower(refused(Rejection.SIZE))
         assert found.of("results").record_bytes == found.batch_bytes == 50_000
 
-    def test_a_size_that_nothing_explains_is_halved_down_to_16_kib(self) -> None:
+    @pytest.mark.parametrize(
+        ("topic", "other", "least"), [("letters", "results", LEAST_BYTES), ("results", "letters", LEAST_RESULT_BYTES)]
+    )
+    def test_a_size_that_nothing_explains_is_halved_down_to_the_least(self, topic: str, other: str, least: int) -> None:
         found = limits()
-        rounds = until_given_up(found, lambda: refused(Rejection.SIZE))
-        assert [each.record_bytes for each in rounds] == [CLIENT // 2**n for n in range(1, 7)]
-        assert rounds[-1].record_bytes == LEAST_BYTES
-        assert found.of("letters").record_bytes == MOST
+        rounds = until_given_up(found, lambda: refused(Rejection.SIZE, topic), topic)
+        assert [each.record_bytes for each in rounds] == [CLIENT // 2**n for n in range(1, len(rounds) + 1)]
+        assert rounds[-1].record_bytes == least
+        assert found.of(other).record_bytes == MOST
+
+    def test_results_lowered_below_16_kib_under_a_worker_are_taken(self) -> None:
+        answers = {"results": DEFAULTS}
+        found = limits(answers)
+        found.ask()
+        answers["results"] = DEFAULTS | {"max.message.bytes": "900"}
+        assert found.lower(refused(Rejection.SIZE))
+        assert found.of("results").record_bytes == 900
+
+    def test_dates_in_the_past_are_kept_where_the_topic_is_known_to_take_them(self) -> None:
+        rounds = until_given_up(limits({"results": DEFAULTS}), lambda: refused(Rejection.DATE))
+        assert [(each.ahead_ms, each.any_past) for each in rounds] == [(MINUTE, True), (0, True)]
+
+    @pytest.mark.parametrize("settings", [DEFAULTS, None])
+    def test_a_date_refused_in_every_form_is_put_down_to_the_clock(self, settings: TopicSettings | None) -> None:
+        found = limits({"results": settings})
+        until_given_up(found, lambda: refused(Rejection.DATE))
+        with pytest.raises(WorkerError) as raised:
+            found.lower(refused(Rejection.DATE))
+        message = str(raised.value)
+        assert message.startswith("could not write: topic results refuses even records dated now: ")
+        assert "this host's clock is ahead of the brokers', or behind" in message
+        assert "NTP" in message
+        assert "\n" not in message
+
+    def test_a_size_refused_in_every_form_is_not_put_down_to_the_clock(self) -> None:
+        found = limits()
+        until_given_up(found, lambda: refused(Rejection.SIZE))
+        with pytest.raises(WorkerError, match=r"^could not write$"):
+            found.lower(refused(Rejection.SIZE))
 
     def test_a_date_that_nothing_explains_is_looked_for_first_ahead_then_in_the_past(self) -> None:
-        found = limits({"results": DEFAULTS})
+        found = limits()
         rounds = until_given_up(found, lambda: refused(Rejection.DATE))
         assert [each.ahead_ms for each in rounds] == [MINUTE, 0, 0, 0, 0, 0]
         assert [each.past_ms for each in rounds[2:]] == [24 * 60 * MINUTE, 60 * MINUTE, MINUTE, 0]
