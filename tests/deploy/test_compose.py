@@ -281,6 +281,8 @@ def exposed() -> dict[str, set[str]]:
         )
     )
     metrics.lag("sessions", {0: 1})
+    metrics.unstable("sessions", {0: 1})
+    metrics.oldest_waiting("sessions", {0: 1.0})
     metrics.never_seen("sessions", 0, 1)
     rules = [rule for group in read_yaml("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
     labels = defaultdict(set, OF_PROMETHEUS | {rule["record"]: {"job"} for rule in rules if "record" in rule})
