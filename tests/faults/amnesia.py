@@ -8,11 +8,9 @@ answer to a request for metadata that the cluster has no brokers: a node says so
 import asyncio
 import contextlib
 import struct
-import threading
-from collections.abc import Iterator
 from typing import Final
 
-from tests.brokers import HOST
+from tests.faults.proxy import Forwarder
 
 _METADATA: Final = 3
 _OFFSET_FETCH: Final = 9
@@ -21,39 +19,27 @@ _NO_TAGS: Final = bytes([0])
 _ENDS: Final = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
 
 
-class AmnesiaProxy:
+class AmnesiaProxy(Forwarder):
     """Forwards a port of this machine to another until it is told to make clients forget."""
 
     def __init__(self, port: int, to: int) -> None:
-        self.address = f"{HOST}:{port}"
+        super().__init__(port, to)
         self.lies = 0
         """Answers without a broker since `forget_at_offset_fetch`."""
-        self._port, self._to = port, to
         self._topic, self._armed = "", False
         self._connections: set[int] = set()
         self._forgetting: set[int] = set()
-        self._loop = asyncio.new_event_loop()
-        self._ready, self._ended = threading.Event(), asyncio.Event()
 
     def forget_at_offset_fetch(self, topic: str) -> None:
         """The next request for committed offsets begins it; the answers without brokers hold this topic."""
         self.lies, self._topic, self._armed = 0, topic, True
 
-    async def _serve(self) -> None:
-        async with await asyncio.start_server(self._accept, HOST, self._port):
-            self._ready.set()
-            await self._ended.wait()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there, back = await asyncio.open_connection(HOST, self._to)
-        except OSError:
-            writer.close()
-            return
+    async def _forward(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        broker: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        (reader, writer), (there, back) = client, broker
         connection = id(writer)
         self._connections.add(connection)
         try:
@@ -118,18 +104,3 @@ def _without_brokers(version: int, correlation: int, topic: str) -> bytes:
     if version >= 13:
         body += struct.pack(">h", 0)  # no error
     return struct.pack(">i", correlation) + _NO_TAGS + body + _NO_TAGS
-
-
-@contextlib.contextmanager
-def running_amnesia_proxy(port: int, to: int) -> Iterator[AmnesiaProxy]:
-    """A proxy that listens."""
-    proxy = AmnesiaProxy(port, to)
-    thread = threading.Thread(target=lambda: proxy._loop.run_until_complete(proxy._serve()), name="amnesia")
-    thread.start()
-    try:
-        assert proxy._ready.wait(10), "the proxy does not start"
-        yield proxy
-    finally:
-        proxy._loop.call_soon_threadsafe(proxy._ended.set)
-        thread.join()
-        proxy._loop.close()

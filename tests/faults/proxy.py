@@ -3,26 +3,74 @@
 import asyncio
 import contextlib
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Self
 
 from tests.brokers import HOST
 
 _CHUNK = 65536
 
 
-class Proxy:
+class Forwarder(ABC):
+    """Forwards a port of this machine to another, on a loop of its own."""
+
+    def __init__(self, port: int, to: int) -> None:
+        self.address = f"{HOST}:{port}"
+        self._port, self._to = port, to
+        self._loop = asyncio.new_event_loop()
+        self._ready, self._ended = threading.Event(), asyncio.Event()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Self]:
+        """Listen until the end of the block."""
+        thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()), name="proxy")
+        thread.start()
+        try:
+            assert self._ready.wait(10), "the proxy does not start"
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._ended.set)
+            thread.join()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        async with await asyncio.start_server(self._accept, HOST, self._port):
+            self._ready.set()
+            await self._ended.wait()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await asyncio.open_connection(HOST, self._to)
+        except OSError:
+            writer.close()
+            return
+        await self._forward((reader, writer), (there, back))
+
+    @abstractmethod
+    async def _forward(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        broker: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
+        """Carry both directions of one connection until it ends."""
+
+
+class Proxy(Forwarder):
     """Forwards a port of this machine to another; `delay` seconds go by in each direction.
 
     Cut, it takes what comes and passes nothing on until it is healed: then all of it, in order, as TCP would.
     """
 
     def __init__(self, port: int, to: int) -> None:
-        self.address = f"{HOST}:{port}"
+        super().__init__(port, to)
         self.delay = 0.0
-        self._port, self._to = port, to
-        self._loop = asyncio.new_event_loop()
-        self._open: asyncio.Event  # made on the loop
-        self._ready = threading.Event()
+        self._open = asyncio.Event()
+        self._open.set()
 
     def cut(self) -> None:
         """Nothing passes from now on."""
@@ -32,24 +80,13 @@ class Proxy:
         """Everything passes again."""
         self._loop.call_soon_threadsafe(self._open.set)
 
-    async def _serve(self) -> None:
-        self._open = asyncio.Event()
-        self._open.set()
-        self._ended = asyncio.Event()
-        async with await asyncio.start_server(self._accept, HOST, self._port):
-            self._ready.set()
-            await self._ended.wait()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            there, back = await asyncio.open_connection(HOST, self._to)
-        except OSError:
-            writer.close()
-            return
+    async def _forward(
+        self,
+        client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        broker: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(self._carry(reader, back), self._carry(there, writer))
+            await asyncio.gather(self._carry(client[0], broker[1]), self._carry(broker[0], client[1]))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One direction, until either end closes."""
@@ -72,18 +109,3 @@ class Proxy:
             except OSError:
                 chunk = b""
             await chunks.put((self._loop.time() + self.delay, chunk))
-
-
-@contextlib.contextmanager
-def running_proxy(port: int, to: int) -> Iterator[Proxy]:
-    """A proxy that listens."""
-    proxy = Proxy(port, to)
-    thread = threading.Thread(target=lambda: proxy._loop.run_until_complete(proxy._serve()), name="proxy")
-    thread.start()
-    try:
-        assert proxy._ready.wait(10), "the proxy does not start"
-        yield proxy
-    finally:
-        proxy._loop.call_soon_threadsafe(proxy._ended.set)
-        thread.join()
-        proxy._loop.close()

@@ -12,7 +12,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.consumer.wire import Event, write
-from tests.faults.amnesia import AmnesiaProxy, running_amnesia_proxy
+from tests.faults.amnesia import AmnesiaProxy
 from tests.topics import Topics
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
@@ -35,7 +35,7 @@ def far() -> Iterator[tuple[KafkaBroker, AmnesiaProxy]]:
         "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller}",
     }
-    with KafkaBroker(near, properties) as node, running_amnesia_proxy(port, behind) as proxy:
+    with KafkaBroker(near, properties) as node, AmnesiaProxy(port, behind).running() as proxy:
         yield node, proxy
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.faults.conftest import Counted
-from tests.faults.proxy import Proxy, running_proxy
+from tests.faults.proxy import Proxy
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
 from tests.line import Line
 from tests.topics import Topics
@@ -43,7 +43,7 @@ def far() -> Iterator[Far]:
         "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller}",
     }
-    with KafkaBroker(near, properties) as node, running_proxy(port, behind) as proxy:
+    with KafkaBroker(near, properties) as node, Proxy(port, behind).running() as proxy:
         yield Far(node.address, proxy)
 
 
