@@ -11,15 +11,19 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from consumer.observability.output import MOST_BYTES, PatientOutput, QueuedOutput
 from tests.line import environment
-from tests.pipes import fill, unread_pipe
+from tests.pipes import unread_pipe
 
+Output = TypeVar("Output", bound=QueuedOutput)
 SECONDS = 60.0  # for whatever should take a moment
 COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 
@@ -40,9 +44,21 @@ def read(descriptor: int, size: int) -> bytes:
     return parts
 
 
+@contextmanager
+def piped(make: Callable[[int], Output], *, full: bool = True) -> Iterator[tuple[int, Output]]:
+    """The reading end of a pipe, and an output to it. At the end its thread has nothing left to write: the next test's
+    pipe gets the same descriptors."""
+    with unread_pipe(full=full) as (reading, writing):
+        output = make(writing)
+        yield reading, output
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, reading)  # nobody can read any more, so every write fails
+        os.close(nothing)
+        assert output.drain(SECONDS)
+
+
 def test_every_line_is_written_in_order() -> None:
-    with unread_pipe(full=False) as (reading, writing):
-        output = QueuedOutput(writing)
+    with piped(QueuedOutput, full=False) as (reading, output):
         lines = [f"{number}\n".encode() for number in range(2000)]
         for line in lines:
             output.write(line)
@@ -52,9 +68,7 @@ def test_every_line_is_written_in_order() -> None:
 
 
 def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written() -> None:
-    with unread_pipe(full=False) as (reading, writing):
-        fill(writing)
-        output = QueuedOutput(writing, most_seconds=0.2)
+    with piped(partial(QueuedOutput, most_seconds=0.2)) as (reading, output):
         for number in range(10):
             output.write(f"old {number}\n".encode())
         until(lambda: output.dropped == 10)
@@ -66,19 +80,17 @@ def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written
 @pytest.mark.parametrize("size", [5000, 9000])  # two and three pages of a pipe's sixteen
 def test_old_lines_are_dropped_behind_long_ones_that_stay_whole(size: int) -> None:
     lines = [f"{number:04}".ljust(size - 1).encode() + b"\n" for number in range(65)]
-    with unread_pipe(full=False) as (reading, writing):
-        output = QueuedOutput(writing, most_seconds=0.2)
+    with piped(partial(QueuedOutput, most_seconds=0.2), full=False) as (reading, output):
         for line in lines:
             output.write(line)
-        whole = -(-bytes_once_full(reading, writing) // size)  # lines that are written, the last one in part
+        whole = -(-bytes_once_full(reading, output.fileno()) // size)  # lines that are written, the last one in part
         until(lambda: output.dropped == len(lines) - whole)
         output.write(b"new\n")
         assert read(reading, whole * size + 4) == b"".join(lines[:whole]) + b"new\n"
 
 
 def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
-    with unread_pipe() as (_, writing):
-        output = QueuedOutput(writing, most_bytes=100)
+    with piped(partial(QueuedOutput, most_bytes=100)) as (_, output):
         for _ in range(30):
             output.write(b"x" * 9 + b"\n")
         assert output.dropped == 20
@@ -94,9 +106,8 @@ def test_a_line_that_cannot_be_written_is_dropped_and_counted() -> None:
 
 
 def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
-    with unread_pipe(full=False) as (reading, writing):
-        os.set_blocking(writing, False)
-        output = QueuedOutput(writing)
+    with piped(QueuedOutput, full=False) as (reading, output):
+        os.set_blocking(output.fileno(), False)
         sent = [b"x" * 9_999 + b"\n" for _ in range(30)]
         for line in sent:
             output.write(line)
@@ -106,8 +117,7 @@ def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
 
 def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> None:
     stop = threading.Event()
-    with unread_pipe() as (_, writing):
-        output = PatientOutput(writing, lambda: not stop.is_set())
+    with piped(partial(PatientOutput, waits=lambda: not stop.is_set())) as (_, output):
         output.write(b"x")
         waiting = threading.Thread(target=output.flush)
         waiting.start()
@@ -132,14 +142,15 @@ def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
     thread = threading.Thread(target=write_all)
     thread.start()
     with os.fdopen(reading, "rb") as stream:
-        assert stream.read() == b"".join(sent)
+        received = stream.read()
     thread.join()
+    same = received == b"".join(sent)
+    assert same  # by itself: the difference of 12 MiB would not be shown within minutes
 
 
 def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
     stop = threading.Event()
-    with unread_pipe() as (_, writing):
-        output = PatientOutput(writing, lambda: not stop.is_set())
+    with piped(partial(PatientOutput, waits=lambda: not stop.is_set())) as (_, output):
         output.write(b"x" * MOST_BYTES)
         waiting = threading.Thread(target=output.write, args=(b"x",))
         waiting.start()
