@@ -23,6 +23,7 @@ Takes a second, or some where a broker is slow. Raises WorkerError."""
 
 _log = logging.getLogger(__name__)
 
+_SEARCH_SECONDS = 60.0  # for one search, of which each question has 30; a client that hangs is given up, thread and all
 _MOST_SEARCHES = 3  # of one position: what was found to be readable, or could not be looked at, is read again
 
 REASONS: Final = {
@@ -61,6 +62,7 @@ class _Search:
 
     position: int
     revocations: int
+    began: float
     found: Future[UnreadableBatch | None]
 
 
@@ -71,8 +73,9 @@ class Blocked:
     and the group keeps this member. Without, `failure` says why reading ends.
     """
 
-    def __init__(self, find: Find | None) -> None:
+    def __init__(self, find: Find | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._find = find
+        self._clock = clock
         self._reasons: dict[int, WorkerError] = {}
         self._searches: dict[int, _Search] = {}
         self._in_vain: dict[int, tuple[int, int]] = {}  # partition -> position, how many searches found nothing there
@@ -103,7 +106,7 @@ class Blocked:
             if partition not in self._searches and partition in positions and self._find is not None:
                 position = positions[partition]
                 found = _in_background(self._find, partition, position)
-                self._searches[partition] = _Search(position, revocations, found)
+                self._searches[partition] = _Search(position, revocations, self._clock(), found)
 
     def finished(self, revocations: int) -> Iterator[tuple[int, UnreadableBatch | None]]:
         """The partitions that are blocked no more, and the batch to pass over; None where it is to be read again.
@@ -111,14 +114,14 @@ class Blocked:
         Raises WorkerError, the reason that was noted, when a partition was read again often enough.
         """
         for partition, search in list(self._searches.items()):
-            if search.found.done():
+            if search.found.done() or self._clock() - search.began > _SEARCH_SECONDS:
                 outdated = search.revocations != revocations
                 batch = None if outdated else self._outcome(partition, search)
                 del self._searches[partition], self._reasons[partition]
                 yield partition, batch
 
     def _outcome(self, partition: int, search: _Search) -> UnreadableBatch | None:
-        error = search.found.exception()
+        error = search.found.exception() if search.found.done() else WorkerError("no answer in time")
         batch = None if error is not None else search.found.result()
         if error is not None:
             said = str(error) if isinstance(error, WorkerError) else place(error)

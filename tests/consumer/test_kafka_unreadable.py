@@ -10,7 +10,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.unreadable import Blocked, Find
 from consumer.records import UnreadableBatch
 from consumer.stream.unreadable import find
-from tests.fakes import FakeProbe
+from tests.fakes import FakeClock, FakeProbe
 
 SECONDS = 30.0
 REASON = WorkerError("the batch there cannot be read")
@@ -52,6 +52,27 @@ def test_without_a_search_reading_ends_with_the_first_reason() -> None:
     assert blocked.failure is REASON
     blocked.search({3: 10}, 0)
     assert not list(blocked.finished(0))
+
+
+def test_a_search_that_hangs_is_given_up_and_the_third_time_reading_ends() -> None:
+    clock, never = FakeClock(), threading.Event()
+
+    def hang(*_: int) -> None:
+        never.wait()
+
+    blocked = Blocked(hang, clock)
+    for _ in range(2):
+        blocked.add(3, REASON)
+        blocked.search({3: 10}, 0)
+        assert not list(blocked.finished(0))
+        clock.sleep(61.0)
+        assert list(blocked.finished(0)) == [(3, None)]
+    blocked.add(3, REASON)
+    blocked.search({3: 10}, 0)
+    clock.sleep(61.0)
+    with pytest.raises(WorkerError, match="cannot be read"):
+        list(blocked.finished(0))
+    never.set()
 
 
 def test_a_batch_that_is_found_is_passed_over() -> None:
