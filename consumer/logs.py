@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from logging.handlers import MemoryHandler
 from typing import Any, Final, TextIO
 
+import orjson
+
 from consumer.errors import DeliveryError, UndeliveredError, WorkerError
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -19,6 +21,8 @@ _OURS: Final = ("consumer", "scoring", "training")
 _QUOTED: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
 """Exceptions whose words are known to hold no payload. Of others (ValueError quotes what it could not read) only the
 type and the place are logged."""
+_ORJSON: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+"""Keys, dataclasses and dates are written as `json` writes them with `default=str`."""
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
@@ -94,7 +98,45 @@ class JsonFormatter(logging.Formatter):
         entry.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
         if record.exc_info and record.exc_info[1] is not None:
             entry["exception"] = _exception(record.exc_info[1])
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return _json(entry)
+
+
+def _json(entry: dict[str, Any]) -> str:
+    """Encode one line. Never fails: a value that orjson refuses is left to `json`, what that refuses becomes text."""
+    try:
+        return orjson.dumps(entry, default=_as_basic_type, option=_ORJSON).decode()
+    except orjson.JSONEncodeError:
+        members = (f"{json.dumps(str(name))}:{_value_json(value)}" for name, value in entry.items())
+        return f"{{{','.join(members)}}}"
+
+
+def _as_basic_type(value: object) -> object:
+    """Convert what orjson does not know: subclasses of tuple and float as `json` has them, all else as text."""
+    if isinstance(value, tuple):
+        return list(value)
+    return float(value) if isinstance(value, float) else str(value)
+
+
+def _value_json(value: object) -> str:
+    try:
+        return orjson.dumps(value, default=_as_basic_type, option=_ORJSON).decode()
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits, a lone surrogate, 255 levels
+        pass
+    try:
+        return _stdlib_json(value)
+    except Exception:  # noqa: BLE001 - a key that is a tuple, a cycle, whatever a __str__ raises
+        return _stdlib_json(_text(value))
+
+
+def _stdlib_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the line matters more than this value
+        return f"<{type(value).__name__}>"
 
 
 def _exception(error: BaseException) -> dict[str, Any]:

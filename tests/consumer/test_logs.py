@@ -3,9 +3,14 @@
 import io
 import json
 import logging
+import sys
+import uuid
 import warnings
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from consumer import logs
@@ -105,3 +110,64 @@ def test_what_happens_all_the_time_is_said_seldom_and_counted() -> None:
         said.append(seldom.again())
         clock.sleep(1.0)
     assert [count for count in said if count] == [1, 60, 60, 60]
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("user_198")
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+CYCLE: list[object] = []
+CYCLE.append(CYCLE)
+WRITTEN = [
+    (3, "3"),
+    (1.5, "1.5"),
+    (None, "null"),
+    ('ü😀 "quoted" \\ /\t\x00', '"ü😀 \\"quoted\\" \\\\ /\\t\\u0000"'),
+    ({"b": 1, "a": [True]}, '{"b":1,"a":[true]}'),
+    ({7: "a", None: "b", True: "c", 0.5: "d"}, '{"7":"a","null":"b","true":"c","0.5":"d"}'),
+    (("a", 1), '["a",1]'),
+    (Point(1, 2), "[1,2]"),
+    ({3}, '"{3}"'),
+    (Path("/tmp/x"), '"/tmp/x"'),
+    (datetime(2026, 11, 28, 3, 4, 5, tzinfo=UTC), '"2026-11-28 03:04:05+00:00"'),
+    (timedelta(seconds=90), '"0:01:30"'),
+    (uuid.UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
+    (b"x", "\"b'x'\""),
+    (np.float64(1.5), "1.5"),
+    (float("nan"), "null"),
+    (2**63 - 1, "9223372036854775807"),
+]
+"""Values that come as `extra`, and how a line has them."""
+REFUSED_BY_ORJSON = [
+    (10**29, "100000000000000000000000000000"),
+    (-(2**63) - 1, "-9223372036854775809"),
+    ("\udc80", '"\udc80"'),
+    ({"id": 2**64, "t": (1, 2)}, '{"id":18446744073709551616,"t":[1,2]}'),
+    ([2**64, float("inf")], '"[18446744073709551616, inf]"'),
+]
+WRITTEN_AS_TEXT = [({(1, 2): 3}, '"{(1, 2): 3}"'), (CYCLE, '"[[...]]"'), (Unprintable(), '"<Unprintable>"')]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [*WRITTEN, *REFUSED_BY_ORJSON, *WRITTEN_AS_TEXT], ids=lambda value: type(value).__name__
+)
+def test_every_value_has_one_form_in_a_line(stream: io.StringIO, value: object, text: str) -> None:
+    logging.getLogger("consumer.x").warning("slow batch", extra={"partition": 4, "value": value})
+    line = stream.getvalue()
+    rest = f'"level":"warning","logger":"consumer.x","message":"slow batch","partition":4,"value":{text}}}\n'
+    assert line.partition('Z",') == (line[:32], 'Z",', rest)
+    assert json.loads(line)["message"] == "slow batch"
+
+
+def test_a_line_that_nests_too_deep_is_written_all_the_same(stream: io.StringIO) -> None:
+    deep: list[object] = []
+    for _ in range(sys.getrecursionlimit() * 2):
+        deep = [deep]
+    logging.getLogger("consumer.x").warning("slow batch", extra={"value": deep})
+    assert lines(stream)[0]["value"] == "<list>"
