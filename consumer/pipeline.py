@@ -128,6 +128,8 @@ class Pipeline:
         encoded = self._encode(judged, max(limits.record_bytes, alert_limits.record_bytes))
         columns = self._columns(judged, encoded, limits)
         results = self._fit(results_topic, columns, encoded, encoded.without_event, limits)
+        if not judged.scored.contributions and None not in results:  # no alert, as in most small batches
+            return cast("list[OutRecord]", results), []
         of_alerts = (
             columns if limits.same_dates_and_keys(alert_limits) else self._columns(judged, encoded, alert_limits)
         )

@@ -57,7 +57,8 @@ class TopicLimits:
 
     def same_dates_and_keys(self, other: "TopicLimits") -> bool:
         """Return whether all but the sizes are equal."""
-        return replace(self, record_bytes=0) == replace(other, record_bytes=0)
+        mine = self.requires_key, self.past_ms, self.ahead_ms
+        return mine == (other.requires_key, other.past_ms, other.ahead_ms)
 
     def strictest(self, other: "TopicLimits") -> "TopicLimits":
         """Return the lower of each limit."""
@@ -114,8 +115,8 @@ class OutputLimits:
 
     def of(self, topic: str) -> TopicLimits:
         """Return what may be written to this topic."""
-        limits = self._topics[topic]
-        return replace(limits, record_bytes=min(limits.record_bytes, self._most[topic]))
+        limits, most = self._topics[topic], self._most[topic]
+        return limits if limits.record_bytes <= most else replace(limits, record_bytes=most)
 
     @property
     def batch_bytes(self) -> int:
