@@ -2,11 +2,12 @@
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaError, KafkaException, libversion
+from confluent_kafka import Consumer, KafkaError, KafkaException, libversion
 
 from consumer.errors import WorkerError, place
 from consumer.kafka.secrets import hidden_texts
@@ -15,6 +16,7 @@ Client = TypeVar("Client")
 
 _log = logging.getLogger(__name__)
 
+CLOSE_SECONDS = 10.0  # to leave the group and end the connections; what takes longer does not end
 _QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times a second
 
 _HINTS = {
@@ -34,6 +36,18 @@ def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
         raise WorkerError(f"Kafka settings: {said}; {hint}") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
+
+
+def close(consumer: Consumer, seconds: float = CLOSE_SECONDS) -> None:
+    """Close a consumer, waiting at most `seconds`; after that it goes on alone, on a thread that no exit waits for.
+
+    librdkafka 2.16 blocks forever when the broker answers "offset out of range" while the client ends: one close in
+    250 behind a batch whose checksum is wrong. `rd_kafka_offset_reset` can no longer queue its operation and destroys
+    it, and the callback of that locks the partition a second time.
+    """
+    thread = threading.Thread(target=consumer.close, name="close", daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 class ClientLog:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from typing import cast
@@ -13,7 +12,7 @@ from consumer.batching import PART, Gathering, Limits
 from consumer.delivery import Member
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import Complaints, guarded, open_client
+from consumer.kafka.client import Complaints, close, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.identity import Identity, Read
@@ -259,7 +258,7 @@ class Source:
     def close(self) -> None:
         """Leaves the group, so that others get the partitions at once. Commits nothing."""
         self._assignment.leave()
-        self._consumer.close()
+        close(self._consumer)
 
     def _join_anew(self) -> None:
         """Gives up a client that knows no broker any more: it would never find one again. The same for one that got no
@@ -276,7 +275,7 @@ class Source:
         self.conclude()
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
-        threading.Thread(target=self._consumer.close, name="forgotten", daemon=True).start()
+        close(self._consumer, 0.0)
         self._identity.reopen()
         self._join(Statistics(self._statistics.last_answer), rejoined=unanswered is not None)
 

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 from consumer.checking.facts import Position, Waiting
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.asking import answer
-from consumer.kafka.client import open_client
+from consumer.kafka.client import close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.messages import timestamps_of
@@ -78,7 +78,7 @@ class Glance:
 
     def close(self) -> None:
         """Ends the conversation."""
-        self._consumer.close()
+        close(self._consumer)
 
 
 def _waiting(message: Message) -> Waiting:

@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.asking import answer
-from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.client import Complaints, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import LeftOut, headers_of, milliseconds
@@ -64,7 +64,7 @@ class Letterbox:
 
     def close(self) -> None:
         """Ends the conversation."""
-        self._consumer.close()
+        close(self._consumer)
 
     def _partitions(self) -> list[int]:
         found = answer(

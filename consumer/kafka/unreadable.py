@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError, place
 from consumer.kafka.asking import answer
-from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.client import Complaints, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.records import UnreadableBatch
@@ -191,7 +191,7 @@ class Probe:
             reader.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
             return self._first(reader)
         finally:
-            _close_aside(reader)
+            close(reader, 0.0)
 
     def _first(self, reader: Consumer) -> Found:
         deadline = time.monotonic() + self._seconds
@@ -213,9 +213,4 @@ class Probe:
 
     def close(self) -> None:
         """Ends the conversation."""
-        _close_aside(self._consumer)
-
-
-def _close_aside(consumer: Consumer) -> None:
-    """Close a client that is not needed any more, without waiting for it: that has no bound."""
-    threading.Thread(target=consumer.close, name="close", daemon=True).start()
+        close(self._consumer, 0.0)

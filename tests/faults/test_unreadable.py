@@ -19,6 +19,8 @@ import pytest
 from confluent_kafka import Message, Producer
 
 from consumer.batching import PART
+from consumer.kafka.config import Connection
+from consumer.kafka.unreadable import Probe
 from tests.brokers import KafkaBroker
 from tests.consumer.wire import SECONDS, read
 from tests.faults.conftest import Counted
@@ -364,6 +366,20 @@ def test_workers_come_and_go_while_batches_are_passed_over(
     places = {(each["__connect.errors.partition"], each["__connect.errors.offset"]) for each in letters}
     assert len(letters) == len(places) == 3 * rounds
     topics.delete()
+
+
+def test_looking_at_such_a_batch_ends_although_one_close_in_250_does_not(
+    broker: KafkaBroker, line: Line, full: Callable[[int, int], int]
+) -> None:
+    batch(line, *events(0, 10))
+    bad_checksum(broker, line)
+    probe = Probe(Connection(line.bootstrap), line.group, line.sessions, 0)
+    for _ in range(full(20, 1500)):
+        began = time.monotonic()
+        found = probe.at(12)
+        assert (found.offset, found.why is None) == (10, False)
+        assert time.monotonic() - began < SECONDS / 4
+    probe.close()
 
 
 def test_many_batches_that_cannot_be_read_trip_the_circuit_breaker(

@@ -1,0 +1,39 @@
+"""Closing a client of Kafka: bounded, whatever librdkafka does."""
+
+import threading
+import time
+
+from confluent_kafka import Consumer
+
+from consumer.kafka.client import close
+
+
+class NeverClosed(Consumer):
+    """A consumer whose `close` does not return until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__({"group.id": "closing"})
+        self.let_go = threading.Event()
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        """Block, as librdkafka does when an offset is reset while the client ends."""
+        self.let_go.wait()
+        super().close()
+        self.closed.set()
+
+
+def test_a_consumer_that_never_ends_is_left_alone_after_the_bound() -> None:
+    consumer, began = NeverClosed(), time.monotonic()
+    close(consumer, 0.2)
+    assert 0.2 <= time.monotonic() - began < 10.0
+    assert not consumer.closed.is_set()
+    consumer.let_go.set()
+    assert consumer.closed.wait(60.0), "it goes on alone"
+
+
+def test_a_consumer_that_ends_is_closed_on_return() -> None:
+    consumer = NeverClosed()
+    consumer.let_go.set()
+    close(consumer, 60.0)
+    assert consumer.closed.is_set()
