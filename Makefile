@@ -36,7 +36,7 @@ faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minu
 faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
-deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm)
+deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
 
 docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md

@@ -1,7 +1,12 @@
-"""Writes docs/api: `python -m tests.make_messages`, after the contract, a code or a golden message has changed."""
+"""Writes docs/api, and the tables of docs/messages.md: `python -m tests.make_messages`.
+
+Run it after the contract, a code or a golden message has changed.
+"""
 
 import io
 import json
+import re
+import textwrap
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -10,9 +15,12 @@ from ruamel.yaml import YAML
 
 from consumer.settings import Settings
 from tests.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, event, result, result_headers
+from tests.support.field_tables import field_table
 
 ROOT: Final = Path(__file__).parents[1]
 PLACE: Final = ROOT / "docs" / "api"
+PAGE: Final = ROOT / "docs" / "messages.md"
+FIELDS: Final = re.compile(r"(<!-- fields: (\S+) -->\n).*?(<!-- /fields -->)", re.DOTALL)
 GOLDEN: Final = ROOT / "tests" / "consumer" / "golden"
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
@@ -28,8 +36,36 @@ CHANNELS: Final = {
 
 def files() -> dict[str, str]:
     """All that stands in docs/api, by name."""
-    schemas = {f"{name}.schema.json": _json({"$schema": DRAFT, **schema}) for name, schema in SCHEMAS.items()}
+    given = samples()
+    schemas = {
+        f"{name}.schema.json": _json({"$schema": DRAFT, **schema, "examples": [given[name]]})
+        for name, schema in SCHEMAS.items()
+    }
     return {"asyncapi.yaml": _yaml(document()), **schemas}
+
+
+def page(text: str) -> str:
+    """Return docs/messages.md with its tables of fields and its samples made again."""
+    return FIELDS.sub(lambda found: found[1] + _fields(found[2]) + found[3], text)
+
+
+def _fields(name: str) -> str:
+    sample = textwrap.indent(_json(samples()[name]), "    ")
+    known = SCHEMAS["result"]["properties"] if name == "alert" else ()
+    return f"{field_table(SCHEMAS[name], known)}\nA sample:\n\n{sample}\n"
+
+
+def samples() -> dict[str, Any]:
+    """Return one sample of each message, by the name of its schema: the golden messages of the tests."""
+    alert_ = json.loads(_golden("alert"))
+    headers: dict[str, str] = dict(json.loads(_golden("dead_letter"))["headers"])
+    ours = {name: value for name, value in headers.items() if name in SCHEMAS["dead-letter-headers"]["properties"]}
+    return {
+        "event": alert_["event"],
+        "result": json.loads(_golden("result")),
+        "alert": alert_,
+        "dead-letter-headers": ours,
+    }
 
 
 def document() -> dict[str, Any]:
@@ -115,27 +151,25 @@ def _of_group() -> dict[str, Any]:
 
 
 def _messages() -> dict[str, Any]:
-    result_, alert_ = (json.loads(_golden(name)) for name in ("result", "alert"))
-    letter = json.loads(_golden("dead_letter"))
-    ours = {name: value for name, value in letter["headers"] if name in dead_letter_headers()["properties"]}
-    model = {"model_version": result_["model_version"]}
+    given = samples()
+    model = {"model_version": given["result"]["model_version"]}
+    letter = {"headers": given["dead-letter-headers"], "payload": json.loads(_golden("dead_letter"))["value"]}
     kept = {"contentType": "application/octet-stream"}
     return {
-        "event": _message("event", *({"payload": said["event"]} for said in (result_, alert_))),
-        "result": _message("result", {"headers": model, "payload": result_}, headers="result_headers"),
-        "alert": _message("alert", {"headers": model, "payload": alert_}, headers="result_headers"),
-        "dead_letter": kept
-        | _message("dead_letter", {"headers": ours, "payload": letter["value"]}, headers="dead_letter_headers"),
+        "event": _message("event", {"payload": given["event"]}),
+        "result": _message("result", {"headers": model, "payload": given["result"]}, headers="result_headers"),
+        "alert": _message("alert", {"headers": model, "payload": given["alert"]}, headers="result_headers"),
+        "dead_letter": kept | _message("dead_letter", letter, headers="dead_letter_headers"),
     }
 
 
-def _message(name: str, *examples: object, headers: str | None = None) -> dict[str, Any]:
+def _message(name: str, sample: object, headers: str | None = None) -> dict[str, Any]:
     return {
         "name": name,
         **({"headers": _ref(f"schemas/{headers}")} if headers else {}),
         "payload": _ref(f"schemas/{name}"),
         "bindings": {"kafka": {"key": KEY, "bindingVersion": "0.5.0"}},
-        "examples": list(examples),
+        "examples": [sample],
     }
 
 
@@ -146,7 +180,10 @@ def _schemas() -> dict[str, Schema]:
         "result": result(of_event),
         "alert": alert(of_event),
         "result_headers": result_headers(),
-        "dead_letter": {"description": "The event as it came: any bytes, JSON or not; none where it did not fit."},
+        "dead_letter": {
+            "title": "Dead letter",
+            "description": "The event as it came: any bytes, JSON or not; none where it did not fit.",
+        },
         "dead_letter_headers": dead_letter_headers(),
     }
 
@@ -177,6 +214,7 @@ def main() -> None:
     PLACE.mkdir(exist_ok=True)
     for name, text in files().items():
         (PLACE / name).write_text(text, encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

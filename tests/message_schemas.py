@@ -2,6 +2,14 @@
 
 Draft 7: what AsyncAPI 3 and the schema registries take, and what there are validators of in every language. Patterns
 keep to what their engines have in common: no look-ahead, which Go's has not.
+
+Programs also generate types from these schemas (tests/codegen):
+- Every object and every field of several types has a title: it becomes the name of a type.
+- No combination of schemas (`oneOf` and its kin) stands at the root: generators make a nameless union of it.
+- A list of codes that may grow stands in `examples`, not in `enum`: a generated enum refuses a code it does not know.
+- No `const`, which Modelina writes as broken Python and as Java that ignores the message; no `uniqueItems`, which it
+  writes as a set, without order.
+- An identity has no `type`: for "integer" generators choose 64 bits, and an identity may have more digits.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +22,7 @@ from consumer.envelopes import SCHEMA_VERSION, SOURCE_TIMESTAMP
 from scoring import LEVELS, InvalidEvent
 from scoring.attribution import MOST
 from scoring.contract import IDENTITIES, MODEL_FIELDS, Event, expected
-from scoring.reasons import HIGH, MOST_REASONS, RULES, WHEN_NONE_HOLDS
+from scoring.reasons import MOST_REASONS, RULES, WHEN_NONE_HOLDS
 
 Schema = dict[str, Any]
 
@@ -36,23 +44,31 @@ def event() -> Schema:
 
 def _event_field(name: str, given: Mapping[str, Any]) -> Schema:
     """msgspec's anyOf of one type each, as one schema of several types."""
+    description = f"{given['description']}: {expected(name)}."
+    if name in IDENTITIES:
+        title = name.replace("_", " ").capitalize()
+        return _identity(title, f"{description} An integer may have many digits.", otherwise=["string", "null"])
     types = [each["type"] for each in given["anyOf"]]
     bounds = {keyword: value for each in given["anyOf"] for keyword, value in each.items() if keyword != "type"}
     if "pattern" in bounds:
         bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
-    return {"description": f"{given['description']}: {expected(name)}.", "type": types, **bounds}
+    return {"description": description, "type": types, **bounds}
 
 
 def result(event: Schema) -> Schema:
-    """A result; `event` is the schema of the event in it."""
+    """Return the schema of a result; `event` is the schema of the event in it.
+
+    It does not say that either the event or its size and hash is there: generators make a nameless union of that.
+    """
     words = "One for each valid event. Fields are only ever added: let others be there."
     optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256", "key_bytes", "key_sha256")
-    fields = {**_identity(), **_verdict(), **_origin(), **_embedded(event)}
+    fields = {**_identities(), **_verdict(), **_origin(), **_embedded(event)}
     return {
         "title": "Result",
         **_object(words, fields, optional),
-        "oneOf": [{"required": ["event"]}, {"required": ["event_bytes", "event_sha256"]}],
         "dependencies": {
+            "event_bytes": ["event_sha256"],
+            "event_sha256": ["event_bytes"],
             "key_bytes": ["key_sha256", "event_bytes"],
             "key_sha256": ["key_bytes"],
         },
@@ -62,7 +78,6 @@ def result(event: Schema) -> Schema:
 def alert(event: Schema) -> Schema:
     """An alert; `event` is the schema of the event in it."""
     made = result(event)
-    high = {"risk_level": {"description": "An alert's is High.", "const": LEVELS[HIGH]}}
     own = {
         "alert_id": _text("Equal to result_id.", RECORD),
         "base_rate": _share("The score before any feature spoke: with the contributions of all features, the score."),
@@ -76,7 +91,7 @@ def alert(event: Schema) -> Schema:
     return made | {
         "title": "Alert",
         "description": "A High result again, and what moved its score most. Fields are only ever added.",
-        "properties": {**made["properties"], **high, **own},
+        "properties": {**made["properties"], **own},
         "required": [*made["required"], *own],
     }
 
@@ -84,7 +99,8 @@ def alert(event: Schema) -> Schema:
 def result_headers() -> Schema:
     """The headers of a result or an alert."""
     fields = {"model_version": _text("As in the value."), SOURCE_TIMESTAMP: _source_timestamp()}
-    return _object("Those of the event, and ours in the place of any of their names.", fields, [SOURCE_TIMESTAMP])
+    words = "Those of the event, and ours in the place of any of their names."
+    return {"title": "Result headers", **_object(words, fields, [SOURCE_TIMESTAMP])}
 
 
 def dead_letter_headers() -> Schema:
@@ -94,13 +110,15 @@ def dead_letter_headers() -> Schema:
         "partition": _digits("Where in the topic."),
         "offset": _digits("Where in the partition."),
         "connector.name": _text("The consumer group."),
-        "stage": {**_text("What failed."), "enum": ["VALUE_CONVERTER", "TRANSFORMATION"]},
-        "exception.class.name": {**_text("Always the same."), "const": f"{InvalidEvent.__module__}.InvalidEvent"},
+        "stage": _code(
+            "What failed: the parser, or a check of a field or a size.", ["VALUE_CONVERTER", "TRANSFORMATION"]
+        ),
+        "exception.class.name": _code("Always the same.", [f"{InvalidEvent.__module__}.{InvalidEvent.__qualname__}"]),
         "exception.message": _text("What was expected and what kind came; never the value."),
     }
     ours = {
-        "dead_letter.code": {**_text("What is wrong."), "enum": list(CODES)},
-        "dead_letter.field": {**_text("The field that is wrong."), "enum": [*MODEL_FIELDS, *IDENTITIES]},
+        "dead_letter.code": _code("What is wrong.", list(CODES)),
+        "dead_letter.field": _code("The field that is wrong.", [*MODEL_FIELDS, *IDENTITIES]),
         ATTEMPTS: _digits("How often this record was tried; a redrive adds one."),
         "dead_letter.value_bytes": _digits("Size of a value that did not fit; the letter's own is then null."),
         "dead_letter.value_sha256": _text("SHA-256 of that value.", SHA256),
@@ -116,28 +134,28 @@ def dead_letter_headers() -> Schema:
         "Those of the event, one of a name below as `original.<name>`, and ours; the first seven are Kafka Connect's."
     )
     named = {f"__connect.errors.{name}": schema for name, schema in connect.items()}
-    return {"title": "Headers of a dead letter", **_object(words, named | ours, optional)}
+    return {"title": "Dead letter headers", **_object(words, named | ours, optional)}
 
 
-def _identity() -> Schema:
-    version = {"description": "Changes when a field changes its meaning.", "type": "integer", "const": SCHEMA_VERSION}
-    as_it_came = {"description": "As it came; left out when the event has none.", "type": ["string", "integer"]}
+def _identities() -> Schema:
+    version = {**_count("Changes when a field changes its meaning."), "minimum": SCHEMA_VERSION}
+    as_it_came = "As in the event, a string or an integer; absent when the event has none."
     return {
-        "schema_version": version,
+        "schema_version": {**version, "maximum": SCHEMA_VERSION},
         "result_id": _text("The input record: the same however often it is scored.", RECORD),
-        "session_id": as_it_came,
-        "user_id": as_it_came,
+        "session_id": _identity("Session id", as_it_came, otherwise="string"),
+        "user_id": _identity("User id", as_it_came, otherwise="string"),
     }
 
 
 def _verdict() -> Schema:
     most = ", ".join(f"{most} for {level}" for level, most in zip(LEVELS, MOST_REASONS, strict=True))
     return {
-        "predicted_label": {"description": "1 from the label's threshold on (0.5).", "type": "integer", "enum": [0, 1]},
+        "predicted_label": {**_count("1 from the label's threshold on (0.5)."), "maximum": 1},
         "anomaly_score": _share("The forest's score, the full double."),
-        "risk_level": {**_text("By the thresholds of the artifact set."), "enum": list(LEVELS)},
+        "risk_level": {"title": "Risk level", **_text("By the thresholds of the artifact set."), "enum": list(LEVELS)},
         "risk_reason": {"description": "reason_codes in words, joined by '; '.", "type": "string"},
-        "reason_codes": {**_list(f"Why, by precedence; at most {most}.", REASONS), "maxItems": max(MOST_REASONS)},
+        "reason_codes": _list(f"Why, by precedence; at most {most}.", REASONS),
         "imputed_fields": _list("The fields that were missing and filled.", list(MODEL_FIELDS)),
         "model_version": _text("The artifact set that scored."),
     }
@@ -150,7 +168,10 @@ def _origin() -> Schema:
         "offset": _count("The offset there."),
         "timestamp": {**_time("The record's own; null when it has none."), "type": ["string", "null"]},
     }
-    return {"source": _object("The input record.", place), "scored_at": _time("When it was scored.")}
+    return {
+        "source": {"title": "Source", **_object("The input record.", place)},
+        "scored_at": _time("When it was scored."),
+    }
 
 
 def _embedded(event: Schema) -> Schema:
@@ -168,10 +189,28 @@ def _embedded(event: Schema) -> Schema:
 def _contribution() -> Schema:
     fields = {
         "feature": _text("A column of the artifact set."),
-        "value": {"description": "On the raw scale; of a category its string.", "type": ["number", "string"]},
+        "value": {
+            "title": "Contribution value",
+            "description": "On the raw scale; of a category its string.",
+            "type": ["number", "string"],
+        },
         "contribution": {"description": "Signed, a difference of scores.", "type": "number"},
     }
-    return _object("How far one feature moved the score.", fields)
+    return {"title": "Contribution", **_object("How far one feature moved the score.", fields)}
+
+
+def _identity(title: str, description: str, otherwise: str | list[str]) -> Schema:
+    """Return the schema of a string or an integer for which generators choose a type that holds every integer.
+
+    Validators apply the condition; generators leave it out and take any value.
+    """
+    return {
+        "title": title,
+        "description": description,
+        "if": {"type": "number"},
+        "then": {"type": "integer"},
+        "else": {"type": otherwise},
+    }
 
 
 def _object(description: str, fields: Schema, optional: Iterable[str] = ()) -> Schema:
@@ -182,8 +221,12 @@ def _object(description: str, fields: Schema, optional: Iterable[str] = ()) -> S
 
 
 def _list(description: str, values: list[str]) -> Schema:
-    items = {"type": "string", "enum": values}
-    return {"description": description, "type": "array", "items": items, "uniqueItems": True}
+    return {"description": description, "type": "array", "items": {"type": "string", "examples": values}}
+
+
+def _code(description: str, known: list[str]) -> Schema:
+    """Return the schema of a code; later releases may add to those that are known."""
+    return {**_text(description), "examples": known}
 
 
 def _text(description: str, pattern: str | None = None) -> Schema:
@@ -191,7 +234,8 @@ def _text(description: str, pattern: str | None = None) -> Schema:
 
 
 def _count(description: str) -> Schema:
-    return {"description": description, "type": "integer", "minimum": 0}
+    """Return the schema of a whole number; the format keeps generators from 32 bits."""
+    return {"description": description, "type": "integer", "format": "int64", "minimum": 0}
 
 
 def _digits(description: str) -> Schema:

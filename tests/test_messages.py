@@ -1,7 +1,7 @@
 """docs/api: the schemas are what is generated, and they take what the consumer takes and writes, and no more."""
 
 import json
-import textwrap
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from tests import by_hand, conformity, strategies
 from tests.conformity import EVENT
 from tests.consumer.wire import Event, read, write
 from tests.faults.bad_events import EDGES, ODD
-from tests.make_messages import DRAFT, GOLDEN, PLACE, document, files
+from tests.make_messages import DRAFT, FIELDS, GOLDEN, PAGE, PLACE, document, files, page, samples
 from tests.message_schemas import SCHEMAS, Schema
+from tests.support.page_programs import page_program
 from tests.topics import Topics
 from training.broken import BREAKAGES
 from training.dataset import events
@@ -31,17 +32,25 @@ MODEL = {"model_version": by_hand.VERSION}
 
 
 def test_the_files_are_what_is_generated() -> None:
-    assert {path.name: path.read_text(encoding="utf-8") for path in PLACE.iterdir()} == files()
+    for name, text in files().items():
+        found = (PLACE / name).read_text(encoding="utf-8")
+        assert found == text, f"docs/api/{name} is out of date: run python -m tests.make_messages"
+    assert {path.name for path in PLACE.iterdir()} == files().keys()
+
+
+def test_the_tables_of_the_page_are_those_of_the_schemas() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert [name for _, name, _ in FIELDS.findall(text)] == [*SCHEMAS]
+    assert text == page(text), "docs/messages.md is out of date: run python -m tests.make_messages"
 
 
 def test_the_python_of_the_page_says_what_the_page_says(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    page = (PLACE.parent / "messages.md").read_text(encoding="utf-8")
-    program = page[page.index("    import json") : page.index("In Java")]
+    program = page_program("In Python")
     monkeypatch.chdir(PLACE.parents[1])
-    exec(textwrap.dedent(program), {})
-    assert capsys.readouterr().out.strip() == program.rstrip().rsplit("# ", 1)[1]
+    exec(program.text, {})
+    assert capsys.readouterr().out.splitlines() == program.output
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
@@ -51,9 +60,64 @@ def test_each_schema_is_one_of_draft_7_and_keeps_to_patterns_that_all_engines_ha
     assert "(?<" not in json.dumps(schema)
 
 
+OPEN = ("reason_codes", "imputed_fields", "dead_letter.code", "dead_letter.field", "__connect.errors.stage")
+
+
+def nodes(schema: object) -> Iterator[Schema]:
+    """The schema and every schema in it."""
+    if isinstance(schema, dict):
+        yield schema
+    for each in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from nodes(each)
+
+
+@pytest.mark.parametrize("schema", DOCUMENT["components"]["schemas"].values(), ids=DOCUMENT["components"]["schemas"])
+def test_generators_find_a_name_for_every_type(schema: Schema) -> None:
+    assert not schema.keys() & {"oneOf", "anyOf", "allOf", "not", "if", "$ref"}
+    for each in nodes(schema):
+        several = isinstance(each.get("type"), list) and len({*each["type"]} - {"null"}) > 1
+        if "properties" in each or "enum" in each or "if" in each or several:
+            assert each["title"]
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS)
+def test_only_what_is_promised_to_stay_is_an_enum(schema: Schema) -> None:
+    enums = [each["enum"] for each in nodes(schema) if "enum" in each]
+    assert enums == ([["Low", "Medium", "High"]] if "risk_level" in schema["properties"] else [])
+    assert not any("const" in each or "uniqueItems" in each for each in nodes(schema))
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_take_a_code_that_a_later_release_adds(name: str) -> None:
+    validator = Draft7Validator(SCHEMAS[name])
+    sample = samples()[name]
+    for field in sample.keys() & set(OPEN):
+        later = [*sample[field], "later"] if isinstance(sample[field], list) else "later"
+        validator.validate(sample | {field: later})
+
+
+@pytest.mark.parametrize("digits", [15, 19, 30, 4300])
+def test_schemas_take_identities_of_any_length_and_name_no_integer_type_for_them(digits: int) -> None:
+    identity = int("9" * digits)
+    event = samples()["event"] | {"user_id": identity, "session_id": -identity}
+    Draft7Validator(SCHEMAS["event"]).validate(event)
+    Draft7Validator(SCHEMAS["alert"]).validate(samples()["alert"] | {"event": event, "user_id": identity})
+    for name in IDENTITIES:
+        assert "type" not in SCHEMAS["result"]["properties"][name]
+        assert "type" not in SCHEMAS["event"]["properties"][name]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_schema_holds_a_sample_that_it_takes(name: str) -> None:
+    schema = json.loads(files()[f"{name}.schema.json"])
+    assert len(schema["examples"]) == 1
+    Draft7Validator(schema).validate(schema["examples"][0])
+
+
 @pytest.mark.parametrize("name", DOCUMENT["components"]["messages"])
 def test_the_examples_of_the_asyncapi_document_are_what_its_schemas_say(name: str) -> None:
     message = DOCUMENT["components"]["messages"][name]
+    assert len(message["examples"]) == 1
     for shown in message["examples"]:
         for part, found in shown.items():
             Draft7Validator({**message[part], "components": DOCUMENT["components"]}).validate(found)
