@@ -1,16 +1,21 @@
 """Events for the demo: where they come from, and at what pace they go to the broker."""
 
+import gzip
 import random
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from consumer.errors import WorkerError
+from scoring.tables.file_format import BOM, CSV, EMPTY, GZIP, HEAD_BYTES, JSON_LINES, PARQUET, UNKNOWN, recognise
 
 Event = tuple[bytes | None, bytes]  # key, value
 
@@ -58,23 +63,54 @@ def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int
 
 
 def lines(path: Path) -> Iterator[Event]:
-    """Each line of the file, byte for byte, without its line feed. Raises WorkerError when there is none to be had."""
+    """Return each line of the file, byte for byte, without its line feed, a byte order mark and compression by gzip.
+
+    Raises WorkerError, in one line, for a file that cannot be read or is recognised as something else.
+    """
+    with _read_errors(path), ExitStack() as files:
+        file: BufferedReader | gzip.GzipFile = files.enter_context(path.open("rb"))
+        if recognise(file.peek(HEAD_BYTES)).kind == GZIP:
+            file = files.enter_context(gzip.GzipFile(fileobj=file))
+        _check_format(path, file.peek(HEAD_BYTES))
+        return _lines(path, file, files.pop_all())
+
+
+@contextmanager
+def _read_errors(path: Path) -> Iterator[None]:
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise WorkerError(f"{path} cannot be read: {error.strerror}") from None
-    if not file.peek(1):
-        file.close()
-        raise WorkerError(f"{path} is empty: --input takes a file of one JSON object a line")
-    return _lines(path, file)
+        yield
+    except IsADirectoryError:
+        raise WorkerError(f"{path} is a directory: --input takes a file") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise WorkerError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _lines(path: Path, file: BufferedReader) -> Iterator[Event]:
-    with file:
-        for number, line in enumerate(file, 1):
-            value = line.removesuffix(b"\n")
+def _check_format(path: Path, head: bytes) -> None:
+    """Raises WorkerError for what is certainly no JSON Lines."""
+    found = recognise(head)
+    if found.kind in {JSON_LINES, UNKNOWN}:
+        return
+    if found.kind == EMPTY:
+        raise WorkerError(f"{path} is {found.description}: --input takes a file of one JSON object a line")
+    wanted = "--input takes JSON Lines, one JSON object a line"
+    if found.kind in {CSV, PARQUET}:
+        raise WorkerError(f"{path} is {found.description}: {wanted}; `session-scorer score` takes tables")
+    raise WorkerError(f"{path} is {found}; {wanted}")
+
+
+def _lines(path: Path, file: BufferedReader | gzip.GzipFile, files: ExitStack) -> Iterator[Event]:
+    with files, _read_errors(path):
+        bom = BOM
+        for number in count(1):
+            line = file.readline(MOST_BYTES + 2)
+            if not line:
+                return
+            value = line.removesuffix(b"\n").removeprefix(bom)
+            bom = b""
             if len(value) > MOST_BYTES:
-                raise WorkerError(f"{path}, line {number} is {len(value):,} bytes: a Kafka record takes about 1 MB")
+                raise WorkerError(
+                    f"{path}, line {number} is over {MOST_BYTES:,} bytes: a Kafka record takes about 1 MB"
+                )
             yield key_of(value), value
 
 

@@ -8,9 +8,22 @@ import msgspec
 
 from consumer.printable import escaped
 from scoring import InvalidEvent, Scorer, Verdict
+from scoring.tables.file_format import (
+    BOM,
+    CSV,
+    HEAD_BYTES,
+    JSON,
+    JSON_LINES,
+    PARQUET,
+    TEXT,
+    UNKNOWN,
+    recognise,
+)
 
 _TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 _BLANK: Final = b" \t\r\n"
+_SEVERAL: Final = re.compile(rb"\}[ \t\r]*\n\s*\{")
+_TABLES: Final = "`session-scorer score` takes it, by the ending of its name"
 
 
 def predict(scorer: Scorer, data: bytes) -> Any:
@@ -19,6 +32,19 @@ def predict(scorer: Scorer, data: bytes) -> Any:
     if data.lstrip(_BLANK)[:1] != b"[":
         return scorer.score(data.strip(_BLANK)).as_dict()
     return [_shown(answer) for answer in scorer.score_many(elements(data))]
+
+
+def described(data: bytes) -> str:
+    """Say what data that is no JSON holds, and what to do about it; "" where that is not certain."""
+    head = data[:HEAD_BYTES]
+    found = recognise(head)
+    if found.kind in {CSV, PARQUET}:
+        return f"it is {found.description}: {_TABLES}"
+    if found.kind == JSON_LINES and _SEVERAL.search(head):
+        return f"it is JSON Lines, an event a line: {_TABLES}"
+    if found.kind in {TEXT, UNKNOWN, JSON, JSON_LINES}:
+        return "it begins with a byte order mark: save it as UTF-8 without one" if data.startswith(BOM) else ""
+    return f"it is {found}"
 
 
 def invalid(answers: Any) -> Sequence[dict[str, Any]]:

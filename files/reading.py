@@ -17,7 +17,8 @@ import msgspec
 
 from files import source
 from files.cells import Cells, bare
-from files.source import Chunk, FileError, Row, Rows, Source, check_columns, kind_to_read, opened
+from files.contents import check_contents, checked_kind
+from files.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
 from scoring import InvalidEvent
 from scoring.decoding import has_utf8
 
@@ -26,15 +27,13 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 def open_source(path: Path) -> Source:
     """What the file holds. Raises FileError, now or while it is read; MissingExtra for Parquet without its package."""
-    kind = kind_to_read(path)
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    kind = checked_kind(path)
     if kind == "parquet":
         from files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
+        check_contents(path, kind)
         return parquet.open_source(path)
+    check_contents(path, kind)
     return _csv(path) if kind == "csv" else Source(lambda: _json_lines(path), lambda: _keys(path))
 
 

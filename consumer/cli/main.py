@@ -169,7 +169,9 @@ def predict(
     try:
         answers = predictions.predict(scorer, data)
     except InvalidEvent as error:
-        raise InputError(f"{'stdin' if file == '-' else file}: {one_line(error)}") from None
+        what = predictions.described(data) if error.code == "not_json" else ""
+        said = one_line(error) + (f"; {what}" if what else "")
+        raise InputError(f"{'stdin' if file == '-' else file}: {said}") from None
     typer.echo(predictions.as_json(answers, pretty=sys.stdout.isatty()))
     if errors := predictions.invalid(answers):
         typer.echo(f'session-scorer: {len(errors)} of {len(answers)} events are invalid, see "error"', err=True)

@@ -1,5 +1,6 @@
 """The command line as its users meet it: what is printed where, and the exit status."""
 
+import gzip
 import json
 import shutil
 import signal
@@ -150,6 +151,26 @@ def test_what_is_no_event_is_one_line_with_field_and_code(call: Call, event: byt
     said = call("predict", "-", stdin=event)
     assert (said.status, said.out) == (1, "")
     assert said.line.startswith(f"session-scorer: stdin: {line}")
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "it is empty: give a file that has events"),
+        (b"\xef\xbb\xbf{}", "it begins with a byte order mark: save it as UTF-8 without one"),
+        (b"{}\n{}\n", "it is JSON Lines, an event a line: `session-scorer score` takes it"),
+        (b"click_events,device_type\n1,PC\n", "it is CSV or another table of text: `session-scorer score` takes it"),
+        (b"PAR1\x15\0", "it is Parquet: `session-scorer score` takes it"),
+        (b"{'click_events': 1}", "it is Python's way to print dicts: write JSON, by json.dumps"),
+        ("{}".encode("utf-16"), "it is text in UTF-16: save it as UTF-8"),
+        (gzip.compress(b"{}"), "it is compressed by gzip: uncompress it first (gunzip)"),
+        (b"<html>", "it is HTML or XML: "),
+    ],
+)
+def test_what_is_not_json_is_named(call: Call, data: bytes, what: str) -> None:
+    said = call("predict", "-", stdin=data)
+    assert (said.status, said.out) == (1, "")
+    assert f"(not_json); {what}" in said.line
 
 
 def test_in_an_array_each_invalid_event_is_an_error_in_its_place(call: Call) -> None:

@@ -1,5 +1,10 @@
 """Where the demo's events come from, and at what pace they go."""
 
+import gzip
+import lzma
+import os
+import threading
+from collections.abc import Callable
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -150,6 +155,61 @@ def test_a_file_that_gives_no_events_is_one_line(tmp_path: Path, make: str) -> N
 
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+def test_a_byte_order_mark_and_gzip_are_taken_off(tmp_path: Path, wrap: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(wrap(b'\xef\xbb\xbf{"user_id":"a"}\n{"user_id":"b"}'))
+
+    assert list(lines(path)) == [(b"a", b'{"user_id":"a"}'), (b"b", b'{"user_id":"b"}')]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b'[{"user_id":"a"}]', "is a JSON array: write one object a line (JSON Lines)"),
+        (b'{\n  "user_id": "a"\n}', "is JSON laid out over several lines"),
+        (b"user_id,click_events\na,1\n", "is CSV or another table of text: --input takes JSON Lines"),
+        (gzip.compress(b"user_id,click_events\na,1\n"), "is CSV or another table of text: --input takes JSON Lines"),
+        (b"PAR1\x15\0", "is Parquet: --input takes JSON Lines, one JSON object a line; `session-scorer score` takes"),
+        ('{"user_id":"a"}'.encode("utf-16"), "is text in UTF-16: save it as UTF-8"),
+        ('{"user_id":"a"}'.encode("utf-16-be"), "is text in UTF-16: save it as UTF-8"),
+        (lzma.compress(b'{"user_id":"a"}'), "is compressed by xz: uncompress it first"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is a binary file"),
+        (b"<html>", "is HTML or XML"),
+        (b"hello\n", "is text that is no JSON"),
+        (b"\n \n", "is only blanks"),
+        (gzip.compress(b""), "is empty"),
+    ],
+)
+def test_what_is_no_json_lines_is_named_in_one_line(tmp_path: Path, content: bytes, what: str) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(content)
+
+    with pytest.raises(WorkerError) as caught:
+        lines(path)
+
+    assert str(caught.value).startswith(f"{path} {what}")
+    assert str(caught.value).isprintable()
+
+
+def test_a_compressed_file_cut_short_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"user_id":"a"}\n' * 10_000)[:-20])
+
+    with pytest.raises(WorkerError, match="cannot be read: Compressed file ended"):
+        list(lines(path))
+
+
+def test_a_pipe_is_fed_as_it_comes(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    writer = threading.Thread(target=path.write_bytes, args=[b'{"user_id":"a"}\n' * 20_000])
+    writer.start()
+
+    assert sum(key == b"a" for key, _ in lines(path)) == 20_000
+    writer.join()
 
 
 def test_a_line_too_long_for_a_record_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import re
 import tempfile
 from collections.abc import Callable
@@ -108,3 +109,35 @@ def test_csv_is_read_cell_by_cell_wherever_the_file_is_cut(records: list[list[st
     assert [json.loads(row) for row, fault in found if fault is None] == whole
     ragged = [cells for cells in records if len(cells) > 3]
     assert [json.loads(row) for row, fault in found if fault is not None] == ragged
+
+
+OBJECT = b'{"click_events": 1}'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.jsonl", b"[" + OBJECT + b"]", "is a JSON array: write one object a line (JSON Lines)"),
+        ("a.jsonl.gz", gzip.compress(b"[\n" + OBJECT + b"]"), "is a JSON array: "),
+        ("a.jsonl", b'{\n  "click_events": 1\n}\n', "is JSON laid out over several lines: "),
+        ("a.jsonl", b"click_events,device_type\n1,PC\n", "is CSV or another table of text: name it .csv"),
+        ("a.jsonl", (LINES[:100]).encode("utf-16"), "is text in UTF-16: save it as UTF-8"),
+        ("a.jsonl", lzma.compress(LINES.encode()), "is compressed by xz: uncompress it first (unxz)"),
+        ("a.jsonl", gzip.compress(LINES.encode()), "is compressed by gzip: name it a.jsonl.gz"),
+        ("a.jsonl.gz", gzip.compress(gzip.compress(LINES.encode())), "is compressed by gzip: uncompress it first"),
+        ("a.csv", gzip.compress(CSV.encode()), "is compressed by gzip: name it a.csv.gz"),
+        ("a.csv", CSV.encode("utf-16-le"), "is text in UTF-16: "),
+        ("a.csv", LINES.encode(), "is JSON Lines: name it .jsonl"),
+        ("a.csv", b"PK\x03\x04\0\0[Content_Types].xml", "is an Excel workbook"),
+        ("a.csv", b"PAR1\x15\0", "is Parquet: name it .parquet"),
+        ("a.csv", bytes(range(256)), "is a binary file: "),
+        ("a.parquet", CSV.encode(), "cannot be read as Parquet: it is CSV or another table of text: name it .csv"),
+        ("a.parquet", b"", "cannot be read as Parquet: it is empty"),
+        ("a.json", b"[" + OBJECT + b"]", ".parquet; it is a JSON array: write one object a line"),
+        ("a.txt", CSV.encode(), ".parquet; it is CSV or another table of text: name it .csv"),
+        ("a.csv.xz", lzma.compress(CSV.encode()), ".parquet; it is compressed by xz: uncompress it first"),
+    ],
+)
+def test_content_that_belies_the_name_is_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert said in complaint(lambda: open_source(tmp_path / name))

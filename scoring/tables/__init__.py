@@ -1,0 +1,1 @@
+"""Judge whether a table holds session events, before its rows are scored."""

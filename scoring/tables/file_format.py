@@ -1,0 +1,160 @@
+"""Recognise what a file holds by its first bytes, whatever its name says. Pure.
+
+Only what is certain is recognised: text that may be JSON Lines with a broken first line is left to whoever reads it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+HEAD_BYTES: Final = 64 * 1024
+"""How much of the beginning is looked at."""
+
+EMPTY: Final = "empty"
+GZIP: Final = "gzip"
+PARQUET: Final = "parquet"
+CSV: Final = "csv"
+JSON_LINES: Final = "jsonl"
+JSON: Final = "json"
+TEXT: Final = "text"
+UNKNOWN: Final = "unknown"
+
+BOM: Final = b"\xef\xbb\xbf"
+_BLANK: Final = b" \t\r\n"
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+_MOST_CONTROL: Final = 0.05  # of the first line, in text; a tenth of random bytes are control characters
+_MARKUP: Final = re.compile(rb"<(?:!doctype|\?xml|html|!--)", re.IGNORECASE)
+_ARRAY_OF_OBJECTS: Final = re.compile(rb"\[\s*(?:\{|$)")
+_CONTINUED: Final = re.compile(rb'\{[^\n]*[\[:][ \t\r]*\n|\{(?:[^\n]*[{,])?[ \t\r]*\n\s*["}]')
+"""An object that goes on in the next line; after a broken line another object begins."""
+_PYTHON_OBJECT: Final = re.compile(rb"\{\s*'")
+_CR_ENDS: Final = re.compile(rb"[^\n]*?\}\r[ \t\r]*\{")
+_OBJECT_LINE: Final = re.compile(rb"^[ \t]*\{", re.MULTILINE)
+_SEPARATOR: Final = re.compile(rb"[,;\t|]")
+
+_PLAIN: Final = "uncompress it first"
+_EXPORT: Final = "export it as CSV, JSON Lines or Parquet"
+_ONE_A_LINE: Final = "write one object a line (JSON Lines)"
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """What a file holds: `kind` for programs; for people what it is, and what to do where it cannot be read."""
+
+    kind: str
+    description: str
+    remedy: str = _EXPORT
+
+    def __str__(self) -> str:
+        return f"{self.description}: {self.remedy}"
+
+
+_EMPTY: Final = FileFormat(EMPTY, "empty", "give a file that has events")
+_ARRAY: Final = FileFormat(JSON, "a JSON array", _ONE_A_LINE)
+_PRETTY: Final = FileFormat(JSON, "JSON laid out over several lines", _ONE_A_LINE)
+_LINES: Final = FileFormat(JSON_LINES, "JSON Lines", "name it .jsonl")
+_CR_LINES: Final = FileFormat("cr", "JSON Lines that end with CR alone", "end each line with a line feed")
+_TABLE: Final = FileFormat(CSV, "CSV or another table of text", "name it .csv")
+_TEXT: Final = FileFormat(TEXT, "text that is no JSON")
+_BINARY: Final = FileFormat("binary", "a binary file")
+_UNKNOWN: Final = FileFormat(UNKNOWN, "unknown")
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", FileFormat(GZIP, "compressed by gzip", f"{_PLAIN} (gunzip)")),
+    (b"\x28\xb5\x2f\xfd", FileFormat("zstd", "compressed by zstd", f"{_PLAIN} (unzstd)")),
+    (b"\xfd7zXZ\0", FileFormat("xz", "compressed by xz", f"{_PLAIN} (unxz)")),
+    (b"\x04\x22\x4d\x18", FileFormat("lz4", "compressed by lz4", f"{_PLAIN} (unlz4)")),
+    (b"\xff\x06\0\0sNaPpY", FileFormat("snappy", "compressed by snappy", _PLAIN)),
+    (b"7z\xbc\xaf\x27\x1c", FileFormat("7z", "a 7-Zip archive", "unpack it first")),
+    (b"Rar!", FileFormat("rar", "a RAR archive", "unpack it first")),
+    (b"PAR1", FileFormat(PARQUET, "Parquet", "name it .parquet")),
+    (b"PARE", FileFormat("encrypted", "encrypted Parquet", "decrypt it first")),
+    (b"ARROW1", FileFormat("arrow", "an Arrow or Feather file", "write it as Parquet")),
+    (b"ORC", FileFormat("orc", "an ORC file", "write it as Parquet")),
+    (b"Obj\x01", FileFormat("avro", "an Avro file", "write it as JSON Lines or Parquet")),
+    (b"SQLite format 3\0", FileFormat("sqlite", "an SQLite database")),
+    (b"\x89HDF", FileFormat("hdf5", "an HDF5 file")),
+    (b"\xd0\xcf\x11\xe0", FileFormat("office", "an old Excel or Office file", "save it as CSV UTF-8")),
+    (b"%PDF-", FileFormat("pdf", "a PDF")),
+    (b"\x1e{", FileFormat("json-seq", "a JSON text sequence", _ONE_A_LINE)),
+)
+_UTF_16: Final = FileFormat("utf-16", "text in UTF-16", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+_UTF_32: Final = FileFormat("utf-32", "text in UTF-32", "save it as UTF-8 (iconv -f UTF-32 -t UTF-8)")
+
+
+def recognise(head: bytes) -> FileFormat:
+    """Tell what a file holds that begins with `head`, all of it or the first HEAD_BYTES."""
+    if not head:
+        return _EMPTY
+    found = _by_magic(head) or _by_encoding(head)
+    if found is not None:
+        return found
+    text = head.removeprefix(BOM).lstrip(_BLANK)
+    return _BINARY if _is_binary(text) else _of_text(text)
+
+
+def _is_binary(text: bytes) -> bool:
+    first = text.partition(b"\n")[0][:1024]
+    if len(_CONTROL.findall(first)) > len(first) * _MOST_CONTROL:
+        return True
+    return b"\0" in text[:64] and not text.startswith(b"{")
+
+
+def _by_magic(head: bytes) -> FileFormat | None:
+    if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
+        return _of_zip(head)
+    if head[257:262] == b"ustar":
+        return FileFormat("tar", "a tar archive", "unpack it first")
+    if head[:1] == b"\x80" and head[1:2] in {b"\2", b"\3", b"\4", b"\5"}:
+        return FileFormat("pickle", "a Python pickle")
+    if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
+        return FileFormat("bzip2", "compressed by bzip2", f"{_PLAIN} (bunzip2)")
+    found = next(((magic, format_) for magic, format_ in _MAGIC if head.startswith(magic)), None)
+    if found is None or (found[0].isascii() and not _CONTROL.search(head)):  # a column may be called ORC
+        return None
+    return found[1]
+
+
+def _of_zip(head: bytes) -> FileFormat:
+    if b"[Content_Types].xml" in head or b"xl/" in head:
+        return FileFormat("office", "an Excel workbook or another Office file", "save it as CSV UTF-8")
+    return FileFormat("zip", "a zip archive", "unpack it first (unzip)")
+
+
+def _by_encoding(head: bytes) -> FileFormat | None:
+    """Recognise UTF-16 and UTF-32, also without a byte order mark: every second byte of plain text is then NUL."""
+    if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return _UTF_32
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _UTF_16
+    start = head[:8]
+    if len(start) < 4:
+        return None
+    zeros = [i for i, byte in enumerate(start) if not byte]
+    if zeros in ([i for i in range(len(start)) if i % 2 == odd] for odd in (0, 1)):
+        return _UTF_16
+    four = ([i for i in range(len(start)) if i % 4 != place] for place in (0, 3))
+    return _UTF_32 if zeros in four else None
+
+
+def _of_text(text: bytes) -> FileFormat:
+    """Recognise text without its mark and the blanks before it."""
+    if not text:
+        return FileFormat(EMPTY, "only blanks", _EMPTY.remedy)
+    if _MARKUP.match(text):
+        return FileFormat("markup", "HTML or XML", f"{_EXPORT} (a login page may have been downloaded in its place)")
+    if text.startswith(b"["):
+        return _ARRAY if _ARRAY_OF_OBJECTS.match(text) else _UNKNOWN
+    if text.startswith(b"{"):
+        return _of_objects(text)
+    if _OBJECT_LINE.search(text):
+        return _UNKNOWN  # JSON Lines that begin with a broken line, perhaps
+    return _TABLE if _SEPARATOR.search(text.partition(b"\n")[0]) else _TEXT
+
+
+def _of_objects(text: bytes) -> FileFormat:
+    if _PYTHON_OBJECT.match(text):
+        return FileFormat("python", "Python's way to print dicts", "write JSON, by json.dumps")
+    if _CR_ENDS.match(text):
+        return _CR_LINES
+    return _PRETTY if _CONTINUED.match(text) else _LINES
