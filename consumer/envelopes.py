@@ -12,7 +12,7 @@ import numpy as np
 from msgspec import Struct
 
 from consumer.records import Batch, Headers
-from scoring import Contribution, Scored
+from scoring import Contribution, ReasonCode, Scored
 from scoring.decoding import Columns
 from scoring.verdicts import meaning
 
@@ -56,7 +56,7 @@ class _Said(Struct, gc=False):
 
     risk_level: str
     risk_reason: str
-    reason_codes: list[str]
+    reason_codes: list[ReasonCode]
     imputed_fields: list[str]
     model_version: str
 

@@ -1,12 +1,17 @@
-"""Scores over HTTP: pip install session-scorer fastapi uvicorn, then uvicorn --app-dir examples fastapi_app:app."""
+"""Scores over HTTP: pip install session-scorer fastapi uvicorn, then uvicorn --app-dir examples fastapi_app:app.
+
+The body goes to the Scorer as it came, so a fault is found as the consumer finds it. FastAPI would parse it first, so
+the OpenAPI document (/docs, /openapi.json) gets its schemas from the Scorer's own contract instead.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from scoring import InvalidEvent, Scorer
+from scoring import InvalidEvent, Scorer, json_schemas
 
 
 @asynccontextmanager
@@ -16,12 +21,24 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
+def content(name: str) -> dict[str, Any]:
+    """Refer to one of the Scorer's schemas, which `documented` adds."""
+    return {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}}
+
+
 app = FastAPI(title="session-scorer", lifespan=lifespan)
 
 
-@app.post("/score")
+@app.post(
+    "/score",
+    openapi_extra={"requestBody": {"required": True, **content("SessionEvent")}},
+    responses={
+        200: {"description": "The event's verdict", **content("Verdict")},
+        422: {"description": "The event is invalid", **content("InvalidEvent")},
+    },
+)
 async def score(request: Request) -> JSONResponse:
-    """One event in, its verdict out. The bytes go in as they came, so a fault is found as the consumer finds it."""
+    """Score one event."""
     verdict = request.app.state.scorer.score(await request.body())
     return JSONResponse(verdict.as_dict())
 
@@ -34,5 +51,15 @@ async def refuse(_: Request, error: InvalidEvent) -> JSONResponse:
 
 @app.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
-    """Answers once the artifacts are loaded."""
-    return {"status": "ok", "model_version": request.app.state.scorer.artifacts.version}
+    """Answer once the artifacts are loaded."""
+    return {"status": "ok", "model_version": request.app.state.scorer.model_version}
+
+
+def documented() -> dict[str, Any]:
+    """Return the OpenAPI document with the Scorer's schemas."""
+    document = FastAPI.openapi(app)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(json_schemas())
+    return document
+
+
+app.openapi = documented  # type: ignore[method-assign]  # as FastAPI's docs extend the document

@@ -1,9 +1,10 @@
 """Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
 
-from scoring.decoding import Decoded
-from scoring.errors import ArtifactError, InvalidEvent, MissingExtra
+from scoring.decoding import Decoded, EventLike
+from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra
 from scoring.preprocessing import imputed_fields
-from scoring.reasons import LEVELS, Explanation, explain
+from scoring.reasons import LEVELS, Explanation, ReasonCode, RiskLevel, explain
+from scoring.schemas import json_schemas
 from scoring.scorer import Scorer
 from scoring.verdicts import Contribution, Scored, Verdict
 
@@ -12,12 +13,17 @@ __all__ = [
     "ArtifactError",
     "Contribution",
     "Decoded",
+    "ErrorCode",
+    "EventLike",
     "Explanation",
     "InvalidEvent",
     "MissingExtra",
+    "ReasonCode",
+    "RiskLevel",
     "Scored",
     "Scorer",
     "Verdict",
     "explain",
     "imputed_fields",
+    "json_schemas",
 ]

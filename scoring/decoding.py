@@ -3,20 +3,26 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, cast
+from uuid import UUID
 
 import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event
-from scoring.diagnosis import fault_of, wrong_type
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
+from scoring.diagnosis import fault_of, missing_kind, wrong_type
 from scoring.errors import InvalidEvent
 from scoring.localtime import NO_DATE, hours_as_written
 from scoring.parsing import doubtful, faults_of, parse, parse_undated
 
+EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
+"""One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
+
 _FIELDS: Final = Event.__struct_fields__
+_LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ def decode(values: Sequence[bytes]) -> Decoded:
     return Decoded(_columns([events[row] for row in rows]), _others(len(values), invalid), invalid)
 
 
-def decode_any(events: Sequence[object]) -> Decoded:
-    """Decode events that are JSON (bytes or str) or dicts of Python or numpy values, mixed as they come."""
+def decode_any(events: Sequence[EventLike]) -> Decoded:
+    """Decode events of any form, mixed as they come; what is no event at all is invalid like any other."""
     if all(isinstance(event, bytes) for event in events):
         return decode(cast("Sequence[bytes]", events))
     read: list[Event] = []
@@ -108,23 +114,63 @@ def _from_any(event: object) -> Event:
     if isinstance(event, bytes | bytearray | memoryview):
         return parse(bytes(event))
     if not isinstance(event, Mapping):
-        raise InvalidEvent("not_an_object", None, f"expected a dict or JSON, got {type(event).__name__}")
+        raise _no_event(event)
     return Event(**{field: _checked(field, event[field]) for field in (*MODEL_FIELDS, *IDENTITIES) if field in event})
 
 
+def _no_event(value: object) -> InvalidEvent:
+    hint = ""
+    if hasattr(value, "columns"):
+        hint = "; score_frame takes a DataFrame"
+    elif hasattr(value, "to_dict"):  # a Series: a row of a DataFrame
+        hint = "; pass its to_dict()"
+    return InvalidEvent("not_an_object", None, f"expected a mapping or JSON, got {type(value).__name__}{hint}")
+
+
 def _checked(field: str, value: object) -> Any:
-    """A value of a dict as the decoder would give it: numpy's scalars as Python's, a moment by its own wall clock."""
+    """Return a value of a mapping as the decoder would give it. Raises InvalidEvent."""
+    plain = plain_value(field, value)
+    if (fault := fault_of(field, plain)) is not None:
+        raise _with_hint(fault, field, plain)
+    if field in IDENTITIES and isinstance(plain, str) and not has_utf8(plain):
+        kind = "a string with a lone surrogate, which UTF-8 cannot hold"
+        raise InvalidEvent("wrong_type", field, f"{field}: expected {expected(field)}, got {kind}")
+    return float(plain) if field in NUMERIC and plain is not None else plain  # type: ignore[arg-type]  # a number, as checked
+
+
+def plain_value(field: str, value: object) -> object:
+    """Convert numpy's scalars to Python's, and a moment to text by its own wall clock; leave all else as it is.
+
+    Raises InvalidEvent for a numpy duration, which counts as an integer for Python.
+    """
+    if isinstance(value, np.timedelta64):
+        raise _with_hint(wrong_type(field, value), field, value)
+    if missing_kind(value) is not None:
+        return value
     if isinstance(value, np.datetime64):
-        value = str(value) if field == DATE else value
-    elif isinstance(value, np.generic):
-        value = value.item()
+        return _local_time(value) if field == DATE else value
     if field == DATE and isinstance(value, date):
-        value = (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
-    if (fault := fault_of(field, value)) is not None:
-        raise fault
-    if field in IDENTITIES and isinstance(value, str) and not has_utf8(value):
-        raise wrong_type(field, value)
-    return float(value) if field in NUMERIC and value is not None else value  # type: ignore[arg-type]  # a number, as checked
+        return (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _local_time(moment: np.datetime64) -> str:
+    """Return it as the contract writes dates: an hour with its minutes, a fraction of at most nine digits."""
+    unit, _ = np.datetime_data(moment.dtype)
+    return f"{moment}:00" if unit == "h" else str(moment)[:_LONGEST_DATE]
+
+
+def _with_hint(fault: InvalidEvent, field: str, value: object) -> InvalidEvent:
+    """Add what to do about a value that Python programs often have in the place of another."""
+    if missing_kind(value) is not None:
+        hint = "a missing value is None, or no such key"
+    elif field in IDENTITIES and isinstance(value, UUID):
+        hint = "pass str(value)"
+    elif field in IDENTITIES and isinstance(value, float | Decimal):
+        hint = "pass int(value) or str(value)"
+    else:
+        return fault
+    return InvalidEvent(fault.code, fault.field, f"{fault.message}; {hint}")
 
 
 def has_utf8(text: str) -> bool:

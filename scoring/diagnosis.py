@@ -7,15 +7,17 @@ from numbers import Real
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, expected, least
-from scoring.errors import InvalidEvent
+from scoring.errors import ErrorCode, InvalidEvent
 from scoring.localtime import is_local_time
 
 _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _TOO_LONG: Final = 10**MOST_DIGITS
 _POSITION: Final = re.compile(r"\(byte ([0-9]+)\)")  # all that msgspec's message tells of the value
-_KINDS: Final = ((bool, "true or false"), (str, "a string"), (Real | Decimal, "a number"), (list, "an array"))
+_KINDS: Final = ((bool, "true or false"), (str, "a string"), (int | float, "a number"), (list, "an array"))
+_PANDAS_MISSING: Final = {"NaTType": "NaT", "NAType": "NA"}
 
 
 class _Object(list[tuple[str, Any]]):
@@ -65,7 +67,7 @@ def fault_of(field: str, value: object) -> InvalidEvent | None:
         return _fault_of_identity(field, value)
     if isinstance(value, bool) or not isinstance(value, Real | Decimal):
         return wrong_type(field, value)
-    return None if least(field) <= _as_float(value) <= LIMIT else out_of_range(field)
+    return None if least(field) <= _as_float(value) <= LIMIT else out_of_range(field, missing_kind(value))
 
 
 def _fault_of_date(value: object) -> InvalidEvent | None:
@@ -90,22 +92,39 @@ def _as_float(value: Real | Decimal) -> float:
 
 def wrong_type(field: str, value: object) -> InvalidEvent:
     """`value` is of a kind that `field` does not take."""
-    return InvalidEvent("wrong_type", field, f"{field}: expected {expected(field)}, got {kind_of(value)}")
+    return _fault("wrong_type", field, kind_of(value))
 
 
-def out_of_range(field: str) -> InvalidEvent:
-    """A number is not within the bounds of `field`."""
-    return InvalidEvent("out_of_range", field, f"{field}: expected {expected(field)}, got a number beyond that")
+def out_of_range(field: str, missing: str | None = None) -> InvalidEvent:
+    """Return that a number is not within the bounds of `field`; `missing` says that it is NaN."""
+    return _fault("out_of_range", field, missing or "a number beyond that")
 
 
 def bad_date() -> InvalidEvent:
     """A text is no date."""
-    return InvalidEvent("bad_date", DATE, f"{DATE}: expected {expected(DATE)}, got another text")
+    return _fault("bad_date", DATE, "another text")
+
+
+def _fault(code: ErrorCode, field: str, came: str) -> InvalidEvent:
+    return InvalidEvent(code, field, f"{field}: expected {expected(field)}, got {came}")
+
+
+def missing_kind(value: object) -> str | None:
+    """Return NaN, NaT or NA when it is one of these, which are no value; else None. pandas need not be there."""
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return "NaT" if np.isnat(value) else None
+    if isinstance(value, Decimal):
+        return "NaN" if value.is_nan() else None
+    if isinstance(value, float | np.floating):
+        return "NaN" if value != value else None  # noqa: PLR0124 - NaN alone differs from itself
+    return _PANDAS_MISSING.get(type(value).__name__)
 
 
 def kind_of(value: object) -> str:
     """What kind of value this is, in the words of JSON where it has them; never the value itself."""
     if value is None:
         return "null"
+    if (missing := missing_kind(value)) is not None:
+        return missing
     kinds = (words for kind, words in _KINDS if isinstance(value, kind))
     return next(kinds, "an object" if isinstance(value, _Object | dict) else type(value).__name__)

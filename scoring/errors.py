@@ -1,8 +1,21 @@
 """What can be wrong with an event, and with a set of artifacts."""
 
-from typing import Final
+from typing import Final, Literal
 
 MOST_MESSAGE: Final = 5000  # characters: more than a path may have
+
+
+ErrorCode = Literal[
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "wrong_type",
+    "out_of_range",
+    "bad_date",
+    "too_large",  # of dead letters only: no form of the result fits its topic
+    "unreadable_batch",  # of dead letters only: no record of it was ever seen
+]
+"""What can be wrong with an event. A later version may know more."""
 
 
 class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
@@ -12,13 +25,17 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
     one, `message` what was expected and what kind came: never the value itself, which may be personal data.
     """
 
-    def __init__(self, code: str, field: str | None, message: str) -> None:
+    code: ErrorCode
+    field: str | None
+    message: str
+
+    def __init__(self, code: ErrorCode, field: str | None, message: str) -> None:
         super().__init__(message)
         self.code = code
         self.field = field
         self.message = message
 
-    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[str, str | None, str]]:
+    def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[ErrorCode, str | None, str]]:
         return InvalidEvent, (self.code, self.field, self.message)  # between processes: an exception keeps one argument
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, least
-from scoring.decoding import Columns, Decoded
+from scoring.decoding import Columns, Decoded, plain_value
 from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra
 from scoring.localtime import NO_HOUR, hour_as_written
@@ -100,7 +100,7 @@ def _each(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, 
 
 def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np.float64]:
     def number(value: object) -> float:
-        value = value.item() if isinstance(value, np.generic) else value
+        value = plain_value(field, value)
         if (fault := fault_of(field, value)) is not None:
             raise fault
         return float(value)  # type: ignore[arg-type]  # a number, as checked
@@ -127,6 +127,7 @@ def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
     def hour(value: object) -> int:
         if isinstance(value, date):
             return value.hour if isinstance(value, datetime) else 0
+        value = plain_value(DATE, value)
         if (fault := fault_of(DATE, value)) is not None:
             raise fault
         return hour_as_written(str(value))

@@ -5,7 +5,7 @@ Which rules hold for an event is a pattern: an integer whose bit i is set when r
 
 import functools
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,31 @@ from scoring.features import Flags, Imputed, as_bits
 LOW: Final = 0
 MEDIUM: Final = 1
 HIGH: Final = 2
-LEVELS: Final = ("Low", "Medium", "High")
+RiskLevel = Literal["Low", "Medium", "High"]
+LEVELS: Final[tuple[RiskLevel, ...]] = get_args(RiskLevel)
 MOST_REASONS: Final = (0, 1, 3)  # by level
-WHEN_NONE_HOLDS: Final = ("", "moderately_unusual", "multiple_signals")
+ReasonCode = Literal[
+    "large_amount_odd_hour",
+    "very_many_clicks",
+    "extreme_mouse_movement",
+    "many_touches_mobile",
+    "motion_spike_mobile",
+    "unusual_time_on_page",
+    "no_keys_large_amount",
+    "very_large_amount",
+    "no_clicks",
+    "no_touches_mobile",
+    "moderately_unusual",
+    "multiple_signals",
+]
+"""Why a session is Medium or High. A later version may know more."""
+WHEN_NONE_HOLDS: Final[tuple[ReasonCode, ReasonCode]] = ("moderately_unusual", "multiple_signals")  # Medium, High
 
 
 class Rule(NamedTuple):
     """A reason code, and when it holds."""
 
-    code: str
+    code: ReasonCode
     holds: Callable[[Imputed], Flags]
 
 
@@ -39,7 +55,7 @@ RULES: Final = (
     Rule("no_clicks", lambda e: e["click_events"] == 0),
     Rule("no_touches_mobile", lambda e: e.mobile & (e["touch_events"] == 0)),
 )
-REASON_CODES: Final = (*(rule.code for rule in RULES), *WHEN_NONE_HOLDS[MEDIUM:])
+REASON_CODES: Final[tuple[ReasonCode, ...]] = (*(rule.code for rule in RULES), *WHEN_NONE_HOLDS)
 """All that a verdict may give as its reasons."""
 OBVIOUS: Final = 0b111_1111
 """The first seven rules, as a pattern: the terms of `obvious_anomaly_flag`."""
@@ -48,7 +64,7 @@ OBVIOUS: Final = 0b111_1111
 class Explanation(NamedTuple):
     """`reason_codes` and `risk_reason` of a verdict."""
 
-    codes: list[str]
+    codes: list[ReasonCode]
     phrase: str
 
 
@@ -63,5 +79,5 @@ def explain(pattern: int, level: int) -> Explanation:
     if level == LOW:
         return Explanation([], "")
     held = [rule.code for i, rule in enumerate(RULES) if pattern >> i & 1]
-    codes = held[: MOST_REASONS[level]] or [WHEN_NONE_HOLDS[level]]
+    codes = held[: MOST_REASONS[level]] or [WHEN_NONE_HOLDS[level - MEDIUM]]
     return Explanation(codes, "; ".join(code.replace("_", " ") for code in codes))

@@ -1,7 +1,8 @@
 """The public Scorer: decode, prepare, score, explain, in that order."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from scoring import artifacts as sets
 from scoring.artifacts import Artifacts
 from scoring.attribution import largest
 from scoring.contract import CATEGORIES
-from scoring.decoding import Columns, Decoded, decode, decode_any
+from scoring.decoding import Columns, Decoded, EventLike, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
 from scoring.preprocessing import Preprocessor, matrix, unknown_features
@@ -53,23 +54,37 @@ class Scorer:
         scorer._check_golden(directory)
         return scorer
 
-    def score(self, event: object) -> Verdict:
-        """The verdict on one event: a dict, or JSON as bytes or str. Raises InvalidEvent."""
-        verdict = self.score_many([event])[0]
-        if isinstance(verdict, InvalidEvent):
-            raise verdict
-        return verdict
+    @property
+    def model_version(self) -> str:
+        """The version of the artifact set, as every result names it."""
+        return self.artifacts.version
 
-    def score_many(self, events: Sequence[object]) -> list[Verdict | InvalidEvent]:
-        """A Verdict or an InvalidEvent for each event, in order; never raises for an event."""
+    def score(self, event: EventLike) -> Verdict:
+        """Score one event: a mapping, or JSON as bytes or text. Raises InvalidEvent."""
+        (answer,) = self._score_chunk([event])
+        if isinstance(answer, InvalidEvent):
+            raise answer
+        return answer
+
+    def score_many(self, events: Iterable[EventLike]) -> list[Verdict | InvalidEvent]:
+        """Score the events of any iterable; return a Verdict or an InvalidEvent for each, in order.
+
+        Reads all of it before it returns, 500 events at a time. Never raises for an event; raises TypeError for one
+        event or a table in the place of an iterable of events.
+        """
+        _refuse_no_collection(events)
+        remaining = iter(events)
         answers: list[Verdict | InvalidEvent] = []
-        for start in range(0, len(events), CHUNK):
-            decoded = decode_any(events[start : start + CHUNK])
-            scored = self.score_columns(decoded.columns)
-            found: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
-            found.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
-            answers.extend(found[position] for position in sorted(found))
+        while chunk := list(islice(remaining, CHUNK)):
+            answers.extend(self._score_chunk(chunk))
         return answers
+
+    def _score_chunk(self, events: Sequence[EventLike]) -> list[Verdict | InvalidEvent]:
+        decoded = decode_any(events)
+        scored = self.score_columns(decoded.columns)
+        answers: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
+        answers.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
+        return [answers[position] for position in sorted(answers)]
 
     def score_frame(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """Verdict columns for a DataFrame of events, with its index.
@@ -134,3 +149,17 @@ class Scorer:
                     f"{directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
                     "train the set again with this version"
                 )
+
+
+def _refuse_no_collection(events: object) -> None:
+    """Raise TypeError for what can be iterated, and is no iterable of events."""
+    if isinstance(events, Mapping | bytes | bytearray | memoryview | str):
+        raise TypeError(
+            f"score_many: expected an iterable of events, got one {type(events).__name__}: "
+            "use score, or put it in a list"
+        )
+    if hasattr(events, "columns"):
+        raise TypeError(
+            f"score_many: expected an iterable of events, got a {type(events).__name__}: "
+            "use score_frame for a pandas DataFrame; of other tables pass the rows as dicts"
+        )

@@ -2,48 +2,62 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from scoring.contract import MODEL_FIELDS
 from scoring.preprocessing import imputed_fields
-from scoring.reasons import LEVELS, RULES, explain
+from scoring.reasons import LEVELS, RULES, ReasonCode, RiskLevel, explain
+
+Label = Literal[0, 1]
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 
 @dataclass(slots=True)  # not frozen, which makes it take 1 µs instead of 0.2: an alert has five
 class Contribution:
-    """How far one feature moved a score: `value` on the raw scale (a category's string), `contribution` signed."""
+    """How far one feature moved a score."""
 
-    feature: str
-    value: float | str
-    contribution: float
+    feature: Annotated[str, Meta(description="A column of the artifact set")]
+    value: Annotated[float | str, Meta(description="On the raw scale; of a category its string")]
+    contribution: Annotated[float, Meta(description="Signed, a difference of scores")]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the core says of one event (the fields are those of the scoring contract)."""
+    """The score of one event, and why."""
 
-    predicted_label: int
-    anomaly_score: float  # the forest's score, in [0, 1]
-    risk_level: str
-    risk_reason: str
-    reason_codes: list[str]
-    imputed_fields: list[str]
-    contributions: list[Contribution]  # the five largest; only for High, else empty
-    base_rate: float  # the score before any feature spoke: with the contributions of all features it is the score
+    predicted_label: Annotated[
+        Label, Meta(description="1 when the score reaches the label's threshold, 0.5 by default")
+    ]
+    anomaly_score: Annotated[Share, Meta(description="The forest's probability that the session is an attack")]
+    risk_level: Annotated[RiskLevel, Meta(description="By the thresholds of the artifact set")]
+    risk_reason: Annotated[str, Meta(description="The reason codes in words, joined by '; '; empty for Low")]
+    reason_codes: Annotated[list[ReasonCode], Meta(description="Why: none for Low, one for Medium, up to 3 for High")]
+    imputed_fields: Annotated[list[str], Meta(description="The fields that were missing and filled, in a fixed order")]
+    contributions: Annotated[
+        list[Contribution], Meta(description="The five features that moved the score most; empty unless High")
+    ]
+    base_rate: Annotated[
+        Share, Meta(description="The score before any feature counts: with all contributions it is the score")
+    ]
 
     def as_dict(self) -> dict[str, Any]:
-        """The four output fields, the reason codes and the imputed fields, as they go over the wire."""
-        return {
-            "predicted_label": self.predicted_label,
-            "anomaly_score": self.anomaly_score,
-            "risk_level": self.risk_level,
-            "risk_reason": self.risk_reason,
-            "reason_codes": self.reason_codes,
-            "imputed_fields": self.imputed_fields,
-        }
+        """Return the first six fields, as they go over the wire."""
+        return {name: getattr(self, name) for name in WIRE_FIELDS}
+
+
+WIRE_FIELDS: Final = (
+    "predicted_label",
+    "anomaly_score",
+    "risk_level",
+    "risk_reason",
+    "reason_codes",
+    "imputed_fields",
+)
+"""The fields of `Verdict.as_dict`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +97,9 @@ class Meaning(NamedTuple):
     """What a verdict says beside the score. The lists are shared: read them, do not change them."""
 
     label: int
-    level: str
+    level: RiskLevel
     phrase: str
-    codes: list[str]
+    codes: list[ReasonCode]
     imputed: list[str]
 
 
@@ -120,7 +134,7 @@ class Scored:
         level = int(self.levels[row])
         codes, phrase = explain(int(self.rules[row]), level)
         return Verdict(
-            predicted_label=int(self.labels[row]),
+            predicted_label=1 if self.labels[row] else 0,
             anomaly_score=float(self.scores[row]),
             risk_level=LEVELS[level],
             risk_reason=phrase,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scoring import InvalidEvent, Scorer, Verdict
+from scoring import EventLike, InvalidEvent, Scorer, Verdict
 from tests import oracle
 from tests.oracle_reading import Invalid
 
@@ -43,7 +43,7 @@ def assert_contributions_agree(said: Any, expected: oracle.Verdict) -> None:
             assert each.feature == there.feature
 
 
-def verdicts(scorer: Scorer, events: Sequence[object]) -> list[Verdict]:
+def verdicts(scorer: Scorer, events: Sequence[EventLike]) -> list[Verdict]:
     """The verdicts on events that are valid, all of them."""
     said = [each for each in scorer.score_many(events) if isinstance(each, Verdict)]
     assert len(said) == len(events)

@@ -7,15 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import openapi_spec_validator
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from fastapi.testclient import TestClient
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
 from consumer.records import Headers
 from examples import fastapi_app, subscriber
-from scoring import InvalidEvent, Scorer
+from scoring import InvalidEvent, Scorer, json_schemas
+from scoring.contract import IDENTITIES
 from tests import conformity
+from tests.strategies import events, invalid_events
 from tests.topics import Topics
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -58,8 +65,69 @@ def test_the_web_app_is_healthy_once_it_has_its_model(client: TestClient) -> Non
     assert client.get("/healthz").json() == {"status": "ok", "model_version": Scorer.load().artifacts.version}
 
 
+@pytest.fixture(scope="module")
+def openapi(client: TestClient) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    return document
+
+
+def schema_of(openapi: dict[str, Any], status: int | None = None) -> Draft202012Validator:
+    """Return the schema of the body of a request to /score, or of its answer with that status."""
+    operation = openapi["paths"]["/score"]["post"]
+    body = operation["requestBody"] if status is None else operation["responses"][str(status)]
+    reference = body["content"]["application/json"]["schema"]
+    return Draft202012Validator({**reference, "components": openapi["components"]}, validate_formats=True)
+
+
+def test_the_web_app_serves_a_valid_openapi_document(openapi: dict[str, Any]) -> None:
+    openapi_spec_validator.validate(openapi)
+    assert openapi["paths"]["/score"]["post"]["responses"].keys() == {"200", "422"}
+    assert openapi["components"]["schemas"] == json_schemas()
+
+
+def test_the_sample_of_the_openapi_document_can_be_scored(client: TestClient, openapi: dict[str, Any]) -> None:
+    (sample,) = openapi["components"]["schemas"]["SessionEvent"]["examples"]
+    assert schema_of(openapi).is_valid(sample)
+    assert client.post("/score", json=sample).status_code == 200
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.one_of(events(), invalid_events()))
+@example({"user_id": 10**29, "session_id": 7})
+@example({"user_id": 7.5})
+@example({"click_events": True})
+def test_the_web_app_answers_as_its_openapi_document_says(
+    client: TestClient, openapi: dict[str, Any], event: dict[str, Any]
+) -> None:
+    answer = client.post("/score", json=event)
+    schema_of(openapi, answer.status_code).validate(answer.json())
+    whole_fraction = any(isinstance(event.get(name), float) for name in IDENTITIES)  # 7.0 is an integer in JSON Schema
+    assert whole_fraction or schema_of(openapi).is_valid(event) == (answer.status_code == 200)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null", b'{"a": NaN}', b"[" * 100_000, b'"\\ud800"'])
+def test_a_body_that_is_no_event_is_answered_as_documented(
+    client: TestClient, openapi: dict[str, Any], body: bytes
+) -> None:
+    answer = client.post("/score", content=body)
+    assert answer.status_code == 422
+    schema_of(openapi, 422).validate(answer.json())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"risk_level": "low"}, {"anomaly_score": 1.5}, {"predicted_label": 2}, {"reason_codes": None}]
+)
+def test_the_openapi_document_refuses_an_answer_that_is_no_verdict(
+    openapi: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    verdict = Scorer.load().score(EVENT).as_dict()
+    assert schema_of(openapi, 200).is_valid(verdict)
+    assert schema_of(openapi, 200).is_valid(verdict | {"reason_codes": ["a_rule_to_come"]})
+    assert not schema_of(openapi, 200).is_valid(verdict | changes)
+
+
 def test_the_web_app_stays_as_short_as_promised() -> None:
-    assert len((EXAMPLES / "fastapi_app.py").read_text().splitlines()) <= 40
+    assert len((EXAMPLES / "fastapi_app.py").read_text().splitlines()) <= 70
 
 
 def test_a_repeated_id_is_known_until_too_many_came_after_it() -> None:

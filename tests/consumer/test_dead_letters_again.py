@@ -16,7 +16,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.letters.found import Filter, Writers
 from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
-from scoring import InvalidEvent
+from scoring import ErrorCode, InvalidEvent
 from tests.command import Call, caller
 from tests.consumer.wire import Event, read, write
 from tests.topics import Topics
@@ -38,7 +38,9 @@ class Post(NamedTuple):
         names = ("--bootstrap-servers", "--input-topic", "--dead-letters-topic", "--group-id")
         return [text for pair in zip(names, self, strict=True) for text in pair]
 
-    def letter(self, offset: int, code: str = "wrong_type", attempts: int = 1, value: bytes | None = None) -> Event:
+    def letter(
+        self, offset: int, code: ErrorCode = "wrong_type", attempts: int = 1, value: bytes | None = None
+    ) -> Event:
         """A dead letter as the worker writes it."""
         came = CAME if attempts == 1 else [*CAME, *dead_letters.redrive_headers(attempts - 1)]
         batch = Batch(self.sessions, [0], [offset], [-1], [None], [None], [came])

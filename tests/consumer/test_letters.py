@@ -14,7 +14,7 @@ from consumer.letters.found import Filter, Letter, Refusal, Writers
 from consumer.letters.marks import Progress
 from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
-from scoring import InvalidEvent
+from scoring import ErrorCode, InvalidEvent
 from tests.fakes import FakeLog, FakeProducer
 
 NOW = 1_800_000_000_000
@@ -23,7 +23,11 @@ CAME: Headers = [("trace", b"abc"), ("trace", None), ("color", b"\xff")]
 
 
 def letter(
-    code: str = "wrong_type", field: str | None = "click_events", *, came: Headers = CAME, value: bytes | None = b"x"
+    code: ErrorCode = "wrong_type",
+    field: str | None = "click_events",
+    *,
+    came: Headers = CAME,
+    value: bytes | None = b"x",
 ) -> Letter:
     """One as the worker writes it."""
     batch = Batch("sessions", [3], [1842], [NOW], [b"key"], [value], [came])

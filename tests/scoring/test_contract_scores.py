@@ -200,7 +200,13 @@ def test_what_is_neither_bytes_nor_a_dict_is_refused_alone(pairs: list[Pair], ev
 
 
 def test_ignored_entries_of_a_dict_may_be_anything(pairs: list[Pair]) -> None:
-    strange = {"label": {3}, 7: "seven", None: object(), "referrer": float("inf"), ("a",): np.zeros(3)}
+    strange: dict[Any, object] = {
+        "label": {3},
+        7: "seven",
+        None: object(),
+        "referrer": float("inf"),
+        ("a",): np.zeros(3),
+    }
 
     assert pairs[0].scorer.score(quiet() | strange) == pairs[0].scorer.score(quiet())
 

@@ -1,0 +1,93 @@
+"""JSON Schemas of what the Scorer takes and gives, made of the contract's own types.
+
+They hold for draft 7 and for 2020-12, which is OpenAPI's. Programs generate types from them:
+- A list of codes that may grow stands in `examples`, not in `enum`, which a generated type makes closed.
+- An identity has no `type`: for "integer" generators choose 64 bits, and an identity may have more digits.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, get_args
+
+import msgspec
+
+from scoring.contract import IDENTITIES, MODEL_FIELDS, Event, expected
+from scoring.errors import ErrorCode
+from scoring.reasons import LEVELS, REASON_CODES
+from scoring.verdicts import WIRE_FIELDS, Verdict
+
+Schema = dict[str, Any]
+
+_END_OF_TEXT: Final = r"(?![\s\S])"  # Python's `$` lets a line feed through; that of JSON Schema does not
+_OPEN: Final = {"reason_codes": REASON_CODES, "imputed_fields": MODEL_FIELDS}
+EXAMPLE: Final = {
+    "user_id": "user_198",
+    "session_id": "session_2890",
+    "device_type": "Mobile",
+    "click_events": 36,
+    "time_on_page": 42.5,
+    "transaction_amount": 12000.5,
+    "transaction_date": "2026-11-23T02:15:00",
+}
+
+
+def json_schemas() -> dict[str, Schema]:
+    """Return JSON Schemas by name: `SessionEvent`, the `Verdict` that `as_dict` gives, and `InvalidEvent`."""
+    return {"SessionEvent": event_schema(), "Verdict": _verdict(), "InvalidEvent": _invalid_event()}
+
+
+def event_schema() -> Schema:
+    """Return what the decoder takes, as far as JSON Schema can say it."""
+    made = _schema_of(Event)
+    fields = {name: _event_field(name, field) for name, field in made["properties"].items()}
+    head = {"title": "Session event", "description": made["description"], "type": "object"}
+    return head | {"properties": fields, "examples": [EXAMPLE]}
+
+
+def _schema_of(contract: type) -> Schema:
+    _, components = msgspec.json.schema_components([contract])
+    schema: Schema = components[contract.__name__]
+    return schema
+
+
+def _event_field(name: str, field: Mapping[str, Any]) -> Schema:
+    """Turn msgspec's anyOf of one type each into one schema of several types."""
+    description = f"{field['description']}: {expected(name)}."
+    if name in IDENTITIES:
+        return _identity(name, f"{description} An integer may have many digits.")
+    types = [each["type"] for each in field["anyOf"]]
+    bounds = {keyword: value for each in field["anyOf"] for keyword, value in each.items() if keyword != "type"}
+    if "pattern" in bounds:
+        bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
+    return {"description": description, "type": types, **bounds}
+
+
+def _identity(name: str, description: str) -> Schema:
+    """Validators apply the condition; generators leave it out, and take any value."""
+    return {
+        "title": name.replace("_", " ").capitalize(),
+        "description": description,
+        "if": {"type": "number"},
+        "then": {"type": "integer"},
+        "else": {"type": ["string", "null"]},
+    }
+
+
+def _verdict() -> Schema:
+    made = _schema_of(Verdict)
+    fields = {name: dict(made["properties"][name]) for name in WIRE_FIELDS}
+    for name, known in _OPEN.items():
+        fields[name]["items"] = {"type": "string", "examples": list(known)}
+    fields["risk_level"] |= {"type": "string", "enum": list(LEVELS)}
+    fields["predicted_label"] |= {"type": "integer"}
+    head = {"title": "Verdict", "description": made["description"], "type": "object"}
+    return head | {"properties": fields, "required": list(WIRE_FIELDS)}
+
+
+def _invalid_event() -> Schema:
+    fields = {
+        "code": {"description": "What is wrong", "type": "string", "examples": list(get_args(ErrorCode))},
+        "field": {"description": "The field that is wrong, if it is one field", "type": ["string", "null"]},
+        "message": {"description": "What was expected and what kind came; never the value", "type": "string"},
+    }
+    head = {"title": "Invalid event", "description": "Why an event cannot be scored.", "type": "object"}
+    return head | {"properties": fields, "required": list(fields)}
