@@ -1,4 +1,7 @@
-"""Logs for machines: one JSON object a line on stderr. No payloads, and none of what an exception may quote of one."""
+"""Logs on stderr: one JSON object a line for machines, one line of text for a person at a terminal.
+
+No payloads, and none of what an exception may quote of one.
+"""
 
 import json
 import logging
@@ -15,6 +18,7 @@ from typing import Any, Final, TextIO
 import orjson
 
 from consumer.errors import DeliveryError, UndeliveredError, WorkerError
+from consumer.observability.log_text import is_coloured, text_line
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OURS: Final = ("consumer", "scoring", "training")
@@ -25,13 +29,16 @@ _ORJSON: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | or
 """Keys, dataclasses and dates are written as `json` writes them with `default=str`."""
 
 
-def configure(level: str, stream: TextIO | None = None) -> None:
+def configure(level: str, stream: TextIO | None = None, log_format: str = "auto") -> None:
     """Send the logs of this process, Python's warnings among them, to `stream` (default: stderr) from `level` up.
 
-    What libraries say is never logged below info: numba alone says thousands of lines at debug.
+    `log_format` is text, json, or auto: text on a terminal, else JSON. What libraries say is never logged below info:
+    numba alone says thousands of lines at debug.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    is_text = stream.isatty() if log_format == "auto" else log_format == "text"
+    handler.setFormatter(TextFormatter(coloured=is_coloured(stream)) if is_text else JsonFormatter())
     logging.captureWarnings(capture=True)
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
@@ -87,18 +94,32 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
-        entry: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC)
-            .isoformat(timespec="milliseconds")
-            .replace("+00:00", "Z"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        entry.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
-        if record.exc_info and record.exc_info[1] is not None:
-            entry["exception"] = _exception(record.exc_info[1])
-        return _json(entry)
+        return _json(_entry(record))
+
+
+class TextFormatter(logging.Formatter):
+    """The same as text; see log_text.py."""
+
+    def __init__(self, *, coloured: bool) -> None:
+        super().__init__()
+        self._coloured = coloured
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and one for each frame of an exception's stack."""
+        return text_line(_entry(record), _value_json, coloured=self._coloured)
+
+
+def _entry(record: logging.LogRecord) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "message": record.getMessage(),
+    }
+    entry.update({name: value for name, value in vars(record).items() if name not in _STANDARD})
+    if record.exc_info and record.exc_info[1] is not None:
+        entry["exception"] = _exception(record.exc_info[1])
+    return entry
 
 
 def _json(entry: dict[str, Any]) -> str:

@@ -33,5 +33,5 @@ def _escape(found: re.Match[str]) -> str:
     character = found[0]
     if character.isprintable() or character == "\n":
         return character
-    units = character.encode("utf-16-be").hex()
+    units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

@@ -60,7 +60,7 @@ def main(given: dict[str, Any]) -> None:
     `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
     """
     chosen = settings.load(given)
-    logs.configure(chosen.log_level)
+    logs.configure(chosen.log_level, log_format=chosen.log_format)
     _warn_of(given)
     stop, serving = threading.Event(), threading.Event()
     ended: list[BaseException | None] = []

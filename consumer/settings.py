@@ -55,6 +55,7 @@ def _lower(value: object) -> object:
 Topic = Annotated[str, AfterValidator(values.topic)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
+LogFormat = Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)]
 Properties = Annotated[dict[str, str], AfterValidator(properties.validated)]
 
 
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
         80, description="longest that one delivery may take before the process is ended"
     )
     log_level: Level = Field("info", description="least level that is logged")
+    log_format: LogFormat = Field("auto", description="how log lines are written; auto: text on a terminal, else JSON")
     kafka: Properties = Field(
         default_factory=dict, repr=False, description="a setting of the Kafka client, passed through"
     )

@@ -42,7 +42,8 @@ def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
         found = origins(chosen, given, os.environ)
     except (SettingsError, WorkerError) as error:
         return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
-    logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
+    level = "error" if chosen.log_level == "info" else chosen.log_level  # a person reads this
+    logs.configure(level, log_format=chosen.log_format)
     others = sum(each.place != DEFAULT for each in found)
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
     return found, chain(

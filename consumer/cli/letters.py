@@ -173,7 +173,8 @@ def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
     from consumer.kafka.config import Connection
 
     chosen = settings.load(given)
-    logs.configure("error" if chosen.log_level == "info" else chosen.log_level)  # a person reads this
+    level = "error" if chosen.log_level == "info" else chosen.log_level  # a person reads this
+    logs.configure(level, log_format=chosen.log_format)
     return chosen, Connection(chosen.bootstrap_servers, chosen.kafka)
 
 

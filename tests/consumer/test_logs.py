@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import sys
 import uuid
 import warnings
@@ -171,3 +172,94 @@ def test_a_line_that_nests_too_deep_is_written_all_the_same(stream: io.StringIO)
         deep = [deep]
     logging.getLogger("consumer.x").warning("slow batch", extra={"value": deep})
     assert lines(stream)[0]["value"] == "<list>"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def colours(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return monkeypatch
+
+
+def written(stream: io.StringIO, log_format: str, message: str = "ready to score", **extra: object) -> str:
+    logs.configure("info", stream, log_format)
+    logging.getLogger("consumer.x").warning(message, extra=extra)
+    return stream.getvalue()
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_text_has_time_level_message_and_pairs() -> None:
+    line = written(
+        io.StringIO(), "text", port=9108, slot=None, topics=["a b", "c"], reason="no answer", url="http://x:1/m"
+    )
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ warning  ready to score "
+        r'port=9108 slot=null topics=\["a b","c"\] reason="no answer" url=http://x:1/m\n',
+        line,
+    )
+
+
+@pytest.mark.usefixtures("logging_as_before")
+@pytest.mark.parametrize(
+    ("stream", "log_format", "is_text"),
+    [
+        (Terminal, "auto", True),
+        (io.StringIO, "auto", False),
+        (Terminal, "json", False),
+        (io.StringIO, "text", True),
+    ],
+)
+def test_auto_is_text_on_a_terminal_and_json_elsewhere(
+    stream: type[io.StringIO], log_format: str, is_text: bool, colours: pytest.MonkeyPatch
+) -> None:
+    colours.setenv("TERM", "dumb")
+    assert written(stream(), log_format).startswith("{") is not is_text
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_colours_are_for_terminals_without_no_color(colours: pytest.MonkeyPatch) -> None:
+    assert "\x1b[33mwarning" in written(Terminal(), "text")
+    assert "\x1b" not in written(io.StringIO(), "text")
+    colours.setenv("NO_COLOR", "1")
+    assert "\x1b" not in written(Terminal(), "text")
+
+
+@pytest.mark.usefixtures("logging_as_before", "colours")
+def test_values_do_not_steer_the_terminal() -> None:
+    hostile = "\x1b[2J\r\nfake \x9b31m\u202e\u2028\udcff"
+    line = written(io.StringIO(), "text", f"a {hostile}", reason=hostile, paths=[hostile], **{"a\x1b": 1})
+    assert line.removesuffix("\n").isprintable()
+    assert "\\u001b[2J" in line
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_an_exception_in_text_is_its_type_and_a_stack_below() -> None:
+    stream = io.StringIO()
+    logs.configure("info", stream, "text")
+    try:
+        float("user_198")
+    except ValueError:
+        logging.getLogger("consumer.x").exception("it failed")
+    first, *stack = stream.getvalue().splitlines()
+    assert first.endswith("error    it failed exception=ValueError")
+    assert stack[-1].endswith("test_an_exception_in_text_is_its_type_and_a_stack_below")
+    assert "user_198" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_the_settings_are_left_out_of_a_text_line_above_debug() -> None:
+    settings = {f"setting_{number}": number for number in range(30)}
+    stream = io.StringIO()
+    logs.configure("debug", stream, "text")
+    logging.getLogger("consumer.x").info("ready to score", extra={"settings": settings, "stages": {"score": 0.1}})
+    logging.getLogger("consumer.x").debug("starting", extra={"settings": settings})
+    first, second = stream.getvalue().splitlines()
+    assert first.endswith('ready to score settings={…} stages={"score":0.1}')
+    assert '"setting_29":29' in second
