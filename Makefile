@@ -1,31 +1,35 @@
-# Every target sets itself up: a virtual environment from hash-locked requirements, made anew when they change.
+# Every target sets itself up: a virtual environment from hash-locked requirements, brought up to date when they change.
+# base-environment holds what the program itself needs; environment adds what tests and checks need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+READY := environment
+SET_UP := @VENV="$(VENV)" PYTHON="$(PYTHON)" sh tools/environment.sh
 EVENTS ?= $(if $(INPUT),,20000)
 RATE ?= 1000
 SEED ?= 42
+DIST ?= dist
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
-.PHONY: help setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lock clean
+# A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
+QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
+
+.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-$(READY): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11: name a newer one, make PYTHON=python3.12" >&2; exit 1; }
-	@echo "setting up $(VENV) (once, about a minute)"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@
+environment:
+	$(SET_UP) dev
 
-setup: $(READY) ## the virtual environment, nothing else
+base-environment:
+	$(SET_UP) base
 
-demo: $(READY) ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.jsonl BOOTSTRAP=host:port
-	$(BIN)/session-scorer demo --rate $(RATE) $(if $(EVENTS),--events $(EVENTS)) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
+setup: $(READY) ## the virtual environment for tests and checks, nothing else
+
+demo: base-environment ## the main job on the embedded broker: EVENTS= RATE= INPUT=file.jsonl BOOTSTRAP=host:port
+	@$(QUIETLY) $(BIN)/python -m consumer demo --rate $(RATE) $(if $(EVENTS),--events $(EVENTS)) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
 
 test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest $(PYTEST)
@@ -64,13 +68,17 @@ train: $(READY) ## the shipped artifacts anew, their data, and how good they are
 	$(BIN)/session-scorer evaluate artifacts/datasets/test.csv.gz --training-data artifacts/datasets/train.csv.gz \
 		--artifacts artifacts --out artifacts/results
 
-kafka: $(READY) ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
-	$(BIN)/python -m tests.brokers
+kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
+	@$(QUIETLY) $(BIN)/python -m tests.brokers
+
+dist: $(READY) ## a wheel of the program, for pip to install anywhere: DIST=directory
+	$(BIN)/python -m hatchling build -t wheel -d "$(DIST)"
 
 lock: $(READY) ## the requirements files anew, from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --group setup -c requirements/dev.txt -o requirements/uv.txt
 
 clean: ## what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .kafka

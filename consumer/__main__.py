@@ -1,20 +1,36 @@
 """Where the `session-scorer` command begins: before anything is imported that takes time, so that Ctrl-C is quiet."""
 
 import os
-import site
 import sys
-from typing import NoReturn
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells report it
+
+try:
+    import signal
+    import site
+    from typing import NoReturn
+except KeyboardInterrupt:
+    sys.exit(INTERRUPTED)
 
 
 def main() -> NoReturn:
-    """Runs the command line; exit status as cli/main.py says, 130 after a Ctrl-C while it was still being imported."""
+    """Run the command line; exit status as cli/main.py says, 130 after a Ctrl-C."""
+    _leave_on_interrupt()
     _leave_out_current_directory()
-    try:
-        from consumer.cli import main as cli  # noqa: PLC0415 - takes 0.2 s, in which Ctrl-C would print a traceback
-        from consumer.observability.output import call_with_bounded_output  # noqa: PLC0415 - the same
-    except KeyboardInterrupt:
-        sys.exit(130)
+    from consumer.cli import main as cli  # noqa: PLC0415 - takes 0.2 s, in which Ctrl-C would print a traceback
+    from consumer.observability.output import call_with_bounded_output  # noqa: PLC0415 - the same
+
     call_with_bounded_output(cli.main)
+
+
+def _leave_on_interrupt() -> None:
+    """End the process at once on Ctrl-C. As an exception it could be lost, or printed, inside the imports.
+
+    `make demo` starts the process with SIGINT blocked, because the interpreter prints a traceback while it starts.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # as under nohup, or in the background of a script
+        signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _leave_out_current_directory() -> None:

@@ -6,7 +6,6 @@ import socket
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -19,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 
 from consumer.records import Batch, Headers
+from consumer.version import program_version
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Traces:
         self._group_id = group_id
         self._provider = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(_Told(OTLPSpanExporter(), endpoint)))
-        self._tracer = self._provider.get_tracer("session-scorer", version("session-scorer"))
+        self._tracer = self._provider.get_tracer("session-scorer", program_version())
 
     def begin(self, batch: Batch) -> "BatchSpan":
         """See `Tracing`."""
@@ -173,7 +173,7 @@ def _resource() -> Resource:
     """Who sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say comes first."""
     ours = {
         "service.name": "session-scorer",
-        "service.version": version("session-scorer"),
+        "service.version": program_version(),
         "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
     }
     return Resource.create(ours).merge(OTELResourceDetector().detect())

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 from consumer import logs, places, settings
@@ -40,6 +39,7 @@ from consumer.slow import SlowBatches
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.unreadable import find
 from consumer.tracing import tracing
+from consumer.version import program_version
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
 from scoring import Scorer
@@ -255,5 +255,5 @@ def _now_ms() -> int:
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
     shown = settings.shown(chosen)
-    what = {"version": version("session-scorer"), "model_version": scorer.artifacts.version, "pid": os.getpid()}
+    what = {"version": program_version(), "model_version": scorer.artifacts.version, "pid": os.getpid()}
     _log.info("ready to score", extra=what | {"metrics": f"{server.url}/metrics", "settings": shown})

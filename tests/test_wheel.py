@@ -14,7 +14,7 @@ from scoring.manifest import FILES, NAME
 
 ROOT = Path(__file__).parents[1]
 EVENT = {"session_id": "session_1", "click_events": 31, "time_on_page": 10, "transaction_date": "2026-11-23T02:10:00"}
-# the first test of these installs the base requirements: 8 s of processor time, the downloads not counted
+# the first test of these installs the base requirements: seconds, the downloads not counted
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -24,9 +24,9 @@ def python(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, built by the locked hatchling."""
+    """The wheel of this tree, as `make dist` builds it."""
     directory = tmp_path_factory.mktemp("wheel")
-    python("-m", "hatchling", "build", "-t", "wheel", "-d", directory)
+    subprocess.run(["make", "dist", f"DIST={directory}"], cwd=ROOT, check=True)
     (made,) = directory.glob("*.whl")
     return made
 
@@ -41,9 +41,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of commands of an empty environment in which the wheel was installed."""
     directory = tmp_path_factory.mktemp("environment")
     python("-m", "venv", "--without-pip", directory)
-    pip = ("-m", "pip", "--python", directory / "bin" / "python", "--disable-pip-version-check", "install", "--quiet")
-    python(*pip, "--no-compile", "--require-hashes", "-r", "requirements/base.txt")
-    python(*pip, "--no-compile", "--no-deps", "--no-index", wheel)
+    install = ("-m", "uv", "pip", "install", "--quiet", "--python", directory / "bin" / "python")
+    python(*install, "--require-hashes", "-r", "requirements/base.txt")
+    python(*install, "--no-deps", "--no-index", wheel)
     return directory / "bin"
 
 

@@ -15,6 +15,7 @@ from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import require_free
 from consumer.settings import PREFIX, Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
+from consumer.version import program_version
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts
 from scoring.artifacts import ADOPT, shipped
@@ -26,7 +27,7 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - address
 
 def versions(librdkafka: str) -> Finding:
     """What runs here."""
-    named = " ".join(f"{name} {version(name)}" for name in ("session-scorer", "confluent-kafka"))
+    named = f"session-scorer {program_version()} confluent-kafka {version('confluent-kafka')}"
     return ok("versions", f"{named} librdkafka {librdkafka} Python {platform.python_version()}")
 
 

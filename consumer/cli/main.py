@@ -55,9 +55,9 @@ class InputError(Exception):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from consumer.version import program_version
 
-        typer.echo(f"session-scorer {version('session-scorer')}")
+        typer.echo(f"session-scorer {program_version()}")
         raise typer.Exit
 
 

@@ -8,6 +8,7 @@ import io
 import math
 import os
 import select
+import signal
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ MOST_BYTES: Final = 4 * 1024 * 1024  # that wait to be written: a burst of -X de
 MOST_SECONDS: Final = 10.0  # that a line waits: longer than a log shipper takes to start anew
 _LOOK_SECONDS: Final = 0.1
 _FLUSH_FAILED: Final = 120  # exit status, as the interpreter's own
+_INTERRUPTED: Final = 130  # exit status after Ctrl-C, as shells report it
 
 
 class QueuedOutput(io.RawIOBase):
@@ -186,14 +188,35 @@ def call_with_bounded_output(work: Callable[[], None]) -> NoReturn:
     if _is_file(sys.stderr, 2):
         sys.stderr = _text(QueuedOutput(2), sys.stderr)
     try:
+        _raise_on_interrupt()
         work()
         status = 0
     except SystemExit as end:
         status = _status(end)
-    except BaseException:  # noqa: BLE001 - as the interpreter does
-        sys.excepthook(*sys.exc_info())
-        status = 1
+    except BaseException as error:  # noqa: BLE001 - as the interpreter does
+        status = _report(error)
     end_process(status)
+
+
+def _raise_on_interrupt() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt, so that commands clean up; ignored, as under nohup, it stays ignored."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _report(error: BaseException) -> int:
+    """Print the traceback of an error, none for Ctrl-C. Returns the exit status."""
+    if _is_interrupt(error):
+        return _INTERRUPTED
+    sys.excepthook(type(error), error, error.__traceback__)
+    return 1
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Return whether it is a KeyboardInterrupt or was raised from one, as Python 3.11 does in the body of a class."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__
+    return error is not None
 
 
 def _status(end: SystemExit) -> int:
