@@ -18,6 +18,11 @@ def check(context: typer.Context) -> None:
     ) -> None:
         """Check settings, brokers, topics, rights, artifacts and clocks before a run; exit 1 when anything fails.
 
+        \b
+        Examples:
+          session-scorer check
+          session-scorer check --config scorer.toml --json
+
         Takes the options of run. One line for each check: ok, warn, fail or skip, and what to do. Changes nothing, and
         disturbs no worker: it joins no group, commits nothing, and what it writes to try its rights is in a
         transaction that it aborts.

@@ -29,6 +29,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the com
 ) -> None:
     """Measure a set on labelled sessions.
 
+    \b
+    Example:
+      session-scorer evaluate labelled.csv --artifacts my-set
+
     With intervals, beside three baselines, by kind of attack and by segment; results.csv and report.html have it
     all. Exit status 1 when a field alone tells the label.
     """

@@ -4,18 +4,30 @@ Imports stand inside the commands, as in main.py.
 """
 
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from consumer.cli import OF_SETTINGS
+from consumer.cli.help import Command, Group
 
 if TYPE_CHECKING:
     from consumer.letters.found import Filter, Writers
 
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, redrive or make dead letters.")
+_HELP: Final = """List, redrive or make dead letters.
+
+\b
+Examples:
+  session-scorer dead-letters list --code bad_date --limit 10
+  session-scorer dead-letters redrive --since 2h
+"""
+
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None, help=_HELP)
+
+_USED: Final = ("bootstrap_servers", "group_id", "kafka", "dead_letters_topic", "config", "log_level", "log_format")
+"""The settings that all of these commands read."""
 
 Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only those with this code.")]
 Field = Annotated[str | None, typer.Option("--field", metavar="NAME", help="Only those wrong in this field.")]
@@ -33,7 +45,7 @@ AnyWriter = Annotated[bool, typer.Option("--any-writer", help="Those of our grou
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only those dated before then.")]
 
 
-@app.command("list", context_settings=OF_SETTINGS, add_help_option=False)
+@app.command("list", cls=Command, context_settings=OF_SETTINGS, add_help_option=False)
 def list_(context: typer.Context) -> None:
     """List dead letters: when, what is wrong, where from. Never their contents."""
 
@@ -50,6 +62,11 @@ def list_(context: typer.Context) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="JSON Lines; the counts go to stderr.")] = False,
     ) -> None:
         """List dead letters: when, what is wrong, where from. Never their contents.
+
+        \b
+        Examples:
+          session-scorer dead-letters list --since 1h
+          session-scorer dead-letters list --field click_events --json
 
         Reads the dead-letter topic from its beginning to its end of now, partition by partition, and changes nothing.
         """
@@ -68,7 +85,7 @@ def list_(context: typer.Context) -> None:
     _call(command, context)
 
 
-@app.command(context_settings=OF_SETTINGS, add_help_option=False)
+@app.command(cls=Command, context_settings=OF_SETTINGS, add_help_option=False)
 def redrive(context: typer.Context) -> None:
     """Write dead letters back to the input topic, each once. Without --yes only says what it would do."""
 
@@ -89,6 +106,11 @@ def redrive(context: typer.Context) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
     ) -> None:
         """Write dead letters back to the input topic, each once. Without --yes only says what it would do.
+
+        \b
+        Examples:
+          session-scorer dead-letters redrive --code bad_date
+          session-scorer dead-letters redrive --code bad_date --rate 50 --yes
 
         Key, value and headers are those of the event as it came; header dead_letter.attempts counts. What is done is
         kept in the consumer group GROUP-redrive, in the same transactions: stop it and start it again as you like.
@@ -122,10 +144,10 @@ def redrive(context: typer.Context) -> None:
             for line in lines:
                 typer.echo(line, file=out)
 
-    _call(command, context)
+    _call(command, context, ["input_topic"])
 
 
-@app.command(context_settings=OF_SETTINGS, add_help_option=False)
+@app.command(cls=Command, context_settings=OF_SETTINGS, add_help_option=False)
 def skip(context: typer.Context) -> None:
     """Go past a batch that cannot be read, leaving a dead letter in its place."""
 
@@ -135,6 +157,10 @@ def skip(context: typer.Context) -> None:
         offset: Annotated[int, typer.Option(min=0, metavar="O", help="Where the batch begins, as the worker said.")],
     ) -> None:
         """Go past a batch that cannot be read, leaving a dead letter in its place.
+
+        \b
+        Example:
+          session-scorer dead-letters skip --partition 3 --offset 1842
 
         For a batch whose checksum is wrong or that cannot be decompressed, at which the worker stops for ever. No
         worker may be running on the partition. The dead letter (code unreadable_batch) and the group's new offset are
@@ -159,13 +185,13 @@ def skip(context: typer.Context) -> None:
             f"letter is in {chosen.dead_letters_topic}; group {place.group_id} goes on at offset {end}"
         )
 
-    _call(command, context)
+    _call(command, context, ["input_topic"])
 
 
-def _call(command: Callable[..., None], context: typer.Context) -> None:
+def _call(command: Callable[..., None], context: typer.Context, further: Collection[str] = ()) -> None:
     from consumer.cli.options import call_with_settings
 
-    call_with_settings(command, context)
+    call_with_settings(command, context, {*_USED, *further})
 
 
 def _settings(given: dict[str, Any]) -> tuple[Any, Any]:

@@ -12,6 +12,7 @@ import typer
 from consumer.cli import OF_SETTINGS, streams
 from consumer.cli.check import check
 from consumer.cli.evaluate import evaluate
+from consumer.cli.help import CONTEXT, Command, Group
 from consumer.cli.letters import app as dead_letters
 from consumer.cli.model import app as model
 from consumer.cli.sets import Artifacts, Pinned, Unverified, load
@@ -22,9 +23,18 @@ from consumer.printable import printable
 _OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.add_typer(model, name="model")
-app.add_typer(dead_letters, name="dead-letters")
+_SCORE: Final = "Score events"  # groups of commands
+_OPERATE: Final = "Operate"
+_MODELS: Final = "Models"
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings=CONTEXT,
+)
 
 
 def main() -> None:
@@ -67,10 +77,26 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Score session events with a Random Forest: from Kafka, from files, one at a time."""
+    """Score session events with a Random Forest: from Kafka, from files, one at a time.
+
+    \b
+    Examples:
+      session-scorer demo                              watch it at work
+      session-scorer score sessions.csv -o scored.csv  score a file
+      session-scorer check                             is `run` ready?
+      session-scorer run --create-topics               score a topic
+
+    COMMAND --help says more of each.
+    """
 
 
-@app.command(context_settings=OF_SETTINGS, add_help_option=False)
+@app.command(
+    cls=Command,
+    context_settings=OF_SETTINGS,
+    add_help_option=False,
+    rich_help_panel=_SCORE,
+    short_help="Score events from Kafka until told to stop.",
+)
 def run(context: typer.Context) -> None:
     """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C)."""
     from consumer.cli.options import call_with_settings
@@ -78,6 +104,12 @@ def run(context: typer.Context) -> None:
 
     def command(given: dict[str, Any]) -> None:
         """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C).
+
+        \b
+        Examples:
+          session-scorer run --bootstrap-servers kafka:9092 --create-topics
+          session-scorer run --config scorer.toml --log-format json
+          session-scorer run -X security.protocol=SSL -X ssl.ca.location=ca.pem
 
         Each option is also a setting in the environment (SESSION_SCORER_INPUT_TOPIC=…) and in a TOML file
         (input_topic = "…"); the command line comes first, then the environment, then the file.
@@ -87,7 +119,7 @@ def run(context: typer.Context) -> None:
     call_with_settings(command, context)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SCORE)
 def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     events: Annotated[
         int | None,
@@ -113,6 +145,12 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     ] = None,
 ) -> None:
     """Show it at work: sessions in, scores and alerts out, live.
+
+    \b
+    Examples:
+      session-scorer demo
+      session-scorer demo --input my-sessions.jsonl --rate 200
+      session-scorer demo --bootstrap-servers localhost:9092
 
     Needs nothing but this program: it brings a broker of its own. On a real one it uses topics of its own names,
     and leaves them there.
@@ -153,14 +191,20 @@ def _feed(source: Path | None, events: int | None, rate: float) -> Any:
     return Feed(islice(stream, count), count, rate)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SCORE)
 def predict(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON: one event, or an array of events.")],
     artifacts: Artifacts = None,
     allow_unverified: Unverified = False,
     manifest_sha256: Pinned = None,
 ) -> None:
-    """Score one event, or an array of them, from a file or stdin."""
+    """Score one event, or an array of them, from a file or stdin.
+
+    \b
+    Examples:
+      echo '{"transaction_amount": 20000}' | session-scorer predict -
+      session-scorer predict event.json
+    """
     from consumer import predict as predictions
     from scoring import InvalidEvent
 
@@ -178,7 +222,7 @@ def predict(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(cls=Command, rich_help_panel=_SCORE)
 def score(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv, .jsonl, .ndjson or .parquet file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="What to write; its ending says the format.")],
@@ -187,6 +231,11 @@ def score(
     manifest_sha256: Pinned = None,
 ) -> None:
     """Score all rows of a file.
+
+    \b
+    Examples:
+      session-scorer score sessions.csv -o scored.csv
+      session-scorer score sessions.jsonl.gz -o scored.parquet
 
     The columns of the input come out again, with those of the verdict after them. Invalid rows go to
     OUTPUT.rejected.jsonl, as they came and with the reason.
@@ -205,10 +254,18 @@ def score(
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
 
 
-app.command(context_settings=OF_SETTINGS, add_help_option=False)(check)
-app.command()(train)
-app.command()(evaluate)
-app.command()(watch)
+app.command(
+    cls=Command,
+    context_settings=OF_SETTINGS,
+    add_help_option=False,
+    rich_help_panel=_OPERATE,
+    short_help="Check that all is as `run` needs it.",
+)(check)
+app.command(cls=Command, rich_help_panel=_OPERATE, short_help="Watch running consumers, live.")(watch)
+app.add_typer(dead_letters, name="dead-letters", rich_help_panel=_OPERATE)
+app.command(cls=Command, rich_help_panel=_MODELS)(train)
+app.command(cls=Command, rich_help_panel=_MODELS)(evaluate)
+app.add_typer(model, name="model", rich_help_panel=_MODELS)
 
 
 def _read(file: str) -> bytes:

@@ -3,19 +3,28 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from consumer.cli.help import Command, Group
 from consumer.cli.sets import Pinned, Unverified, load
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Verify artifact sets, show or compare them.")
+_HELP: Final = """Verify artifact sets, show or compare them.
+
+\b
+Examples:
+  session-scorer model verify new-set
+  session-scorer model diff old-set new-set last-week.jsonl
+"""
+
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None, help=_HELP)
 
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON, in one line.")]
 Directory = Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Default: the set that ships.")]
 
 
-@app.command()
+@app.command(cls=Command)
 def verify(
     directory: Directory = None,
     write_manifest: Annotated[
@@ -24,7 +33,13 @@ def verify(
     allow_unverified: Unverified = False,
     manifest_sha256: Pinned = None,
 ) -> None:
-    """Verify hashes, form and golden vectors of a set."""
+    """Verify hashes, form and golden vectors of a set.
+
+    \b
+    Examples:
+      session-scorer model verify
+      session-scorer model verify my-set --write-manifest
+    """
     from consumer import model as sets
 
     if write_manifest and directory is None:
@@ -35,9 +50,15 @@ def verify(
         typer.echo(line)
 
 
-@app.command()
+@app.command(cls=Command)
 def show(directory: Directory = None, allow_unverified: Unverified = False, as_json: AsJson = False) -> None:
-    """Show the model card: where a set comes from, how it was chosen, its thresholds, metrics and cautions."""
+    """Show the model card: where a set comes from, how it was chosen, its thresholds, metrics and cautions.
+
+    \b
+    Examples:
+      session-scorer model show
+      session-scorer model show my-set --json
+    """
     from consumer import model as sets
 
     scorer = load(directory, allow_unverified)
@@ -51,7 +72,7 @@ def show(directory: Directory = None, allow_unverified: Unverified = False, as_j
         typer.echo(line)
 
 
-@app.command()
+@app.command(cls=Command)
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="Directory of a set, such as the one in use.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Directory of another, such as a newer one.")],
@@ -60,6 +81,10 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Score a file with two sets and show where they disagree.
+
+    \b
+    Example:
+      session-scorer model diff old-set new-set last-week.jsonl
 
     Which levels and labels change, how far scores move, and the rows that move most, by their numbers. Nothing of
     the rows themselves is shown.

@@ -15,6 +15,7 @@ Artifacts = Annotated[
         metavar="DIR",
         envvar="SESSION_SCORER_ARTIFACTS",
         help="Directory of the artifact set (default: the one that ships).",
+        rich_help_panel="Artifact set",
     ),
 ]
 Unverified = Annotated[
@@ -23,6 +24,7 @@ Unverified = Annotated[
         "--allow-unverified",
         envvar="SESSION_SCORER_ALLOW_UNVERIFIED",
         help="Take an artifact set without a manifest.",
+        rich_help_panel="Artifact set",
     ),
 ]
 Pinned = Annotated[
@@ -32,6 +34,7 @@ Pinned = Annotated[
         metavar="HEX",
         envvar="SESSION_SCORER_MANIFEST_SHA256",
         help="SHA-256 that the set's manifest.json must have.",
+        rich_help_panel="Artifact set",
     ),
 ]
 

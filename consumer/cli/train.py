@@ -58,6 +58,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 ) -> None:
     """Train an artifact set.
 
+    \b
+    Examples:
+      session-scorer train --out my-set
+      session-scorer train --data labelled.parquet --split time --out my-set
+
     Five files, and the manifest that verifies them. Size and balance of the forest are chosen by cross-validation
     in which no user is on both sides; the same seed and data give the same files.
     """

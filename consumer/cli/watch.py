@@ -21,17 +21,30 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     interval: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How often to look.")] = 2,
     once: Annotated[bool, typer.Option("--once", help="Look once, and end: 1 when nobody answers.")] = False,
     bootstrap_servers: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Show the newest alerts too, read from this Kafka.")
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Show the newest alerts too, read from this Kafka.", rich_help_panel="Alerts"
+        ),
     ] = None,
     alerts_topic: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where they are (default: as set for `run`).")
+        str | None,
+        typer.Option(metavar="NAME", help="Where they are (default: as set for `run`).", rich_help_panel="Alerts"),
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML file of settings, as for `run`.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of settings, as for `run`.", rich_help_panel="Alerts")
+    ] = None,
     kafka: Annotated[
-        list[str] | None, typer.Option("-X", metavar="PROP=VALUE", help="A setting of the Kafka client.")
+        list[str] | None,
+        typer.Option("-X", metavar="PROP=VALUE", help="A setting of the Kafka client.", rich_help_panel="Alerts"),
     ] = None,
 ) -> None:
     """Watch running consumers: speed, latency, results, dead letters, lag, live.
+
+    \b
+    Examples:
+      session-scorer watch
+      session-scorer watch worker-1:9108 worker-2:9108
+      session-scorer watch --bootstrap-servers kafka:9092
 
     Asks each for its /metrics and changes nothing. On a terminal it draws, in a pipe it writes a line each time;
     Ctrl-C ends it. With --bootstrap-servers it shows the newest alerts as well, as a reader of no group.

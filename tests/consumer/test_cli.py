@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 import files
+from consumer.cli.options import GROUPS
+from consumer.settings import Settings
 from scoring import Scorer, artifacts
 from scoring.manifest import FILES
 from tests.command import Call, Said, caller
@@ -69,6 +71,77 @@ def test_every_command_explains_itself(call: Call, command: list[str]) -> None:
     said = call(*command, "--help")
     assert said.status == 0
     assert said.out.startswith(f"Usage: {' '.join(['session-scorer', *command])}")
+
+
+COMMANDS = [
+    [],
+    *([name] for name in ("run", "demo", "predict", "score", "check", "watch", "train", "evaluate")),
+    *(["model", name] for name in ("verify", "show", "diff")),
+    *(["dead-letters", name] for name in ("list", "redrive", "skip")),
+    ["model"],
+    ["dead-letters"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_fits_80_columns_and_has_examples_before_options(call: Call, command: list[str]) -> None:
+    said = call(*command, "-h")
+    assert said.status == 0
+    assert said == call(*command, "--help")
+    assert max(map(len, said.out.splitlines())) <= 80
+    assert said.out.index("Example") < said.out.index("Options:")
+    assert f"    session-scorer {' '.join(command)}" in said.out.partition("Options:")[0]
+
+
+def test_the_settings_stand_in_groups_each_in_one(call: Call) -> None:
+    grouped = [name for names in GROUPS.values() for name in names]
+    assert sorted(grouped) == sorted(Settings.model_fields)
+    help_text = call("run", "--help").out
+    assert [line.removesuffix(":") for line in help_text.splitlines() if line.removesuffix(":") in GROUPS] == [*GROUPS]
+
+
+def test_a_command_lists_only_the_options_that_it_uses(call: Call) -> None:
+    listed = call("dead-letters", "list", "--help").out
+    assert "--dead-letters-topic" in listed
+    for flag in ("--batch-events", "--metrics-port", "--input-topic", "--artifacts", "--slot", "--batch-age-ms"):
+        assert flag not in listed
+    assert "--input-topic" in call("dead-letters", "redrive", "--help").out
+    assert "--batch-age-ms" not in call("run", "--help").out
+
+
+def test_options_of_other_commands_are_accepted_with_one_line(call: Call) -> None:
+    arguments = ["--batch-events", "5", "--no-create-topics", "--group-id", "x", "--since", "nonsense"]
+    said = call("dead-letters", "list", *arguments)
+    assert said.status == 2
+    first, *rest = said.err.splitlines()
+    assert first == "session-scorer: --create-topics, --batch-events: not used by `session-scorer dead-letters list`"
+    assert "--since" in "".join(rest)
+
+
+def test_an_option_of_an_earlier_version_is_accepted_with_one_line(call: Call) -> None:
+    said = call("run", "--batch-age-ms", "5", "--metrics-port", "x")
+    assert said.status == 1
+    first, second = said.err.splitlines()
+    assert first.startswith(
+        "session-scorer: --batch-age-ms is an option of an earlier version, and ignored: --latency-"
+    )
+    assert second.startswith("session-scorer: --metrics-port: expected")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (["prdict"], "predict"),
+        (["model", "verfy"], "verify"),
+        (["dead-letters", "lst"], "list"),
+        (["run", "--input-topc", "a"], "--input-topic"),
+        (["score", "a.csv", "--ouput", "b.csv"], "--output"),
+    ],
+)
+def test_a_slip_is_answered_with_the_nearest_name(call: Call, arguments: list[str], nearest: str) -> None:
+    said = call(*arguments)
+    assert said.status == 2
+    assert nearest in said.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
