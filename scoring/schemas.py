@@ -32,7 +32,8 @@ EXAMPLE: Final = {
 
 def json_schemas() -> dict[str, Schema]:
     """Return JSON Schemas by name: `SessionEvent`, the `Verdict` that `as_dict` gives, and `InvalidEvent`."""
-    return {"SessionEvent": event_schema(), "Verdict": _verdict(), "InvalidEvent": _invalid_event()}
+    sample = {"examples": [EXAMPLE]}
+    return {"SessionEvent": event_schema() | sample, "Verdict": _verdict(), "InvalidEvent": _invalid_event()}
 
 
 def event_schema() -> Schema:
@@ -40,7 +41,7 @@ def event_schema() -> Schema:
     made = _schema_of(Event)
     fields = {name: _event_field(name, field) for name, field in made["properties"].items()}
     head = {"title": "Session event", "description": made["description"], "type": "object"}
-    return head | {"properties": fields, "examples": [EXAMPLE]}
+    return head | {"properties": fields}
 
 
 def _schema_of(contract: type) -> Schema:
@@ -72,22 +73,27 @@ def _identity(name: str, description: str) -> Schema:
     }
 
 
-def _verdict() -> Schema:
-    made = _schema_of(Verdict)
-    fields = {name: dict(made["properties"][name]) for name in WIRE_FIELDS}
+def verdict_fields() -> Schema:
+    """Return the schemas of the fields that `Verdict.as_dict` gives."""
+    made = _schema_of(Verdict)["properties"]
+    fields = {name: {**made[name], "description": f"{made[name]['description']}."} for name in WIRE_FIELDS}
     for name, known in _OPEN.items():
         fields[name]["items"] = {"type": "string", "examples": list(known)}
-    fields["risk_level"] |= {"type": "string", "enum": list(LEVELS)}
-    fields["predicted_label"] |= {"type": "integer"}
-    head = {"title": "Verdict", "description": made["description"], "type": "object"}
-    return head | {"properties": fields, "required": list(WIRE_FIELDS)}
+    label = {"description": fields["predicted_label"]["description"], "type": "integer", "minimum": 0, "maximum": 1}
+    level = {"title": "Risk level", **fields["risk_level"], "type": "string", "enum": list(LEVELS)}
+    return fields | {"predicted_label": label, "risk_level": level}
+
+
+def _verdict() -> Schema:
+    head = {"title": "Verdict", "description": Verdict.__doc__, "type": "object"}
+    return head | {"properties": verdict_fields(), "required": list(WIRE_FIELDS)}
 
 
 def _invalid_event() -> Schema:
     fields = {
-        "code": {"description": "What is wrong", "type": "string", "examples": list(get_args(ErrorCode))},
-        "field": {"description": "The field that is wrong, if it is one field", "type": ["string", "null"]},
-        "message": {"description": "What was expected and what kind came; never the value", "type": "string"},
+        "code": {"description": "What is wrong.", "type": "string", "examples": list(get_args(ErrorCode))},
+        "field": {"description": "The field that is wrong, if it is one field.", "type": ["string", "null"]},
+        "message": {"description": "What was expected and what kind came; never the value.", "type": "string"},
     }
     head = {"title": "Invalid event", "description": "Why an event cannot be scored.", "type": "object"}
     return head | {"properties": fields, "required": list(fields)}

@@ -29,14 +29,14 @@ class Contribution:
 class Verdict:
     """The score of one event, and why."""
 
-    predicted_label: Annotated[
-        Label, Meta(description="1 when the score reaches the label's threshold, 0.5 by default")
-    ]
-    anomaly_score: Annotated[Share, Meta(description="The forest's probability that the session is an attack")]
+    predicted_label: Annotated[Label, Meta(description="1 from the label's threshold on (0.5)")]
+    anomaly_score: Annotated[Share, Meta(description="The forest's probability of an attack, the full double")]
     risk_level: Annotated[RiskLevel, Meta(description="By the thresholds of the artifact set")]
     risk_reason: Annotated[str, Meta(description="The reason codes in words, joined by '; '; empty for Low")]
-    reason_codes: Annotated[list[ReasonCode], Meta(description="Why: none for Low, one for Medium, up to 3 for High")]
-    imputed_fields: Annotated[list[str], Meta(description="The fields that were missing and filled, in a fixed order")]
+    reason_codes: Annotated[
+        list[ReasonCode], Meta(description="Why, by precedence: none for Low, 1 for Medium, up to 3 for High")
+    ]
+    imputed_fields: Annotated[list[str], Meta(description="The fields that were missing and filled")]
     contributions: Annotated[
         list[Contribution], Meta(description="The five features that moved the score most; empty unless High")
     ]

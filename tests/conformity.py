@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, cast
 
+import orjson
 from confluent_kafka import Message
 from jsonschema_rs import Draft7Validator, ValidationError
 
@@ -59,16 +60,31 @@ def check_of(topic: str) -> Check | None:
 
 def hold_result(value: bytes | None, headers: Headers) -> None:
     """The event in it is held to the schema of events, too: so whatever was scored, that schema takes."""
-    _hold_fields(RESULT, json.loads(value or b"null"))
+    _hold_fields(RESULT, read_json(value or b"null"))
     _hold(RESULT_HEADERS, as_text(headers))
 
 
 def hold_alert(value: bytes | None, headers: Headers) -> None:
     """As a result."""
-    alert = json.loads(value or b"null")
+    alert = read_json(value or b"null")
     _hold_fields(ALERT, alert)
     assert alert["risk_level"] == "High", "risk_level: an alert's is High"
     _hold(RESULT_HEADERS, as_text(headers))
+
+
+def read_json(value: bytes) -> Any:
+    """Parse JSON with the standard library and with orjson, which must agree where integers fit 64 bits."""
+    wide: list[str] = []
+
+    def integer(text: str) -> int:
+        number = int(text)
+        if not -(2**63) <= number < 2**64:
+            wide.append(text)
+        return number
+
+    read = json.loads(value, parse_int=integer)
+    assert wide or orjson.loads(value) == read, "orjson reads another message"
+    return read
 
 
 def _hold_fields(validator: Draft7Validator, result: Any) -> None:

@@ -14,7 +14,8 @@ from typing import Any, Final
 from ruamel.yaml import YAML
 
 from consumer.settings import Settings
-from tests.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, event, result, result_headers
+from scoring.schemas import event_schema
+from tests.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, result, result_headers
 from tests.support.field_tables import field_table
 
 ROOT: Final = Path(__file__).parents[1]
@@ -176,7 +177,7 @@ def _message(name: str, sample: object, headers: str | None = None) -> dict[str,
 def _schemas() -> dict[str, Schema]:
     of_event = _ref("schemas/event")
     return {
-        "event": event(),
+        "event": event_schema(),
         "result": result(of_event),
         "alert": alert(of_event),
         "result_headers": result_headers(),

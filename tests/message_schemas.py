@@ -15,14 +15,12 @@ Programs also generate types from these schemas (tests/codegen):
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import msgspec
-
 from consumer.dead_letters import ATTEMPTS, CODES
 from consumer.envelopes import SCHEMA_VERSION, SOURCE_TIMESTAMP
-from scoring import LEVELS, InvalidEvent
+from scoring import InvalidEvent
 from scoring.attribution import MOST
-from scoring.contract import IDENTITIES, MODEL_FIELDS, Event, expected
-from scoring.reasons import MOST_REASONS, RULES, WHEN_NONE_HOLDS
+from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.schemas import event_schema, verdict_fields
 
 Schema = dict[str, Any]
 
@@ -30,29 +28,6 @@ TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
 RECORD: Final = f"^{TOPIC}-[0-9]+-[0-9]+$"
 TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 SHA256: Final = "^[0-9a-f]{64}$"
-REASONS: Final = [*(rule.code for rule in RULES), *filter(None, WHEN_NONE_HOLDS)]
-_END_OF_TEXT: Final = r"(?![\s\S])"  # Python's `$` lets a line feed through; that of JSON Schema does not
-
-
-def event() -> Schema:
-    """What the decoder takes, as far as JSON Schema can say it."""
-    _, components = msgspec.json.schema_components([Event])
-    made: Schema = components["Event"]
-    fields = {name: _event_field(name, given) for name, given in made["properties"].items()}
-    return {"title": "Session event", **_object(made["description"], fields, optional=fields)}
-
-
-def _event_field(name: str, given: Mapping[str, Any]) -> Schema:
-    """msgspec's anyOf of one type each, as one schema of several types."""
-    description = f"{given['description']}: {expected(name)}."
-    if name in IDENTITIES:
-        title = name.replace("_", " ").capitalize()
-        return _identity(title, f"{description} An integer may have many digits.", otherwise=["string", "null"])
-    types = [each["type"] for each in given["anyOf"]]
-    bounds = {keyword: value for each in given["anyOf"] for keyword, value in each.items() if keyword != "type"}
-    if "pattern" in bounds:
-        bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
-    return {"description": description, "type": types, **bounds}
 
 
 def result(event: Schema) -> Schema:
@@ -149,16 +124,7 @@ def _identities() -> Schema:
 
 
 def _verdict() -> Schema:
-    most = ", ".join(f"{most} for {level}" for level, most in zip(LEVELS, MOST_REASONS, strict=True))
-    return {
-        "predicted_label": {**_count("1 from the label's threshold on (0.5)."), "maximum": 1},
-        "anomaly_score": _share("The forest's score, the full double."),
-        "risk_level": {"title": "Risk level", **_text("By the thresholds of the artifact set."), "enum": list(LEVELS)},
-        "risk_reason": {"description": "reason_codes in words, joined by '; '.", "type": "string"},
-        "reason_codes": _list(f"Why, by precedence; at most {most}.", REASONS),
-        "imputed_fields": _list("The fields that were missing and filled.", list(MODEL_FIELDS)),
-        "model_version": _text("The artifact set that scored."),
-    }
+    return {**verdict_fields(), "model_version": _text("The artifact set that scored.")}
 
 
 def _origin() -> Schema:
@@ -256,9 +222,9 @@ def _share(description: str) -> Schema:
 
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
-    "event": event(),
-    "result": result(event()),
-    "alert": alert(event()),
+    "event": event_schema(),
+    "result": result(event_schema()),
+    "alert": alert(event_schema()),
     "dead-letter-headers": dead_letter_headers(),
 }
 """By the name of the file, each complete in itself."""

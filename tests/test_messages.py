@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import example, given
 from jsonschema_rs import Draft7Validator, meta
@@ -179,6 +181,19 @@ def test_golden_messages_are_what_the_schemas_say() -> None:
     hold("results-0123456789ab", RESULT, MODEL)
     hold("session-alerts", ALERT, MODEL)
     conformity.hold("dead-letters-0123456789ab", b'{"click_events": "7"}', text(LETTER_HEADERS))
+
+
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
+def test_a_second_parser_reads_the_same_of_each_golden_message(path: Path) -> None:
+    read = conformity.read_json(path.read_bytes())
+    assert orjson.loads(path.read_bytes()) == read
+    assert orjson.loads(orjson.dumps(read)) == read
+
+
+def test_a_message_that_one_parser_alone_takes_is_found_and_wide_integers_are_let_be() -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        conformity.read_json(rb'{"user_id": "\ud800"}')
+    assert conformity.read_json(b'{"user_id": 100000000000000000000000000000}') == {"user_id": 10**29}
 
 
 OPTIONAL = {"session_id", "user_id"}

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
+import orjson
 import pytest
 
 from scoring import InvalidEvent, Scorer
@@ -30,6 +31,15 @@ def test_a_verdict_is_what_it_was(scorer: Scorer, line: dict[str, Any]) -> None:
     for each, then in zip(verdict["contributions"], expected["contributions"], strict=True):
         assert each.pop("contribution") == pytest.approx(then.pop("contribution"), abs=1e-12)
     assert verdict == expected
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line["event"][:40])
+def test_a_second_parser_takes_the_events_that_are_json_and_no_others(line: dict[str, Any]) -> None:
+    if line.get("error", {}).get("code") == "not_json":
+        with pytest.raises(orjson.JSONDecodeError):
+            orjson.loads(line["event"])
+    else:
+        assert orjson.loads(line["event"]) == json.loads(line["event"])
 
 
 def test_the_golden_events_show_every_level_and_every_kind_of_fault() -> None:
