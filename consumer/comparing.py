@@ -1,6 +1,6 @@
 """Two artifact sets on the same events: how far they disagree. Counts and sums only, however many events there are."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from heapq import nlargest
 from math import sqrt
@@ -10,9 +10,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from files.reading import open_source
+from consumer.progress import SILENT, FirstRows, Reporting
+from files.judging import AS_IS, TableOptions, open_table
 from files.source import FileError
 from scoring import LEVELS, Decoded, Scored, Scorer
+from scoring.tables import Statistics
 
 MOST_MOVES: Final = 10
 
@@ -111,25 +113,36 @@ def changed(counts: Counts) -> int:
 
 
 def compare(
-    a: Scorer, b: Scorer, source: Path, progress: Callable[[float, int], None] = lambda *_: None
+    a: Scorer, b: Scorer, source: Path, report: Reporting = SILENT, *, table: TableOptions = AS_IS
 ) -> Disagreement:
     """Score the rows of a CSV, JSON Lines or Parquet file with both. Invalid rows are counted, and left out.
 
-    Raises FileError for a file that cannot be read, or without one valid row.
+    The table is judged as `score` judges it. Raises FileError for a file that cannot be read, has too few fields, or
+    not one valid row.
     """
+    opened, notes = open_table(source, table)
+    for note in notes:
+        report.say(note)
     found = Disagreement()
-    for chunk in open_source(source).chunks():
-        _add(found, chunk.read().decode(), a, b)
-        progress(chunk.done, found.rows + found.invalid)
+    first = tuple(FirstRows(report.say, f"set {name}") for name in ("A", "B"))
+    for chunk in opened.chunks():
+        for scored, rows in zip(_add(found, chunk.read().decode(), a, b), first, strict=False):
+            rows.add(Statistics.of(scored))
+        report.progress(chunk.done, found.rows + found.invalid)
+    for rows in first:
+        rows.judge()
     if not found.rows:
         why = f"all {found.invalid:,} are invalid" if found.invalid else "there is none"
         raise FileError(f"{source}: no row to compare by: {why}; give a file of session events")
     return found
 
 
-def _add(found: Disagreement, rows: Decoded, a: Scorer, b: Scorer) -> None:
+def _add(found: Disagreement, rows: Decoded, a: Scorer, b: Scorer) -> tuple[Scored, ...]:
     before = found.rows + found.invalid
     found.invalid += len(rows.invalid)
-    if rows.positions:
-        places = np.array(rows.positions, dtype=np.int64) + before + 1
-        found.add(places, a.score_columns(rows.columns), b.score_columns(rows.columns))
+    if not rows.positions:
+        return ()
+    places = np.array(rows.positions, dtype=np.int64) + before + 1
+    both = a.score_columns(rows.columns), b.score_columns(rows.columns)
+    found.add(places, *both)
+    return both

@@ -8,6 +8,7 @@ import msgspec
 
 from consumer.printable import escaped
 from scoring import InvalidEvent, Scorer, Verdict
+from scoring.tables import ObjectSample
 from scoring.tables.file_format import (
     BOM,
     CSV,
@@ -28,10 +29,30 @@ _TABLES: Final = "`session-scorer score` takes it, by the ending of its name"
 
 def predict(scorer: Scorer, data: bytes) -> Any:
     """For one event its verdict as a dict, or InvalidEvent raised; for an array a list, `{"error": …}` in it for each
-    that is invalid."""
+    that is invalid. An object with no field of an event is invalid here: a file holds something else."""
     if data.lstrip(_BLANK)[:1] != b"[":
-        return scorer.score(data.strip(_BLANK)).as_dict()
-    return [_shown(answer) for answer in scorer.score_many(elements(data))]
+        event = data.strip(_BLANK)
+        verdict = scorer.score(event)
+        if (fault := _fault_of_schema(event)) is not None:
+            raise fault
+        return verdict.as_dict()
+    events = elements(data)
+    return [
+        _shown(answer if isinstance(answer, InvalidEvent) else _fault_of_schema(event) or answer)
+        for event, answer in zip(events, scorer.score_many(events), strict=True)
+    ]
+
+
+def _fault_of_schema(event: bytes) -> InvalidEvent | None:
+    """Say that a valid event has no known field, where it has them inside, and which keys look like one."""
+    sample = ObjectSample()
+    sample.add([event])
+    if not sample.is_strange:
+        return None
+    hints = [f"they are inside {sample.nested_in!r}, give that by itself"] if sample.nested_in else []
+    hints += [alike] if (alike := sample.report().lookalikes()) else []
+    message = ": ".join(["no field of a session event", *hints])
+    return InvalidEvent("no_known_field", None, message)  # type: ignore[arg-type]  # a code of this command alone
 
 
 def described(data: bytes) -> str:

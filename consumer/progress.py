@@ -4,12 +4,49 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final, TextIO
+
+from scoring.tables import SAMPLE_ROWS, Statistics
 
 LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
 
 Progress = Callable[[float, int], None]
 """Is told how much is done (0 to 1) and how many rows that is."""
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """How the caller of a long command hears of what goes on."""
+
+    progress: Progress = lambda *_: None
+    say: Callable[[str], object] = lambda _: None  # a line that is worth a warning
+
+
+SILENT: Final = Reporting()
+
+
+class FirstRows:
+    """Reports once what is striking about the first rows of a table, as soon as they are scored."""
+
+    def __init__(self, say: Callable[[str], object], model: str = "the model") -> None:
+        self._say, self._model = say, model
+        self._statistics = Statistics()
+        self._judged = False
+
+    def add(self, statistics: Statistics) -> None:
+        """Count the next rows."""
+        if not self._judged:
+            self._statistics += statistics
+            if self._statistics.rows >= SAMPLE_ROWS:
+                self.judge()
+
+    def judge(self) -> None:
+        """Report what is known by now, unless that is done."""
+        if not self._judged:
+            for note in self._statistics.notes(self._model):
+                self._say(note)
+        self._judged = True
 
 
 @contextmanager

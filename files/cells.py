@@ -32,13 +32,15 @@ class Cells:
     names: list[str]  # of the columns
     columns: Sequence[Sequence[str]]  # n cells for each name
     lines: list[str] | None  # n, the records as they stand in the file; None where one is not a line of bare cells
+    fields: list[str] | None = None  # what the columns are in the contract, where some are renamed
 
     def __len__(self) -> int:
         return len(self.columns[0])
 
     def decode(self) -> Decoded:
         """Columns of the records that are valid events, without identities, and what is wrong with the others."""
-        by_name, gaps = dict(zip(self.names, self.columns, strict=True)), [""] * len(self)
+        fields = self.fields or self.names
+        by_name, gaps = dict(zip(fields, self.columns, strict=True)), [""] * len(self)
         numbers = np.array([_numbers(by_name.get(field, gaps)) for field in NUMERIC])
         categories = [[cell or None for cell in by_name.get(field, gaps)] for field in CATEGORIES]
         hours = hours_as_written([cell or None for cell in by_name.get(DATE, gaps)])
@@ -47,22 +49,22 @@ class Cells:
         if not wrong.any():
             return Decoded(columns, range(len(self)), {})
         places = np.flatnonzero(wrong).tolist()
-        refused = Cells(self.names, [[column[i] for i in places] for column in self.columns], None)
+        refused = Cells(fields, [[column[i] for i in places] for column in self.columns], None)
         faults = {places[i]: fault for i, fault in decode(refused.as_json()).invalid.items()}
         return Decoded(columns.take(~wrong), np.flatnonzero(~wrong).tolist(), faults)
 
     def as_json(self) -> list[bytes]:
         """An object for each record."""
         texts = [
-            _numbers_as_json(cells) if name in _NUMERIC else _strings_as_json(cells)
-            for name, cells in zip(self.names, self.columns, strict=True)
+            _numbers_as_json(cells) if field in _NUMERIC else _strings_as_json(cells)
+            for field, cells in zip(self.fields or self.names, self.columns, strict=True)
         ]
         keys = (_string(name).replace("%", "%%") for name in self.names)
         row = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
         return "\n".join(map(row.__mod__, zip(*texts, strict=True))).encode().split(b"\n") if len(self) else []
 
 
-def bare(names: list[str], block: str) -> Cells | None:
+def bare(names: list[str], block: str, fields: list[str] | None = None) -> Cells | None:
     """The cells of whole lines of CSV; None where it takes a reader of CSV to tell what they are.
 
     0.6 µs a record of 18 cells, where csv.reader alone takes 1.2.
@@ -79,7 +81,7 @@ def bare(names: list[str], block: str) -> Cells | None:
     if max(map(len, lines)) > csv.field_size_limit():
         return None
     cells = block.replace("\n", ",").split(",")
-    return Cells(names, [cells[i : len(lines) * len(names) : len(names)] for i in range(len(names))], lines)
+    return Cells(names, [cells[i : len(lines) * len(names) : len(names)] for i in range(len(names))], lines, fields)
 
 
 def _numbers(cells: Sequence[str]) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Parquet as a source of rows (the extra `frames`), a batch of them at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, time
 from decimal import Decimal
 from functools import partial
@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from files.renaming import NO_RENAMES, Renames
 from files.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, check_columns
 from scoring import MissingExtra
 from scoring.contract import IDENTITIES
+from scoring.tables import nested_path
 
 try:
     import pyarrow as pa
@@ -24,23 +26,35 @@ _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 _NULL: Final = msgspec.Raw(b"null")
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
     """A Parquet file. Raises FileError."""
     try:
         schema = parquet.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
     names = check_columns(path, list(schema.names))
-    return Source(lambda: _chunks(path), lambda: names, schema.remove_metadata())
+    nested = nested_path(_members(schema))
+    return Source(lambda: _chunks(path, renames), lambda: names, schema.remove_metadata(), renames, nested=nested)
 
 
-def _chunks(path: Path) -> Iterator[Chunk]:
+def _members(fields: Iterable[pa.Field]) -> dict[str, Any]:
+    """The names of columns and, for those of structs, of what is inside."""
+    return {field.name: _inside(field.type) for field in fields}
+
+
+def _inside(kind: pa.DataType) -> dict[str, Any] | None:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _inside(kind.value_type)
+    return _members(kind.fields) if pa.types.is_struct(kind) else None
+
+
+def _chunks(path: Path, renames: Renames) -> Iterator[Chunk]:
     try:
         with parquet.ParquetFile(path) as file:
             total, read = file.metadata.num_rows or 1, 0
             for batch in file.iter_batches(batch_size=CHUNK_ROWS):
                 read += batch.num_rows
-                yield Chunk(partial(_rows, batch), read / total)
+                yield Chunk(partial(_rows, batch, renames), read / total)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
 
@@ -49,14 +63,17 @@ def _unreadable(path: Path, error: Exception) -> FileError:
     return FileError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}")
 
 
-def _rows(batch: pa.RecordBatch) -> Rows:
-    columns = [[_plain(name, value) for value in batch.column(name).to_pylist()] for name in batch.schema.names]
+def _rows(batch: pa.RecordBatch, renames: Renames) -> Rows:
+    columns = [
+        [_plain(renames.get(name, name), value) for value in batch.column(name).to_pylist()]
+        for name in batch.schema.names
+    ]
     names = batch.schema.names
     rows = [_ENCODER.encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
-    return Rows(lambda: [(row, None) for row in rows], table=batch)
+    return Rows(lambda: [(row, None) for row in rows], table=batch, renames=renames)
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(field: str, value: Any) -> Any:
     """A value as JSON has it: times with their own wall clock, numbers as numbers."""
     if isinstance(value, float):
         if isnan(value):
@@ -64,7 +81,7 @@ def _plain(name: str, value: Any) -> Any:
         if not isfinite(value):
             return msgspec.Raw(b"Infinity")  # no JSON, so no event; msgspec would make a gap of it
         # a column of integers with gaps comes from pandas as floats
-        return int(value) if name in IDENTITIES and value.is_integer() else value
+        return int(value) if field in IDENTITIES and value.is_integer() else value
     if isinstance(value, date | time):
         return value.isoformat()
     return msgspec.Raw(f"{value:f}") if isinstance(value, Decimal) else value

@@ -7,44 +7,52 @@ every other cell is text. JSON Lines: each line as it is. Parquet: null, NaN and
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
 from files import source
 from files.cells import Cells, bare
 from files.contents import check_contents, checked_kind
+from files.renaming import NO_RENAMES, Renames
 from files.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
 from scoring import InvalidEvent
 from scoring.decoding import has_utf8
+from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields
 
 _BOM: Final = b"\xef\xbb\xbf"
+_LONGEST_HEADER: Final = 10_000  # characters of a line that are searched for column names
 
 
-def open_source(path: Path) -> Source:
-    """What the file holds. Raises FileError, now or while it is read; MissingExtra for Parquet without its package."""
+def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
+    """What the file holds, its columns renamed for whoever decodes them.
+
+    Raises FileError, now or while it is read; MissingExtra for Parquet without its package.
+    """
     kind = checked_kind(path)
     if kind == "parquet":
         from files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
         check_contents(path, kind)
-        return parquet.open_source(path)
+        return parquet.open_source(path, renames)
     check_contents(path, kind)
-    return _csv(path) if kind == "csv" else Source(lambda: _json_lines(path), lambda: _keys(path))
+    if kind == "csv":
+        return _csv(path, renames)
+    return Source(lambda: _json_lines(path, renames), lambda: _keys(path), renames=renames, is_table=False)
 
 
-def _json_lines(path: Path) -> Iterator[Chunk]:
+def _json_lines(path: Path, renames: Renames) -> Iterator[Chunk]:
     with opened(path) as file:
         for block in _blocks(file.bytes, path):
-            yield Chunk(partial(_rows_of_lines, block), file.done())
+            yield Chunk(partial(_rows_of_lines, block, renames), file.done())
 
 
-def _rows_of_lines(block: bytes) -> Rows:
-    return Rows(lambda: [(line, None) for line in _lines(block)])
+def _rows_of_lines(block: bytes, renames: Renames) -> Rows:
+    return Rows(lambda: [(line, None) for line in _lines(block)], renames=renames)
 
 
 def _lines(block: bytes) -> list[bytes]:
@@ -76,12 +84,24 @@ def _keys(path: Path) -> list[str]:
     return list(keys)
 
 
-def _csv(path: Path) -> Source:
+class _Names(NamedTuple):
+    """What the columns of a CSV file are called: by the file, and by the contract where some are renamed."""
+
+    names: list[str]
+    fields: list[str] | None
+    renames: Renames
+
+
+def _csv(path: Path, renames: Renames) -> Source:
     with opened(path) as file, _text(file.bytes) as text:
         columns, _ = _header(text, path)
     if not has_utf8("".join(columns)):
         raise FileError(f"{path}: the name of a column is not UTF-8: save the file as UTF-8")
-    names = check_columns(path, columns)
+    fields = [renames.get(name, name) for name in columns]
+    fault = _header_fault(path, fields)
+    if fault is not None and len(set(columns)) < len(columns):  # values, most likely
+        raise FileError(f"{path}: {fault}")
+    names = _Names(check_columns(path, columns), fields if renames else None, renames)
 
     def chunks() -> Iterator[Chunk]:
         with opened(path) as file, _text(file.bytes) as text:
@@ -90,7 +110,15 @@ def _csv(path: Path) -> Source:
                 yield Chunk(partial(_rows_of_csv, path, names, "".join(lines), line), file.done())
                 line += len(lines)
 
-    return Source(chunks, lambda: names)
+    return Source(chunks, lambda: columns, renames=renames, header_fault=fault)
+
+
+def _header_fault(path: Path, fields: Sequence[str]) -> str | None:
+    """What is wrong with the first line, where it has too few of the fields."""
+    if len(known_fields(fields)) >= LEAST_FIELDS:
+        return None
+    with opened(path) as file, _text(file.bytes) as text:
+        return header_fault([line[:_LONGEST_HEADER] for line in islice(text, HEADER_LINES)])
 
 
 def _text(file: io.BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
@@ -136,21 +164,23 @@ def _records(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[list
         raise FileError(f"{path}: line {before + reader.line_num} is no CSV: {error}") from None
 
 
-def _rows_of_csv(path: Path, names: list[str], block: str, before: int) -> Rows:
-    cells = bare(names, block)
+def _rows_of_csv(path: Path, columns: _Names, block: str, before: int) -> Rows:
+    names, fields, renames = columns
+    cells = bare(names, block, fields)
     if cells is None:
         records = list(_records(io.StringIO(block, newline=""), path, before))
         if not has_utf8(block) or any(len(record) != len(names) for record in records):
-            return Rows(lambda: [_row(names, record) for record in records])
-        cells = Cells(names, list(zip(*records, strict=True)) or [()] * len(names), None)
-    return Rows(lambda: [(row, None) for row in cells.as_json()], cells)
+            return Rows(lambda: [_row(columns, record) for record in records], renames=renames)
+        cells = Cells(names, list(zip(*records, strict=True)) or [()] * len(names), None, fields)
+    return Rows(lambda: [(row, None) for row in cells.as_json()], cells, renames=renames)
 
 
-def _row(names: list[str], record: list[str]) -> Row:
+def _row(columns: _Names, record: list[str]) -> Row:
+    names, fields, _ = columns
     if len(record) != len(names):
         fault = InvalidEvent("not_an_object", None, f"expected {len(names)} cells, got {len(record)}")
     elif not has_utf8("".join(record)):
         fault = InvalidEvent("not_json", None, "not UTF-8")
     else:
-        return Cells(names, [[cell] for cell in record], None).as_json()[0], None
+        return Cells(names, [[cell] for cell in record], None, fields).as_json()[0], None
     return msgspec.json.encode([cell.encode(errors="replace").decode() for cell in record]), fault

@@ -4,15 +4,15 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from files.cells import Cells
+from files.renaming import NO_RENAMES, Renames, rename_keys
 from scoring import Decoded, InvalidEvent
-from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.decoding import decode
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ BLOCK_BYTES: Final = 384 * 1024
 LINE_BYTES: Final = 16 * 1024 * 1024
 """How long that line may be."""
 CHUNK_ROWS: Final = 5_000  # of Parquet
-_KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 Row = tuple[bytes, InvalidEvent | None]
@@ -41,21 +40,30 @@ class Rows:
     read: Callable[[], list[Row]]
     cells: Cells | None = None  # of CSV
     table: "pa.RecordBatch | None" = None  # of Parquet
+    renames: Renames = field(default_factory=dict)
 
     @cached_property
     def values(self) -> list[Row]:
         """Each as JSON, made when it is first asked for."""
         return self.read()
 
+    @property
+    def events(self) -> list[Row]:
+        """Return the same with the contract's names for the columns that are renamed."""
+        if not self.renames:
+            return self.values
+        return [(rename_keys(row, self.renames), fault) for row, fault in self.values]
+
     def decode(self) -> Decoded:
         """Columns of the rows that are valid events, and what is wrong with the others."""
         if self.cells is not None:
             return self.cells.decode()
-        faults = {i: fault for i, (_, fault) in enumerate(self.values) if fault is not None}
+        events = self.events
+        faults = {i: fault for i, (_, fault) in enumerate(events) if fault is not None}
         if not faults:
-            return decode([row for row, _ in self.values])
-        places = [i for i in range(len(self.values)) if i not in faults]
-        decoded = decode([self.values[i][0] for i in places])
+            return decode([row for row, _ in events])
+        places = [i for i in range(len(events)) if i not in faults]
+        decoded = decode([events[i][0] for i in places])
         faults |= {places[i]: fault for i, fault in decoded.invalid.items()}
         return Decoded(decoded.columns, [places[i] for i in decoded.positions], faults)
 
@@ -73,6 +81,14 @@ class Source(NamedTuple):
     chunks: Callable[[], Iterator[Chunk]]
     columns: Callable[[], list[str]]
     schema: "pa.Schema | None" = None
+    renames: Renames = NO_RENAMES
+    header_fault: str | None = None  # why the first line of CSV does not name the columns
+    nested: str | None = None  # where in a column of Parquet the fields are
+    is_table: bool = True  # the columns are known before the rows: not those of JSON Lines
+
+    def field(self, column: str) -> str:
+        """Return the contract's name of a column where it is renamed, else its own."""
+        return self.renames.get(column, column)
 
 
 def kind_of(path: Path) -> str:
@@ -126,10 +142,8 @@ def opened(path: Path) -> Iterator[Opened]:
 
 
 def check_columns(path: Path, columns: list[str]) -> list[str]:
-    """The names of the columns. Raises FileError for a name twice, or none that is a session's."""
+    """The names of the columns. Raises FileError for a name that is there twice."""
     twice = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
     if twice is not None:
         raise FileError(f"{path}: the column {twice!r} is there more than once")
-    if not _KNOWN.intersection(columns):
-        raise FileError(f"{path}: no column is a field of a session event, such as {MODEL_FIELDS[0]}")
     return columns

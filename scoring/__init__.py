@@ -1,7 +1,7 @@
 """Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
 
 from scoring.decoding import Decoded, EventLike
-from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra
+from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra, TableError
 from scoring.preprocessing import imputed_fields
 from scoring.reasons import LEVELS, Explanation, ReasonCode, RiskLevel, explain
 from scoring.schemas import json_schemas
@@ -22,6 +22,7 @@ __all__ = [
     "RiskLevel",
     "Scored",
     "Scorer",
+    "TableError",
     "Verdict",
     "explain",
     "imputed_fields",

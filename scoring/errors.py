@@ -39,6 +39,13 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
         return InvalidEvent, (self.code, self.field, self.message)  # between processes: an exception keeps one argument
 
 
+class TableError(ValueError):
+    """A DataFrame that does not hold session events.
+
+    The message is one line: which fields are missing, which columns look like them, what to do.
+    """
+
+
 class ArtifactError(ValueError):
     """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
 

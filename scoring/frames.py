@@ -1,5 +1,6 @@
 """DataFrames in and out, for notebooks and for training (the extra `frames`): column by column, no event objects."""
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, NUMERIC, least
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, least
 from scoring.decoding import Columns, Decoded, plain_value
 from scoring.diagnosis import fault_of, out_of_range, wrong_type
-from scoring.errors import InvalidEvent, MissingExtra
+from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.localtime import NO_HOUR, hour_as_written
+from scoring.tables import PYTHON, Statistics, judge_columns, nested_path
 from scoring.verdicts import meaning
 
 try:
@@ -22,19 +24,43 @@ except ImportError:
 if TYPE_CHECKING:
     from scoring.scorer import Scorer
 
+logger: Final = logging.getLogger(__name__)
 Faults = dict[int, InvalidEvent]
 CHUNK: Final = 10_000  # rows scored at once: bounds the memory of the columns in between
 
 
-def score_frame(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
+def score_frame(scorer: "Scorer", frame: pd.DataFrame, *, allow_missing: bool = False) -> pd.DataFrame:
     """Verdict columns for a DataFrame of events, with its index (see Scorer.score_frame)."""
-    chunks = [_score_chunk(scorer, frame.iloc[at : at + CHUNK]) for at in range(0, max(len(frame), 1), CHUNK)]
+    if not allow_missing:
+        _judge(frame)
+    chunks = [_score_chunk(scorer, frame.iloc[at : at + CHUNK], at) for at in range(0, max(len(frame), 1), CHUNK)]
     return pd.concat(chunks) if len(chunks) > 1 else chunks[0]
 
 
-def _score_chunk(scorer: "Scorer", frame: pd.DataFrame) -> pd.DataFrame:
+def _judge(frame: pd.DataFrame) -> None:
+    """Log what columns are missing. Raises TableError when they are too many; of nothing at all nothing is asked."""
+    if not frame.shape[0] and not frame.shape[1]:
+        return
+    report = judge_columns(frame.columns, MODEL_FIELDS, nested=_nested(frame))
+    if report.is_refused:
+        raise TableError(report.refusal(PYTHON))
+    for note in report.notes(PYTHON):
+        logger.warning("columns of the DataFrame: %s", note)
+
+
+def _nested(frame: pd.DataFrame) -> str | None:
+    """Where in a column of dicts the fields are, by the first row."""
+    if not len(frame) or any(name in MODEL_FIELDS for name in frame.columns):
+        return None
+    return nested_path(dict(zip(frame.columns, frame.iloc[0].tolist(), strict=True)))
+
+
+def _score_chunk(scorer: "Scorer", frame: pd.DataFrame, start: int) -> pd.DataFrame:
     decoded = decode_frame(frame)
     scored = scorer.score_columns(decoded.columns)
+    if not start:
+        for note in Statistics.of(scored).notes():
+            logger.warning("values of the DataFrame: %s", note)
     at = decoded.positions
     said = list(map(meaning, scored.meanings()))
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
@@ -82,7 +108,7 @@ def _column(frame: pd.DataFrame, field: str) -> "pd.Series[Any]":
     if not named.any():
         return pd.Series([None] * len(frame), dtype=object)
     if named.sum() > 1:
-        raise ValueError(f"the frame has the column {field} more than once: keep one")
+        raise TableError(f"the frame has the column {field} more than once: keep one")
     return frame[field].reset_index(drop=True)
 
 

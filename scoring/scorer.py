@@ -86,14 +86,18 @@ class Scorer:
         answers.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
         return [answers[position] for position in sorted(answers)]
 
-    def score_frame(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+    def score_frame(self, frame: "pd.DataFrame", *, allow_missing: bool = False) -> "pd.DataFrame":
         """Verdict columns for a DataFrame of events, with its index.
 
-        Invalid rows are null there, with `error_code` and `error_field`. Raises MissingExtra without pandas.
+        Invalid rows are null there, with `error_code` and `error_field`. Model fields without a column are imputed;
+        they are logged as a warning, and so are categories of which half the values were never seen.
+        `allow_missing` says that missing columns are meant, however many, and logs nothing of them.
+        Raises TableError for a frame with columns but fewer than 8 of the 16 model fields, and for a field that is
+        there twice; MissingExtra without pandas.
         """
         from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
 
-        return score_frame(self, frame)
+        return score_frame(self, frame, allow_missing=allow_missing)
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         """Columns of the valid ones among `values`, one JSON object each, and what is wrong with the others."""

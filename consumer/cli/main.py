@@ -16,6 +16,7 @@ from consumer.cli.help import CONTEXT, Command, Group
 from consumer.cli.letters import app as dead_letters
 from consumer.cli.model import app as model
 from consumer.cli.sets import Artifacts, Pinned, Unverified, load
+from consumer.cli.tables import AllowMissing, Map, table_options, warn
 from consumer.cli.train import train
 from consumer.cli.watch import watch
 from consumer.printable import printable
@@ -223,9 +224,11 @@ def predict(
 
 
 @app.command(cls=Command, rich_help_panel=_SCORE)
-def score(
+def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv, .jsonl, .ndjson or .parquet file.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="What to write; its ending says the format.")],
+    allow_missing: AllowMissing = False,
+    renames: Map = None,
     artifacts: Artifacts = None,
     allow_unverified: Unverified = False,
     manifest_sha256: Pinned = None,
@@ -238,20 +241,24 @@ def score(
       session-scorer score sessions.jsonl.gz -o scored.parquet
 
     The columns of the input come out again, with those of the verdict after them. Invalid rows go to
-    OUTPUT.rejected.jsonl, as they came and with the reason.
+    OUTPUT.rejected.jsonl, as they came and with the reason. A file with fewer than 8 of the 16 model fields is
+    refused before anything is written.
     """
+    options = table_options(allow_missing, renames)
     from consumer.collector import collect_seldom
     from consumer.files.score import rejected_path, score_file
-    from consumer.progress import shown_progress
+    from consumer.progress import Reporting, shown_progress
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
     collect_seldom()
     with shown_progress(source.name) as progress:
-        counts = score_file(scorer, source, output, progress)
+        counts = score_file(scorer, source, output, Reporting(progress, warn), table=options)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
     if not counts.scored:
         raise InputError(f"{source}: no row was scored" + (aside or ": there is none"))
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
+    for line in counts.summary():
+        typer.echo(line, err=True)
 
 
 app.command(

@@ -9,6 +9,7 @@ import typer
 
 from consumer.cli.help import Command, Group
 from consumer.cli.sets import Pinned, Unverified, load
+from consumer.cli.tables import AllowMissing, Map, table_options, warn
 
 _HELP: Final = """Verify artifact sets, show or compare them.
 
@@ -73,10 +74,12 @@ def show(directory: Directory = None, allow_unverified: Unverified = False, as_j
 
 
 @app.command(cls=Command)
-def diff(
+def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     a: Annotated[Path, typer.Argument(metavar="A", help="Directory of a set, such as the one in use.")],
     b: Annotated[Path, typer.Argument(metavar="B", help="Directory of another, such as a newer one.")],
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .jsonl, .ndjson or .parquet file of events.")],
+    allow_missing: AllowMissing = False,
+    renames: Map = None,
     allow_unverified: Unverified = False,
     as_json: AsJson = False,
 ) -> None:
@@ -89,12 +92,13 @@ def diff(
     Which levels and labels change, how far scores move, and the rows that move most, by their numbers. Nothing of
     the rows themselves is shown.
     """
+    options = table_options(allow_missing, renames)
     from consumer.comparing import compare
-    from consumer.progress import shown_progress
+    from consumer.progress import Reporting, shown_progress
 
     first, second = (load(directory, allow_unverified) for directory in (a, b))
     with shown_progress(source.name) as progress:
-        found = compare(first, second, source, progress)
+        found = compare(first, second, source, Reporting(progress, warn), table=options)
     if as_json:
         from consumer.printable import json_text
 

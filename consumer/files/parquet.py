@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from files.source import Rows
+from files.source import Rows, Source
 from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
 from scoring.verdicts import meaning
@@ -34,9 +34,8 @@ _NULL: Final = msgspec.Raw(b"null")
 class ParquetWriter:
     """Rows and their verdicts. What has no types of its own gets them: numeric fields numbers, all else text."""
 
-    def __init__(self, path: Path, columns: list[str], schema: pa.Schema | None) -> None:
-        numeric = frozenset(NUMERIC)
-        own = schema or pa.schema([(name, pa.float64() if name in numeric else pa.string()) for name in columns])
+    def __init__(self, path: Path, source: Source) -> None:
+        own = source.schema or pa.schema([(name, _type(source.field(name))) for name in source.columns()])
         self.form = ParquetForm([entry for entry in own if entry.name not in VERDICT.names])
         self._file = parquet.ParquetWriter(path, self.form.schema)
 
@@ -80,6 +79,10 @@ class ParquetForm:
             return [rows.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
         own = [msgspec.json.decode(rows.values[i][0], type=dict[str, msgspec.Raw]) for i in kept]
         return [pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in own], entry.type) for entry in self.own]
+
+
+def _type(name: str) -> pa.DataType:
+    return pa.float64() if name in NUMERIC else pa.string()
 
 
 def _typed(entry: pa.Field, raw: msgspec.Raw) -> float | str | None:

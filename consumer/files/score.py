@@ -1,9 +1,9 @@
 """Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
 
 import os
-from collections.abc import Callable
+from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,12 @@ import msgspec
 
 from consumer.files.processes import in_order
 from consumer.files.writing import Form, open_writer
-from files.reading import open_source
+from consumer.progress import SILENT, FirstRows, Reporting
+from files.judging import AS_IS, TableOptions, open_table
 from files.source import Chunk, FileError, Rows, Source, kind_of
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts import Artifacts
+from scoring.tables import Statistics
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
@@ -24,12 +26,37 @@ __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 _LONG: Final = 64 * 1024 * 1024  # bytes of a file: a shorter one is not worth the second that a process takes to start
 
 
+Faults = Counter[tuple[str, str | None]]
+"""How many rows are invalid, by code and field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the rows."""
+    """What became of the rows. Those of two parts add up to those of the whole."""
 
-    scored: int
-    rejected: int
+    scored: int = 0
+    rejected: int = 0
+    statistics: Statistics = field(default_factory=Statistics, compare=False)  # of those scored
+    faults: Faults = field(default_factory=Counter, compare=False)  # of those rejected
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there were."""
+        return self.scored + self.rejected
+
+    def summary(self) -> list[str]:
+        """Say, a line each, what was wrong with rows, and what is worth knowing of the others."""
+        kinds = (f"{code} {name or ''}".strip() + f" {rows:,}" for (code, name), rows in self.faults.most_common())
+        invalid = [f"invalid, by code and field: {', '.join(kinds)}"] if self.faults else []
+        return [*invalid, *self.statistics.summary()]
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            self.scored + other.scored,
+            self.rejected + other.rejected,
+            self.statistics + other.statistics,
+            self.faults + other.faults,
+        )
 
 
 def rejected_path(target: Path) -> Path:
@@ -37,24 +64,29 @@ def rejected_path(target: Path) -> Path:
     return target.with_name(target.name + ".rejected.jsonl")
 
 
-def score_file(
+def score_file(  # noqa: PLR0913 - what is scored, and how
     scorer: Scorer,
     source: Path,
     target: Path,
-    progress: Callable[[float, int], None] = lambda *_: None,
+    report: Reporting = SILENT,
+    *,
     processes: int | None = None,
+    table: TableOptions = AS_IS,
 ) -> Counts:
     """Score the rows of `source` into `target`: CSV, JSON Lines or Parquet, by the endings of their names.
 
-    Invalid rows go, as they came and with the reason, to `rejected_path(target)`. Both files appear whole, at the end,
-    or not at all; without one valid row there is no `target`. `progress` is told after each chunk how much of the input
-    is read (0 to 1) and how many rows that was. `processes` work side by side, by default one for each core where the
-    file is long enough to be worth their start. Raises FileError; MissingExtra for Parquet without its package.
+    The table is judged before its first row is scored, its first rows before anything is published: what is missing or
+    was never seen goes to `report.say`. Invalid rows go, as they came and with the reason, to `rejected_path(target)`.
+    Both files appear whole, at the end, or not at all; without one valid row there is no `target`. `processes` work
+    side by side, by default one for each core where the file is long enough to be worth their start.
+    Raises FileError, also for a table with too few fields; MissingExtra for Parquet without its package.
     """
     _check_target(source, target)
-    opened = open_source(source)
+    opened, notes = open_table(source, table)
+    for note in notes:
+        report.say(note)
     try:
-        return _score(scorer, opened, target, progress, processes or _crew(source))
+        return _score(scorer, opened, target, report, processes or _crew(source))
     except OSError as error:
         raise FileError(f"{target}: cannot be written: {error.strerror}") from None
 
@@ -75,31 +107,30 @@ def _check_target(source: Path, target: Path) -> None:
             raise FileError(f"{path}: is the input itself: name another output")
 
 
-def _score(
-    scorer: Scorer, source: Source, target: Path, progress: Callable[[float, int], None], processes: int
-) -> Counts:
-    scored = rejected = 0
+def _score(scorer: Scorer, source: Source, target: Path, report: Reporting, processes: int) -> Counts:
+    counts, first = Counts(), FirstRows(report.say)
     with _Staging() as staging:
         made, aside = staging.stage(target), staging.stage(rejected_path(target))
         with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
             share = partial(_Share, scorer.artifacts, writer.form, made)
             with closing(in_order(share, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
                 for part in parts:
-                    before = scored + rejected
-                    rejects.writelines(b'{"row":%d,%b\n' % (before + i + 1, rest) for i, rest in part.rejects)
-                    scored, rejected = scored + part.scored, rejected + len(part.rejects)
-                    progress(part.done, scored + rejected)
-        staging.settle(rejected_path(target), wanted=rejected > 0)
-        if scored:
+                    rejects.writelines(b'{"row":%d,%b\n' % (counts.rows + i + 1, rest) for i, rest in part.rejects)
+                    counts += part.counts
+                    first.add(part.counts.statistics)
+                    report.progress(part.done, counts.rows)
+        first.judge()  # before anything is published
+        staging.settle(rejected_path(target), wanted=counts.rejected > 0)
+        if counts.scored:
             staging.settle(target)
-    return Counts(scored, rejected)
+    return counts
 
 
 class Part(NamedTuple):
     """What became of a chunk."""
 
     rows: Any  # as the writer takes them
-    scored: int
+    counts: Counts
     rejects: list[tuple[int, bytes]]  # place in the chunk, and the line about it after its number
     done: float
 
@@ -117,8 +148,11 @@ class _Share:
         """Score it."""
         rows = chunk.read()
         decoded = rows.decode()
-        told, self._text = self._form(rows, decoded.positions, self._scorer.score_columns(decoded.columns))
-        return Part(told, len(decoded.positions), _rejects(rows, decoded.invalid), chunk.done)
+        scored = self._scorer.score_columns(decoded.columns)
+        told, self._text = self._form(rows, decoded.positions, scored)
+        faults: Faults = Counter((fault.code, fault.field) for fault in decoded.invalid.values())
+        counts = Counts(len(decoded.positions), len(decoded.invalid), Statistics.of(scored), faults)
+        return Part(told, counts, _rejects(rows, decoded.invalid), chunk.done)
 
     def settle(self, place: int) -> None:
         """Write the text of the last chunk there. Raises OSError."""

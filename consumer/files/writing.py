@@ -58,7 +58,7 @@ def open_writer(path: Path, kind: str, source: Source) -> Writer:
     if kind == "parquet":
         from consumer.files import parquet  # noqa: PLC0415 - pyarrow is an extra
 
-        return parquet.ParquetWriter(path, source.columns(), source.schema)
+        return parquet.ParquetWriter(path, source)
     if kind == "jsonl":
         return TextWriter(path, json_lines)
     form = CsvForm(source.columns())

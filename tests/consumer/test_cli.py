@@ -29,6 +29,8 @@ EVENT = {
     "transaction_date": "2025-04-18 02:00:00",
 }
 
+GAPS = '{"click_events": null}'
+
 
 @pytest.fixture
 def call(
@@ -159,7 +161,7 @@ def test_a_mistake_of_ours_keeps_its_traceback(call: Call, monkeypatch: pytest.M
 
     monkeypatch.setattr(Scorer, "load", broken)
     with pytest.raises(ZeroDivisionError):
-        call("predict", "-", stdin="{}")
+        call("predict", "-", stdin=GAPS)
 
 
 def test_help_needs_neither_model_nor_kafka() -> None:
@@ -194,7 +196,7 @@ def test_one_event_in_one_verdict_out(call: Call, scorer: Scorer) -> None:
 
 def test_an_array_in_an_array_out(call: Call, scorer: Scorer, tmp_path: Path) -> None:
     file = tmp_path / "events.json"
-    file.write_text(json.dumps([EVENT, {}], indent=4))
+    file.write_text(json.dumps([EVENT, json.loads(GAPS)], indent=4))
     said = call("predict", file)
     assert (said.status, said.err) == (0, "")
     assert json.loads(said.out) == [scorer.score(EVENT).as_dict(), scorer.score({}).as_dict()]
@@ -203,7 +205,7 @@ def test_an_array_in_an_array_out(call: Call, scorer: Scorer, tmp_path: Path) ->
 
 def test_on_a_terminal_the_verdict_is_laid_out(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    assert '\n  "anomaly_score": ' in call("predict", "-", stdin="{}").out
+    assert '\n  "anomaly_score": ' in call("predict", "-", stdin=GAPS).out
 
 
 @pytest.mark.parametrize(
@@ -249,14 +251,14 @@ def test_what_is_not_json_is_named(call: Call, data: bytes, what: str) -> None:
 def test_in_an_array_each_invalid_event_is_an_error_in_its_place(call: Call) -> None:
     deep = b"[" * 100_000 + b"]" * 100_000
     events = [
-        b"{}",
+        GAPS.encode(),
         b'{"click_events": -1}',
         b'{"a": NaN}',
         b"oops",
-        b'{"a": "]}, \\" ["}',
+        b'{"language": "]}, \\" ["}',
         b'{"a": "\xff"}',
         deep,
-        b"{}",
+        GAPS.encode(),
     ]
     said = call("predict", "-", stdin=b"[" + b" ,\n".join(events) + b"]")
     assert said.status == 1
@@ -275,12 +277,12 @@ def test_a_file_that_is_not_there_is_one_line(call: Call, tmp_path: Path) -> Non
 
 
 def test_a_set_that_is_missing_or_altered_is_one_line(call: Call, bare_set: Path, tmp_path: Path) -> None:
-    missing = call("predict", "-", "--artifacts", tmp_path / "none", stdin="{}")
+    missing = call("predict", "-", "--artifacts", tmp_path / "none", stdin=GAPS)
     assert missing.status == 1
     assert "rf_model.pkl: cannot be read: No such file" in missing.line
     shutil.copy(artifacts.shipped() / "manifest.json", bare_set)
     (bare_set / "scaler.pkl").write_bytes(b"altered")
-    altered = call("predict", "-", "--artifacts", bare_set, stdin="{}")
+    altered = call("predict", "-", "--artifacts", bare_set, stdin=GAPS)
     assert altered.status == 1
     assert "scaler.pkl: altered" in altered.line
 
@@ -289,8 +291,8 @@ def test_a_set_without_a_manifest_is_taken_when_it_is_said_so(
     call: Call, bare_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SESSION_SCORER_ARTIFACTS", str(bare_set))
-    assert "model verify --write-manifest" in call("predict", "-", stdin="{}").line
-    assert call("predict", "-", "--allow-unverified", stdin="{}").status == 0
+    assert "model verify --write-manifest" in call("predict", "-", stdin=GAPS).line
+    assert call("predict", "-", "--allow-unverified", stdin=GAPS).status == 0
 
 
 def test_an_interrupt_is_status_130_without_a_traceback(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,7 +300,7 @@ def test_an_interrupt_is_status_130_without_a_traceback(call: Call, monkeypatch:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Scorer, "load", interrupted)
-    assert call("predict", "-", stdin="{}") == Said(130, "", "")
+    assert call("predict", "-", stdin=GAPS) == Said(130, "", "")
 
 
 def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path: Path) -> None:
@@ -319,9 +321,12 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path: Path) -> None
 def test_a_file_is_scored_and_its_counts_are_said(call: Call, tmp_path: Path) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.jsonl"
     source.write_text("click_events\n1\nx\n2\n")
-    said = call("score", source, "-o", target)
+    said = call("score", source, "-o", target, "--allow-missing")
     assert (said.status, said.out) == (0, "")
-    assert said.line == f"2 rows scored in {target}; 1 invalid in {target}.rejected.jsonl"
+    warning, scored, invalid, _ = said.err.splitlines()
+    assert warning.startswith(f"warning: {source}: no column scroll_events, ")
+    assert scored == f"2 rows scored in {target}; 1 invalid in {target}.rejected.jsonl"
+    assert invalid == "invalid, by code and field: wrong_type click_events 1"
     assert len(target.read_text().splitlines()) == 2
 
 
@@ -445,13 +450,15 @@ def test_a_manifest_cannot_write_to_the_terminal(call: Call, bare_set: Path) -> 
 def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text(f"{json.dumps(EVENT)}\n{{}}\n[]\n")
-    said = call("model", "diff", artifacts.shipped(), bare_set, file, "--allow-unverified")
-    assert (said.status, said.err) == (0, "")
+    sets = (artifacts.shipped(), bare_set, file, "--allow-unverified", "--allow-missing")
+    said = call("model", "diff", *sets)
+    assert said.status == 0
+    assert said.err.startswith(f"warning: {file}: no column scroll_events, ")
     assert "rows scored" in said.out
     assert "invalid rows, left out" in said.out
     assert "level in A  Low in B  Medium in B  High in B\n" in said.out
 
-    found = json.loads(call("model", "diff", artifacts.shipped(), bare_set, file, "--allow-unverified", "--json").out)
+    found = json.loads(call("model", "diff", *sets, "--json").out)
     assert (found["rows"], found["invalid"], found["largest_move"], found["largest"]) == (2, 1, 0, [])
     assert found["b"].startswith("unverified-")
 

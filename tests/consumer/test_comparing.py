@@ -11,11 +11,14 @@ import pytest
 
 from consumer import model_shown
 from consumer.comparing import Disagreement, compare
+from consumer.progress import Reporting
+from files.judging import TableOptions
 from files.source import BLOCK_BYTES, FileError
 from scoring import LEVELS, Scorer
 from scoring.manifest import Thresholds
 from tests.sets import random_event, small_set
 
+ANY = TableOptions(allow_missing=True)
 INVALID: list[dict[str, Any]] = [{"click_events": -1}, {"transaction_date": "soon"}]
 
 
@@ -96,7 +99,7 @@ def test_a_file_of_many_chunks_counts_like_its_parts(sets: tuple[Scorer, Scorer]
     times = 2 * BLOCK_BYTES // (tmp_path / "once.jsonl").stat().st_size + 1
     told: list[tuple[float, int]] = []
 
-    often = compare(*sets, written(events * times, tmp_path / "often.jsonl"), lambda *how: told.append(how))
+    often = compare(*sets, written(events * times, tmp_path / "often.jsonl"), Reporting(lambda *how: told.append(how)))
 
     assert (often.levels == once.levels * times).all()
     assert (often.labels == once.labels * times).all()
@@ -124,7 +127,7 @@ def test_other_thresholds_change_levels_though_no_score_moves(
 
 
 def test_of_one_row_there_is_no_correlation(sets: tuple[Scorer, Scorer], tmp_path: Path) -> None:
-    assert compare(*sets, written([{}], tmp_path / "one.jsonl")).correlation is None
+    assert compare(*sets, written([{}], tmp_path / "one.jsonl"), table=ANY).correlation is None
 
 
 @pytest.mark.parametrize(("events", "why"), [([], "there is none"), (INVALID, "all 2 are invalid")])
@@ -132,7 +135,7 @@ def test_without_a_valid_row_nothing_is_compared(
     sets: tuple[Scorer, Scorer], tmp_path: Path, events: list[dict[str, Any]], why: str
 ) -> None:
     with pytest.raises(FileError, match=why):
-        compare(*sets, written(events, tmp_path / "none.jsonl"))
+        compare(*sets, written(events, tmp_path / "none.jsonl"), table=ANY)
 
 
 def test_a_table_is_read_as_score_reads_it(
@@ -164,4 +167,6 @@ def test_a_row_keeps_its_number_beyond_the_first_chunk_and_past_invalid_ones(
     moves_most = events[found.largest[0].row - 1]
     rows = [*INVALID, *[{"click_events": -1}] * (BLOCK_BYTES // 10), *INVALID, moves_most]
 
-    assert [move.row for move in compare(*sets, written(rows, tmp_path / "long.jsonl")).largest] == [len(rows)]
+    assert [move.row for move in compare(*sets, written(rows, tmp_path / "long.jsonl"), table=ANY).largest] == [
+        len(rows)
+    ]

@@ -20,6 +20,7 @@ def test_the_public_names_are_these() -> None:
         "RiskLevel",
         "Scored",
         "Scorer",
+        "TableError",
         "Verdict",
         "explain",
         "imputed_fields",

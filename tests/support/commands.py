@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "predict": Command("predict {event}"),
     "score csv": Command("score {table} --output {out}/scored.csv"),
     "score parquet": Command("score {table} --output {out}/scored.parquet"),
-    "score in processes": Command("score {long} --output {out}/scored.jsonl"),
+    "score in processes": Command("score {long} --output {out}/scored.jsonl --allow-missing"),
     "train": Command("train --data {table} --out {out}/set --trees 5 --depth 3 --balance 0"),
     "evaluate": Command("evaluate {table} --out {out}/evaluation"),
     "model verify": Command("model verify"),

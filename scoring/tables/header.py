@@ -1,0 +1,64 @@
+"""The first lines of a CSV file whose header has too few known names: what is wrong with it."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.localtime import is_local_time
+
+HEADER_LINES: Final = 20
+"""How many lines of a file are searched for column names."""
+_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
+_NUMBER: Final = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
+
+
+class _Header(NamedTuple):
+    known: int  # names of the contract
+    line: int
+    separator: str
+
+
+def header_fault(lines: Sequence[str]) -> str | None:
+    """Say why the first line does not give the columns' names; None when it may.
+
+    `lines` are the first of the file, at most HEADER_LINES. Nothing of them is repeated in the message.
+    """
+    found = [
+        _Header(_known(line, separator), number, separator)
+        for number, line in enumerate(lines, 1)
+        for separator in _SEPARATORS
+    ]
+    best = max(found, key=lambda header: header.known, default=_Header(0, 1, ","))
+    if best.known and best.known > _known(lines[0], ","):
+        return _misplaced(best)
+    if not best.known and lines and _are_values(lines[0]):
+        return "line 1 holds values, not column names: put a line of names before it"
+    return None
+
+
+def _misplaced(header: _Header) -> str:
+    faults, remedies = [], []
+    if header.line > 1:
+        faults.append(f"the column names are in line {header.line}")
+        remedies.append("remove what is before them")
+    if header.separator != ",":
+        faults.append(f"the columns are separated by {_SEPARATORS[header.separator]}")
+        remedies.append("save the file with commas")
+    return f"{' and '.join(faults)}: {' and '.join(remedies)}"
+
+
+def _known(line: str, separator: str) -> int:
+    return len(_KNOWN.intersection(cell.lower() for cell in _cells(line, separator)))
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [cell.strip().strip("\"'").strip() for cell in line.split(separator)]
+
+
+def _are_values(line: str) -> bool:
+    """Tell whether a line has two numbers or dates, or nothing else."""
+    cells = max((_cells(line, separator) for separator in _SEPARATORS), key=len)
+    values = [cell for cell in cells if _NUMBER.fullmatch(cell) or is_local_time(cell)]
+    return len(values) > 1 or len(values) == len(cells)
