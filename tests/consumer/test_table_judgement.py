@@ -222,5 +222,5 @@ def test_in_an_array_an_object_without_a_known_field_is_an_error_in_its_place(ca
 
 
 def test_the_single_event_keeps_its_contract(scorer: Scorer) -> None:
-    everything = [dict.fromkeys(MODEL_FIELDS), {"foo": 1}, {"data": [EVENT]}]
+    everything: list[dict[str, Any]] = [dict.fromkeys(MODEL_FIELDS), {"foo": 1}, {"data": [EVENT]}]
     assert {scorer.score(event).anomaly_score for event in everything} == {scorer.score({}).anomaly_score}
