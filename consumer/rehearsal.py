@@ -1,9 +1,10 @@
-"""The demo's line from end to end: a feeder, the consumer as production runs it, and a subscriber of its alerts."""
+"""The demo's line from end to end: a feeder, the consumer as production runs it, and subscribers of its outputs."""
 
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Self
 
 from consumer import run
@@ -16,14 +17,15 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.live.alerts import Newest
 from consumer.live.course import Sight
+from consumer.live.dead_letters import newest_fault
 from consumer.live.readings import Reading
 from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import Server
-from consumer.records import OutRecord
+from consumer.records import Batch, OutRecord
 from consumer.settings import Settings
 
 _POLL_SECONDS: Final = 0.2
-_END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "feeder": 1.0}
+_END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}
 """How long the end of each is waited for: the consumer's commit of what it has in hand, which must be less than its own
 bound on a stop (that ends the process with no more words); the feeder may be reading a pipe that nobody writes to."""
 
@@ -71,9 +73,15 @@ class Rehearsal:
         self.server: Server | None = None
         self.reading = Reading(time.monotonic())
         self._newest = Newest()
+        self._fault = ""  # of the newest dead letter
 
     def __enter__(self) -> Self:
-        work = {"consumer": self._consume, "alerts": self._read_alerts, "feeder": self._feed}
+        work: dict[str, Callable[[], None]] = {
+            "consumer": self._consume,
+            "alerts": partial(self._subscribe, self._chosen.alerts_topic, self._take_alerts),
+            "dead letters": partial(self._subscribe, self._chosen.dead_letters_topic, self._take_dead_letters),
+            "feeder": self._feed,
+        }
         self._tasks = {name: Task(name, do) for name, do in work.items()}
         return self
 
@@ -91,7 +99,7 @@ class Rehearsal:
             with suppress(ScrapeError):  # it is closing: the consumer has ended, and why is known soon
                 self.reading = scrape(f"{self.server.url}/metrics")
         all_fed = self._all_fed()  # asked before how many
-        return Sight(self.reading, self._feeder.fed, all_fed, self._newest.count, self._newest.alerts)
+        return Sight(self.reading, self._feeder.fed, all_fed, self._newest.count, self._newest.alerts, self._fault)
 
     def enough(self) -> None:
         """Feeds no more."""
@@ -142,14 +150,21 @@ class Rehearsal:
         if self._producer is not None:
             self._producer.produce([OutRecord(self._chosen.input_topic, *event, [], now) for event in events])
 
-    def _read_alerts(self) -> None:
-        """As any subscriber does, from when the topics are there for certain."""
+    def _subscribe(self, topic: str, take: Callable[[Batch], None]) -> None:
+        """Read a topic as any subscriber does, from when the topics are there for certain."""
         if not self._served():
             return
-        subscription = Subscription(f"{self._chosen.group_id}-screen", self._chosen.alerts_topic)
-        source = Source(self._connection, subscription, Limits())
+        source = Source(self._connection, Subscription(f"{topic}-screen", topic), Limits())
         while not self._over.is_set():
             batch = source.poll(_POLL_SECONDS)
-            for value in filter(None, batch.values if batch else ()):
-                self._newest.add(value)
+            if batch:
+                take(batch)
         source.close()
+
+    def _take_alerts(self, batch: Batch) -> None:
+        for value in filter(None, batch.values):
+            self._newest.add(value)
+
+    def _take_dead_letters(self, batch: Batch) -> None:
+        if batch.headers:
+            self._fault = newest_fault(batch)

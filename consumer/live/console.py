@@ -42,6 +42,7 @@ class Snapshot:
     pulse: Pulse
     alerted: int = 0  # alerts seen
     alerts: Sequence[Alert] | None = ()  # the newest of them, newest first; None: nobody here reads them
+    fault: str | None = None  # of the newest dead letter; "": none has arrived; None: nobody here reads them
     notes: Sequence[str] = ()  # warnings, newest last
 
 
@@ -50,6 +51,8 @@ def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _compact(snapshot, height)
     notes = [_one_line(Text(note, "yellow")) for note in snapshot.notes[-MOST_NOTES:]]
+    if snapshot.fault is not None:  # a line from the beginning, so that nothing jumps
+        notes.insert(0, _one_line(Text(fault_line(snapshot.fault) if snapshot.fault else "")))
     left = height - 1 - (2 + 1 + _BODY + 2 + len(notes))  # less the panels' borders, the progress and the figures
     facts = _facts(snapshot, left if snapshot.alerts is None else max(1, left - 2 - _FEWEST_ALERTS))
     shown: list[RenderableType] = [_head(snapshot, facts), _progress(snapshot, width), _figures(snapshot, width)]
@@ -69,6 +72,11 @@ def line(snapshot: Snapshot) -> str:
 def alert_line(alert: Alert) -> str:
     """An alert in one plain line."""
     return f"alert {alert.score:.4f} {alert.session_id}: {alert.reason}"
+
+
+def fault_line(fault: str) -> str:
+    """The newest dead letter in one plain line."""
+    return f"dead letter {fault}"
 
 
 def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({})) -> list[str]:
@@ -125,6 +133,7 @@ def _compact(snapshot: Snapshot, height: int) -> RenderableType:
     asides = [*snapshot.asides, *[""] * len(snapshot.facts)]
     facts = [f"{fact}, {aside}" if aside else fact for fact, aside in zip(snapshot.facts, asides, strict=False)]
     said = [snapshot.title, *line(snapshot).split(" | "), *facts]
+    said += [fault_line(snapshot.fault)] if snapshot.fault else []
     said += map(alert_line, snapshot.alerts or ())
     return Group(*(_one_line(Text(text)) for text in said[: max(1, height - 1)]))
 

@@ -20,11 +20,13 @@ class Sight:
     all_fed: bool = False  # no more will be
     alerted: int = 0  # alerts that have arrived
     alerts: Sequence[Alert] = ()  # the newest of them, newest first
+    fault: str | None = None  # of the newest dead letter; "": none has arrived; None: nobody here reads them
 
     @property
     def complete(self) -> bool:
-        """Whether every event fed is accounted for, and every alert has arrived."""
-        return self.reading.accounted >= self.fed and self.alerted >= self.reading.levels.get("High", 0)
+        """Whether every event fed is accounted for, every alert has arrived, and a dead letter where there is any."""
+        awaited = self.fault == "" and self.reading.outcomes.get("dead_lettered", 0) > 0
+        return self.reading.accounted >= self.fed and self.alerted >= self.reading.levels.get("High", 0) and not awaited
 
     @property
     def finished(self) -> bool:
@@ -76,6 +78,7 @@ class Course:
             pulse=self._pulse if sight.fed else Pulse(),
             alerted=sight.alerted,
             alerts=sight.alerts,
+            fault=sight.fault,
             notes=tuple(notes),
         )
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from consumer.live.alerts import Alert
-from consumer.live.console import MOST_NOTES, Snapshot, alert_line, line, screen
+from consumer.live.console import MOST_NOTES, Snapshot, alert_line, fault_line, line, screen
 
 LINE_SECONDS: Final = 2.0
 
@@ -40,8 +40,8 @@ class Screen:
 
 
 class Lines:
-    """A line every so many seconds and at every change of state; with it the newest alert, and what there is to
-    note."""
+    """A line every so many seconds and at every change of state; with it the newest alert, the newest dead letter and
+    what there is to note."""
 
     def __init__(self, out: TextIO, seconds: float = LINE_SECONDS) -> None:
         self._out = out
@@ -50,6 +50,7 @@ class Lines:
         self._next = 0.0  # in seconds of the snapshots
         self._facts: tuple[str, ...] = ()
         self._alert: Alert | None = None
+        self._fault: str | None = None
         self._notes: tuple[str, ...] = ()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -63,6 +64,9 @@ class Lines:
             newest = snapshot.alerts[0] if snapshot.alerts else None
             if newest is not None and newest != self._alert:
                 write_lines(self._out, [alert_line(newest)])
+            if snapshot.fault and snapshot.fault != self._fault:
+                write_lines(self._out, [fault_line(snapshot.fault)])
+            self._fault = snapshot.fault
             self._state, self._next, self._alert = snapshot.state, snapshot.seconds + self._seconds, newest
 
 

@@ -243,3 +243,25 @@ def test_a_pipe_that_knows_no_unicode_gets_question_marks() -> None:
     write_lines(out, ["session_é"])
 
     assert raw.getvalue() == b"session_?\n"
+
+
+FAULT = "wrong_type, click_events: expected a number from 0 to 1e12, got a string"
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (64, 18), (200, 50)])
+@pytest.mark.parametrize("notes", [(), ("warning: one", "warning: two")])
+def test_the_newest_dead_letter_has_a_line_of_its_own(width: int, height: int, notes: tuple[str, ...]) -> None:
+    before = drawn(replace(SNAPSHOT, fault="", notes=notes), width, height)
+    after = drawn(replace(SNAPSHOT, fault=FAULT, notes=notes), width, height)
+    assert len(before) == len(after) <= height - 1
+    [shown] = [line for line in after if line not in before]
+    assert shown.startswith("dead letter wrong_type, click_events: expected")
+
+
+def test_in_a_small_window_and_in_a_pipe_the_dead_letter_is_a_line() -> None:
+    assert f"dead letter {FAULT}" in "\n".join(drawn(replace(SNAPSHOT, fault=FAULT), 120, 17))
+    out = io.StringIO()
+    lines = Lines(out, seconds=0.0)
+    for _ in range(2):
+        lines.show(replace(SNAPSHOT, fault=FAULT))
+    assert out.getvalue().count(f"dead letter {FAULT}\n") == 1

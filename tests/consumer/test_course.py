@@ -89,3 +89,11 @@ def test_a_start_that_does_not_come_off_is_a_stall() -> None:
     clock.sleep(31.0)
 
     assert course.stalled() == 31.0
+
+
+def test_it_is_not_finished_before_a_dead_letter_is_seen_where_there_is_one() -> None:
+    reading = Reading(0.0, {"dead_lettered": 1})
+    assert not Sight(reading, fed=1, all_fed=True, fault="").finished
+    assert Sight(reading, fed=1, all_fed=True, fault="not_json, not JSON").finished
+    assert Sight(reading, fed=1, all_fed=True).finished
+    assert Sight(Reading(0.0, {"scored": 1}), fed=1, all_fed=True, fault="").finished

@@ -92,6 +92,7 @@ def test_it_scores_all_it_feeds_and_ends_by_itself() -> None:
     assert int(high[1]) == number(summary["alerts"]) > 0
     assert re.fullmatch(r"p50 \d.* m?s, p99 \d.* m?s \(event in Kafka to result committed\)", summary["latency"])
     assert re.search(r"^alert 0\.\d{4} session_\S+: \w+", output, re.MULTILINE)
+    assert re.search(r"^dead letter (not_\w+|wrong_type|bad_date|out_of_range|too_deep), \w+", output, re.MULTILINE)
 
 
 def test_ctrl_c_in_the_middle_ends_it_with_what_was_done() -> None:
@@ -133,6 +134,29 @@ def test_the_users_own_file_is_fed_line_by_line(tmp_path: Path) -> None:
     assert number(summary["events fed"]) == 5
     assert number(summary["results"]) == 2
     assert summary["dead letters"] == "3: not_json 2, not_an_object 1"
+
+
+def test_the_newest_dead_letter_is_shown_without_its_value(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"click_events": "SECRET-1"}\n')
+
+    with running("--input", str(path)) as process:
+        output, errors = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, errors) == (0, "")
+    assert "dead letter wrong_type, click_events: expected a number from 0 to 1e12, got a string\n" in output
+    assert "SECRET" not in output
+
+
+def test_a_file_that_is_no_json_lines_is_named_before_anything_starts(tmp_path: Path) -> None:
+    path = tmp_path / "events.json"
+    path.write_text('[{"click_events": 1}]')
+
+    with running("--input", str(path)) as process:
+        output, errors = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, output) == (1, "")
+    assert errors.startswith(f"session-scorer: {path} is a JSON array: write one object a line (JSON Lines)")
 
 
 @pytest.mark.parametrize(
