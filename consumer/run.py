@@ -27,7 +27,7 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, Probe
 from consumer.metrics import Metrics
-from consumer.observability.http_server import Server
+from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.patience import Patience
 from consumer.pipeline import Pipeline, Topics
@@ -142,7 +142,7 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             artifacts = scorer.artifacts
             metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
-            server = Server(chosen.metrics_host, chosen.metrics_port, metrics.registry, health)
+            server = _serve(chosen, metrics, health)
             stack.callback(server.close)
         _say_what_runs(chosen, scorer, server)
         announce(server)
@@ -156,6 +156,17 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             if slot is not None:
                 stack.enter_context(kept(slot, stop))
             Worker(line, breaker, metrics, health, watchdog).run(stop)
+
+
+def _serve(chosen: Settings, metrics: Metrics, health: Health) -> Server:
+    def listen(port: int) -> Server:
+        return Server(chosen.metrics_host, port, metrics.registry, health)
+
+    server = on_first_free(chosen.metrics_ports, listen)
+    if server.port != chosen.metrics_port != 0:
+        taken = {"port": chosen.metrics_port, "metrics": f"{server.url}/metrics"}
+        _log.warning("the metrics are served on another port", extra=taken)
+    return server
 
 
 def _find_topics(chosen: Settings, connection: Connection) -> None:

@@ -7,7 +7,7 @@ settings file's table [kafka].
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -33,6 +33,7 @@ __all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
 
 PREFIX: Final = "SESSION_SCORER_"
 _MIB: Final = 1024 * 1024
+_METRICS_PORTS: Final = 10  # tried from the default one on, as many as docker-compose.yml publishes
 
 
 class Delivery(StrEnum):
@@ -109,7 +110,11 @@ class Settings(BaseSettings):
     metrics_host: Annotated[str, AfterValidator(values.host)] = Field(
         "127.0.0.1", description="address of /metrics, /livez and /readyz"
     )
-    metrics_port: Port = Field(9108, description="port of /metrics, /livez and /readyz (0: a free one)")
+    metrics_port: Port = Field(
+        9108,
+        description="port of /metrics, /livez and /readyz (0: a free one); when it is not set and 9108 is taken, "
+        "the first free one up to 9117",
+    )
     shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest that a stop may take")
     watchdog_seconds: Annotated[float, Field(ge=1, le=240)] = Field(
         80, description="longest that one delivery may take before the process is ended"
@@ -151,6 +156,12 @@ class Settings(BaseSettings):
                 "raise that as well (-X message.max.bytes=…; the topics have a limit of their own)"
             )
         return self
+
+    @property
+    def metrics_ports(self) -> Sequence[int]:
+        """Return the ports to try in turn: the one that was set, else the default one and those above it."""
+        port = self.metrics_port
+        return [port] if "metrics_port" in self.model_fields_set else range(port, port + _METRICS_PORTS)
 
     @classmethod
     def settings_customise_sources(

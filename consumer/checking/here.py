@@ -12,7 +12,7 @@ from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
 from consumer.errors import WorkerError
 from consumer.live.scrape import ScrapeError, scrape
-from consumer.observability.http_server import require_free
+from consumer.observability.http_server import on_first_free, require_free
 from consumer.settings import PREFIX, Delivery, Settings
 from consumer.slots import take_slot, transactional_ids
 from consumer.version import program_version
@@ -85,17 +85,25 @@ def files(chosen: Settings) -> Iterator[Finding]:
 def metrics(chosen: Settings) -> Finding:
     """Whether /metrics can be served where it is to be."""
     host, port = chosen.metrics_host, chosen.metrics_port
+
+    def listen(candidate: int) -> int:
+        require_free(host, candidate)
+        return candidate
+
     try:
-        require_free(host, port)
+        found = on_first_free(chosen.metrics_ports, listen)
     except WorkerError as error:
         if port and _is_ours(_ANYWHERE.get(host, host), port):
-            return warn(
-                "metrics",
-                f"a session-scorer answers on {host} port {port} already: a second one beside it needs another "
-                "--metrics-port",
-            )
+            return warn("metrics", f"{_beside(host, port)} needs another --metrics-port")
         return fail("metrics", str(error))
+    if found != port:
+        who = _beside(host, port) if _is_ours(_ANYWHERE.get(host, host), port) else f"{host} port {port} is taken: run"
+        return warn("metrics", f"{who} serves on port {found}, unless --metrics-port names another one")
     return ok("metrics", f"{host} port {port} is free" if port else f"{host}, a free port (--metrics-port 0)")
+
+
+def _beside(host: str, port: int) -> str:
+    return f"a session-scorer answers on {host} port {port} already: a second one beside it"
 
 
 def _is_ours(host: str, port: int) -> bool:

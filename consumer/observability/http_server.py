@@ -12,16 +12,18 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from consumer.errors import WorkerError
 from consumer.health import Health
 from consumer.observability.http_messages import HEAD_BYTES, Request, Response, encode, parse, plain_text, respond
+
+Listener = TypeVar("Listener")
 
 logger: Final = logging.getLogger(__name__)
 
@@ -33,6 +35,10 @@ _PAUSE_SECONDS: Final = 0.2  # before accept is tried again when it failed for l
 _ACCEPTED_AT_ONCE: Final = 16
 _BACKLOG: Final = 1024  # a client beyond it tries again after a second only
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+class PortTakenError(WorkerError):
+    """Another process listens on the port."""
 
 
 class Server:
@@ -77,6 +83,17 @@ def require_free(host: str, port: int) -> None:
     _listen(host, port).close()
 
 
+def on_first_free(ports: Iterable[int], listen: Callable[[int], Listener]) -> Listener:
+    """Return what `listen` makes of the first port that is not taken. Raises WorkerError, of the first port."""
+    first: PortTakenError | None = None
+    for port in ports:
+        try:
+            return listen(port)
+        except PortTakenError as error:
+            first = first or error
+    raise first or ValueError("no port to try")
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -92,7 +109,8 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:  # the latter of names such as a..b
         why = getattr(error, "strerror", None) or "no such address"
         remedy = "another --metrics-port, or 0 for a free one" if port else "another --metrics-host"
-        raise WorkerError(f"metrics cannot be served on {host} port {port}: {why}: try {remedy}") from None
+        kind = PortTakenError if getattr(error, "errno", None) == errno.EADDRINUSE else WorkerError
+        raise kind(f"metrics cannot be served on {host} port {port}: {why}: try {remedy}") from None
     return listener
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from consumer.checking.shown import line
 from consumer.checking.topics import Needs
 from consumer.health import Health
 from consumer.metrics import Metrics
-from consumer.observability.http_server import Server
+from consumer.observability.http_server import PortTakenError, Server
 from consumer.slots import take_slot
 from scoring.artifacts import shipped
 from tests.command import Call, caller
@@ -425,6 +426,20 @@ def test_a_port_where_a_session_scorer_answers_is_told_from_one_that_is_taken(ca
         other.close()
     assert f"warn metrics: a session-scorer answers on 127.0.0.1 port {server.port} already" in ours
     assert f"fail metrics: metrics cannot be served on 127.0.0.1 port {other.port}" in theirs
+
+
+def test_the_default_port_where_a_session_scorer_answers_is_passed_over(call: Call) -> None:
+    metrics = Metrics("version", "0" * 64)
+    try:
+        server = Server("127.0.0.1", 9108, metrics.registry, Health())
+    except PortTakenError:  # another program of this host has it
+        said = call("check", "--bootstrap-servers", NOBODY)
+    else:
+        said = call("check", "--bootstrap-servers", NOBODY)
+        server.close()
+    assert re.search(
+        r"^warn metrics: .* 127\.0\.0\.1 port 9108 .* serves on port 91[01]\d, unless", said.out, re.MULTILINE
+    )
 
 
 def test_a_port_where_something_else_than_http_answers_is_taken_by_others(call: Call) -> None:

@@ -141,6 +141,25 @@ def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) ->
         start(settings, threading.Event())
 
 
+def test_workers_of_one_host_find_metrics_ports_of_their_own(
+    broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load({"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once"})
+    with running(settings) as first, running(settings) as second:
+        assert first.port != second.port
+        assert {first.port, second.port} <= set(range(9108, 9118))  # other programs may have some of them
+        assert httpx.get(f"{second.url}/metrics").status_code == 200
+    line = next(record for record in caplog.records if record.msg == "the metrics are served on another port")
+    assert line.__dict__["metrics"].startswith("http://127.0.0.1:91")
+
+
+def test_a_metrics_port_that_is_set_and_taken_is_an_error(broker: EmbeddedBroker) -> None:
+    with running(chosen(broker)) as server:
+        settings = chosen(broker, metrics_port=str(server.port))
+        with pytest.raises(WorkerError, match=rf"port {server.port}: .*: try another --metrics-port"):
+            start(settings, threading.Event())
+
+
 def test_told_to_stop_before_it_began_it_reads_nothing(broker: EmbeddedBroker) -> None:
     stop = threading.Event()
     stop.set()

@@ -25,7 +25,7 @@ SECONDS = 30.0  # for whatever should take a moment
 
 @pytest.fixture
 def health() -> Health:
-    return Health()
+    return Health(loop_seconds=3600.0)  # no loop ticks here, however long a test takes
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ from prometheus_client import CollectorRegistry, Info, Metric
 from consumer.health import Health
 from consumer.observability.http_server import Server
 resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
-server = Server("127.0.0.1", 0, CollectorRegistry(), Health())
+server = Server("127.0.0.1", 0, CollectorRegistry(), Health(loop_seconds=3600.0))
 taken = []
 def take():
     try:
