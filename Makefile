@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -73,6 +73,9 @@ kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs J
 
 dist: $(READY) ## a wheel of the program, for pip to install anywhere: DIST=directory
 	$(BIN)/python -m hatchling build -t wheel -d "$(DIST)"
+
+runbook: $(READY) ## the address of the runbook in alerts and dashboard: URL=https://…
+	$(BIN)/python -m tools.runbook $(if $(URL),"$(URL)")
 
 lock: $(READY) ## the requirements files anew, from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/base.txt

@@ -235,9 +235,12 @@ def test_the_network_lets_a_worker_reach_the_brokers_and_dns_and_nobody_else(pla
     assert all(rule.get("from") for rule in policy["ingress"])
 
 
-def test_the_operator_has_the_rules_that_ship() -> None:
+def test_the_operator_has_the_rules_that_ship_with_the_overlays_runbook() -> None:
+    url = YAML(typ="safe").load(kustomize.PLACE / "overlays" / "production" / "runbook.yaml")["data"]["url"]
     written = one("overlays/production", "PrometheusRule")["spec"]["groups"]
-    assert written == YAML(typ="safe").load(RULES)["groups"]
+    assert url.startswith("https://")
+    expected = re.sub(r"(?<=runbook_url: )\S+(?=#)", url, RULES.read_text(encoding="utf-8"))
+    assert written == YAML(typ="safe").load(expected)["groups"]
     assert OBJECT.read_text(encoding="utf-8") == prometheus_rule(), "run python -m tests.make_prometheus_rule"
 
 
