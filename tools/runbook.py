@@ -27,7 +27,7 @@ def with_runbook(rules: str, url: str) -> str:
 def runbook_address(text: str) -> str:
     """Return the address. Raises ArgumentTypeError for what people cannot open from a notification."""
     if not re.fullmatch(r"https?://[^\s#\"']+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not an address: give one like https://host/runbook.md, without #")
+        raise argparse.ArgumentTypeError(f"{text!r} is no address: give one like https://host/runbook.md, without #")
     return text
 
 

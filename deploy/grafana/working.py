@@ -113,8 +113,9 @@ def keeping_up() -> list[Panel]:
         ),
         graph(
             "Late events",
-            "Share of the results that took over a second; 1 % over 30 days is the budget. Bad: 14.4 % over 5 minutes"
-            " and an hour (pages), 6 % over six hours (ticket): the lines. By job, not by worker.",
+            "Share of the events that took over a second, or have waited for as long; 1 % over 30 days is the budget."
+            " Bad: 14.4 % over 5 minutes and an hour (pages), 6 % over six hours (ticket): the lines. By job, not by"
+            " worker.",
             units.PercentUnit,
             *(
                 (over, recorded(f"job:session_scorer_late_events:ratio_rate{over}"))

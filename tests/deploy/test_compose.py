@@ -11,31 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
-from consumer.drift import LEAST_EVENTS
 from consumer.envelopes import MOST_AHEAD_MS
 from consumer.health import Health
 from consumer.kafka.config import PRODUCER
-from consumer.metrics import Metrics
 from consumer.observability.http_server import Server
-from consumer.records import Tally
 from consumer.settings import Settings, known
-from scoring import Scorer
-from scoring.drift import Bins
 from tests import jars
 from tests.fakes import FakeClock
+from tools.metrics_page import busy_metrics
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "dashboards" / "session-scorer.json").read_text())
 QUERIES = [(panel["title"], target["expr"]) for panel in DASHBOARD["panels"] for target in panel.get("targets", [])]
-RECORDED = r"job:[\w:]+"
-OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"job", "alertname", "alertstate"}}
+RECORDED = r"job\w*:[\w:]+"
+OF_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"job", "alertname", "alertstate", "severity"}}
 
 
 def read_yaml(path: str) -> Any:
@@ -43,12 +38,11 @@ def read_yaml(path: str) -> Any:
 
 
 def queries_of_the_rules() -> Iterator[tuple[str, str]]:
-    """Those that ask for metrics of ours, without what asks for other rules."""
+    """Those that ask for metrics of ours or for what is recorded of them."""
     for group in read_yaml("deploy/prometheus/rules.yml")["groups"]:
         for rule in group["rules"]:
-            query = re.sub(RECORDED, "", rule["expr"])
-            if "session_scorer_" in query:
-                yield rule.get("alert") or rule["record"], query
+            if "session_scorer_" in rule["expr"]:
+                yield rule.get("alert") or rule["record"], rule["expr"]
 
 
 COMPOSE = read_yaml("docker-compose.yml")
@@ -260,36 +254,20 @@ def test_grafana_finds_its_data_source_and_its_dashboard() -> None:
 
 def exposed() -> dict[str, set[str]]:
     """Every sample on /metrics, and its labels, after a batch; and what Prometheus has of its own and by its rules."""
-    baseline = Scorer.load().artifacts.baseline
-    assert baseline is not None
-    metrics = Metrics("v1", "abc", baseline)
-    metrics.committed(
-        Tally(
-            scored=1,
-            dead_lettered=0,
-            skipped=0,
-            levels={"Low": 1},
-            reasons={},
-            dead_letter_codes={},
-            imputed={},
-            unseen={},
-            scores=np.zeros(1),
-            timestamps=np.ones(1, dtype=np.int64),
-            stage_seconds={"decode": 0.1},
-            dead_letter_flags=[False],
-            drift=np.full(len(Bins(baseline)), LEAST_EVENTS),
-        )
-    )
-    metrics.lag("sessions", {0: 1})
-    metrics.unstable("sessions", {0: 1})
-    metrics.oldest_waiting("sessions", {0: 1.0})
-    metrics.never_seen("sessions", 0, 1)
+    metrics = busy_metrics()
     rules = [rule for group in read_yaml("deploy/prometheus/rules.yml")["groups"] for rule in group["rules"]]
-    labels = defaultdict(set, OF_PROMETHEUS | {rule["record"]: {"job"} for rule in rules if "record" in rule})
+    labels = defaultdict(
+        set, OF_PROMETHEUS | {rule["record"]: recorded_labels(rule) for rule in rules if "record" in rule}
+    )
     for family in metrics.registry.collect():
         for sample in family.samples:
             labels[sample.name] |= set(sample.labels)
     return labels
+
+
+def recorded_labels(rule: dict[str, str]) -> set[str]:
+    """The labels of a recorded value, which begin its name: job_topic:…"""
+    return set(rule["record"].partition(":")[0].split("_"))
 
 
 def labels_in(query: str) -> Iterator[str]:

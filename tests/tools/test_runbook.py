@@ -59,6 +59,6 @@ def test_what_is_not_an_address_is_refused_in_one_line(checkout: Path, text: str
     done = set_runbook(checkout, text)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith(
-        f"{text!r} is not an address: give one like https://host/runbook.md, without #"
+        f"{text!r} is no address: give one like https://host/runbook.md, without #"
     )
     assert addresses(checkout / RULES) == {"docs/runbook.md"}
