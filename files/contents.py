@@ -26,6 +26,8 @@ def checked_kind(path: Path) -> str:
         if found.kind in {EMPTY, TEXT, UNKNOWN}:
             raise
         raise FileError(f"{error}; it is {found}") from None
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileError(f"{path}: is a pipe or a device, and a file is read more than once: write a file first")
     try:
         path.open("rb").close()
     except OSError as error:

@@ -93,8 +93,7 @@ class _Names(NamedTuple):
 
 
 def _csv(path: Path, renames: Renames) -> Source:
-    with opened(path) as file, _text(file.bytes) as text:
-        columns, _ = _header(text, path)
+    columns = _column_names(path)
     if not has_utf8("".join(columns)):
         raise FileError(f"{path}: the name of a column is not UTF-8: save the file as UTF-8")
     fields = [renames.get(name, name) for name in columns]
@@ -111,6 +110,16 @@ def _csv(path: Path, renames: Renames) -> Source:
                 line += len(lines)
 
     return Source(chunks, lambda: columns, renames=renames, header_fault=fault)
+
+
+def _column_names(path: Path) -> list[str]:
+    with opened(path) as file, _text(file.bytes) as text:
+        try:
+            return _header(text, path)[0]
+        except FileError:  # quotes of another kind of table, perhaps
+            if (fault := _header_fault(path, ())) is None:
+                raise
+            raise FileError(f"{path}: {fault}") from None
 
 
 def _header_fault(path: Path, fields: Sequence[str]) -> str | None:

@@ -1,6 +1,7 @@
 """Files judged by their columns, or by their first rows: what is refused, what is reported, what is renamed."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,13 @@ def complaint(path: Path, **options: Any) -> str:
         (HEADER.replace(",", ", "), "remove the blanks or quotes"),
         (HEADER.replace(",", ";"), "separated by semicolons"),
         (HEADER.replace(",", "\t"), "separated by tabs"),
+        (";".join(f'"{name}"' for name in WHOLE), "separated by semicolons"),
         (f"# exported\n{HEADER}", "the column names are in line 2"),
+        (f'# "exported" by\n{HEADER}', "the column names are in line 2"),
         (f"# exported,today\n\n{HEADER}", "the column names are in line 3"),
         (f"sep=;\n{HEADER.replace(',', ';')}", "the column names are in line 2"),
         ("5,20000,Mobile,2025-04-18 02:00:00,5", "line 1 holds values, not column names"),
+        ('"click_events', "line 2 is no CSV"),
         ("a,b", "none of the 16 model fields is there"),
         (",".join(MODEL_FIELDS[:7]), "only 7 of the 16 model fields"),
         ("\ufeff" + ",".join(f"event.{name}" for name in MODEL_FIELDS), "'event.click_events' looks like click_events"),
@@ -128,6 +132,12 @@ def test_renaming_what_is_not_there_or_to_what_is_there_is_refused(tmp_path: Pat
         parquet.write_table(pa.schema([(field, pa.string()) for field in WHOLE]).empty_table(), path)
     assert complaint(path, renames={"Clicks": "click_events"}) == "no column 'Clicks' to rename"
     assert complaint(path, renames={"user_id": "session_id"}).startswith("the column session_id is there")
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl", "in.csv.gz", "in.parquet"])
+def test_a_pipe_is_refused_before_it_is_opened(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert complaint(tmp_path / name).startswith("is a pipe or a device")
 
 
 @pytest.mark.parametrize("pair", ["click_events", "click_events=", "clicks=click_events", "=clicks"])
