@@ -255,7 +255,7 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
         counts = score_file(scorer, source, output, Reporting(progress, warn), table=options)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
     if not counts.scored:
-        raise InputError(f"{source}: no row was scored" + (aside or ": there is none"))
+        raise InputError("; ".join([f"{source}: no row was scored{aside or ': there is none'}", *counts.summary()]))
     typer.echo(f"{counts.scored:,} rows scored in {output}{aside}", err=True)
     for line in counts.summary():
         typer.echo(line, err=True)

@@ -336,6 +336,7 @@ def test_when_no_row_was_scored_that_is_status_1(call: Call, tmp_path: Path) -> 
     said = call("score", source, "-o", tmp_path / "out.csv")
     assert said.status == 1
     assert "no row was scored; 1 invalid in" in said.line
+    assert said.line.endswith("; invalid, by code and field: not_an_object 1")
     source.write_text("")
     assert "no row was scored: there is none" in call("score", source, "-o", tmp_path / "out.csv").line
 
