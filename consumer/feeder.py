@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
@@ -65,8 +65,15 @@ def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int
 def lines(path: Path) -> Iterator[Event]:
     """Return each line of the file, byte for byte, without its line feed, a byte order mark and compression by gzip.
 
-    Raises WorkerError, in one line, for a file that cannot be read or is recognised as something else.
+    Raises WorkerError, in one line, for a file that cannot be read or is recognised as something else; for a pipe or a
+    terminal when the first line is taken, since to open one may take for ever.
     """
+    if path.is_fifo() or path.is_char_device():
+        return chain.from_iterable(map(_open_lines, [path]))
+    return _open_lines(path)
+
+
+def _open_lines(path: Path) -> Iterator[Event]:
     with _read_errors(path), ExitStack() as files:
         file: BufferedReader | gzip.GzipFile = files.enter_context(path.open("rb"))
         if recognise(file.peek(HEAD_BYTES)).kind == GZIP:

@@ -22,6 +22,8 @@ def checked_kind(path: Path) -> str:
     try:
         kind = kind_to_read(path)
     except FileError as error:
+        if path.is_dir():
+            raise FileError(f"{path}: is a directory: give one file") from None
         found = recognise(_head(path))
         if found.kind in {EMPTY, TEXT, UNKNOWN}:
             raise

@@ -22,6 +22,7 @@ from consumer.cli.watch import watch
 from consumer.printable import printable
 
 _OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
+_LONGEST_NAME: Final = 200  # of a file that is looked for, in characters
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
 _SCORE: Final = "Score events"  # groups of commands
@@ -276,6 +277,8 @@ app.add_typer(model, name="model", rich_help_panel=_MODELS)
 
 
 def _read(file: str) -> bytes:
+    if file.lstrip()[:1] in {"{", "["} and not Path(file[:_LONGEST_NAME]).exists():
+        raise InputError("JSON in place of a file name: pipe it, echo '{…}' | session-scorer predict -")
     try:
         return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:

@@ -276,6 +276,16 @@ def test_a_file_that_is_not_there_is_one_line(call: Call, tmp_path: Path) -> Non
     assert said.line == f"session-scorer: {tmp_path / 'none.json'}: cannot be read: No such file or directory"
 
 
+@pytest.mark.parametrize(
+    "text", ['{"session_id": "SECRET"}', ' [{"session_id": "SECRET"}]', '{"a": "' + "x" * 9000 + '"}']
+)
+def test_json_in_place_of_a_file_name_is_not_repeated(call: Call, text: str) -> None:
+    said = call("predict", text)
+    assert said.status == 1
+    assert said.line.startswith("session-scorer: JSON in place of a file name: pipe it, echo")
+    assert "SECRET" not in said.line
+
+
 def test_a_set_that_is_missing_or_altered_is_one_line(call: Call, bare_set: Path, tmp_path: Path) -> None:
     missing = call("predict", "-", "--artifacts", tmp_path / "none", stdin=GAPS)
     assert missing.status == 1
@@ -338,6 +348,7 @@ def test_when_no_row_was_scored_that_is_status_1(call: Call, tmp_path: Path) -> 
     assert "no row was scored; 1 invalid in" in said.line
     assert said.line.endswith("; invalid, by code and field: not_an_object 1")
     source.write_text("")
+    assert "is a directory: give one file" in call("score", tmp_path, "-o", tmp_path / "out.csv").line
     assert "no row was scored: there is none" in call("score", source, "-o", tmp_path / "out.csv").line
 
 

@@ -136,6 +136,18 @@ def test_the_users_own_file_is_fed_line_by_line(tmp_path: Path) -> None:
     assert summary["dead letters"] == "3: not_json 2, not_an_object 1"
 
 
+def test_a_pipe_that_nobody_writes_to_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with running("--input", str(path)) as process:
+        until(process, "starting|joining")
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=SECONDS)
+
+    assert (process.returncode, errors) == (0, "")
+    assert number(summed_up(output)["events fed"]) == 0
+
+
 def test_the_newest_dead_letter_is_shown_without_its_value(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"click_events": "SECRET-1"}\n')
