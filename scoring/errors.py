@@ -55,6 +55,15 @@ class ArtifactError(ValueError):
         super().__init__(shown + "…" * (len(message) > MOST_MESSAGE))
 
 
+class Unreadable(ValueError):  # noqa: N818 - what a file is, found before it is known which
+    """What keeps a file of a set from being read, and what to do; whoever knows the file's name says it."""
+
+    def __init__(self, reason: str, remedy: str = "restore the file, or write the set again") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.remedy = remedy
+
+
 class MissingExtra(ImportError):  # noqa: N818 - names what is missing
     """A part that the base install leaves out; the message names the command that brings it."""
 

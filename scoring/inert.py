@@ -1,4 +1,4 @@
-"""What a pickle of the five files may name, and what stands in for it: records, and arrays made of plain parts.
+"""What stands in for the objects of the five files: records, and arrays made of plain parts.
 
 Nothing here is scikit-learn's, pandas' or numpy's own function. numpy's trust what a pickle says of memory: a crafted
 object dtype makes them follow any pointer.
@@ -33,7 +33,7 @@ class Record:
 
 
 @dataclass(slots=True)
-class _Dtype:
+class Dtype:
     """`numpy.dtype(kind, align, copy)` and its state (version, byte order, subarray, names, fields, size, …)."""
 
     kind: Any
@@ -42,6 +42,11 @@ class _Dtype:
 
     def set_state(self, state: Any) -> None:
         self.state = state
+
+    @property
+    def is_object(self) -> bool:
+        """Whether entries are Python objects, of which no array is made here."""
+        return self.kind in ("O", "O8")
 
     def dtype(self) -> np.dtype[Any]:
         """Of numbers, text or moments; or of nodes, which have fields of those. Made once."""
@@ -71,13 +76,14 @@ class _Dtype:
         if self.kind != "M8":
             return ""
         unit, number, *_ = self.state[8][1]
+        unit = unit.decode() if isinstance(unit, bytes) else unit
         if unit not in _UNITS or number != 1:
             raise _not_needed()
         return f"[{unit}]"
 
 
 @dataclass(slots=True)
-class _Array:
+class Array:
     """An array by `_reconstruct`, or by `_frombuffer`: version, shape, dtype, Fortran order, content."""
 
     state: Any = None
@@ -94,7 +100,7 @@ class _Array:
 
     def _array(self) -> Any:
         _, shape, dtype, fortran, content = self.state
-        listed = isinstance(content, list) and dtype.kind in ("O", "O8")
+        listed = isinstance(content, list) and dtype.is_object
         made = content if listed else np.frombuffer(content, dtype=dtype.dtype())
         plausible = len(shape) <= (1 if listed else MOST_DIMENSIONS) and all(0 <= size <= len(made) for size in shape)
         if not plausible or math.prod(shape) != len(made):
@@ -108,26 +114,7 @@ def _not_needed() -> pickle.UnpicklingError:
 
 def plain(value: Any) -> Any:
     """The array that a record of one describes; anything else as it is."""
-    return value.array() if isinstance(value, _Array) else value
-
-
-def _scalar(dtype: _Dtype, content: bytes) -> Any:
-    return np.frombuffer(content, dtype=dtype.simple())[0]
-
-
-def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple[int, ...], order: str) -> _Array:
-    return _Array((1, shape, dtype, order == "F", content))
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    """`_codecs.encode`, by which protocol 2 carries bytes; no other codec is looked up."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError("it holds bytes in an encoding other than latin1")
-    return text.encode("latin1")
-
-
-def _record(class_name: str) -> Callable[..., Record]:
-    return lambda *args: Record(class_name, args)
+    return value.array() if isinstance(value, Array) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,33 +122,9 @@ class Global:
     """What a pickle gets for a name: a thing that the pickle machine can call and that has nothing to be changed."""
 
     make: Callable[..., Any]
+    is_class: bool = False  # may be made without arguments by `copyreg._reconstructor`
 
 
-GLOBALS: Final[dict[tuple[str, str], Global]] = {
-    ("sklearn.ensemble._forest", "RandomForestClassifier"): Global(_record("RandomForestClassifier")),
-    ("sklearn.tree._classes", "DecisionTreeClassifier"): Global(_record("DecisionTreeClassifier")),
-    ("sklearn.tree._tree", "Tree"): Global(_record("Tree")),
-    ("sklearn.preprocessing._data", "StandardScaler"): Global(_record("StandardScaler")),
-    ("sklearn.preprocessing._label", "LabelEncoder"): Global(_record("LabelEncoder")),
-    # a forest told its random_state by a generator keeps it
-    ("numpy.random._pickle", "__randomstate_ctor"): Global(_record("RandomState")),
-    ("numpy.random._pickle", "__bit_generator_ctor"): Global(_record("BitGenerator")),
-    ("numpy.random._mt19937", "MT19937"): Global(_record("MT19937")),
-    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"): Global(_record("_unpickle_timestamp")),
-    ("numpy", "dtype"): Global(lambda kind, *_: _Dtype(kind)),
-    ("numpy", "ndarray"): Global(_record("ndarray")),  # only ever the first argument of _reconstruct
-    ("numpy._core.multiarray", "_reconstruct"): Global(lambda *_: _Array()),
-    ("numpy._core.multiarray", "scalar"): Global(_scalar),
-    ("numpy._core.numeric", "_frombuffer"): Global(_from_buffer),
-    ("_codecs", "encode"): Global(_encode),
-}
-
-
-def find(module: Any, name: Any) -> Global:
-    """The stand-in for `module.name`, numpy 1's spelling of its modules included. Raises UnpicklingError."""
-    if not (isinstance(module, str) and isinstance(name, str)):
-        raise pickle.UnpicklingError("it names what is no name")
-    found = GLOBALS.get((module.replace("numpy.core.", "numpy._core."), name))
-    if found is None:
-        raise pickle.UnpicklingError(f"it names {module[:80]}.{name[:80]}, which no artifact needs")
-    return found
+def recorded(class_name: str) -> Global:
+    """Return what makes a Record of that class, whatever its arguments."""
+    return Global(lambda *args: Record(class_name, args), is_class=True)

@@ -1,6 +1,7 @@
 """The five files, unpickled into plain arrays; each reason to refuse a set has its message here."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,13 +10,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.compression import Content, content_of
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN, expected
 from scoring.diagnosis import fault_of
-from scoring.errors import ArtifactError
+from scoring.errors import ArtifactError, Unreadable
 from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
 from scoring.inert import Record
-from scoring.localtime import hour_as_written, is_local_time
 from scoring.manifest import FILES
+from scoring.moments import hour_of
+from scoring.pandas_types import names_of
 from scoring.unpickling import unpickle
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
@@ -24,7 +27,7 @@ Numbers = NDArray[np.float64]
 _NODE: Final = {"left_child": "i", "right_child": "i", "feature": "i", "threshold": "f"}  # numpy's kinds
 _MOST_NAME: Final = 200  # characters of a column's name
 _MOST: Final = 1e300  # weight at a node: two of them can be added
-_PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
+_OLDEST: Final = "0.23"  # of scikit-learn: the first whose forests say how many columns they take
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,34 +52,50 @@ class Model:
 
 
 def read_model(files: Mapping[str, bytes]) -> Model:
-    """Unpickle and check the five files. Raises ArtifactError with the file and the reason."""
-    with _reading(FEATURE_COLS, files) as found:
-        feature_names = _feature_names(found)
-    with _reading(SCALER, files) as found:
+    """Decompress, unpickle and check the five files. Raises ArtifactError with the file and the reason."""
+    contents = {name: _content(name, files[name]) for name in FILES}
+    with _reading(FEATURE_COLS, contents) as found:
+        feature_names = _feature_names(names_of(found))
+    with _reading(SCALER, contents) as found:
         mean, scale = _scaling(found, len(feature_names))
-    with _reading(IMPUTATION_VALUES, files) as found:
+    with _reading(IMPUTATION_VALUES, contents) as found:
         imputation = _imputation(found)
-    with _reading(LABEL_ENCODERS, files) as found:
+    with _reading(LABEL_ENCODERS, contents) as found:
         classes = _classes(found, imputation)
-    with _reading(RF_MODEL, files) as found:
-        trees = _forest(found, len(feature_names), len(files[RF_MODEL]))
+    with _reading(RF_MODEL, contents) as found:
+        trees = _forest(found, len(feature_names), len(contents[RF_MODEL].data))
     return Model(trees, mean, scale, classes, feature_names, imputation)
 
 
+def _content(name: str, data: bytes) -> Content:
+    with _refusing(name):
+        return content_of(data)
+
+
 @contextmanager
-def _reading(name: str, files: Mapping[str, bytes]) -> Iterator[Any]:
-    """What the file holds. Whatever else goes wrong inside is the file's fault, too."""
-    found = unpickle(name, files[name])
+def _reading(name: str, contents: Mapping[str, Content]) -> Iterator[Any]:
+    """Yield what the file holds. Whatever else goes wrong inside is the file's fault, too."""
+    with _refusing(name):
+        yield unpickle(name, contents[name])
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into an ArtifactError that names the file."""
     try:
-        yield found
+        yield
     except ArtifactError:
         raise
+    except Unreadable as error:
+        raise _refuse(name, error.reason, error.remedy) from None
     except Exception as error:  # noqa: BLE001 - where an array was expected a pickle can hold anything at all
         raise _refuse(name, f"it is not of the kind expected ({type(error).__name__})") from None
 
 
-def _refuse(name: str, reason: str) -> ArtifactError:
-    return ArtifactError(f"{name}: refused: {reason}; restore the five files of one set, or train it again")
+def _refuse(
+    name: str, reason: str, remedy: str = "restore the five files of one set, or train it again"
+) -> ArtifactError:
+    return ArtifactError(f"{name}: refused: {reason}; {remedy}")
 
 
 def _is_text(value: Any) -> bool:
@@ -111,7 +130,16 @@ def _feature_names(found: Any) -> tuple[str, ...]:
 def _record(name: str, found: Any, class_name: str) -> dict[str, Any]:
     if not isinstance(found, Record) or found.class_name != class_name or not isinstance(found.state, dict):
         raise _refuse(name, f"expected a {class_name}")
+    version = found.state.get("_sklearn_version")
+    if isinstance(version, str) and _is_before(version, _OLDEST):
+        raise _refuse(name, f"written by scikit-learn {version[:20]}", f"train the set again with {_OLDEST} or newer")
     return found.state
+
+
+def _is_before(version: str, oldest: str) -> bool:
+    """Whether a version is older, by its first two numbers."""
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", version)
+    return numbers is not None and tuple(map(int, numbers.groups())) < tuple(map(int, oldest.split(".")))
 
 
 def _scaling(found: Any, features: int) -> tuple[Numbers, Numbers]:
@@ -158,15 +186,10 @@ def _number(field: str, value: Any) -> float:
 
 
 def _hour(value: Any) -> int:
-    """The hour of an imputed date: a pandas Timestamp without a time zone, a numpy datetime64, or text."""
-    if isinstance(value, Record) and value.class_name == "_unpickle_timestamp" and len(value.args) > 2:
-        ticks, zone, unit = value.args[0], value.args[2], value.args[3] if len(value.args) > 3 else 10
-        if zone is None and isinstance(ticks, int) and unit in _PER_SECOND:
-            return ticks // _PER_SECOND[unit] // 3600 % 24
-    text = str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else value
-    if isinstance(text, str) and is_local_time(text):
-        return hour_as_written(text)
-    raise _refuse(IMPUTATION_VALUES, f"the value for {DATE} is no local date")
+    hour = hour_of(value)
+    if hour is None:
+        raise _refuse(IMPUTATION_VALUES, f"the value for {DATE} is no local date")
+    return hour
 
 
 def _classes(found: Any, imputation: Imputation) -> dict[str, tuple[str, ...]]:

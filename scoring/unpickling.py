@@ -1,20 +1,25 @@
-"""Unpickling the five files without scikit-learn, and without running what they might name.
+"""Unpickling the five files without scikit-learn or joblib, and without running what they might name.
 
-A pickle is a program. Here it runs on a machine of our own that knows the instructions by which protocols 2 to 5 write
-plain objects, and can call what `inert` lists. Python's machine would do as it is told: `BUILD` sets attributes of
-whatever stands on the stack, `LONG_BINPUT` takes 3 GiB for a pickle of nine bytes, a tuple of tuples as a key
-of a dict takes for ever to hash.
+A pickle is a program. Here it runs on a machine of our own that knows the instructions by which protocols 0 to 5 write
+plain objects, and can call what `pickle_globals` lists. Python's machine would do as it is told: `BUILD` sets
+attributes of whatever stands on the stack, `LONG_BINPUT` takes 3 GiB for a pickle of nine bytes, a tuple of tuples as a
+key of a dict takes for ever to hash.
 """
 
+import io
 import pickle
 import pickletools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from scoring.errors import ArtifactError
-from scoring.inert import Global, find, plain
+from scoring.compression import Content
+from scoring.errors import Unreadable
+from scoring.framed_arrays import FramedArray
+from scoring.inert import Global, plain
+from scoring.pickle_globals import find
 
 MOST_STEPS: Final = 50_000
 """Instructions in one file of a set; columns, scaling and imputation take some hundreds."""
@@ -22,50 +27,74 @@ MOST_STEPS_OF: Final = {"rf_model.pkl": 5_000_000, "label_encoders.pkl": 1_000_0
 """A forest takes up to 150 a tree, encoders two a class."""
 _FEW_STEPS: Final = 100_000
 _BYTES_A_STEP: Final = 2  # of a forest with more steps than those: trees of one split have 3.6
+_STEPS_A_BYTE: Final = 8  # of a compressed file with more steps than those: trees of one leaf have 7 by xz
 _FREE: Final = 65_536  # bytes that any pickle may make beside its own
 _ENTRY: Final = 2  # bytes that stand for an argument, or an entry of a state; in a pickle they take as many
 _FIELD: Final = 32  # the same, for a field of a type of arrays
 
 
-def most_steps(name: str, size: int) -> int:
-    """Return how many instructions the file of that name and size may have; real ones stay far below."""
-    most = MOST_STEPS_OF.get(name, MOST_STEPS)
-    return min(most, max(_FEW_STEPS, size // _BYTES_A_STEP)) if name == "rf_model.pkl" else most
+def most_steps(name: str, content: Content) -> int:
+    """Return how many instructions the file of that name and content may have; real ones stay far below."""
+    most = min(MOST_STEPS_OF.get(name, MOST_STEPS), max(_FEW_STEPS, content.stored * _STEPS_A_BYTE))
+    return min(most, max(_FEW_STEPS, len(content.data) // _BYTES_A_STEP)) if name == "rf_model.pkl" else most
 
 
-def unpickle(name: str, data: bytes) -> Any:
-    """The object in the pickle `data`, with `Record`s of `inert` in it. `name` is for the message of the ArtifactError.
+def unpickle(name: str, content: Content) -> Any:
+    """Return the object in the pickle, with `Record`s of `inert` in it. `name` is the file's, for how much it may hold.
 
-    Takes time and memory in proportion to `data`, whatever is in it.
+    Takes time and memory in proportion to the content, whatever is in it. Raises Unreadable.
     """
+    budget = _Budget(most_steps(name, content), len(content.data) + _FREE)
     try:
-        return plain(_Machine(len(data)).run(data, most_steps(name, len(data))))
+        return plain(_Machine(content.data, io.BytesIO(content.data), budget).run())
+    except Unreadable:
+        raise
     except Exception as error:  # noqa: BLE001 - a broken pickle can raise anything at all
         reason = str(error) if isinstance(error, pickle.UnpicklingError) else "it is broken or cut short"
-        raise ArtifactError(
-            f"{name}: refused: no pickle of the kind expected: {reason}; restore the file, or write the set again"
-        ) from None
+        raise Unreadable(f"no pickle of the kind expected: {reason}") from None
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What a file may yet ask for, the pickles within it included."""
+
+    steps: int
+    size: int  # bytes that may yet be made: no honest pickle makes more of them than it has
+
+    def take_step(self) -> None:
+        self.steps -= 1
+        if self.steps < 0:
+            raise pickle.UnpicklingError("it has more instructions than any artifact")
+
+    def spend(self, size: int) -> None:
+        self.size -= size
+        if self.size < 0:
+            raise pickle.UnpicklingError("it makes the same things again and again")
 
 
 class _Machine:
     """A stack, those below it that wait for a MARK to be closed, and what was memorised."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, data: bytes, stream: io.BytesIO, budget: _Budget, *, is_nested: bool = False) -> None:
+        self._data = data
+        self._stream = stream  # over the data; arrays that joblib frames are read from it
+        self._budget = budget
+        self._is_nested = is_nested
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
-        self._left = size + _FREE  # bytes that may yet be made: no honest pickle makes more of them than it has
 
-    def run(self, data: bytes, most: int) -> Any:
-        for step, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if step == most:
-                raise pickle.UnpicklingError(f"it has more than {most:,} instructions")
+    def run(self) -> Any:
+        for opcode, argument, _ in pickletools.genops(self._stream):
+            self._budget.take_step()
             if opcode.name in _PUSHES:
                 self._stack.append(argument)
             elif opcode.name in _MAKES:
                 self._stack.append(_MAKES[opcode.name]())
             elif opcode.name in _INSTRUCTIONS:
                 _INSTRUCTIONS[opcode.name](self, argument)
+            elif opcode.name in _PYTHON_2:
+                raise pickle.UnpicklingError("it was written by Python 2, whose text has no encoding")
             else:
                 raise pickle.UnpicklingError(f"it uses the instruction {opcode.name}, which no artifact needs")
         return self._stack.pop()
@@ -90,6 +119,15 @@ class _Machine:
     def tuple_of_marked(self, _: object) -> None:
         items = tuple(self._marked())
         self._stack.append(items)
+
+    def list_of_marked(self, _: object) -> None:
+        items = self._marked()
+        self._stack.append(items)
+
+    def dict_of_marked(self, _: object) -> None:
+        items = self._marked()
+        self._stack.append({})
+        self._update(items)
 
     def append(self, _: object) -> None:
         self._extend([self._stack.pop()])
@@ -136,9 +174,9 @@ class _Machine:
         arguments, called = self._stack.pop(), self._stack.pop()
         if not isinstance(called, Global) or not isinstance(arguments, tuple):
             raise pickle.UnpicklingError("it calls what cannot be called")
-        self._spend(_ENTRY * len(arguments))
+        self._budget.spend(_ENTRY * len(arguments))
         made = called.make(*arguments)
-        self._spend(len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0))
+        self._budget.spend(len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0))
         self._stack.append(made)
 
     def build(self, _: object) -> None:
@@ -146,19 +184,25 @@ class _Machine:
         if getattr(target, "state", self) is not None:  # a stand-in has one, once; nothing else has
             raise pickle.UnpicklingError("it sets the state of what has none, or has one")
         if isinstance(state, dict | tuple):  # which is copied, or walked, for each object that it is given to
-            self._spend(_ENTRY * len(state))
+            self._budget.spend(_ENTRY * len(state))
         if isinstance(state, tuple):
-            self._spend(sum(_FIELD * len(part) for part in state if isinstance(part, dict)))
+            self._budget.spend(sum(_FIELD * len(part) for part in state if isinstance(part, dict)))
         target.set_state(state)
+        if isinstance(target, FramedArray):
+            self._stack[-1] = self._framed(target)
 
-    def _spend(self, size: int) -> None:
-        self._left -= size
-        if self._left < 0:
-            raise pickle.UnpicklingError("it makes the same things again and again")
+    def _framed(self, array: FramedArray) -> Any:
+        if self._is_nested:
+            raise pickle.UnpicklingError("it frames an array within a pickle of its own")
+        return array.read(self._stream, self._data, self._nested)
+
+    def _nested(self) -> Any:
+        """Return what the pickle holds that follows in the stream."""
+        return plain(_Machine(self._data, self._stream, self._budget, is_nested=True).run())
 
     def protocol(self, argument: int) -> None:
         if not 2 <= argument <= 5:
-            raise pickle.UnpicklingError(f"it is of protocol {argument}, not 2 to 5")
+            raise pickle.UnpicklingError(f"it is of protocol {argument}, not 0 to 5")
 
 
 def _is_key(key: object) -> bool:
@@ -168,10 +212,11 @@ def _is_key(key: object) -> bool:
 
 _PUSHES: Final = frozenset(
     {
-        *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT"),
+        *("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT", "INT", "LONG", "FLOAT"),
         *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
     }
 )
+_PYTHON_2: Final = frozenset({"STRING", "BINSTRING", "SHORT_BINSTRING"})
 _MAKES: Final[dict[str, Callable[[], object]]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
@@ -184,6 +229,7 @@ _INSTRUCTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "PROTO": _Machine.protocol,
     "FRAME": lambda _, __: None,
     "STOP": lambda _, __: None,
+    "UNICODE": _Machine.text,
     "SHORT_BINUNICODE": _Machine.text,
     "BINUNICODE": _Machine.text,
     "BINUNICODE8": _Machine.text,
@@ -191,14 +237,18 @@ _INSTRUCTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "TUPLE2": lambda machine, _: machine.tuple_of(2),
     "TUPLE3": lambda machine, _: machine.tuple_of(3),
     "TUPLE": _Machine.tuple_of_marked,
+    "LIST": _Machine.list_of_marked,
+    "DICT": _Machine.dict_of_marked,
     "MARK": _Machine.mark,
     "APPEND": _Machine.append,
     "APPENDS": _Machine.appends,
     "SETITEM": _Machine.set_item,
     "SETITEMS": _Machine.set_items,
+    "PUT": _Machine.put,
     "BINPUT": _Machine.put,
     "LONG_BINPUT": _Machine.put,
     "MEMOIZE": _Machine.memorise,
+    "GET": _Machine.get,
     "BINGET": _Machine.get,
     "LONG_BINGET": _Machine.get,
     "GLOBAL": _Machine.name,

@@ -29,8 +29,8 @@ from scoring import ArtifactError, Scorer, Verdict
 from scoring import manifest as manifests
 from scoring.adoption import cautions, golden_events, write_manifest
 from scoring.artifacts import Artifacts
-from scoring.inert import GLOBALS
 from scoring.manifest import Thresholds
+from scoring.pickle_globals import GLOBALS
 from scoring.pickles import read_model
 from tests.scoring.conftest import quiet
 from tests.scoring.sets_of_old import make

@@ -1,0 +1,91 @@
+"""Decompress a file of a set: recognised by its first bytes, by the standard library alone, up to a fixed size."""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from scoring.errors import Unreadable
+
+MOST_RATIO: Final = 32  # forests shrink 3- to 10-fold, by xz -9 at the most; stumps 20-fold
+_FREE: Final = 4 << 20  # bytes that any stream may inflate to
+_MOST_LZMA: Final = 128 << 20  # memory of the decoder; xz -9 takes 65 MiB
+BY_OLD_JOBLIB: Final = "load it with that joblib and write the set again with joblib 0.10 or newer"
+_ZFILE: Final = "joblib's Z-file"
+_AGAIN: Final = "dump it again with joblib.dump(…, compress=3), or uncompressed"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The uncompressed bytes of a file, and how many bytes it has on disk."""
+
+    data: bytes
+    stored: int
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+def content_of(data: bytes) -> Content:
+    """Return the bytes, decompressed if need be. Raise Unreadable for a stream that is broken or grows too large."""
+    name = _compression(data)
+    if name is None:
+        return Content(data, len(data))
+    if name == _ZFILE:
+        raise Unreadable("it was compressed by joblib before 0.10", BY_OLD_JOBLIB)
+    if name not in _DECOMPRESSORS:
+        raise Unreadable(f"it is compressed by {name}, which Python's standard library does not read here", _AGAIN)
+    inflated = _inflated(name, data)
+    if _compression(inflated) is not None:
+        raise Unreadable("it is compressed twice", _AGAIN)
+    return Content(inflated, len(data))
+
+
+def _compression(data: bytes) -> str | None:
+    return next((name for magic, name in _MAGIC if data.startswith(magic)), None)
+
+
+def _inflated(name: str, data: bytes) -> bytes:
+    most = max(_FREE, MOST_RATIO * len(data))
+    try:
+        decompressor = _DECOMPRESSORS[name]()
+        inflated = decompressor.decompress(data, most + 1)
+    except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, MemoryError):
+        raise Unreadable(f"its {name} stream is broken") from None
+    if len(inflated) > most:
+        raise Unreadable(f"it inflates to more than {MOST_RATIO} times its size", "dump it again uncompressed")
+    if not decompressor.eof:
+        raise Unreadable(f"its {name} stream is cut short")
+    if decompressor.unused_data:
+        raise Unreadable(f"more bytes follow its {name} stream", _AGAIN)
+    return inflated
+
+
+_DECOMPRESSORS: Final[dict[str, Callable[[], _Decompressor]]] = {
+    "zlib": zlib.decompressobj,
+    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "bz2": bz2.BZ2Decompressor,
+    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_LZMA),
+    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MOST_LZMA),
+}
+_MAGIC: Final = (
+    *((b"\x78" + level, "zlib") for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")),
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bz2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x5d\x00\x00", "lzma"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xff\x06\x00\x00sNaPpY", "snappy"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x9d", "compress"),
+    (b"ZF0x", _ZFILE),
+)
+"""No pickle begins with any of these."""
