@@ -14,7 +14,7 @@ _FREE: Final = 4 << 20  # bytes that any stream may inflate to
 _MOST_LZMA: Final = 128 << 20  # memory of the decoder; xz -9 takes 65 MiB
 BY_OLD_JOBLIB: Final = "load it with that joblib and write the set again with joblib 0.10 or newer"
 _ZFILE: Final = "joblib's Z-file"
-_AGAIN: Final = "dump it again with joblib.dump(…, compress=3), or uncompressed"
+_AGAIN: Final = "write the set again with joblib.dump(…, compress=3), or uncompressed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _inflated(name: str, data: bytes) -> bytes:
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, MemoryError):
         raise Unreadable(f"its {name} stream is broken") from None
     if len(inflated) > most:
-        raise Unreadable(f"it inflates to more than {MOST_RATIO} times its size", "dump it again uncompressed")
+        raise Unreadable(f"it inflates to more than {MOST_RATIO} times its size", "write the set again uncompressed")
     if not decompressor.eof:
         raise Unreadable(f"its {name} stream is cut short")
     if decompressor.unused_data:

@@ -15,6 +15,7 @@ _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes
 _NANOSECONDS: Final = 10
 _DAY: Final = 86_400
 _ZONE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(/[A-Za-z0-9_+-]{1,31}){0,2}")
+_WITHOUT: Final = "write the set again with a date without a zone"
 _TIMESTAMPS: Final = ("_unpickle_timestamp", "Timestamp")
 
 
@@ -95,13 +96,13 @@ def _integer(value: Any) -> int:
 def _offset_by_name(name: Any, seconds: int) -> int:
     """Look the zone up in the system's time zones, or those of the package tzdata."""
     if not isinstance(name, str) or not _ZONE.fullmatch(name):
-        raise Unreadable("the time zone of its date is not one that is read", "write the date without a zone")
+        raise Unreadable("the time zone of its date is not one that is read", _WITHOUT)
     try:
         zone = ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
         raise Unreadable(
             f"the time zone {name} of its date is not known on this machine",
-            "restore it: pip install tzdata, or write the date without a zone",
+            f"pip install tzdata, or {_WITHOUT}",
         ) from None
     shift = dt.datetime.fromtimestamp(seconds, zone).utcoffset()
     return 0 if shift is None else int(shift.total_seconds())

@@ -25,7 +25,7 @@ def known(tmp_path: Path) -> list[float]:
     return scores(SET.write(tmp_path / "known"))
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("spelling", [bytes, respelt], ids=["numpy._core", "numpy.core"])
 def test_every_pickle_protocol_in_both_spellings_of_numpy(
     tmp_path: Path, known: list[float], protocol: int, spelling: Callable[[bytes], bytes]
@@ -75,7 +75,7 @@ def test_values_of_any_numeric_type_impute(tmp_path: Path) -> None:
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", range(6))
 def test_a_forest_that_keeps_the_generator_it_was_given(tmp_path: Path, known: list[float], protocol: int) -> None:
     forest = pickle.loads(pickle.dumps(SET.rf_model)).set_params(random_state=np.random.RandomState(0))
 

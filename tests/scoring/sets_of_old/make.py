@@ -3,17 +3,22 @@
 In an environment that has the version wanted, outside the project's:
 
     python -m venv old && old/bin/pip install scikit-learn==1.2.2 'numpy<2' pandas
-    old/bin/python tests/scoring/sets_of_old/make.py
+    old/bin/python tests/scoring/sets_of_old/make.py protocol-2 protocol-3 protocol-4 protocol-5
 
-Writes `scikit-learn-<version>/protocol-<2 to 5>/`, the five files each, and `scikit-learn-<version>/scores.json`:
-the matrix that was scored (raw, unscaled) and what `predict_proba` said of it.
+Writes `scikit-learn-<version>/<kind>/`, the five files each, and `scikit-learn-<version>/scores.json`: the matrix that
+was scored (raw, unscaled) and what `predict_proba` said of it. A kind is a protocol of pickle or a compression of
+joblib. scikit-learn-0.24 (Python 3.9, joblib 1.0.1, pandas 1.2.5) and -1.3 (Python 3.10, joblib 1.3.2, pandas 2.0.3)
+hold `protocol-4 joblib joblib-zlib joblib-gzip joblib-xz`.
 """
 
 import json
 import pickle
+import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import sklearn
@@ -31,6 +36,9 @@ CLASSES = {  # in the order that LabelEncoder gives them
     "geolocation_city": ["Mumbai", "unknown"],
 }
 COLUMNS = (*NUMBERS, *CLASSES)
+PROTOCOLS = {f"protocol-{number}": number for number in range(6)}
+COMPRESSIONS = {"joblib": 0, "joblib-zlib": 3, "joblib-gzip": ("gzip", 3), "joblib-xz": ("xz", 3)}
+KINDS = (*PROTOCOLS, *COMPRESSIONS)
 
 
 def sessions(random: np.random.RandomState, number: int) -> pd.DataFrame:
@@ -63,19 +71,29 @@ def five_files(frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def write(place: Path) -> None:
+def as_with_joblib(parts: dict[str, Any], frame: pd.DataFrame) -> dict[str, Any]:
+    """Column names as pandas holds them, and a date with a zone."""
+    moment = pd.Timestamp("2025-04-18 03:00:00", tz="Asia/Kolkata")
+    imputed = {**parts["imputation_values"], "transaction_date": moment}
+    return {**parts, "feature_cols": frame.columns, "imputation_values": imputed}
+
+
+def write(place: Path, kinds: Collection[str]) -> None:
     """Write sets and scores of the scikit-learn that is installed here into the directory `place`."""
     frame = sessions(np.random.RandomState(0), 300)
     parts, asked = five_files(frame), sessions(np.random.RandomState(1), 60)
-    for protocol in range(2, 6):
-        directory = place / f"protocol-{protocol}"
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, value in parts.items():
-            (directory / f"{name}.pkl").write_bytes(pickle.dumps(value, protocol))
+    for kind in kinds:
+        (place / kind).mkdir(parents=True, exist_ok=True)
+        dumped = parts if kind in PROTOCOLS else as_with_joblib(parts, frame)
+        for name, value in dumped.items():
+            if kind in PROTOCOLS:
+                (place / kind / f"{name}.pkl").write_bytes(pickle.dumps(value, PROTOCOLS[kind]))
+            else:
+                joblib.dump(value, place / kind / f"{name}.pkl", compress=COMPRESSIONS[kind])
     said = parts["rf_model"].predict_proba(parts["scaler"].transform(asked))[:, 1]
     answers = {"columns": list(COLUMNS), "rows": asked.to_numpy().tolist(), "scores": said.tolist()}
     (place / "scores.json").write_text(json.dumps(answers) + "\n")
 
 
 if __name__ == "__main__":
-    write(Path(__file__).parent / f"scikit-learn-{'.'.join(sklearn.__version__.split('.')[:2])}")
+    write(Path(__file__).parent / f"scikit-learn-{'.'.join(sklearn.__version__.split('.')[:2])}", sys.argv[1:])
