@@ -16,6 +16,7 @@ from scoring.pickles import Model, read_model
 
 ADOPT: Final = "session-scorer model verify --write-manifest"
 _MOST_MIB: Final = {"rf_model.pkl": 2048, "label_encoders.pkl": 16, manifests.NAME: 16}
+_ENDS: Final = (".joblib", ".pickle", ".sav", ".model", ".pkl.gz", ".pkl.xz", ".pkl.bz2", ".pkl.z")
 _MOST_MIB_ELSE: Final = 1  # the files of the set that ships have 2 KiB at most
 
 
@@ -92,7 +93,16 @@ def _read(directory: Path, name: str) -> bytes:
                 raise ArtifactError(f"{path}: is larger than {most:,} MiB, which no set's is: put the set's own there")
             return file.read(found.st_size)
     except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read: {error.strerror}; restore it, or name another set") from None
+        remedy = _by_another_name(path) or "restore it, or name another set"
+        raise ArtifactError(f"{path}: cannot be read: {error.strerror}; {remedy}") from None
+
+
+def _by_another_name(path: Path) -> str | None:
+    """Say what to rename when the file is there as `.joblib`, `.sav` or the like."""
+    beside = next((each for end in _ENDS if (each := path.with_suffix(end)).is_file()), None)
+    return (
+        None if beside is None else f"put {beside.name} in its place: what it holds is recognised, but not by its name"
+    )
 
 
 def _at_once(path: str, flags: int) -> int:

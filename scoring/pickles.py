@@ -110,8 +110,9 @@ def _is_column(name: Any) -> bool:
 
 def _are_distinct(values: Any) -> bool:
     """Whether no value is listed twice, as in no encoder; else one long text could be read millions of times."""
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
-    return len(set(listed)) == len(listed)
+    if isinstance(values, np.ndarray):
+        return len(np.unique(values)) == len(values)
+    return len(set(values)) == len(values)
 
 
 def _integer(value: Any) -> int | None:

@@ -55,6 +55,13 @@ def test_what_is_no_file_of_a_set_is_refused_by_its_name_at_once(adopted: Path, 
     assert name in refused(adopted)
 
 
+@pytest.mark.parametrize("end", [".joblib", ".pkl.gz"])
+def test_a_file_by_another_name_is_pointed_at(adopted: Path, end: str) -> None:
+    (adopted / "scaler.pkl").rename(adopted / f"scaler{end}")
+
+    assert f"scaler.pkl: cannot be read: No such file or directory; put scaler{end} in its place" in refused(adopted)
+
+
 def test_what_is_verified_is_what_is_unpickled(adopted: Path, tmp_path: Path) -> None:
     """While somebody puts another set's forest in the place of the good one, and back, without end."""
     known, other = scores(adopted), small_set(1, trees=3, depth=4).write(tmp_path / "other")

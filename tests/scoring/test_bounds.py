@@ -10,6 +10,7 @@ import pytest
 
 from tests.bombs import bombs
 from tests.scoring.loading import FILES, SET
+from tests.support.joblib_bombs import compressed_bombs, framed_bombs
 
 MIB = 1 << 20
 # in a process of its own, for what fails may take the machine with it; the limit keeps it from that
@@ -37,7 +38,7 @@ for kind, (name, data) in bombs.items():
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     directory = SET.write(tmp_path_factory.mktemp("bombs"))
-    planted = bombs(SET)
+    planted = framed_bombs() | compressed_bombs() | bombs(SET)  # the smallest first: memory is seen at its peak alone
     (directory / "bombs").write_bytes(pickle.dumps(planted))
     done = subprocess.run([sys.executable, "-c", READ, directory], capture_output=True, text=True, check=False)
     assert done.returncode == 0, (done.returncode, done.stdout[-300:], done.stderr[-300:])
