@@ -163,7 +163,7 @@ def _altered_bytes(data: bytes, chance: random.Random) -> bytes:
 @functools.cache
 def _known_steps(data: bytes) -> tuple[bytes, ...]:
     """The instructions of a good pickle, without frames, which hold lengths; arrays that joblib frames stay whole."""
-    found = []
+    found: list[tuple[str, int]] = []
     with contextlib.suppress(Exception):  # bytes of an array are no instructions
         found.extend((opcode.name, at or 0) for opcode, _, at in pickletools.genops(data))
     ends = [*(at for _, at in found[1:]), len(data)]

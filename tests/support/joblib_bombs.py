@@ -82,10 +82,8 @@ def compressed_bombs() -> dict[str, tuple[str, bytes]]:
     made |= {f"dicts by {kind}": ("label_encoders.pkl", compress(dicts)) for kind, compress in COMPRESSED.items()}
     small = pickle.dumps([0])
     pictures = name("sklearn.preprocessing._label", "LabelEncoder") + b")" + NEWOBJ + b"}" + MARK + text("classes_")
-    pictures += (
-        framed(long(1_000_000) + b"\x85", kind="U1")
+    pictures += framed(long(1_000_000) + b"\x85", kind="U1")
     pictures += "😀".encode("utf-32-le") * 1_000_000 + b"u" + BUILD + put(2)
-    )
     encoders = START + b"}" + MARK + text("device_type") + pictures
     encoders += b"".join(text(field) + get(2) for field in CATEGORIES[1:]) + b"u" + END
     return made | {
