@@ -11,7 +11,7 @@ import confluent_kafka
 
 from tests import jars
 
-PACKAGES = ("numpy", "numba", "msgspec", "confluent-kafka", "scikit-learn", "onnxruntime", "pandas")
+PACKAGES = ("numpy", "numba", "msgspec", "orjson", "confluent-kafka", "scikit-learn", "onnxruntime", "pandas")
 DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """What, set in the environment, makes numpy choose kernels of another CPU: nothing is measured under it."""
 

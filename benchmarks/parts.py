@@ -9,6 +9,7 @@ PARTS = (
     "one-event",
     "forest",
     "stages",
+    "json-libraries",
     "throughput",
     "latency",
     "start",

@@ -8,21 +8,25 @@ from tests import oracle
 from tests.oracle_reading import Invalid
 
 TOLERANCE = 1e-12
+REMEDY = (
+    "tests/oracle.py or tests/oracle_reading.py says otherwise: they have the contract once more, in plain Python; "
+    "change them by hand if the contract has changed, and run python -m tests.make_golden"
+)
 
 
 def assert_agrees(said: Any, expected: oracle.Verdict | Invalid, *, with_contributions: bool = True) -> None:
     """`said` is what Scorer returned for an event: a Verdict or an InvalidEvent."""
     if isinstance(expected, Invalid):
         assert isinstance(said, InvalidEvent), f"scored, but the oracle says {expected}"
-        assert (said.code, said.field) == expected
+        assert (said.code, said.field) == expected, REMEDY
         return
     assert not isinstance(said, InvalidEvent), f"refused with {said.code} ({said.field}), but the oracle scores it"
     assert abs(said.anomaly_score - expected.anomaly_score) <= TOLERANCE
     assert 0 <= said.anomaly_score <= 1
     for name in ("predicted_label", "risk_level", "risk_reason"):
-        assert getattr(said, name) == getattr(expected, name), name
+        assert getattr(said, name) == getattr(expected, name), f"{name}: {REMEDY}"
     for name in ("reason_codes", "imputed_fields"):
-        assert list(getattr(said, name)) == getattr(expected, name), name
+        assert list(getattr(said, name)) == getattr(expected, name), f"{name}: {REMEDY}"
     if with_contributions and expected.risk_level == "High":
         assert abs(said.base_rate - expected.base_rate) <= TOLERANCE
         assert_contributions_agree(said.contributions, expected)

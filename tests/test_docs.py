@@ -43,7 +43,7 @@ def test_every_test_that_the_promises_rest_on_exists() -> None:
 def test_the_table_of_settings_is_that_of_the_settings() -> None:
     found = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
     assert found is not None
-    assert found.group() == table()
+    assert found.group() == table(), "docs/configuration.md is out of date: run python -m tests.make_configuration"
 
 
 def test_every_line_of_log_is_explained_at_its_level() -> None:
@@ -54,4 +54,6 @@ def test_every_line_of_log_is_explained_at_its_level() -> None:
     )
     explained = {(level, message) for level, messages in table for message in messages.split(", ")}
     assert len(logged) > 15
-    assert set(logged) == explained
+    missing, gone = set(logged) - explained, explained - set(logged)
+    assert not missing, f"docs/logs.md: add a row, | level | message | …, for {sorted(missing)}"
+    assert not gone, f"docs/logs.md: nothing logs {sorted(gone)}: take the message out of its row"

@@ -27,7 +27,8 @@ def generate(*options: str) -> "subprocess.CompletedProcess[str]":
 def test_the_dashboard_is_what_the_generator_writes(tmp_path: Path) -> None:
     done = generate("--output", str(tmp_path / "written.json"))
     assert done.stderr == ""
-    assert (tmp_path / "written.json").read_bytes() == FILE.read_bytes(), "run python -m deploy.grafana.dashboard"
+    written = (tmp_path / "written.json").read_bytes()
+    assert written == FILE.read_bytes(), f"{FILE} is out of date: run python -m deploy.grafana.dashboard"
 
 
 def test_the_links_lead_where_the_runbook_is_said_to_be(tmp_path: Path) -> None:

@@ -241,7 +241,9 @@ def test_the_operator_has_the_rules_that_ship_with_the_overlays_runbook() -> Non
     assert url.startswith("https://")
     expected = re.sub(r"(?<=runbook_url: )\S+(?=#)", url, RULES.read_text(encoding="utf-8"))
     assert written == YAML(typ="safe").load(expected)["groups"]
-    assert OBJECT.read_text(encoding="utf-8") == prometheus_rule(), "run python -m tests.make_prometheus_rule"
+    assert OBJECT.read_text(encoding="utf-8") == prometheus_rule(), (
+        f"{OBJECT} is out of date: run python -m tests.make_prometheus_rule"
+    )
 
 
 def test_the_job_is_the_one_that_the_alerts_ask_for() -> None:

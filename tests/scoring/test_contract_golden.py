@@ -12,6 +12,10 @@ from tests.make_golden import GOLDEN
 
 LINES = [json.loads(line) for line in (GOLDEN / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()]
 
+REMEDY = (
+    "tests/golden/scoring/verdicts.jsonl says otherwise: if the contract has changed, run python -m tests.make_golden"
+)
+
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
@@ -23,14 +27,14 @@ def test_a_verdict_is_what_it_was(scorer: Scorer, line: dict[str, Any]) -> None:
     said = scorer.score_many([line["event"].encode()])[0]
 
     if isinstance(said, InvalidEvent):
-        assert {"code": said.code, "field": said.field} == line["error"]
+        assert {"code": said.code, "field": said.field} == line["error"], REMEDY
         return
     verdict, expected = dataclasses.asdict(said), line["verdict"]
     for name in ("anomaly_score", "base_rate"):
         assert verdict.pop(name) == pytest.approx(expected.pop(name), abs=1e-12)
     for each, then in zip(verdict["contributions"], expected["contributions"], strict=True):
         assert each.pop("contribution") == pytest.approx(then.pop("contribution"), abs=1e-12)
-    assert verdict == expected
+    assert verdict == expected, REMEDY
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line["event"][:40])
