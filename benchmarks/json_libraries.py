@@ -1,4 +1,4 @@
-"""msgspec and orjson in both directions, on the consumer's own events and results (docs/decisions/0002).
+"""msgspec and orjson in both directions: `python -m benchmarks.json_libraries`, for docs/decisions/0002.
 
 CPU time of this process, of each the best round: so neighbours on the machine count little.
 """
@@ -13,9 +13,8 @@ import msgspec
 import orjson
 
 from benchmarks.events import batches
-from benchmarks.report import Findings, Table
+from benchmarks.report import Table, of_the_machine, show
 from benchmarks.rounds import Measured, in_turn
-from benchmarks.run import Run
 from consumer.collector import collect_seldom
 from consumer.envelopes import Results, encode_results
 from scoring import Scorer
@@ -25,6 +24,7 @@ from scoring.errors import InvalidEvent
 
 EVENTS = 500  # as many as the CPU's cache holds: the consumer reads and writes what it has just made
 AGAIN = 40
+ROUNDS = 9
 Calls = dict[str, Callable[[], object]]
 
 
@@ -54,23 +54,18 @@ class _Result(msgspec.Struct):
     event: msgspec.Raw
 
 
-def run(given: Run) -> Findings:
-    """Measure what each library takes for an event and for a result."""
-    collect_seldom()  # as the consumer does
-    again = 1 if given.quick else AGAIN
+def measure(rounds: int, again: int) -> Table:
+    """Return what each library takes for an event and for a result."""
     results, values = scored(EVENTS)
     read, written = decoders(values), encoders(results, values)
     timed = {name: functools.partial(cpu_seconds, call, again) for name, call in {**read, **written}.items()}
-    found = {
-        name: Measured.of(each).times(1e6 / EVENTS / again)
-        for name, each in in_turn(timed, given.rounds, given.say).items()
-    }
+    found = {name: Measured.of(each).times(1e6 / EVENTS / again) for name, each in in_turn(timed, rounds).items()}
     rows = [[name, f"{found[name].low:.2f}", f"{found[name].median:.2f}"] for name in found]
     note = (
-        f"µs of CPU time an event, the best and the median of {given.rounds} rounds over {EVENTS * again:,} events of "
+        f"µs of CPU time an event, the best and the median of {rounds} rounds over {EVENTS * again:,} events of "
         f"{sum(map(len, values)) // EVENTS} bytes; msgspec {version('msgspec')}, orjson {version('orjson')}."
     )
-    return Findings([Table("json-libraries", ("", "best", "median"), rows, note)])
+    return Table("json-libraries", ("", "best", "median"), rows, note)
 
 
 def scored(count: int) -> tuple[Results, list[bytes]]:
@@ -133,3 +128,8 @@ def cpu_seconds(call: Callable[[], object], times: int) -> float:
     for _ in range(times):
         call()
     return time.process_time() - began
+
+
+if __name__ == "__main__":
+    collect_seldom()  # as the consumer does
+    show([of_the_machine(), measure(ROUNDS, AGAIN)])

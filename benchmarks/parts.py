@@ -9,7 +9,6 @@ PARTS = (
     "one-event",
     "forest",
     "stages",
-    "json-libraries",
     "throughput",
     "latency",
     "start",

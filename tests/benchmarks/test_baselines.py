@@ -6,7 +6,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from benchmarks import events, files, pandas_loop
+from benchmarks import events, files, json_libraries, pandas_loop
 from benchmarks.forest import features
 from benchmarks.growth import grown, ours_of
 from scoring import Scorer
@@ -41,3 +41,8 @@ def test_events_are_distinct_and_padding_leaves_them_as_they_are() -> None:
     assert {len(value) for value in longer} == {1024}
     assert msgspec.json.decode(longer[0], type=Event) == msgspec.json.decode(values[0], type=Event)
     assert not decode(longer).invalid
+
+
+def test_both_json_libraries_read_and_write_the_same() -> None:
+    table = json_libraries.measure(rounds=1, again=1)  # raises where they differ
+    assert len(table.rows) == 8
