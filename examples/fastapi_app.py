@@ -1,4 +1,4 @@
-"""Scores over HTTP: pip install session-scorer fastapi uvicorn, then uvicorn --app-dir examples fastapi_app:app.
+"""Scores over HTTP: pip install . fastapi uvicorn, then uvicorn --app-dir examples fastapi_app:app.
 
 The body goes to the Scorer as it came, so a fault is found as the consumer finds it. FastAPI would parse it first, so
 the OpenAPI document (/docs, /openapi.json) gets its schemas from the Scorer's own contract instead.

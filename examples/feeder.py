@@ -1,8 +1,10 @@
 """Feeds generated sessions to a topic at a steady rate, until stopped or for --count events.
 
     python examples/feeder.py --bootstrap-servers localhost:9092 --topic sessions --rate 200
+    python examples/feeder.py --input events.jsonl
 
-Keys are user ids. A share of the events (--invalid, one in a hundred) is broken on purpose: it becomes dead letters.
+Keys are user ids. With --input it feeds the lines of a file as they are. Else a share of the events (--invalid, one in
+a hundred) is broken on purpose: it becomes dead letters.
 """
 
 import argparse
@@ -12,17 +14,20 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.errors import WorkerError
+from consumer.feeder import lines
 from training.broken import broken
 from training.dataset import keyed_events
 
 QUEUE = 10_000  # undelivered events held at most; librdkafka refuses more than 100,000
 
 
-def records(seed: int, invalid: float) -> Iterator[tuple[bytes, bytes]]:
+def records(seed: int, invalid: float) -> Iterator[tuple[bytes | None, bytes]]:
     """Key and value without end; a value is a broken one with the chance `invalid`."""
     chance = random.Random(seed)  # noqa: S311 - a stream to look at, no secret
     bad = broken(seed)
@@ -37,7 +42,7 @@ def require_topic(producer: Producer, topic: str) -> None:
         raise KafkaException(known.error)
 
 
-def feed(producer: Producer, topic: str, source: Iterator[tuple[bytes, bytes]], rate: float, stop: Event) -> int:
+def feed(producer: Producer, topic: str, source: Iterator[tuple[bytes | None, bytes]], rate: float, stop: Event) -> int:
     """Produce at `rate` events a second until the source ends or `stop` is set; how many were sent."""
     failures: list[KafkaError] = []
     sent, began = 0, time.monotonic()
@@ -71,11 +76,12 @@ def main() -> int:
     parser.add_argument("--count", type=int, help="stop after so many (default: never)")
     parser.add_argument("--invalid", type=float, default=0.01, help="share of broken events")
     parser.add_argument("--seed", type=int, help="the same seed, the same events (default: another one each time)")
+    parser.add_argument("--input", type=Path, metavar="FILE", help="feed its lines, one JSON object each")
     given = parser.parse_args()
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    source = records(int(time.time()) if given.seed is None else given.seed, given.invalid)
+    seed = int(time.time()) if given.seed is None else given.seed
     # java's partitioner, so that a key meets the partition a JVM producer would choose
     producer = Producer(
         {
@@ -87,10 +93,14 @@ def main() -> int:
         }
     )
     try:
+        source = records(seed, given.invalid) if given.input is None else lines(given.input)
         require_topic(producer, given.topic)
         sent = feed(producer, given.topic, islice(source, given.count), given.rate, stop)
     except KafkaException as error:
         print(f"feeder: topic {given.topic} at {given.bootstrap_servers}: {error.args[0].str()}", file=sys.stderr)
+        return 1
+    except WorkerError as error:  # of the file
+        print(f"feeder: {error}", file=sys.stderr)
         return 1
     print(f"{sent} events fed to {given.topic}")
     return 0

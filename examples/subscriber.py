@@ -1,6 +1,9 @@
-"""Prints each result once, as it is committed, until Ctrl-C.
+"""Prints each result or alert once, as it is committed, until Ctrl-C.
 
     python examples/subscriber.py --bootstrap-servers localhost:9092 --topic session-results
+    python examples/subscriber.py --topic session-alerts --json
+
+With --idle it ends when nothing has come for so many seconds, and counts what it read.
 
 Where results must be acted on once, two things are the reader's own: it commits its offsets after it has acted, so
 that a crash loses nothing, and it drops repeats by `result_id`, which names the input record and never changes. Here
@@ -9,9 +12,11 @@ the ids live in memory; a reader that must not repeat itself after a crash eithe
 
 import argparse
 import json
+import math
 import signal
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -36,15 +41,20 @@ class Seen:
         return True
 
 
-def results(consumer: Consumer, stop: threading.Event) -> Iterator[dict[str, Any]]:
-    """Results in the order they were read; an offset counts as done when the next result is asked for."""
-    while not stop.is_set():
+def results(consumer: Consumer, stop: threading.Event, idle: float = math.inf) -> Iterator[dict[str, Any]]:
+    """Results in the order they were read; an offset counts as done when the next result is asked for.
+
+    Ends after `idle` seconds without any.
+    """
+    latest = time.monotonic()
+    while not stop.is_set() and time.monotonic() - latest < idle:
         message = consumer.poll(0.5)
         if message is None:
             continue
         error, value = message.error(), message.value()
         if error is not None:
             raise KafkaException(error)
+        latest = time.monotonic()
         if value is not None:
             yield json.loads(value)
         consumer.store_offsets(message)
@@ -56,8 +66,11 @@ def main() -> int:
     parser.add_argument("--bootstrap-servers", default="localhost:9092", metavar="HOST:PORT")
     parser.add_argument("--topic", default="session-results")
     parser.add_argument("--group-id", default="session-subscriber")
+    parser.add_argument("--json", action="store_true", help="the whole result, not its main fields")
+    parser.add_argument("--idle", type=float, default=math.inf, metavar="SECONDS", help="end after so long without any")
     given = parser.parse_args()
     stop, seen = threading.Event(), Seen()
+    printed = repeated = 0
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     consumer = Consumer(
@@ -73,15 +86,20 @@ def main() -> int:
     try:
         consumer.list_topics(given.topic, timeout=5)  # so that a wrong address is said, not waited for
         consumer.subscribe([given.topic])
-        for result in results(consumer, stop):
-            if seen.add(result["result_id"]):
-                line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)
-                print(line.rstrip(), flush=True)
+        for result in results(consumer, stop, given.idle):
+            if not seen.add(result["result_id"]):
+                repeated += 1
+                continue
+            line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)
+            print(json.dumps(result) if given.json else line.rstrip(), flush=True)
+            printed += 1
     except KafkaException as error:
         print(f"subscriber: topic {given.topic} at {given.bootstrap_servers}: {error.args[0].str()}", file=sys.stderr)
         return 1
     finally:
         consumer.close()
+    if given.idle < math.inf:
+        print(f"{printed} results, {repeated} more were repeats", file=sys.stderr)
     return 0
 
 

@@ -196,6 +196,16 @@ def test_the_subscriber_prints_each_committed_result_once_and_goes_on_where_it_s
         assert interrupt(process) == (0, "", "")
 
 
+def test_the_subscriber_ends_when_nothing_comes_and_counts_what_it_read(kafka: str, topics: Topics) -> None:
+    topic = topics("session-results", partitions=1)
+    produce(kafka, topic, [result(1), result(2), result(1)])
+    options = ("--bootstrap-servers", kafka, "--topic", topic, "--group-id", topic, "--json", "--idle", "10")
+    with running("subscriber.py", *options) as process:
+        out, err = process.communicate(timeout=60)
+    assert [json.loads(line)["result_id"] for line in out.splitlines()] == ["sessions-0-1", "sessions-0-2"]
+    assert (process.returncode, err) == (0, "2 results, 1 more were repeats\n")
+
+
 def test_a_subscriber_of_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) -> None:
     with running("subscriber.py", "--bootstrap-servers", kafka, "--topic", "no-such-topic") as process:
         out, err = process.communicate(timeout=60)
@@ -251,3 +261,20 @@ def test_a_broker_that_does_not_answer_is_one_line() -> None:
             assert (process.returncode, out) == (1, "")
             assert err.startswith(f"{name}: topic ")
             assert err.count("\n") == 1
+
+
+def test_the_feeder_sends_the_lines_of_a_file_as_they_are(kafka: str, topics: Topics, tmp_path: Path) -> None:
+    topic = topics("sessions", partitions=1)
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"user_id": "u-7"}\n{"click_events":  "36"}\n')
+    with running("feeder.py", "--bootstrap-servers", kafka, "--topic", topic, "--input", str(path)) as process:
+        assert process.communicate(timeout=60) == (f"2 events fed to {topic}\n", "")
+    assert values(kafka, topic) == [(b"u-7", b'{"user_id": "u-7"}'), (None, b'{"click_events":  "36"}')]
+
+
+def test_a_file_that_the_feeder_cannot_read_is_one_line(tmp_path: Path) -> None:
+    with running("feeder.py", "--input", str(tmp_path / "nowhere.jsonl")) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("feeder: ")
+    assert err.count("\n") == 1
