@@ -91,7 +91,7 @@ def main() -> int:
                 repeated += 1
                 continue
             line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)
-            print(json.dumps(result) if given.json else line.rstrip(), flush=True)
+            print(json.dumps(result, separators=(",", ":")) if given.json else line.rstrip(), flush=True)
             printed += 1
     except KafkaException as error:
         print(f"subscriber: topic {given.topic} at {given.bootstrap_servers}: {error.args[0].str()}", file=sys.stderr)

@@ -245,6 +245,7 @@ def main() -> int:
     what = parser.parse_args().what
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # `make kafka` starts this with SIGINT blocked
     try:
         {"run": _serve, "fetch": fetch, "lock": lock}[what]()
     except BrokerError as error:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,15 @@ def own_environment(tmp_path: Path, **more: object) -> dict[str, str]:
 def serving(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """`make kafka`'s process, once it has said that it answers."""
     environment = own_environment(tmp_path, KAFKA_PORT=free_ports(1)[0])
-    with subprocess.Popen(RUN, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    block = partial(signal.pthread_sigmask, signal.SIG_BLOCK, {signal.SIGINT})  # as `make` does
+    with subprocess.Popen(
+        RUN,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=block,  # noqa: PLW1509 - no other thread holds a lock that it needs
+    ) as process:
         try:
             assert process.stdout is not None
             assert f"answers at {HOST}:{environment['KAFKA_PORT']}" in process.stdout.readline()
