@@ -1,9 +1,12 @@
 """Help in groups, as plain text: readable in 80 columns and in a pipe."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, Final
 
 from typer.core import TyperCommand, TyperGroup
+
+from consumer.printable import printable
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["--help", "-h"]}
 
@@ -18,6 +21,14 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A family of commands; these stand in groups too, before the options."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Find the command that is named; where there is none, name the nearest, which typer does from 0.20 on."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            nearest = ["--help"] if name == "help" else get_close_matches(name.lower(), self.list_commands(ctx), 1)
+            ctx.fail(f"No such command '{printable(name)}'." + "".join(f" Did you mean '{each}'?" for each in nearest))
+        return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, then the options."""

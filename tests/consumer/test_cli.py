@@ -134,6 +134,8 @@ def test_an_option_of_an_earlier_version_is_accepted_with_one_line(call: Call) -
     ("arguments", "nearest"),
     [
         (["prdict"], "predict"),
+        (["PREDICT"], "predict"),
+        (["help"], "--help"),
         (["model", "verfy"], "verify"),
         (["dead-letters", "lst"], "list"),
         (["run", "--input-topc", "a"], "--input-topic"),
