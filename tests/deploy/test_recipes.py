@@ -69,7 +69,8 @@ def test_the_page_names_the_versions_that_are_tried() -> None:
     assert f"`pip install jsonschema` ({locked[1]})" in text
 
 
-def test_the_lock_has_a_hash_for_every_package_and_names_no_registry() -> None:
-    _, *packages = json.loads((HERE / "package-lock.json").read_text(encoding="utf-8"))["packages"].values()
+@pytest.mark.parametrize("place", [HERE, ROOT / "tests" / "codegen"], ids=["recipes", "codegen"])
+def test_the_lock_has_a_hash_for_every_package_and_names_no_registry(place: Path) -> None:
+    _, *packages = json.loads((place / "package-lock.json").read_text(encoding="utf-8"))["packages"].values()
     assert all(each["integrity"].startswith("sha512-") for each in packages)
     assert not any("resolved" in each for each in packages)

@@ -1,0 +1,10 @@
+// Reads messages into the types of Modelina: node modelina.js FILE, one message a line, in base64.
+import { readFileSync } from "node:fs";
+import { ROOT } from "./ROOT.js";
+
+const lines = readFileSync(process.argv[2]!, "utf8").split("\n").filter(Boolean);
+const messages = lines.map((line) => ROOT.unmarshal(Buffer.from(line, "base64").toString("utf8")));
+console.log(messages.length);
+for (const message of messages.slice(-2)) {
+  console.log(message.marshal());
+}
