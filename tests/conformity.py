@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn, cast
@@ -73,7 +74,10 @@ def hold_alert(value: bytes | None, headers: Headers) -> None:
 
 
 def read_json(value: bytes) -> Any:
-    """Parse JSON with the standard library and with orjson, which must agree where integers fit 64 bits."""
+    """Parse JSON with the standard library and with orjson, which must agree where numbers fit 64 bits.
+
+    orjson refuses a number beyond a double, such as 1e400, which an event may have in a field that is ignored.
+    """
     wide: list[str] = []
 
     def integer(text: str) -> int:
@@ -82,7 +86,13 @@ def read_json(value: bytes) -> Any:
             wide.append(text)
         return number
 
-    read = json.loads(value, parse_int=integer)
+    def real(text: str) -> float:
+        number = float(text)
+        if math.isinf(number):
+            wide.append(text)
+        return number
+
+    read = json.loads(value, parse_int=integer, parse_float=real)
     assert wide or orjson.loads(value) == read, "orjson reads another message"
     return read
 

@@ -196,6 +196,13 @@ def test_a_message_that_one_parser_alone_takes_is_found_and_wide_integers_are_le
     assert conformity.read_json(b'{"user_id": 100000000000000000000000000000}') == {"user_id": 10**29}
 
 
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_the_results_of_odd_events_can_be_looked_at(number: int) -> None:
+    event = ODD[number](json.dumps(WHOLE).encode())
+    whole = json.dumps(RESULT | {"event": None}).encode().replace(b"null", event)
+    conformity.hold_result(whole, text(MODEL))
+
+
 OPTIONAL = {"session_id", "user_id"}
 CHANGES: list[dict[str, Any]] = [
     {"schema_version": 2},

@@ -9,10 +9,11 @@ import pytest
 
 from consumer.dead_letters import CODES
 from scoring import LEVELS
+from scoring.reasons import REASON_CODES
 from tests.codegen.generators import CodegenError, install_python, pydantic
 from tests.codegen.messages import Messages, messages
 from tests.codegen.reading import Reading, read
-from tests.message_schemas import REASONS, SCHEMAS
+from tests.message_schemas import SCHEMAS
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]  # registries may be slow
 
@@ -33,7 +34,7 @@ def test_the_messages_have_every_level_every_code_and_every_form(real: Messages)
     results = [json.loads(value) for value in real["result"]]
     assert len(results) > 3000
     assert {result["risk_level"] for result in results} == {*LEVELS}
-    assert {code for result in results for code in result["reason_codes"]} > {*REASONS}
+    assert {code for result in results for code in result["reason_codes"]} > {*REASON_CODES}
     assert {"event", "event_bytes", "key_bytes"} <= {name for result in results for name in result}
     letters = [json.loads(headers) for headers in real["dead-letter-headers"]]
     assert {headers["dead_letter.code"] for headers in letters} > {*CODES}
