@@ -47,7 +47,7 @@ class Rows:
         """Each as JSON, made when it is first asked for."""
         return self.read()
 
-    @property
+    @cached_property
     def events(self) -> list[Row]:
         """Return the same with the contract's names for the columns that are renamed."""
         if not self.renames:

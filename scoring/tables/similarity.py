@@ -51,6 +51,8 @@ def _rank(field: list[str], column: list[str]) -> int | None:
         return 0
     if other.endswith(one) or other.startswith(one):
         return 1
+    if "id" in column and "id" not in field:  # device_id is another thing than device_type
+        return None
     things = _things(column)
     if things and things == _things(field):
         return 2

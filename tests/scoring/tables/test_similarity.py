@@ -43,7 +43,7 @@ def test_a_name_spelled_differently_is_found(column: str, field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["", "label", "foo", "event", "id", "count", "time", "device", "Unnamed: 0", "é", "_"]
+    "column", ["", "label", "foo", "event", "id", "count", "time", "device", "Unnamed: 0", "é", "_", "device_id"]
 )
 def test_another_name_is_not(column: str) -> None:
     found = similar_columns(FIELDS, [column])
