@@ -187,3 +187,11 @@ def test_an_environment_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     done = set_up(checkout(tmp_path / "checkout"), "base", VENV="/dev/null/venv")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "/dev/null" in done.stderr
+
+
+def test_a_python_without_pip_and_ensurepip_is_one_line(tmp_path: Path) -> None:
+    for name in ("pip", "ensurepip"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError")
+    done = set_up(checkout(tmp_path / "checkout"), "base", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "apt-get install python3-venv" in done.stderr

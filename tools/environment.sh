@@ -52,7 +52,7 @@ pip() {
       fail "$python has neither pip nor ensurepip: install them (Debian, Ubuntu: apt-get install python3-venv)"
     set -- "$venv/bin/python" -m pip install "$@"
   fi
-  "$@" --disable-pip-version-check --no-input --no-compile
+  PIP_USER=0 "$@" --disable-pip-version-check --no-input --no-compile # a user's pip.conf may say user = true
 }
 
 uv() {
