@@ -48,6 +48,7 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not(alert: str) -> N
     assert False in fires or any('job="fine"' in each for each in series)
 
 
+@pytest.mark.deploy
 def test_one_cause_pages_at_most_once() -> None:
     promtool("test", "rules", "scenes_test.yml")
 
