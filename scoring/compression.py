@@ -35,6 +35,9 @@ class _Decompressor(Protocol):
 
 def content_of(data: bytes) -> Content:
     """Return the bytes, decompressed if need be. Raise Unreadable for a stream that is broken or grows too large."""
+    for magic, reason, remedy in _NO_PICKLES:
+        if data.startswith(magic):
+            raise Unreadable(reason, remedy)
     name = _compression(data)
     if name is None:
         return Content(data, len(data))
@@ -89,3 +92,12 @@ _MAGIC: Final = (
     (b"ZF0x", _ZFILE),
 )
 """No pickle begins with any of these."""
+_ITSELF: Final = "put the file itself in its place"
+_NO_PICKLES: Final = (
+    (b"version https://git-lfs", "it is a pointer of Git LFS, not the file", f"run git lfs pull, or {_ITSELF}"),
+    (b"<!DOCTYPE", "it is a web page, not the file", _ITSELF),
+    (b"<html", "it is a web page, not the file", _ITSELF),
+    (b"\x93NUMPY", "it is a .npy file, an array alone", "restore the file, or write the set again"),
+    (b"\x89HDF", "it is an HDF5 file", "restore the file, or write the set again"),
+)
+"""What people find in the place of a pickle."""

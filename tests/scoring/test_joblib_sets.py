@@ -147,6 +147,12 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     ),
     "more behind a compressed stream": (dumped(SET.scaler, compress=3) + b"x", "more bytes follow"),
     "compressed twice": (gzip.compress(dumped(SET.scaler, compress=3)), "twice"),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+        "git lfs pull",
+    ),
+    "a page of a download": (b"<!DOCTYPE html><html><body>Sign in</body></html>", "web page"),
+    "an array alone": (b"\x93NUMPY\x01\x00v\x00", ".npy"),
     "a Series": (pickle.dumps(pd.Series([1])), "dict(…) or list(…)"),
 }
 
