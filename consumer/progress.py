@@ -1,8 +1,9 @@
 """How far a long command has come: a bar on a terminal, a line now and then elsewhere. On stderr, always."""
 
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TextIO
@@ -78,3 +79,70 @@ def _lines(what: str, stream: TextIO, clock: Callable[[], float] = time.monotoni
             print(f"{what}: {rows:,} rows, {done:.0%}", file=stream, flush=True)
 
     yield progress
+
+
+class Activity:
+    """What a command of many steps is at, for whoever shows it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._now = (name, 0.0)
+
+    @property
+    def now(self) -> tuple[str, float]:
+        """Return what is being done, and how much of it is done, 0 to 1."""
+        return self._now
+
+    def track(self, sequence: Sequence[int], description: str) -> Iterator[int]:
+        """Walk through the sequence and note how far that is."""
+        for place, each in enumerate(sequence):
+            self._now = (description, place / len(sequence))
+            yield each
+        self._now = (self._name, 0.0)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[Progress]:
+        """Note how far the reading of a file is."""
+
+        def progress(done: float, rows: int) -> None:
+            self._now = (f"{name}: {rows:,} rows", done)
+
+        self._now = (name, 0.0)
+        yield progress
+        self._now = (self._name, 0.0)
+
+
+@contextmanager
+def shown_activity(name: str, stream: TextIO | None = None, seconds: float = LINE_SECONDS) -> Iterator[Activity]:
+    """Show what the work inside is at: a bar on a terminal, else a line every so many seconds, however long a step."""
+    stream = stream or sys.stderr
+    activity, ended = Activity(name), threading.Event()
+    show = _refresh_bar if stream.isatty() else _print_lines
+    thread = threading.Thread(target=show, args=(activity, stream, ended, seconds), name="progress", daemon=True)
+    thread.start()
+    try:
+        yield activity
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _print_lines(activity: Activity, stream: TextIO, ended: threading.Event, seconds: float) -> None:
+    began = time.monotonic()
+    while not ended.wait(seconds):
+        description, done = activity.now
+        share = f", {done:.0%}" if done else ""
+        print(f"{description}{share}, {time.monotonic() - began:.0f} s so far", file=stream, flush=True)
+
+
+def _refresh_bar(activity: Activity, stream: TextIO, ended: threading.Event, _: float) -> None:
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - the same
+    from rich.progress import Progress as Bar  # noqa: PLC0415 - the same
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(file=stream), transient=True) as bar:
+        task = bar.add_task(activity.now[0], total=1.0)
+        while not ended.wait(0.1):
+            description, done = activity.now
+            bar.update(task, description=description, completed=done)

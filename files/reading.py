@@ -24,6 +24,7 @@ from scoring import InvalidEvent
 from scoring.decoding import has_utf8
 from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields
 
+_row_as_dict: Final = msgspec.json.Decoder(dict[str, object]).decode
 _BOM: Final = b"\xef\xbb\xbf"
 _LONGEST_HEADER: Final = 10_000  # characters of a line that are searched for column names
 
@@ -43,6 +44,17 @@ def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
     if kind == "csv":
         return _csv(path, renames)
     return Source(lambda: _json_lines(path, renames), lambda: _keys(path), renames=renames, is_table=False)
+
+
+def first_row(path: Path) -> dict[str, object]:
+    """Return the first row that is an object, by its keys; nothing where the first chunk has none. Raises FileError."""
+    for row, fault in next((chunk.read().values for chunk in open_source(path).chunks()), []):
+        try:
+            if fault is None:
+                return _row_as_dict(row)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            continue
+    return {}
 
 
 def _json_lines(path: Path, renames: Renames) -> Iterator[Chunk]:

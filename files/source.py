@@ -1,6 +1,7 @@
 """What a file of sessions is to those who read it, and how its bytes are opened."""
 
 import gzip
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -139,6 +140,12 @@ def opened(path: Path) -> Iterator[Opened]:
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FileError(f"{path}: cannot be read: {reason}") from None
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file as it is when uncompressed, in hex. Raises FileError."""
+    with opened(path) as file:
+        return hashlib.file_digest(file.bytes, "sha256").hexdigest()
 
 
 def check_columns(path: Path, columns: list[str]) -> list[str]:

@@ -61,6 +61,7 @@ class _Fold:
     features: Features  # of the rows
     others: Features
     label: Labels  # of the others
+    honest_weight: float
 
 
 class CrossValidation:
@@ -70,13 +71,13 @@ class CrossValidation:
         """Deal the users out. Raises TrainingError when there are too few of them."""
         fold = folds_of(groups_of(data.users), data.label, FOLDS, seed)
         self._folds = [_prepare(data, fold == part) for part in range(FOLDS)]
-        self._label, self._seed, self._track = data.label, seed, track
+        self._data, self._seed, self._track = data, seed, track
 
     def run(self, candidates: Sequence[Parameters], description: str) -> Tried:
         """Try all. Of neighbours that differ in trees alone, the last is the largest and the others are parts of it."""
         forests = [list(alike) for _, alike in groupby(candidates, lambda each: replace(each, trees=0))]
         jobs = list(product(forests, self._folds))
-        scores = {each: np.empty(len(self._label)) for each in candidates}
+        scores = {each: np.empty(len(self._data)) for each in candidates}
         steps = zip(self._track(range(len(jobs)), description), _in_threads(jobs, self._seed), strict=True)
         for (_, found), (forest, fold) in zip(steps, jobs, strict=True):
             for each, of_fold in zip(forest, found, strict=True):
@@ -85,8 +86,16 @@ class CrossValidation:
 
     def _judged(self, candidates: Sequence[Parameters], scores: Scores) -> Tried:
         parts = [fold.rows for fold in self._folds]
-        precision = [[average_precision_score(self._label[part], row[part]) for part in parts] for row in scores]
-        f1 = [f1_score(self._label, row >= Thresholds().label, zero_division=0.0) for row in scores]
+        label, weights = self._data.label, self._data.weights
+        of_part = [None if weights is None else weights[part] for part in parts]
+        precision = [
+            [
+                average_precision_score(label[part], row[part], sample_weight=weight)
+                for part, weight in zip(parts, of_part, strict=True)
+            ]
+            for row in scores
+        ]
+        f1 = [f1_score(label, row >= Thresholds().label, zero_division=0.0, sample_weight=weights) for row in scores]
         return Tried(candidates, scores, np.array(precision), np.array(f1))
 
 
@@ -94,18 +103,22 @@ def _prepare(data: Labelled, chosen: NDArray[np.bool_]) -> _Fold:
     """What fills gaps, the classes and the scaling come from the others alone."""
     part, others = data.take(chosen), data.take(~chosen)
     learned = learn(others.columns)
-    return _Fold(np.flatnonzero(chosen), learned.features(part.columns), learned.features(others.columns), others.label)
+    features = learned.features(part.columns), learned.features(others.columns)
+    return _Fold(np.flatnonzero(chosen), *features, others.label, others.honest_weight)
 
 
 def _in_threads(jobs: Sequence[tuple[list[Parameters], _Fold]], seed: int) -> Iterator[list[Scores]]:
     """Each job's scores, in order. Growing trees leaves Python's lock alone, so that threads use all cores."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
         yield from pool.map(lambda job: _scores_of_parts(job[0], job[1], seed), jobs)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # after a signal: the trees under way may take long
 
 
 def _scores_of_parts(candidates: Sequence[Parameters], fold: _Fold, seed: int) -> list[Scores]:
     """The scores by the first trees of one forest, and by more and more of them."""
-    forest = forest_of(candidates[-1], fold.label, seed).fit(fold.others, fold.label)
+    forest = forest_of(candidates[-1], fold.label, seed, fold.honest_weight).fit(fold.others, fold.label)
     total, found = np.zeros(len(fold.rows)), {}
     for trees, tree in enumerate(forest.estimators_, start=1):
         total += tree.predict_proba(fold.features, check_input=False)[:, 1]

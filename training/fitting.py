@@ -8,15 +8,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import CATEGORIES, COUNTS, DATE, MODEL_FIELDS, NUMERIC, UNKNOWN
+from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
 from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
-from scoring.localtime import NO_HOUR
 from scoring.pickles import Imputation
 from scoring.preprocessing import Preprocessor, matrix
-from training.errors import TrainingError
-from training.reading import Labelled
+from training.labelled import Labelled, valueless
 from training.sessions import LABEL
 
 try:
@@ -26,6 +24,8 @@ try:
 except ImportError:
     raise MissingExtra("training", "train") from None
 
+NO_DAY: Final = "1970-01-01"  # of the imputed date where no session has one: its hour alone is read
+NOON: Final = 12  # an hour that no reason is about
 STEP: Final = 10  # trees grown between two looks at the progress bar
 
 Features = NDArray[np.float32]
@@ -86,7 +86,7 @@ def fit(data: Labelled, parameters: Parameters, seed: int, track: Track) -> Five
     """Fit all five from the same rows. The same data, parameters and seed give the same bytes when pickled."""
     learned = learn(data.columns)
     return FiveFiles(
-        rf_model=_grow_in_sight(learned.features(data.columns), data.label, parameters, seed, track),
+        rf_model=_grow_in_sight(forest_of(parameters, data.label, seed, data.honest_weight), learned, data, track),
         scaler=learned.scaler,
         label_encoders={field: _encoder(learned.classes[field]) for field in CATEGORIES},
         feature_cols=list(FEATURES),
@@ -106,24 +106,29 @@ def fill_values(columns: Columns) -> Imputation:
     """What fills gaps: 0 for a count, the mean of a number, the mode of a category, the most frequent hour.
 
     The first in order wins a tie. The hour and not the date, because dates repeat by accident.
-    Raises TrainingError for a field without any value.
+    A field without any value gets a constant: 0, `unknown`, or noon.
     """
-    _check_values(columns)
-    numbers = [0.0 if name in COUNTS else float(np.nanmean(columns.numbers[i])) for i, name in enumerate(NUMERIC)]
-    categories = []
-    for column in columns.categories:
-        count = Counter(value for value in column if value is not None)
-        categories.append(min(count, key=lambda value: (-count[value], value)))
+    numbers = [0.0 if name in COUNTS else _mean(row) for name, row in zip(NUMERIC, columns.numbers, strict=True)]
     hours = np.bincount(columns.hours[columns.hours >= 0], minlength=24)
-    return Imputation(np.array(numbers), tuple(categories), int(hours.argmax()))
+    hour = int(hours.argmax()) if hours.any() else NOON
+    return Imputation(np.array(numbers), tuple(map(_mode, columns.categories)), hour)
 
 
-def _check_values(columns: Columns) -> None:
-    known = [~np.isnan(row) for row in columns.numbers]
-    known += [np.array([value is not None for value in column]) for column in columns.categories]
-    known.append(columns.hours != NO_HOUR)
-    if empty := [field for field, values in zip(MODEL_FIELDS, known, strict=True) if not values.any()]:
-        raise TrainingError(f"not one value in {', '.join(empty)} where it is trained on: nothing to fill gaps with")
+def _mean(values: NDArray[np.float64]) -> float:
+    return 0.0 if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def _mode(column: Sequence[str | None]) -> str:
+    count = Counter(value for value in column if value is not None)
+    return min(count, key=lambda value: (-count[value], value), default=UNKNOWN)
+
+
+def constants(columns: Columns) -> dict[str, str]:
+    """Return what stands in every session's field that has no value at all, as text, by the field's name."""
+    return {
+        field: "0" if field in NUMERIC else UNKNOWN if field in CATEGORIES else f"{NOON}:00"
+        for field in valueless(columns)
+    }
 
 
 def classes_of(columns: Columns) -> dict[str, tuple[str, ...]]:
@@ -134,20 +139,20 @@ def classes_of(columns: Columns) -> dict[str, tuple[str, ...]]:
     }
 
 
-def attack_weight(label: NDArray[np.int64], balance: float) -> float:
-    """What an attacking session counts where an honest one counts 1."""
+def attack_weight(label: NDArray[np.int64], balance: float, honest_weight: float = 1.0) -> float:
+    """What an attacking session counts where an honest one counts 1 and stands for `honest_weight` of its like."""
     attacks = int(label.sum())
-    return float(((len(label) - attacks) / attacks) ** balance)
+    return float(((len(label) - attacks) * honest_weight / attacks) ** balance / honest_weight)
 
 
-def forest_of(parameters: Parameters, label: NDArray[np.int64], seed: int) -> Any:
+def forest_of(parameters: Parameters, label: NDArray[np.int64], seed: int, honest_weight: float = 1.0) -> Any:
     """The forest to be grown. `n_jobs` has no influence on what is grown: each tree has a seed of its own."""
     return RandomForestClassifier(
         n_estimators=parameters.trees,
         max_depth=parameters.depth,
         max_leaf_nodes=parameters.leaves,
         min_samples_leaf=parameters.sessions_per_leaf,
-        class_weight={0: 1.0, 1: attack_weight(label, parameters.balance)},
+        class_weight={0: 1.0, 1: attack_weight(label, parameters.balance, honest_weight)},
         random_state=seed,
         n_jobs=1,
     )
@@ -161,13 +166,12 @@ def _encoder(classes: tuple[str, ...]) -> Any:
     return LabelEncoder().fit(np.array(classes))
 
 
-def _grow_in_sight(
-    features: Features, label: NDArray[np.int64], parameters: Parameters, seed: int, track: Track
-) -> Any:
+def _grow_in_sight(forest: Any, learned: Preparation, data: Labelled, track: Track) -> Any:
     """A few trees at a time, on all cores: the forest is the one that a single call on one core would grow."""
-    forest = forest_of(parameters, label, seed).set_params(warm_start=True, n_jobs=-1)
-    for trees in track([*range(STEP, parameters.trees, STEP), parameters.trees], "growing trees"):
-        forest.set_params(n_estimators=trees).fit(features, label)
+    features, every = learned.features(data.columns), forest.n_estimators
+    forest.set_params(warm_start=True, n_jobs=-1)
+    for trees in track([*range(STEP, every, STEP), every], "growing trees"):
+        forest.set_params(n_estimators=trees).fit(features, data.label)
     return forest.set_params(warm_start=False, n_jobs=1)
 
 
@@ -176,7 +180,7 @@ def _imputation_values(learned: Preparation, data: Labelled) -> dict[str, float 
     numbers = zip(NUMERIC, learned.imputation.numbers.tolist(), strict=True)
     values: dict[str, float | int | str] = {name: int(v) if name in COUNTS else v for name, v in numbers}
     values |= dict(zip(CATEGORIES, learned.imputation.categories, strict=True))
-    values[DATE] = f"{data.newest}T{learned.imputation.hour:02d}:00:00"
-    values[LABEL] = float(data.label.mean())
+    values[DATE] = f"{data.newest or NO_DAY}T{learned.imputation.hour:02d}:00:00"
+    values[LABEL] = data.prevalence
     means = dict(zip(FEATURES, learned.scaler.mean_.tolist(), strict=True))
     return values | {name: means[name] for name in DERIVED}

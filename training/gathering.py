@@ -13,15 +13,12 @@ from scoring.contract import CATEGORIES
 from scoring.decoding import Columns, decode
 from training import duplicates
 from training.labelled import Labelled
-from training.sessions import LABEL
-
-_LABELS: Final[dict[object, int]] = {0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1}  # True is 1, 1.0 is 1
+from training.labels import LabelColumn
 
 
 class _Rest(msgspec.Struct):
     """What a row holds beside the fields that the decoder gives."""
 
-    label: Any = None
     attack_kind: Any = None
     transaction_date: str | None = None
 
@@ -42,6 +39,7 @@ class Fault:
 class Gathered:
     """The rows so far, field by field. Equal strings are kept once."""
 
+    column: LabelColumn = field(default_factory=LabelColumn)
     rows: int = 0
     faults: dict[str | None, Fault] = field(default_factory=dict)  # by field
     numbers: list[NDArray[np.float64]] = field(default_factory=list)
@@ -56,18 +54,19 @@ class Gathered:
 
     def add(self, rows: Rows) -> None:
         """Take in the rows of a chunk; of those at fault, what is wrong."""
-        whole = [(row, value) for row, (value, fault) in enumerate(rows.values, self.rows + 1) if fault is None]
+        whole = [(row, value) for row, (value, fault) in enumerate(rows.events, self.rows + 1) if fault is None]
         decoded = decode([value for _, value in whole])
-        for row, (_, fault) in enumerate(rows.values, self.rows + 1):
+        for row, (_, fault) in enumerate(rows.events, self.rows + 1):
             if fault is not None:
                 self._fault(row, fault.field, fault.message)
         for place, fault in decoded.invalid.items():
             self._fault(whole[place][0], fault.field, fault.message)
         rest = [_rest(whole[place][1]) for place in decoded.positions]
-        label = [_as_label(each.label) for each in rest]
+        read_label = self.column.decoder().decode
+        label = [self.column.label_of(read_label(whole[place][1]).label) for place in decoded.positions]
         for place, each in zip(decoded.positions, label, strict=True):
             if each is None:
-                self._fault(whole[place][0], LABEL, f"{LABEL}: expected 0 or 1")
+                self._fault(whole[place][0], self.column.name, f"{self.column.name}: {self.column.expected}")
         self.rows += len(rows.values)
         if not self.faults:  # else nothing will come of it but the complaint
             self._keep(decoded.columns, rest)
@@ -109,12 +108,8 @@ class Gathered:
             kinds=_objects(self.kinds) if any(self.kinds) else None,
             newest=str(known.max())[:10] if len(known) else "",
             sha256=sha256,
-            notes=duplicates.describe(prints, label, np.concatenate(self.session_ids)),
+            notes=self.column.notes() + duplicates.describe(prints, label, np.concatenate(self.session_ids)),
         )
-
-
-def _as_label(value: object) -> int | None:
-    return _LABELS.get(value) if isinstance(value, str | int | float) else None
 
 
 def _wall_clock(date: str | None) -> str:

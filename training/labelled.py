@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract import MODEL_FIELDS
 from scoring.decoding import Columns, decode
-from scoring.errors import MissingExtra
-from training.errors import TrainingError
+from scoring.localtime import NO_HOUR
 from training.sessions import Sessions
-
-try:
-    import pandas as pd
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 Rows = NDArray[np.bool_] | NDArray[np.integer[Any]]
 
@@ -32,9 +27,21 @@ class Labelled:
     newest: str  # date of the newest session, YYYY-MM-DD
     sha256: str  # of the data as it came, uncompressed
     notes: tuple[str, ...] = ()  # what was noticed and is worth saying, a line each
+    honest_weight: float = 1.0  # how many honest sessions each one stands for, beside an attack
 
     def __len__(self) -> int:
         return len(self.label)
+
+    @property
+    def prevalence(self) -> float:
+        """Return the share of attacks."""
+        attacks = int(self.label.sum())
+        return attacks / (attacks + (len(self) - attacks) * self.honest_weight)
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """Return what each session counts, (n,); None when all count once."""
+        return None if self.honest_weight == 1.0 else np.where(self.label == 1, 1.0, self.honest_weight)
 
     def take(self, rows: Rows) -> "Labelled":
         """The sessions at `rows`, a mask or places. `newest` and `sha256` stay those of the whole."""
@@ -48,6 +55,14 @@ class Labelled:
         )
 
 
+def valueless(columns: Columns) -> list[str]:
+    """Return the model's fields that no session has a value of."""
+    known = [not np.isnan(row).all() for row in columns.numbers]
+    known += [any(value is not None for value in column) for column in columns.categories]
+    known.append(bool((columns.hours != NO_HOUR).any()))
+    return [name for name, has_values in zip(MODEL_FIELDS, known, strict=True) if not has_values]
+
+
 def of_sessions(sessions: Sessions) -> Labelled:
     """Generated sessions, read the way events are; equal to their CSV table, read from a file."""
     return Labelled(
@@ -59,23 +74,3 @@ def of_sessions(sessions: Sessions) -> Labelled:
         newest=str(np.nanmax(sessions.date))[:10],
         sha256=hashlib.sha256(sessions.csv().encode()).hexdigest(),
     )
-
-
-def sample_users(data: Labelled, most: int, seed: int) -> Labelled:
-    """At most `most` sessions: all, or those of users drawn by lot, whole users always; a note says what was drawn.
-
-    A session without user_id is a user of its own. Raises TrainingError when no user drawn has so few sessions.
-    """
-    if len(data) <= most:
-        return data
-    groups, users = pd.factorize(data.users)
-    nameless = np.flatnonzero(data.users == "")
-    groups[nameless] = len(users) + np.arange(len(nameless))
-    sessions = np.bincount(groups)
-    order = np.random.default_rng(seed).permutation(np.flatnonzero(sessions))
-    drawn = order[np.cumsum(sessions[order]) <= most]
-    if not len(drawn):
-        raise TrainingError(f"--max-rows {most}: a single user has more sessions than that: allow more rows")
-    taken = data.take(np.isin(groups, drawn))
-    said = f"{len(taken):,} of {len(data):,} sessions were drawn: {len(drawn):,} whole users of {len(order):,}"
-    return replace(taken, notes=(*data.notes, said))

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 
-from training.crossvalidation import CrossValidation, Labels, Scores, Tried, standard_error
+from training.crossvalidation import CrossValidation, Scores, Tried, standard_error
 from training.fitting import Parameters, Track
 from training.reading import Labelled
 
@@ -33,7 +33,7 @@ class Selection:
     """What was chosen, and what it said of people whom it had not seen."""
 
     chosen: Parameters
-    label: Labels  # (n,)
+    data: Labelled  # n sessions
     scores: Scores  # (n,): each session's, from a forest that was grown without its user
     table: list[dict[str, float]]  # a row for each candidate
 
@@ -55,7 +55,7 @@ def select(data: Labelled, grid: Grid, seed: int, track: Track) -> Selection:
     sizes = trials.run(grid.sizes(balance), "trying sizes")
     chosen = smallest(sizes)
     table += [row for row in sizes.table() if row not in table]
-    return Selection(sizes.candidates[chosen], data.label, sizes.scores[chosen], table)
+    return Selection(sizes.candidates[chosen], data, sizes.scores[chosen], table)
 
 
 def best_weight(tried: Tried) -> Parameters:

@@ -93,6 +93,7 @@ def folds_of(groups: Places, label: NDArray[np.int64], folds: int, seed: int) ->
     Users are dealt out, those with most attacks and then most sessions first, to and fro, drawn by lot where equal.
     Raises TrainingError when a fold would lack a class.
     """
+    _check_classes(groups, label, folds)
     sessions, attacks = np.bincount(groups), np.bincount(groups, weights=label)
     lot = np.random.default_rng([seed, _FOLDS]).permutation(len(sessions))
     order = lot[np.lexsort((-sessions[lot], -attacks[lot]))]
@@ -107,3 +108,18 @@ def folds_of(groups: Places, label: NDArray[np.int64], folds: int, seed: int) ->
                 "add users, or leave user_id empty to judge by session"
             )
     return of_row
+
+
+def _check_classes(groups: Places, label: NDArray[np.int64], folds: int) -> None:
+    """Raise TrainingError for a class with fewer sessions, or fewer users, than folds."""
+    for value, name in ((1, "attacks"), (0, "honest sessions")):
+        sessions, users = int((label == value).sum()), len(np.unique(groups[label == value]))
+        if sessions < folds:
+            raise TrainingError(
+                f"too few {name} to judge by: {sessions} of them, one for each of {folds} folds is needed: add some"
+            )
+        if users < folds:
+            raise TrainingError(
+                f"too few users to judge by: the {sessions:,} {name} are of {users}, and each of {folds} folds needs "
+                f"{name} of another one: add {name} of other users, or leave user_id empty to judge by session"
+            )

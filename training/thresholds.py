@@ -58,8 +58,12 @@ class Choice:
     warnings: tuple[str, ...]
 
 
-def choose(label: Labels, scores: Scores, budget: Budget | None, costs: Costs | None) -> Choice:
+def choose(
+    label: Labels, scores: Scores, budget: Budget | None, costs: Costs | None, honest_weight: float = 1.0
+) -> Choice:
     """`high` by the budget, `label` by the costs, from (n,) labels and scores; the defaults where neither is given.
+
+    Each honest session stands for `honest_weight` of its like.
 
     With costs, `medium` is `label`: what is called an attack is worth a look. It is never above `high`.
     """
@@ -68,11 +72,11 @@ def choose(label: Labels, scores: Scores, budget: Budget | None, costs: Costs | 
     how: dict[str, Any] = {}
     warnings: tuple[str, ...] = ()
     if budget is not None:
-        high, reached = _by_budget(scores, budget.share)
+        high, reached = _by_budget(scores, budget.share, np.where(label == 1, 1.0, honest_weight))
         how["alert_budget"] = {"asked": budget.text, "share": budget.share, "sessions_at_high": reached}
         warnings += _support(budget, high, reached, len(scores))
     if costs is not None:
-        label_1, cost = _by_cost(label, scores, costs)
+        label_1, cost = _by_cost(label, scores, costs, honest_weight)
         medium = label_1
         how["costs"] = {"false_alert": costs.false_alert, "missed": costs.missed, "a_session": round(cost, 6)}
         warnings += _extremes(label_1, scores)
@@ -81,12 +85,14 @@ def choose(label: Labels, scores: Scores, budget: Budget | None, costs: Costs | 
     return Choice(Thresholds(label=label_1, medium=min(medium, high), high=high), how, warnings)
 
 
-def _by_budget(scores: Scores, share: float) -> tuple[float, int]:
+def _by_budget(scores: Scores, share: float, weights: Scores) -> tuple[float, int]:
     """The least score that at most `share` of all reach, and how many reach it."""
-    descending = np.sort(scores)[::-1]
-    allowed = int(share * len(scores) + 1e-9)  # 20 of 1,440,000, not 19.999…
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order]
+    reached = np.cumsum(weights[order])
+    allowed = share * reached[-1] + 1e-9  # 20 of 1,440,000, not 19.999…
     # of equal scores all count or none: the first beyond the budget shuts out its like
-    at = descending[allowed]
+    at = descending[min(np.searchsorted(reached, allowed, side="right"), len(scores) - 1)]
     above = descending[descending > at]
     return (float(above[-1]) if len(above) else _above(descending[0])), len(above)
 
@@ -101,17 +107,17 @@ def _support(budget: Budget, high: float, reached: int, sessions: int) -> tuple[
     return (said,)
 
 
-def _by_cost(label: Labels, scores: Scores, costs: Costs) -> tuple[float, float]:
+def _by_cost(label: Labels, scores: Scores, costs: Costs, honest_weight: float) -> tuple[float, float]:
     """The score from which calling an attack costs least, and the cost of a session then. Of equals the highest."""
     order = np.argsort(-scores, kind="stable")
     descending, attack = scores[order], label[order] == 1
     last = np.flatnonzero(np.append(descending[1:] != descending[:-1], True))  # where one may cut: not among equals
-    false = np.concatenate([[0], np.cumsum(~attack)[last]])
+    false = np.concatenate([[0], np.cumsum(~attack)[last]]) * honest_weight
     missed = attack.sum() - np.concatenate([[0], np.cumsum(attack)[last]])
     cost = costs.false_alert * false + costs.missed * missed
     best = int(cost.argmin())
     threshold = float(descending[last[best - 1]]) if best else _above(descending[0])
-    return threshold, float(cost[best] / len(scores))
+    return threshold, float(cost[best] / (attack.sum() + (~attack).sum() * honest_weight))
 
 
 def _extremes(threshold: float, scores: Scores) -> tuple[str, ...]:

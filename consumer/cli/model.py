@@ -3,13 +3,20 @@
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from consumer.cli.help import Command, Group
+from consumer.cli.labels import AllowDoubtful, Label, Positive, conclude, label_column
 from consumer.cli.sets import Pinned, Unverified, load
 from consumer.cli.tables import AllowMissing, Map, table_options, warn
+
+if TYPE_CHECKING:
+    from consumer.comparing import Disagreement
+    from files.judging import TableOptions
+    from scoring import Scorer
+    from training.labels import LabelColumn
 
 _HELP: Final = """Verify artifact sets, show or compare them.
 
@@ -82,6 +89,9 @@ def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     renames: Map = None,
     allow_unverified: Unverified = False,
     as_json: AsJson = False,
+    label: Label = "label",
+    positive: Positive = None,
+    allow_doubtful: AllowDoubtful = False,
 ) -> None:
     """Score a file with two sets and show where they disagree.
 
@@ -90,21 +100,44 @@ def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
       session-scorer model diff old-set new-set last-week.jsonl
 
     Which levels and labels change, how far scores move, and the rows that move most, by their numbers. Nothing of
-    the rows themselves is shown.
+    the rows themselves is shown. Exit status 1 when the file has fewer than 100 rows, is the one that a set was trained
+    from, or has labels and a field that alone tells them.
     """
     options = table_options(allow_missing, renames)
     from consumer.comparing import compare
     from consumer.progress import Reporting, shown_progress
+    from training.guards import doubts_of_comparison
 
     first, second = (load(directory, allow_unverified) for directory in (a, b))
     with shown_progress(source.name) as progress:
         found = compare(first, second, source, Reporting(progress, warn), table=options)
+    doubts = doubts_of_comparison(source, found.rows, first.artifacts, second.artifacts)
+    doubts += _leaks(source, label_column(label, positive), options)
     if as_json:
         from consumer.printable import json_text
 
         versions = {"a": first.artifacts.version, "b": second.artifacts.version}
         typer.echo(json_text(versions | found.as_dict()))
-        return
+    else:
+        _print_sheets(found, first, second)
+    conclude(doubts, allow_doubtful)
+
+
+def _leaks(source: Path, label: "LabelColumn", table: "TableOptions") -> tuple[str, ...]:
+    """Name the fields that alone tell the label, where the file has one and the packages for training are there."""
+    from files.reading import first_row
+    from scoring import MissingExtra
+
+    if label.name not in first_row(source):
+        return ()
+    try:
+        from training.evaluation.leakage import leaks_of_file
+    except MissingExtra:
+        return ()
+    return leaks_of_file(source, label, table.renames)
+
+
+def _print_sheets(found: "Disagreement", first: "Scorer", second: "Scorer") -> None:
     from rich.console import Console
 
     from consumer.model_shown import sheets

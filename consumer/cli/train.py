@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from consumer.cli.labels import AllowDoubtful, Label, Positive, label_column
+from consumer.cli.tables import AllowMissing, Map, table_options
+
 if TYPE_CHECKING:
     from training.thresholds import Budget, Costs
 
@@ -55,6 +58,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     cost_missed: Annotated[
         float | None, typer.Option(metavar="N", help="What an attack that is missed costs, in the same unit.")
     ] = None,
+    label: Label = "label",
+    positive: Positive = None,
+    allow_missing: AllowMissing = False,
+    renames: Map = None,
+    allow_doubtful: AllowDoubtful = False,
 ) -> None:
     """Train an artifact set.
 
@@ -67,7 +75,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     in which no user is on both sides; the same seed and data give the same files.
     """
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
-    from consumer.progress import shown_progress
+    options = table_options(allow_missing, renames)
+    from consumer.progress import shown_activity
+    from consumer.signals import ended_by_signals
+    from training.evaluation.measures import attacks_behind
+    from training.reading import Reading
     from training.selection import Grid
     from training.train import Wishes
     from training.train import train as train_set
@@ -78,15 +90,24 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
         depth=standard.depth if depth is None else (depth,),
         balance=standard.balance if balance is None else (balance,),
     )
-    wishes = Wishes(grid, split, max_rows, budget, costs)
-    manifest = train_set(
-        data, out, seed=seed, wishes=wishes, reading=shown_progress, say=lambda line: typer.echo(line, err=True)
-    )
+    reading = Reading(label_column(label, positive), options)
+    wishes = Wishes(grid, split, max_rows, budget, costs, reading, allow_doubtful)
+    with ended_by_signals(), shown_activity("train") as activity:
+        manifest = train_set(
+            data,
+            out,
+            seed=seed,
+            wishes=wishes,
+            track=activity.track,
+            reading=activity.reading,
+            say=lambda line: typer.echo(line, err=True),
+        )
     described = manifest.training
     typer.echo(", ".join(f"{name} {described.parameters[name]:g}" for name in ("trees", "depth", "balance")))
     typer.echo(f"measured on {described.measured_on}:")
+    attacks = attacks_behind(manifest.metrics)
     for name, value in manifest.metrics.items():
-        typer.echo(f"{name} {value:g}")
+        typer.echo(f"{name} {value:g}" + ("" if name in ("sessions", "attacks") else f" ({attacks:,} attacks)"))
     typer.echo(f"model version {manifest.model_version} in {out}")
 
 

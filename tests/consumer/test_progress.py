@@ -1,6 +1,7 @@
 """How far a long command has come."""
 
 import io
+import threading
 
 import pytest
 
@@ -35,3 +36,47 @@ def test_on_a_terminal_there_is_a_bar() -> None:
         told(0.5, 12_000)
     assert "in.csv: 12,000 rows" in stream.getvalue()
     assert "50%" in stream.getvalue()
+
+
+class Counted(io.StringIO):
+    """A stream that tells when so many lines were written."""
+
+    def __init__(self, lines: int) -> None:
+        super().__init__()
+        self.enough = threading.Event()
+        self._lines = lines
+
+    def flush(self) -> None:
+        if self.getvalue().count("\n") >= self._lines:
+            self.enough.set()
+
+
+def test_in_a_pipe_a_long_step_says_what_it_is_at_again_and_again() -> None:
+    stream = Counted(3)
+    with progress.shown_activity("train", stream, seconds=0.01) as activity:
+        for step in activity.track(range(4), "growing trees"):
+            if step == 1:
+                assert stream.enough.wait(30)
+    assert "growing trees, 25%, 0 s so far\n" in stream.getvalue()
+
+
+def test_in_a_pipe_it_is_said_how_much_of_a_file_is_read() -> None:
+    stream = Counted(1)
+    with progress.shown_activity("train", stream, seconds=0.01) as activity, activity.reading("in.csv") as told:
+        told(0.5, 12_000)
+        assert stream.enough.wait(30)
+    assert stream.getvalue().splitlines()[-1].startswith("in.csv: 12,000 rows, 50%, ")
+    assert activity.now == ("train", 0.0)
+
+
+def test_on_a_terminal_a_bar_is_shown_and_removed() -> None:
+    stream = Terminal()
+    with progress.shown_activity("train", stream) as activity:
+        list(activity.track(range(4), "growing trees"))
+    assert "\n" not in stream.getvalue().strip("\n\x1b[0123456789;?hlmAKGJ\r ")
+
+
+def test_work_that_fails_ends_the_progress() -> None:
+    with pytest.raises(ValueError, match="broken"), progress.shown_activity("train", io.StringIO()):
+        raise ValueError("broken")
+    assert not [thread for thread in threading.enumerate() if thread.name == "progress"]

@@ -4,10 +4,11 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from consumer.signals import stopped_by_signals
+from consumer.signals import ended_by_signals, stopped_by_signals
 
 SECONDS = 30.0
 
@@ -42,4 +43,24 @@ def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     assert not stop.is_set()
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], indirect=True)
+def test_work_that_a_signal_ends_clears_up_and_the_same_signal_again_kills(number: signal.Signals) -> None:
+    handlers: list[object] = []
+    with ExitStack() as cleared:
+        ended = cleared.enter_context(pytest.raises(SystemExit))
+        cleared.enter_context(ended_by_signals())
+        cleared.callback(lambda: handlers.append(signal.getsignal(number)))
+        os.kill(os.getpid(), number)
+    assert handlers == [signal.SIG_DFL]
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_work_is_not_ended_by_a_hangup_that_is_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with ended_by_signals():
+        os.kill(os.getpid(), signal.SIGHUP)
     signal.signal(signal.SIGHUP, before)

@@ -12,9 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from files.judging import TableOptions
+from scoring.contract import MODEL_FIELDS
 from training.dataset import generate
 from training.errors import TrainingError
-from training.reading import Labelled, of_sessions, read, sample_users
+from training.labelled import valueless
+from training.reading import Labelled, Reading, of_sessions, read
+from training.sampling import sample_users
 from training.sessions import Sessions
 
 
@@ -137,8 +141,11 @@ def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
     assert reversed_rows.columns.session_ids == whole.columns.session_ids[::-1]
 
 
-def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(sessions: Sessions) -> None:
+def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = of_sessions(sessions)
+    monkeypatch.setattr("training.sampling.FEW_ATTACKS", 5)  # or a draw from so few sessions keeps every attack
     drawn = sample_users(whole, 600, seed=1)
     assert 500 < len(drawn) <= 600
     left_out = whole.take(~np.isin(np.array(whole.columns.session_ids), np.array(drawn.columns.session_ids)))
@@ -169,12 +176,40 @@ def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str
     assert read(tmp_path / "a.csv").columns.categories[5][0] == "NA"
 
 
-@pytest.mark.parametrize("column", ["label", "device_motion", "transaction_date", "language"])
-def test_a_missing_column_is_named(
-    column: str, rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
+def without(rows: list[list[str]], *columns: str) -> list[list[str]]:
+    kept = [i for i, name in enumerate(rows[0]) if name not in columns]
+    return [[row[i] for i in kept] for row in rows]
+
+
+def test_a_missing_label_is_named(rows: list[list[str]], complaint: Callable[[list[list[str]]], str]) -> None:
+    assert complaint(without(rows, "label")) == "no column label: name the column of the label by --label"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
+    name: str, sessions: Sessions, tmp_path: Path
 ) -> None:
-    at = rows[0].index(column)
-    assert complaint([row[:at] + row[at + 1 :] for row in rows]) == f"no column {column}"
+    frame = frame_of(sessions).drop(columns=list(MODEL_FIELDS[7:]))
+    if name == "a.csv":
+        frame.to_csv(tmp_path / name, index=False)
+    elif name == "a.jsonl":
+        frame.to_json(tmp_path / name, orient="records", lines=True)
+    else:
+        frame.to_parquet(tmp_path / name)
+    assert refusal(tmp_path / name) == (
+        f"only 7 of the 16 model fields; no {', '.join(MODEL_FIELDS[7:])}; --allow-missing scores it all the same"
+    )
+    assert len(read(tmp_path / name, how=Reading(table=TableOptions(allow_missing=True)))) == 1_000
+
+
+def test_a_file_that_lacks_some_fields_reads_with_gaps(rows: list[list[str]], tmp_path: Path) -> None:
+    lacking = ["device_motion", "transaction_date", "language"]
+    (tmp_path / "a.csv").write_text("\n".join(map(",".join, without(rows, *lacking))))
+    assert valueless(read(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
+
+
+def lacking_in_order(names: list[str]) -> list[str]:
+    return [name for name in MODEL_FIELDS if name in names]
 
 
 @pytest.mark.parametrize(
@@ -223,14 +258,6 @@ def test_one_class_alone_is_refused(rows: list[list[str]], complaint: Callable[[
     assert complaint(honest) == "every label is 0: a model needs sessions of both classes"
 
 
-def test_a_column_without_any_value_is_refused(
-    rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
-) -> None:
-    for row in rows[1:]:
-        row[rows[0].index("device_motion")] = row[rows[0].index("language")] = ""
-    assert complaint(rows) == "not one value in device_motion, language: nothing to fill gaps with"
-
-
 def test_a_table_of_a_header_alone_is_refused(
     rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
 ) -> None:
@@ -241,15 +268,15 @@ def test_a_table_of_a_header_alone_is_refused(
     ("name", "data", "said"),
     [
         ("a.csv", b"", "is empty: expected a line of column names"),
-        ("a.csv", b"a,b\n1,2\n", "no column click_events, "),
-        ("a.csv", b"label,click_events\n1,2\n", "no column scroll_events, touch_events, "),
+        ("a.csv", b"a,b\n1,2\n", "none of the 16 model fields"),
+        ("a.csv", b"label,click_events\n1,2\n", "only 1 of the 16 model fields; no scroll_events, "),
         ("a.csv", b"label,click_events,label\n", "the column 'label' is there more than once"),
         ("a.csv.gz", b"not compressed", "cannot be read: Not a gzipped file"),
         ("a.jsonl.gz", gzip.compress(b"{}\n" * 99)[:-12], "cannot be read: Compressed file ended"),
         ("a.jsonl", b'{"label": 0}\n[1]\n', "row 2: expected a"),
         ("a.jsonl", b"{}\n{}\n", "no column label"),
         ("a.jsonl", b'{"label": null}\n{"label": 1}\n', "row 1: label: expected 0 or 1"),
-        ("a.jsonl", b'{"label": 1}\n{"label": 0}\n', "no column click_events, "),
+        ("a.jsonl", b'{"label": 1}\n{"label": 0}\n', "none of the 16 model fields"),
         ("a.jsonl", b"", "holds no row"),
         ("a.parquet", b"PAR1 it is not", "cannot be read as Parquet: "),
         ("a.xlsx", b"", "expected a name that ends in .csv, .jsonl, .ndjson or .parquet"),

@@ -55,8 +55,12 @@ def test_a_row_without_a_user_is_a_user_of_its_own() -> None:
 def test_attacks_of_too_few_users_are_one_line() -> None:
     groups, label = np.arange(100), np.zeros(100, dtype=np.int64)
     label[:3] = 1
-    with pytest.raises(TrainingError, match=r"^too few users to judge by: [^\n]*$"):
+    with pytest.raises(TrainingError, match=r"^too few attacks to judge by: 3 of them, one for each of 5 folds[^\n]*$"):
         folds_of(groups, label, 5, 0)
+    label[:9] = 1
+    said = r"^too few users to judge by: the 9 attacks are of 3, [^\n]* leave user_id empty to judge by session$"
+    with pytest.raises(TrainingError, match=said):
+        folds_of(groups // 3, label, 5, 0)
 
 
 def test_by_time_the_newest_fifth_is_held_out(data: Labelled) -> None:

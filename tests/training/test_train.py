@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scoring import Scorer
@@ -21,6 +22,7 @@ from tests.sets import FiveFiles
 from tests.training.conftest import SMALL
 from training.dataset import STREAM, generate
 from training.errors import TrainingError
+from training.evaluation.evaluate import How, evaluate
 from training.fitting import attack_weight, fill_values
 from training.reading import of_sessions
 from training.splitting import Split
@@ -92,6 +94,7 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
 ) -> None:
     program = (
         "import sys; from pathlib import Path\n"
+        "from training.reading import LabelColumn, Reading\n"
         "from training.selection import Grid; from training.train import Wishes, train\n"
         f"train(Path(sys.argv[1]), Path(sys.argv[2]), wishes={SMALL!r})"
     )
@@ -99,6 +102,44 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
     counts = dict.fromkeys(("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), cores)
     subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "77", **counts})
     assert bytes_of(tmp_path) == bytes_of(trained)
+
+
+def test_of_many_sessions_the_few_attacks_are_all_compared_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = generate(3_000, 9)
+    sessions.label[:] = 0
+    sessions.label[10::125] = 1  # 24, of as many users
+    (tmp_path / "rare.csv").write_text(sessions.csv())
+    monkeypatch.setattr("training.train.SEARCH_ROWS", 300)
+    said: list[str] = []
+    manifest = train(tmp_path / "rare.csv", tmp_path / "set", wishes=SMALL, say=said.append)
+    assert "forests are compared on 300 of the sessions: all 24 attacks, and honest ones drawn by lot" in said
+    assert (manifest.metrics["sessions"], manifest.metrics["attacks"]) == (300, 24)
+    assert manifest.metrics["prevalence"] == pytest.approx(24 / 3_000, abs=1e-6)
+    assert manifest.training.rows == 3_000
+
+
+@pytest.mark.parametrize("lacking", [("device_motion", "language"), ("click_events", "transaction_date")])
+def test_a_site_that_lacks_a_field_trains_with_a_constant_in_its_place(
+    lacking: tuple[str, str], table: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns=list(lacking))
+    frame[:1_000].to_csv(tmp_path / "lacking.csv", index=False)
+    said: list[str] = []
+    manifest = train(tmp_path / "lacking.csv", tmp_path / "set", wishes=SMALL, say=said.append)
+    constants = {"device_motion": "0", "language": "unknown", "click_events": "0", "transaction_date": "12:00"}
+    expected = [
+        f"no session has a value of {name}: {constants[name]} stands in its place, and the model learns nothing from it"
+        for name in lacking
+    ]
+    assert [line for line in said if line in expected] == expected
+    assert set(expected) <= set(manifest.training.notes)
+    scorer = Scorer.load(tmp_path / "set")
+    (verdict,) = scorer.score_many([b"{}"])
+    assert set(lacking) <= set(verdict.imputed_fields)  # type: ignore[union-attr] # it is valid
+    evaluation = evaluate(tmp_path / "lacking.csv", scorer, how=How(resamples=5))
+    assert any(
+        f"no session has a value of {', '.join(lacking)}: what the set imputes" in w for w in evaluation.warnings
+    )
 
 
 def test_another_seed_gives_another_forest(table: Path, trained: Path, tmp_path: Path) -> None:

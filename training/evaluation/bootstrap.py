@@ -27,11 +27,15 @@ class Part:
     section: str
     n: int  # sessions
     of: Measured
+    attacks: int = 0  # of these, where they are told apart
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, and the 95 % interval that holds it; NaN where there is none. `n`: of how many sessions."""
+    """One figure, and the 95 % interval that holds it; NaN where there is none. `n`: of how many sessions.
+
+    `attacks`: how many of these are attacks, where that is told apart; results.csv has it in rows of its own.
+    """
 
     section: str
     subject: str
@@ -40,6 +44,7 @@ class Row:
     low: float = np.nan
     high: float = np.nan
     n: int = 0
+    attacks: int = 0
 
 
 def estimate(
@@ -63,7 +68,7 @@ def estimate(
         weights = np.bincount(rng.integers(users, size=users), minlength=users).astype(np.float64)[groups]
         drawn[i] = [value for part in parts for value in part.of(weights).values()]
     return [
-        Row(part.section, *key, value, *_interval(column), part.n)
+        Row(part.section, *key, value, *_interval(column), part.n, part.attacks)
         for (part, key, value), column in zip(named, drawn.T, strict=True)
         if np.isfinite(value)
     ]

@@ -1,14 +1,17 @@
 """An evaluation from end to end: a labelled file in; figures with their intervals, results.csv and a report out."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from files.judging import AS_IS, TableOptions
 from scoring.scorer import Scorer
+from training import guards
 from training.errors import TrainingError
 from training.evaluation import leakage, parts
 from training.evaluation.baselines import Baseline, fitted_on, out_of_fold, rules_alone
@@ -17,7 +20,8 @@ from training.evaluation.judging import judge, prepare
 from training.evaluation.measures import Flags, Judged
 from training.evaluation.segments import segments
 from training.fitting import Track, unseen
-from training.reading import Labelled, read
+from training.labelled import valueless
+from training.reading import LabelColumn, Labelled, Progress, Reading, read
 from training.splitting import groups_of
 
 SEED: Final = 42
@@ -38,6 +42,7 @@ class Evaluation:
     facts: tuple[str, ...]  # how it was measured
     warnings: tuple[str, ...]  # what the reader must know before believing a figure
     leaks: tuple[str, ...]  # a line for each field that alone tells the label
+    doubts: tuple[str, ...] = ()  # other reasons not to believe a figure; they are among the warnings, too
 
     def row(self, section: str, subject: str, measure: str) -> Row | None:
         """One figure, when there is such a one."""
@@ -61,6 +66,9 @@ class How:
     seed: int = SEED
     resamples: int = RESAMPLES
     track: Track = unseen
+    reading: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda *_: None)
+    label: LabelColumn = field(default_factory=LabelColumn)
+    table: TableOptions = AS_IS
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,8 @@ def evaluate(path: Path, scorer: Scorer, training: Path | None = None, how: How 
     Raises TrainingError, one line, when a file is at fault.
     """
     how = how or How()
-    data = read(path, to_train=False)
-    known = read(training) if training is not None else None
+    data = _read(path, how, to_train=False)
+    known = _read(training, how, to_train=True) if training is not None else None
     case = _Case(scorer, data, known, judge(scorer, data, how.track), groups_of(data.users))
     unshared, common = _common(case)
     baselines, said = _baselines(case, how)
@@ -91,6 +99,10 @@ def evaluate(path: Path, scorer: Scorer, training: Path | None = None, how: How 
         list(_parts(case, baselines, unshared, how)), case.groups, how.seed, resamples=how.resamples, track=how.track
     )
     alone, leaks = _alone(path.name, case)
+    doubts = (
+        *guards.too_few(path.name, len(data)),
+        *guards.trained_on(path.name, data.sha256, scorer.artifacts),
+    )
     return Evaluation(
         data=path.name,
         judged=case.judged,
@@ -99,9 +111,21 @@ def evaluate(path: Path, scorer: Scorer, training: Path | None = None, how: How 
         baselines=baselines,
         rows=(*_counts(case), *common.rows, *alone, *found),
         facts=(*_intervals(data, how), *common.facts, *said.facts, *_unchecked(alone)),
-        warnings=(*_one_class(data), *data.notes, *common.warnings, *said.warnings),
+        warnings=(*doubts, *_one_class(data), *data.notes, *_imputed(data), *common.warnings, *said.warnings),
         leaks=leaks,
+        doubts=doubts,
     )
+
+
+def _read(path: Path, how: How, *, to_train: bool) -> Labelled:
+    with how.reading(path.name) as progress:
+        return read(path, progress, Reading(how.label, how.table, to_train))
+
+
+def _imputed(data: Labelled) -> tuple[str, ...]:
+    if not (names := valueless(data.columns)):
+        return ()
+    return (f"no session has a value of {', '.join(names)}: what the set imputes stands in each",)
 
 
 def _parts(case: _Case, baselines: Sequence[Baseline], unshared: Flags | None, how: How) -> Iterator[Part]:
@@ -175,22 +199,16 @@ def _other_data(known: Labelled, scorer: Scorer) -> tuple[str, ...]:
 
 
 def _alone(name: str, case: _Case) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-    found = leakage.alone(case.data.columns, case.data.label, case.groups)
+    found = leakage.single_fields(case.data.columns, case.data.label, case.groups)
     ordered = sorted(found.items(), key=lambda item: -item[1])
-    rows = tuple(Row(FIELD, field, "roc_auc_alone", auc, n=len(case.data)) for field, auc in ordered)
-    leaks = tuple(
-        f"{name}: {field} alone tells the label (ROC AUC {auc:.3f}): a leak; take it out of the data and train again"
-        for field, auc in ordered
-        if auc > leakage.LEAK
-    )
-    return rows, leaks
+    rows = tuple(Row(FIELD, each, "roc_auc_alone", auc, n=len(case.data)) for each, auc in ordered)
+    return rows, guards.leaks(name, found)
 
 
 def _unchecked(alone: Sequence[Row]) -> tuple[str, ...]:
     if alone:
-        return (f"single fields: none may tell the label with a ROC AUC above {leakage.LEAK}",)
-    least = leakage.LEAST_USERS
-    return (f"single fields were not checked for leaks: that takes {least} users of each class",)
+        return (f"single fields: none may tell the label with a ROC AUC above {guards.LEAK}",)
+    return (guards.UNCHECKED,)
 
 
 def _counts(case: _Case) -> Iterator[Row]:

@@ -2,26 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from files.judging import TableOptions
+from files.renaming import Renames
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.localtime import NO_HOUR
+from training import guards
+from training.errors import TrainingError
 from training.evaluation.measures import Flags
 from training.evaluation.ranking import Floats, Labels, Ranking
-from training.reading import Labelled
+from training.guards import LEAST_USERS
+from training.reading import LabelColumn, Labelled, Reading, read
+from training.splitting import groups_of
 
 try:
     import pandas as pd
 except ImportError:
     raise MissingExtra("training", "train") from None
 
-LEAK: Final = 0.99  # from this ROC AUC on, one field alone tells the label
-LEAST_USERS: Final = 5  # of each class: with fewer, any field may tell them apart by chance
+SEARCHED: Final = 30_000  # rows of a file that is not read for its labels
 QUANTILES: Final = 64  # a number is read in so many classes
 
 Places = NDArray[np.int64]
@@ -56,7 +62,7 @@ def _hashes(data: Labelled) -> NDArray[np.uint64]:
     return np.asarray(hashes, dtype=np.uint64)
 
 
-def alone(columns: Columns, label: Labels, groups: Places) -> dict[str, float]:
+def single_fields(columns: Columns, label: Labels, groups: Places) -> dict[str, float]:
     """How well each field alone tells attacks from honest sessions: the best ROC AUC that was found for it.
 
     Tried are the values of a number in their order, and the share of attacks among other users' sessions of the same
@@ -71,6 +77,18 @@ def alone(columns: Columns, label: Labels, groups: Places) -> dict[str, float]:
     hours = columns.hours
     found[DATE] = _of_classes(np.where(hours == NO_HOUR, -1, hours), label, groups)
     return found
+
+
+def leaks_of_file(path: Path, label: LabelColumn, renames: Renames) -> tuple[str, ...]:
+    """Name each field that alone tells the label in the first rows of a file; none where the labels cannot be read."""
+    try:
+        data = read(
+            path,
+            how=Reading(label, TableOptions(allow_missing=True, renames=renames), to_train=False, most_rows=SEARCHED),
+        )
+    except TrainingError:
+        return ()
+    return guards.leaks(path.name, single_fields(data.columns, data.label, groups_of(data.users)))
 
 
 def _enough(label: Labels, groups: Places) -> bool:

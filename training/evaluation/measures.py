@@ -1,5 +1,6 @@
 """What is measured of a set's verdicts on labelled sessions: the one definition of each measure. Pure numpy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,15 +32,22 @@ class Judged:
         return cls(label, scores, levels, called.astype(np.bool_), Ranking.of(label, scores))
 
 
-def measure(label: Labels, scores: Floats, levels: NDArray[np.integer[Any]], called: Flags) -> dict[str, float]:
-    """What a manifest says: each measure that the sessions have, by name, all sessions counting once.
+def measure(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
+    """What a manifest says: each measure that the sessions have, by name, the sessions counting `weights` or once.
 
-    `label` 0 or 1, `scores`, `levels` (place in reasons.LEVELS) and `called` (label 1 by the set), each (n,).
+    Weighted, `attacks` is among them: their share does not tell how many they are.
     Rounded to six digits: what stands in a manifest must not depend on the order in which a CPU adds.
     """
-    judged = Judged.of(label, scores, levels, called)
-    found = {"sessions": float(len(label)), "prevalence": float(np.mean(label))} | measures(judged)
+    found = {"sessions": float(len(judged.label)), "prevalence": float(np.average(judged.label, weights=weights))}
+    if weights is not None:
+        found["attacks"] = float(judged.label.sum())
+    found |= measures(judged, weights)
     return {name: round(value, 6) for name, value in found.items() if np.isfinite(value)}
+
+
+def attacks_behind(metrics: Mapping[str, float]) -> int:
+    """Return how many attacks the figures of a manifest are of."""
+    return round(metrics.get("attacks", metrics["sessions"] * metrics["prevalence"]))
 
 
 def measures(judged: Judged, weights: Floats | None = None) -> dict[str, float]:

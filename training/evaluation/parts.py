@@ -26,9 +26,13 @@ DIFFERENCE: Final = "forest_minus_"  # before a measure's name: the forest's les
 def whole(judged: Judged, subject: str = ALL, rows: Flags | None = None) -> Part:
     """Every measure, of all sessions or of some."""
     if rows is None:
-        return Part("overall", len(judged.label), lambda weights: _named(subject, measures(judged, weights)))
+        return _part("overall", judged, lambda weights: _named(subject, measures(judged, weights)))
     some = taken(judged, rows)
-    return Part("overall", len(some.label), lambda weights: _named(subject, measures(some, weights[rows])))
+    return _part("overall", some, lambda weights: _named(subject, measures(some, weights[rows])))
+
+
+def _part(section: str, judged: Judged, of: Measured) -> Part:
+    return Part(section, len(judged.label), of, int(judged.label.sum()))
 
 
 def taken(judged: Judged, rows: Flags) -> Judged:
@@ -90,7 +94,7 @@ def comparison(judged: Judged, others: Sequence[Baseline]) -> Part:
             found |= _named(baseline.name, {DIFFERENCE + name: forest[name] - measured[name] for name in forest})
         return found | _named(FOREST, forest | _brier(Baseline(FOREST, judged.scores), judged, weights))
 
-    return Part("baseline", len(judged.label), compare)
+    return _part("baseline", judged, compare)
 
 
 def _brier(baseline: Baseline, judged: Judged, weights: Floats) -> dict[str, float]:

@@ -160,17 +160,17 @@ def test_of_one_class_what_needs_both_is_not_said(
     single = evaluate(changed(lambda frame: frame[frame["label"] == label]), scorer, how=QUICK)
     assert not [row for row in single.rows if row.measure == lacking]
     assert single.row("overall", parts.ALL, there)
-    assert single.warnings[0].startswith("no attack" if label == "0" else "no honest")
-    assert len(single.warnings) == 2  # the other: the training data was not checked
+    warnings = [line for line in single.warnings if line not in single.doubts]  # attacks are fewer than 100
+    assert warnings[0].startswith("no attack" if label == "0" else "no honest")
+    assert len(warnings) == 2  # the other: the training data was not checked
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", as_html(single), flags=re.DOTALL).lower()
 
 
-def test_a_field_without_a_value_hinders_nothing_but_the_fitted_baselines(
-    changed: Callable[[Change], Path], scorer: Scorer
-) -> None:
+def test_a_field_without_a_value_hinders_nothing_and_is_said(changed: Callable[[Change], Path], scorer: Scorer) -> None:
     gaps = evaluate(changed(lambda frame: frame.assign(transaction_date="", language="")), scorer, how=QUICK)
     assert gaps.row("overall", parts.ALL, "average_precision")
-    assert any(line.startswith("no logistic regression, no gradient boosting: not one value") for line in gaps.warnings)
+    assert "no session has a value of language, transaction_date: what the set imputes stands in each" in gaps.warnings
+    assert gaps.row("baseline", "gradient boosting", "average_precision")
     assert "transaction_date" in {row.subject for row in gaps.rows if row.section == "importance"}
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
 from training.dataset import LATER, generate
-from training.evaluation.leakage import LEAK, alone, shared
+from training.evaluation.leakage import shared, single_fields
+from training.guards import LEAK
 from training.reading import Labelled, of_sessions
 from training.splitting import groups_of
 
@@ -20,7 +21,7 @@ def data() -> Labelled:
 
 
 def found(data: Labelled) -> dict[str, float]:
-    return alone(data.columns, data.label, groups_of(data.users))
+    return single_fields(data.columns, data.label, groups_of(data.users))
 
 
 def with_numbers(data: Labelled, field: str, values: NDArray[np.float64]) -> Labelled:

@@ -111,7 +111,7 @@ def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
     scores = rng.random(50)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        of_manifest = measure(np.full(50, only), scores, np.zeros(50, dtype=int), scores > 0.5)
+        of_manifest = measure(Judged.of(np.full(50, only), scores, np.zeros(50, dtype=int), scores > 0.5))
     assert "roc_auc" not in of_manifest
     assert ("average_precision" in of_manifest) == ("recall" in of_manifest) == ("f1" in of_manifest) == (only == 1)
     assert ("false_positive_rate" in of_manifest) == (only == 0)
@@ -121,7 +121,8 @@ def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
 
 def test_a_manifest_says_what_it_always_said_in_six_digits() -> None:
     label, scores = np.array([0, 1, 0, 1, 0, 0, 1]), np.array([0.1, 0.9, 0.5, 0.3, 0.2, 0.46, 0.8])
-    found = measure(label, scores, (scores >= 0.45).astype(int) + (scores >= 0.75), scores >= 0.5)
+    levels = (scores >= 0.45).astype(int) + (scores >= 0.75)
+    found = measure(Judged.of(label, scores, levels, scores >= 0.5))
     names = ("sessions", "prevalence", "average_precision", "roc_auc", "precision", "recall")
     assert [found[name] for name in names] == [7, 0.428571, 0.866667, 0.833333, 0.666667, 0.666667]
     assert (found["share_medium"], found["share_high"]) == (0.285714, 0.285714)

@@ -1,0 +1,130 @@
+"""Data that there is reason to doubt: refused by train, and by evaluate and model diff after their figures."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scoring import Scorer
+from tests.command import Call, caller
+from tests.sets import FiveFiles
+from tests.training.conftest import SMALL
+from training import guards
+from training.dataset import generate
+from training.errors import TrainingError
+from training.train import train
+
+FOREST = ("--trees", "5", "--depth", "3", "--balance", "0.5")
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    return caller(monkeypatch, capsys)
+
+
+@pytest.fixture
+def leaky(tmp_path: Path) -> Path:
+    """1,000 sessions whose language is their label."""
+    (tmp_path / "honest.csv").write_text(generate(1_000, 9).csv())
+    frame = pd.read_csv(tmp_path / "honest.csv", dtype=str, keep_default_na=False)
+    frame.assign(language=frame["label"]).to_csv(tmp_path / "leaky.csv", index=False)
+    return tmp_path / "leaky.csv"
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    """99 sessions."""
+    (tmp_path / "few.csv").write_text("\n".join(generate(99, 9).csv().splitlines()) + "\n")
+    return tmp_path / "few.csv"
+
+
+def test_a_field_that_tells_the_label_is_not_trained_from(call: Call, leaky: Path, tmp_path: Path) -> None:
+    said = call("train", "--data", leaky, "--out", tmp_path / "set", *FOREST)
+    assert said.status == 1
+    assert said.line.startswith("session-scorer: leaky.csv: language alone tells the label (ROC AUC 1.000): a leak")
+    assert said.line.endswith("; --allow-doubtful trains from it all the same")
+    assert not (tmp_path / "set").exists()
+
+
+def test_who_insists_gets_the_set_and_its_manifest_says_so(call: Call, leaky: Path, tmp_path: Path) -> None:
+    said = call("train", "--data", leaky, "--out", tmp_path, *FOREST, "--allow-doubtful")
+    assert said.status == 0
+    manifest = Scorer.load(tmp_path).artifacts.manifest
+    assert manifest is not None
+    assert any("language alone tells the label" in note for note in manifest.training.notes)
+    assert "language alone tells the label" in said.err
+
+
+def test_a_rare_label_that_a_field_tells_is_found_among_many_sessions(
+    leaky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.train.SEARCH_ROWS", 200)
+    with pytest.raises(TrainingError, match="language alone tells the label"):
+        train(leaky, tmp_path / "set", wishes=SMALL)
+
+
+def test_fewer_than_100_rows_are_not_trained_from(call: Call, few: Path, tmp_path: Path) -> None:
+    said = call("train", "--data", few, "--out", tmp_path / "set", *FOREST)
+    assert said.status == 1
+    assert said.line == (
+        "session-scorer: few.csv: 99 rows are too few to go by: give 100 at least; "
+        "--allow-doubtful trains from it all the same"
+    )
+    assert not (tmp_path / "set").exists()
+
+
+def test_fewer_than_100_rows_are_evaluated_with_status_1(call: Call, trained: Path, few: Path, tmp_path: Path) -> None:
+    arguments = ("evaluate", few, "--artifacts", trained, "--out", tmp_path / "evaluation")
+    said = call(*arguments)
+    assert said.status == 1
+    assert said.err.splitlines()[-1].startswith("session-scorer: few.csv: 99 rows are too few to go by")
+    assert (tmp_path / "evaluation" / "results.csv").exists()
+    assert call(*arguments, "--allow-doubtful").status == 0
+
+
+def test_the_very_training_file_is_known_by_its_hash(call: Call, trained: Path, table: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "renamed.csv"
+    copy.write_bytes(table.read_bytes())
+    said = call("model", "diff", trained, trained, copy)
+    assert said.status == 1
+    assert "rows scored" in said.out
+    assert "renamed.csv: is the very file that set A was trained from" in said.line
+    assert call("model", "diff", trained, trained, copy, "--allow-doubtful").status == 0
+    found = guards.trained_on("x.csv", "0" * 64, Scorer.load(trained).artifacts)
+    assert found == ()
+
+
+def test_evaluating_on_the_very_training_file_has_status_1(
+    call: Call, trained: Path, table: Path, tmp_path: Path
+) -> None:
+    said = call("evaluate", table, "--artifacts", trained, "--out", tmp_path)
+    assert said.status == 1
+    assert said.err.splitlines()[-1].startswith("session-scorer: labelled.csv: is the very file that the set was")
+    assert "Labelled.csv: is the very file" in (tmp_path / "report.html").read_text()
+
+
+def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
+    call: Call, trained: Path, few: Path, leaky: Path, tmp_path: Path
+) -> None:
+    assert "few.csv: 99 rows are too few" in call("model", "diff", trained, trained, few).line
+    assert "leaky.csv: language alone tells the label" in call("model", "diff", trained, trained, leaky).line
+    assert call("model", "diff", trained, trained, tmp_path / "honest.csv").status == 0
+    renamed = pd.read_csv(leaky, dtype=str, keep_default_na=False).rename(columns={"label": "outcome"})
+    renamed.to_json(tmp_path / "leaky.jsonl", orient="records", lines=True)
+    assert call("model", "diff", trained, trained, tmp_path / "leaky.jsonl", "--label", "outcome").status == 1
+
+
+def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path, tmp_path: Path) -> None:
+    for path in trained.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    said: list[str] = []
+    manifest = train(table, tmp_path, wishes=SMALL, say=said.append)
+    (line,) = said
+    assert line.endswith("was trained from this very file: it is replaced")
+    assert manifest.training.notes == []
+
+
+def test_the_guards_of_a_set_without_a_manifest_know_no_file(five: FiveFiles, tmp_path: Path) -> None:
+    bare = Scorer.load(five.write(tmp_path / "bare"), allow_unverified=True).artifacts
+    assert guards.trained_on("x.csv", "0" * 64, bare) == ()
+    assert guards.too_few("x.csv", 100) == ()

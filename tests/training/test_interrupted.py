@@ -1,0 +1,58 @@
+"""Commands that write files, ended by a signal: nothing is left behind, no file, no directory, no process."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import PROGRAM
+
+SECONDS = 60.0
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes to be ended with the test."""
+    processes: list[subprocess.Popen[bytes]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait_for(directory: Path, pattern: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the process has made such a file."""
+    end = time.monotonic() + SECONDS
+    while not list(directory.glob(pattern)):
+        assert process.poll() is None, process.stderr.read() if process.stderr else ""
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def group_is_empty(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_training_that_a_signal_ends_leaves_nothing(
+    number: signal.Signals, table: Path, tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    out = tmp_path / "new" / "set"
+    command = [PROGRAM, "train", "--data", table, "--out", out]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    started.append(process)
+    wait_for(tmp_path, "new/set/.training-*", process)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=SECONDS)
+    assert process.returncode == (128 + number if number != signal.SIGINT else 130)
+    assert b"Traceback" not in said
+    assert list(tmp_path.iterdir()) == []
+    assert group_is_empty(process.pid)
