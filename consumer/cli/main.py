@@ -249,10 +249,11 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     from consumer.collector import collect_seldom
     from consumer.files.score import rejected_path, score_file
     from consumer.progress import Reporting, shown_progress
+    from consumer.signals import ended_by_signals
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
     collect_seldom()
-    with shown_progress(source.name) as progress:
+    with ended_by_signals(), shown_progress(source.name) as progress:
         counts = score_file(scorer, source, output, Reporting(progress, warn), table=options)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
     if not counts.scored:

@@ -464,7 +464,7 @@ def test_a_manifest_cannot_write_to_the_terminal(call: Call, bare_set: Path) -> 
 def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text(f"{json.dumps(EVENT)}\n{{}}\n[]\n")
-    sets = (artifacts.shipped(), bare_set, file, "--allow-unverified", "--allow-missing")
+    sets = (artifacts.shipped(), bare_set, file, "--allow-unverified", "--allow-missing", "--allow-doubtful")
     said = call("model", "diff", *sets)
     assert said.status == 0
     assert said.err.startswith(f"warning: {file}: no column scroll_events, ")

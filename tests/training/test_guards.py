@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from tests.command import Call, caller
+from tests.command import Call, Said, caller
 from tests.sets import FiveFiles
 from tests.training.conftest import SMALL
 from training import guards
@@ -20,6 +20,10 @@ FOREST = ("--trees", "5", "--depth", "3", "--balance", "0.5")
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     return caller(monkeypatch, capsys)
+
+
+def last_line(said: Said) -> str:
+    return said.err.splitlines()[-1]
 
 
 @pytest.fixture
@@ -88,7 +92,7 @@ def test_the_very_training_file_is_known_by_its_hash(call: Call, trained: Path, 
     said = call("model", "diff", trained, trained, copy)
     assert said.status == 1
     assert "rows scored" in said.out
-    assert "renamed.csv: is the very file that set A was trained from" in said.line
+    assert "renamed.csv: is the very file that set A was trained from" in last_line(said)
     assert call("model", "diff", trained, trained, copy, "--allow-doubtful").status == 0
     found = guards.trained_on("x.csv", "0" * 64, Scorer.load(trained).artifacts)
     assert found == ()
@@ -106,8 +110,8 @@ def test_evaluating_on_the_very_training_file_has_status_1(
 def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
     call: Call, trained: Path, few: Path, leaky: Path, tmp_path: Path
 ) -> None:
-    assert "few.csv: 99 rows are too few" in call("model", "diff", trained, trained, few).line
-    assert "leaky.csv: language alone tells the label" in call("model", "diff", trained, trained, leaky).line
+    assert "few.csv: 99 rows are too few" in last_line(call("model", "diff", trained, trained, few))
+    assert "leaky.csv: language alone tells the label" in last_line(call("model", "diff", trained, trained, leaky))
     assert call("model", "diff", trained, trained, tmp_path / "honest.csv").status == 0
     renamed = pd.read_csv(leaky, dtype=str, keep_default_na=False).rename(columns={"label": "outcome"})
     renamed.to_json(tmp_path / "leaky.jsonl", orient="records", lines=True)

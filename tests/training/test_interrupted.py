@@ -1,5 +1,6 @@
 """Commands that write files, ended by a signal: nothing is left behind, no file, no directory, no process."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.commands import PROGRAM
+from tests.support.commands import MIB, PROGRAM
+from training.dataset import events
 
 SECONDS = 60.0
 
@@ -41,12 +43,31 @@ def group_is_empty(group: int) -> bool:
     return False
 
 
+def test_scoring_in_processes_that_a_signal_ends_leaves_nothing(
+    tmp_path: Path, started: list[subprocess.Popen[bytes]]
+) -> None:
+    event = json.dumps(json.loads(next(events(1))) | {"note": "x" * MIB}).encode() + b"\n"
+    source, out = tmp_path / "long.jsonl", tmp_path / "out"
+    out.mkdir()
+    with source.open("wb") as file:
+        file.writelines(event for _ in range(65))  # long enough for several processes
+    command = [str(PROGRAM), "score", str(source), "--output", str(out / "scored.jsonl")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    started.append(process)
+    wait_for(out, ".session-scorer-*.part", process)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=SECONDS)
+    assert process.returncode in (0, 128 + signal.SIGTERM)  # 0: it was done
+    assert [path.name for path in out.iterdir()] == (["scored.jsonl"] if process.returncode == 0 else [])
+    assert group_is_empty(process.pid)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_training_that_a_signal_ends_leaves_nothing(
     number: signal.Signals, table: Path, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     out = tmp_path / "new" / "set"
-    command = [PROGRAM, "train", "--data", table, "--out", out]
+    command = [str(PROGRAM), "train", "--data", str(table), "--out", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     started.append(process)
     wait_for(tmp_path, "new/set/.training-*", process)

@@ -53,8 +53,8 @@ def written(frame: pd.DataFrame, path: Path) -> Path:
 def test_an_attack_is_what_has_the_positive_value_whatever_the_file_makes_of_it(
     values: tuple[object, object], positive: tuple[str, ...], kind: str, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
-    attack, honest = values
-    renamed = frame.assign(outcome=[attack if each else honest for each in frame["label"]]).drop(columns="label")
+    outcome = pd.Series(values).take([0 if each else 1 for each in frame["label"]])
+    renamed = frame.assign(outcome=outcome.to_numpy()).drop(columns="label")
     path = written(renamed, tmp_path / f"a.{kind}")
     assert labels(path, name="outcome", positive=positive) == frame["label"].astype(int).tolist()
 

@@ -169,6 +169,17 @@ def test_a_user_too_large_to_draw_is_said(sessions: Sessions) -> None:
         sample_users(one_user, 600, seed=1)
 
 
+def test_faults_in_json_lines_are_named_by_row(sessions: Sessions, tmp_path: Path) -> None:
+    events = [json.loads(event) for event in sessions[:20].events()]
+    lines = [json.dumps(event | {"label": i % 2}) for i, event in enumerate(events)]
+    (tmp_path / "a.jsonl").write_text("\n".join([lines[0], "[1]", *lines[1:]]))
+    assert refusal(tmp_path / "a.jsonl").startswith("row 2: expected an object")
+    (tmp_path / "a.jsonl").write_text("\n".join([lines[0], json.dumps(events[1]), *lines[2:]]))
+    assert refusal(tmp_path / "a.jsonl").startswith("row 2: label: expected 0 or 1")
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, events)))
+    assert refusal(tmp_path / "a.jsonl") == "no column label: name the column of the label by --label"
+
+
 def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str]], tmp_path: Path) -> None:
     at = rows[0].index("geolocation_city")
     rows[1][at] = "NA"
@@ -196,9 +207,10 @@ def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
         frame.to_json(tmp_path / name, orient="records", lines=True)
     else:
         frame.to_parquet(tmp_path / name)
-    assert refusal(tmp_path / name) == (
-        f"only 7 of the 16 model fields; no {', '.join(MODEL_FIELDS[7:])}; --allow-missing scores it all the same"
-    )
+    said = refusal(tmp_path / name)
+    assert said.startswith("only 7 of the 16 model fields")
+    assert ", ".join(MODEL_FIELDS[7:]) in said
+    assert "--allow-missing" in said
     assert len(read(tmp_path / name, how=Reading(table=TableOptions(allow_missing=True)))) == 1_000
 
 
@@ -269,13 +281,13 @@ def test_a_table_of_a_header_alone_is_refused(
     [
         ("a.csv", b"", "is empty: expected a line of column names"),
         ("a.csv", b"a,b\n1,2\n", "none of the 16 model fields"),
-        ("a.csv", b"label,click_events\n1,2\n", "only 1 of the 16 model fields; no scroll_events, "),
+        ("a.csv", b"label,click_events\n1,2\n", "only 1 of the 16 model fields"),
         ("a.csv", b"label,click_events,label\n", "the column 'label' is there more than once"),
         ("a.csv.gz", b"not compressed", "cannot be read: Not a gzipped file"),
         ("a.jsonl.gz", gzip.compress(b"{}\n" * 99)[:-12], "cannot be read: Compressed file ended"),
-        ("a.jsonl", b'{"label": 0}\n[1]\n', "row 2: expected a"),
-        ("a.jsonl", b"{}\n{}\n", "no column label"),
-        ("a.jsonl", b'{"label": null}\n{"label": 1}\n', "row 1: label: expected 0 or 1"),
+        ("a.jsonl", b'{"label": 0}\n[1]\n', "none of the 16 model fields"),
+        ("a.jsonl", b"{}\n{}\n", "none of the 16 model fields"),
+        ("a.jsonl", b'{"label": null}\n{"label": 1}\n', "none of the 16 model fields"),
         ("a.jsonl", b'{"label": 1}\n{"label": 0}\n', "none of the 16 model fields"),
         ("a.jsonl", b"", "holds no row"),
         ("a.parquet", b"PAR1 it is not", "cannot be read as Parquet: "),
