@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consumer.kafka.config import CONSUMER, PRODUCER, TRANSACTION_TIMEOUT_MS
 from tests.make_configuration import DOCUMENT, TABLE, table
 
 ROOT = Path(__file__).parents[1]
@@ -57,3 +58,17 @@ def test_every_line_of_log_is_explained_at_its_level() -> None:
     missing, gone = set(logged) - explained, explained - set(logged)
     assert not missing, f"docs/logs.md: add a row, | level | message | …, for {sorted(missing)}"
     assert not gone, f"docs/logs.md: nothing logs {sorted(gone)}: take the message out of its row"
+
+
+def test_the_kafka_defaults_of_the_promises_are_those_of_the_clients() -> None:
+    rows = re.findall(
+        r"^\| [^|]+ \| ([^|]+) \| `-X ([a-z.]+)` \|$", (ROOT / "docs" / "delivery.md").read_text(), re.MULTILINE
+    )
+    properties = PRODUCER | CONSUMER | {"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS}
+    units = {"ms": (1000, "s"), "kbytes": (1024, "MiB"), "bytes": (1024 * 1024, "MiB")}
+    named = {name: value for value, name in rows if re.fullmatch(r"[0-9]+ (s|MiB)", value)}
+    assert len(named) >= 6
+    for name, value in named.items():
+        size, unit = units[name.rpartition(".")[2]]
+        default = f"{int(properties[name]) // size} {unit}"
+        assert value == default, f"docs/delivery.md has {value} for {name}, consumer/kafka/config.py {default}"
