@@ -15,7 +15,18 @@ from typing import Final
 import msgspec
 
 from consumer.errors import WorkerError
-from scoring.tables.file_format import BOM, CSV, EMPTY, GZIP, HEAD_BYTES, JSON_LINES, PARQUET, UNKNOWN, recognise
+from scoring.tables.file_format import (
+    BOM,
+    CSV,
+    EMPTY,
+    EXPORT,
+    GZIP,
+    HEAD_BYTES,
+    JSON_LINES,
+    PARQUET,
+    UNKNOWN,
+    recognise,
+)
 
 Event = tuple[bytes | None, bytes]  # key, value
 
@@ -102,6 +113,8 @@ def _check_format(path: Path, head: bytes) -> None:
     wanted = "--input takes JSON Lines, one JSON object a line"
     if found.kind in {CSV, PARQUET}:
         raise WorkerError(f"{path} is {found.description}: {wanted}; `session-scorer score` takes tables")
+    if found.remedy == EXPORT:
+        raise WorkerError(f"{path} is {found.description}: {wanted}")
     raise WorkerError(f"{path} is {found}; {wanted}")
 
 

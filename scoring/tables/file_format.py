@@ -33,7 +33,8 @@ _OBJECT_LINE: Final = re.compile(rb"^[ \t]*\{", re.MULTILINE)
 _SEPARATOR: Final = re.compile(rb"[,;\t|]")
 
 _PLAIN: Final = "uncompress it first"
-_EXPORT: Final = "export it as CSV, JSON Lines or Parquet"
+EXPORT: Final = "export it as CSV, JSON Lines or Parquet"
+"""What to do with a file of any other kind."""
 _ONE_A_LINE: Final = "write one object a line (JSON Lines)"
 
 
@@ -43,7 +44,7 @@ class FileFormat:
 
     kind: str
     description: str
-    remedy: str = _EXPORT
+    remedy: str = EXPORT
 
     def __str__(self) -> str:
         return f"{self.description}: {self.remedy}"
@@ -142,7 +143,7 @@ def _of_text(text: bytes) -> FileFormat:
     if not text:
         return FileFormat(EMPTY, "only blanks", _EMPTY.remedy)
     if _MARKUP.match(text):
-        return FileFormat("markup", "HTML or XML", f"{_EXPORT} (a login page may have been downloaded in its place)")
+        return FileFormat("markup", "HTML or XML", f"{EXPORT} (a login page may have been downloaded in its place)")
     if text.startswith(b"["):
         return _ARRAY if _ARRAY_OF_OBJECTS.match(text) else _UNKNOWN
     if text.startswith(b"{"):
