@@ -115,6 +115,6 @@ def test_an_ignored_interrupt_stays_ignored(tmp_path: Path) -> None:
     )
     with process:
         process.send_signal(signal.SIGINT)
-        answer, _ = process.communicate(b"{}", timeout=SECONDS)
+        answer, _ = process.communicate(b'{"click_events": null}', timeout=SECONDS)
     assert process.returncode == 0
     assert b"anomaly_score" in answer

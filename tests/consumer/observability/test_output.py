@@ -248,7 +248,7 @@ def test_ctrl_c_ends_a_command_that_is_stuck_in_a_write() -> None:
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writing, stderr=writing, env=environment()) as process,
     ):
         assert process.stdin is not None
-        process.stdin.write(f"[{','.join(['{}'] * 1000)}]".encode())
+        process.stdin.write(b"[%b]" % b",".join([b'{"click_events":1}'] * 1000))
         process.stdin.close()
         until(lambda: waiting_bytes(reading) == fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ))
         process.send_signal(signal.SIGINT)
