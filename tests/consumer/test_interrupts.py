@@ -108,12 +108,14 @@ def test_an_early_interrupt_is_quiet(name: str, outcomes: dict[str, list[Outcome
 
 def test_an_ignored_interrupt_stays_ignored(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        ["/bin/sh", "-c", "trap '' INT; exec \"$0\" predict -", PROGRAM],
+        ["/bin/sh", "-c", "trap '' INT; echo ignored; exec \"$0\" predict -", PROGRAM],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ignored\n"
         process.send_signal(signal.SIGINT)
         answer, _ = process.communicate(b'{"click_events": null}', timeout=SECONDS)
     assert process.returncode == 0
