@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka runbook lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -68,6 +68,9 @@ train: $(READY) ## the shipped artifacts anew, their data, and how good they are
 	$(BIN)/session-scorer evaluate artifacts/datasets/test.csv.gz --training-data artifacts/datasets/train.csv.gz \
 		--artifacts artifacts --out artifacts/results
 
+lowest: $(READY) ## every command with the lowest versions that pyproject.toml allows
+	sh tools/lowest.sh build/lowest
+
 kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
 	@$(QUIETLY) $(BIN)/python -m tests.brokers
 
@@ -81,6 +84,7 @@ lock: $(READY) ## the requirements files anew, from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) pyproject.toml --all-extras --resolution lowest-direct -o requirements/lowest.txt
 	$(COMPILE) --group setup -c requirements/dev.txt -o requirements/uv.txt
 
 clean: ## what was made here

@@ -1,0 +1,26 @@
+#!/bin/sh
+# Runs each command with the lowest versions that pyproject.toml allows, in a virtual environment of its own:
+#   sh tools/lowest.sh DIRECTORY
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+mkdir -p "$1"
+cd "$1"
+"$root/.venv/bin/uv" venv -q --clear --python "$root/.venv/bin/python" lowest
+VIRTUAL_ENV=lowest "$root/.venv/bin/uv" pip install -q --require-hashes -r "$root/requirements/lowest.txt"
+
+scorer() {
+  PYTHONPATH="$root" lowest/bin/python -m consumer "$@"
+}
+
+for command in run check watch demo predict score train evaluate "model diff" "dead-letters list"; do
+  echo "$command --help"
+  # shellcheck disable=SC2086 # two words are a command of a family
+  scorer $command --help >/dev/null
+done
+gunzip -c "$root/artifacts/datasets/test.csv.gz" | sed -n 1,1001p >sessions.csv
+echo '{"click_events": 35}' | scorer predict -
+scorer score sessions.csv -o scored.parquet
+scorer score scored.parquet -o scored.csv
+scorer train --data sessions.csv --out set --trees 5 --depth 3 --balance 0.5
+scorer evaluate scored.parquet --artifacts set --out evaluation --allow-doubtful
+scorer demo --events 200
