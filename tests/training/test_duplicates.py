@@ -60,7 +60,9 @@ def test_equal_rows_with_both_labels_are_counted_all(events: list[Event], notes:
 
 
 def test_rows_without_session_ids_share_none(events: list[Event], notes: Notes) -> None:
-    assert notes([{name: value for name, value in event.items() if name != "session_id"} for event in events]) == ()
+    assert notes([{name: value for name, value in event.items() if name != "session_id"} for event in events]) == (
+        "no column session_id: left out",
+    )
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,14 @@ def wait_for(directory: Path, pattern: str, process: subprocess.Popen[bytes]) ->
 
 
 def group_is_empty(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return True
+    """Wait until no process of the group is left: a tracker of multiprocessing ends when it sees that its parent has."""
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.01)
     return False
 
 
