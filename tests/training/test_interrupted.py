@@ -36,7 +36,7 @@ def wait_for(directory: Path, pattern: str, process: subprocess.Popen[bytes]) ->
 
 
 def group_is_empty(group: int) -> bool:
-    """Wait until no process of the group is left: a tracker of multiprocessing ends when it sees that its parent has."""
+    """Wait until no process of the group is left: multiprocessing has a tracker that ends after its parent."""
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         try:
