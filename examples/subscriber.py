@@ -11,7 +11,6 @@ the ids live in memory; a reader that must not repeat itself after a crash eithe
 """
 
 import argparse
-import json
 import math
 import signal
 import sys
@@ -19,9 +18,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any
 
+import msgspec
 from confluent_kafka import Consumer, KafkaException
+
+
+class Result(msgspec.Struct):
+    """What is read of a result or alert; the rest, such as the event in it, is passed over whatever it holds."""
+
+    result_id: str
+    risk_level: str
+    anomaly_score: float
+    risk_reason: str
+
+
+def read(value: bytes) -> Result:
+    """Read a result or an alert."""
+    return msgspec.json.decode(value, type=Result)
 
 
 class Seen:
@@ -41,7 +54,7 @@ class Seen:
         return True
 
 
-def results(consumer: Consumer, stop: threading.Event, idle: float = math.inf) -> Iterator[dict[str, Any]]:
+def results(consumer: Consumer, stop: threading.Event, idle: float = math.inf) -> Iterator[bytes]:
     """Results in the order they were read; an offset counts as done when the next result is asked for.
 
     Ends after `idle` seconds without any.
@@ -56,7 +69,7 @@ def results(consumer: Consumer, stop: threading.Event, idle: float = math.inf) -
             raise KafkaException(error)
         latest = time.monotonic()
         if value is not None:
-            yield json.loads(value)
+            yield value
         consumer.store_offsets(message)
 
 
@@ -66,7 +79,7 @@ def main() -> int:
     parser.add_argument("--bootstrap-servers", default="localhost:9092", metavar="HOST:PORT")
     parser.add_argument("--topic", default="session-results")
     parser.add_argument("--group-id", default="session-subscriber")
-    parser.add_argument("--json", action="store_true", help="the whole result, not its main fields")
+    parser.add_argument("--json", action="store_true", help="the whole result as it came, not its main fields")
     parser.add_argument("--idle", type=float, default=math.inf, metavar="SECONDS", help="end after so long without any")
     given = parser.parse_args()
     stop, seen = threading.Event(), Seen()
@@ -86,12 +99,13 @@ def main() -> int:
     try:
         consumer.list_topics(given.topic, timeout=5)  # so that a wrong address is said, not waited for
         consumer.subscribe([given.topic])
-        for result in results(consumer, stop, given.idle):
-            if not seen.add(result["result_id"]):
+        for value in results(consumer, stop, given.idle):
+            result = read(value)
+            if not seen.add(result.result_id):
                 repeated += 1
                 continue
-            line = "{risk_level:<6} {anomaly_score:.4f} {result_id} {risk_reason}".format(**result)
-            print(json.dumps(result, separators=(",", ":")) if given.json else line.rstrip(), flush=True)
+            line = f"{result.risk_level:<6} {result.anomaly_score:.4f} {result.result_id} {result.risk_reason}"
+            print(value.decode() if given.json else line.rstrip(), flush=True)
             printed += 1
     except KafkaException as error:
         print(f"subscriber: topic {given.topic} at {given.bootstrap_servers}: {error.args[0].str()}", file=sys.stderr)

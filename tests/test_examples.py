@@ -135,6 +135,12 @@ def test_a_repeated_id_is_known_until_too_many_came_after_it() -> None:
     assert [seen.add(name) for name in ("a", "a", "b", "c", "c", "a")] == [True, False, True, True, False, True]
 
 
+def test_the_subscriber_reads_a_result_whatever_its_event_holds() -> None:
+    for event in (b"9" * 5000, b"1e400", b"[" * 90 + b"]" * 90):
+        value = json.dumps(GOLDEN | {"event": 0}).encode().replace(b'"event": 0', b'"event": {"other": %s}' % event)
+        assert subscriber.read(value).result_id == GOLDEN["result_id"]
+
+
 @contextmanager
 def running(script: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, str(EXAMPLES / script), *options]
@@ -204,6 +210,15 @@ def test_the_subscriber_ends_when_nothing_comes_and_counts_what_it_read(kafka: s
         out, err = process.communicate(timeout=60)
     assert [json.loads(line)["result_id"] for line in out.splitlines()] == ["sessions-0-1", "sessions-0-2"]
     assert (process.returncode, err) == (0, "2 results, 1 more were repeats\n")
+
+
+def test_the_subscriber_prints_an_event_byte_for_byte(kafka: str, topics: Topics) -> None:
+    topic = topics("session-results", partitions=1)
+    value = json.dumps(GOLDEN | {"event": 0}).replace('"event": 0', '"event": { "note": 1.50, "far": 1e400 }')
+    produce(kafka, topic, [value.encode()])
+    options = ("--bootstrap-servers", kafka, "--topic", topic, "--group-id", topic, "--json", "--idle", "10")
+    with running("subscriber.py", *options) as process:
+        assert process.communicate(timeout=60) == (value + "\n", "1 results, 0 more were repeats\n")
 
 
 def test_a_subscriber_of_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) -> None:
