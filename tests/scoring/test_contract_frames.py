@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring import InvalidEvent, Scorer
+from scoring import InvalidEvent, Scorer, TableError
 from tests import oracle
 from tests.agreement import assert_agrees
 from tests.oracle_reading import DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
@@ -238,3 +238,20 @@ def test_a_column_of_dates_without_times_is_hour_nought(all_high: Scorer) -> Non
     assert said["error_code"].isna().all()
     assert said["imputed_fields"].tolist() == [[], [DATE]]
     assert said["reason_codes"].iloc[0] == ["very_large_amount"]
+
+
+def test_a_frame_of_another_schema_is_refused_unless_missing_columns_are_meant(pairs_scorer: Scorer) -> None:
+    frame = pd.DataFrame({name.upper(): [1] for name in MODEL_FIELDS})
+    with pytest.raises(TableError, match=r"none of the 16 model fields.*allow_missing=True"):
+        pairs_scorer.score_frame(frame)
+    assert pairs_scorer.score_frame(frame, allow_missing=True)["error_code"].isna().all()
+
+
+def test_a_frame_that_lacks_a_few_columns_is_scored_and_each_is_named_in_the_log(
+    pairs_scorer: Scorer, caplog: pytest.LogCaptureFixture
+) -> None:
+    frame = pd.DataFrame({name: [None] for name in MODEL_FIELDS[1:]}).assign(clicks=[3])
+    assert len(pairs_scorer.score_frame(frame)) == 1
+    missing, lookalike = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert f"no column {MODEL_FIELDS[0]}" in missing
+    assert f"'clicks' looks like {MODEL_FIELDS[0]}" in lookalike
