@@ -1,6 +1,7 @@
 """Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
 
 import os
+import re
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
 
 _LONG: Final = 64 * 1024 * 1024  # bytes of a file: a shorter one is not worth the second that a process takes to start
+_REJECT: Final = re.compile(rb'\{"row":\d+,"error":\{')  # how a line about an invalid row begins
 
 
 Faults = Counter[tuple[str, str | None]]
@@ -79,7 +81,8 @@ def score_file(  # noqa: PLR0913 - what is scored, and how
     was never seen goes to `report.say`. Invalid rows go, as they came and with the reason, to `rejected_path(target)`.
     Both files appear whole, at the end, or not at all; without one valid row there is no `target`. `processes` work
     side by side, by default one for each core where the file is long enough to be worth their start.
-    Raises FileError, also for a table with too few fields; MissingExtra for Parquet without its package.
+    Raises FileError, also for a table with too few fields and where `rejected_path(target)` is somebody else's file;
+    MissingExtra for Parquet without its package.
     """
     _check_target(source, target)
     opened, notes = open_table(source, table)
@@ -105,6 +108,20 @@ def _check_target(source: Path, target: Path) -> None:
             raise FileError(f"{path}: cannot be written: it is there and is no file")
         if path.exists() and source.exists() and path.samefile(source):
             raise FileError(f"{path}: is the input itself: name another output")
+    aside = rejected_path(target)
+    if aside.exists() and not _is_ours(aside):
+        raise FileError(f"{aside}: was not written by `score`, which would replace it: move it, or name another output")
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether `score` wrote this file of invalid rows, by how its first line begins; an empty file is nobody's
+    loss."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    return not head or _REJECT.match(head) is not None
 
 
 def _score(scorer: Scorer, source: Source, target: Path, report: Reporting, processes: int) -> Counts:
@@ -120,6 +137,8 @@ def _score(scorer: Scorer, source: Source, target: Path, report: Reporting, proc
                     first.add(part.counts.statistics)
                     report.progress(part.done, counts.rows)
         first.judge()  # before anything is published
+        if not counts.rejected and rejected_path(target).exists():
+            report.say(f"{rejected_path(target)} of an earlier run is removed: no row is invalid")
         staging.settle(rejected_path(target), wanted=counts.rejected > 0)
         if counts.scored:
             staging.settle(target)

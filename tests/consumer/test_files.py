@@ -352,9 +352,26 @@ def test_without_a_valid_row_there_is_no_output_and_the_old_one_stays(scorer: Sc
 
 def test_rejects_of_an_earlier_run_do_not_outlive_it(scorer: Scorer, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
-    written(rejected_path(target), "old")
-    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target)
+    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n[]\n"), target)
+    assert rejected_path(target).exists()
+    said: list[str] = []
+    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target, Reporting(say=said.append))
     assert not rejected_path(target).exists()
+    assert [line for line in said if "earlier run" in line] == [
+        f"{rejected_path(target)} of an earlier run is removed: no row is invalid"
+    ]
+
+
+@pytest.mark.parametrize("content", ["old", '{"row":1}', '{"event":{}}', '{"row":1,"error":"bad"}'])
+def test_somebody_elses_file_in_the_place_of_rejects_stops_before_reading(
+    scorer: Scorer, tmp_path: Path, content: str
+) -> None:
+    target = tmp_path / "out.csv"
+    written(rejected_path(target), content)
+    with pytest.raises(FileError, match="was not written by `score`, which would replace it"):
+        score_file(scorer, tmp_path / "not-there.jsonl", target)
+    assert rejected_path(target).read_text() == content
+    assert not target.exists()
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])

@@ -80,12 +80,13 @@ KINDS = ["csv", "jsonl", "parquet"]
 def test_score_refuses_another_schema_and_leaves_what_was_there(call: Call, tmp_path: Path, kind: str) -> None:
     source = written(tmp_path / f"in.{kind}", [{"clicks": 45, "transaction_amount": 20000}])
     target, aside = tmp_path / f"out.{kind}", tmp_path / f"out.{kind}.rejected.jsonl"
+    kept = '{"row":1,"error":{"code":"not_json","field":null,"message":""},"text":"x"}\n'  # of an earlier run
     for path in (target, aside):
-        path.write_text("old")
+        path.write_text(kept)
     said = call("score", source, "-o", target)
     assert (said.status, said.out) == (1, "")
     assert said.line.startswith(f"session-scorer: {source}: only 1 of the 16 model fields is there; 'clicks' looks")
-    assert (target.read_text(), aside.read_text()) == ("old", "old")
+    assert (target.read_text(), aside.read_text()) == (kept, kept)
     assert sorted(tmp_path.iterdir()) == sorted([source, target, aside])
 
 
