@@ -1,5 +1,6 @@
 """What can be wrong with an event, and with a set of artifacts."""
 
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Final, Literal
 
 MOST_MESSAGE: Final = 5000  # characters: more than a path may have
@@ -68,4 +69,9 @@ class MissingExtra(ImportError):  # noqa: N818 - names what is missing
     """A part that the base install leaves out; the message names the command that brings it."""
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs packages that are not installed: pip install 'session-scorer[{extra}]'")
+        try:
+            distribution("session-scorer")
+            remedy = f"pip install 'session-scorer[{extra}]'"
+        except PackageNotFoundError:  # a checkout that is run without being installed
+            remedy = f"in the checkout, make setup or pip install '.[{extra}]'"
+        super().__init__(f"{what} needs packages that are not installed: {remedy}")

@@ -34,6 +34,12 @@ def test_the_links_of_a_page_lead_to_files_and_sections_that_are_there(page: Pat
         assert not section or section in sections(target), link
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_nothing_is_installed_by_a_name_that_is_not_published(page: Path) -> None:
+    text = re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)  # the place for that name
+    assert not re.search(r"pip install '?session-scorer", text)
+
+
 def test_every_test_that_the_promises_rest_on_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "delivery.md").read_text()))
     tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))

@@ -1,5 +1,6 @@
 """Help in groups, as plain text: readable in 80 columns and in a pipe."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, Final
@@ -47,6 +48,7 @@ class Group(TyperGroup):
 
 
 Row = tuple[str, str]
+_TYPE: Final = re.compile(r" <[\w\[\]]+>$")  # a type of Python, which typer puts after the name of an argument
 
 
 def parameter_rows(parameters: Iterable[Any], context: Any) -> list[tuple[str, Row]]:
@@ -55,8 +57,9 @@ def parameter_rows(parameters: Iterable[Any], context: Any) -> list[tuple[str, R
     for parameter in parameters:
         row = parameter.get_help_record(context)
         if row is not None:
+            name, text = row
             kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            rows.append((_group(parameter, kind), row))
+            rows.append((_group(parameter, kind), (_TYPE.sub("", name), text)))
     return rows
 
 

@@ -227,7 +227,9 @@ def predict(
 @app.command(cls=Command, rich_help_panel=_SCORE)
 def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="A .csv, .jsonl, .ndjson or .parquet file.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="What to write; its ending says the format.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="What to write; its ending says the format.")
+    ],
     allow_missing: AllowMissing = False,
     renames: Map = None,
     artifacts: Artifacts = None,

@@ -24,7 +24,10 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of all that is random.")] = 42,
     split: Annotated[
         Literal["time", "group"] | None,
-        typer.Option(help="Hold out the newest fifth of the sessions, or a fifth of the users, and measure on it."),
+        typer.Option(
+            metavar="time|group",
+            help="Hold out the newest fifth of the sessions, or a fifth of the users, and measure on it.",
+        ),
     ] = None,
     max_rows: Annotated[
         int, typer.Option(min=1, metavar="N", help="Train on at most so many sessions; of more, whole users are drawn.")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import shutil
 import signal
 import socket
@@ -93,6 +94,7 @@ def test_help_fits_80_columns_and_has_examples_before_options(call: Call, comman
     assert max(map(len, said.out.splitlines())) <= 80
     assert said.out.index("Example") < said.out.index("Options:")
     assert f"    session-scorer {' '.join(command)}" in said.out.partition("Options:")[0]
+    assert not re.search(r"<[a-z]", said.out), "a type of Python means nothing to a reader"
 
 
 def test_the_settings_stand_in_groups_each_in_one(call: Call) -> None:
