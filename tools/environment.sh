@@ -43,32 +43,48 @@ create() {
   output=$("$python" -m venv --without-pip --clear "$venv" 2>&1) || fail "$(echo "$output" | tail -n 1)"
 }
 
+# A program of Python's that ends on Ctrl-C without a traceback: the path of its file, then its arguments.
+quietly='import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")'
+
+# pip_of PYTHON: the file that runs its pip in another Python, as pip --python does
+pip_of() {
+  "$1" -c 'import os, pip; print(os.path.join(os.path.dirname(pip.__file__), "__pip-runner__.py"))' 2>/dev/null
+}
+
 # pip ARGUMENTS...: pip installs into the environment, from outside where it can: to copy it there takes 3 to 30 s
 pip() {
-  if "$python" -m pip --version >/dev/null 2>&1; then
-    set -- "$python" -m pip --python "$venv/bin/python" install "$@"
-  else
+  if ! runner=$(pip_of "$python") || [ ! -f "$runner" ]; then
     "$venv/bin/python" -m ensurepip >/dev/null 2>&1 ||
       fail "$python has neither pip nor ensurepip: install them (Debian, Ubuntu: apt-get install python3-venv)"
-    set -- "$venv/bin/python" -m pip install "$@"
+    runner=$(pip_of "$venv/bin/python")
   fi
+  set -- "$venv/bin/python" -c "$quietly" "$runner" install "$@"
   PIP_USER=0 "$@" --disable-pip-version-check --no-input --no-compile # a user's pip.conf may say user = true
 }
 
 uv() {
-  "$venv/bin/python" -m uv pip install --python "$venv/bin/python" "$@"
+  "$venv/bin/uv" pip install --python "$venv/bin/python" "$@"
 }
 
 # install ARGUMENTS...: by uv, in seconds; by pip where uv cannot be had or does not reach the index that pip is set to
 install() {
-  { "$venv/bin/python" -m uv --version >/dev/null 2>&1 || pip --require-hashes -r requirements/uv.txt; } && uv "$@" && return
+  { "$venv/bin/uv" --version >/dev/null 2>&1 || pip --require-hashes -r requirements/uv.txt; } && uv "$@" && return
   echo "setting up $venv: not by uv, see above; trying pip, which takes longer" >&2
   pip "$@" || fail "requirements/$kind.txt could not be installed, see above (no network? disk full?);" \
     "the same command goes on with what is downloaded already"
 }
 
 ready && exit
-trap 'echo "setting up $venv: interrupted; the same command goes on with what is downloaded already" >&2; exit 130' INT
+
+interrupted() {
+  [ ! -t 1 ] || printf '\033[?25h' # a progress bar of pip hides the cursor
+  echo "setting up $venv: interrupted; the same command goes on with what is downloaded already" >&2
+  exit 130
+}
+trap interrupted INT
 echo "setting up $venv, once: the packages of requirements/$kind.txt"
 sound || create
 rm -f "$venv/.ready" "$venv/.base" "$venv/.dev"
