@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from consumer.errors import WorkerError
+from scoring.tables import ObjectSample
 from scoring.tables.file_format import (
     BOM,
     CSV,
@@ -73,23 +74,27 @@ def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int
             yield key_of(value), value
 
 
-def lines(path: Path) -> Iterator[Event]:
+def lines(path: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Event]:
     """Return each line of the file, byte for byte, without its line feed, a byte order mark and compression by gzip.
 
-    Raises WorkerError, in one line, for a file that cannot be read or is recognised as something else; for a pipe or a
-    terminal when the first line is taken, since to open one may take for ever.
+    Calls `warn` where the first lines hold objects of another schema. Raises WorkerError, in one line, for a file that
+    cannot be read or is recognised as something else; for a pipe or a terminal when the first line is taken, since to
+    open one may take for ever.
     """
     if path.is_fifo() or path.is_char_device():
-        return chain.from_iterable(map(_open_lines, [path]))
-    return _open_lines(path)
+        return chain.from_iterable(map(_open_lines, [path], [warn]))
+    return _open_lines(path, warn)
 
 
-def _open_lines(path: Path) -> Iterator[Event]:
+def _open_lines(path: Path, warn: Callable[[str], None]) -> Iterator[Event]:
     with _read_errors(path), ExitStack() as files:
         file: BufferedReader | gzip.GzipFile = files.enter_context(path.open("rb"))
         if recognise(file.peek(HEAD_BYTES)).kind == GZIP:
             file = files.enter_context(gzip.GzipFile(fileobj=file))
-        _check_format(path, file.peek(HEAD_BYTES))
+        head = file.peek(HEAD_BYTES)
+        _check_format(path, head)
+        if doubt := _doubt_of_schema(head.removeprefix(BOM)):
+            warn(f"{path}: {doubt}")
         return _lines(path, file, files.pop_all())
 
 
@@ -116,6 +121,17 @@ def _check_format(path: Path, head: bytes) -> None:
     if found.remedy == EXPORT:
         raise WorkerError(f"{path} is {found.description}: {wanted}")
     raise WorkerError(f"{path} is {found}; {wanted}")
+
+
+def _doubt_of_schema(head: bytes) -> str:
+    """Say that the first objects have no field that is scored, where they have some inside, and what looks like one."""
+    sample = ObjectSample()
+    sample.add(head.split(b"\n"))
+    hints = [sample.report().lookalikes()]
+    if 0 < sample.objects == sample.without_fields:
+        outside = f" outside of {sample.nested_in!r}" if sample.nested_in else ""
+        hints.insert(0, f"its first objects have no field that is scored{outside}: all are imputed")
+    return "; ".join(filter(None, hints))
 
 
 def _lines(path: Path, file: BufferedReader | gzip.GzipFile, files: ExitStack) -> Iterator[Event]:

@@ -184,7 +184,7 @@ def _feed(source: Path | None, events: int | None, rate: float) -> Any:
     from consumer.feeder import Feed, lines, mixed
 
     if source is not None:
-        return Feed(islice(lines(source), events), None, rate)
+        return Feed(islice(lines(source, warn), events), None, rate)
     from training.broken import broken
     from training.dataset import keyed_events
 

@@ -218,3 +218,23 @@ def test_a_line_too_long_for_a_record_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(WorkerError, match="line 2 "):
         list(lines(path))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b'{"data": {"click_events": 3}}\n', ["no field that is scored", "outside of 'data'"]),
+        (b'{"foo": 1}\n{"bar": 2}\n', ["no field that is scored"]),
+        (b'\xef\xbb\xbf{"user_id": "u", "clicks": 3}\n', ["no field that is scored", "clicks"]),
+        (gzip.compress(b'{"CLICK_EVENTS": 3, "time_on_page": 4}\n'), ["CLICK_EVENTS"]),
+        (b'{"click_events": 3, "note": 4}\n{"foo": 1}\n', []),
+        (b'{"click_events": "x"}\nnot json\n', []),
+    ],
+)
+def test_a_file_of_another_schema_is_fed_with_a_warning(data: bytes, said: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(data)
+    warnings: list[str] = []
+    assert list(lines(path, warnings.append))
+    assert len(warnings) == bool(said)
+    assert all(words in warning and str(path) in warning for words in said for warning in warnings)
