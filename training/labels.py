@@ -1,6 +1,7 @@
 """Which column holds the label, and which of its values mean an attack."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -31,6 +32,19 @@ class LabelColumn:
         """Raise TrainingError for a column that the model reads, or that names a user or a session."""
         if self.name in (*MODEL_FIELDS, *IDENTITIES):
             raise TrainingError(f"--label {self.name}: is a field of a session event, not a label: name another column")
+
+    @property
+    def is_default(self) -> bool:
+        """Tell whether nothing was asked for."""
+        return self == LabelColumn()
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Raise TrainingError when the column is not among those of a file."""
+        if self.name in columns:
+            return
+        alike = next((column for column in columns if column.strip().lower() == self.name.strip().lower()), None)
+        remedy = f"--label {alike!r}, if that is it" if alike else "name the column of the label by --label"
+        raise TrainingError(f"no column {self.name}: {remedy}")
 
     @property
     def expected(self) -> str:

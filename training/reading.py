@@ -41,7 +41,7 @@ def read(path: Path, progress: Progress = lambda *_: None, how: Reading | None =
     try:
         source, remarks = open_table(path, how.table)
         if source.is_table:
-            _check_label(source.columns(), how)
+            how.label.check(source.columns())
         gathered = Gathered(how.label)
         for chunk in source.chunks():
             gathered.add(chunk.read())
@@ -76,7 +76,7 @@ def _check(gathered: Gathered, source: Source, how: Reading) -> None:
 def _complain(gathered: Gathered, source: Source, how: Reading) -> None:
     name, first = min(gathered.faults.items(), key=lambda item: item[1].row)
     if name == how.label.name:
-        _check_label(source.columns(), how)
+        how.label.check(source.columns())
     said = f"row {first.row}: {first.message}"
     if first.rows > 1:
         said += f" ({first.rows:,} such rows of {gathered.rows:,}"
@@ -84,12 +84,3 @@ def _complain(gathered: Gathered, source: Source, how: Reading) -> None:
     if others := sum(fault.rows for fault in gathered.faults.values()) - first.rows:
         said += f"; {others:,} more with other faults"
     raise TrainingError(said)
-
-
-def _check_label(columns: list[str], how: Reading) -> None:
-    name = how.label.name
-    if name in columns:
-        return
-    alike = next((column for column in columns if column.strip().lower() == name.strip().lower()), None)
-    remedy = f"--label {alike!r}, if that is it" if alike else "name the column of the label by --label"
-    raise TrainingError(f"no column {name}: {remedy}")

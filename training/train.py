@@ -122,7 +122,7 @@ class _Parts:
 
 
 def _parts(whole: Labelled, asked: Wishes, seed: int, data: Path | None) -> _Parts:
-    sessions = sample_users(whole, asked.max_rows, seed)
+    sessions = drawn = sample_users(whole, asked.max_rows, seed)
     held, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
     if not (sessions.users != "").any():
         notes += ("no session has a user_id: each is taken for a user of its own",)
@@ -136,7 +136,7 @@ def _parts(whole: Labelled, asked: Wishes, seed: int, data: Path | None) -> _Par
     search = sample_sessions(sessions, SEARCH_ROWS, seed)
     notes += search.notes[len(sessions.notes) :] + _constants(sessions)
     if data is not None:
-        notes += _doubts(data, sessions, search, asked)
+        notes += _doubts(data, len(drawn), search, asked)
     return _Parts(_dated(sessions), search, held, name, notes)
 
 
@@ -147,10 +147,10 @@ def _constants(sessions: Labelled) -> tuple[str, ...]:
     )
 
 
-def _doubts(data: Path, sessions: Labelled, search: Labelled, asked: Wishes) -> tuple[str, ...]:
+def _doubts(data: Path, rows: int, search: Labelled, asked: Wishes) -> tuple[str, ...]:
     """Return why the data is doubtful, a line each. Raises TrainingError with the first unless the user insists."""
     alone = single_fields(search.columns, search.label, groups_of(search.users))
-    found = (*guards.too_few(data.name, len(sessions)), *guards.leaks(data.name, alone))
+    found = (*guards.too_few(data.name, rows), *guards.leaks(data.name, alone))
     if found and not asked.allow_doubtful:
         raise TrainingError(f"{found[0]}; {guards.INSIST} trains from it all the same")
     return found if alone else (*found, guards.UNCHECKED)

@@ -109,10 +109,10 @@ def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     from training.guards import doubts_of_comparison
 
     first, second = (load(directory, allow_unverified) for directory in (a, b))
+    leaks = _leaks(source, label_column(label, positive), options)
     with shown_progress(source.name) as progress:
         found = compare(first, second, source, Reporting(progress, warn), table=options)
     doubts = doubts_of_comparison(source, found.rows, first.artifacts, second.artifacts)
-    doubts += _leaks(source, label_column(label, positive), options)
     if as_json:
         from consumer.printable import json_text
 
@@ -120,21 +120,41 @@ def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
         typer.echo(json_text(versions | found.as_dict()))
     else:
         _print_sheets(found, first, second)
-    conclude(doubts, allow_doubtful)
+    conclude((*doubts, *leaks), allow_doubtful)
 
 
 def _leaks(source: Path, label: "LabelColumn", table: "TableOptions") -> tuple[str, ...]:
-    """Name the fields that alone tell the label, where the file has one and the packages for training are there."""
+    """Name the fields that alone tell the label, where the file has one and the packages for training are there.
+
+    A warning says that the labels cannot be read. Raises TrainingError when a label is asked for that is not there.
+    """
     from files.reading import first_row
     from scoring import MissingExtra
+    from training.errors import TrainingError
 
     if label.name not in first_row(source):
-        return ()
+        if label.is_default:
+            return ()
+        _check_label(source, label)
     try:
         from training.evaluation.leakage import leaks_of_file
+
+        return leaks_of_file(source, label, table.renames)
     except MissingExtra:
         return ()
-    return leaks_of_file(source, label, table.renames)
+    except TrainingError as error:
+        warn(f"not checked for a field that alone tells the label: {error}")
+        return ()
+
+
+def _check_label(source: Path, label: "LabelColumn") -> None:
+    from files.reading import open_source
+    from training.errors import TrainingError
+
+    try:
+        label.check(open_source(source).columns())
+    except TrainingError as error:
+        raise TrainingError(f"{source}: {error}") from None
 
 
 def _print_sheets(found: "Disagreement", first: "Scorer", second: "Scorer") -> None:

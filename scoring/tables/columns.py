@@ -53,7 +53,7 @@ class ColumnReport:
         hints = [f"the fields are inside {self.nested!r}: give those objects themselves"] if self.nested else []
         hints += [f"{self.lookalikes()}: {self._remedy(wording)}"] if self.similar else []
         parts = [
-            f"{f'only {found}' if found else 'none'} of the {len(MODEL_FIELDS)} model fields is there",
+            f"{_number(found)} of the {len(MODEL_FIELDS)} model fields {'is' if found == 1 else 'are'} there",
             *hints,
             *([f"missing: {', '.join(self._missing_fields)}"] if found else []),
             f"{wording.insist} scores what is there",
@@ -97,6 +97,10 @@ def judge_columns(
     others = (name for name in names if name not in (*MODEL_FIELDS, *IDENTITIES))
     report = ColumnReport(missing, similar_columns(missing, others))
     return ColumnReport(report.missing, report.similar, nested) if report.is_refused else report
+
+
+def _number(found: int) -> str:
+    return f"only {found}" if found else "none"
 
 
 def _joined(column: object) -> str:

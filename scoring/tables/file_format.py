@@ -23,10 +23,11 @@ BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 _MOST_CONTROL: Final = 0.05  # of the first line, in text; a tenth of random bytes are control characters
-_MARKUP: Final = re.compile(rb"<(?:!doctype|\?xml|html|!--)", re.IGNORECASE)
+_MARKUP: Final = re.compile(rb"<(?:!doctype|\?xml|html|table\b|!--)", re.IGNORECASE)
 _ARRAY_OF_OBJECTS: Final = re.compile(rb"\[\s*(?:\{|$)")
 _CONTINUED: Final = re.compile(rb'\{[^\n]*[\[:][ \t\r]*\n|\{(?:[^\n]*[{,])?[ \t\r]*\n\s*["}]')
 """An object that goes on in the next line; after a broken line another object begins."""
+_STRINGS: Final = b'"{\\"'
 _PYTHON_OBJECT: Final = re.compile(rb"\{\s*'")
 _CR_ENDS: Final = re.compile(rb"[^\n]*?\}\r[ \t\r]*\{")
 _OBJECT_LINE: Final = re.compile(rb"^[ \t]*\{", re.MULTILINE)
@@ -146,7 +147,7 @@ def _of_text(text: bytes) -> FileFormat:
         return FileFormat("markup", "HTML or XML", f"{EXPORT} (a login page may have been downloaded in its place)")
     if text.startswith(b"["):
         return _ARRAY if _ARRAY_OF_OBJECTS.match(text) else _UNKNOWN
-    if text.startswith(b"{"):
+    if text.startswith((b"{", _STRINGS)):
         return _of_objects(text)
     if _OBJECT_LINE.search(text):
         return _UNKNOWN  # JSON Lines that begin with a broken line, perhaps
@@ -154,6 +155,8 @@ def _of_text(text: bytes) -> FileFormat:
 
 
 def _of_objects(text: bytes) -> FileFormat:
+    if text.startswith(_STRINGS):
+        return FileFormat("json-in-strings", "JSON inside strings", "write the objects themselves, one a line")
     if _PYTHON_OBJECT.match(text):
         return FileFormat("python", "Python's way to print dicts", "write JSON, by json.dumps")
     if _CR_ENDS.match(text):

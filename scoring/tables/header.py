@@ -9,7 +9,15 @@ from scoring.localtime import is_local_time
 
 HEADER_LINES: Final = 20
 """How many lines of a file are searched for column names."""
-_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_SEPARATORS: Final = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    ":": "colons",
+    " ": "blanks",
+}
+_OF_VALUES: Final = ",;\t|"  # a date has blanks and colons inside
 _KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
 _NUMBER: Final = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
 
@@ -59,6 +67,6 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _are_values(line: str) -> bool:
     """Tell whether a line has two numbers or dates, or nothing else."""
-    cells = max((_cells(line, separator) for separator in _SEPARATORS), key=len)
+    cells = max((_cells(line, separator) for separator in _OF_VALUES), key=len)
     values = [cell for cell in cells if _NUMBER.fullmatch(cell) or is_local_time(cell)]
     return len(values) > 1 or len(values) == len(cells)

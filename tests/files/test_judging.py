@@ -47,7 +47,7 @@ def complaint(path: Path, **options: Any) -> str:
         (f"sep=;\n{HEADER.replace(',', ';')}", "the column names are in line 2"),
         ("5,20000,Mobile,2025-04-18 02:00:00,5", "line 1 holds values, not column names"),
         ('"click_events', "line 2 is no CSV"),
-        ("a,b", "none of the 16 model fields is there"),
+        ("a,b", "none of the 16 model fields are there"),
         (",".join(MODEL_FIELDS[:7]), "only 7 of the 16 model fields"),
         ("\ufeff" + ",".join(f"event.{name}" for name in MODEL_FIELDS), "'event.click_events' looks like click_events"),
         (",".join(f'"{name.title()}"' for name in MODEL_FIELDS), "'Click_Events' looks like click_events"),
@@ -101,8 +101,8 @@ def test_what_is_missing_from_a_csv_that_is_taken_is_reported(tmp_path: Path, he
         ([{"data": [WHOLE, WHOLE]}], "the fields are inside 'data'"),
         ([{"schema": None, "payload": {"before": None, "after": WHOLE}}], "the fields are inside 'payload.after'"),
         ([{"payload": json.dumps(WHOLE)}], "the fields are inside 'payload'"),
-        ([{}], "none of the 16 model fields is there"),
-        ([{"foo": 1}] * 10_000 + [WHOLE], "none of the 16 model fields is there"),
+        ([{}], "none of the 16 model fields are there"),
+        ([{"foo": 1}] * 10_000 + [WHOLE], "none of the 16 model fields are there"),
     ],
 )
 def test_json_lines_of_another_schema_are_refused_by_their_first_rows(

@@ -1,5 +1,6 @@
 """Data that there is reason to doubt: refused by train, and by evaluate and model diff after their figures."""
 
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -77,6 +78,14 @@ def test_fewer_than_100_rows_are_not_trained_from(call: Call, few: Path, tmp_pat
     assert not (tmp_path / "set").exists()
 
 
+def test_rows_held_out_are_rows_of_the_file(call: Call, tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    frame = pd.read_csv(StringIO(generate(3_000, 9).csv()), dtype=str, keep_default_na=False)
+    pd.concat([rows.head(60) for _, rows in frame.groupby("label")]).to_csv(table, index=False)
+    said = call("train", "--data", table, "--out", tmp_path / "set", "--split", "group", *FOREST)
+    assert said.status == 0, said.err
+
+
 def test_fewer_than_100_rows_are_evaluated_with_status_1(call: Call, trained: Path, few: Path, tmp_path: Path) -> None:
     arguments = ("evaluate", few, "--artifacts", trained, "--out", tmp_path / "evaluation")
     said = call(*arguments)
@@ -116,6 +125,33 @@ def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
     renamed = pd.read_csv(leaky, dtype=str, keep_default_na=False).rename(columns={"label": "outcome"})
     renamed.to_json(tmp_path / "leaky.jsonl", orient="records", lines=True)
     assert call("model", "diff", trained, trained, tmp_path / "leaky.jsonl", "--label", "outcome").status == 1
+
+
+def test_a_label_that_is_asked_for_and_cannot_be_read_ends_a_comparison(
+    call: Call, trained: Path, leaky: Path, tmp_path: Path
+) -> None:
+    diff = ("model", "diff", trained, trained)
+    said = call(*diff, leaky, "--label", "lable")
+    assert (said.status, said.out) == (1, "")
+    assert said.line.endswith("leaky.csv: no column lable: name the column of the label by --label")
+    frame = pd.read_csv(leaky, dtype=str, keep_default_na=False)
+    words = frame.assign(label=frame["label"].map({"0": "good", "1": "bad"}))
+    words.to_csv(tmp_path / "words.csv", index=False)
+    assert "language alone tells the label" in last_line(call(*diff, tmp_path / "words.csv", "--positive", "bad"))
+    words.drop(columns="label").to_csv(tmp_path / "none.csv", index=False)
+    assert call(*diff, tmp_path / "none.csv", "--positive", "bad").status == 1
+    assert call(*diff, tmp_path / "none.csv").status == 0
+
+
+def test_labels_that_cannot_be_read_are_said_not_to_be_checked(
+    call: Call, trained: Path, leaky: Path, tmp_path: Path
+) -> None:
+    frame = pd.read_csv(leaky, dtype=str, keep_default_na=False)
+    frame.assign(label="good").to_csv(tmp_path / "words.csv", index=False)
+    said = call("model", "diff", trained, trained, tmp_path / "words.csv")
+    assert said.status == 0
+    assert "not checked for a field that alone tells the label" in said.err
+    assert "words.csv: row 1: label: expected 0 or 1, or name the attacks' value by --positive" in said.err
 
 
 def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path, tmp_path: Path) -> None:

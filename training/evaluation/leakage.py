@@ -15,7 +15,6 @@ from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.localtime import NO_HOUR
 from training import guards
-from training.errors import TrainingError
 from training.evaluation.measures import Flags
 from training.evaluation.ranking import Floats, Labels, Ranking
 from training.guards import LEAST_USERS
@@ -80,14 +79,9 @@ def single_fields(columns: Columns, label: Labels, groups: Places) -> dict[str, 
 
 
 def leaks_of_file(path: Path, label: LabelColumn, renames: Renames) -> tuple[str, ...]:
-    """Name each field that alone tells the label in the first rows of a file; none where the labels cannot be read."""
-    try:
-        data = read(
-            path,
-            how=Reading(label, TableOptions(allow_missing=True, renames=renames), to_train=False, most_rows=SEARCHED),
-        )
-    except TrainingError:
-        return ()
+    """Name each field that alone tells the label in the first rows of a file. Raises TrainingError as `read` does."""
+    table = TableOptions(allow_missing=True, renames=renames)
+    data = read(path, how=Reading(label, table, to_train=False, most_rows=SEARCHED))
     return guards.leaks(path.name, single_fields(data.columns, data.label, groups_of(data.users)))
 
 

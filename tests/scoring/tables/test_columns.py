@@ -48,7 +48,7 @@ def test_a_name_that_a_shell_would_take_apart_is_quoted() -> None:
 
 def test_fields_that_are_inside_are_named() -> None:
     said = judge_columns(["id"], nested="payload.after").refusal(COMMAND_LINE)
-    assert said.startswith("none of the 16 model fields is there; the fields are inside 'payload.after'")
+    assert said.startswith("none of the 16 model fields are there; the fields are inside 'payload.after'")
 
 
 def test_names_that_are_no_text_are_looked_at_as_text() -> None:
