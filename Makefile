@@ -74,8 +74,9 @@ lowest: $(READY) ## every command with the lowest versions that pyproject.toml a
 kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
 	@$(QUIETLY) $(BIN)/python -m tests.brokers
 
-dist: $(READY) ## a wheel of the program, for pip to install anywhere: DIST=directory
-	$(BIN)/python -m hatchling build -t wheel -d "$(DIST)"
+dist: base-environment ## a wheel of the program, for pip to install anywhere: DIST=directory
+	@if $(BIN)/python -c 'import hatchling' 2>/dev/null; then $(BIN)/python -m hatchling build -t wheel -d "$(DIST)"; \
+	else $(BIN)/uv build --wheel --out-dir "$(DIST)" --build-constraints requirements/build.txt --require-hashes .; fi
 
 runbook: $(READY) ## the address of the runbook in alerts and dashboard: URL=https://…
 	$(BIN)/python -m tools.runbook $(if $(URL),"$(URL)")

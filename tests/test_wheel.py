@@ -55,6 +55,13 @@ def run(command: str, *arguments: str, cwd: Path, given: str = "") -> subprocess
     )
 
 
+def test_the_base_environment_is_enough_to_build_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    subprocess.run(["make", "dist", f"DIST={tmp_path}/dist", f"VENV={tmp_path}/venv"], cwd=ROOT, check=True)
+    assert not (tmp_path / "venv" / "bin" / "mypy").exists()
+    (made,) = (tmp_path / "dist").glob("*.whl")
+    assert (made.name, made.read_bytes()) == (wheel.name, wheel.read_bytes())
+
+
 def test_the_wheel_holds_three_packages_and_nothing_beside_them(names: list[str]) -> None:
     top = {name.split("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"scoring", "files", "consumer", "training"}
