@@ -1,7 +1,7 @@
 """A file judged before its rows are scored: is this a table of session events?"""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -45,8 +45,19 @@ def _judge_columns(source: Source, options: TableOptions) -> _Judgement:
     report = judge_columns(map(source.field, columns), nested=source.nested)
     fault = _fault_of_renames(options.renames, columns)
     if fault is None and report.is_refused and not options.allow_missing:
+        report = replace(report, nested=report.nested or _nested_in_text(source))
         fault = source.header_fault or report.refusal(COMMAND_LINE)
     return fault, report.notes(COMMAND_LINE)
+
+
+def _nested_in_text(source: Source) -> str | None:
+    """Return the column whose text is JSON with the fields inside, by the first row."""
+    sample = ObjectSample()
+    try:
+        sample.add(row for chunk in islice(source.chunks(), 1) for row, _ in chunk.read().values[:1])
+    except FileError:  # the columns alone are reason enough
+        return None
+    return sample.nested_in
 
 
 def _judge_rows(source: Source, options: TableOptions) -> _Judgement:

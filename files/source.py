@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -150,7 +151,7 @@ def digest(path: Path) -> str:
 
 def check_columns(path: Path, columns: list[str]) -> list[str]:
     """The names of the columns. Raises FileError for a name that is there twice."""
-    twice = next((name for i, name in enumerate(columns) if name in columns[:i]), None)
+    twice = next((name for name, times in Counter(columns).items() if times > 1), None)
     if twice is not None:
         raise FileError(f"{path}: the column {twice!r} is there more than once")
     return columns

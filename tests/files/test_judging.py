@@ -161,3 +161,18 @@ def test_keys_are_renamed_and_values_kept_byte_for_byte() -> None:
     assert rename_keys(b'{"clicks": 1, "click_events": -1}', renames) == b'{"click_events":1,"click_events":-1}'
     for row in (b'{"y": 1}', b"[1]", b"broken", b"\xff", b"[" * 100_000):
         assert rename_keys(row, renames) == row
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
+def test_a_column_of_json_text_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "in.parquet":
+        parquet.write_table(pa.table({"id": [1], "payload": ['{"click_events": 45}']}), path)
+    else:
+        written(path, 'id,payload\n1,"{""click_events"": 45}"\n')
+    assert "the fields are inside 'payload'" in complaint(path)
+
+
+def test_a_table_without_rows_or_with_a_broken_one_is_refused_by_its_columns(tmp_path: Path) -> None:
+    for text in ("id,payload\n", 'id,payload\n1,"{\n'):
+        assert "none of the 16 model fields are there" in complaint(written(tmp_path / "in.csv", text))
