@@ -31,6 +31,8 @@ CHUNK: Final = 10_000  # rows scored at once: bounds the memory of the columns i
 
 def score_frame(scorer: "Scorer", frame: pd.DataFrame, *, allow_missing: bool = False) -> pd.DataFrame:
     """Verdict columns for a DataFrame of events, with its index (see Scorer.score_frame)."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"expected a pandas DataFrame, got {type(frame).__name__}; for events use score_many")
     if not allow_missing:
         _judge(frame)
     chunks = [_score_chunk(scorer, frame.iloc[at : at + CHUNK], at) for at in range(0, max(len(frame), 1), CHUNK)]

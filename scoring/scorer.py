@@ -93,7 +93,7 @@ class Scorer:
         they are logged as a warning, and so are categories of which half the values were never seen.
         `allow_missing` says that missing columns are meant, however many, and logs nothing of them.
         Raises TableError for a frame with columns but fewer than 8 of the 16 model fields, and for a field that is
-        there twice; MissingExtra without pandas.
+        there twice; TypeError for what is no pandas DataFrame; MissingExtra without pandas.
         """
         from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
 

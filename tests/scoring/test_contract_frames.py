@@ -263,3 +263,9 @@ def test_a_frame_that_lacks_a_few_columns_is_scored_and_each_is_named_in_the_log
     missing, lookalike = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert f"no column {MODEL_FIELDS[0]}" in missing
     assert f"'clicks' looks like {MODEL_FIELDS[0]}" in lookalike
+
+
+@pytest.mark.parametrize("given", [quiet(), [quiet()], pd.Series([1]), np.zeros((2, 16))])
+def test_what_is_no_frame_is_one_line(pairs_scorer: Scorer, given: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected a pandas DataFrame, got \w+; for events use score_many"):
+        pairs_scorer.score_frame(given)

@@ -207,7 +207,7 @@ def _alone(name: str, case: _Case) -> tuple[tuple[Row, ...], tuple[str, ...]]:
 
 def _unchecked(alone: Sequence[Row]) -> tuple[str, ...]:
     if alone:
-        return (f"single fields: none may tell the label with a ROC AUC above {guards.LEAK}",)
+        return (f"single fields were checked: one that alone reaches a ROC AUC above {guards.LEAK} is named",)
     return (guards.UNCHECKED,)
 
 
