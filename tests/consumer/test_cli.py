@@ -353,7 +353,7 @@ def test_when_no_row_was_scored_that_is_status_1(call: Call, tmp_path: Path) -> 
     assert said.line.endswith("; invalid, by code and field: not_an_object 1")
     source.write_text("")
     assert "is a directory: give one file" in call("score", tmp_path, "-o", tmp_path / "out.csv").line
-    assert "no row was scored: there is none" in call("score", source, "-o", tmp_path / "out.csv").line
+    assert "no row was scored: there is none" in call("score", source, "-o", tmp_path / "none.csv").line
 
 
 def test_a_file_that_cannot_be_scored_is_one_line(call: Call, tmp_path: Path) -> None:

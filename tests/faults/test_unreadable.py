@@ -49,8 +49,8 @@ def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
 
 
 def batch(line: Line, *values: bytes, partition: int = 0, properties: Mapping[str, str | int] | None = None) -> None:
-    """Writes the values as one batch."""
-    producer = Producer({"bootstrap.servers": line.bootstrap, "linger.ms": 100, **(properties or {})})
+    """Writes the values as one batch: nothing is sent before the flush, however slow the host."""
+    producer = Producer({"bootstrap.servers": line.bootstrap, "linger.ms": 60_000, **(properties or {})})
     for value in values:
         producer.produce(line.sessions, value, partition=partition)
     assert producer.flush(SECONDS) == 0
