@@ -312,6 +312,9 @@ class Assignment:
                 self._consumer.assign([TopicPartition(self._topic, *each) for each in moved.items()])
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
+            if error.code() == KafkaError._STATE:
+                # it is not being read, perhaps since its position was lost while it was blocked: no error tells again
+                self._halted.add(partition)
             if error.code() in _NOT_YET:
                 raise RetriableError(f"partition {partition} is not ready to go back") from exception
             raise classify(error, f"go back to offset {start} of partition {partition}") from exception

@@ -226,6 +226,19 @@ def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to
     assert partitions(made.trusted(records(0))) == [0]
 
 
+def test_a_partition_that_the_client_has_stopped_reading_is_begun_anew() -> None:
+    consumer = FakeConsumer({0: 1})
+    made = assignment(consumer)
+    consumer.give(0)
+    consumer.positions[0] = 9
+    made.rewind()
+    consumer.errors = {"seek": [NOT_READY] * 100}
+    for _ in range(2):
+        made.settle()
+    assert consumer.positions == {0: 1}
+    assert partitions(made.trusted(records(0))) == [0]
+
+
 def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
     consumer, clock = FakeConsumer({0: 1}), FakeClock()
     made = assignment(consumer, clock)

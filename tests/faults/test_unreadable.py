@@ -51,6 +51,7 @@ def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
 def batch(line: Line, *values: bytes, partition: int = 0, properties: Mapping[str, str | int] | None = None) -> None:
     """Writes the values as one batch: nothing is sent before the flush, however slow the host."""
     producer = Producer({"bootstrap.servers": line.bootstrap, "linger.ms": 60_000, **(properties or {})})
+    producer.list_topics(line.sessions, SECONDS)  # else the first value waits for that alone, and may be sent alone
     for value in values:
         producer.produce(line.sessions, value, partition=partition)
     assert producer.flush(SECONDS) == 0
