@@ -39,8 +39,6 @@ def checked_kind(path: Path) -> str:
 
 def check_contents(path: Path, kind: str) -> None:
     """Raise FileError when the file certainly holds something else than its name says."""
-    if not path.is_file():  # what is taken from a pipe is gone
-        return
     with opened(path) as file:
         found = recognise(file.bytes.read(HEAD_BYTES))
     if found.kind in _FITTING[kind]:

@@ -58,9 +58,9 @@ def _warned_of(command: Callable[..., None], used: Collection[str] | None, path:
     unused = [] if used is None else [name for name in Settings.model_fields if name not in used]
 
     def warned(**values: Any) -> None:
-        former = [name for name in _FORMER if values.pop(name) is not None]
-        for name in former:
-            streams.say(f"{_flag(name)} is an option of an earlier version, and ignored: {_FORMER[name]}")
+        for name, instead in _FORMER.items():
+            if values.pop(name) is not None:
+                streams.say(f"{_flag(name)} is an option of an earlier version, and ignored: {instead}")
         if given := [_flag(name) for name in unused if values.get(name) is not None]:
             streams.say(f"{', '.join(given)}: not used by `{path}`")
         command(**values)

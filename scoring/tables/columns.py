@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -95,8 +95,8 @@ def judge_columns(
     names = dict.fromkeys(column if isinstance(column, str) else _joined(column) for column in columns)
     missing = tuple(name for name in fields if name not in names)
     others = (name for name in names if name not in (*MODEL_FIELDS, *IDENTITIES))
-    report = ColumnReport(missing, similar_columns(missing, others))
-    return ColumnReport(report.missing, report.similar, nested) if report.is_refused else report
+    report = ColumnReport(missing, similar_columns(missing, others), nested)
+    return report if report.is_refused else replace(report, nested=None)
 
 
 def _number(found: int) -> str:
