@@ -2,7 +2,6 @@
 loses none."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 
 from consumer.delivery import GRACE_SECONDS, Adapt, Committed, Producer, UnderWay, no_other_form
@@ -37,8 +36,9 @@ class AtLeastOnce:
         self._make_producer = make_producer
         self._commit = commit
         self._patience = patience or Patience()
+        self._clock = self._patience.runtime.clock
         self._producer: Producer | None = None
-        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS)
+        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS, self._patience.runtime)
         self._under_way = UnderWay()
 
     def start(self) -> None:
@@ -47,14 +47,14 @@ class AtLeastOnce:
 
     def publish(self, records: Sequence[OutRecord]) -> None:
         """See `Delivery`."""
-        started = time.perf_counter()
+        started = self._clock()
         try:
             # 1. Results, alerts, dead letters.
             producer = self._producer = self._producer or self._make_producer()
             producer.produce(records)
         except DeliveryError as error:
             raise self._give_up(error) from error
-        self._under_way.publishing += time.perf_counter() - started
+        self._under_way.publishing += self._clock() - started
 
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
@@ -68,7 +68,7 @@ class AtLeastOnce:
 
         # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
         # caller's thread, since the consumer, which commits, serves one at a time.
-        self._under_way.committing = time.perf_counter()
+        self._under_way.committing = self._clock()
         self._flush.start(flush, then=lambda: self._insist_on_commit(topic, next_offsets))
 
     def busy(self) -> bool:

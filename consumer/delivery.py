@@ -11,7 +11,6 @@ import contextlib
 import functools
 import logging
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -67,7 +66,7 @@ class Committed:
     """How the delivery of a batch went."""
 
     seconds: dict[str, float]  # that `publish` and `commit` took
-    at: float  # when the commit was done, by time.perf_counter
+    at: float  # when the commit was done, by the runtime's clock
 
 
 @dataclass(slots=True)
@@ -146,17 +145,18 @@ class ExactlyOnce:
         self._make_producer = make_producer
         self._adapt = adapt
         self._transaction_seconds = transaction_seconds
-        self._began = -math.inf  # of the last transaction, by the clock of `patience`
+        self._began = -math.inf  # of the last transaction
         self._ids = list(transactional_ids)
         self._membership = membership
         self._patience = patience or Patience()
+        self._clock = self._patience.runtime.clock
         self._producers: dict[str, Producer] = {}
         self._replaced: dict[str, float] = {}  # transactional id -> when its producer was last forgiven
         self._turn = 0
         self._open = False  # whether a transaction is begun whose commit is not
         self._name = self._ids[0]  # whose transaction that is, or was last
         self._member: Member = _nobody
-        self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS)
+        self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS, self._patience.runtime)
         self._under_way = UnderWay()
 
     def start(self) -> None:
@@ -166,7 +166,7 @@ class ExactlyOnce:
 
     def publish(self, records: Sequence[OutRecord]) -> None:
         """See `Delivery`. The order of the steps, in here and in `commit`, is what keeps the promise."""
-        started = time.perf_counter()
+        started = self._clock()
         if not self._open:
             self._begin()
         try:
@@ -174,7 +174,7 @@ class ExactlyOnce:
             self._producers[self._name].produce(records)
         except DeliveryError as error:
             raise self._give_up(error) from error
-        self._under_way.publishing += time.perf_counter() - started
+        self._under_way.publishing += self._clock() - started
 
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
@@ -191,7 +191,7 @@ class ExactlyOnce:
             insist(lambda: call(COMMIT, producer.commit))
 
         self._open = False
-        self._under_way.committing = time.perf_counter()
+        self._under_way.committing = self._clock()
         self._commit.start(commit)
 
     def busy(self) -> bool:
@@ -233,7 +233,7 @@ class ExactlyOnce:
             raise UndeliveredError(str(error)) from error
         self._name = self._ids[self._turn % len(self._ids)]
         self._turn += 1
-        self._began = self._patience.clock()
+        self._began = self._clock()
         try:
             # 2. Begin. No transaction is begun before the last one's commit has returned.
             self._patience.insist(self._producers[self._name].begin)
@@ -288,7 +288,7 @@ class ExactlyOnce:
             for each in self._ids:
                 self._replace(each)
             return
-        now = self._patience.clock()
+        now = self._clock()
         if isinstance(error, FencedError) and now - self._began >= self._transaction_seconds:
             # by the broker, which ends what is open for so long: that says nothing of another process
             self._replace(name)

@@ -50,7 +50,7 @@ class Traces:
 
     def begin(self, batch: Batch) -> "BatchSpan":
         """See `Tracing`."""
-        began = time.time_ns(), time.perf_counter()
+        began = time.time_ns(), time.monotonic()
         attributes: Attributes = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
@@ -76,15 +76,15 @@ class Traces:
 
 
 class BatchSpan:
-    """See `Span`. Began at the same time by two clocks: in ns since the epoch, and by time.perf_counter."""
+    """See `Span`. Began at the same time by two clocks: in ns since the epoch, and by time.monotonic."""
 
     def __init__(
-        self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_counter: float, most_links: int
+        self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_clock: float, most_links: int
     ) -> None:
         self._tracer = tracer
         self._span = span
         self._began = began
-        self._began_by_counter = began_by_counter
+        self._began_by_clock = began_by_clock
         self._most_links = most_links
         self._events = 0
         self._linked: set[tuple[int, int]] = set()
@@ -103,7 +103,7 @@ class BatchSpan:
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
         """See `Span`."""
-        end = self._began + _ns(at - self._began_by_counter)
+        end = self._began + _ns(at - self._began_by_clock)
         self._stages(self._began, {name: seconds.get(name, 0.0) for name in _BEFORE})
         after = {name: seconds.get(name, 0.0) for name in _AFTER}
         self._stages(end - _ns(sum(after.values())), after)

@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from consumer import places, properties
 from consumer.config import values
-from consumer.kafka.config import PRODUCER
+from consumer.kafka.defaults import PRODUCER
 from consumer.places import SettingsError
 
 __all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]

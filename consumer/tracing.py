@@ -24,7 +24,7 @@ class Span(Protocol):
         """More events of it have been read."""
 
     def committed(self, seconds: Mapping[str, float], at: float) -> None:
-        """It is committed: `seconds` that each stage took, and when the commit was done, by time.perf_counter."""
+        """It is committed: `seconds` that each stage took, and when the commit was done, by time.monotonic."""
 
     def failed(self, error: Exception) -> None:
         """Nothing of it counts. The error's words hold no payload."""

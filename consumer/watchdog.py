@@ -3,17 +3,15 @@
 librdkafka's commit and send_offsets have no bound of their own (its issue 5456), and no Python code can interrupt them.
 """
 
+import functools
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from consumer.observability.output import end_process
+from consumer.runtime import SYSTEM, Event, Runtime
 
 _log = logging.getLogger(__name__)
-
-_LOOK_SECONDS = 0.5
 
 
 def _end_process(why: str) -> None:
@@ -23,29 +21,30 @@ def _end_process(why: str) -> None:
 
 
 class Watchdog:
-    """Watches one stretch of work at a time, and the stop. While entered, a thread looks every half second."""
+    """Watches one stretch of work at a time, and the stop. While entered, a thread looks every `look_seconds`."""
 
     def __init__(
         self,
         seconds: float = 80.0,
         shutdown_seconds: float = 30.0,
         *,
+        look_seconds: float = 0.5,
         end: Callable[[str], None] = _end_process,
-        clock: Callable[[], float] = time.monotonic,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         self._seconds = seconds
         self._shutdown_seconds = shutdown_seconds
+        self._look_seconds = look_seconds
         self._end = end
-        self._clock = clock
+        self._runtime = runtime
         self._watched: tuple[float, str] | None = None  # deadline, what must be over by then
         self._stopping: tuple[float, str] | None = None  # the same, and nothing lifts it
-        self._left = threading.Event()
+        self._left = runtime.make_event()
 
     @contextmanager
-    def on_duty(self, stop: threading.Event) -> Iterator[None]:
+    def on_duty(self, stop: Event) -> Iterator[None]:
         """Looks while inside. From the moment `stop` is set, leaving must happen within the shutdown bound."""
-        thread = threading.Thread(target=self._watch, args=(stop,), name="watchdog", daemon=True)
-        thread.start()
+        thread = self._runtime.start_thread(functools.partial(self._watch, stop), "watchdog")
         try:
             yield
         finally:
@@ -63,21 +62,21 @@ class Watchdog:
 
     def watch(self, what: str) -> None:
         """This must have ended, and `rest` been called, within the bound."""
-        self._watched = (self._clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
+        self._watched = (self._runtime.clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
 
     def rest(self) -> None:
         """What was watched has ended."""
         self._watched = None
 
-    def look(self, stop: threading.Event) -> None:
+    def look(self, stop: Event) -> None:
         """Ends the process if a deadline has passed."""
-        now = self._clock()
+        now = self._runtime.clock()
         if stop.is_set() and self._stopping is None:
             self._stopping = (now + self._shutdown_seconds, f"no clean stop within {self._shutdown_seconds:g} s")
         for deadline, why in filter(None, (self._watched, self._stopping)):
             if now > deadline:
                 self._end(f"{why}: gave up; what is not committed will be read again")
 
-    def _watch(self, stop: threading.Event) -> None:
-        while not self._left.wait(_LOOK_SECONDS):
+    def _watch(self, stop: Event) -> None:
+        while not self._left.wait(self._look_seconds):
             self.look(stop)

@@ -5,8 +5,6 @@ wait and it can still be committed in time.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -16,6 +14,7 @@ from consumer.breaker import Breaker
 from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
+from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.slow import SlowBatches
 from consumer.tracing import OFF, Span, Tracing
 from consumer.watchdog import Watchdog
@@ -113,7 +112,7 @@ class _Batch:
     """A batch on its way: where its course is noted, and its parts that are published, which count once it is
     committed."""
 
-    read_at: float  # its first event, by time.perf_counter
+    read_at: float  # its first event
     span: Span
     breaker: Breaker | None = None  # after its parts
     tallies: list[Tally] = field(default_factory=list)
@@ -146,15 +145,19 @@ class Line:
 class Worker:
     """Runs one line until it is told to stop or cannot go on."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a collaborator
         self,
         line: Line,
         breaker: Breaker,
         metrics: Metrics,
         health: Health,
         watchdog: Watchdog,
+        *,
+        runtime: Runtime = SYSTEM,
     ) -> None:
+        """`runtime` is the one that the line's delivery runs on."""
         self._line = line
+        self._clock = runtime.clock
         self._breaker = breaker
         self._metrics = metrics
         self._health = health
@@ -164,7 +167,7 @@ class Worker:
         self._reported = 0.0
         line.source.conclude = self._conclude
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: Event) -> None:
         """Works until `stop` is set; the batch in hand is finished first, then the group is left.
 
         Raises WorkerError, with the one line that says why, when going on is no use. What is not committed by then
@@ -192,7 +195,7 @@ class Worker:
                     _try(self._line.source.close)
                 _log.info("stopped", extra={"topic": self._line.topic})
 
-    def _round(self, stop: threading.Event) -> None:
+    def _round(self, stop: Event) -> None:
         self._health.tick()
         most = min(PART, self._room())
         wait = 0.0 if self._batch else _WAIT_SECONDS  # not for events while there is something to commit or to settle
@@ -205,7 +208,7 @@ class Worker:
         if self._deliver(part, stop) and (len(part) < most or self._room() < Budget.FEWEST):
             self._commit()
 
-    def _deliver(self, part: Batch, stop: threading.Event) -> bool:
+    def _deliver(self, part: Batch, stop: Event) -> bool:
         """Scores and publishes a part. Whether it could be; if not, it is to be read again."""
         batch = self._begin(part)
         output = self._process(part, batch)
@@ -214,7 +217,7 @@ class Worker:
         batch.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
         return False
 
-    def _finish(self, stop: threading.Event) -> None:
+    def _finish(self, stop: Event) -> None:
         """Commits the batch in hand, then the positions past it: what is read is not to wait for the next worker."""
         self._commit()
         if self._settle(stop) and (part := self._line.source.read_on()) is not None and self._deliver(part, stop):
@@ -234,13 +237,13 @@ class Worker:
         """The batch that this is a part of. Until the part is published too, nothing commits what came before it."""
         batch = self._open
         if batch is None:
-            return _Batch(time.perf_counter(), self._line.tracing.begin(part) if len(part) else OFF)
+            return _Batch(self._clock(), self._line.tracing.begin(part) if len(part) else OFF)
         self._batch = None
         if len(part):
             batch.span.extend(part)
         return batch
 
-    def _publish(self, batch: _Batch, part: Batch, output: Output, stop: threading.Event) -> bool:
+    def _publish(self, batch: _Batch, part: Batch, output: Output, stop: Event) -> bool:
         """Whether it could be. If not, the whole batch is to be read again."""
         breaker = (batch.breaker or self._breaker).after(output.tally.dead_letter_flags)
         if breaker.tripped is not None:
@@ -284,7 +287,7 @@ class Worker:
                 except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
                     _log.warning("could not count the last batch", extra={"error": place(fault)})
 
-    def _settle(self, stop: threading.Event) -> bool:
+    def _settle(self, stop: Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
         batch, self._batch = self._batch, None
         committed: list[Committed | None] = []
@@ -305,9 +308,9 @@ class Worker:
         self._line.budget.took(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
         self._line.slow.took(tally.scored + tally.dead_lettered, committed.at - batch.read_at, seconds)
         batch.span.committed(seconds, committed.at)
-        self._metrics.committed(replace(tally, stage_seconds=seconds), time.perf_counter() - committed.at)
+        self._metrics.committed(replace(tally, stage_seconds=seconds), self._clock() - committed.at)
 
-    def _going(self, stop: threading.Event, span: Span, step: Callable[[], None]) -> bool:
+    def _going(self, stop: Event, span: Span, step: Callable[[], None]) -> bool:
         """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
         try:
             step()
@@ -334,7 +337,7 @@ class Worker:
             )
             raise _noted(batch.span, WorkerError(what)) from error
 
-    def _set_back(self, error: UndeliveredError, stop: threading.Event) -> None:
+    def _set_back(self, error: UndeliveredError, stop: Event) -> None:
         """Reads the batch again, a little later each time; at once where it will not be the same again."""
         self._metrics.aborted()
         if error.adapted:
@@ -357,8 +360,8 @@ class Worker:
         source = self._line.source
         for gap in source.take_gaps():
             self._metrics.never_seen(self._line.topic, gap.partition, gap.never_seen)
-        if time.monotonic() - self._reported >= _REPORT_SECONDS:
-            self._reported = time.monotonic()
+        if self._clock() - self._reported >= _REPORT_SECONDS:
+            self._reported = self._clock()
             self._health.kafka(
                 joined=source.joined(), silent_seconds=source.silent_seconds(), topic_gone=source.topic_gone()
             )

@@ -13,6 +13,7 @@ from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
 from consumer.patience import Patience
 from consumer.records import Batch, Output, OutRecord, Tally
+from consumer.runtime import Runtime
 
 
 class FakeClock:
@@ -28,7 +29,10 @@ class FakeClock:
         self.now += seconds
 
     def patience(self, seconds: float = 60.0) -> Patience:
-        return Patience(seconds=seconds, clock=self, sleep=self.sleep)
+        return Patience(seconds=seconds, runtime=self.runtime())
+
+    def runtime(self) -> Runtime:
+        return Runtime(clock=self, sleep=self.sleep)
 
 
 class HurriedStop(threading.Event):

@@ -21,7 +21,8 @@ from consumer.errand import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
-from consumer.kafka.config import CONSUMER, Connection
+from consumer.kafka.config import Connection
+from consumer.kafka.defaults import CONSUMER
 from consumer.kafka.glance import Glance
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.trial import Trial

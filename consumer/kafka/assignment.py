@@ -101,7 +101,7 @@ class Assignment:
         try:
             self._go_back()
         except (RetriableError, UnansweredError, MustAbortError) as error:
-            if self._patience.clock() - self._astray_since > self._patience.seconds:
+            if self._patience.runtime.clock() - self._astray_since > self._patience.seconds:
                 raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
             raise WorkerError(f"{self._topic}: {error}") from error
@@ -286,7 +286,7 @@ class Assignment:
 
     def _send_back(self, partitions: Iterable[int]) -> None:
         if not self._astray:
-            self._astray_since = self._patience.clock()
+            self._astray_since = self._patience.runtime.clock()
         self._astray.update(partitions)
 
     def _go_back(self) -> None:

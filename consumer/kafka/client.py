@@ -2,15 +2,16 @@
 
 import logging
 import math
-import threading
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, libversion
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libversion
+from confluent_kafka.admin import AdminClient
 
 from consumer.errors import WorkerError, place
 from consumer.kafka.secrets import hidden_texts
+from consumer.runtime import SYSTEM, Clock, Runtime
 
 Client = TypeVar("Client")
 
@@ -26,6 +27,15 @@ _HINTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The constructors of the Kafka clients, which take a configuration and a `logger`."""
+
+    consumer: Callable[..., Consumer] = Consumer
+    producer: Callable[..., Producer] = Producer
+    admin: Callable[..., AdminClient] = AdminClient
+
+
 def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
     """A client of this configuration, its log lines sent to ours. Raises WorkerError for settings it refuses."""
     try:
@@ -38,16 +48,14 @@ def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
 
 
-def close(consumer: Consumer, seconds: float = CLOSE_SECONDS) -> None:
+def close(consumer: Consumer, seconds: float = CLOSE_SECONDS, runtime: Runtime = SYSTEM) -> None:
     """Close a consumer, waiting at most `seconds`; after that it goes on alone, on a thread that no exit waits for.
 
     librdkafka 2.16 blocks forever when the broker answers "offset out of range" while the client ends: one close in
     250 behind a batch whose checksum is wrong. `rd_kafka_offset_reset` can no longer queue its operation and destroys
     it, and the callback of that locks the partition a second time.
     """
-    thread = threading.Thread(target=consumer.close, name="close", daemon=True)
-    thread.start()
-    thread.join(seconds)
+    runtime.start_thread(consumer.close, "close").join(seconds)
 
 
 class ClientLog:
@@ -87,7 +95,7 @@ def librdkafka() -> str:
 class Complaints:
     """For `error_cb`: logs what a client reports, each kind at most every half minute. Never raises."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM.clock) -> None:
         self._clock = clock
         self._last: dict[int, float] = {}
 

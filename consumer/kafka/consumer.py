@@ -2,11 +2,10 @@
 
 import logging
 import math
-import time
 from collections.abc import Callable
 from typing import cast
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import KafkaError, Message, TopicPartition
 
 from consumer.batching import PART, Gathering, Limits
 from consumer.delivery import Member
@@ -64,7 +63,8 @@ class Source:
         patience: Patience | None = None,
         find_unreadable: Find | None = None,
     ) -> None:
-        """`find_unreadable`: to pass over batches that cannot be read; without it they end reading."""
+        """`find_unreadable`: to pass over batches that cannot be read; without it they end reading. The clock and
+        threads are those of `patience`."""
         self.conclude: Callable[[], bool] = lambda: False
         """See the worker's `Source`."""
         self._topic = subscription.topic
@@ -73,25 +73,28 @@ class Source:
         self._connection = connection
         self._subscription = subscription
         self._patience = patience or Patience(seconds=60.0)
-        self._blocked = Blocked(find_unreadable)
-        self._identity = Identity(connection, subscription.topic)
+        self._runtime = self._patience.runtime
+        self._clock = self._runtime.clock
+        self._blocked = Blocked(find_unreadable, self._runtime)
+        self._identity = Identity(connection, subscription.topic, self._clock)
         self._watched = 0.0
         self._gone = False
         self._made_anew: tuple[float, dict[int, Read]] | None = None  # found when, and how far the old one was read
         self._read_on_at = -math.inf  # when positions were last handed out by themselves
-        self._left_out = LeftOut()
+        self._left_out = LeftOut(self._clock)
         self._waiting = Waiting()
-        self._join(Statistics())
+        self._join(Statistics(clock=self._clock))
 
     def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
         """Becomes a new member of the group. `rejoined`: in place of one that got no answer in a rebalance."""
         self._statistics = statistics
         self._blocked.clear()
         callbacks = {
-            "error_cb": Complaints(),
+            "error_cb": Complaints(self._clock),
             "stats_cb": guarded(statistics, "the client's statistics could not be read", self._note),
         }
-        self._consumer = open_client(Consumer, {**self._connection.consumer(self._group_id), **callbacks})
+        config = {**self._connection.consumer(self._group_id), **callbacks}
+        self._consumer = open_client(self._connection.clients.consumer, config)
         self._assignment = Assignment(
             self._consumer,
             self._subscription,
@@ -118,7 +121,7 @@ class Source:
             self._join_anew()
         self._assignment.settle()
         self._watch()
-        gathering = Gathering(self._limits, time.monotonic, most)
+        gathering = Gathering(self._limits, self._clock, most)
         messages: list[Message] = []
         while room := gathering.room():
             filling = busy() and gathering.time_left() > 0
@@ -133,7 +136,7 @@ class Source:
 
     def _watch(self) -> None:
         """Now and then: is it still the same topic?"""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._watched < _WATCH_SECONDS:
             return
         self._watched = now
@@ -176,11 +179,11 @@ class Source:
         return self._assignment.read_to(each for each in partitions if each not in self._blocked)
 
     def _read_on_seldom(self) -> Batch | None:
-        if time.monotonic() - self._read_on_at < _READ_ON_SECONDS:
+        if self._clock() - self._read_on_at < _READ_ON_SECONDS:
             return None
         batch = self.read_on()
         if batch is not None:
-            self._read_on_at = time.monotonic()
+            self._read_on_at = self._clock()
         return batch
 
     def membership(self) -> Member:
@@ -224,7 +227,7 @@ class Source:
 
     def silent_seconds(self) -> float:
         """How long ago any broker last answered; infinity when none ever has."""
-        return time.monotonic() - self._statistics.last_answer
+        return self._clock() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
         """Offsets between what was read and the last stable offset, for each partition assigned; nothing is known of
@@ -245,7 +248,7 @@ class Source:
     def oldest_waiting(self) -> dict[int, float]:
         """For each partition assigned how many seconds the oldest offset past what was read has been seen to wait, also
         one that an open upstream transaction holds back; 0 where none does."""
-        return {} if self._gone else self._waiting.update(self._assignment.progress(), time.monotonic())
+        return {} if self._gone else self._waiting.update(self._assignment.progress(), self._clock())
 
     def throttled_seconds(self) -> float:
         """For how long a broker held its answers back of late, as a quota has it."""
@@ -258,7 +261,7 @@ class Source:
     def close(self) -> None:
         """Leaves the group, so that others get the partitions at once. Commits nothing."""
         self._assignment.leave()
-        close(self._consumer)
+        close(self._consumer, runtime=self._runtime)
 
     def _join_anew(self) -> None:
         """Gives up a client that knows no broker any more: it would never find one again. The same for one that got no
@@ -275,9 +278,9 @@ class Source:
         self.conclude()
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
-        close(self._consumer, 0.0)
+        close(self._consumer, 0.0, self._runtime)
         self._identity.reopen()
-        self._join(Statistics(self._statistics.last_answer), rejoined=unanswered is not None)
+        self._join(Statistics(self._statistics.last_answer, self._clock), rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:

@@ -5,17 +5,15 @@ silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give each topic an
 """
 
 import math
-import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription
 
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
+from consumer.runtime import SYSTEM, Clock
 
 _GONE_SECONDS = 3.0  # for so long a broker must deny the topic: one that is not let in again yet knows none at all
 
@@ -49,7 +47,7 @@ class Denial:
 class Identity:
     """The id of one topic, asked for without waiting, and how far reading had come when it was last known to hold."""
 
-    def __init__(self, connection: Connection, topic: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, connection: Connection, topic: str, clock: Clock = SYSTEM.clock) -> None:
         self._connection = connection
         self._topic = topic
         self._clock = clock
@@ -62,7 +60,8 @@ class Identity:
 
     def reopen(self) -> None:
         """Asks by a new client, where the old one may have forgotten its brokers. What is known stays."""
-        self._client = open_client(AdminClient, {**self._connection.admin(), "error_cb": Complaints()})
+        config = {**self._connection.admin(), "error_cb": Complaints(self._clock)}
+        self._client = open_client(self._connection.clients.admin, config)
         self._question = None
 
     @property

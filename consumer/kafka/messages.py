@@ -8,6 +8,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from consumer.logs import Seldom
 from consumer.records import Headers
+from consumer.runtime import SYSTEM, Clock
 
 _log = logging.getLogger(__name__)
 
@@ -15,8 +16,8 @@ _log = logging.getLogger(__name__)
 class LeftOut:
     """Says that a message's headers were left out; once a minute, for every event of a producer may be such a one."""
 
-    def __init__(self) -> None:
-        self._seldom = Seldom()
+    def __init__(self, clock: Clock = SYSTEM.clock) -> None:
+        self._seldom = Seldom(clock=clock)
 
     def __call__(self, message: Message) -> None:
         if count := self._seldom.again():

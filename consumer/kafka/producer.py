@@ -2,10 +2,9 @@
 what to do about each kind of error is delivery's business."""
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping, Sequence
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.errors import (
     DeliveryError,
@@ -22,6 +21,7 @@ from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.records import OutRecord
+from consumer.runtime import SYSTEM, Runtime
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
@@ -58,14 +58,17 @@ class KafkaProducer:
         *,
         seconds: float = 15.0,
         batch_bytes: int | None = None,
+        runtime: Runtime = SYSTEM,
     ) -> None:
         """`batch_bytes` bounds a batch of several records."""
         self._id = transactional_id
         self._seconds = seconds
+        self._clock = runtime.clock
         self._failed: list[tuple[KafkaError, str]] = []
         self._rejected: set[RejectedRecord] = set()
-        callbacks = {"error_cb": Complaints(), "on_delivery": self._on_report}
-        self._producer = open_client(Producer, {**connection.producer(transactional_id, batch_bytes), **callbacks})
+        callbacks = {"error_cb": Complaints(self._clock), "on_delivery": self._on_report}
+        config = {**connection.producer(transactional_id, batch_bytes), **callbacks}
+        self._producer = open_client(connection.clients.producer, config)
 
     def init(self) -> None:
         """Takes the transactional id: ends what an earlier producer of that id left open, and fences that producer."""
@@ -137,10 +140,10 @@ class KafkaProducer:
         # Not before nothing is in flight: an answer that finds the producer going, and says that it is fenced, has
         # librdkafka 2.16 free the text of that error twice. `purge` does not wait for it, since the client (2.16.1)
         # takes its argument `blocking` the wrong way round.
-        deadline = time.monotonic() + _DROP_SECONDS
+        deadline = self._clock() + _DROP_SECONDS
         with contextlib.suppress(DeliveryError):
             calling("drop what is not sent", self._producer.purge)
-        while len(self._producer) and time.monotonic() < deadline:
+        while len(self._producer) and self._clock() < deadline:
             with contextlib.suppress(DeliveryError):  # a fatal error comes out of whatever is called next
                 calling("drop what is not sent", lambda: self._producer.poll(0.01))
         del self._producer
@@ -185,16 +188,16 @@ class KafkaProducer:
 
     def _await_reports(self) -> None:
         """Wait until a record is reported as failed, or nothing is in flight any more."""
-        deadline = time.monotonic() + _REPORT_SECONDS
-        while len(self._producer) and not self._failed and time.monotonic() < deadline:
+        deadline = self._clock() + _REPORT_SECONDS
+        while len(self._producer) and not self._failed and self._clock() < deadline:
             calling("read delivery reports", lambda: self._producer.poll(0.01))
 
     def _make_room(self) -> None:
         """The queue is full: waits until some of it is delivered."""
         queued = len(self._producer)
-        deadline = time.monotonic() + self._seconds
+        deadline = self._clock() + self._seconds
         while len(self._producer) >= queued:
-            if time.monotonic() > deadline:
+            if self._clock() > deadline:
                 raise MustAbortError(f"the queue is full, and nothing was acknowledged within {self._seconds:g} s")
             calling("produce", lambda: self._producer.poll(0.01))
 

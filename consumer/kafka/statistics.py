@@ -2,11 +2,12 @@
 end."""
 
 import math
-import time
 from collections import deque
 from typing import NamedTuple
 
 import msgspec
+
+from consumer.runtime import SYSTEM, Clock
 
 _REPORTS_KEPT = 30  # one comes every 2 s (statistics.interval.ms)
 _LOOKING_MS = 5000  # at its start a client, too, knows brokers by name only, but not for so long
@@ -25,9 +26,10 @@ class End(NamedTuple):
 
 
 class Statistics:
-    """For `stats_cb`; never raises. `last_answer` is on the monotonic clock, -infinity when none ever came."""
+    """For `stats_cb`; never raises. `last_answer` is by `clock`, -infinity when none ever came."""
 
-    def __init__(self, last_answer: float = -math.inf) -> None:
+    def __init__(self, last_answer: float = -math.inf, clock: Clock = SYSTEM.clock) -> None:
+        self._clock = clock
         self.last_answer = last_answer
         self.forgotten = False  # no broker is talked to or tried, not even those it began with
         self._throttled: deque[float] = deque([0.0], maxlen=_REPORTS_KEPT)
@@ -48,7 +50,7 @@ class Statistics:
         self._throttled.append(max((broker.throttle.max for broker in brokers), default=0) / 1000)
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
-            self.last_answer = max(self.last_answer, time.monotonic() - min(idle) / 1e6)
+            self.last_answer = max(self.last_answer, self._clock() - min(idle) / 1e6)
 
     @property
     def throttled_seconds(self) -> float:

@@ -1,12 +1,10 @@
 """A batch that is on the broker and cannot be read: the same error at the same offset, however often it is tried."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
@@ -16,6 +14,9 @@ from consumer.kafka.client import Complaints, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.records import UnreadableBatch
+from consumer.runtime import SYSTEM, Runtime
+
+T = TypeVar("T")
 
 Find = Callable[[int, int], UnreadableBatch | None]
 """Finds the unreadable batch that comes next in a partition from a position on; None when what is there can be read.
@@ -24,6 +25,7 @@ Takes a second, or some where a broker is slow. Raises WorkerError."""
 _log = logging.getLogger(__name__)
 
 _SEARCH_SECONDS = 30.0  # for one search, which takes a second; a client that hangs is given up, thread and all
+_ANSWER_SECONDS = 30.0  # for one answer of a broker, or for something to come of a partition
 _MOST_SEARCHES = 3  # of one position: what was found to be readable, or could not be looked at, is read again
 
 REASONS: Final = {
@@ -73,9 +75,9 @@ class Blocked:
     and the group keeps this member. Without, `failure` says why reading ends.
     """
 
-    def __init__(self, find: Find | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, find: Find | None, runtime: Runtime = SYSTEM) -> None:
         self._find = find
-        self._clock = clock
+        self._runtime = runtime
         self._reasons: dict[int, WorkerError] = {}
         self._searches: dict[int, _Search] = {}
         self._in_vain: dict[int, tuple[int, int]] = {}  # partition -> position, how many searches found nothing there
@@ -105,8 +107,8 @@ class Blocked:
         for partition in self._reasons:
             if partition not in self._searches and partition in positions and self._find is not None:
                 position = positions[partition]
-                found = _in_background(self._find, partition, position)
-                self._searches[partition] = _Search(position, revocations, self._clock(), found)
+                found = _in_background(self._runtime, self._find, partition, position)
+                self._searches[partition] = _Search(position, revocations, self._runtime.clock(), found)
 
     def finished(self, revocations: int) -> Iterator[tuple[int, UnreadableBatch | None]]:
         """The partitions that are blocked no more, and the batch to pass over; None where it is to be read again.
@@ -114,7 +116,7 @@ class Blocked:
         Raises WorkerError, the reason that was noted, when a partition was read again often enough.
         """
         for partition, search in list(self._searches.items()):
-            if search.found.done() or self._clock() - search.began > _SEARCH_SECONDS:
+            if search.found.done() or self._runtime.clock() - search.began > _SEARCH_SECONDS:
                 outdated = search.revocations != revocations
                 batch = None if outdated else self._outcome(partition, search)
                 del self._searches[partition], self._reasons[partition]
@@ -135,7 +137,7 @@ class Blocked:
         return batch
 
 
-def _in_background(find: Find, partition: int, position: int) -> Future[UnreadableBatch | None]:
+def _in_background(runtime: Runtime, find: Find, partition: int, position: int) -> Future[UnreadableBatch | None]:
     future: Future[UnreadableBatch | None] = Future()
 
     def run() -> None:
@@ -144,7 +146,7 @@ def _in_background(find: Find, partition: int, position: int) -> Future[Unreadab
         except BaseException as error:  # noqa: BLE001 - handed over
             future.set_exception(error)
 
-    threading.Thread(target=run, name="unreadable", daemon=True).start()  # an exit does not wait for it
+    runtime.start_thread(run, "unreadable")
     return future
 
 
@@ -161,41 +163,46 @@ class Probe:
     """Looks at single places of one partition, as no member of its group. Raises WorkerError, in one line."""
 
     def __init__(
-        self, connection: Connection, group_id: str, topic: str, partition: int, *, seconds: float = 30.0
+        self, connection: Connection, group_id: str, topic: str, partition: int, *, runtime: Runtime = SYSTEM
     ) -> None:
         self._place = TopicPartition(topic, partition)
         self._group_id = group_id
-        self._seconds = seconds
+        self._runtime = runtime
+        self._make_consumer = connection.clients.consumer
         # "error": after a wrong checksum librdkafka 2.16 goes on at an offset that never was, and would start anew
-        self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": Complaints()}
-        self._consumer = open_client(Consumer, self._config)
+        complaints = Complaints(runtime.clock)
+        self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": complaints}
+        self._consumer = open_client(self._make_consumer, self._config)
 
     def position(self) -> int:
         """Where the group goes on reading."""
         doing = f"read the committed offset of group {self._group_id}"
-        (found,) = answer(doing, lambda: self._consumer.committed([self._place], self._seconds), self._seconds)
+        (found,) = self._answer(doing, lambda: self._consumer.committed([self._place], _ANSWER_SECONDS))
         if found.error is not None:
             raise WorkerError(explain(found.error, doing))
         return found.offset if found.offset >= 0 else self.span()[0]
 
     def span(self) -> tuple[int, int]:
         """The oldest offset, and the end."""
-        return answer(
-            "ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, self._seconds), self._seconds
+        return self._answer(
+            "ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, _ANSWER_SECONDS)
         )
+
+    def _answer(self, doing: str, call: Callable[[], T]) -> T:
+        return answer(doing, call, _ANSWER_SECONDS, self._runtime)
 
     def at(self, offset: int) -> Found:
         """What a reader meets first from there on."""
-        reader = open_client(Consumer, self._config)  # a new one each time: no remains of what it met before
+        reader = open_client(self._make_consumer, self._config)  # a new one each time: no remains of what it met before
         try:
             reader.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
             return self._first(reader)
         finally:
-            close(reader, 0.0)
+            close(reader, 0.0, self._runtime)
 
     def _first(self, reader: Consumer) -> Found:
-        deadline = time.monotonic() + self._seconds
-        while time.monotonic() < deadline:
+        deadline = self._runtime.clock() + _ANSWER_SECONDS
+        while self._runtime.clock() < deadline:
             for message in reader.consume(1, 0.5):
                 there, error = cast("int", message.offset()), message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
@@ -205,7 +212,7 @@ class Probe:
                 where = f"read {self._place.topic}, partition {self._place.partition}, offset {there}"
                 if not isinstance(classify(error, where), RetriableError | UnansweredError):
                     raise WorkerError(explain(error, where))
-        raise WorkerError(f"nothing came of partition {self._place.partition} within {self._seconds:g} s")
+        raise WorkerError(f"nothing came of partition {self._place.partition} within {_ANSWER_SECONDS:g} s")
 
     def group(self) -> bytes:
         """On whose behalf the offset is committed."""
@@ -213,4 +220,4 @@ class Probe:
 
     def close(self) -> None:
         """Ends the conversation."""
-        close(self._consumer, 0.0)
+        close(self._consumer, 0.0, self._runtime)

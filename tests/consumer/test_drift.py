@@ -68,12 +68,13 @@ def told(metrics: Metrics) -> dict[str, dict[str, float]]:
 def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None) -> dict[str, dict[str, float]]:
     """What a worker tells after these events, read in batches that are no smaller on a slow machine."""
     log, stop = log or FakeLog(), HurriedStop()
-    patience = FakeClock().patience(seconds=1)
+    clock = FakeClock()
+    patience = clock.patience(seconds=1)
     delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience)
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
     line = Line("sessions", FakeSource(log, {0: events}, stop, Budget.FEWEST), pipeline, delivery)
-    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(stop)
+    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog(), runtime=clock.runtime()).run(stop)
     return told(metrics)
 
 

@@ -1,7 +1,8 @@
 import pytest
 
 from consumer.errors import WorkerError
-from consumer.kafka.config import RESERVED, Connection
+from consumer.kafka.config import Connection
+from consumer.kafka.defaults import RESERVED
 
 
 def test_the_users_settings_come_before_our_defaults() -> None:

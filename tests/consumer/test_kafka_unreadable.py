@@ -60,7 +60,7 @@ def test_a_search_that_hangs_is_given_up_and_the_third_time_reading_ends() -> No
     def hang(*_: int) -> None:
         never.wait()
 
-    blocked = Blocked(hang, clock)
+    blocked = Blocked(hang, clock.runtime())
     for _ in range(2):
         blocked.add(3, REASON)
         blocked.search({3: 10}, 0)

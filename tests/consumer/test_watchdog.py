@@ -9,7 +9,7 @@ from tests.fakes import FakeClock
 
 def watchdog(seconds: float = 80.0, shutdown_seconds: float = 30.0) -> tuple[Watchdog, FakeClock, list[str]]:
     clock, ends = FakeClock(), list[str]()
-    return Watchdog(seconds, shutdown_seconds, end=ends.append, clock=clock), clock, ends
+    return Watchdog(seconds, shutdown_seconds, end=ends.append, runtime=clock.runtime()), clock, ends
 
 
 def test_work_that_ends_in_time_is_left_alone() -> None:

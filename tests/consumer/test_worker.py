@@ -63,6 +63,7 @@ class Bench:
         self.metrics, self.health = FakeMetrics(), FakeHealth()
         self.source = FakeSource(self.log, self.events, self.stop, self.size)
         self.tracing = FakeTracing()
+        self.clock = FakeClock()
 
     def run(self, stop: threading.Event | None = None) -> None:
         line = Line(
@@ -75,10 +76,11 @@ class Bench:
             self.slow,
             self.tracing,
         )
-        Worker(line, self.breaker, self.metrics, self.health, Watchdog()).run(stop or self.stop)
+        worker = Worker(line, self.breaker, self.metrics, self.health, Watchdog(), runtime=self.clock.runtime())
+        worker.run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
-        patience = FakeClock().patience(seconds=1)
+        patience = self.clock.patience(seconds=1)
         if self.at_least_once:
             return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, patience)
         return ExactlyOnce(
@@ -281,10 +283,19 @@ def test_the_course_of_a_batch_that_stops_the_worker_says_why(pipeline: Pipeline
 
 
 def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture) -> None:
-    Bench(slow=SlowBatches(0.0)).run()
+    class Waiting(EchoPipeline):
+        """Takes 2 s, of which no stage tells."""
+
+        def process(self, batch: Batch) -> Output:
+            bench.clock.sleep(2.0)
+            return super().process(batch)
+
+    bench = Bench(slow=SlowBatches(1.0), pipeline=Waiting())
+    bench.run()
     [line] = [vars(record) for record in caplog.records if record.getMessage() == "slow batch"]
     assert line["events"] == 3
     assert line["stages"].keys() == {"decode", "score", "encode", "publish", "commit", "wait"}
+    assert 1.9 < line["stages"]["wait"] <= 2.0
 
 
 def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committed() -> None:

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from consumer.envelopes import MOST_AHEAD_MS
 from consumer.health import Health
-from consumer.kafka.config import PRODUCER
+from consumer.kafka.defaults import PRODUCER
 from consumer.observability.http_server import Server
 from consumer.settings import Settings, known
 from tests import jars

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from consumer import places, properties, settings
 from consumer.health import Health
-from consumer.kafka.config import CONSUMER, PRODUCER
+from consumer.kafka.defaults import CONSUMER, PRODUCER
 from consumer.observability.http_server import Server
 from consumer.run import _LAST_RESORT_SECONDS
 from consumer.settings import PREFIX, Settings, known

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumer.kafka.config import PRODUCER
+from consumer.kafka.defaults import PRODUCER
 from consumer.settings import PREFIX, Settings
 from consumer.slots import transactional_ids
 from tests.deploy.manifests import objects, one, pod, those, variables

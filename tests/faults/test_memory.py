@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from consumer.kafka.config import CONSUMER, PRODUCER
+from consumer.kafka.defaults import CONSUMER, PRODUCER
 from consumer.settings import Settings
 from tests.consumer.wire import Event, write
 from tests.line import Line, stop

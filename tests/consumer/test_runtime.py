@@ -1,0 +1,47 @@
+import ast
+import threading
+import time
+from pathlib import Path
+from queue import Empty
+
+import pytest
+
+from consumer.runtime import SYSTEM, start_daemon
+
+ROOT = Path(__file__).parents[2] / "consumer"
+SIMULATED = [
+    *("worker", "delivery", "at_least_once", "errand", "patience", "batching", "breaker", "watchdog"),
+    *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "positions", "membership", "messages")),
+    *(f"kafka/{name}" for name in ("identity", "statistics", "client", "unreadable", "waiting", "asking", "errors")),
+]
+
+
+def imported(path: Path) -> set[str]:
+    """Return the top-level packages that a module imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("module", SIMULATED)
+def test_only_the_runtime_gives_a_worker_time_and_threads(module: str) -> None:
+    assert imported(ROOT / f"{module}.py").isdisjoint({"time", "threading", "_thread", "asyncio"})
+
+
+def test_the_check_sees_what_the_runtime_imports() -> None:
+    assert imported(ROOT / "runtime.py") >= {"time", "threading"}
+
+
+def test_a_started_thread_is_a_named_daemon() -> None:
+    seen = SYSTEM.make_queue()
+    start_daemon(lambda: seen.put(threading.current_thread()), "errand").join(10.0)
+    thread = seen.get(timeout=10.0)
+    assert (thread.name, thread.daemon) == ("errand", True)
+
+
+def test_an_empty_queue_raises_once_the_time_is_over() -> None:
+    began = time.monotonic()
+    with pytest.raises(Empty):
+        SYSTEM.make_queue().get(timeout=0.05)
+    assert time.monotonic() - began >= 0.05
