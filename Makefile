@@ -8,6 +8,7 @@ SET_UP := @VENV="$(VENV)" PYTHON="$(PYTHON)" sh tools/environment.sh
 EVENTS ?= $(if $(INPUT),,20000)
 RATE ?= 1000
 SEED ?= 42
+SEEDS ?= 0-2000
 DIST ?= dist
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -15,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long simulate deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -39,6 +40,9 @@ faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minu
 
 faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
+
+simulate: $(READY) ## the worker in a simulated world, from many seeds: SEEDS=0-2000; SEED=n tells the story of one
+	$(BIN)/python -m tests.simulation $(if $(filter command,$(firstword $(origin SEED))),--seed $(SEED),--seeds $(SEEDS))
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)

@@ -21,6 +21,10 @@ class Limits:
     age: float = 0.005
 
 
+FEWEST: Final = 100
+"""Smaller batches than this gain nothing, and tell nothing of what an event takes."""
+
+
 class Gathering:
     """A part of a batch as it fills: `add` what came; `room`: how many to fetch next, `time_left`: how long to wait."""
 
@@ -64,11 +68,13 @@ class Budget:
     work on a batch takes as long: smaller ones would make a backlog, and it all the later.
     """
 
-    FEWEST: Final = 100  # smaller batches than this gain nothing, and tell nothing of what an event takes
     WEIGHT: Final = 0.2  # of the last batch
 
-    def __init__(self, seconds: float = 0.05, most: int = 10_000) -> None:
-        """`most` events, whatever the time."""
+    def __init__(self, seconds: float = 0.05, most: int = 10_000, *, part: int = PART, fewest: int = FEWEST) -> None:
+        """`most` events, whatever the time; `part` of them are worked on at once, and a batch has room for more as long
+        as `fewest` fit in."""
+        self.part = part
+        self.fewest = fewest
         self._seconds = seconds
         self._most = most
         self._event: float | None = None  # seconds that one takes, from its bytes to its result handed to the producer
@@ -77,13 +83,13 @@ class Budget:
     def took(self, events: int, working: float, committing: float) -> None:
         """A batch was committed, after so many seconds of work and so many of commit."""
         self._commit += self.WEIGHT * (committing - self._commit)
-        if events >= self.FEWEST:
+        if events >= self.fewest:
             before = working / events if self._event is None else self._event
             self._event = before + self.WEIGHT * (working / events - before)
 
     def events(self) -> int:
         """The most that the next batch may have."""
         if not self._event:
-            return min(self._most, PART)
+            return min(self._most, self.part)
         in_time = int(max(self._seconds - self._commit, self._commit) / self._event)
-        return min(self._most, max(self.FEWEST, in_time))
+        return min(self._most, max(self.fewest, in_time))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from consumer.batching import PART, Budget
+from consumer.batching import Budget
 from consumer.breaker import Breaker
 from consumer.delivery import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
@@ -197,7 +197,7 @@ class Worker:
 
     def _round(self, stop: Event) -> None:
         self._health.tick()
-        most = min(PART, self._room())
+        most = min(self._line.budget.part, self._room())
         wait = 0.0 if self._batch else _WAIT_SECONDS  # not for events while there is something to commit or to settle
         part = self._line.source.poll(wait, self._line.delivery.busy, most)
         self._report()
@@ -205,7 +205,7 @@ class Worker:
             if not self._commit():
                 self._settle(stop)
             return
-        if self._deliver(part, stop) and (len(part) < most or self._room() < Budget.FEWEST):
+        if self._deliver(part, stop) and (len(part) < most or self._room() < self._line.budget.fewest):
             self._commit()
 
     def _deliver(self, part: Batch, stop: Event) -> bool:

@@ -1,6 +1,6 @@
 import pytest
 
-from consumer.batching import PART, Budget, Gathering, Limits
+from consumer.batching import FEWEST, PART, Budget, Gathering, Limits
 from tests.fakes import FakeClock
 
 
@@ -100,4 +100,4 @@ def test_no_budget_makes_batches_larger_than_they_may_be() -> None:
 
 
 def test_no_budget_makes_batches_tiny() -> None:
-    assert budget(0.001, events=1000, working=1.0, committing=0.001).events() == Budget.FEWEST
+    assert budget(0.001, events=1000, working=1.0, committing=0.001).events() == FEWEST

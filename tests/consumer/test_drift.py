@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from consumer.batching import Budget
+from consumer.batching import FEWEST
 from consumer.breaker import Breaker
 from consumer.delivery import ExactlyOnce
 from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
@@ -73,7 +73,7 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience)
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
-    line = Line("sessions", FakeSource(log, {0: events}, stop, Budget.FEWEST), pipeline, delivery)
+    line = Line("sessions", FakeSource(log, {0: events}, stop, FEWEST), pipeline, delivery)
     Worker(line, Breaker(), metrics, FakeHealth(), Watchdog(), runtime=clock.runtime()).run(stop)
     return told(metrics)
 

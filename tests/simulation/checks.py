@@ -1,0 +1,159 @@
+"""What must hold in every run. A violation is raised at the step at which it happens."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, HIGH, INVALID, RESULTS, source
+
+
+class ViolationError(AssertionError):
+    """A promise is broken."""
+
+    def __init__(self, check: str, message: str) -> None:
+        super().__init__(f"{check}: {message}")
+        self.check = check
+
+
+class Checks:
+    """Follows what is appended and committed, and compares it with the input."""
+
+    def __init__(self, inputs: list[Partition], *, exactly_once: bool) -> None:
+        self._inputs = inputs
+        self._exactly_once = exactly_once
+        self._committed = [0] * len(inputs)
+        self._written: dict[Transaction | None, list[tuple[str, int, int]]] = defaultdict(list)
+        self._done: list[set[int]] = [set() for _ in inputs]  # offsets of which a result or a dead letter counts
+
+    def appended(self, topic: str, record: Record) -> None:
+        """Note what is written to an output topic."""
+        partition, offset = source(record.value or b"")
+        if not 0 <= offset < self._inputs[partition].end:
+            raise ViolationError("made up", f"{topic} has a record of {partition}-{offset}, which does not exist")
+        if record.transaction is None:
+            self._require_event(topic, partition, offset)
+            if topic != ALERTS:
+                self._done[partition].add(offset)
+        self._written[record.transaction].append((topic, partition, offset))
+
+    def committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
+        """Check a transaction that is decided to commit, or offsets committed by themselves."""
+        if transaction is None:
+            self._check_progress(offsets)
+        else:
+            self._check_transaction(self._written.pop(transaction, []), offsets)
+        for partition, offset in offsets.items():
+            self._committed[partition] = offset
+
+    def lag(self) -> dict[int, int]:
+        """Return the offsets between what is committed and what can be read, of each partition that has any."""
+        read = [max(committed, each.start) for committed, each in zip(self._committed, self._inputs, strict=True)]
+        lags = {number: each.last_stable - read[number] for number, each in enumerate(self._inputs)}
+        return {number: lag for number, lag in lags.items() if lag}
+
+    def check_outputs(self, outputs: Mapping[str, Iterable[Partition]]) -> None:
+        """Read all output topics as a read-committed reader does, and compare them with the input."""
+        visible = {topic: [_read(each) for each in partitions] for topic, partitions in outputs.items()}
+        for topic, partitions in visible.items():
+            for records in partitions:
+                self._check_order(topic, records)
+        for number, partition in enumerate(self._inputs):
+            results = _of(visible[RESULTS] + visible[DEAD_LETTERS], number)
+            alerts = _of(visible[ALERTS], number)
+            self._check_all(number, partition, results, alerts)
+
+    def _check_transaction(self, written: list[tuple[str, int, int]], offsets: Mapping[int, int]) -> None:
+        for partition in {partition for _, partition, _ in written} - offsets.keys():
+            raise ViolationError("offsets without results", f"results of partition {partition}, but no offset of it")
+        for partition, offset in offsets.items():
+            before = self._committed[partition]
+            if offset < before:
+                raise ViolationError("offset moved back", f"partition {partition}: from {before} to {offset}")
+            mine = [each for each in written if each[1] == partition]
+            self._check_share(partition, before, offset, mine)
+
+    def _check_share(self, partition: int, before: int, offset: int, written: list[tuple[str, int, int]]) -> None:
+        """Compare what one transaction holds of a partition with the events between two committed offsets."""
+        where = f"partition {partition}, offsets {before} to {offset}"
+        done = [number for topic, _, number in written if topic != ALERTS]
+        alerts = [number for topic, _, number in written if topic == ALERTS]
+        expected = self._events(partition, before, offset)
+        if len(set(done)) < len(done) or len(set(alerts)) < len(alerts):
+            raise ViolationError("repeated", f"{where}: written {done}, alerts {alerts}")
+        if strange := set(done) - expected:
+            raise ViolationError("repeated", f"{where}: {sorted(strange)} are written, outside of them or no events")
+        oldest = self._inputs[partition].start
+        if missing := {each for each in expected - set(done) if each >= oldest}:
+            raise ViolationError("missing", f"{where}: nothing written of {sorted(missing)}")
+        for topic, _, number in written:
+            self._require_event(topic, partition, number)
+        high = {each for each in done if self._value(partition, each) == HIGH}
+        if high != set(alerts):
+            raise ViolationError("alerts", f"{where}: high {sorted(high)}, alerts {sorted(alerts)}")
+
+    def _check_progress(self, offsets: Mapping[int, int]) -> None:
+        for partition, offset in offsets.items():
+            self._require_range(partition, offset)
+            expected = self._events(partition, self._committed[partition], offset)
+            oldest = self._inputs[partition].start
+            if missing := {each for each in expected - self._done[partition] if each >= oldest}:
+                raise ViolationError("missing", f"partition {partition}: committed {offset} without {sorted(missing)}")
+
+    def _require_range(self, partition: int, offset: int) -> None:
+        if not 0 <= offset <= self._inputs[partition].last_stable:
+            raise ViolationError("offset out of range", f"partition {partition}: {offset}")
+
+    def _require_event(self, topic: str, partition: int, offset: int) -> None:
+        record = self._inputs[partition].record(offset)
+        if record is None or (record.transaction is not None and not record.transaction.committed):
+            raise ViolationError("not an event", f"{topic} has a record of {partition}-{offset}")
+        if (topic == DEAD_LETTERS) != (record.value == INVALID):
+            raise ViolationError("wrong topic", f"{partition}-{offset} in {topic}")
+
+    def _events(self, partition: int, start: int, end: int) -> set[int]:
+        """Return the offsets of committed events, without tombstones."""
+        log = self._inputs[partition]
+        self._require_range(partition, end)
+        records = ((offset, log.record(offset)) for offset in range(start, end))
+        return {offset for offset, record in records if record is not None and _is_event(record)}
+
+    def _value(self, partition: int, offset: int) -> bytes | None:
+        record = self._inputs[partition].record(offset)
+        return None if record is None else record.value
+
+    def _check_order(self, topic: str, records: list[tuple[int, int]]) -> None:
+        if not self._exactly_once:
+            return
+        last: dict[int, int] = {}
+        for partition, offset in records:
+            if offset <= last.get(partition, -1):
+                raise ViolationError("order", f"{topic}: {partition}-{offset} after {partition}-{last[partition]}")
+            last[partition] = offset
+
+    def _check_all(self, number: int, partition: Partition, results: list[int], alerts: list[int]) -> None:
+        expected = self._events(number, 0, self._committed[number])
+        high = {each for each in results if self._value(number, each) == HIGH}
+        if missing := {each for each in expected - set(results) if each >= partition.start}:
+            raise ViolationError("missing", f"partition {number}: {sorted(missing)} are not in the outputs")
+        if strange := set(alerts) - high:
+            raise ViolationError("alerts", f"partition {number}: alerts of {sorted(strange)}")
+        oldest = 0 if self._exactly_once else partition.start  # taken by retention before the batch was read again
+        if any(each >= oldest for each in high - set(alerts)):
+            raise ViolationError("alerts", f"partition {number}: high {sorted(high)}, alerts {sorted(set(alerts))}")
+        if self._exactly_once and (len(results) != len(set(results)) or len(alerts) != len(set(alerts))):
+            raise ViolationError("repeated", f"partition {number}: {results}, alerts {alerts}")
+
+
+def _is_event(record: Record) -> bool:
+    return record.value is not None and (record.transaction is None or bool(record.transaction.committed))
+
+
+def _read(partition: Partition) -> list[tuple[int, int]]:
+    """Return the events whose outputs a read-committed reader finds in a partition."""
+    if partition.last_stable < partition.end:
+        raise ViolationError("open transaction", "an output topic is held back for ever")
+    return [source(record.value or b"") for _, record in partition.fetch(partition.start, partition.end).records]
+
+
+def _of(partitions: list[list[tuple[int, int]]], number: int) -> list[int]:
+    return [offset for records in partitions for partition, offset in records if partition == number]

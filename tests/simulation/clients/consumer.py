@@ -1,0 +1,411 @@
+"""A consumer behind confluent_kafka's interface: a group member that reads committed records, as librdkafka does."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    TIMESTAMP_CREATE_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from tests.simulation.clients.membership import Membership, Operation
+from tests.simulation.clients.producer import Committer
+from tests.simulation.clients.wire import Wire
+from tests.simulation.faults import ErrorCode, Faults
+from tests.simulation.kafka.cluster import Cluster
+from tests.simulation.kafka.log import OutOfRangeError, Partition, Record
+from tests.simulation.kafka.transactions import BrokerError
+from tests.simulation.world import Process, Task
+
+_STATE: Final = ErrorCode(KafkaError._STATE)
+_FETCH: Final = 8  # the most records of one fetch: small, so that batches and fetches do not coincide
+_QUEUE: Final = 16  # records of one partition that are fetched ahead
+_STATISTICS_SECONDS: Final = 2.0
+
+T = TypeVar("T")
+Callback = Callable[[Any, list[TopicPartition]], None]
+
+
+class Answer(NamedTuple):
+    """What is known of one partition, as the client returns it."""
+
+    topic: str
+    partition: int
+    offset: int
+    error: KafkaError | None = None
+
+
+class _Item(NamedTuple):
+    """What is fetched: a record, an error in its place, or (neither) how far the fetch went."""
+
+    offset: int
+    record: Record | None = None
+    error: ErrorCode | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Reading:
+    """A partition that is being read."""
+
+    number: int
+    partition: Partition
+    fetch_from: int  # < 0: an offset to be resolved
+    items: deque[_Item] = field(default_factory=deque)
+    position: int = OFFSET_INVALID  # after the last thing handed out
+    fetching: bool = False
+    stopped: bool = False  # by an error: nothing is read until it is begun anew
+    ended: bool = False
+
+
+class SimulatedConsumer:
+    """One client."""
+
+    def __init__(self, process: Process, cluster: Cluster, faults: Faults, config: dict[str, Any]) -> None:
+        self._process = process
+        self._world = process.world
+        self._cluster = cluster
+        self._faults = faults
+        self._wire = Wire(process, faults)
+        self._config = config
+        self._group = cluster.groups[config["group.id"]]
+        self._topic = ""
+        self._on_assign: Callback = _ignore
+        self._on_revoke: Callback = _ignore
+        self._on_lost: Callback = _ignore
+        self._membership: Membership | None = None
+        self._readings: dict[int, _Reading] = {}
+        self._assigned_by_application = False
+        self._ends: dict[int, tuple[int, int]] = {}
+        self._waiting: Task | None = None
+        self._statistics_at = 0.0
+        self._forgotten_at = math.inf
+        self._closed = False
+
+    # -- membership --------------------------------------------------------------------------------------------------
+
+    def subscribe(self, topics: list[str], *, on_assign: Callback, on_revoke: Callback, on_lost: Callback) -> None:
+        """Join the group."""
+        (self._topic,) = topics
+        self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
+        self._membership = Membership(
+            self._process,
+            self._group,
+            "consumer" if self._is_consumer_protocol else self._config["partition.assignment.strategy"],
+            session_seconds=int(self._config.get("session.timeout.ms", 10_000)) / 1000,
+            heartbeat_seconds=int(self._config.get("heartbeat.interval.ms", 500)) / 1000,
+            max_poll_seconds=int(self._config["max.poll.interval.ms"]) / 1000,
+            reachable=lambda: not self._wire.is_cut,
+            wake=self._wake,
+        )
+        self._wire.on_change = self._membership.reachability_changed
+        self._membership.start()
+
+    @property
+    def _is_consumer_protocol(self) -> bool:
+        return self._config.get("group.protocol") == "consumer"
+
+    @property
+    def _is_cooperative(self) -> bool:
+        return self._is_consumer_protocol or self._config["partition.assignment.strategy"] == "cooperative-sticky"
+
+    def consumer_group_metadata(self) -> bytes:
+        """Return who this member is, as far as the client knows."""
+        self._process.require_alive()
+        return self._member.metadata()
+
+    def close(self) -> None:
+        """Leave the group; partitions are revoked first."""
+        self._process.require_alive()
+        self._process.sleep(self._wire.latency())
+        self._member.stop()
+        while (operation := self._member.next_operation()) is not None:
+            self._call_back(operation)
+            self._member.done(operation)
+        self._stop_reading(list(self._readings))
+        self._member.leave()
+        self._closed = True
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self._closed
+
+    @property
+    def wire(self) -> Wire:
+        """Its connections, for faults to cut."""
+        return self._wire
+
+    def forget_brokers(self) -> None:
+        """From here on it knows no broker, and finds none again (librdkafka's issue 5301)."""
+        self._forgotten_at = self._world.now
+        self._wire.cut(math.inf)
+
+    @property
+    def _member(self) -> Membership:
+        assert self._membership is not None, "not subscribed"
+        return self._membership
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
+        """Return messages: as many as asked for, or what came within `timeout` seconds."""
+        self._process.require_alive()
+        self._member.polled()
+        deadline = self._world.now + timeout
+        messages: list[Message] = []
+        while True:
+            self._serve(messages)
+            self._collect(messages, num_messages)
+            left = deadline - self._world.now
+            if len(messages) >= num_messages or left <= 0:
+                return messages
+            self._wait(left)
+
+    def _wait(self, seconds: float) -> None:
+        self._waiting = self._world.current
+        self._waiting.wait(self._process.late(seconds))
+        self._waiting = None
+
+    def _wake(self) -> None:
+        if self._waiting is not None:
+            self._waiting.wake()
+
+    def _serve(self, messages: list[Message]) -> None:
+        """Call back for statistics and for a rebalance."""
+        self._report_statistics()
+        if (operation := self._member.next_operation()) is None:
+            return
+        self._call_back(operation)
+        if operation.kind != "assign" and self._faults.random.random() < 0.5:
+            # messages of partitions that were taken away within this call: some clients hand them out, some do not
+            messages[:] = [each for each in messages if each.partition() not in operation.partitions]
+        self._member.done(operation)
+
+    def _call_back(self, operation: Operation) -> None:
+        kind, numbers = operation
+        self._process.tell(f"callback: {kind} {sorted(numbers)}")
+        partitions = self._partitions(numbers)
+        self._assigned_by_application = False
+        if kind == "assign":
+            self._on_assign(self, partitions)
+            if not self._assigned_by_application:  # then the client does it by itself
+                self._start_reading({number: self._group.offsets.get(number, OFFSET_BEGINNING) for number in numbers})
+            return
+        (self._on_revoke if kind == "revoke" else self._on_lost)(self, partitions)
+        self._stop_reading(list(numbers))
+
+    def _collect(self, messages: list[Message], most: int) -> None:
+        readings = [each for each in self._readings.values() if each.items]
+        self._world.random.shuffle(readings)
+        for reading in readings:
+            while reading.items and len(messages) < most:
+                self._hand_out(reading, reading.items.popleft(), messages)
+            self._fetch_soon(reading)
+
+    def _hand_out(self, reading: _Reading, item: _Item, messages: list[Message]) -> None:
+        offset, record, error = item
+        if error is not None:
+            messages.append(Message(topic=self._topic, partition=reading.number, offset=offset, error=error.error()))
+            return
+        if record is None:
+            reading.position = offset
+            return
+        reading.position = offset + 1
+        messages.append(
+            Message(
+                topic=self._topic,
+                partition=reading.number,
+                offset=offset,
+                key=record.key,
+                value=record.value,
+                headers=cast("Any", record.headers) or None,  # its stub asks for wider ones
+                timestamp=(TIMESTAMP_CREATE_TIME, record.timestamp),
+            )
+        )
+        if (planned := self._faults.error("read")) is not None:
+            reading.items.appendleft(_Item(offset + 1, error=planned))
+
+    def _fetch_soon(self, reading: _Reading) -> None:
+        """Ask for more of a partition, if there is more."""
+        if reading.fetching or reading.ended or reading.stopped or len(reading.items) >= _QUEUE:
+            return
+        if 0 <= reading.fetch_from == reading.partition.last_stable and reading.partition.start <= reading.fetch_from:
+            return  # the partition's watcher will tell
+        reading.fetching = True
+        self._world.after(self._wire.latency() * 2, lambda: self._fetch(reading, len(reading.items)))
+
+    def _fetch(self, reading: _Reading, known: int) -> None:
+        del known
+        reading.fetching = False
+        if reading.ended or reading.stopped or not self._process.alive:
+            return
+        wait = max(self._process.paused_until, self._wire.cut_until) - self._world.now
+        if wait > 0 or self._faults.happens("fetch delayed"):
+            if wait < math.inf:
+                reading.fetching = True
+                self._world.after(max(wait, 0.2), lambda: self._fetch(reading, 0))
+            return
+        partition = reading.partition
+        if reading.fetch_from < 0:
+            reading.fetch_from = partition.start
+        self._ends[reading.number] = (partition.start, partition.end)
+        try:
+            records, position = partition.fetch(reading.fetch_from, _FETCH)
+        except OutOfRangeError:
+            reading.stopped = True
+            reading.items.append(_Item(reading.fetch_from, error=ErrorCode(KafkaError._AUTO_OFFSET_RESET)))
+        else:
+            reading.items.extend(_Item(offset, record) for offset, record in records)
+            if position > (records[-1][0] + 1 if records else reading.fetch_from):
+                reading.items.append(_Item(position))
+            reading.fetch_from = position
+            self._fetch_soon(reading)
+        self._wake()
+
+    # -- assignment and positions ------------------------------------------------------------------------------------
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        """Read these partitions, and no others."""
+        self._process.require_alive()
+        self._stop_reading(list(self._readings))
+        self._assigned_by_application = True
+        self._start_reading({each.partition: each.offset for each in partitions})
+
+    def incremental_assign(self, partitions: list[TopicPartition]) -> None:
+        """Read these partitions, too."""
+        self._process.require_alive()
+        self._assigned_by_application = True
+        self._start_reading({each.partition: each.offset for each in partitions})
+
+    def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
+        """Read these partitions no more."""
+        self._process.require_alive()
+        self._stop_reading([each.partition for each in partitions])
+
+    def seek(self, partition: TopicPartition) -> None:
+        """Go on reading a partition at another offset. Raises KafkaException _STATE where it is not being read."""
+        self._process.require_alive()
+        if (planned := self._faults.error("seek")) is not None:
+            raise KafkaException(planned.error())
+        reading = self._readings.get(partition.partition)
+        if reading is None or reading.stopped:
+            raise KafkaException(_STATE.error())
+        self._stop_reading([partition.partition])
+        self._start_reading({partition.partition: partition.offset})
+
+    def position(self, partitions: list[TopicPartition]) -> list[Answer]:
+        """Return the offset after the last thing handed out of each partition."""
+        self._process.require_alive()
+        if (planned := self._faults.error("position")) is not None:
+            raise KafkaException(planned.error())
+        positions = {number: reading.position for number, reading in self._readings.items()}
+        return [
+            Answer(self._topic, each.partition, positions.get(each.partition, OFFSET_INVALID)) for each in partitions
+        ]
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[Answer]:
+        """Return the group's offsets."""
+        numbers = [each.partition for each in partitions]
+        cluster, group = self._cluster, self._group
+
+        def effect() -> list[Answer]:
+            if not group.available:
+                raise BrokerError(KafkaError.NOT_COORDINATOR)
+            return [_committed(self._topic, number, group.offsets, cluster.transactions.unstable) for number in numbers]
+
+        return self._ask("committed", effect, timeout)
+
+    def get_watermark_offsets(
+        self, partition: TopicPartition, timeout: float = 0.0, *, cached: bool = False
+    ) -> tuple[int, int]:
+        """Return the oldest offset and the end of a partition; `cached`: as the last fetch told."""
+        self._process.require_alive()
+        if cached:
+            return self._ends.get(partition.partition, (OFFSET_INVALID, OFFSET_INVALID))
+        topic, number = self._topic, partition.partition
+
+        def effect() -> tuple[int, int]:
+            there = self._cluster.partition(topic, number)
+            return there.start, there.last_stable
+
+        return self._ask("watermarks", effect, timeout)
+
+    def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[Answer]:
+        """Commit offsets by themselves."""
+        assert not asynchronous
+        committer = Committer.parse(self.consumer_group_metadata())
+        chosen = {each.partition: each.offset for each in offsets}
+        group = self._group
+
+        def effect() -> list[Answer]:
+            if not group.available:
+                raise BrokerError(KafkaError.NOT_COORDINATOR)
+            if code := group.check_commit(
+                committer.member_id, committer.generation, transactional=False, partitions=chosen
+            ):
+                raise BrokerError(code)
+            self._cluster.commit_offsets(group, chosen)
+            return [Answer(self._topic, number, offset) for number, offset in chosen.items()]
+
+        return self._ask("commit offsets", effect, 15.0)
+
+    def _ask(self, kind: str, effect: Callable[[], T], seconds: float) -> T:
+        try:
+            return self._wire.call(kind, effect, seconds)
+        except BrokerError as error:
+            raise KafkaException(ErrorCode(error.code).error()) from error
+
+    def _partitions(self, numbers: Sequence[int] | frozenset[int]) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
+
+    def _start_reading(self, offsets: dict[int, int]) -> None:
+        for number, offset in offsets.items():
+            partition = self._cluster.partition(self._topic, number)
+            reading = self._readings[number] = _Reading(number, partition, offset)
+            partition.watch(reading, lambda reading=reading: self._fetch_soon(reading))  # type: ignore[misc]  # mypy cannot infer a default
+            self._fetch_soon(reading)
+
+    def _stop_reading(self, numbers: list[int]) -> None:
+        for number in numbers:
+            reading = self._readings.pop(number, None)
+            if reading is not None:
+                reading.ended = True
+                reading.partition.unwatch(reading)
+
+    # -- statistics --------------------------------------------------------------------------------------------------
+
+    def _report_statistics(self) -> None:
+        report = self._config.get("stats_cb")
+        if report is None or self._world.now < self._statistics_at:
+            return
+        self._statistics_at = self._world.now + _STATISTICS_SECONDS
+        forgotten = self._forgotten_at < math.inf
+        age = int((self._world.now - self._forgotten_at) * 1000) if forgotten else 0
+        broker = (
+            '{"source":"logical","state":"INIT"}' if forgotten else '{"source":"learned","state":"UP","rxidle":1000}'
+        )
+        ends = ",".join(
+            f'"{number}":{{"ls_offset":{reading.partition.last_stable},"hi_offset":{reading.partition.end}}}'
+            for number, reading in self._readings.items()
+        )
+        report(
+            f'{{"brokers":{{"b":{broker}}},"cgrp":{{"state":"{"init" if forgotten else "up"}","stateage":{age}}},'
+            f'"topics":{{"{self._topic}":{{"partitions":{{{ends}}}}}}}}}'
+        )
+
+
+def _committed(topic: str, number: int, offsets: dict[int, int], unstable: Any) -> Answer:
+    error = ErrorCode(KafkaError.UNSTABLE_OFFSET_COMMIT).error() if unstable[number] > 0 else None
+    return Answer(topic, number, offsets.get(number, OFFSET_INVALID), error)
+
+
+def _ignore(consumer: object, partitions: list[TopicPartition]) -> None:
+    """Do nothing."""

@@ -1,0 +1,66 @@
+"""How partitions are shared among the members of a group: Kafka's assignors, for one topic."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import NamedTuple
+
+Assignment = dict[str, frozenset[int]]
+
+
+class Claim(NamedTuple):
+    """What a member says it owns when it joins, and since which generation."""
+
+    generation: int
+    partitions: frozenset[int]
+
+
+def assign_ranges(members: Iterable[str], partitions: int) -> Assignment:
+    """Share partitions in consecutive ranges, in the order of member ids (`range`)."""
+    names = sorted(members)
+    least, larger = divmod(partitions, len(names))
+    assignment, first = {}, 0
+    for index, name in enumerate(names):
+        count = least + (index < larger)
+        assignment[name] = frozenset(range(first, first + count))
+        first += count
+    return assignment
+
+
+def assign_cooperatively(claims: Mapping[str, Claim], partitions: int) -> Assignment:
+    """Share partitions evenly, moving few; one that changes hands is free for this round (`cooperative-sticky`)."""
+    target = assign_evenly(_latest(claims), partitions)
+    claimed = {name: claim.partitions for name, claim in claims.items()}
+    return {
+        name: given - frozenset(chain.from_iterable(owned for other, owned in claimed.items() if other != name))
+        for name, given in target.items()
+    }
+
+
+def assign_evenly(owned: Mapping[str, frozenset[int]], partitions: int) -> Assignment:
+    """Share partitions evenly, each member keeping as many of its own as it may (`uniform`)."""
+    names = sorted(owned, key=lambda name: (-len(owned[name]), name))
+    least, larger = divmod(partitions, len(names))
+    free = set(range(partitions))
+    kept: dict[str, set[int]] = {}
+    for index, name in enumerate(names):
+        kept[name] = set(sorted(owned[name] & free)[: least + (index < larger)])
+        free -= kept[name]
+    rest = iter(sorted(free))
+    for index, name in enumerate(names):
+        missing = least + (index < larger) - len(kept[name])
+        kept[name].update(next(rest) for _ in range(missing))
+    return {name: frozenset(numbers) for name, numbers in kept.items()}
+
+
+def _latest(claims: Mapping[str, Claim]) -> dict[str, frozenset[int]]:
+    """Return what each member owns where claims conflict: the latest generation's; of equal ones nobody's."""
+    newest: dict[int, int] = {}
+    for claim in claims.values():
+        newest |= {number: max(claim.generation, newest.get(number, -1)) for number in claim.partitions}
+    valid = {
+        name: {number for number in claim.partitions if claim.generation == newest[number]}
+        for name, claim in claims.items()
+    }
+    owners = Counter(chain.from_iterable(valid.values()))
+    return {name: frozenset(number for number in numbers if owners[number] == 1) for name, numbers in valid.items()}

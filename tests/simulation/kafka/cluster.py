@@ -1,0 +1,84 @@
+"""The brokers: topics, the transaction coordinator, the group, and whether they can be reached."""
+
+import itertools
+from collections.abc import Mapping
+from typing import Protocol
+
+from confluent_kafka import KafkaError
+
+from tests.simulation.kafka.groups import Group
+from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.kafka.transactions import BrokerError, Identity, TransactionCoordinator
+from tests.simulation.world import World
+
+
+class Observer(Protocol):
+    """Follows what happens on the brokers."""
+
+    def appended(self, topic: str, record: Record) -> None: ...
+    def committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
+        """A transaction is decided to commit, or (None) offsets are committed by themselves."""
+
+
+class Topic:
+    """A topic: its id, partitions and settings."""
+
+    def __init__(self, topic_id: str, partitions: int, settings: dict[str, str]) -> None:
+        self.topic_id = topic_id
+        self.partitions = [Partition() for _ in range(partitions)]
+        self.settings = settings
+
+    def refuses(self, record: Record) -> int | None:
+        """Return Kafka's error code for a record that the topic does not take."""
+        size = len(record.key or b"") + len(record.value or b"")
+        if size > int(self.settings.get("max.message.bytes", 1 << 20)):
+            return int(KafkaError.MSG_SIZE_TOO_LARGE)
+        if record.key is None and "compact" in self.settings.get("cleanup.policy", ""):
+            return int(KafkaError.INVALID_RECORD)
+        return None
+
+
+class Cluster:
+    """All that stands on the brokers."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.topics: dict[str, Topic] = {}
+        self.groups: dict[str, Group] = {}
+        self.transactions = TransactionCoordinator(world, self._committed)
+        self._observers: list[Observer] = []
+        self._topic_ids = itertools.count(1)
+
+    def create_topic(self, name: str, partitions: int = 1, settings: dict[str, str] | None = None) -> Topic:
+        """Create a topic, with an id of its own."""
+        topic = self.topics[name] = Topic(f"id-{next(self._topic_ids)}", partitions, settings or {})
+        return topic
+
+    def partition(self, topic: str, number: int) -> Partition:
+        """Return a partition. Raises BrokerError when there is none."""
+        found = self.topics.get(topic)
+        if found is None or number >= len(found.partitions):
+            raise BrokerError(KafkaError.UNKNOWN_TOPIC_OR_PART)
+        return found.partitions[number]
+
+    def commit_offsets(self, group: Group, offsets: dict[int, int]) -> None:
+        """Commit a group's offsets without a transaction."""
+        self._committed(None, offsets)
+        group.offsets.update(offsets)
+
+    def follow(self, observer: Observer) -> None:
+        """Tell `observer` what happens from here on."""
+        self._observers.append(observer)
+
+    def append(self, identity: Identity | None, topic: str, number: int, record: Record) -> None:
+        """Append a record to an output topic, in the transaction of `identity` if there is one."""
+        partition = self.partition(topic, number)
+        if identity is not None:
+            self.transactions.require_open(identity, record.transaction)
+        partition.append(record)
+        for observer in self._observers:
+            observer.appended(topic, record)
+
+    def _committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
+        for observer in self._observers:
+            observer.committed(transaction, offsets)

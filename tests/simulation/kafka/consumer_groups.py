@@ -1,0 +1,218 @@
+"""The coordinator of a consumer group of KIP-848: it assigns by itself, and members come round by their heartbeats."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError
+
+from tests.simulation.kafka.assignors import assign_evenly
+from tests.simulation.kafka.sessions import Sessions
+from tests.simulation.world import World
+
+FENCED_MEMBER_EPOCH = KafkaError.FENCED_MEMBER_EPOCH
+STALE_MEMBER_EPOCH = KafkaError.STALE_MEMBER_EPOCH
+
+Partitions = dict[int, int]  # partition -> the member epoch since which it is assigned (KIP-1251)
+
+
+class HeartbeatRequest(NamedTuple):
+    """ConsumerGroupHeartbeat. Epoch 0 joins; `owned` is None where it has not changed since the last one."""
+
+    member_id: str
+    epoch: int
+    owned: frozenset[int] | None
+    session_seconds: float
+    heartbeat_seconds: float
+    rebalance_seconds: float
+    notify: Callable[[], None]
+    """Called when a heartbeat would bring news."""
+    full: bool = False
+
+
+class HeartbeatAnswer(NamedTuple):
+    """The answer: the member's epoch, and its assignment if it has changed."""
+
+    error: int | None
+    epoch: int = 0
+    partitions: frozenset[int] | None = None
+
+
+@dataclass(frozen=True)
+class _Member:
+    rebalance_seconds: float
+    epoch: int = 0
+    previous_epoch: int = -1
+    assigned: Partitions = field(default_factory=dict)
+    revoking: Partitions = field(default_factory=dict)
+    """Partitions that it has to give up and has not yet acknowledged."""
+
+
+@dataclass
+class ConsumerCoordinator:
+    """Members, epochs and the target assignment of one group."""
+
+    world: World
+    group_id: str
+    available: Callable[[], bool]
+    partitions: Callable[[], int]
+    generation: int = 0
+    """The group epoch."""
+    members: dict[str, _Member] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.world, self.available, self.expire)
+        self._target: dict[str, frozenset[int]] = {}
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
+        """Handle ConsumerGroupHeartbeat of a member that stays or joins."""
+        error = self._check_heartbeat(request)
+        if error is not None:
+            return HeartbeatAnswer(error)
+        if request.member_id not in self.members:
+            self._add(request)
+        self.sessions.hear(request.member_id)
+        before = self.members[request.member_id]
+        member = self._reconciled(request.member_id, request.owned)
+        self._update(request.member_id, member)
+        changed = member.assigned.keys() != before.assigned.keys()
+        sends = request.epoch == 0 or request.full or changed
+        return HeartbeatAnswer(None, member.epoch, frozenset(member.assigned) if sends else None)
+
+    def leave(self, member_id: str) -> None:
+        """Handle ConsumerGroupHeartbeat with epoch -1."""
+        self._remove(member_id, "left")
+
+    def has_news(self, member_id: str, epoch: int) -> bool:
+        """Return whether a heartbeat would tell the member anything."""
+        member = self.members.get(member_id)
+        return member is None or epoch != member.epoch or self._reconciled(member_id, None) != member
+
+    # -- what others ask ---------------------------------------------------------------------------------------------
+
+    def expire(self, member_id: str) -> None:
+        """Put a member out whose session has ended."""
+        self._remove(member_id, "session ended")
+
+    def force_rebalance(self) -> None:
+        """Assign anew, regardless of what members have."""
+        if self.members:
+            self._assign("forced", keep=False)
+
+    def check_commit(
+        self, member_id: str, generation: int, *, transactional: bool, partitions: frozenset[int]
+    ) -> int | None:
+        """Return why these offsets may not be committed: Kafka's error code, or None.
+
+        Since Kafka 4.3 an older epoch will do for partitions that the member has had since then (KIP-1251).
+        """
+        stale = KafkaError.ILLEGAL_GENERATION if transactional else STALE_MEMBER_EPOCH
+        if generation < 0 and (not self.members or (transactional and generation == -1 and not member_id)):
+            return None
+        member = self.members.get(member_id)
+        if member is None:
+            return KafkaError.UNKNOWN_MEMBER_ID
+        if generation == member.epoch:
+            return None
+        held = member.assigned | member.revoking
+        since_then = partitions and all(number in held and held[number] <= generation for number in partitions)
+        return None if generation < member.epoch and since_then else stale
+
+    def reload(self) -> None:
+        """Come back on another broker, which knows everything from the log."""
+        self.sessions.restart_all()
+
+    # -- members -----------------------------------------------------------------------------------------------------
+
+    def _check_heartbeat(self, request: HeartbeatRequest) -> int | None:
+        member = self.members.get(request.member_id)
+        if member is None:
+            return None if request.epoch == 0 else KafkaError.UNKNOWN_MEMBER_ID
+        if request.epoch == member.epoch:
+            return None
+        lost_answer = request.owned is not None and request.owned <= member.assigned.keys()
+        return None if request.epoch == member.previous_epoch and lost_answer else FENCED_MEMBER_EPOCH
+
+    def _add(self, request: HeartbeatRequest) -> None:
+        self.members[request.member_id] = _Member(request.rebalance_seconds)
+        self.sessions.begin(request.member_id, request.session_seconds, request.heartbeat_seconds, request.notify)
+        self._assign(f"{request.member_id} joins")
+
+    def _remove(self, member_id: str, reason: str) -> None:
+        if self.members.pop(member_id, None) is None:
+            return
+        self._target.pop(member_id, None)
+        self.world.tell(self.group_id, f"{member_id}: {reason}")
+        self.sessions.end(member_id)
+        self._assign(f"{member_id} is gone")
+
+    def _assign(self, reason: str, *, keep: bool = True) -> None:
+        self.generation += 1
+        self.world.tell(self.group_id, f"group epoch {self.generation}: {reason}")
+        if not self.members:
+            return
+        names = list(self.members)
+        if not keep:
+            self.world.random.shuffle(names)
+        nothing: frozenset[int] = frozenset()
+        owned = {name: self._target.get(name, nothing) if keep else nothing for name in names}
+        target = assign_evenly(owned, self.partitions())
+        if not keep:
+            target = dict(zip(names, (target[name] for name in sorted(names)), strict=True))
+        self._target = target
+        self._tell_members()
+
+    def _tell_members(self) -> None:
+        for member_id, member in self.members.items():
+            if self.has_news(member_id, member.epoch):
+                self.sessions.notify(member_id)
+
+    # -- reconciliation, as CurrentAssignmentBuilder has it ----------------------------------------------------------
+
+    def _reconciled(self, member_id: str, owned: frozenset[int] | None) -> _Member:
+        """Return the member as the next heartbeat makes it. `owned` acknowledges what it has given up."""
+        member = self.members[member_id]
+        if member.revoking:
+            if owned is None or owned & member.revoking.keys():
+                return member
+            return self._next(member_id, replace(member, revoking={}), member.epoch + 1, owned)
+        return self._next(member_id, member, member.epoch, owned)
+
+    def _next(self, member_id: str, member: _Member, epoch: int, owned: frozenset[int] | None) -> _Member:
+        target = self._target[member_id]
+        assigned = {number: since for number, since in member.assigned.items() if number in target}
+        revoking = {number: since for number, since in member.assigned.items() if number not in target}
+        if revoking and (owned is None or owned & revoking.keys()):
+            return replace(member, epoch=epoch, assigned=assigned, revoking=revoking)
+        taken = self._held_by_others(member_id)
+        given = dict.fromkeys(sorted(target - assigned.keys() - taken), self.generation)
+        previous = member.previous_epoch if member.epoch == self.generation else member.epoch
+        return replace(member, epoch=self.generation, previous_epoch=previous, assigned=assigned | given, revoking={})
+
+    def _held_by_others(self, member_id: str) -> set[int]:
+        return {
+            number
+            for name, member in self.members.items()
+            if name != member_id
+            for number in (*member.assigned, *member.revoking)
+        }
+
+    def _update(self, member_id: str, member: _Member) -> None:
+        before = self.members[member_id]
+        if member == before:
+            return
+        self.members[member_id] = member
+        if member.revoking and not before.revoking:
+            self._await_revocation(member_id, member)
+        if not (before.assigned | before.revoking).keys() <= (member.assigned | member.revoking).keys():
+            self._tell_members()  # partitions are free that others wait for
+
+    def _await_revocation(self, member_id: str, member: _Member) -> None:
+        def end() -> None:
+            current = self.members.get(member_id)
+            if current is not None and current.revoking == member.revoking and current.epoch == member.epoch:
+                self._remove(member_id, "has not given up its partitions in time")
+
+        self.world.after(member.rebalance_seconds, end)

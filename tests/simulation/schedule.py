@@ -1,0 +1,162 @@
+"""One run: what is drawn from a seed, how it goes, and what came of it."""
+
+import random
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from tests.simulation.checks import Checks, ViolationError
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.kafka.cluster import Cluster
+from tests.simulation.kafka.groups import Group
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, INPUT, RESULTS
+from tests.simulation.supervisor import Supervisor
+from tests.simulation.upstream import Upstream
+from tests.simulation.workers import GROUP, Protocol, WorkerSettings
+from tests.simulation.world import StuckError, World
+
+LEAST_EVENTS: Final = 30
+LEAST_FAULTS: Final = 5
+RECOVERY_SECONDS: Final = 400.0
+"""The bound, in simulated time: once faults stop, everything is worked off by then. It is the longest time-out of the
+product (max.poll.interval.ms, 300 s) and its patience of 60 s, and what follows from them."""
+
+MARKER_SECONDS: Final = 2.0
+"""Until the markers of a transaction that is decided are written."""
+
+_MOST_STEPS: Final = 60_000
+_PROTOCOLS: Final[tuple[Protocol, ...]] = ("cooperative-sticky", "range", "consumer")
+_OUTPUTS: Final = {RESULTS: 2, ALERTS: 1, DEAD_LETTERS: 1}  # partitions
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a run."""
+
+    seed: int
+    steps: int = 0
+    events: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    violation: ViolationError | None = None
+    story: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What is drawn from a seed before a run begins."""
+
+    seed: int
+    exactly_once: bool
+    protocol: Protocol
+    partitions: int
+    workers: int
+    events: int
+    seconds: float
+    settings: WorkerSettings
+    rates: dict[str, float]
+    results_limit: int
+    compacted: bool
+
+    @classmethod
+    def draw(cls, seed: int) -> "Schedule":
+        """Draw a schedule. Both deliveries and all group protocols take turns."""
+        drawn = random.Random(f"schedule {seed}")
+        exactly_once, protocol = seed % 4 != 3, _PROTOCOLS[seed // 4 % 3]
+        part = drawn.choice([1, 2, 3, 5])
+        settings = WorkerSettings(
+            protocol,
+            exactly_once,
+            batch_events=drawn.choice([part, part, 2 * part, 4 * part]),
+            part_events=part,
+            breaker_run=drawn.choice([0, 0, 0, 4]),
+            continue_on_gap=drawn.random() < 0.5,
+            settings_seen=drawn.random() < 0.5,
+        )
+        return cls(
+            seed,
+            exactly_once,
+            protocol,
+            partitions=drawn.randint(1, 4),
+            workers=drawn.choice([1, 2, 2, 3, 4]),
+            events=drawn.randint(LEAST_EVENTS, LEAST_EVENTS + 20),
+            seconds=drawn.uniform(5.0, 25.0),
+            settings=settings,
+            rates={kind: drawn.choice(rates) for kind, rates in _RATES.items()},
+            results_limit=drawn.choice([1 << 20, 1 << 20, 18_000]),
+            compacted=drawn.random() < 0.2,
+        )
+
+
+_RATES: Final = {
+    "error": (0.0, 0.0, 0.01, 0.03, 0.1),
+    "request lost": (0.0, 0.0, 0.01, 0.03),
+    "request late": (0.0, 0.0, 0.02, 0.05),
+    "request slow": (0.0, 0.0, 0.05),
+    "answer lost": (0.0, 0.0, 0.01, 0.05),
+    "hang": (0.0, 0.5),
+    "queue full": (0.0, 0.0, 0.1),
+    "send delayed": (0.0, 0.0, 0.1),
+    "fetch delayed": (0.0, 0.0, 0.1),
+    "topic denied": (0.0, 0.0, 0.0, 0.1),
+}
+
+
+def run(seed: int, only: Collection[int] | None = None, *, with_story: bool = False) -> Run:
+    """Run the schedule of a seed; `only`: with no faults but those of these numbers."""
+    schedule = Schedule.draw(seed)
+    world = World(seed, with_story=with_story)
+    faults = Faults(seed, schedule.rates, only)
+    result = Run(seed)
+    try:
+        result.events = _run(schedule, world, faults)
+    except ViolationError as violation:
+        result.violation = violation
+    except StuckError as error:
+        result.violation = ViolationError("progress", str(error))
+    finally:
+        world.close()
+    result.steps, result.faults, result.story = world.steps, faults.happened, world.story
+    return result
+
+
+def _run(schedule: Schedule, world: World, faults: Faults) -> int:
+    """Take one schedule through; return how many events it had."""
+    cluster = Cluster(world)
+    inputs = cluster.create_topic(INPUT, schedule.partitions).partitions
+    checks = Checks(inputs, exactly_once=schedule.exactly_once)
+    cluster.follow(checks)
+    for topic, partitions in _OUTPUTS.items():
+        cluster.create_topic(topic, partitions, dict(_topic_settings(schedule, topic)))
+    kind: Literal["consumer", "classic"] = "consumer" if schedule.protocol == "consumer" else "classic"
+    cluster.groups[GROUP] = Group(world, GROUP, lambda: schedule.partitions, kind)
+    upstream = Upstream(world, faults, inputs)
+    upstream.plan(schedule.events, schedule.seconds)
+    supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers)
+    nemesis = Nemesis(world, cluster, faults, supervisor, inputs)
+    nemesis.plan(schedule.seconds)
+    world.run(lambda: False, most_steps=_MOST_STEPS, until=schedule.seconds + 2.0)
+    while len(faults.happened) < LEAST_FAULTS and nemesis.can_go_on:
+        upstream.plan(LEAST_FAULTS, 5.0)
+        nemesis.plan(5.0)
+        world.run(lambda: False, most_steps=_MOST_STEPS, until=world.now + 5.0)
+    faults.active = False
+    nemesis.end()
+    supervisor.faults_ended()
+    world.tell("world", "no more faults")
+
+    def worked_off() -> bool:
+        return upstream.open == 0 and not checks.lag() and not cluster.transactions.any_open
+
+    if not world.run(worked_off, most_steps=_MOST_STEPS, until=world.now + RECOVERY_SECONDS):
+        raise ViolationError("progress", f"not worked off within {RECOVERY_SECONDS:g} s: lag {checks.lag()}")
+    world.run(lambda: False, most_steps=_MOST_STEPS, until=max(world.now, faults.late_until) + MARKER_SECONDS)
+    checks.check_outputs({topic: cluster.topics[topic].partitions for topic in _OUTPUTS})
+    return upstream.count
+
+
+def _topic_settings(schedule: Schedule, topic: str) -> Iterator[tuple[str, str]]:
+    if topic == RESULTS:
+        yield "max.message.bytes", str(schedule.results_limit)
+    if schedule.compacted:
+        yield "cleanup.policy", "compact"

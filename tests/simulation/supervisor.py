@@ -1,0 +1,67 @@
+"""Who starts the workers, and starts them again: one in each slot, sometimes two by mistake."""
+
+from typing import Final
+
+from tests.simulation.checks import ViolationError
+from tests.simulation.faults import Faults
+from tests.simulation.kafka.cluster import Cluster
+from tests.simulation.workers import WorkerProcess, WorkerSettings, without_limits
+from tests.simulation.world import World
+
+_RESTART_SECONDS: Final = 5.0  # at most, until a process that ended is started again
+_LOOK_SECONDS: Final = 1.0
+_OUR_FAULT: Final = "please report it"
+
+
+class Supervisor:
+    """Keeps one worker running in each slot."""
+
+    def __init__(self, world: World, cluster: Cluster, faults: Faults, settings: WorkerSettings, slots: int) -> None:
+        self.settings = settings
+        self._world = world
+        self._cluster = cluster
+        self._faults = faults
+        self._slots = slots
+        self._number = 0
+        self._running: list[WorkerProcess] = []
+        self._no_more_faults = False
+        for slot in range(slots):
+            world.after(world.random.uniform(0.0, 1.0), lambda slot=slot: self.start(slot))  # type: ignore[misc]  # mypy cannot infer a default
+
+    @property
+    def running(self) -> list[WorkerProcess]:
+        """The processes that live."""
+        return [each for each in self._running if each.alive]
+
+    def start(self, slot: int) -> None:
+        """Start a worker in a slot."""
+        self._number += 1
+        worker = WorkerProcess(self._world, self._cluster, self._faults, self.settings, slot, self._number)
+        worker.process.tell("starts")
+        worker.process.on_exit.append(lambda: self._ended(worker))
+        self._running.append(worker)
+
+    def faults_ended(self) -> None:
+        """From here on a worker must not end by itself for long."""
+        self._no_more_faults = True
+
+    def check(self) -> None:
+        """Check that one worker runs in each slot."""
+        slots = sorted(each.slot for each in self.running)
+        if len(slots) != len(set(slots)):
+            raise ViolationError("fenced", f"two workers of one slot go on side by side: {slots}")
+
+    def _ended(self, worker: WorkerProcess) -> None:
+        self._running.remove(worker)
+        if worker.reason is not None:
+            if _OUR_FAULT in worker.reason:
+                raise ViolationError("failure", worker.reason)
+            self.settings = without_limits(self.settings, worker.reason)
+        if not any(each.slot == worker.slot for each in self._running):
+            self._world.after(
+                self._world.random.uniform(0.1, _RESTART_SECONDS), lambda: self._start_if_none(worker.slot)
+            )
+
+    def _start_if_none(self, slot: int) -> None:
+        if not any(each.slot == slot for each in self._running):
+            self.start(slot)

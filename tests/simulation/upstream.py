@@ -1,0 +1,58 @@
+"""Who writes the events: plain, or in transactions that commit, abort or stay open for a while."""
+
+from typing import Final
+
+from tests.simulation.faults import Faults
+from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.pipeline import HIGH, INVALID, LARGE, LOW
+from tests.simulation.world import World
+
+_VALUES: Final = (LOW, LOW, LOW, LOW, HIGH, HIGH, INVALID, LARGE, None)
+_KEYS: Final = (b"a", b"b", b"c", b"d", None)
+_LONGEST_OPEN: Final = 12.0  # seconds, of a transaction
+
+
+class Upstream:
+    """Appends events to the input topic."""
+
+    def __init__(self, world: World, faults: Faults, partitions: list[Partition]) -> None:
+        self.count = 0
+        self.open = 0
+        """Events still to be written, and transactions that are open."""
+        self._world = world
+        self._faults = faults
+        self._partitions = partitions
+        self._transactions = 0
+
+    def plan(self, events: int, seconds: float) -> None:
+        """Have so many events written over so many seconds, a few at once."""
+        drawn = self._faults.random
+        while events > 0:
+            few = min(events, drawn.randint(1, 6))
+            events -= few
+            self.count += few
+            self.open += 1
+            self._world.after(drawn.uniform(0.0, seconds), lambda few=few: self._write(few))  # type: ignore[misc]  # mypy cannot infer a default
+
+    def _write(self, count: int) -> None:
+        drawn = self._world.random
+        partition = drawn.choice(self._partitions)
+        transaction = self._begin() if drawn.random() < 0.3 else None
+        for _ in range(count):
+            key, value = drawn.choice(_KEYS), drawn.choice(_VALUES)
+            partition.append(Record(key, value, [], int(self._world.now * 1000), transaction))
+        if transaction is None:
+            self.open -= 1
+        else:
+            seconds = drawn.choice([0.0, 0.2, drawn.uniform(0.0, _LONGEST_OPEN)])
+            self._world.after(seconds, lambda: self._end(partition, transaction))
+
+    def _begin(self) -> Transaction:
+        self._transactions += 1
+        return Transaction(f"upstream#{self._transactions}", "upstream")
+
+    def _end(self, partition: Partition, transaction: Transaction) -> None:
+        transaction.committed = self._world.random.random() < 0.6
+        self._world.tell("upstream", f"{transaction} is {'committed' if transaction.committed else 'aborted'}")
+        partition.write_marker(transaction)
+        self.open -= 1

@@ -1,0 +1,185 @@
+"""A worker process made of the real parts, on simulated clients; it crashes, stops, and is started again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from consumer.at_least_once import AtLeastOnce
+from consumer.batching import Budget, Limits
+from consumer.breaker import Breaker
+from consumer.delivery import Delivery, ExactlyOnce
+from consumer.errors import WorkerError
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.client import Clients
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import Source
+from consumer.kafka.producer import KafkaProducer
+from consumer.patience import Patience
+from consumer.records import Tally
+from consumer.slots import transactional_ids
+from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
+from consumer.watchdog import Watchdog
+from consumer.worker import Line, Worker
+from tests.simulation.clients.admin import SimulatedAdmin
+from tests.simulation.clients.consumer import SimulatedConsumer
+from tests.simulation.clients.producer import SimulatedProducer
+from tests.simulation.faults import Faults
+from tests.simulation.kafka.cluster import Cluster
+from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, INPUT, RESULTS, SimulatedPipeline
+from tests.simulation.world import Process, SimulatedEvent, World, runtime
+
+GROUP: Final = "scorers"
+Protocol = Literal["cooperative-sticky", "range", "consumer"]
+
+_CALL_SECONDS: Final = 15.0  # as consumer.run has it
+_PATIENCE_SECONDS: Final = 60.0
+_WATCHDOG_SECONDS: Final = 80.0
+_WATCHDOG_LOOKS: Final = 10.0  # seconds; the product looks twice a second, which would be most steps of a run
+_MAX_RECORD: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """The settings of a run's workers."""
+
+    protocol: Protocol
+    exactly_once: bool
+    batch_events: int
+    part_events: int
+    breaker_run: int
+    continue_on_gap: bool
+    settings_seen: bool
+    """Whether the brokers tell the settings of the output topics."""
+
+    def properties(self) -> dict[str, str]:
+        """Return the Kafka settings."""
+        if self.protocol == "consumer":
+            return {"group.protocol": "consumer"}
+        return {"partition.assignment.strategy": self.protocol}
+
+
+class WorkerProcess:
+    """One start of a worker in a slot."""
+
+    def __init__(
+        self, world: World, cluster: Cluster, faults: Faults, settings: WorkerSettings, slot: int, number: int
+    ) -> None:
+        self.slot = slot
+        self.reason: str | None = None
+        """Why it ended by itself; None after an orderly stop, and while it runs."""
+        self.consumers: list[SimulatedConsumer] = []
+        self._cluster = cluster
+        self._faults = faults
+        self._settings = settings
+        self.process = Process(world, f"worker-{slot}.{number}")
+        self.stop = SimulatedEvent(self.process)
+        self.process.start(self._main, "main")
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.alive
+
+    def _main(self) -> None:
+        try:
+            self._worker().run(self.stop)
+        except WorkerError as error:
+            self.reason = str(error)
+        self.process.tell(f"ends: {self.reason or 'stopped'}")
+        self.process.kill()
+
+    def _worker(self) -> Worker:
+        settings, process = self._settings, self.process
+        threads = runtime(process)
+        patience = Patience(_PATIENCE_SECONDS, _CALL_SECONDS, runtime=threads)
+        connection = Connection("simulated:9092", settings.properties(), self._clients())
+        subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
+        source = Source(connection, subscription, Limits(8 << 20, 0.005), patience)
+        limits = self._output_limits()
+        pipeline = SimulatedPipeline(limits.of)
+        delivery = self._delivery(connection, source, patience, limits)
+        budget = Budget(most=settings.batch_events, part=settings.part_events, fewest=settings.part_events)
+        line = Line(INPUT, source, pipeline, delivery, budget)
+        breaker = Breaker(1.0, 0, settings.breaker_run)
+        watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, look_seconds=_WATCHDOG_LOOKS)
+        return Worker(line, breaker, IgnoringMetrics(), IgnoringHealth(), watchdog, runtime=threads)
+
+    def _clients(self) -> Clients:
+        process, cluster, faults = self.process, self._cluster, self._faults
+
+        def make_consumer(config: dict[str, Any], logger: object) -> Any:  # noqa: ARG001 - stands for the client's own type
+            self.consumers.append(SimulatedConsumer(process, cluster, faults, config))
+            return self.consumers[-1]
+
+        def make_producer(config: dict[str, Any], logger: object) -> Any:  # noqa: ARG001 - the same
+            return SimulatedProducer(process, cluster, faults, config)
+
+        def make_admin(config: dict[str, Any], logger: object) -> Any:  # noqa: ARG001 - the same
+            return SimulatedAdmin(process, cluster, faults, config)
+
+        return Clients(make_consumer, make_producer, make_admin)
+
+    def _delivery(self, connection: Connection, source: Source, patience: Patience, limits: OutputLimits) -> Delivery:
+        def make_producer(transactional_id: str | None = None) -> KafkaProducer:
+            return KafkaProducer(
+                connection,
+                transactional_id,
+                seconds=patience.call_seconds,
+                batch_bytes=limits.batch_bytes,
+                runtime=patience.runtime,
+            )
+
+        if not self._settings.exactly_once:
+            return AtLeastOnce(make_producer, source.commit, patience, limits.lower)
+        return ExactlyOnce(
+            make_producer,
+            transactional_ids(GROUP, "host", self.slot),
+            source.membership,
+            patience,
+            transaction_seconds=connection.transaction_seconds,
+            adapt=limits.lower,
+        )
+
+    def _output_limits(self) -> OutputLimits:
+        topics, seen = self._cluster.topics, self._settings.settings_seen
+
+        def ask(names: Sequence[str]) -> Mapping[str, TopicSettings | None]:
+            return {name: topics[name].settings if seen else None for name in names}
+
+        most = {RESULTS: _MAX_RECORD, ALERTS: _MAX_RECORD, DEAD_LETTERS: max(_MAX_RECORD, LEAST_BYTES)}
+        return OutputLimits(most, _MAX_RECORD, ask, dead_letters=DEAD_LETTERS)
+
+    def _end(self, why: str) -> None:
+        """Stand for the watchdog's end of the process."""
+        self.reason = why
+        self.process.tell(f"is ended: {why}")
+        self.process.kill()
+        self.process.require_alive()
+
+
+def without_limits(settings: WorkerSettings, reason: str) -> WorkerSettings:
+    """Return the settings after a user has read why a worker ended."""
+    if "--on-gap continue" in reason:
+        return replace(settings, continue_on_gap=True)
+    if "breaker_run" in reason:
+        return replace(settings, breaker_run=0)
+    return settings
+
+
+class IgnoringMetrics:
+    """Takes what the worker tells its metrics."""
+
+    def committed(self, tally: Tally, seconds_ago: float) -> None: ...
+    def aborted(self) -> None: ...
+    def lag(self, topic: str, partitions: dict[int, int]) -> None: ...
+    def unstable(self, topic: str, partitions: dict[int, int]) -> None: ...
+    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...
+    def throttled(self, seconds: float) -> None: ...
+    def never_seen(self, topic: str, partition: int, records: int) -> None: ...
+
+
+class IgnoringHealth:
+    """Takes what the worker tells its health."""
+
+    def tick(self) -> None: ...
+    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
