@@ -28,11 +28,8 @@ class Backend(Protocol):
     def kill(self, client: Client) -> None:
         """End a client's process at once: it says no good-bye."""
 
-    def stop(self, client: Client) -> None:
-        """Stop a client's process, its background threads included, until `resume`."""
-
-    def resume(self, client: Client) -> None:
-        """Let a stopped client go on."""
+    def pause(self, client: Client, seconds: float) -> None:
+        """Stop a client's process, its background threads included, for so long; returns at once."""
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""

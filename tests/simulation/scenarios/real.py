@@ -1,7 +1,7 @@
 """Scenarios on real Kafka. Each client runs in a process of its own."""
 
-import os
 import signal
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class RealBackend:
 
     def __init__(self, bootstrap: str) -> None:
         self._connection = Connection(bootstrap, {"log_level": "0"})
-        self._admin = AdminClient(self._connection.admin())
+        self._admin = AdminClient({**self._connection.admin()})
         self._run = uuid.uuid4().hex[:8]
         self._clients: list[RemoteClient] = []
 
@@ -64,11 +64,12 @@ class RealBackend:
     def kill(self, client: Client) -> None:
         cast("RemoteClient", client).end()
 
-    def stop(self, client: Client) -> None:
-        cast("RemoteClient", client).signal(signal.SIGSTOP)
-
-    def resume(self, client: Client) -> None:
-        cast("RemoteClient", client).signal(signal.SIGCONT)
+    def pause(self, client: Client, seconds: float) -> None:
+        remote = cast("RemoteClient", client)
+        remote.signal(signal.SIGSTOP)
+        timer = threading.Timer(seconds, remote.signal, [signal.SIGCONT])
+        timer.daemon = True
+        timer.start()
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)

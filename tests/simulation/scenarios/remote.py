@@ -16,6 +16,8 @@ from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from consumer.kafka.errors import overlaid
+
 _KINDS: Final = {"consumer": Consumer, "producer": Producer}
 _END_SECONDS = 5.0
 
@@ -76,7 +78,7 @@ class RemoteClient:
     def __len__(self) -> int:
         return cast("int", self._call("__len__"))
 
-    def _call(self, method: str, *args: object, **kwargs: object) -> Any:  # noqa: ANN401 - whatever the client returns
+    def _call(self, method: str, *args: object, **kwargs: object) -> Any:
         self._pipe.send(_Call(method, self._outgoing(args), self._outgoing(kwargs)))
         return self._answer()
 
@@ -90,13 +92,13 @@ class RemoteClient:
         self._process.join(_END_SECONDS)
         self._pipe.close()
 
-    def _outgoing(self, value: Any) -> Any:  # noqa: ANN401
+    def _outgoing(self, value: Any) -> Any:
         if callable(value):
             self._callbacks.append(value)
             return _Callback(len(self._callbacks) - 1)
         return _mapped(self._outgoing, value)
 
-    def _answer(self) -> Any:  # noqa: ANN401
+    def _answer(self) -> Any:
         while True:
             message = self._pipe.recv()
             if isinstance(message, _Callback):
@@ -141,9 +143,9 @@ class _Server:
     def _serve(self) -> None:
         """Carry out calls until a callback of ours is answered."""
         while isinstance(message := self._pipe.recv(), _Call):
-            self._reply(lambda message=message: self._call(message))
+            self._reply(functools.partial(self._call, message))
 
-    def _call(self, call: _Call) -> Any:  # noqa: ANN401
+    def _call(self, call: _Call) -> Any:
         return getattr(self._client, call.method)(*self._incoming(call.args), **self._incoming(call.kwargs))
 
     def _reply(self, work: Callable[[], Any]) -> None:
@@ -152,13 +154,12 @@ class _Server:
         except KafkaException as exception:
             answer = _Answer(kafka_error=exception.args[0])
         except Exception as exception:  # noqa: BLE001 - it is raised in the other process
-            cause = exception.__cause__  # a fatal error during a callback: see consumer.kafka.errors.overlaid
-            overlaid = isinstance(cause, KafkaException)
-            answer = _Answer(kafka_error=cause.args[0]) if overlaid else _Answer(error=exception)
+            fatal = overlaid(exception) if isinstance(exception, SystemError) else None
+            answer = _Answer(kafka_error=fatal) if fatal else _Answer(error=exception)
         waiting, self._waiting = self._waiting, []
         self._pipe.send(replace(answer, callbacks=tuple(_Callback(*each) for each in waiting)))
 
-    def _incoming(self, value: Any) -> Any:  # noqa: ANN401
+    def _incoming(self, value: Any) -> Any:
         if isinstance(value, Place):
             return TopicPartition(value.topic, value.partition, value.offset, value.metadata or "")
         if isinstance(value, _Callback):
@@ -174,13 +175,13 @@ class _Server:
         self._serve()
 
 
-def _outgoing(value: Any) -> Any:  # noqa: ANN401
+def _outgoing(value: Any) -> Any:
     if isinstance(value, TopicPartition):
         return Place(value.topic, value.partition, value.offset, value.metadata, value.error)
     return _mapped(_outgoing, value)
 
 
-def _mapped(function: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401
+def _mapped(function: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, TopicPartition):
         return _outgoing(value)
     if isinstance(value, dict):

@@ -1,0 +1,96 @@
+"""Producer ids that the broker forgets while they are idle, on a broker that keeps them two seconds, not a week."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from tests.simulation.scenarios.backend import Backend
+from tests.simulation.scenarios.steps import Member, Observed, Writer, visible
+
+BROKER: Final = {
+    "transactional.id.expiration.ms": "2000",
+    "transaction.remove.expired.transaction.cleanup.interval.ms": "100",
+    "producer.id.expiration.ms": "2000",
+    "producer.id.expiration.check.interval.ms": "100",
+}
+"""Settings of the broker that these need."""
+
+_IDLE_SECONDS: Final = 5.0
+
+
+def found_by_a_commit(backend: Backend) -> Observed:
+    """An abort gets the producer a new id, with which it goes on."""
+    topic = backend.topic(1, {})
+    writer = Writer(backend, topic, "id")
+    writer.transact("a")
+    backend.sleep(_IDLE_SECONDS)
+    seen: Observed = {"begin": writer.begin(), "produce": writer.produce("no"), "commit": writer.commit()}
+    seen |= {"begin again": writer.begin(), "abort": writer.abort(), "flush": writer.flush(), "reports": writer.reports}
+    writer.transact("b")
+    return {**seen, "visible": visible(backend, topic)}
+
+
+def found_by_a_flush(backend: Backend) -> Observed:
+    """The flush itself says nothing."""
+    topic = backend.topic(1, {})
+    metadata = Member(backend, topic, group="nobody").metadata()
+    writer = Writer(backend, topic, "id")
+    backend.sleep(_IDLE_SECONDS)
+    seen: Observed = {"begin": writer.begin(), "produce": writer.produce("no"), "flush": writer.flush()}
+    seen |= {"begin again": writer.begin(), "send offsets": writer.send_offsets(1, metadata), "abort": writer.abort()}
+    seen |= {"begin then": writer.begin(), "offsets then": writer.send_offsets(1, metadata), "commit": writer.commit()}
+    return {**seen, "visible": visible(backend, topic)}
+
+
+def found_by_sending_offsets(backend: Backend) -> Observed:
+    """librdkafka keeps the dead id through the abort, until a record finds it dead."""
+    topic = backend.topic(1, {})
+    metadata = Member(backend, topic, group="nobody").metadata()
+    writer = Writer(backend, topic, "id")
+    writer.transact("a")
+    backend.sleep(_IDLE_SECONDS)
+    seen: Observed = {
+        "begin": writer.begin(),
+        "send offsets": writer.send_offsets(1, metadata),
+        "abort": writer.abort(),
+    }
+    seen |= {
+        "begin again": writer.begin(),
+        "offsets again": writer.send_offsets(1, metadata),
+        "abort again": writer.abort(),
+    }
+    seen |= {"begin then": writer.begin(), "produce": writer.produce("no"), "commit": writer.commit()}
+    seen["last abort"] = writer.abort()
+    writer.transact("b")
+    return {**seen, "visible": visible(backend, topic)}
+
+
+def taken_by_another(backend: Backend) -> Observed:
+    """A new producer of the expired id works; the old one finds its id dead, then itself fenced."""
+    topic = backend.topic(1, {})
+    old = Writer(backend, topic, "id")
+    old.transact("a")
+    backend.sleep(_IDLE_SECONDS)
+    new = Writer(backend, topic, "id")
+    new.transact("b")
+    seen: Observed = {"begin": old.begin(), "produce": old.produce("no"), "commit": old.commit(), "abort": old.abort()}
+    new.transact("c")
+    return {**seen, "visible": visible(backend, topic)}
+
+
+def without_transactions(backend: Backend) -> Observed:
+    """A plain idempotent producer goes on as if nothing were."""
+    topic = backend.topic(1, {})
+    writer = Writer(backend, topic)
+    writer.write("a")
+    backend.sleep(_IDLE_SECONDS)
+    seen: Observed = {"produce": writer.produce("b"), "flush": writer.flush(), "reports": writer.reports}
+    return {**seen, "visible": visible(backend, topic)}
+
+
+SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
+    "expired id, found by a commit": found_by_a_commit,
+    "expired id, found by a flush": found_by_a_flush,
+    "expired id, found by sending offsets": found_by_sending_offsets,
+    "expired id, taken by another": taken_by_another,
+    "expired id, without transactions": without_transactions,
+}

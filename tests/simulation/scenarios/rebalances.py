@@ -1,0 +1,202 @@
+"""Partitions that come and go: callbacks, generations, and who may commit meanwhile."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Final
+
+from consumer.kafka.membership import member_id
+from tests.simulation.scenarios.backend import Backend
+from tests.simulation.scenarios.steps import (
+    EXPIRED_SECONDS,
+    PROTOCOLS,
+    Member,
+    Observed,
+    Writer,
+    generation,
+    poll_until,
+    share,
+)
+
+
+def first_member(backend: Backend, protocol: str) -> Observed:
+    """A group of one: what it is before and after joining, and where it begins."""
+    topic = backend.topic(2, {})
+    Writer(backend, topic).write("a", "b")
+    member = Member(backend, topic, protocol)
+    seen: Observed = {"before": member.standing(), "generation before": generation(member.metadata())}
+    member.join(2)
+    seen |= {"after": member.standing(), "callbacks": list(member.callbacks), "messages": member.read(2)}
+    member.client.close()
+    return {**seen, "closed": member.callbacks}
+
+
+def second_member(backend: Backend, protocol: str) -> Observed:
+    """Another one joins, then leaves."""
+    topic = backend.topic(2, {})
+    first = Member(backend, topic, protocol).join(2)
+    generations = [generation(first.metadata())]
+    second = Member(backend, topic, protocol)
+    share(backend, [first, second])
+    generations += [generation(first.metadata()), generation(second.metadata())]
+    seen: Observed = {"first": list(first.callbacks), "second": list(second.callbacks)}
+    seen["second's generation"] = "the first's" if generations[1] == generations[2] else "another"
+    second.client.close()
+    share(backend, [first])
+    generations.append(generation(first.metadata()))
+    seen |= {"first, alone again": first.callbacks, "second, closed": second.callbacks}
+    return {**seen, "generations": "raised" if generations[0] < generations[1] < generations[3] else generations}
+
+
+def closed_client(backend: Backend, protocol: str) -> Observed:
+    """Nothing can be asked of a closed consumer."""
+    topic = backend.topic(1, {})
+    member = Member(backend, topic, protocol).join()
+    member.client.close()
+    calls: dict[str, Callable[[], object]] = {
+        "metadata": member.metadata,
+        "consume": member.poll,
+        "position": member.position,
+        "committed": member.committed,
+    }
+    return {name: _raised(call) for name, call in calls.items()} | {"commit": member.commit(1)}
+
+
+def _raised(call: Callable[[], object]) -> str:
+    try:
+        call()
+    except RuntimeError as error:
+        return type(error).__name__
+    return "ok"
+
+
+def commit_within_a_revoke(backend: Backend, protocol: str) -> Observed:
+    """What is committed within on_revoke, the next owner starts behind."""
+    topic = backend.topic(1, {})
+    writer = Writer(backend, topic, "id")
+    writer.transact("a", "b", "c")
+    first = Member(backend, topic, protocol).join()
+    seen: Observed = {"messages": first.read(3)}
+    writer.begin()
+
+    def conclude() -> None:
+        seen["in the callback"] = first.standing()
+        seen["commit"] = writer.send_offsets(3, first.metadata()), writer.commit()
+
+    first.on_revoke = conclude
+    second = Member(backend, topic, protocol)
+    first.client.close()
+    second.join()
+    writer.transact("d")
+    return {**seen, "next": second.read(1), "committed": second.committed()}
+
+
+def rebalance_that_waits(backend: Backend, protocol: str) -> Observed:
+    """Until the first member is polled it keeps its partitions, and may commit."""
+    topic = backend.topic(2, {})
+    first = Member(backend, topic, protocol).join(2)
+    second = Member(backend, topic, protocol)
+    deadline = backend.now() + 1.5
+    poll_until(backend, [second], lambda: backend.now() > deadline)
+    seen: Observed = {"second owns": len(second.owned), "first owns": len(first.owned), "standing": first.standing()}
+    writer = Writer(backend, topic, "id")
+    writer.begin()
+    seen["send offsets"] = writer.send_offsets(1, first.metadata()), writer.commit()
+    seen["commit"] = first.commit(2)
+    share(backend, [first, second])
+    return {**seen, "owned then": [len(first.owned), len(second.owned)]}
+
+
+def session_that_expired(backend: Backend, protocol: str) -> Observed:
+    """A member stopped for longer than its session: what it knows on waking, and how it comes back."""
+    topic = backend.topic(2, {})
+    Writer(backend, topic).write("a", "b")
+    member = Member(backend, topic, protocol).join(2)
+    seen: Observed = {"messages": member.read(2)}
+    before = member.metadata()
+    backend.pause(member.client, EXPIRED_SECONDS)
+    backend.sleep(EXPIRED_SECONDS + 1.0)
+    seen |= {"standing": member.standing(), "position": member.position()}
+    writer = Writer(backend, topic, "id")
+    seen["send offsets"] = _send(writer, before), _send(writer, member.metadata())
+    seen["commit"] = member.commit(2)
+    seen["messages again"] = member.read(2)
+    seen |= {"callbacks": member.callbacks, "standing then": member.standing()}
+    seen["member id"] = "the same" if member_id(member.metadata()) == member_id(before) else "another"
+    return {**seen, "send offsets then": _send(writer, member.metadata())}
+
+
+def _send(writer: Writer, metadata: bytes, offset: int = 2) -> tuple[str, str]:
+    writer.begin()
+    sent = writer.send_offsets(offset, metadata)
+    return sent, writer.commit() if sent == "ok" else writer.abort()
+
+
+def session_that_expired_beside_another(backend: Backend, protocol: str) -> Observed:
+    """The other member takes over, and gives back half when the stopped one wakes."""
+    topic = backend.topic(2, {})
+    stopped, other = Member(backend, topic, protocol), Member(backend, topic, protocol)
+    share(backend, [stopped, other])
+    stopped.callbacks.clear()
+    other.callbacks.clear()
+    backend.pause(stopped.client, EXPIRED_SECONDS)
+    woken = backend.now() + EXPIRED_SECONDS
+    other.join(2)
+    seen: Observed = {"other": list(other.callbacks)}
+    poll_until(backend, [other], lambda: backend.now() > woken)
+    stopped.poll(1.0)
+    other.callbacks.clear()
+    share(backend, [stopped, other])
+    return {**seen, "stopped": stopped.callbacks, "other then": other.callbacks}
+
+
+def too_long_between_polls(backend: Backend, protocol: str) -> Observed:
+    """Beyond max.poll.interval.ms a client leaves the group, and says so at the next poll.
+
+    One of a KIP-848 group only ceases to send heartbeats: it is a member until its session ends.
+    """
+    topic = backend.topic(2, {})
+    Writer(backend, topic).write("a", "b")
+    member = Member(backend, topic, protocol, max_poll_interval_ms=3000).join(2)
+    seen: Observed = {"messages": member.read(2)}
+    before = member.metadata()
+    writer = Writer(backend, topic, "id")
+    backend.sleep(4.5)
+    seen["soon"] = member.standing(), _send(writer, before, 0)
+    backend.sleep(4.5)
+    seen["later"] = member.standing(), _send(writer, before), member.commit(2)
+    seen["then"] = sorted(member.read(3))  # the error comes beside the records
+    seen["member id"] = "the same" if member_id(member.metadata()) == member_id(before) else "another"
+    return {**seen, "callbacks": member.callbacks, "standing then": member.standing()}
+
+
+def member_that_was_killed(backend: Backend, protocol: str) -> Observed:
+    """Its partitions go to the other once its session has ended, not before."""
+    topic = backend.topic(2, {})
+    killed, other = Member(backend, topic, protocol), Member(backend, topic, protocol)
+    share(backend, [killed, other])
+    backend.kill(killed.client)
+    other.callbacks.clear()
+    began = backend.now()
+    poll_until(backend, [other], lambda: backend.now() > began + 1.0)
+    seen: Observed = {"after a second": len(other.owned)}
+    other.join(2)
+    return {**seen, "callbacks": other.callbacks, "within 10 s": backend.now() - began < 10.0}
+
+
+_EACH: Final[Mapping[str, Callable[..., Observed]]] = {
+    "first member": first_member,
+    "second member": second_member,
+    "closed client": closed_client,
+    "commit within a revoke": commit_within_a_revoke,
+    "rebalance that waits": rebalance_that_waits,
+    "session that expired": session_that_expired,
+    "session that expired beside another": session_that_expired_beside_another,
+    "too long between polls": too_long_between_polls,
+    "member that was killed": member_that_was_killed,
+}
+
+SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
+    f"{name}, {protocol}": partial(scenario, protocol=protocol)
+    for name, scenario in _EACH.items()
+    for protocol in PROTOCOLS
+}
