@@ -1,11 +1,12 @@
 """Transactions that are given up: what of them is seen, and what the producer can do after."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import LARGE, Member, Observed, Writer, visible
 
+_ONE_BATCH: Final[dict[str, Any]] = {"linger_ms": 1000}  # what is produced up to a flush or commit travels together
 _SMALL_TOPIC: Final = {"max.message.bytes": "1000"}
 
 
@@ -48,10 +49,10 @@ def refused_by_size(backend: Backend) -> Observed:
     """A record too large for its topic fails its whole batch, and the transaction until it is aborted."""
     topic, small = backend.topic(1, {}), backend.topic(1, _SMALL_TOPIC)
     metadata = Member(backend, topic, group="nobody").metadata()
-    writer = Writer(backend, topic, "id")
+    writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
-    seen: Observed = {"small": writer.produce("small", small), "large": writer.produce(LARGE, small)}
-    seen |= {"elsewhere": writer.produce("elsewhere"), "first": writer.commit()}
+    seen: Observed = {"elsewhere": writer.produce("elsewhere"), "flush first": writer.flush()}
+    seen |= {"small": writer.produce("small", small), "large": writer.produce(LARGE, small), "first": writer.commit()}
     seen |= _after_the_first_error(writer, metadata)
     return {**seen, "visible": visible(backend, topic), "visible in the small topic": visible(backend, small)}
 
@@ -81,7 +82,7 @@ def refused_without_a_key(backend: Backend) -> Observed:
     """A compacted topic takes no record without a key, and nothing of its batch."""
     topic, compacted = backend.topic(1, {}), backend.topic(1, {"cleanup.policy": "compact"})
     metadata = Member(backend, topic, group="nobody").metadata()
-    writer = Writer(backend, topic, "id")
+    writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
     seen: Observed = {
         "keyed": writer.produce("keyed", compacted, b"key"),
@@ -96,7 +97,7 @@ def refused_by_date(backend: Backend) -> Observed:
     """A topic that bounds timestamps refuses one far ahead, and all of its batch."""
     topic, strict = backend.topic(1, {}), backend.topic(1, {"message.timestamp.after.max.ms": "3600000"})
     metadata = Member(backend, topic, group="nobody").metadata()
-    writer = Writer(backend, topic, "id")
+    writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
     seen: Observed = {"now": writer.produce("now", strict), "ahead": writer.produce("ahead", strict, timestamp=_FAR)}
     seen["first"] = writer.commit()

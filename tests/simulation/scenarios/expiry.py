@@ -1,4 +1,7 @@
-"""Producer ids that the broker forgets while they are idle, on a broker that keeps them two seconds, not a week."""
+"""Producer ids that the broker forgets while they are idle, on a broker that keeps them two seconds, not a week.
+
+librdkafka takes it for an error to abort on; Java's client has made it fatal (https://github.com/apache/kafka/pull/17822).
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Final

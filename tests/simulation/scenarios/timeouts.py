@@ -1,4 +1,7 @@
-"""Transactions that outlast transaction.timeout.ms: the broker ends them and fences their producer."""
+"""Transactions that outlast transaction.timeout.ms: the broker ends them and fences their producer.
+
+Not an error to abort on, as KIP-588 would have it: https://github.com/confluentinc/librdkafka/issues/3297
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial

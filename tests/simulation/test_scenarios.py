@@ -1,0 +1,31 @@
+"""The same scenarios on real Kafka and on the model of it are held by one table of what was measured."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, Final
+
+import pytest
+
+from tests.simulation.scenarios.catalogue import SCENARIOS, expected, running_on_real_kafka
+
+EXPECTED: Final = expected()
+
+
+def test_every_scenario_is_measured() -> None:
+    assert list(EXPECTED) == list(SCENARIOS)
+
+
+@pytest.fixture(scope="module")
+def on_real_kafka(request: pytest.FixtureRequest, java_and_maven: None) -> Iterator[Mapping[str, Future[Any]]]:  # noqa: ARG001 - a condition
+    """Those of the scenarios that this run has chosen, run at once on brokers of their own."""
+    chosen = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    names = [item.callspec.params["name"] for item in chosen if "on_real_kafka" in item.fixturenames]
+    with running_on_real_kafka(names) as futures:
+        yield futures
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(300)  # the first of them waits while others run
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_real_kafka_shows_what_was_measured(name: str, on_real_kafka: Mapping[str, Future[Any]]) -> None:
+    assert on_real_kafka[name].result() == EXPECTED[name]
