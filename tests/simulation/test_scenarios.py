@@ -19,7 +19,7 @@ def test_every_scenario_is_measured() -> None:
 def on_real_kafka(request: pytest.FixtureRequest, java_and_maven: None) -> Iterator[Mapping[str, Future[Any]]]:  # noqa: ARG001 - a condition
     """Those of the scenarios that this run has chosen, run at once on brokers of their own."""
     chosen = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    names = [item.callspec.params["name"] for item in chosen if "on_real_kafka" in item.fixturenames]
+    names = [str(item.callspec.params["name"]) for item in chosen if "on_real_kafka" in item.fixturenames]
     with running_on_real_kafka(names) as futures:
         yield futures
 
