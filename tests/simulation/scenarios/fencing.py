@@ -144,12 +144,10 @@ def offsets_of_nobody(backend: Backend) -> Observed:
 
 
 def commit_of_a_member(backend: Backend, protocol: str) -> Observed:
-    """`commit` before joining, as a member, and once the session has ended."""
+    """`commit` as a member, and once the session has ended."""
     topic = backend.topic(1, {})
-    member = Member(backend, topic, protocol)
-    seen: Observed = {"before joining": member.commit(1)}
-    member.join()
-    seen["member"] = member.commit(2), member.committed()
+    member = Member(backend, topic, protocol).join()
+    seen: Observed = {"member": (member.commit(2), member.committed())}
     backend.pause(member.client, EXPIRED_SECONDS)
     other = Member(backend, topic, protocol)
     poll_until(backend, [other], lambda: len(other.owned) == 1)
