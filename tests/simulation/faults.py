@@ -93,6 +93,7 @@ ERRORS: Final[Mapping[str, Sequence[ErrorCode]]] = {
     "read": (
         ErrorCode(KafkaError._PARTITION_EOF),
         ErrorCode(KafkaError._TIMED_OUT),
+        ErrorCode(KafkaError._MAX_POLL_EXCEEDED),
         ErrorCode(KafkaError.REBALANCE_IN_PROGRESS),
         ErrorCode(KafkaError.UNKNOWN_MEMBER_ID),
         ErrorCode(KafkaError.ILLEGAL_GENERATION),

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from tests.simulation.checks import Checks, ViolationError
@@ -52,6 +52,7 @@ class Schedule:
     partitions: int
     workers: int
     events: int
+    all_invalid: bool
     seconds: float
     settings: WorkerSettings
     rates: dict[str, float]
@@ -62,6 +63,7 @@ class Schedule:
     def draw(cls, seed: int) -> "Schedule":
         """Draw a schedule. Both deliveries and all group protocols take turns."""
         drawn = random.Random(f"schedule {seed}")
+        all_invalid = drawn.random() < 0.1
         exactly_once, protocol = seed % 4 != 3, _PROTOCOLS[seed // 4 % 3]
         part = drawn.choice([1, 2, 3, 5])
         settings = WorkerSettings(
@@ -69,17 +71,24 @@ class Schedule:
             exactly_once,
             batch_events=drawn.choice([part, part, 2 * part, 4 * part]),
             part_events=part,
+            breaker_ratio=drawn.choice([0.5, 0.9]),
+            breaker_window=drawn.choice([0, 0, 0, 10]),
             breaker_run=drawn.choice([0, 0, 0, 4]),
             continue_on_gap=drawn.random() < 0.5,
+            pass_over_unreadable=drawn.random() < 0.5,
             settings_seen=drawn.random() < 0.5,
         )
+        events = drawn.randint(LEAST_EVENTS, LEAST_EVENTS + 20)
+        if all_invalid:  # so many in a row are no more than there are: the breaker must not trip
+            settings = replace(settings, breaker_window=0, breaker_run=events + 1)
         return cls(
             seed,
             exactly_once,
             protocol,
             partitions=drawn.randint(1, 4),
             workers=drawn.choice([1, 2, 2, 3, 4]),
-            events=drawn.randint(LEAST_EVENTS, LEAST_EVENTS + 20),
+            events=events,
+            all_invalid=all_invalid,
             seconds=drawn.uniform(5.0, 25.0),
             settings=settings,
             rates={kind: drawn.choice(rates) for kind, rates in _RATES.items()},
@@ -98,6 +107,8 @@ _RATES: Final = {
     "queue full": (0.0, 0.0, 0.1),
     "send delayed": (0.0, 0.0, 0.1),
     "fetch delayed": (0.0, 0.0, 0.1),
+    "unreadable batch": (0.0, 0.0, 0.0, 0.1),
+    "search fails": (0.0, 0.0, 0.3),
     "topic denied": (0.0, 0.0, 0.0, 0.1),
 }
 
@@ -130,14 +141,14 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
         cluster.create_topic(topic, partitions, dict(_topic_settings(schedule, topic)))
     kind: Literal["consumer", "classic"] = "consumer" if schedule.protocol == "consumer" else "classic"
     cluster.groups[GROUP] = Group(world, GROUP, lambda: schedule.partitions, kind)
-    upstream = Upstream(world, faults, inputs)
+    upstream = Upstream(world, faults, inputs, all_invalid=schedule.all_invalid)
     upstream.plan(schedule.events, schedule.seconds)
-    supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers)
+    most_in_row = schedule.events if schedule.all_invalid else None
+    supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers, most_in_row)
     nemesis = Nemesis(world, cluster, faults, supervisor, inputs)
     nemesis.plan(schedule.seconds)
     world.run(lambda: False, most_steps=_MOST_STEPS, until=schedule.seconds + 2.0)
     while len(faults.happened) < LEAST_FAULTS and nemesis.can_go_on:
-        upstream.plan(LEAST_FAULTS, 5.0)
         nemesis.plan(5.0)
         world.run(lambda: False, most_steps=_MOST_STEPS, until=world.now + 5.0)
     faults.active = False

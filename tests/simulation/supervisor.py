@@ -16,8 +16,12 @@ _OUR_FAULT: Final = "please report it"
 class Supervisor:
     """Keeps one worker running in each slot."""
 
-    def __init__(self, world: World, cluster: Cluster, faults: Faults, settings: WorkerSettings, slots: int) -> None:
+    def __init__(
+        self, world: World, cluster: Cluster, faults: Faults, settings: WorkerSettings, slots: int, invalid: int | None
+    ) -> None:
+        """`invalid`: so many events are there, all invalid, and no breaker may count more."""
         self.settings = settings
+        self._invalid = invalid
         self._world = world
         self._cluster = cluster
         self._faults = faults
@@ -56,6 +60,8 @@ class Supervisor:
         if worker.reason is not None:
             if _OUR_FAULT in worker.reason:
                 raise ViolationError("failure", worker.reason)
+            if self._invalid is not None and "breaker_run" in worker.reason:
+                raise ViolationError("breaker", f"{worker.reason}, of {self._invalid} in all")
             self.settings = without_limits(self.settings, worker.reason)
         if not any(each.slot == worker.slot for each in self._running):
             self._world.after(

@@ -15,7 +15,7 @@ _LONGEST_OPEN: Final = 12.0  # seconds, of a transaction
 class Upstream:
     """Appends events to the input topic."""
 
-    def __init__(self, world: World, faults: Faults, partitions: list[Partition]) -> None:
+    def __init__(self, world: World, faults: Faults, partitions: list[Partition], *, all_invalid: bool) -> None:
         self.count = 0
         self.open = 0
         """Events still to be written, and transactions that are open."""
@@ -23,6 +23,7 @@ class Upstream:
         self._faults = faults
         self._partitions = partitions
         self._transactions = 0
+        self._values = (INVALID,) if all_invalid else _VALUES
 
     def plan(self, events: int, seconds: float) -> None:
         """Have so many events written over so many seconds, a few at once."""
@@ -38,8 +39,10 @@ class Upstream:
         drawn = self._world.random
         partition = drawn.choice(self._partitions)
         transaction = self._begin() if drawn.random() < 0.3 else None
+        if transaction is None and self._faults.happens("unreadable batch"):
+            partition.unreadable.append(range(partition.end, partition.end + count))
         for _ in range(count):
-            key, value = drawn.choice(_KEYS), drawn.choice(_VALUES)
+            key, value = drawn.choice(_KEYS), drawn.choice(self._values)
             partition.append(Record(key, value, [], int(self._world.now * 1000), transaction))
         if transaction is None:
             self.open -= 1

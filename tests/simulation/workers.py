@@ -15,7 +15,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
-from consumer.records import Tally
+from consumer.records import Tally, UnreadableBatch
 from consumer.slots import transactional_ids
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.watchdog import Watchdog
@@ -35,6 +35,7 @@ _CALL_SECONDS: Final = 15.0  # as consumer.run has it
 _PATIENCE_SECONDS: Final = 60.0
 _WATCHDOG_SECONDS: Final = 80.0
 _WATCHDOG_LOOKS: Final = 10.0  # seconds; the product looks twice a second, which would be most steps of a run
+_SEARCH_SECONDS: Final = 2.0  # at most; the product gives a search 30 s
 _MAX_RECORD: Final = 1 << 20
 
 
@@ -46,8 +47,11 @@ class WorkerSettings:
     exactly_once: bool
     batch_events: int
     part_events: int
+    breaker_ratio: float
+    breaker_window: int
     breaker_run: int
     continue_on_gap: bool
+    pass_over_unreadable: bool
     settings_seen: bool
     """Whether the brokers tell the settings of the output topics."""
 
@@ -94,13 +98,14 @@ class WorkerProcess:
         patience = Patience(_PATIENCE_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
         subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
-        source = Source(connection, subscription, Limits(8 << 20, 0.005), patience)
+        find = self._find if settings.pass_over_unreadable else None
+        source = Source(connection, subscription, Limits(8 << 20, 0.005), patience, find)
         limits = self._output_limits()
         pipeline = SimulatedPipeline(limits.of)
         delivery = self._delivery(connection, source, patience, limits)
         budget = Budget(most=settings.batch_events, part=settings.part_events, fewest=settings.part_events)
         line = Line(INPUT, source, pipeline, delivery, budget)
-        breaker = Breaker(1.0, 0, settings.breaker_run)
+        breaker = Breaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
         watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, look_seconds=_WATCHDOG_LOOKS)
         return Worker(line, breaker, IgnoringMetrics(), IgnoringHealth(), watchdog, runtime=threads)
 
@@ -149,6 +154,18 @@ class WorkerProcess:
         most = {RESULTS: _MAX_RECORD, ALERTS: _MAX_RECORD, DEAD_LETTERS: max(_MAX_RECORD, LEAST_BYTES)}
         return OutputLimits(most, _MAX_RECORD, ask, dead_letters=DEAD_LETTERS)
 
+    def _find(self, number: int, position: int) -> UnreadableBatch | None:
+        """Look for the unreadable batch that a reader meets first, as `consumer.stream.unreadable` does."""
+        self.process.sleep(self.process.world.random.random() * _SEARCH_SECONDS)
+        if self._faults.happens("search fails"):
+            raise WorkerError("planned by the simulation")
+        partition = self._cluster.topics[INPUT].partitions[number]
+        offset = max(position, partition.start)
+        batch = min((each for each in partition.unreadable if each.stop > offset), key=_start, default=None)
+        if batch is None or (offset < batch.start and partition.fetch(offset, 1).records):
+            return None
+        return UnreadableBatch(INPUT, number, batch.start, batch.stop, "its checksum is wrong")
+
     def _end(self, why: str) -> None:
         """Stand for the watchdog's end of the process."""
         self.reason = why
@@ -163,6 +180,10 @@ def without_limits(settings: WorkerSettings, reason: str) -> WorkerSettings:
         return replace(settings, continue_on_gap=True)
     if "breaker_run" in reason:
         return replace(settings, breaker_run=0)
+    if "breaker_ratio" in reason:
+        return replace(settings, breaker_window=0)
+    if "--on-unreadable" in reason:
+        return replace(settings, pass_over_unreadable=True)
     return settings
 
 
@@ -183,3 +204,7 @@ class IgnoringHealth:
 
     def tick(self) -> None: ...
     def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
+
+
+def _start(batch: range) -> int:
+    return batch.start

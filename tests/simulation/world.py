@@ -19,6 +19,7 @@ from consumer.runtime import Runtime
 
 T = TypeVar("T")
 
+_STEPS_PER_LOOK = 16  # steps between two looks whether a run is done
 _WAKE_UPS_LATE = 1.5  # seconds by which a timed wait may end late, as on a busy host; fewer steps for loops that look
 
 
@@ -77,7 +78,7 @@ class World:
 
         Raises StuckError after `most_steps`, or when nothing is left to happen.
         """
-        while not done():
+        while self.steps % _STEPS_PER_LOOK or not done():
             while self._events and self._events[0].cancelled:
                 heapq.heappop(self._events)
             if not self._events:

@@ -21,11 +21,12 @@ from tests.simulation.clients.producer import Committer
 from tests.simulation.clients.wire import Wire
 from tests.simulation.faults import ErrorCode, Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.log import OutOfRangeError, Partition, Record
+from tests.simulation.kafka.log import OutOfRangeError, Partition, Record, UnreadableError
 from tests.simulation.kafka.transactions import BrokerError
 from tests.simulation.world import Process, Task
 
 _STATE: Final = ErrorCode(KafkaError._STATE)
+_BAD_MSG: Final = ErrorCode(KafkaError._BAD_MSG)
 _FETCH: Final = 8  # the most records of one fetch: small, so that batches and fetches do not coincide
 _QUEUE: Final = 16  # records of one partition that are fetched ahead
 _STATISTICS_SECONDS: Final = 2.0
@@ -262,6 +263,10 @@ class SimulatedConsumer:
         except OutOfRangeError:
             reading.stopped = True
             reading.items.append(_Item(reading.fetch_from, error=ErrorCode(KafkaError._AUTO_OFFSET_RESET)))
+        except UnreadableError:
+            reading.stopped = True
+            # after a wrong checksum the client loses its place: errors at offsets that never were
+            reading.items.extend(_Item(reading.fetch_from + lost, error=_BAD_MSG) for lost in (0, 9))
         else:
             reading.items.extend(_Item(offset, record) for offset, record in records)
             if position > (records[-1][0] + 1 if records else reading.fetch_from):

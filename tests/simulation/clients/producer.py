@@ -247,7 +247,10 @@ class SimulatedProducer:
     def _serve(self) -> int:
         if self._untold and self._error is not None:  # a fatal error comes out of poll and flush, once
             self._untold = False
-            raise KafkaException(self._error.error())
+            fatal = KafkaException(self._error.error())
+            if self._reports:  # the client raises it within the callback of a report
+                raise SystemError("returned a result with an exception set") from fatal
+            raise fatal
         served = len(self._reports)
         for _ in range(served):
             error, message = self._reports.popleft()

@@ -41,11 +41,17 @@ class OutOfRangeError(Exception):
     """The log holds no such offset."""
 
 
+class UnreadableError(Exception):
+    """No client can read the batch that comes next."""
+
+
 class Partition:
     """One partition: what is appended, and what a read-committed reader may see of it."""
 
     def __init__(self) -> None:
         self.start = 0
+        self.unreadable: list[range] = []
+        """Offsets of batches that are on the disk and cannot be read."""
         self._watchers: dict[object, Callable[[], None]] = {}
         self._entries: list[Record | None] = []  # None: a transaction marker
         self._open: dict[Transaction, int] = {}  # transaction -> its first offset
@@ -79,18 +85,25 @@ class Partition:
     def fetch(self, position: int, most: int) -> Fetched:
         """Return up to `most` committed records from `position` on.
 
-        Raises OutOfRangeError for an offset that retention took, or past the end.
+        Raises OutOfRangeError for an offset that retention took, or past the end, UnreadableError for one in a batch
+        that cannot be read.
         """
         if not self.start <= position <= self.end:
             raise OutOfRangeError
+        if self.unreadable_at(position) is not None:
+            raise UnreadableError
         records: list[tuple[int, Record]] = []
         stable = self.last_stable
-        while position < stable and len(records) < most:
+        while position < stable and len(records) < most and self.unreadable_at(position) is None:
             record = self._entries[position]
             if record is not None and (record.transaction is None or record.transaction.committed):
                 records.append((position, record))
             position += 1
         return Fetched(records, position)
+
+    def unreadable_at(self, offset: int) -> range | None:
+        """Return the batch with this offset that cannot be read."""
+        return next((each for each in self.unreadable if offset in each), None)
 
     def record(self, offset: int) -> Record | None:
         """Return the record at an offset, whatever became of its transaction; None for a marker."""
