@@ -67,9 +67,7 @@ def test_fault_names_and_edits_are_unique() -> None:
 def test_fault_that_no_longer_applies_is_refused() -> None:
     fault = Fault("gone", "", "consumer/records.py", "no such text", "")
 
-    with pytest.raises(
-        PlantingError, match="gone: the text to replace occurs 0 times in"
-    ):
+    with pytest.raises(PlantingError, match="gone: the text to replace occurs 0 times in"):
         fault.apply("some text")
 
 
