@@ -24,7 +24,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 FAULTS: Final = Path(__file__).with_suffix(".toml")
 PACKAGES: Final = ("scoring", "files", "consumer", "training", "tests", "artifacts", "pyproject.toml")
-SIMULATION: Final = (sys.executable, "-m", "tests.simulation")
+SIMULATION: Final = (sys.executable, "-m", "tests.simulation", "--jobs", "1")
 _FIRST_SEEDS: Final = 200  # most faults are caught by these; the copy that is used stays the same
 _PART_SECONDS: Final = 3600.0  # for one run of the simulation, which may hang with a fault in it
 
@@ -78,7 +78,6 @@ class Result:
 
     digest: str
     seeds: int = 0  # tried, from 0 on
-    schedules: int = 0
     seconds: float = 0.0
     violation: Violation | None = None
     also_without: bool = False  # the same seed fails without the fault, so the simulation has not caught it
@@ -87,6 +86,11 @@ class Result:
     def caught(self) -> bool:
         """Whether a check found the fault."""
         return self.violation is not None and not self.also_without
+
+    @property
+    def schedules(self) -> int:
+        """How many schedules it took, or were tried in vain."""
+        return self.seeds if self.violation is None else self.violation.seed + 1
 
 
 def load() -> list[Fault]:
@@ -146,7 +150,7 @@ def simulate(root: Path, first: int, end: int, command: Sequence[str] = SIMULATI
         raise PlantingError(f"the simulation does not run: {done.stderr[-2000:] or done.stdout[-2000:]}") from error
     violations = [Violation(**each) for each in report["violations"]]
     earliest = min(violations, key=lambda each: each.seed, default=None)
-    return Result("", end, report["schedules"], report["seconds"], earliest)
+    return Result("", end, report["seconds"], earliest)
 
 
 def copy_packages(target: Path, root: Path = ROOT) -> None:
@@ -181,7 +185,6 @@ def try_fault(fault: Fault, seeds: int, results: Results, command: Sequence[str]
             result = replace(
                 part,
                 digest=fault.digest,
-                schedules=result.schedules + part.schedules,
                 seconds=result.seconds + part.seconds,
                 also_without=part.violation is not None and _fails_without(part.violation.seed, command),
             )
@@ -235,8 +238,11 @@ def main(arguments: Sequence[str] | None = None, command: Sequence[str] = SIMULA
     results = Results.read(options.results)
 
     def run(fault: Fault) -> None:
-        result = try_fault(fault, options.seeds, results, command)
-        print(_line(fault, result), file=sys.stderr, flush=True)  # noqa: T201 - how far it is
+        try:
+            line = _line(fault, try_fault(fault, options.seeds, results, command))
+        except PlantingError as error:
+            line = f"{fault.name}: {error}"
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - how far it is
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(run, faults))
