@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from tests.simulation.campaign import Totals, Violation, quiet, run_all
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     totals = run_all(options.seeds, options.jobs, fail_fast=options.fail_fast, resume=options.resume, progress=progress)
     if options.json:
-        print(json.dumps(asdict(totals)))
+        print(json.dumps(totals.document()))
     else:
         _show(totals)
     return 1 if totals.violations else 0

@@ -1,12 +1,13 @@
 """Many runs, side by side, in parts that can be resumed."""
 
+import functools
 import json
 import logging
 import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,9 +67,14 @@ class Totals:
         self.settings.update(other.settings)
         self.violations += other.violations
 
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON takes it; `asdict` makes of a counter one of pairs before Python 3.12."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return plain | {"violations": [asdict(each) for each in self.violations]}
+
     @classmethod
     def parse(cls, document: dict[str, Any]) -> "Totals":
-        """Return what `asdict` has written."""
+        """Return what `document` has written."""
         counters = {name: Counter(document[name]) for name in ("kinds", "settings")}
         violations = [Violation(**each) for each in document["violations"]]
         return cls(**(document | counters | {"violations": violations}))
@@ -85,33 +91,36 @@ def run_all(
         if _name(part) in finished:
             totals.merge(finished[_name(part)])
     left = [part for part in parts if _name(part) not in finished]
-    for part, result in _in_processes(left, jobs):
+    for part, result in _in_processes(left, jobs, fail_fast=fail_fast):
         totals.merge(result)
-        finished[_name(part)] = result
-        _save(resume, finished)
         progress(totals)
         if fail_fast and totals.violations:
             break
+        finished[_name(part)] = result
+        _save(resume, finished)
     totals.violations.sort(key=lambda violation: violation.seed)
     return totals
 
 
-def run_part(seeds: range) -> tuple[range, Totals]:
-    """Run a few seeds in this process."""
+def run_part(seeds: range, *, fail_fast: bool = False) -> tuple[range, Totals]:
+    """Run a few seeds in this process; `fail_fast`: up to the first violation."""
     began = time.perf_counter()
     totals = Totals()
     for seed in seeds:
         totals.add(run(seed))
+        if fail_fast and totals.violations:
+            break
     totals.seconds = time.perf_counter() - began
     return seeds, totals
 
 
-def _in_processes(parts: list[range], jobs: int) -> Iterator[tuple[range, Totals]]:
+def _in_processes(parts: list[range], jobs: int, *, fail_fast: bool) -> Iterator[tuple[range, Totals]]:
+    run_each = functools.partial(run_part, fail_fast=fail_fast)
     if jobs == 1 or len(parts) <= 1:
-        yield from map(run_part, parts)
+        yield from map(run_each, parts)
         return
     with _SPAWN.Pool(jobs, initializer=quiet) as pool:
-        yield from pool.imap_unordered(run_part, parts)
+        yield from pool.imap_unordered(run_each, parts)
 
 
 def quiet() -> None:
@@ -132,4 +141,4 @@ def _load(path: Path | None) -> dict[str, Totals]:
 def _save(path: Path | None, finished: dict[str, Totals]) -> None:
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({name: asdict(each) for name, each in finished.items()}))
+        path.write_text(json.dumps({name: each.document() for name, each in finished.items()}))

@@ -134,3 +134,10 @@ def test_main_prints_a_table_and_fails_for_what_is_not_caught(
     assert [line.split(" | ")[3:5] for line in out.splitlines()[2:]] == [["offsets", "250"], ["**not caught**", ""]]
     assert "not as expected: rewind-forgotten" in err
     assert set(json.loads((tmp_path / "planted.json").read_text())) == {"offset-one-too-far", "rewind-forgotten"}
+
+
+@pytest.mark.parametrize("name", ["offset-one-too-far", "offsets-before-flush"])
+def test_simulation_catches_a_planted_fault(name: str, results: Results) -> None:
+    result = planted.try_fault(BY_NAME[name], 20, results)
+
+    assert result.caught
