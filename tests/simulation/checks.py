@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from tests.simulation.kafka.log import Partition, Record, Transaction
 from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, HIGH, INVALID, RESULTS, source
 
+_MOST_TURNS = 16  # each fence is forgiven once; the rest leaves room for ids that expire and answers that are lost
+
 
 class ViolationError(AssertionError):
     """A promise is broken."""
@@ -22,8 +24,18 @@ class Checks:
         self._inputs = inputs
         self._exactly_once = exactly_once
         self._committed = [0] * len(inputs)
+        self._owners: dict[str, list[str]] = defaultdict(list)  # transactional id -> processes, as they took it
         self._written: dict[Transaction | None, list[tuple[str, int, int]]] = defaultdict(list)
         self._done: list[set[int]] = [set() for _ in inputs]  # offsets of which a result or a dead letter counts
+
+    def taken(self, transactional_id: str, owner: str) -> None:
+        """Check that two processes with the same id do not take it from each other for ever."""
+        owners = self._owners[transactional_id]
+        if not owners or owners[-1] != owner:
+            owners.append(owner)
+        last = owners[-_MOST_TURNS:]
+        if len(last) == _MOST_TURNS and len(set(last)) == 2:
+            raise ViolationError("fenced", f"{transactional_id} is taken in turns: {', '.join(last)}")
 
     def appended(self, topic: str, record: Record) -> None:
         """Note what is written to an output topic."""
@@ -43,7 +55,8 @@ class Checks:
         else:
             self._check_transaction(self._written.pop(transaction, []), offsets)
         for partition, offset in offsets.items():
-            self._committed[partition] = offset
+            # without transactions a commit that timed out may arrive behind the next one: that costs repeats
+            self._committed[partition] = max(self._committed[partition], offset)
 
     def lag(self) -> dict[int, int]:
         """Return the offsets between what is committed and what can be read, of each partition that has any."""

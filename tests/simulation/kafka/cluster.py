@@ -15,6 +15,9 @@ from tests.simulation.world import World
 class Observer(Protocol):
     """Follows what happens on the brokers."""
 
+    def taken(self, transactional_id: str, owner: str) -> None:
+        """A process has taken a transactional id."""
+
     def appended(self, topic: str, record: Record) -> None: ...
     def committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
         """A transaction is decided to commit, or (None) offsets are committed by themselves."""
@@ -45,7 +48,7 @@ class Cluster:
         self.world = world
         self.topics: dict[str, Topic] = {}
         self.groups: dict[str, Group] = {}
-        self.transactions = TransactionCoordinator(world, self._committed)
+        self.transactions = TransactionCoordinator(world, self._committed, self._taken)
         self._observers: list[Observer] = []
         self._topic_ids = itertools.count(1)
 
@@ -82,3 +85,7 @@ class Cluster:
     def _committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
         for observer in self._observers:
             observer.committed(transaction, offsets)
+
+    def _taken(self, transactional_id: str, owner: str) -> None:
+        for observer in self._observers:
+            observer.taken(transactional_id, owner)

@@ -61,13 +61,20 @@ class _State:
 class TransactionCoordinator:
     """Serves all transactional ids of the cluster. Raises BrokerError with Kafka's code."""
 
-    def __init__(self, world: World, on_commit: Callable[[Transaction, Mapping[int, int]], None]) -> None:
-        """`on_commit` is called when a transaction is decided to commit, with its offsets."""
+    def __init__(
+        self,
+        world: World,
+        on_commit: Callable[[Transaction, Mapping[int, int]], None],
+        on_take: Callable[[str, str], None],
+    ) -> None:
+        """`on_commit` is called when a transaction is decided to commit, with its offsets; `on_take` when a client
+        takes a transactional id, with both names."""
         self.available = True
         self.unstable: Counter[int] = Counter()
         """Input partition -> transactions with offsets of it that have not ended."""
         self._world = world
         self._on_commit = on_commit
+        self._on_take = on_take
         self._ids: dict[str, _State] = {}
         self._producer_ids = itertools.count(1)
         self._numbers = itertools.count(1)
@@ -81,6 +88,7 @@ class TransactionCoordinator:
         if state is None:
             identity = Identity(name, next(self._producer_ids), 0)
             self._ids[name] = _State(identity, owner, timeout)
+            self._on_take(name, owner)
             return identity
         if state.markers_left:
             raise BrokerError(KafkaError.CONCURRENT_TRANSACTIONS)
@@ -89,6 +97,7 @@ class TransactionCoordinator:
             self._decide(state, committed=False)
             raise BrokerError(KafkaError.CONCURRENT_TRANSACTIONS)
         state.owner, state.timeout = owner, timeout
+        self._on_take(name, owner)
         return state.identity
 
     def add_partition(self, identity: Identity, partition: Partition) -> Transaction:
