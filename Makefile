@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long simulate planted deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long simulate simulate-coverage planted deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -46,6 +46,11 @@ simulate: $(READY) ## the worker in a simulated world, from many seeds: SEEDS=0-
 
 planted: $(READY) ## faults planted in the product, each of which the simulation must catch: PLANTED="--seeds 2000 NAME" (hours)
 	$(BIN)/python -m tests.simulation.planted $(PLANTED)
+
+simulate-coverage: $(READY) ## what of a worker's way the simulation takes: lines and branches
+	@mkdir -p build
+	COVERAGE_FILE=build/coverage $(BIN)/coverage run -m tests.simulation --seeds 0-600 --jobs 1
+	COVERAGE_FILE=build/coverage $(BIN)/coverage report
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
