@@ -1,13 +1,11 @@
 """A member of a classic group, as librdkafka's rd_kafka_cgrp_t: joins, synchronizes, rejoins."""
 
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Literal
 
 from confluent_kafka import KafkaError
 
-from tests.simulation.clients.coordinator_link import CoordinatorLink
-from tests.simulation.clients.rebalancing import Rebalancing
+from tests.simulation.clients.rebalancing import Context
 from tests.simulation.kafka.assignors import Claim, assign_cooperatively, assign_ranges
 from tests.simulation.kafka.classic_groups import JoinAnswer, JoinRequest, SyncAnswer
 
@@ -28,24 +26,15 @@ class JoinState(Enum):
 class ClassicMember:
     """The client's side of JoinGroup, SyncGroup and Heartbeat."""
 
-    def __init__(
-        self,
-        protocol: Literal["cooperative-sticky", "range"],
-        link: CoordinatorLink,
-        rebalancing: Rebalancing,
-        *,
-        make_request: Callable[[str, Claim | None], JoinRequest],
-        may_join: Callable[[], bool],
-    ) -> None:
+    def __init__(self, context: Context, *, cooperative: bool) -> None:
         self.member_id = ""
         self.generation = -1
         self.state = JoinState.INIT
-        self._group = link.group
-        self._link = link
-        self._rebalancing = rebalancing
-        self._cooperative = protocol == "cooperative-sticky"
-        self._make_request = make_request
-        self._may_join = may_join
+        self._context = context
+        self._link = context.link
+        self._rebalancing = context.rebalancing
+        self._cooperative = cooperative
+        self._assigned_generation = -1  # of the latest assignment
         self._joined_at = -_JOIN_INTERVAL
         self._joins = 0  # tells the latest planned JoinGroup from those before
 
@@ -56,7 +45,7 @@ class ClassicMember:
 
     def has_news(self) -> bool:
         """Return whether a heartbeat would bring an error."""
-        return self._group.classic.heartbeat(self.member_id, self.generation) is not None
+        return self._context.group.classic.heartbeat(self.member_id, self.generation) is not None
 
     def join(self, seconds: float = 0.0) -> None:
         """Join after so long; not while the application does not poll."""
@@ -70,7 +59,7 @@ class ClassicMember:
         if self.expects_heartbeats:
             member_id, generation = self.member_id, self.generation
             self._link.ask(
-                lambda answer: answer(self._group.classic.heartbeat(member_id, generation) or 0),
+                lambda answer: answer(self._context.group.classic.heartbeat(member_id, generation) or 0),
                 self._heartbeat_answered,
             )
 
@@ -83,23 +72,36 @@ class ClassicMember:
     def max_poll_exceeded(self) -> None:
         """Leave the group; the partitions are lost. It joins again once the application polls."""
         member_id, self.member_id = self.member_id, ""
-        self._link.tell(lambda: self._group.leave(member_id))
+        self._link.tell(lambda: self._context.group.leave(member_id))
         if self.state is JoinState.STEADY:
             self._revoke_all("lost")
+
+    def commit_refused(self, error: int) -> None:
+        """Believe the error that answered an OffsetCommit, unless a rebalance is under way."""
+        if error == KafkaError.UNKNOWN_MEMBER_ID or not self._is_rebalancing:
+            self._forget(error)
+        gone = error in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION}
+        if gone and not self._is_rebalancing and self._context.may_join():
+            self._revoke_all("lost")
+
+    @property
+    def _is_rebalancing(self) -> bool:
+        return self.state not in {JoinState.INIT, JoinState.STEADY}
 
     # -- joining -----------------------------------------------------------------------------------------------------
 
     def _join(self, number: int) -> None:
-        if self._joins != number or self.state is not JoinState.INIT or not self._may_join():
+        if self._joins != number or self.state is not JoinState.INIT or not self._context.may_join():
             return
         self.state = JoinState.WAIT_JOIN
         self._joined_at = self._now()
-        claim = Claim(self.generation, self._rebalancing.owned or frozenset()) if self._cooperative else None
-        request = self._make_request(self.member_id, claim)
-        self._link.ask(lambda answer: self._group.classic.join(request, answer), self._join_answered)
+        owned = self._rebalancing.owned or frozenset()
+        claim = Claim(self._assigned_generation, owned) if self._cooperative else None
+        request = JoinRequest(self.member_id, claim, self._context.client)
+        self._link.ask(lambda answer: self._context.group.classic.join(request, answer), self._join_answered)
 
     def _join_answered(self, answer: JoinAnswer | None) -> None:
-        if self.state is not JoinState.WAIT_JOIN or not self._may_join():
+        if self.state is not JoinState.WAIT_JOIN or not self._context.may_join():
             return
         if answer is None:
             self.join(_JOIN_INTERVAL)
@@ -121,15 +123,15 @@ class ClassicMember:
         member_id, generation = self.member_id, self.generation
         assignments = None if answer.claims is None else self._assign(dict(answer.claims))
         self._link.ask(
-            lambda done: self._group.classic.sync(member_id, generation, assignments, done), self._sync_answered
+            lambda done: self._context.group.classic.sync(member_id, generation, assignments, done), self._sync_answered
         )
 
     def _assign(self, claims: dict[str, Claim]) -> dict[str, frozenset[int]]:
-        count = self._group.partitions()
+        count = self._context.group.partitions()
         return assign_cooperatively(claims, count) if self._cooperative else assign_ranges(claims, count)
 
     def _sync_answered(self, answer: SyncAnswer | None) -> None:
-        if self.state is not JoinState.WAIT_SYNC or not self._may_join():
+        if self.state is not JoinState.WAIT_SYNC or not self._context.may_join():
             return
         if answer is None:
             self._rejoin()
@@ -143,6 +145,7 @@ class ClassicMember:
                 self._rejoin()
 
     def _take(self, partitions: frozenset[int]) -> None:
+        self._assigned_generation = self.generation
         self.state = JoinState.WAIT_CALL
         if self._cooperative:
             self._rebalancing.change(partitions, self._changed)
@@ -155,12 +158,12 @@ class ClassicMember:
             self.join()
         else:
             self.state = JoinState.STEADY
-            self._link.on_change()
+            self._context.steady()
 
     # -- what heartbeats bring ---------------------------------------------------------------------------------------
 
     def _heartbeat_answered(self, error: int | None) -> None:
-        if not error or not self.expects_heartbeats or not self._may_join():
+        if not error or not self.expects_heartbeats or not self._context.may_join():
             return
         self._forget(error)
         if self.state is not JoinState.STEADY:
@@ -190,4 +193,4 @@ class ClassicMember:
         self.join(max(0.0, self._joined_at + _JOIN_INTERVAL - self._now()))
 
     def _now(self) -> float:
-        return self._group.world.now
+        return self._context.group.world.now

@@ -5,8 +5,7 @@ from enum import Enum, auto
 
 from confluent_kafka import KafkaError
 
-from tests.simulation.clients.coordinator_link import CoordinatorLink
-from tests.simulation.clients.rebalancing import Rebalancing
+from tests.simulation.clients.rebalancing import Context
 from tests.simulation.kafka.consumer_groups import HeartbeatAnswer, HeartbeatRequest
 
 _FENCED = {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.FENCED_MEMBER_EPOCH}
@@ -26,22 +25,13 @@ class JoinState(Enum):
 class ConsumerMember:
     """The client's side of ConsumerGroupHeartbeat."""
 
-    def __init__(
-        self,
-        member_id: str,
-        link: CoordinatorLink,
-        rebalancing: Rebalancing,
-        *,
-        make_request: Callable[[str, int, frozenset[int] | None, bool], HeartbeatRequest],
-        may_join: Callable[[], bool],
-    ) -> None:
+    def __init__(self, context: Context, member_id: str) -> None:
         self.member_id = member_id
         self.generation = -1
         self.state = JoinState.INIT
-        self._link = link
-        self._rebalancing = rebalancing
-        self._make_request = make_request
-        self._may_join = may_join
+        self._context = context
+        self._link = context.link
+        self._rebalancing = context.rebalancing
         self._current = _NOTHING  # acknowledged
         self._target: frozenset[int] | None = None  # being carried out, or not yet acknowledged
         self._next: frozenset[int] | None = None  # came while another was carried out
@@ -58,7 +48,7 @@ class ConsumerMember:
 
     def has_news(self) -> bool:
         """Return whether a heartbeat would bring something."""
-        return self.generation > 0 and self._link.group.consumer.has_news(self.member_id, self.generation)
+        return self.generation > 0 and self._context.group.consumer.has_news(self.member_id, self.generation)
 
     def join(self) -> None:
         """Send the heartbeat that joins."""
@@ -66,7 +56,7 @@ class ConsumerMember:
 
     def heartbeat(self) -> None:
         """Send a heartbeat now, or after the one that is in flight."""
-        if not self.expects_heartbeats or not self._may_join():
+        if not self.expects_heartbeats or not self._context.may_join():
             return
         if self._in_flight:
             self._again = True
@@ -75,11 +65,11 @@ class ConsumerMember:
         acknowledges = self.state is JoinState.STEADY and self._target is not None
         full = joins or self._full
         owned = self._target if acknowledges else self._current if full else None
-        request = self._make_request(self.member_id, max(0, self.generation), owned, full)
+        request = HeartbeatRequest(self.member_id, max(0, self.generation), owned, self._context.client, full)
         self._in_flight = True
 
         def ask(answer: Callable[[HeartbeatAnswer], None]) -> None:
-            answer(self._link.group.consumer.heartbeat(request))
+            answer(self._context.group.consumer.heartbeat(request))
 
         def handle(answer: HeartbeatAnswer | None) -> None:
             self._answered(answer, acknowledges=acknowledges)
@@ -94,11 +84,16 @@ class ConsumerMember:
         self._leaves = True
         self._fence()
 
+    def commit_refused(self, error: int) -> None:
+        """Find out by a heartbeat what the error that answered an OffsetCommit means."""
+        if error in {KafkaError.UNKNOWN_MEMBER_ID, KafkaError.STALE_MEMBER_EPOCH}:
+            self.heartbeat()
+
     # -- what heartbeats bring ---------------------------------------------------------------------------------------
 
     def _answered(self, answer: HeartbeatAnswer | None, *, acknowledges: bool) -> None:
         self._in_flight = False
-        if not self._may_join() or self._leaves:
+        if not self._context.may_join() or self._leaves:
             return
         self._full = answer is None
         if answer is None:
@@ -111,7 +106,7 @@ class ConsumerMember:
             if self._again:
                 self._again = False
                 self.heartbeat()
-            self._link.on_change()
+            self._context.steady()
 
     def _take(self, answer: HeartbeatAnswer, *, acknowledges: bool) -> None:
         if answer.partitions is not None:
@@ -155,7 +150,7 @@ class ConsumerMember:
     def _rejoin(self) -> None:
         if self._leaves:
             self._leaves = False
-            self._link.tell(lambda: self._link.group.leave(self.member_id))
+            self._link.tell(lambda: self._context.group.leave(self.member_id))
         self.generation = 0
         self.state = JoinState.INIT
         self._current, self._target, self._next = _NOTHING, None, None

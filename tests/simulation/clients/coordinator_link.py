@@ -14,17 +14,18 @@ _RETRY_SECONDS = 0.5  # how long librdkafka waits before it looks for its coordi
 class CoordinatorLink:
     """Sends requests; tells when the coordinator stops to hear this client, or hears it again."""
 
-    def __init__(self, process: Process, group: Group, reachable: Callable[[], bool]) -> None:
+    def __init__(
+        self, process: Process, group: Group, reachable: Callable[[], bool], changed: Callable[[], None]
+    ) -> None:
         self.silent_since: float | None = None
         """Since when no heartbeat is answered; None while they are."""
         self.heard = True
         """Whether this client's heartbeats arrive where its coordinator is, or is going to be."""
-        self.on_change: Callable[[], None] = _nothing
-        self.group = group
         self._process = process
         self._world = process.world
         self.group = group
         self._reachable = reachable
+        self._changed = changed
         self._closed = False
         self._asked = 0
         self._arrival = 0.0  # of the latest request: they arrive in order
@@ -80,7 +81,7 @@ class CoordinatorLink:
             return
         self.heard = heard
         self.silent_since = (self.silent_since or self._world.now) if silent else None
-        self.on_change()
+        self._changed()
 
     def close(self) -> None:
         """Send and receive nothing any more."""
@@ -127,7 +128,3 @@ class CoordinatorLink:
             self._world.after(self._process.paused_until - self._world.now, self._go_on)
         elif not self._closed:
             self.update()
-
-
-def _nothing() -> None:
-    pass

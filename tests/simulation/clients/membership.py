@@ -7,11 +7,9 @@ from typing import Literal
 from tests.simulation.clients.classic_member import ClassicMember
 from tests.simulation.clients.consumer_member import ConsumerMember
 from tests.simulation.clients.coordinator_link import CoordinatorLink
-from tests.simulation.clients.rebalancing import Operation, Rebalancing
-from tests.simulation.kafka.assignors import Claim
-from tests.simulation.kafka.classic_groups import JoinRequest
-from tests.simulation.kafka.consumer_groups import HeartbeatRequest
+from tests.simulation.clients.rebalancing import Context, Operation, Rebalancing
 from tests.simulation.kafka.groups import Group
+from tests.simulation.kafka.sessions import Client
 from tests.simulation.world import Process
 
 __all__ = ["Membership", "Operation"]
@@ -37,12 +35,9 @@ class Membership:
         self._process = process
         self._world = process.world
         self._group = group
-        self._session_seconds = session_seconds
-        self._heartbeat_seconds = heartbeat_seconds
-        self._max_poll_seconds = max_poll_seconds
-        self._link = CoordinatorLink(process, group, reachable)
-        self._link.on_change = self._changed
-        self._rebalancing = Rebalancing(process.tell, wake)
+        self._client = Client(session_seconds, heartbeat_seconds, max_poll_seconds, self._notify, self._is_heard)
+        self._link = CoordinatorLink(process, group, reachable, self._changed)
+        self._rebalancing = Rebalancing(process.tell, wake, eager=protocol == "range")
         self._member = self._make_member(protocol)
         self._polled_at = 0.0
         self._stopping = False
@@ -84,6 +79,10 @@ class Membership:
         """What the group has given, also while the application does not know yet."""
         return self._rebalancing.owned or frozenset()
 
+    def commit_refused(self, error: int) -> None:
+        """Note the error code that answered an OffsetCommit: the client may find by it that it is no member."""
+        self._member.commit_refused(error)
+
     def metadata(self) -> bytes:
         """Return what `consumer_group_metadata()` returns, in librdkafka's form."""
         group_id, member_id = self._group.group_id.encode(), self._member.member_id.encode()
@@ -107,41 +106,23 @@ class Membership:
     def _make_member(
         self, protocol: Literal["cooperative-sticky", "range", "consumer"]
     ) -> ClassicMember | ConsumerMember:
-        link, rebalancing, may_join = self._link, self._rebalancing, self._may_join
+        context = Context(self._group, self._link, self._rebalancing, self._client, self._may_join, self._changed)
         if protocol == "consumer":
-            member_id = f"{self._world.random.getrandbits(64):016x}"
-            make_request = self._heartbeat_request
-            return ConsumerMember(member_id, link, rebalancing, make_request=make_request, may_join=may_join)
-        return ClassicMember(protocol, link, rebalancing, make_request=self._join_request, may_join=may_join)
-
-    def _join_request(self, member_id: str, claim: Claim | None) -> JoinRequest:
-        return JoinRequest(
-            member_id, claim, self._session_seconds, self._heartbeat_seconds, self._max_poll_seconds, self._notify
-        )
-
-    def _heartbeat_request(
-        self, member_id: str, epoch: int, owned: frozenset[int] | None, full: bool
-    ) -> HeartbeatRequest:
-        return HeartbeatRequest(
-            member_id,
-            epoch,
-            owned,
-            self._session_seconds,
-            self._heartbeat_seconds,
-            self._max_poll_seconds,
-            self._notify,
-            full,
-        )
+            return ConsumerMember(context, f"{self._world.random.getrandbits(64):016x}")
+        return ClassicMember(context, cooperative=protocol == "cooperative-sticky")
 
     def _may_join(self) -> bool:
         return not (self._stopping or self.max_poll_exceeded)
+
+    def _is_heard(self, member_id: str) -> bool:
+        return self._link.heard and not self.max_poll_exceeded and member_id == self._member.member_id
 
     def _notify(self) -> None:
         """Send a heartbeat when the next one is due, for it brings news."""
         if self._heartbeat_due or not self._process.alive:
             return
         self._heartbeat_due = True
-        self._link.later(self._world.random.random() * self._heartbeat_seconds, self._send_heartbeat)
+        self._link.later(self._world.random.random() * self._client.heartbeat_seconds, self._send_heartbeat)
 
     def _send_heartbeat(self) -> None:
         self._heartbeat_due = False
@@ -159,7 +140,7 @@ class Membership:
         if since is not None:
             self._await_time_out(since)
             return
-        if before is not None and self._world.now >= before + self._session_seconds:
+        if before is not None and self._world.now >= before + self._client.session_seconds:
             self._member.session_timed_out()
         if self._member.expects_heartbeats and self._member.has_news():
             self._notify()
@@ -172,13 +153,13 @@ class Membership:
                 self._member.session_timed_out()
 
         if self._process.alive:
-            self._link.later(max(0.0, since + self._session_seconds - self._world.now), look)
+            self._link.later(max(0.0, since + self._client.session_seconds - self._world.now), look)
 
     def _watch_polls(self) -> None:
         def look() -> None:
             if self._stopping:
                 return
-            if self._world.now < self._polled_at + self._max_poll_seconds:
+            if self._world.now < self._polled_at + self._client.rebalance_seconds:
                 self._watch_polls()
                 return
             self._process.tell("the application has not polled for too long: leaves the group")
@@ -186,4 +167,4 @@ class Membership:
             self._member.max_poll_exceeded()
             self._changed()
 
-        self._link.later(self._polled_at + self._max_poll_seconds - self._world.now, look)
+        self._link.later(self._polled_at + self._client.rebalance_seconds - self._world.now, look)

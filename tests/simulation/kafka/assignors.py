@@ -30,9 +30,9 @@ def assign_ranges(members: Iterable[str], partitions: int) -> Assignment:
 def assign_cooperatively(claims: Mapping[str, Claim], partitions: int) -> Assignment:
     """Share partitions evenly, moving few; one that changes hands is free for this round (`cooperative-sticky`)."""
     target = assign_evenly(_latest(claims), partitions)
-    claimed = {name: claim.partitions for name, claim in claims.items()}
+    owners = {number: name for name, claim in claims.items() for number in claim.partitions}
     return {
-        name: given - frozenset(chain.from_iterable(owned for other, owned in claimed.items() if other != name))
+        name: frozenset(number for number in given if owners.get(number, name) == name)
         for name, given in target.items()
     }
 

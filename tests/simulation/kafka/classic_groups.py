@@ -1,14 +1,14 @@
 """The coordinator of a classic group: JoinGroup, SyncGroup, Heartbeat, LeaveGroup as in Kafka's ClassicGroup."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError
 
 from tests.simulation.kafka.assignors import Claim
-from tests.simulation.kafka.sessions import Sessions
+from tests.simulation.kafka.sessions import Client, Sessions
 from tests.simulation.world import World
 
 
@@ -42,11 +42,7 @@ class JoinRequest(NamedTuple):
 
     member_id: str
     claim: Claim | None
-    session_seconds: float
-    heartbeat_seconds: float
-    rebalance_seconds: float
-    notify: Callable[[], None]
-    """Called when a heartbeat would bring news."""
+    client: Client
 
 
 @dataclass
@@ -59,6 +55,9 @@ class _Member:
     @property
     def claim(self) -> Claim:
         return self.request.claim or Claim(-1, frozenset())
+
+
+_Stored = tuple[int, str, dict[str, _Member]]  # generation, leader, members
 
 
 @dataclass
@@ -78,6 +77,7 @@ class ClassicCoordinator:
         self._leader = ""
         self._named = 0
         self._rebalances = 0  # tells the time-out of one rebalance from that of the next
+        self._stored: _Stored = (0, "", {})
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -89,7 +89,7 @@ class ClassicCoordinator:
         elif member_id in self._pending:
             self._pending.remove(member_id)
             self.members[member_id] = _Member(request)
-            self.sessions.begin(member_id, request.session_seconds, request.heartbeat_seconds, request.notify)
+            self.sessions.begin(member_id, request.client)
             self._await_join(member_id, answer)
         elif member_id not in self.members:
             answer(JoinAnswer(KafkaError.UNKNOWN_MEMBER_ID, member_id))
@@ -157,8 +157,20 @@ class ClassicCoordinator:
         return error
 
     def reload(self) -> None:
-        """Come back on another broker: who waits for an answer waits no longer."""
-        self.sessions.restart_all()
+        """Come back on another broker, with what the log holds: the group as it was when it was last stable, or empty.
+
+        A rebalance that was under way is forgotten, and the number of its generation is given again to the next.
+        """
+        self._rebalances += 1
+        for member_id in self.members:
+            self.sessions.end(member_id)
+        self._pending.clear()
+        self.generation, self._leader, stored = self._stored
+        self.members = {name: replace(member) for name, member in stored.items()}
+        self.state = State.STABLE if self.members else State.EMPTY
+        for member_id, member in self.members.items():
+            self.sessions.begin(member_id, member.request.client)
+        self.world.tell(self.group_id, f"loaded generation {self.generation} of {', '.join(self.members) or 'nobody'}")
 
     # -- joining -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +183,7 @@ class ClassicCoordinator:
         self._named += 1
         member_id = f"member-{self._named}"
         self._pending.add(member_id)
-        self.world.after(request.session_seconds, lambda: self._forget_pending(member_id))
+        self.world.after(request.client.session_seconds, lambda: self._forget_pending(member_id))
         answer(JoinAnswer(KafkaError.MEMBER_ID_REQUIRED, member_id))
 
     def _forget_pending(self, member_id: str) -> None:
@@ -214,7 +226,7 @@ class ClassicCoordinator:
         """Have a phase of the rebalance end when members have not come within their rebalance time-out."""
         self._rebalances += 1
         number = self._rebalances
-        seconds = max((member.request.rebalance_seconds for member in self.members.values()), default=0.0)
+        seconds = max((member.request.client.rebalance_seconds for member in self.members.values()), default=0.0)
 
         def action() -> None:
             if self._rebalances == number and self.state is state:
@@ -239,6 +251,7 @@ class ClassicCoordinator:
         self.generation += 1
         if not self.members:
             self.state = State.EMPTY
+            self._store()
             return
         if self._leader not in self.members:
             self._leader = next(iter(self.members))
@@ -247,6 +260,7 @@ class ClassicCoordinator:
         self._time_out(State.COMPLETING_REBALANCE, self._end_sync)
         for member_id, member in list(self.members.items()):
             answer, member.join_answer = member.join_answer, None
+            self.sessions.restart(member_id)
             if answer is not None:
                 answer(self._joined(member_id))
 
@@ -260,9 +274,15 @@ class ClassicCoordinator:
         self.state = State.STABLE
         for member_id, member in self.members.items():
             member.assignment = assignments.get(member_id, frozenset())
+            self.sessions.restart(member_id)
             if member.sync_answer is not None:
                 member.sync_answer(SyncAnswer(None, member.assignment))
                 member.sync_answer = None
+        self._store()
+
+    def _store(self) -> None:
+        """Write the group to the log."""
+        self._stored = self.generation, self._leader, {name: replace(each) for name, each in self.members.items()}
 
     def _end_sync(self) -> None:
         """Put out the members that have not asked for their assignment in time."""

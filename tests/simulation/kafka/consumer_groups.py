@@ -7,27 +7,23 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError
 
 from tests.simulation.kafka.assignors import assign_evenly
-from tests.simulation.kafka.sessions import Sessions
+from tests.simulation.kafka.sessions import Client, Sessions
 from tests.simulation.world import World
-
-FENCED_MEMBER_EPOCH = KafkaError.FENCED_MEMBER_EPOCH
-STALE_MEMBER_EPOCH = KafkaError.STALE_MEMBER_EPOCH
 
 Partitions = dict[int, int]  # partition -> the member epoch since which it is assigned (KIP-1251)
 
 
 class HeartbeatRequest(NamedTuple):
-    """ConsumerGroupHeartbeat. Epoch 0 joins; `owned` is None where it has not changed since the last one."""
+    """ConsumerGroupHeartbeat. Epoch 0 joins; `owned` is left out (None) where it has not changed.
+
+    A full request has the assignment sent again.
+    """
 
     member_id: str
     epoch: int
     owned: frozenset[int] | None
-    session_seconds: float
-    heartbeat_seconds: float
-    rebalance_seconds: float
-    notify: Callable[[], None]
-    """Called when a heartbeat would bring news."""
-    full: bool = False
+    client: Client
+    full: bool
 
 
 class HeartbeatAnswer(NamedTuple):
@@ -108,7 +104,7 @@ class ConsumerCoordinator:
 
         Since Kafka 4.3 an older epoch will do for partitions that the member has had since then (KIP-1251).
         """
-        stale = KafkaError.ILLEGAL_GENERATION if transactional else STALE_MEMBER_EPOCH
+        stale = KafkaError.ILLEGAL_GENERATION if transactional else KafkaError.STALE_MEMBER_EPOCH
         if generation < 0 and (not self.members or (transactional and generation == -1 and not member_id)):
             return None
         member = self.members.get(member_id)
@@ -133,11 +129,11 @@ class ConsumerCoordinator:
         if request.epoch == member.epoch:
             return None
         lost_answer = request.owned is not None and request.owned <= member.assigned.keys()
-        return None if request.epoch == member.previous_epoch and lost_answer else FENCED_MEMBER_EPOCH
+        return None if request.epoch == member.previous_epoch and lost_answer else KafkaError.FENCED_MEMBER_EPOCH
 
     def _add(self, request: HeartbeatRequest) -> None:
-        self.members[request.member_id] = _Member(request.rebalance_seconds)
-        self.sessions.begin(request.member_id, request.session_seconds, request.heartbeat_seconds, request.notify)
+        self.members[request.member_id] = _Member(request.client.rebalance_seconds)
+        self.sessions.begin(request.member_id, request.client)
         self._assign(f"{request.member_id} joins")
 
     def _remove(self, member_id: str, reason: str) -> None:
@@ -212,7 +208,11 @@ class ConsumerCoordinator:
     def _await_revocation(self, member_id: str, member: _Member) -> None:
         def end() -> None:
             current = self.members.get(member_id)
-            if current is not None and current.revoking == member.revoking and current.epoch == member.epoch:
+            if current is None or current.revoking != member.revoking or current.epoch != member.epoch:
+                return
+            if not self.available():
+                self._await_revocation(member_id, member)
+            else:
                 self._remove(member_id, "has not given up its partitions in time")
 
         self.world.after(member.rebalance_seconds, end)

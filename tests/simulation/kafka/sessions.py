@@ -2,15 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tests.simulation.world import World
 
 
+class Client(NamedTuple):
+    """What a coordinator has of a member's client: its time-outs, and what stands for its heartbeats."""
+
+    session_seconds: float
+    heartbeat_seconds: float
+    rebalance_seconds: float
+    notify: Callable[[], None]
+    """Called when the next heartbeat would bring news."""
+    is_heard: Callable[[str], bool]
+    """Returns whether heartbeats of this member id arrive now."""
+
+
 @dataclass
 class _Session:
-    seconds: float
-    heartbeat_seconds: float
-    notify: Callable[[], None]
+    client: Client
     silent_since: float | None = None
 
 
@@ -23,25 +34,29 @@ class Sessions:
         self._expired = expired
         self._sessions: dict[str, _Session] = {}
 
-    def begin(self, member_id: str, seconds: float, heartbeat_seconds: float, notify: Callable[[], None]) -> None:
-        """Begin a session. `notify` is called when the next heartbeat would bring news."""
-        self._sessions[member_id] = _Session(seconds, heartbeat_seconds, notify)
+    def begin(self, member_id: str, client: Client) -> None:
+        """Begin a session, or begin it again with its full time."""
+        session = self._sessions[member_id] = _Session(client)
+        if not client.is_heard(member_id):
+            self._watch(member_id, session, client.session_seconds)
 
     def end(self, member_id: str) -> None:
         """End a session; a member that still lives hears of it by its next heartbeat."""
         session = self._sessions.pop(member_id, None)
         if session is not None:
-            session.notify()
+            session.client.notify()
 
     def notify(self, member_id: str) -> None:
         """Have the member send a heartbeat soon."""
-        self._sessions[member_id].notify()
+        self._sessions[member_id].client.notify()
 
     def silence(self, member_id: str) -> None:
         """Note that heartbeats stop: the last one came up to a heartbeat's interval ago."""
         session = self._sessions.get(member_id)
         if session is not None and session.silent_since is None:
-            self._watch(member_id, session, session.seconds - self._world.random.random() * session.heartbeat_seconds)
+            client = session.client
+            ago = self._world.random.random() * client.heartbeat_seconds
+            self._watch(member_id, session, client.session_seconds - ago)
 
     def hear(self, member_id: str) -> None:
         """Note that heartbeats come again."""
@@ -53,7 +68,7 @@ class Sessions:
         """Give a member its full time again."""
         session = self._sessions[member_id]
         if session.silent_since is not None:
-            self._watch(member_id, session, session.seconds)
+            self._watch(member_id, session, session.client.session_seconds)
 
     def restart_all(self) -> None:
         """Give all members their full time again, as a coordinator does that has just loaded the group."""
