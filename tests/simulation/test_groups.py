@@ -114,6 +114,20 @@ def test_coordinator_gone_for_a_session_costs_classic_members_their_membership(g
 
 
 @pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
+def test_member_id_that_is_not_used_holds_up_nobody_for_long(protocol: Protocol) -> None:
+    group = FollowedGroup("pending", protocol)
+    one = group.add()
+    group.settle()
+    other = group.add()
+    assert group.run(lambda: bool(group.group.classic.pending))
+    other.process.kill()
+    group.group.force_rebalance()
+    assert one.partitions
+    group.settle()
+    assert group.world.now < 2 * SESSION
+
+
+@pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
 def test_move_forgets_the_rebalance_under_way(protocol: Protocol) -> None:
     group = FollowedGroup("move", protocol)
     one = group.add()

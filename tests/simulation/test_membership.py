@@ -78,7 +78,7 @@ def test_expired_member_hears_of_it_when_it_goes_on(group: FollowedGroup) -> Non
     one.polls = True
     group.wait(5)
     assert [(kind, partitions) for kind, partitions, _ in one.callbacks] == [("lost", 2), ("assign", 2)]
-    assert one.callbacks[0].generation == generation
+    assert [each.generation for each in one.callbacks] == [generation, generation + 2]  # emptied, then joined again
     assert (one.member[0] == member_id) == (group.protocol == "consumer")
 
 
@@ -119,3 +119,18 @@ def test_closing_carries_out_what_waits_and_then_revokes(group: FollowedGroup) -
     one.close()
     expected = [("revoke", 2)] if group.protocol == "range" else [("revoke", 1), ("revoke", 1)]
     assert [(kind, partitions) for kind, partitions, _ in one.callbacks] == expected
+
+
+def test_lost_answer_does_not_fence_a_member() -> None:
+    group = FollowedGroup("lost answer", "consumer", partitions=2)
+    one = group.add()
+    group.settle()
+    group.add()
+    (member_id, epoch), members = one.member, group.group.consumer.members
+    assert group.run(lambda: members[member_id].epoch > epoch)
+    assert one.member == (member_id, epoch)  # the answer is on its way
+    one.set_reachable(False)
+    one.set_reachable(True)
+    group.settle()
+    assert "lost" not in one.kinds
+    assert one.member[1] > epoch

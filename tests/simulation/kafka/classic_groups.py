@@ -73,7 +73,8 @@ class ClassicCoordinator:
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.world, self.available, self.expire)
-        self._pending: set[str] = set()  # member ids handed out, not yet used
+        self.pending: set[str] = set()
+        """Member ids that were handed out and not yet used: a rebalance waits for them."""
         self._leader = ""
         self._named = 0
         self._rebalances = 0  # tells the time-out of one rebalance from that of the next
@@ -86,8 +87,8 @@ class ClassicCoordinator:
         member_id = request.member_id
         if not member_id:
             self._name(request, answer)
-        elif member_id in self._pending:
-            self._pending.remove(member_id)
+        elif member_id in self.pending:
+            self.pending.remove(member_id)
             self.members[member_id] = _Member(request)
             self.sessions.begin(member_id, request.client)
             self._await_join(member_id, answer)
@@ -164,7 +165,7 @@ class ClassicCoordinator:
         self._rebalances += 1
         for member_id in self.members:
             self.sessions.end(member_id)
-        self._pending.clear()
+        self.pending.clear()
         self.generation, self._leader, stored = self._stored
         self.members = {name: replace(member) for name, member in stored.items()}
         self.state = State.STABLE if self.members else State.EMPTY
@@ -182,12 +183,12 @@ class ClassicCoordinator:
     def _name(self, request: JoinRequest, answer: Callable[[JoinAnswer], None]) -> None:
         self._named += 1
         member_id = f"member-{self._named}"
-        self._pending.add(member_id)
+        self.pending.add(member_id)
         self.world.after(request.client.session_seconds, lambda: self._forget_pending(member_id))
         answer(JoinAnswer(KafkaError.MEMBER_ID_REQUIRED, member_id))
 
     def _forget_pending(self, member_id: str) -> None:
-        if member_id in self._pending:
+        if member_id in self.pending:
             self._remove(member_id, "has not used its member id")
 
     def _rejoin(self, request: JoinRequest, answer: Callable[[JoinAnswer], None]) -> None:
@@ -236,7 +237,7 @@ class ClassicCoordinator:
 
     def _maybe_complete_join(self) -> None:
         waited_for = [member for member in self.members.values() if member.join_answer is None]
-        if self.state is State.PREPARING_REBALANCE and not waited_for and not self._pending:
+        if self.state is State.PREPARING_REBALANCE and not waited_for and not self.pending:
             self._complete_join()
 
     def _end_join(self) -> None:
@@ -290,7 +291,7 @@ class ClassicCoordinator:
             self._remove(member_id, "has not synchronized in time")
 
     def _remove(self, member_id: str, reason: str) -> None:
-        self._pending.discard(member_id)
+        self.pending.discard(member_id)
         member = self.members.pop(member_id, None)
         self.sessions.end(member_id)
         if member is None:
