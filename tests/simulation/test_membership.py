@@ -1,6 +1,7 @@
 """What an application sees of its membership, as it was measured: librdkafka 2.16.0 with Apache Kafka 4.3.1."""
 
 import pytest
+from confluent_kafka import KafkaError
 
 from tests.simulation.following import MAX_POLL, PROTOCOLS, SESSION, FollowedGroup, Follower
 
@@ -123,10 +124,9 @@ def test_closing_carries_out_what_waits_and_then_revokes(group: FollowedGroup) -
 
 def test_lost_answer_does_not_fence_a_member() -> None:
     group = FollowedGroup("lost answer", "consumer", partitions=2)
-    one = group.add()
-    group.settle()
-    group.add()
+    one, other, _ = _join(group)
     (member_id, epoch), members = one.member, group.group.consumer.members
+    other.close()
     assert group.run(lambda: members[member_id].epoch > epoch)
     assert one.member == (member_id, epoch)  # the answer is on its way
     one.set_reachable(False)
@@ -134,3 +134,30 @@ def test_lost_answer_does_not_fence_a_member() -> None:
     group.settle()
     assert "lost" not in one.kinds
     assert one.member[1] > epoch
+
+
+def test_member_believes_an_offset_commit_that_does_not_know_it(group: FollowedGroup) -> None:
+    one = group.add()
+    group.settle()
+    one.callbacks.clear()
+    member_id, _ = one.member
+    group.group.expire(member_id)
+    began = group.world.now
+    one.membership.commit_refused(KafkaError.UNKNOWN_MEMBER_ID)
+    assert one.member[0] == (member_id if group.protocol == "consumer" else "")
+    assert group.run(lambda: "lost" in one.kinds)
+    assert group.world.now - began < 0.7  # at once, not with the next heartbeat
+    group.settle()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_member_that_left_joins_again_only_then(seed: int) -> None:
+    group = FollowedGroup(seed, "consumer", partitions=2)
+    one = group.add()
+    group.settle()
+    one.callbacks.clear()
+    one.polls = False
+    group.wait(MAX_POLL + 1)
+    one.polls = True
+    group.wait(5)
+    assert one.kinds == ["lost", "assign"]
