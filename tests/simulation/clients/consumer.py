@@ -27,6 +27,7 @@ from tests.simulation.world import Process, Task
 
 _STATE: Final = ErrorCode(KafkaError._STATE)
 _BAD_MSG: Final = ErrorCode(KafkaError._BAD_MSG)
+_MAX_POLL_EXCEEDED: Final = ErrorCode(KafkaError._MAX_POLL_EXCEEDED)
 _FETCH: Final = 8  # the most records of one fetch: small, so that batches and fetches do not coincide
 _QUEUE: Final = 16  # records of one partition that are fetched ahead
 _STATISTICS_SECONDS: Final = 2.0
@@ -164,6 +165,8 @@ class SimulatedConsumer:
         messages: list[Message] = []
         while True:
             self._serve(messages)
+            if self._member.take_max_poll_exceeded():
+                messages.append(Message(partition=0, error=_MAX_POLL_EXCEEDED.error()))
             self._collect(messages, num_messages)
             left = deadline - self._world.now
             if len(messages) >= num_messages or left <= 0:
@@ -360,7 +363,11 @@ class SimulatedConsumer:
             self._cluster.commit_offsets(group, chosen)
             return [Answer(self._topic, number, offset) for number, offset in chosen.items()]
 
-        return self._ask("commit offsets", effect, 15.0)
+        try:
+            return self._ask("commit offsets", effect, 15.0)
+        except KafkaException as exception:
+            self._member.commit_refused(exception.args[0].code())
+            raise
 
     def _ask(self, kind: str, effect: Callable[[], T], seconds: float) -> T:
         try:

@@ -41,6 +41,7 @@ class Membership:
         self._member = self._make_member(protocol)
         self._polled_at = 0.0
         self._stopping = False
+        self._max_poll_error = False
         self._heartbeat_due = False
         self._silent_since: float | None = None
 
@@ -78,6 +79,11 @@ class Membership:
     def owned(self) -> frozenset[int]:
         """What the group has given, also while the application does not know yet."""
         return self._rebalancing.owned or frozenset()
+
+    def take_max_poll_exceeded(self) -> bool:
+        """Return whether the application is to be told now that it has not polled in time."""
+        told, self._max_poll_error = self._max_poll_error, False
+        return told
 
     def commit_refused(self, error: int) -> None:
         """Note the error code that answered an OffsetCommit: the client may find by it that it is no member."""
@@ -163,7 +169,7 @@ class Membership:
                 self._watch_polls()
                 return
             self._process.tell("the application has not polled for too long: leaves the group")
-            self.max_poll_exceeded = True
+            self.max_poll_exceeded = self._max_poll_error = True
             self._member.max_poll_exceeded()
             self._changed()
 
