@@ -118,11 +118,14 @@ class FollowedGroup:
     def run(self, done: Callable[[], bool], seconds: float = 120.0) -> bool:
         """Let time pass until `done`; at each step no partition may have two owners that could commit it."""
 
-        def checked() -> bool:
+        world = self.world
+        deadline = world.now + seconds
+        world.after(seconds, lambda: None)  # there is an event to step to
+        self._check()
+        while not (met := done()) and world.now < deadline:
+            world.step()
             self._check()
-            return done()
-
-        return self.world.run(checked, most_steps=100_000, until=self.world.now + seconds)
+        return met
 
     def settle(self) -> None:
         """Let time pass until each partition has an owner that may commit it, and each member has its share."""
