@@ -92,7 +92,7 @@ class Membership:
     def metadata(self) -> bytes:
         """Return what `consumer_group_metadata()` returns, in librdkafka's form."""
         group_id, member_id = self._group.group_id.encode(), self._member.member_id.encode()
-        return b"CGMDv2:" + struct.pack("=i", self._member.generation) + group_id + b"\0" + member_id + b"\0\0"
+        return b"CGMDv2:" + struct.pack("=i", self._member.generation) + group_id + b"\0" + member_id + b"\0\1"
 
     def stop(self) -> None:
         """Begin to close: join no more, and have the application give up what it has."""
