@@ -90,7 +90,7 @@ def test_member_that_does_not_poll_may_commit_no_more(group: FollowedGroup) -> N
     member_id, generation = one.member
     one.polls = False
     group.wait(MAX_POLL + 2)
-    assert group.may_commit(one, one.partitions) == (group.protocol == "consumer")  # there it leaves when it has revoked
+    assert group.may_commit(one, one.partitions) == (group.protocol == "consumer")  # it leaves after revoking
     group.wait(SESSION)
     assert one.member == (member_id if group.protocol == "consumer" else "", generation)
     assert group.group.member_ids == []
