@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
+from tests.simulation.account import Account
 from tests.simulation.kafka.log import Partition, Record, Transaction
 from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, HIGH, INVALID, RESULTS, source
 
@@ -20,7 +21,10 @@ class ViolationError(AssertionError):
 class Checks:
     """Follows what is appended and committed, and compares it with the input."""
 
-    def __init__(self, inputs: list[Partition], *, exactly_once: bool) -> None:
+    def __init__(self, inputs: list[Partition], accounts: Mapping[str, Account], *, exactly_once: bool) -> None:
+        """`accounts`: what the processes that write say of themselves, by their names."""
+        self._accounts = accounts
+        self._has_offset: set[int] = set()
         self._inputs = inputs
         self._exactly_once = exactly_once
         self._committed = [0] * len(inputs)
@@ -53,7 +57,7 @@ class Checks:
         if transaction is None:
             self._check_progress(offsets)
         else:
-            self._check_transaction(self._written.pop(transaction, []), offsets)
+            self._check_transaction(transaction, self._written.pop(transaction, []), offsets)
         for partition, offset in offsets.items():
             # without transactions a commit that timed out may arrive behind the next one: that costs repeats
             self._committed[partition] = max(self._committed[partition], offset)
@@ -75,7 +79,10 @@ class Checks:
             alerts = _of(visible[ALERTS], number)
             self._check_all(number, partition, results, alerts)
 
-    def _check_transaction(self, written: list[tuple[str, int, int]], offsets: Mapping[int, int]) -> None:
+    def _check_transaction(
+        self, transaction: Transaction, written: list[tuple[str, int, int]], offsets: Mapping[int, int]
+    ) -> None:
+        self._accounts[transaction.producer].wrote(sum(topic != ALERTS for topic, _, _ in written))
         for partition in {partition for _, partition, _ in written} - offsets.keys():
             raise ViolationError("offsets without results", f"results of partition {partition}, but no offset of it")
         for partition, offset in offsets.items():
@@ -84,6 +91,7 @@ class Checks:
                 raise ViolationError("offset moved back", f"partition {partition}: from {before} to {offset}")
             mine = [each for each in written if each[1] == partition]
             self._check_share(partition, before, offset, mine)
+            self._check_lost(transaction.producer, partition, offset, mine)
 
     def _check_share(self, partition: int, before: int, offset: int, written: list[tuple[str, int, int]]) -> None:
         """Compare what one transaction holds of a partition with the events between two committed offsets."""
@@ -103,6 +111,14 @@ class Checks:
         high = {each for each in done if self._value(partition, each) == HIGH}
         if high != set(alerts):
             raise ViolationError("alerts", f"{where}: high {sorted(high)}, alerts {sorted(alerts)}")
+
+    def _check_lost(self, process: str, partition: int, offset: int, written: list[tuple[str, int, int]]) -> None:
+        """Check that whoever passes over events that retention took may do so, and says so."""
+        known = partition in self._has_offset
+        self._has_offset.add(partition)
+        lost = self._events(partition, self._committed[partition], offset) - {number for _, _, number in written}
+        if lost and known and (wrong := self._accounts[process].passed(partition, len(lost))):
+            raise ViolationError("gap", f"{process}: {wrong}")
 
     def _check_progress(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():

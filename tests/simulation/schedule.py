@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
+from tests.simulation.account import Account
 from tests.simulation.checks import Checks, ViolationError
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.kafka.cluster import Cluster
@@ -135,7 +136,8 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
     """Take one schedule through; return how many events it had."""
     cluster = Cluster(world)
     inputs = cluster.create_topic(INPUT, schedule.partitions).partitions
-    checks = Checks(inputs, exactly_once=schedule.exactly_once)
+    accounts: dict[str, Account] = {}
+    checks = Checks(inputs, accounts, exactly_once=schedule.exactly_once)
     cluster.follow(checks)
     for topic, partitions in _OUTPUTS.items():
         cluster.create_topic(topic, partitions, dict(_topic_settings(schedule, topic)))
@@ -144,7 +146,7 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
     upstream = Upstream(world, faults, inputs, all_invalid=schedule.all_invalid)
     upstream.plan(schedule.events, schedule.seconds)
     most_in_row = schedule.events if schedule.all_invalid else None
-    supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers, most_in_row)
+    supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers, most_in_row, accounts)
     nemesis = Nemesis(world, cluster, faults, supervisor, inputs)
     nemesis.plan(schedule.seconds)
     world.run(lambda: False, most_steps=_MOST_STEPS, until=schedule.seconds + 2.0)
@@ -162,6 +164,7 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
     if not world.run(worked_off, most_steps=_MOST_STEPS, until=world.now + RECOVERY_SECONDS):
         raise ViolationError("progress", f"not worked off within {RECOVERY_SECONDS:g} s: lag {checks.lag()}")
     world.run(lambda: False, most_steps=_MOST_STEPS, until=max(world.now, faults.late_until) + MARKER_SECONDS)
+    supervisor.check_counts()
     checks.check_outputs({topic: cluster.topics[topic].partitions for topic in _OUTPUTS})
     return upstream.count
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.simulation.account import Account
 from tests.simulation.checks import ViolationError
 from tests.simulation.faults import Faults
 from tests.simulation.kafka.cluster import Cluster
@@ -9,7 +10,7 @@ from tests.simulation.workers import WorkerProcess, WorkerSettings, without_limi
 from tests.simulation.world import World
 
 _RESTART_SECONDS: Final = 5.0  # at most, until a process that ended is started again
-_LOOK_SECONDS: Final = 1.0
+_COUNTING_SECONDS: Final = 5.0  # after a pause, until what is committed is counted
 _OUR_FAULT: Final = "please report it"
 
 
@@ -17,9 +18,17 @@ class Supervisor:
     """Keeps one worker running in each slot."""
 
     def __init__(
-        self, world: World, cluster: Cluster, faults: Faults, settings: WorkerSettings, slots: int, invalid: int | None
+        self,
+        world: World,
+        cluster: Cluster,
+        faults: Faults,
+        settings: WorkerSettings,
+        slots: int,
+        invalid: int | None,
+        accounts: dict[str, Account],
     ) -> None:
-        """`invalid`: so many events are there, all invalid, and no breaker may count more."""
+        """`invalid`: so many events are there, all invalid, and no breaker may count more. `accounts` gets what each
+        process says of itself, by its name."""
         self.settings = settings
         self._invalid = invalid
         self._world = world
@@ -27,6 +36,7 @@ class Supervisor:
         self._faults = faults
         self._slots = slots
         self._number = 0
+        self._accounts = accounts
         self._running: list[WorkerProcess] = []
         self._no_more_faults = False
         for slot in range(slots):
@@ -41,6 +51,7 @@ class Supervisor:
         """Start a worker in a slot."""
         self._number += 1
         worker = WorkerProcess(self._world, self._cluster, self._faults, self.settings, slot, self._number)
+        self._accounts[worker.process.name] = worker.account
         worker.process.tell("starts")
         worker.process.on_exit.append(lambda: self._ended(worker))
         self._running.append(worker)
@@ -55,11 +66,23 @@ class Supervisor:
         if len(slots) != len(set(slots)):
             raise ViolationError("fenced", f"two workers of one slot go on side by side: {slots}")
 
+    def check_counts(self) -> None:
+        """Compare what the processes that run have counted with what they have committed."""
+        for worker in self.running:
+            self._check_counts(worker, settled=worker.process.paused_until < self._world.now - _COUNTING_SECONDS)
+
+    def _check_counts(self, worker: WorkerProcess, *, settled: bool) -> None:
+        if self.settings.exactly_once and (wrong := worker.account.miscounted(settled=settled)):
+            raise ViolationError("counts", f"{worker.process.name}: {wrong}")
+
     def _ended(self, worker: WorkerProcess) -> None:
         self._running.remove(worker)
+        self._check_counts(worker, settled=worker.stopped)
         if worker.reason is not None:
             if _OUR_FAULT in worker.reason:
                 raise ViolationError("failure", worker.reason)
+            if worker.account.needless_end(worker.reason):
+                raise ViolationError("needless end", f"{worker.process.name}: {worker.reason}")
             if self._invalid is not None and "breaker_run" in worker.reason:
                 raise ViolationError("breaker", f"{worker.reason}, of {self._invalid} in all")
             self.settings = without_limits(self.settings, worker.reason)

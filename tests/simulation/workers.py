@@ -15,11 +15,12 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
-from consumer.records import Tally, UnreadableBatch
+from consumer.records import UnreadableBatch
 from consumer.slots import transactional_ids
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
+from tests.simulation.account import Account
 from tests.simulation.clients.admin import SimulatedAdmin
 from tests.simulation.clients.consumer import SimulatedConsumer
 from tests.simulation.clients.producer import SimulatedProducer
@@ -71,11 +72,14 @@ class WorkerProcess:
         self.slot = slot
         self.reason: str | None = None
         """Why it ended by itself; None after an orderly stop, and while it runs."""
+        self.stopped = False
+        """Whether it has ended in good order."""
         self.consumers: list[SimulatedConsumer] = []
         self._cluster = cluster
         self._faults = faults
         self._settings = settings
         self.process = Process(world, f"worker-{slot}.{number}")
+        self.account = Account(self.process.clock, continue_on_gap=settings.continue_on_gap)
         self.stop = SimulatedEvent(self.process)
         self.process.start(self._main, "main")
 
@@ -89,6 +93,7 @@ class WorkerProcess:
             self._worker().run(self.stop)
         except WorkerError as error:
             self.reason = str(error)
+        self.stopped = self.reason is None
         self.process.tell(f"ends: {self.reason or 'stopped'}")
         self.process.kill()
 
@@ -107,7 +112,7 @@ class WorkerProcess:
         line = Line(INPUT, source, pipeline, delivery, budget)
         breaker = Breaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
         watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, look_seconds=_WATCHDOG_LOOKS)
-        return Worker(line, breaker, IgnoringMetrics(), IgnoringHealth(), watchdog, runtime=threads)
+        return Worker(line, breaker, self.account, IgnoringHealth(), watchdog, runtime=threads)
 
     def _clients(self) -> Clients:
         process, cluster, faults = self.process, self._cluster, self._faults
@@ -185,18 +190,6 @@ def without_limits(settings: WorkerSettings, reason: str) -> WorkerSettings:
     if "--on-unreadable" in reason:
         return replace(settings, pass_over_unreadable=True)
     return settings
-
-
-class IgnoringMetrics:
-    """Takes what the worker tells its metrics."""
-
-    def committed(self, tally: Tally, seconds_ago: float) -> None: ...
-    def aborted(self) -> None: ...
-    def lag(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def unstable(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...
-    def throttled(self, seconds: float) -> None: ...
-    def never_seen(self, topic: str, partition: int, records: int) -> None: ...
 
 
 class IgnoringHealth:

@@ -1,0 +1,73 @@
+"""What a process says of itself is compared with what it did."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes import tally
+from tests.simulation.account import PATIENCE_SECONDS, Account
+from tests.simulation.pipeline import INPUT
+
+PASSING = "could not commit the transaction: not now (NOT_COORDINATOR)"
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def account(clock: Clock | None = None, *, continue_on_gap: bool = True) -> Account:
+    return Account(clock or Clock(), continue_on_gap=continue_on_gap)
+
+
+@pytest.mark.parametrize(
+    ("counted", "undelivered", "settled", "wrong"),
+    [
+        (5, 0, True, None),
+        (4, 0, True, "4 events counted, 5 committed"),
+        (4, 0, False, None),  # its commit has just been decided
+        (4, 1, True, None),  # of the batch that is read again nobody told that it is committed
+        (6, 1, False, "6 events counted, 5 committed"),
+    ],
+)
+def test_counts_are_those_of_committed_transactions(
+    counted: int, undelivered: int, settled: bool, wrong: str | None
+) -> None:
+    mine = account()
+    mine.wrote(5)
+    mine.committed(replace(tally(scored=counted - 1), dead_lettered=1), 0.0)
+    for _ in range(undelivered):
+        mine.aborted()
+
+    assert mine.miscounted(settled=settled) == wrong
+
+
+def test_lost_events_are_reported() -> None:
+    mine = account()
+    mine.never_seen(INPUT, 0, 3)
+
+    assert mine.passed(0, 2) is None
+    assert mine.passed(0, 1) is None
+    assert mine.passed(0, 1) == "partition 0: 4 events lost, 3 reported"
+    assert mine.passed(1, 1) == "partition 1: 1 events lost, 0 reported"
+
+
+def test_lost_events_are_not_passed_over_against_the_settings() -> None:
+    mine = account(continue_on_gap=False)
+    mine.never_seen(INPUT, 0, 3)
+
+    assert mine.passed(0, 2) == "2 lost events of partition 0 are passed over, which the settings forbid"
+
+
+def test_end_for_what_passes_is_needless_before_patience_is_over() -> None:
+    clock = Clock()
+    mine = account(clock)
+
+    assert mine.needless_end(PASSING)
+    assert not mine.needless_end("could not write to results: no right (TOPIC_AUTHORIZATION_FAILED)")
+    clock.now += PATIENCE_SECONDS
+    assert not mine.needless_end(PASSING)
