@@ -25,6 +25,8 @@ _ASK_SECONDS = 5.0  # how long one question to the broker may take before it is 
 # A client may forget its brokers while a callback waits for them, which is found out only between polls (librdkafka
 # 5301; 60 s lost in one of a hundred runs). So a callback waits for this long, and a new client may then wait longer.
 _CALLBACK_SECONDS = 5.0
+# of a partition that the group has just given: a broker that is just back does not know it yet
+_NOT_KNOWN_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _NOT_YET = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
 
 
@@ -323,7 +325,7 @@ class Assignment:
         wanted = [TopicPartition(self._topic, partition) for partition in partitions]
         doing = "read the committed offsets"
         places = {}
-        for answer in calling(doing, lambda: self._consumer.committed(wanted, seconds)):
+        for answer in calling(doing, lambda: self._consumer.committed(wanted, seconds), _NOT_KNOWN_YET):
             if answer.error is not None:
                 raise classify(answer.error, doing)
             places[answer.partition] = (answer.offset, self._start(answer.partition, answer.offset, seconds))
@@ -336,7 +338,9 @@ class Assignment:
         position = known[1] if known is not None and known[0] == committed else committed
         asked = TopicPartition(self._topic, partition)
         low, high = calling(
-            "ask for the oldest and newest offsets", lambda: self._consumer.get_watermark_offsets(asked, seconds)
+            "ask for the oldest and newest offsets",
+            lambda: self._consumer.get_watermark_offsets(asked, seconds),
+            _NOT_KNOWN_YET,
         )
         found = gap(self._topic, partition, position, low, high)
         return position if found is None else self._pass(found)

@@ -37,6 +37,9 @@ _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._TIMED_OUT,
     KafkaError._MAX_POLL_EXCEEDED,  # the group has gone on without us; the next poll joins it again
+    # the topic was there at the start: a broker that is just back does not know it yet, or it is deleted, which /readyz
+    # says; the client reads on when it is there again
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.REBALANCE_IN_PROGRESS,
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.ILLEGAL_GENERATION,

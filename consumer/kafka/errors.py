@@ -1,6 +1,7 @@
 """Kafka's error codes, sorted by what has to be done about them. The one table that says which is which."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -142,16 +143,20 @@ def _kind(error: KafkaError) -> type[DeliveryError]:
     return RetriableError if passes else FatalError
 
 
-def calling(doing: str, call: Callable[[], T]) -> T:
-    """The answer of `call`; what Kafka raises comes out as one of our own kinds."""
+def calling(doing: str, call: Callable[[], T], passing: AbstractSet[int] = frozenset()) -> T:
+    """The answer of `call`; what Kafka raises comes out as one of our own kinds: RetriableError for codes that are
+    known to pass in this call."""
     try:
         return call()
     except KafkaException as exception:
-        raise classify(exception.args[0], doing) from exception
-    except SystemError as exception:
-        if (error := overlaid(exception)) is None:
-            raise
+        error: KafkaError = exception.args[0]
+        if error.code() in passing:
+            raise RetriableError(explain(error, doing)) from exception
         raise classify(error, doing) from exception
+    except SystemError as exception:
+        if (beneath := overlaid(exception)) is None:
+            raise
+        raise classify(beneath, doing) from exception
 
 
 def overlaid(exception: SystemError) -> KafkaError | None:

@@ -45,9 +45,13 @@ def test_a_partition_begins_at_its_committed_offset_or_else_with_the_oldest_even
     assert consumer.calls[-1] == ("incremental_assign" if cooperative else "assign")
 
 
-def test_offsets_that_cannot_be_had_yet_are_asked_for_again() -> None:
-    consumer = FakeConsumer({0: 42})
-    consumer.errors = {"committed": [AWAY, AWAY], "get_watermark_offsets": [AWAY]}
+@pytest.mark.parametrize(
+    "code", [KafkaError._TRANSPORT, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION]
+)
+def test_offsets_that_cannot_be_had_yet_are_asked_for_again(code: int) -> None:
+    """A broker that is just back may not know the topic yet."""
+    consumer, error = FakeConsumer({0: 42}), KafkaError(code)
+    consumer.errors = {"committed": [error, error], "get_watermark_offsets": [error]}
     assert assignment(consumer).failure is None
     consumer.give(0)
     assert consumer.positions == {0: 42}

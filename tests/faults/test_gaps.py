@@ -101,17 +101,29 @@ def test_retention_that_overtakes_a_worker_that_runs_but_is_too_slow(line: Line,
 
 def anew(line: Line) -> None:
     """Deletes the topic and makes it again."""
+    delete(line)
+    create(line)
+
+
+def delete(line: Line) -> None:
+    """Delete the input topic."""
+    client = AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
+    client.delete_topics([line.sessions])[line.sessions].result(SECONDS)
+    until(lambda: leaders(client, line.sessions) == 0)
+
+
+def create(line: Line) -> None:
+    """Create the input topic."""
     topic, client = line.sessions, AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
-
-    def leaders() -> int:
-        found = client.list_topics(timeout=SECONDS).topics.get(topic)
-        return sum(each.leader >= 0 for each in found.partitions.values()) if found else 0
-
-    client.delete_topics([topic])[topic].result(SECONDS)
-    until(lambda: leaders() == 0)
     new = NewTopic(topic, num_partitions=line.partitions, replication_factor=-1)
     until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
-    until(lambda: leaders() == line.partitions)
+    until(lambda: leaders(client, topic) == line.partitions)
+
+
+def leaders(client: AdminClient, topic: str) -> int:
+    """Count the partitions that have a leader."""
+    found = client.list_topics(timeout=SECONDS).topics.get(topic)
+    return sum(each.leader >= 0 for each in found.partitions.values()) if found else 0
 
 
 def test_a_topic_made_anew_while_the_worker_is_stopped_is_read_from_its_beginning(line: Line, tmp_path: Path) -> None:
@@ -194,6 +206,24 @@ def test_a_deleted_topic_is_told_within_ten_seconds(line: Line, tmp_path: Path) 
         until(lambda: ready(log) == (503, "the input topic is gone: it was deleted\n"), seconds=20)  # promised: 10
         assert log.read_text().count('"the input topic is gone"') == 1
         assert stop(process) == 0
+
+
+def test_a_topic_that_is_missing_for_a_while_is_waited_for(line: Line, tmp_path: Path) -> None:
+    """Deleted, or denied by a broker that is just back: the client says so at its next look at the topics."""
+    feed(line, 10, seed=1)
+    log = tmp_path / "log"
+    with line.running(log, "--on-gap", "continue", *SOON) as process:
+        line.wait_for(lambda count: count == 10, process)
+        until(lambda: ready(log)[0] == 200)
+        delete(line)
+        until(lambda: "Subscribed topic not available" in log.read_text())
+        until(lambda: ready(log)[0] == 503)
+        create(line)
+        feed(line, 5, seed=2)
+        line.wait_for(lambda count: count == 5, process)
+        until(lambda: ready(log)[0] == 200)
+        assert stop(process) == 0
+    assert len(scored(line)) == 10 + 5
 
 
 @pytest.mark.parametrize("on_gap", ["stop", "continue"])

@@ -87,7 +87,12 @@ ERRORS: Final[Mapping[str, Sequence[ErrorCode]]] = {
     "abort transaction": (*_PASSING, _CONCURRENT, *_FATAL),
     "commit offsets": (*_PASSING, *map(ErrorCode, _MEMBERSHIP)),
     "committed": (*_PASSING, ErrorCode(KafkaError.UNSTABLE_OFFSET_COMMIT)),
-    "watermarks": (*_PASSING, ErrorCode(KafkaError._TIMED_OUT)),
+    "watermarks": (
+        *_PASSING,
+        ErrorCode(KafkaError._TIMED_OUT),
+        ErrorCode(KafkaError.UNKNOWN_TOPIC_OR_PART),
+        ErrorCode(KafkaError._UNKNOWN_PARTITION),
+    ),
     "seek": (ErrorCode(KafkaError._STATE), ErrorCode(KafkaError._PREV_IN_PROGRESS), ErrorCode(KafkaError._TIMED_OUT)),
     "position": (ErrorCode(KafkaError._STATE), ErrorCode(KafkaError._TIMED_OUT)),
     "read": (
