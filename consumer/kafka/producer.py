@@ -132,8 +132,8 @@ class KafkaProducer:
     def serve(self) -> None:
         """For a producer that has nothing to do: lets the client do what it does only when it is polled, which is to
         report errors, and to renew a token that it makes itself before that expires."""
-        with contextlib.suppress(KafkaException):  # a fatal error comes out of whatever is called next
-            self._producer.poll(0)
+        with contextlib.suppress(DeliveryError):  # a fatal error comes out of whatever is called next
+            calling("serve the producer", lambda: self._producer.poll(0))
 
     def drop(self) -> None:
         """Lets go of the producer and of what it has not sent; it must not be used after."""

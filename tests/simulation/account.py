@@ -10,7 +10,7 @@ PATIENCE_SECONDS: Final = 60.0
 """For so long a worker repeats a call that may pass."""
 
 _REASONS: Final = (
-    "--on-gap continue",
+    "records were never seen",
     "--on-unreadable",
     "breaker_run",
     "breaker_ratio",
@@ -18,7 +18,6 @@ _REASONS: Final = (
     "UNKNOWN_TOPIC_OR_PART",
     "another process uses this id",
     "refuses even records dated now",
-    "did not end within",  # the watchdog
     "no clean stop within",
     "OUT_OF_ORDER_SEQUENCE_NUMBER",  # fatal, and the second within five minutes
     "INVALID_TXN_STATE",
@@ -26,15 +25,22 @@ _REASONS: Final = (
 """What ends a worker at any time. All else passes, or ends it only when its patience has."""
 
 
-class Account:
-    """The metrics of one process, compared with what its transactions did."""
+_WATCHDOG: Final = "did not end within"
+_ROUNDS: Final = 3  # of the worker's loop, after which a batch is counted
 
-    def __init__(self, clock: Clock, *, continue_on_gap: bool) -> None:
-        self.undelivered = 0
-        """Batches that it reads again; whether they count is not known when no answer came."""
+
+class Account:
+    """The metrics and the health of one process, compared with what its transactions did."""
+
+    def __init__(self, clock: Clock, *, continue_on_gap: bool, breaker_run: int = 0) -> None:
         self._clock = clock
-        self._began = clock()
+        self._began = self._ticked = clock()
         self._continue_on_gap = continue_on_gap
+        self._breaker_run = breaker_run
+        self._rounds_since = 0  # its last transaction was committed
+        self._undelivered = 0  # batches that are read again; whether they count is not known when no answer came
+        self._in_row = 0  # dead letters at the end of what is counted
+        self._most_in_row = 0
         self._written = 0  # events, in transactions that are committed
         self._counted = 0
         self._lost: Counter[int] = Counter()  # partition -> events that it has committed past and that retention took
@@ -43,6 +49,7 @@ class Account:
     def wrote(self, events: int) -> None:
         """Note the events of a transaction that is decided to commit."""
         self._written += events
+        self._rounds_since = 0
 
     def passed(self, partition: int, events: int) -> str | None:
         """Note that it committed past events that are gone; return what is wrong with that."""
@@ -53,32 +60,50 @@ class Account:
             return f"partition {partition}: {self._lost[partition]} events lost, {self._reported[partition]} reported"
         return None
 
-    def miscounted(self, *, settled: bool) -> str | None:
-        """Return how the counted events differ from the committed ones; `settled`: nothing is under way."""
-        if self._counted > self._written or (settled and not self.undelivered and self._counted < self._written):
+    def miscounted(self, *, stopped: bool) -> str | None:
+        """Return how the counted events differ from the committed ones; `stopped`: in good order."""
+        settled = (stopped or self._rounds_since >= _ROUNDS) and not self._undelivered
+        if self._counted > self._written or (settled and self._counted < self._written):
             return f"{self._counted} events counted, {self._written} committed"
+        return None
+
+    def overlooked(self) -> str | None:
+        """Return what the circuit breaker should have stopped."""
+        if self._breaker_run and self._most_in_row >= self._breaker_run:
+            return f"{self._most_in_row} dead letters in a row are committed, breaker_run is {self._breaker_run}"
         return None
 
     def needless_end(self, reason: str) -> bool:
         """Return whether the worker ends for something that passes, without having waited for it."""
+        if _WATCHDOG in reason:
+            return self._clock() - self._ticked < PATIENCE_SECONDS
         return self._clock() - self._began < PATIENCE_SECONDS and not any(known in reason for known in _REASONS)
 
-    # -- what the worker tells its metrics ---------------------------------------------------------------------------
+    # -- what the worker tells its metrics and its health ------------------------------------------------------------
 
     def committed(self, tally: Tally, seconds_ago: float) -> None:
         """Count a batch."""
         del seconds_ago
         self._counted += tally.scored + tally.dead_lettered
+        for dead in tally.dead_letter_flags:
+            self._in_row = self._in_row + 1 if dead else 0
+            self._most_in_row = max(self._most_in_row, self._in_row)
 
     def aborted(self) -> None:
         """Count a batch that came to nothing."""
-        self.undelivered += 1
+        self._undelivered += 1
 
     def never_seen(self, topic: str, partition: int, records: int) -> None:
         """Note a gap."""
         del topic
         self._reported[partition] += records
 
+    def tick(self) -> None:
+        """Count a round of its loop."""
+        self._rounds_since += 1
+        self._ticked = self._clock()
+
+    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
     def lag(self, topic: str, partitions: dict[int, int]) -> None: ...
     def unstable(self, topic: str, partitions: dict[int, int]) -> None: ...
     def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...

@@ -37,11 +37,14 @@ def source(value: bytes) -> tuple[int, int]:
 class SimulatedPipeline:
     """Gives each event one result or one dead letter, and each high one an alert."""
 
-    def __init__(self, limits: Callable[[str], TopicLimits]) -> None:
+    def __init__(self, limits: Callable[[str], TopicLimits], score: Callable[[], None]) -> None:
+        """`score` takes the time that scoring takes."""
         self._limits = limits
+        self._score = score
 
     def process(self, batch: Batch) -> Output:
         """Return what becomes of a batch."""
+        self._score()
         results: list[OutRecord] = []
         alerts: list[OutRecord] = []
         dead_letters: list[OutRecord] = []

@@ -25,6 +25,8 @@ product (max.poll.interval.ms, 300 s) and its patience of 60 s, and what follows
 
 _LATE_SECONDS: Final = 2.0  # after the last thing that was held up
 
+_IDLE_EACH: Final = 32
+_IDLE_SECONDS: Final = 120.0  # longer than the watchdog watches
 _MOST_STEPS: Final = 60_000
 _PROTOCOLS: Final[tuple[Protocol, ...]] = ("cooperative-sticky", "range", "consumer")
 _OUTPUTS: Final = {RESULTS: 2, ALERTS: 1, DEAD_LETTERS: 1}  # partitions
@@ -62,7 +64,7 @@ class Schedule:
     @classmethod
     def draw(cls, seed: int) -> "Schedule":
         """Draw a schedule. Both deliveries and all group protocols take turns."""
-        drawn = random.Random(f"schedule {seed}")
+        drawn, more = random.Random(f"schedule {seed}"), random.Random(f"more faults {seed}")
         all_invalid = drawn.random() < 0.1
         exactly_once, protocol = seed % 4 != 3, _PROTOCOLS[seed // 4 % 3]
         part = drawn.choice([1, 2, 3, 5])
@@ -91,7 +93,8 @@ class Schedule:
             all_invalid=all_invalid,
             seconds=drawn.uniform(5.0, 25.0),
             settings=settings,
-            rates={kind: drawn.choice(rates) for kind, rates in _RATES.items()},
+            rates={kind: drawn.choice(rates) for kind, rates in _RATES.items()}
+            | {kind: more.choice(rates) for kind, rates in _MORE_RATES.items()},
             results_limit=drawn.choice([1 << 20, 1 << 20, 18_000]),
             compacted=drawn.random() < 0.2,
         )
@@ -110,6 +113,12 @@ _RATES: Final = {
     "unreadable batch": (0.0, 0.0, 0.0, 0.1),
     "search fails": (0.0, 0.0, 0.3),
     "topic denied": (0.0, 0.0, 0.0, 0.1),
+}
+_MORE_RATES: Final = {  # drawn by themselves, so that the seeds before them stay what they were where these are 0
+    "slow scoring": (0.0, 0.0, 0.05, 0.3),
+    "send stalled": (0.0, 0.0, 0.0, 0.01),
+    "partition not committed": (0.0, 0.0, 0.0, 0.1),
+    "consumer hangs": (0.0, 0.0, 0.0, 0.02),
 }
 
 
@@ -163,9 +172,11 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
     if not world.run(worked_off, most_steps=_MOST_STEPS, until=world.now + RECOVERY_SECONDS):
         raise ViolationError("progress", f"not worked off within {RECOVERY_SECONDS:g} s: lag {checks.lag()}")
     world.run(lambda: False, most_steps=_MOST_STEPS, until=max(world.now, faults.late_until) + _LATE_SECONDS)
+    if schedule.seed % _IDLE_EACH == 0:  # with nothing to do nobody ends
+        world.run(lambda: False, most_steps=_MOST_STEPS, until=world.now + _IDLE_SECONDS)
     # a worker that was paused until now may have begun one more
     world.run(lambda: not cluster.transactions.any_open, most_steps=_MOST_STEPS, until=world.now + RECOVERY_SECONDS)
-    supervisor.check_counts()
+    supervisor.check_accounts()
     checks.check_outputs({topic: cluster.topics[topic].partitions for topic in _OUTPUTS})
     return upstream.count
 

@@ -10,7 +10,6 @@ from tests.simulation.workers import WorkerProcess, WorkerSettings, without_limi
 from tests.simulation.world import World
 
 _RESTART_SECONDS: Final = 5.0  # at most, until a process that ended is started again
-_COUNTING_SECONDS: Final = 5.0  # after a pause, until what is committed is counted
 _OUR_FAULT: Final = "please report it"
 
 
@@ -66,18 +65,20 @@ class Supervisor:
         if len(slots) != len(set(slots)):
             raise ViolationError("fenced", f"two workers of one slot go on side by side: {slots}")
 
-    def check_counts(self) -> None:
-        """Compare what the processes that run have counted with what they have committed."""
+    def check_accounts(self) -> None:
+        """Compare what the processes that run say with what they have committed."""
         for worker in self.running:
-            self._check_counts(worker, settled=worker.process.paused_until < self._world.now - _COUNTING_SECONDS)
+            self._check_account(worker)
 
-    def _check_counts(self, worker: WorkerProcess, *, settled: bool) -> None:
-        if self.settings.exactly_once and (wrong := worker.account.miscounted(settled=settled)):
+    def _check_account(self, worker: WorkerProcess) -> None:
+        if self.settings.exactly_once and (wrong := worker.account.miscounted(stopped=worker.stopped)):
             raise ViolationError("counts", f"{worker.process.name}: {wrong}")
+        if wrong := worker.account.overlooked():
+            raise ViolationError("breaker", f"{worker.process.name}: {wrong}")
 
     def _ended(self, worker: WorkerProcess) -> None:
         self._running.remove(worker)
-        self._check_counts(worker, settled=worker.stopped)
+        self._check_account(worker)
         if worker.reason is not None:
             if _OUR_FAULT in worker.reason:
                 raise ViolationError("failure", worker.reason)

@@ -25,17 +25,17 @@ def account(clock: Clock | None = None, *, continue_on_gap: bool = True) -> Acco
 
 
 @pytest.mark.parametrize(
-    ("counted", "undelivered", "settled", "wrong"),
+    ("counted", "undelivered", "rounds", "wrong"),
     [
-        (5, 0, True, None),
-        (4, 0, True, "4 events counted, 5 committed"),
-        (4, 0, False, None),  # its commit has just been decided
-        (4, 1, True, None),  # of the batch that is read again nobody told that it is committed
-        (6, 1, False, "6 events counted, 5 committed"),
+        (5, 0, 3, None),
+        (4, 0, 3, "4 events counted, 5 committed"),
+        (4, 0, 2, None),  # its commit has just been decided
+        (4, 1, 3, None),  # of the batch that is read again nobody told that it is committed
+        (6, 1, 0, "6 events counted, 5 committed"),
     ],
 )
 def test_counts_are_those_of_committed_transactions(
-    counted: int, undelivered: int, settled: bool, wrong: str | None
+    counted: int, undelivered: int, rounds: int, wrong: str | None
 ) -> None:
     mine = account()
     mine.wrote(5)
@@ -43,7 +43,28 @@ def test_counts_are_those_of_committed_transactions(
     for _ in range(undelivered):
         mine.aborted()
 
-    assert mine.miscounted(settled=settled) == wrong
+    for _ in range(rounds):
+        mine.tick()
+
+    assert mine.miscounted(stopped=False) == wrong
+
+
+def test_all_is_counted_before_an_orderly_stop() -> None:
+    mine = account()
+    mine.wrote(5)
+
+    assert mine.miscounted(stopped=True) == "0 events counted, 5 committed"
+
+
+@pytest.mark.parametrize(
+    ("more", "wrong"), [([False], None), ([True], "3 dead letters in a row are committed, breaker_run is 3")]
+)
+def test_dead_letters_in_a_row_trip_the_breaker(more: list[bool], wrong: str | None) -> None:
+    mine = Account(Clock(), continue_on_gap=True, breaker_run=3)
+    for flags in [[True, True, False], [True], [True, *more]]:
+        mine.committed(tally(dead_letter_flags=flags), 0.0)
+
+    assert mine.overlooked() == wrong
 
 
 def test_lost_events_are_reported() -> None:
@@ -71,3 +92,14 @@ def test_end_for_what_passes_is_needless_before_patience_is_over() -> None:
     assert not mine.needless_end("could not write to results: no right (TOPIC_AUTHORIZATION_FAILED)")
     clock.now += PATIENCE_SECONDS
     assert not mine.needless_end(PASSING)
+
+
+def test_watchdog_does_not_end_a_worker_whose_loop_goes_round() -> None:
+    clock = Clock()
+    mine = account(clock)
+    clock.now += PATIENCE_SECONDS
+    assert not mine.needless_end("delivering a batch did not end within 80 s: gave up")
+
+    mine.tick()
+
+    assert mine.needless_end("delivering a batch did not end within 80 s: gave up")

@@ -37,6 +37,7 @@ _PATIENCE_SECONDS: Final = 60.0
 _WATCHDOG_SECONDS: Final = 80.0
 _WATCHDOG_LOOKS: Final = 10.0  # seconds; the product looks twice a second, which would be most steps of a run
 _SEARCH_SECONDS: Final = 2.0  # at most; the product gives a search 30 s
+_SCORING_SECONDS: Final = (0.01, 0.1, 0.5, 2.0, 8.0)
 _MAX_RECORD: Final = 1 << 20
 
 
@@ -79,7 +80,8 @@ class WorkerProcess:
         self._faults = faults
         self._settings = settings
         self.process = Process(world, f"worker-{slot}.{number}")
-        self.account = Account(self.process.clock, continue_on_gap=settings.continue_on_gap)
+        gap, run = settings.continue_on_gap, settings.breaker_run
+        self.account = Account(self.process.clock, continue_on_gap=gap, breaker_run=run)
         self.stop = SimulatedEvent(self.process)
         self.process.start(self._main, "main")
 
@@ -106,13 +108,13 @@ class WorkerProcess:
         find = self._find if settings.pass_over_unreadable else None
         source = Source(connection, subscription, Limits(8 << 20, 0.005), patience, find)
         limits = self._output_limits()
-        pipeline = SimulatedPipeline(limits.of)
+        pipeline = SimulatedPipeline(limits.of, self._score)
         delivery = self._delivery(connection, source, patience, limits)
         budget = Budget(most=settings.batch_events, part=settings.part_events, fewest=settings.part_events)
         line = Line(INPUT, source, pipeline, delivery, budget)
         breaker = Breaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
         watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, look_seconds=_WATCHDOG_LOOKS)
-        return Worker(line, breaker, self.account, IgnoringHealth(), watchdog, runtime=threads)
+        return Worker(line, breaker, self.account, self.account, watchdog, runtime=threads)
 
     def _clients(self) -> Clients:
         process, cluster, faults = self.process, self._cluster, self._faults
@@ -159,6 +161,11 @@ class WorkerProcess:
         most = {RESULTS: _MAX_RECORD, ALERTS: _MAX_RECORD, DEAD_LETTERS: max(_MAX_RECORD, LEAST_BYTES)}
         return OutputLimits(most, _MAX_RECORD, ask, dead_letters=DEAD_LETTERS)
 
+    def _score(self) -> None:
+        """Take the time of scoring: mostly none, and sometimes so long that the group goes on meanwhile."""
+        if self._faults.happens("slow scoring"):
+            self.process.sleep(self._faults.pick(_SCORING_SECONDS))
+
     def _find(self, number: int, position: int) -> UnreadableBatch | None:
         """Look for the unreadable batch that a reader meets first, as `consumer.stream.unreadable` does."""
         self.process.sleep(self.process.world.random.random() * _SEARCH_SECONDS)
@@ -190,13 +197,6 @@ def without_limits(settings: WorkerSettings, reason: str) -> WorkerSettings:
     if "--on-unreadable" in reason:
         return replace(settings, pass_over_unreadable=True)
     return settings
-
-
-class IgnoringHealth:
-    """Takes what the worker tells its health."""
-
-    def tick(self) -> None: ...
-    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
 
 
 def _start(batch: range) -> int:

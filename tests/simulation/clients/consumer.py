@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
+    OFFSET_END,
     OFFSET_INVALID,
     TIMESTAMP_CREATE_TIME,
     KafkaError,
@@ -259,7 +260,7 @@ class SimulatedConsumer:
             return
         partition = reading.partition
         if reading.fetch_from < 0:
-            reading.fetch_from = partition.start
+            reading.fetch_from = partition.end if reading.fetch_from == OFFSET_END else partition.start
         self._ends[reading.number] = (partition.start, partition.end)
         try:
             records, position = partition.fetch(reading.fetch_from, _FETCH)
@@ -360,9 +361,17 @@ class SimulatedConsumer:
                 committer.member_id, committer.generation, transactional=False, partitions=chosen
             ):
                 raise BrokerError(code)
-            self._cluster.commit_offsets(group, chosen)
-            return [Answer(self._topic, number, offset) for number, offset in chosen.items()]
+            self._cluster.commit_offsets(group, {each: offset for each, offset in chosen.items() if each != refused})
+            error = ErrorCode(KafkaError.REQUEST_TIMED_OUT).error()
+            return [
+                Answer(self._topic, number, offset, error if number == refused else None)
+                for number, offset in chosen.items()
+            ]
 
+        refused = self._faults.pick(sorted(chosen)) if self._faults.happens("partition not committed") else None
+        if self._faults.happens("consumer hangs"):
+            self._process.tell("commit offsets hangs")
+            self._process.sleep(math.inf)
         try:
             return self._ask("commit offsets", effect, 15.0)
         except KafkaException as exception:

@@ -22,6 +22,7 @@ _FENCED: Final = ErrorCode(KafkaError._FENCED, fatal=True)
 _FENCING: Final = {KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 _INCONSISTENT: Final = ErrorCode(KafkaError._INCONSISTENT, abort=True)  # "message(s) failed delivery"
 _QUEUE: Final = 10_000
+_STALLED_SECONDS: Final = 20.0  # longer than the product waits for a flush
 _MAGIC: Final = b"CGMDv2:"
 
 
@@ -277,6 +278,9 @@ class SimulatedProducer:
             return
         if process.paused or self._wire.is_cut or self._faults.happens("send delayed"):
             self._send_soon(max(process.paused_until, self._wire.cut_until, self._world.now + 1.0) - self._world.now)
+            return
+        if self._faults.happens("send stalled"):
+            self._send_soon(_STALLED_SECONDS)
             return
         count = self._world.random.randint(1, len(self._queue))
         batch = [self._register(self._queue.popleft()) for _ in range(count)]
