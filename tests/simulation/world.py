@@ -117,6 +117,8 @@ class World:
 
     def throw(self, task: "Task") -> None:
         """End a thread of a killed process. Called by the scheduler only."""
+        if not task.greenlet:
+            return  # it has not begun: an exception would be thrown here instead
         self._current = task
         task.greenlet.throw(ProcessKilledError())
         self._current = None
