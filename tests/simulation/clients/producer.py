@@ -27,12 +27,12 @@ _MAGIC: Final = b"CGMDv2:"
 
 
 class _Outgoing(NamedTuple):
-    """A record that is queued; once it is sent, its partition, and why the coordinator does not take that."""
+    """A record that is queued, for a partition or (-1) for any; once it is sent, why the coordinator refuses that."""
 
     topic: str
     record: Record
     partition: int = -1
-    error: ErrorCode | None = None
+    error: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class SimulatedProducer:
         headers: Headers | None = None,
     ) -> None:
         """Queue a record. Raises BufferError when the queue is full."""
-        del partition, callback, on_delivery
+        del callback, on_delivery
         self._process.require_alive()
         if self._name is not None and not self._in_transaction:
             raise KafkaException(_STATE.error("no transaction is open"))
@@ -216,7 +216,7 @@ class SimulatedProducer:
             raise KafkaException(ErrorCode(KafkaError.MSG_SIZE_TOO_LARGE).error())
         if len(self._queue) >= _QUEUE or (self._queue and self._faults.happens("queue full")):
             raise BufferError
-        self._queue.append(_Outgoing(topic, Record(key, value, headers or [], timestamp)))
+        self._queue.append(_Outgoing(topic, Record(key, value, headers or [], timestamp), partition))
         self._send_soon()
 
     def poll(self, timeout: float) -> int:
