@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     OFFSET_END,
     OFFSET_INVALID,
+    OFFSET_STORED,
     TIMESTAMP_CREATE_TIME,
     KafkaError,
     KafkaException,
@@ -32,6 +32,7 @@ _MAX_POLL_EXCEEDED: Final = ErrorCode(KafkaError._MAX_POLL_EXCEEDED)
 _FETCH: Final = 8  # the most records of one fetch: small, so that batches and fetches do not coincide
 _QUEUE: Final = 16  # records of one partition that are fetched ahead
 _STATISTICS_SECONDS: Final = 2.0
+_ASK_AGAIN_SECONDS: Final = 0.2
 
 T = TypeVar("T")
 Callback = Callable[[Any, list[TopicPartition]], None]
@@ -121,12 +122,12 @@ class SimulatedConsumer:
 
     def consumer_group_metadata(self) -> bytes:
         """Return who this member is, as far as the client knows."""
-        self._process.require_alive()
+        self._require_open()
         return self._member.metadata()
 
     def close(self) -> None:
         """Leave the group; partitions are revoked first."""
-        self._process.require_alive()
+        self._require_open()
         self._process.sleep(self._wire.latency())
         self._member.stop()
         while (operation := self._member.next_operation()) is not None:
@@ -140,6 +141,11 @@ class SimulatedConsumer:
     def closed(self) -> bool:
         """Whether it is closed."""
         return self._closed
+
+    def _require_open(self) -> None:
+        self._process.require_alive()
+        if self._closed:
+            raise RuntimeError("Consumer closed")
 
     @property
     def wire(self) -> Wire:
@@ -160,7 +166,7 @@ class SimulatedConsumer:
 
     def consume(self, num_messages: int, timeout: float) -> list[Message]:
         """Return messages: as many as asked for, or what came within `timeout` seconds."""
-        self._process.require_alive()
+        self._require_open()
         self._member.polled()
         deadline = self._world.now + timeout
         messages: list[Message] = []
@@ -202,7 +208,7 @@ class SimulatedConsumer:
         if kind == "assign":
             self._on_assign(self, partitions)
             if not self._assigned_by_application:  # then the client does it by itself
-                self._start_reading({number: self._group.offsets.get(number, OFFSET_BEGINNING) for number in numbers})
+                self._start_reading(dict.fromkeys(numbers, OFFSET_STORED))
             return
         (self._on_revoke if kind == "revoke" else self._on_lost)(self, partitions)
         self._stop_reading(list(numbers))
@@ -218,7 +224,7 @@ class SimulatedConsumer:
     def _hand_out(self, reading: _Reading, item: _Item, messages: list[Message]) -> None:
         offset, record, error = item
         if error is not None:
-            messages.append(Message(topic=self._topic, partition=reading.number, offset=offset, error=error.error()))
+            messages.append(self._error_message(reading.number, offset, error))
             return
         if record is None:
             reading.position = offset
@@ -237,6 +243,10 @@ class SimulatedConsumer:
         )
         if (planned := self._faults.error("read")) is not None:
             reading.items.appendleft(_Item(offset + 1, error=planned))
+
+    def _error_message(self, number: int, offset: int, error: ErrorCode) -> Message:
+        place: dict[str, Any] = {"topic": self._topic, "partition": number, "error": error.error()}
+        return Message(**place, offset=offset) if offset >= 0 else Message(**place)
 
     def _fetch_soon(self, reading: _Reading) -> None:
         """Ask for more of a partition, if there is more."""
@@ -259,14 +269,14 @@ class SimulatedConsumer:
                 self._world.after(max(wait, 0.2), lambda: self._fetch(reading, 0))
             return
         partition = reading.partition
-        if reading.fetch_from < 0:
-            reading.fetch_from = partition.end if reading.fetch_from == OFFSET_END else partition.start
+        if reading.fetch_from < 0 and not self._resolve(reading):
+            return
         self._ends[reading.number] = (partition.start, partition.end)
         try:
             records, position = partition.fetch(reading.fetch_from, _FETCH)
         except OutOfRangeError:
-            reading.stopped = True
-            reading.items.append(_Item(reading.fetch_from, error=ErrorCode(KafkaError._AUTO_OFFSET_RESET)))
+            self._ends[reading.number] = (-1, -1)
+            self._stop_without_offset(reading)
         except UnreadableError:
             reading.stopped = True
             # after a wrong checksum the client loses its place: errors at offsets that never were
@@ -279,29 +289,54 @@ class SimulatedConsumer:
             self._fetch_soon(reading)
         self._wake()
 
+    def _resolve(self, reading: _Reading) -> bool:
+        """Find where to begin; return whether there is such an offset, and it is known by now."""
+        number = reading.number
+        if reading.fetch_from != OFFSET_STORED:
+            at_end = reading.fetch_from == OFFSET_END
+            reading.fetch_from = reading.partition.end if at_end else reading.partition.start
+        elif self._cluster.transactions.unstable[number] > 0:
+            reading.fetching = True
+            self._world.after(_ASK_AGAIN_SECONDS, lambda: self._fetch(reading, 0))
+        elif number in self._group.offsets:
+            reading.fetch_from = self._group.offsets[number]
+        else:
+            self._stop_without_offset(reading)
+        return reading.fetch_from >= 0
+
+    def _stop_without_offset(self, reading: _Reading) -> None:
+        """Read no more of a partition: with auto.offset.reset=error nothing says where to go on."""
+        reading.stopped = True
+        reading.items.append(_Item(reading.fetch_from, error=ErrorCode(KafkaError._AUTO_OFFSET_RESET)))
+        self._wake()
+
     # -- assignment and positions ------------------------------------------------------------------------------------
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         """Read these partitions, and no others."""
-        self._process.require_alive()
+        self._require_open()
         self._stop_reading(list(self._readings))
         self._assigned_by_application = True
         self._start_reading({each.partition: each.offset for each in partitions})
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         """Read these partitions, too."""
-        self._process.require_alive()
+        self._require_open()
+        if any(each.partition in self._readings for each in partitions):
+            raise KafkaException(ErrorCode(KafkaError._CONFLICT).error())
         self._assigned_by_application = True
         self._start_reading({each.partition: each.offset for each in partitions})
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         """Read these partitions no more."""
-        self._process.require_alive()
+        self._require_open()
+        if any(each.partition not in self._readings for each in partitions):
+            raise KafkaException(ErrorCode(KafkaError._INVALID_ARG).error())
         self._stop_reading([each.partition for each in partitions])
 
     def seek(self, partition: TopicPartition) -> None:
         """Go on reading a partition at another offset. Raises KafkaException _STATE where it is not being read."""
-        self._process.require_alive()
+        self._require_open()
         if (planned := self._faults.error("seek")) is not None:
             raise KafkaException(planned.error())
         reading = self._readings.get(partition.partition)
@@ -312,7 +347,7 @@ class SimulatedConsumer:
 
     def position(self, partitions: list[TopicPartition]) -> list[Answer]:
         """Return the offset after the last thing handed out of each partition."""
-        self._process.require_alive()
+        self._require_open()
         if (planned := self._faults.error("position")) is not None:
             raise KafkaException(planned.error())
         positions = {number: reading.position for number, reading in self._readings.items()}
@@ -322,13 +357,16 @@ class SimulatedConsumer:
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[Answer]:
         """Return the group's offsets."""
+        self._require_open()
         numbers = [each.partition for each in partitions]
         cluster, group = self._cluster, self._group
 
         def effect() -> list[Answer]:
             if not group.available:
                 raise BrokerError(KafkaError.NOT_COORDINATOR)
-            return [_committed(self._topic, number, group.offsets, cluster.transactions.unstable) for number in numbers]
+            if any(cluster.transactions.unstable[number] > 0 for number in numbers):
+                raise BrokerError(KafkaError.UNSTABLE_OFFSET_COMMIT)
+            return [Answer(self._topic, number, group.offsets.get(number, OFFSET_INVALID)) for number in numbers]
 
         return self._ask("committed", effect, timeout)
 
@@ -336,8 +374,9 @@ class SimulatedConsumer:
         self, partition: TopicPartition, timeout: float = 0.0, *, cached: bool = False
     ) -> tuple[int, int]:
         """Return the oldest offset and the end of a partition; `cached`: as the last fetch told."""
-        self._process.require_alive()
+        self._require_open()
         if cached:
+            self._hear_of_end(partition.partition)
             return self._ends.get(partition.partition, (OFFSET_INVALID, OFFSET_INVALID))
         topic, number = self._topic, partition.partition
 
@@ -346,6 +385,12 @@ class SimulatedConsumer:
             return there.start, there.last_stable
 
         return self._ask("watermarks", effect, timeout)
+
+    def _hear_of_end(self, number: int) -> None:
+        """Note what an answer to the fetch that waits at the last stable offset tells: the end may be further."""
+        reading = self._readings.get(number)
+        if reading is not None and reading.fetch_from == reading.partition.last_stable and not self._wire.is_cut:
+            self._ends[number] = (reading.partition.start, reading.partition.end)
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[Answer]:
         """Commit offsets by themselves."""
@@ -383,6 +428,8 @@ class SimulatedConsumer:
             return self._wire.call(kind, effect, seconds)
         except BrokerError as error:
             raise KafkaException(ErrorCode(error.code).error()) from error
+        except KafkaException as exception:  # a consumer's calls say of no error whether it passes
+            raise KafkaException(ErrorCode(exception.args[0].code()).error()) from exception
 
     def _partitions(self, numbers: Sequence[int] | frozenset[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, number) for number in sorted(numbers)]
@@ -421,11 +468,6 @@ class SimulatedConsumer:
             f'{{"brokers":{{"b":{broker}}},"cgrp":{{"state":"{"init" if forgotten else "up"}","stateage":{age}}},'
             f'"topics":{{"{self._topic}":{{"partitions":{{{ends}}}}}}}}}'
         )
-
-
-def _committed(topic: str, number: int, offsets: dict[int, int], unstable: Any) -> Answer:
-    error = ErrorCode(KafkaError.UNSTABLE_OFFSET_COMMIT).error() if unstable[number] > 0 else None
-    return Answer(topic, number, offsets.get(number, OFFSET_INVALID), error)
 
 
 def _ignore(consumer: object, partitions: list[TopicPartition]) -> None:

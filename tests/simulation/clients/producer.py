@@ -13,7 +13,7 @@ from consumer.records import Headers
 from tests.simulation.clients.wire import TIMED_OUT, Wire
 from tests.simulation.faults import ErrorCode, Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.log import Record
+from tests.simulation.kafka.log import Partition, Record, Transaction
 from tests.simulation.kafka.transactions import BrokerError, Identity
 from tests.simulation.world import Process
 
@@ -23,6 +23,13 @@ _FENCING: Final = {KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH
 _INCONSISTENT: Final = ErrorCode(KafkaError._INCONSISTENT, abort=True)  # "message(s) failed delivery"
 _QUEUE: Final = 10_000
 _STALLED_SECONDS: Final = 20.0  # longer than the product waits for a flush
+_EXPIRED: Final = {KafkaError.UNKNOWN_PRODUCER_ID, KafkaError.INVALID_PRODUCER_ID_MAPPING}
+_ADD_PARTITIONS_BACKOFF: Final = {  # seconds, until the client asks again to add a partition to the transaction
+    KafkaError.CONCURRENT_TRANSACTIONS: 0.02,
+    KafkaError.NOT_COORDINATOR: 0.5,
+    KafkaError.COORDINATOR_NOT_AVAILABLE: 0.5,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS: 0.5,
+}
 _MAGIC: Final = b"CGMDv2:"
 
 
@@ -33,6 +40,14 @@ class _Outgoing(NamedTuple):
     record: Record
     partition: int = -1
     error: int | None = None
+
+
+class _Failure(NamedTuple):
+    """A record that is not delivered: what its transaction fails on, and the code in its own report."""
+
+    error: ErrorCode
+    report: int
+    outgoing: _Outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +78,14 @@ class SimulatedProducer:
         self._name: str | None = config.get("transactional.id")
         self._timeout = int(config.get("transaction.timeout.ms", 60_000)) / 1000
         self._max_bytes = int(config.get("message.max.bytes", 1 << 20))
+        self._linger = int(config.get("linger.ms", 0)) / 1000
         self._on_delivery: Callable[[KafkaError | None, Message], None] = config.get("on_delivery", _ignore)
         self._identity: Identity | None = None
         self._in_transaction = False
         self._registered = False  # the coordinator knows of the transaction
+        self._added: dict[Partition, Transaction] = {}  # partitions that the coordinator knows of
         self._error: ErrorCode | None = None  # what the transaction failed on first
+        self._needs_new_id = False  # a record has found the producer id expired: the next abort takes another one
         self._untold = False  # a fatal error that no poll has raised yet
         self._queue: deque[_Outgoing] = deque()
         self._in_flight = 0
@@ -101,6 +119,7 @@ class SimulatedProducer:
         if self._in_transaction or self._identity is None:
             raise KafkaException(_STATE.error("a transaction is open"))
         self._in_transaction, self._registered = True, False
+        self._added.clear()
         self._undelivered = 0
 
     def send_offsets_to_transaction(
@@ -141,14 +160,22 @@ class SimulatedProducer:
         if not self._in_transaction:
             raise KafkaException(_STATE.error("no transaction is open"))
         self._purge()
-        expired = self._error is not None and self._error.code in {
-            KafkaError.UNKNOWN_PRODUCER_ID,
-            KafkaError.INVALID_PRODUCER_ID_MAPPING,
-        }
-        self._error = None
-        if expired:
+        if self._error is not None and self._error.code in _EXPIRED:
             self._registered = False
+        self._error = None
         self._end(committed=False, seconds=timeout)
+        if self._needs_new_id:
+            self._take_new_id(timeout)
+
+    def _take_new_id(self, seconds: float) -> None:
+        """Replace an expired producer id. One that only send_offsets has found expired is kept (librdkafka 2.16)."""
+        name, owner, identity = self._require_name(), self._process.name, self._require_identity()
+
+        def effect() -> Identity:
+            return self._cluster.transactions.init_producer(name, owner, self._timeout, identity)
+
+        self._identity = self._transact("abort transaction", effect, seconds, hangs=False)
+        self._needs_new_id = False
 
     def _end(self, *, committed: bool, seconds: float) -> None:
         identity, transactions = self._require_identity(), self._cluster.transactions
@@ -239,6 +266,8 @@ class SimulatedProducer:
     def _flush(self, seconds: float) -> int:
         deadline = self._world.now + seconds
         self._serve()
+        if self._linger:
+            self._world.after(0.0, self._send)  # a flush does not wait for more
         while (self._queue or self._in_flight) and (left := deadline - self._world.now) > 0:
             self._flushing.append(self._world.current)
             self._world.current.wait(left)
@@ -268,7 +297,7 @@ class SimulatedProducer:
     def _send_soon(self, delay: float | None = None) -> None:
         if not self._sending:
             self._sending = True
-            self._world.after(self._wire.latency() if delay is None else delay, self._send)
+            self._world.after(self._linger or self._wire.latency() if delay is None else delay, self._send)
 
     def _send(self) -> None:
         """Send some of what is queued, as the client's own thread does."""
@@ -282,67 +311,91 @@ class SimulatedProducer:
         if self._faults.happens("send stalled"):
             self._send_soon(_STALLED_SECONDS)
             return
-        count = self._world.random.randint(1, len(self._queue))
-        batch = [self._register(self._queue.popleft()) for _ in range(count)]
-        self._in_flight += count
-        purges = self._purges
-        self._arrival = max(self._arrival, self._world.now + self._wire.latency())  # batches keep their order
-        self._world.after(self._arrival - self._world.now, lambda: self._arrive(batch, purges))
+        batch, backoff = self._take()
+        if batch:
+            self._in_flight += len(batch)
+            purges = self._purges
+            self._arrival = max(self._arrival, self._world.now + self._wire.latency())  # batches keep their order
+            self._world.after(self._arrival - self._world.now, lambda: self._arrive(batch, purges))
         if self._queue:
-            self._send_soon()
+            self._send_soon(backoff)
 
-    def _arrive(self, batch: list[_Outgoing], purges: int) -> None:
-        """Append the batch; it may be that its producer is gone by now."""
-        failed: list[tuple[ErrorCode, _Outgoing]] = []
-        for outgoing in batch:
-            if failed and self._name is not None and failed[0][0].fatal:
-                failed.append((failed[0][0], outgoing))
-                continue
-            error = self._append(outgoing)
-            if error is not None:
-                failed.append((error, outgoing))
-        self._world.after(self._wire.latency(), lambda: self._acknowledge(len(batch), failed, purges))
+    def _take(self) -> tuple[list[_Outgoing], float | None]:
+        """Take some of what is queued; return it, and how long to wait where the coordinator is not ready for it."""
+        batch: list[_Outgoing] = []
+        count = len(self._queue) if self._linger else self._world.random.randint(1, len(self._queue))
+        while len(batch) < count:
+            outgoing = self._register(self._queue[0])
+            if outgoing.error in _ADD_PARTITIONS_BACKOFF:
+                return batch, _ADD_PARTITIONS_BACKOFF[outgoing.error]
+            self._queue.popleft()
+            batch.append(outgoing)
+        return batch, None
 
     def _register(self, outgoing: _Outgoing) -> _Outgoing:
         """Make the record's partition part of the transaction, which is asked before records are sent there."""
-        topic, record, _, _ = outgoing
+        topic, record, number, _ = outgoing
         partitions = self._cluster.topics[topic].partitions
-        number = self._partition_of(record, len(partitions))
+        if number < 0:
+            number = self._partition_of(record, len(partitions))
         if self._identity is None:
             return outgoing._replace(partition=number)
-        try:
-            transaction = self._cluster.transactions.add_partition(self._identity, partitions[number])
-        except BrokerError as error:
-            return outgoing._replace(partition=number, error=_as_error(error.code))
-        self._registered = True
-        return _Outgoing(topic, record._replace(transaction=transaction), number)
-
-    def _append(self, outgoing: _Outgoing) -> ErrorCode | None:
-        topic, record, partition, error = outgoing
-        if error is None and (planned := self._faults.error("report")) is not None:
-            error = planned
-        if error is None and (code := self._cluster.topics[topic].refuses(record)):
-            error = ErrorCode(code, abort=True)
-        if error is None:
+        if partitions[number] not in self._added:
             try:
-                self._cluster.append(self._identity, topic, partition, record)
-            except BrokerError as refused:
-                error = _as_error(refused.code)
-        return error
+                self._added[partitions[number]] = self._cluster.transactions.add_partition(
+                    self._identity, partitions[number]
+                )
+            except BrokerError as error:
+                return outgoing._replace(error=error.code)
+            self._registered = True
+        return _Outgoing(topic, record._replace(transaction=self._added[partitions[number]]), number)
+
+    def _arrive(self, batch: list[_Outgoing], purges: int) -> None:
+        """Append the batch; it may be that its producer is gone by now."""
+        refused = self._refused(batch)
+        failed: list[_Failure] = []
+        for outgoing in batch:
+            if failed and self._name is not None and failed[0].error.fatal:
+                failed.append(failed[0]._replace(outgoing=outgoing))
+                continue
+            failure = self._append(outgoing, refused.get((outgoing.topic, outgoing.partition)))
+            if failure is not None:
+                failed.append(failure)
+        self._world.after(self._wire.latency(), lambda: self._acknowledge(len(batch), failed, purges))
+
+    def _refused(self, batch: list[_Outgoing]) -> dict[tuple[str, int], int]:
+        """Return the partitions that refuse their part of the batch, which is all of it for one bad record."""
+        codes = ((each, self._cluster.topics[each.topic].refuses(each.record)) for each in batch)
+        return {(each.topic, each.partition): code for each, code in codes if code is not None}
+
+    def _append(self, outgoing: _Outgoing, refusal: int | None) -> _Failure | None:
+        topic, record, partition, error = outgoing
+        if error is not None:  # the record never leaves the client
+            return _Failure(_as_error(error), KafkaError._PURGE_QUEUE, outgoing)
+        if (planned := self._faults.error("report")) is not None:
+            return _Failure(planned, planned.code, outgoing)
+        if refusal is not None:
+            return _Failure(ErrorCode(refusal, abort=True), refusal, outgoing)
+        try:
+            self._cluster.append(self._identity, topic, partition, record)
+        except BrokerError as refused:
+            return _Failure(_as_error(refused.code), refused.code, outgoing)
+        return None
 
     def _partition_of(self, record: Record, count: int) -> int:
         return self._world.random.randrange(count) if record.key is None else zlib.crc32(record.key) % count
 
-    def _acknowledge(self, count: int, failed: list[tuple[ErrorCode, _Outgoing]], purges: int) -> None:
+    def _acknowledge(self, count: int, failed: list[_Failure], purges: int) -> None:
         if purges != self._purges or not self._process.alive:
             return
         self._in_flight -= count
         self._undelivered += len(failed)
-        for error, outgoing in failed:
+        for error, code, outgoing in failed:
             if self._name is not None:
+                self._needs_new_id = self._needs_new_id or error.code in _EXPIRED
                 self._fail(error)
             message = Message(topic=outgoing.topic, key=outgoing.record.key, value=outgoing.record.value)
-            self._reports.append((ErrorCode(error.code).error(), message))
+            self._reports.append((ErrorCode(code).error(), message))
         self._wake()
 
     def _wake(self) -> None:

@@ -11,6 +11,8 @@ from tests.simulation.kafka.log import Partition, Record, Transaction
 from tests.simulation.kafka.transactions import BrokerError, Identity, TransactionCoordinator
 from tests.simulation.world import World
 
+_ANY_TIME = 1 << 63
+
 
 class Observer(Protocol):
     """Follows what happens on the brokers."""
@@ -38,17 +40,20 @@ class Topic:
             return int(KafkaError.MSG_SIZE_TOO_LARGE)
         if record.key is None and "compact" in self.settings.get("cleanup.policy", ""):
             return int(KafkaError.INVALID_RECORD)
+        if record.timestamp > int(self.settings.get("message.timestamp.after.max.ms", _ANY_TIME)):
+            return int(KafkaError.INVALID_TIMESTAMP)  # after 1970: the simulated time has no date
         return None
 
 
 class Cluster:
     """All that stands on the brokers."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, cleanup_seconds: float = 10.0) -> None:
+        """`cleanup_seconds`: how long at most a transaction stays open past its time-out."""
         self.world = world
         self.topics: dict[str, Topic] = {}
         self.groups: dict[str, Group] = {}
-        self.transactions = TransactionCoordinator(world, self._committed, self._taken)
+        self.transactions = TransactionCoordinator(world, self._committed, self._taken, cleanup_seconds)
         self._observers: list[Observer] = []
         self._topic_ids = itertools.count(1)
 
@@ -67,7 +72,7 @@ class Cluster:
     def commit_offsets(self, group: Group, offsets: dict[int, int]) -> None:
         """Commit a group's offsets without a transaction."""
         self._committed(None, offsets)
-        group.offsets.update(offsets)
+        self.transactions.commit_plain_offsets(group, offsets)
 
     def follow(self, observer: Observer) -> None:
         """Tell `observer` what happens from here on."""

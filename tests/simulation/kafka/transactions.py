@@ -16,7 +16,6 @@ from tests.simulation.kafka.groups import Group
 from tests.simulation.kafka.log import Partition, Transaction
 from tests.simulation.world import World
 
-_CLEANUP_SECONDS = 10.0  # transaction.abort.timed.out.transaction.cleanup.interval.ms
 _MARKER_SECONDS = 0.05
 
 
@@ -66,25 +65,35 @@ class TransactionCoordinator:
         world: World,
         on_commit: Callable[[Transaction, Mapping[int, int]], None],
         on_take: Callable[[str, str], None],
+        cleanup_seconds: float,
     ) -> None:
         """`on_commit` is called when a transaction is decided to commit, with its offsets; `on_take` when a client
-        takes a transactional id, with both names."""
+        takes a transactional id, with both names.
+
+        `cleanup_seconds` is `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+        """
         self.available = True
         self.unstable: Counter[int] = Counter()
         """Input partition -> transactions with offsets of it that have not ended."""
         self._world = world
         self._on_commit = on_commit
         self._on_take = on_take
+        self._cleanup_seconds = cleanup_seconds
         self._ids: dict[str, _State] = {}
         self._producer_ids = itertools.count(1)
         self._numbers = itertools.count(1)
         self._offset_records = itertools.count()
         self._applied: dict[int, int] = {}  # input partition -> position of the record whose offset counts
 
-    def init_producer(self, name: str, owner: str, timeout: float) -> Identity:
-        """Take a transactional id: end what is open under it, and fence whoever had it."""
+    def init_producer(self, name: str, owner: str, timeout: float, current: Identity | None = None) -> Identity:
+        """Take a transactional id: end what is open under it, and fence whoever had it.
+
+        `current`: only if this identity is still the latest one, or the id has expired.
+        """
         self._require_available()
         state = self._ids.get(name)
+        if state is not None and current not in {None, state.identity}:
+            raise BrokerError(KafkaError.PRODUCER_FENCED)
         if state is None:
             identity = Identity(name, next(self._producer_ids), 0)
             self._ids[name] = _State(identity, owner, timeout)
@@ -140,8 +149,15 @@ class TransactionCoordinator:
         state.group = group
         for partition in offsets.keys() - state.offsets.keys():
             self.unstable[partition] += 1
+        state.offsets |= self._written(offsets)
+
+    def commit_plain_offsets(self, group: Group, offsets: dict[int, int]) -> None:
+        """Commit a group's offsets without a transaction; what a transaction holds since earlier counts no more."""
+        self._apply(group, self._written(offsets))
+
+    def _written(self, offsets: dict[int, int]) -> dict[int, _Offset]:
         position = next(self._offset_records)
-        state.offsets |= {partition: _Offset(offset, position) for partition, offset in offsets.items()}
+        return {partition: _Offset(offset, position) for partition, offset in offsets.items()}
 
     def end(self, identity: Identity, *, committed: bool) -> None:
         """Decide the transaction."""
@@ -191,7 +207,7 @@ class TransactionCoordinator:
         if state.transaction is None:
             transaction = Transaction(f"{state.identity.name}#{next(self._numbers)}", state.owner)
             state.transaction = transaction
-            patience = state.timeout + self._world.random.random() * _CLEANUP_SECONDS
+            patience = state.timeout + self._world.random.random() * self._cleanup_seconds
             self._world.after(patience, lambda: self._time_out(state, transaction))
         return state.transaction
 

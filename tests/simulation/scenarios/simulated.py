@@ -2,9 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar, cast
-
-from confluent_kafka import KafkaError  # noqa: F401
+from typing import Any, Final, TypeVar
 
 from consumer.kafka.config import Connection
 from tests.simulation.clients.consumer import SimulatedConsumer
@@ -29,7 +27,7 @@ class SimulatedBackend:
     def __init__(self, seed: int, *, expiring: bool = False) -> None:
         """`expiring`: the brokers forget transactional ids that are idle."""
         self._world = World(seed)
-        self._cluster = Cluster(self._world)
+        self._cluster = Cluster(self._world, cleanup_seconds=0.1)
         self._faults = Faults(seed, {})
         self._expiring = expiring
         self._main = Process(self._world, "scenario")
@@ -40,7 +38,13 @@ class SimulatedBackend:
     def run(self, scenario: Callable[[Backend], T]) -> T:
         """Return what a scenario observes."""
         results: list[T] = []
-        self._main.start(lambda: results.append(scenario(self)), "main")
+
+        def main() -> None:
+            results.append(scenario(self))
+            while True:  # the world ends between two steps
+                self._main.sleep(1.0)
+
+        self._main.start(main, "main")
         try:
             self._world.run(lambda: bool(results), most_steps=_MOST_STEPS)
         finally:
@@ -50,8 +54,9 @@ class SimulatedBackend:
     def consumer(self, group: str, properties: Properties) -> Client:
         is_consumer = properties.get("group.protocol") == "consumer"
         if group not in self._cluster.groups:
-            kind = "consumer" if is_consumer else "classic"
-            self._cluster.groups[group] = Group(self._world, group, lambda: self._partitions, kind)
+            self._cluster.groups[group] = Group(
+                self._world, group, lambda: self._partitions, "consumer" if is_consumer else "classic"
+            )
         config = {**_CONNECTION.consumer(group), **(_CONSUMER_SESSION if is_consumer else {}), **properties}
         return self._open(SimulatedConsumer, "consumer", config)
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
+from consumer.kafka.errors import overlaid
 from consumer.kafka.membership import member_id
 from tests.simulation.scenarios.backend import Backend, Client
 
@@ -42,6 +43,9 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> str:
         return describe(exception.args[0])
     except RuntimeError as error:  # of a client that is closed
         return type(error).__name__
+    except SystemError as error:  # a fatal error is raised within the callback of a report
+        fatal = overlaid(error)
+        return describe(fatal) if fatal is not None else repr(error)
     return "ok"
 
 
@@ -260,6 +264,6 @@ def share(backend: Backend, members: Sequence[Member], partitions: int = 2) -> N
 def visible(backend: Backend, topic: str) -> list[str]:
     """Return what a read-committed reader sees of partition 0; no transaction may be open there."""
     Writer(backend, topic).write("end")
-    reader = Member(backend, topic, group="reader")
+    reader = Member(backend, topic, group=f"reader-{topic}")
     reader.read_until(lambda: any(each.startswith("end@") for each in reader.messages[0]))
     return reader.messages[0][:-1]
