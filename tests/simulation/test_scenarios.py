@@ -6,13 +6,25 @@ from typing import Any, Final
 
 import pytest
 
-from tests.simulation.scenarios.catalogue import SCENARIOS, expected, running_on_real_kafka
+from tests.simulation.scenarios.catalogue import (
+    SCENARIOS,
+    expected,
+    run_on_the_model,
+    running_on_real_kafka,
+)
 
 EXPECTED: Final = expected()
+SEEDS: Final = range(10)  # each another schedule of the model; a millisecond or two
 
 
 def test_every_scenario_is_measured() -> None:
     assert list(EXPECTED) == list(SCENARIOS)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_model_shows_what_was_measured(name: str) -> None:
+    for seed in SEEDS:
+        assert run_on_the_model(name, seed) == EXPECTED[name], f"seed {seed}"
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from tests.simulation.scenarios import (
 )
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.real import RealBackend
+from tests.simulation.scenarios.simulated import SimulatedBackend
 from tests.simulation.scenarios.steps import Observed
 
 Scenario: TypeAlias = Callable[[Backend], Observed]
@@ -57,6 +58,11 @@ def expected() -> dict[str, Any]:
 def plain(observed: Observed) -> Any:
     """Return it as JSON has it: tuples are lists."""
     return json.loads(json.dumps(observed))
+
+
+def run_on_the_model(name: str, seed: int) -> Any:
+    """Return what a scenario shows on the model of Kafka."""
+    return plain(SimulatedBackend(seed, expiring=name in _EXPIRING).run(SCENARIOS[name]))
 
 
 @contextmanager
