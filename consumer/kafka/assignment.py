@@ -142,6 +142,17 @@ class Assignment:
             return {}
         return {each.partition: each.offset for each in positions if each.error is None and each.offset >= 0}
 
+    def still_held(self, next_offsets: Mapping[int, int]) -> dict[int, int]:
+        """Return those of the offsets that may be committed: of partitions that were not taken away meanwhile.
+
+        One that was, and was given back, begins at its committed offset; what lies before that is left out too.
+        """
+        return {
+            partition: offset
+            for partition, offset in next_offsets.items()
+            if partition in self._places and offset >= self._places[partition][0]
+        }
+
     def read_on(self) -> dict[int, int]:
         """Return the positions that have moved past the last record handed out: only markers were read since."""
         return {

@@ -15,7 +15,12 @@ from tests.simulation.schedule import run
         (
             181,
             "a fatal error that a producer meets while it is served, within the callback of a report, ended the worker",
-        )
+        ),
+        (
+            1267,
+            "at-least-once: a worker that had lost a partition and joined again committed its old offsets of it, "
+            "which moved the new owner's back",
+        ),
     ],
 )
 def test_seed_that_found_a_mistake(seed: int, found: str) -> None:

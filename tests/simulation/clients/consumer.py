@@ -17,6 +17,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from tests.simulation.checks import ViolationError
 from tests.simulation.clients.membership import Membership, Operation
 from tests.simulation.clients.producer import Committer
 from tests.simulation.clients.wire import Wire
@@ -398,6 +399,7 @@ class SimulatedConsumer:
         committer = Committer.parse(self.consumer_group_metadata())
         chosen = {each.partition: each.offset for each in offsets}
         group = self._group
+        lost = sorted(chosen.keys() - self._readings.keys())
 
         def effect() -> list[Answer]:
             if not group.available:
@@ -406,6 +408,8 @@ class SimulatedConsumer:
                 committer.member_id, committer.generation, transactional=False, partitions=chosen
             ):
                 raise BrokerError(code)
+            if lost:
+                raise ViolationError("not held", f"{self._process.name} commits offsets of {lost}, which it has lost")
             self._cluster.commit_offsets(group, {each: offset for each, offset in chosen.items() if each != refused})
             error = ErrorCode(KafkaError.REQUEST_TIMED_OUT).error()
             return [
