@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from types import ModuleType
 from typing import Any, Final
 
 import pytest
 
+from tests.simulation.scenarios import aborts, fencing, last_stable_offset, rebalances, retention, timeouts
 from tests.simulation.scenarios.catalogue import (
     SCENARIOS,
     expected,
@@ -19,6 +21,11 @@ SEEDS: Final = range(10)  # each another schedule of the model; a millisecond or
 
 def test_every_scenario_is_measured() -> None:
     assert list(EXPECTED) == list(SCENARIOS)
+
+
+@pytest.mark.parametrize("module", [fencing, aborts, rebalances, last_stable_offset, timeouts, retention])
+def test_every_kind_has_three_scenarios_or_more(module: ModuleType) -> None:
+    assert len(module.SCENARIOS) >= 3
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

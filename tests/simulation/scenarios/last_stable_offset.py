@@ -142,6 +142,47 @@ def a_plain_commit_during_a_transaction(backend: Backend) -> Observed:
     return {**seen, "commit again": writer.commit(), "committed again": reader.committed()}
 
 
+def offsets_of_two_transactions(backend: Backend) -> Observed:
+    """Of two that hold offsets of a partition the one that sent them later counts, whichever commits later."""
+    topic = backend.topic(1, {})
+    reader = Member(backend, topic).join()
+    first, second = Writer(backend, topic, "first"), Writer(backend, topic, "second")
+    first.begin()
+    second.begin()
+    seen: Observed = {"first": first.send_offsets(3, reader.metadata())}
+    seen["second"] = second.send_offsets(5, reader.metadata())
+    seen |= {"second commits": second.commit(), "asked meanwhile": reader.committed(2.0)}
+    return {**seen, "first commits": first.commit(), "committed": reader.committed()}
+
+
+def offsets_sent_twice(backend: Backend) -> Observed:
+    """Within one transaction the later ones count, also lower ones."""
+    topic = backend.topic(1, {})
+    reader = Member(backend, topic).join()
+    writer = Writer(backend, topic, "id")
+    writer.begin()
+    seen: Observed = {"sent": [writer.send_offsets(offset, reader.metadata()) for offset in (5, 2)]}
+    return {**seen, "commit": writer.commit(), "committed": reader.committed()}
+
+
+def transactions_that_interleave(backend: Backend) -> Observed:
+    """Records of committed, aborted and no transactions side by side: each aborted one alone is left out."""
+    topic = backend.topic(1, {})
+    kept, dropped, plain = Writer(backend, topic, "kept"), Writer(backend, topic, "dropped"), Writer(backend, topic)
+    reader = Member(backend, topic).join()
+    kept.open_with("kept 1")
+    dropped.open_with("dropped 1")
+    plain.write("plain 1")
+    kept.write("kept 2")
+    dropped.write("dropped 2")
+    kept.client.commit_transaction(10.0)
+    seen: Observed = {"while one is open": reader.read(1)}  # by then the other's marker is written
+    plain.write("plain 2")
+    dropped.client.abort_transaction(10.0)
+    dropped.transact("the dropped one's next")
+    return {**seen, "then": reader.read(4), "position": _position_behind(reader, 10)}
+
+
 SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
     "an open transaction holds back what is behind it": an_open_transaction_holds_back_what_is_behind_it,
     "the first open transaction counts": the_first_open_transaction_counts,
@@ -152,4 +193,7 @@ SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
     "only aborted records": only_aborted_records,
     "committed offsets while a transaction holds some": committed_offsets_while_a_transaction_holds_some,
     "a plain commit during a transaction": a_plain_commit_during_a_transaction,
+    "offsets of two transactions": offsets_of_two_transactions,
+    "offsets sent twice": offsets_sent_twice,
+    "transactions that interleave": transactions_that_interleave,
 }

@@ -91,6 +91,21 @@ def commit_within_a_revoke(backend: Backend, protocol: str) -> Observed:
     return {**seen, "next": second.read(1), "committed": second.committed()}
 
 
+def transaction_across_a_rebalance(backend: Backend, protocol: str) -> Observed:
+    """Offsets that were taken before a rebalance are committed after it; a new owner waits for them."""
+    topic = backend.topic(1, {})
+    writer = Writer(backend, topic, "id")
+    writer.transact("a", "b", "c")
+    first = Member(backend, topic, protocol).join()
+    seen: Observed = {"messages": first.read(3)}
+    writer.begin()
+    seen["send offsets"] = writer.send_offsets(2, first.metadata())
+    first.client.close()
+    second = Member(backend, topic, protocol, start=0).join()
+    seen |= {"asked meanwhile": second.committed(2.0), "commit": writer.commit(), "committed": second.committed()}
+    return {**seen, "again": second.read(3)}
+
+
 def rebalance_that_waits(backend: Backend, protocol: str) -> Observed:
     """Until the first member is polled it keeps its partitions, and may commit."""
     topic = backend.topic(2, {})
@@ -191,6 +206,7 @@ _EACH: Final[Mapping[str, Callable[..., Observed]]] = {
     "second member": second_member,
     "closed client": closed_client,
     "commit within a revoke": commit_within_a_revoke,
+    "transaction across a rebalance": transaction_across_a_rebalance,
     "rebalance that waits": rebalance_that_waits,
     "session that expired": session_that_expired,
     "session that expired beside another": session_that_expired_beside_another,
