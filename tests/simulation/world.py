@@ -54,7 +54,7 @@ class World:
         self.story: list[str] | None = [] if with_story else None
         self._events: list[Event] = []
         self._numbers = itertools.count()
-        self._scheduler = greenlet.getcurrent()
+        self.scheduler = greenlet.getcurrent()
         self._current: Task | None = None
         self._processes: list[Process] = []
 
@@ -125,7 +125,7 @@ class World:
 
     def switch(self) -> None:
         """Leave the running thread for the scheduler."""
-        self._scheduler.switch()
+        self.scheduler.switch()
 
 
 class Process:
@@ -219,7 +219,8 @@ class Task:
         self.process = process
         self.name = name
         self.ended = False
-        self.greenlet = greenlet.greenlet(self._run)
+        # its end, and what it raises, goes to the scheduler: by default to the thread that started it
+        self.greenlet = greenlet.greenlet(self._run, process.world.scheduler)
         self._target = target
         self._waits = 0  # how often it has waited: a wake-up is meant for one wait only
         self._waiting = True
