@@ -11,7 +11,7 @@ _SMALL_TOPIC: Final = {"max.message.bytes": "1000"}
 
 
 def nothing_of_an_aborted_transaction_is_seen(backend: Backend) -> Observed:
-    """Neither records nor offsets; the same producer goes on."""
+    """Show that neither records nor offsets of it count, and that the same producer goes on."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
     writer = Writer(backend, topic, "id")
@@ -25,7 +25,7 @@ def nothing_of_an_aborted_transaction_is_seen(backend: Backend) -> Observed:
 
 
 def calls_in_the_wrong_state(backend: Backend) -> Observed:
-    """What a producer answers without a transaction, and inside one."""
+    """Call a producer without a transaction, and out of turn inside one."""
     topic = backend.topic(1, {})
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id")
@@ -46,7 +46,7 @@ def _after_the_first_error(writer: Writer, metadata: bytes) -> Observed:
 
 
 def refused_by_size(backend: Backend) -> Observed:
-    """A record too large for its topic fails its whole batch, and the transaction until it is aborted."""
+    """Show that a record too large for its topic fails its whole batch, and the transaction until it is aborted."""
     topic, small = backend.topic(1, {}), backend.topic(1, _SMALL_TOPIC)
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
@@ -58,7 +58,7 @@ def refused_by_size(backend: Backend) -> Observed:
 
 
 def refused_by_size_and_flushed(backend: Backend) -> Observed:
-    """The flush says nothing of it; whatever asks the broker next does."""
+    """Show that the flush says nothing of it; whatever asks the broker next does."""
     topic, small = backend.topic(1, {}), backend.topic(1, _SMALL_TOPIC)
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id")
@@ -70,7 +70,7 @@ def refused_by_size_and_flushed(backend: Backend) -> Observed:
 
 
 def refused_by_the_client(backend: Backend) -> Observed:
-    """A record too large for the client is refused at once and harms no transaction."""
+    """Show that a record too large for the client is refused at once and harms no transaction."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id", message_max_bytes=10_000)
     writer.begin()
@@ -79,7 +79,7 @@ def refused_by_the_client(backend: Backend) -> Observed:
 
 
 def refused_without_a_key(backend: Backend) -> Observed:
-    """A compacted topic takes no record without a key, and nothing of its batch."""
+    """Show that a compacted topic takes no record without a key, and nothing of its batch."""
     topic, compacted = backend.topic(1, {}), backend.topic(1, {"cleanup.policy": "compact"})
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
@@ -94,7 +94,7 @@ def refused_without_a_key(backend: Backend) -> Observed:
 
 
 def refused_by_date(backend: Backend) -> Observed:
-    """A topic that bounds timestamps refuses one far ahead, and all of its batch."""
+    """Show that a topic that bounds timestamps refuses one far ahead, and all of its batch."""
     topic, strict = backend.topic(1, {}), backend.topic(1, {"message.timestamp.after.max.ms": "3600000"})
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
@@ -109,7 +109,7 @@ _FAR: Final = 32_503_680_000_000  # the year 3000, in milliseconds
 
 
 def refused_without_transactions(backend: Backend) -> Observed:
-    """A plain producer's flush is ok; only the report tells, and the next record passes."""
+    """Show that a plain producer's flush is ok: only the report tells, and the next record passes."""
     small = backend.topic(1, _SMALL_TOPIC)
     writer = Writer(backend, small)
     seen: Observed = {"large": writer.produce(LARGE), "flush": writer.flush(), "reports": list(writer.reports)}

@@ -21,7 +21,7 @@ _IDLE_SECONDS: Final = 5.0
 
 
 def found_by_a_commit(backend: Backend) -> Observed:
-    """An abort gets the producer a new id, with which it goes on."""
+    """Show that an abort gets the producer a new id, with which it goes on."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.transact("a")
@@ -33,7 +33,7 @@ def found_by_a_commit(backend: Backend) -> Observed:
 
 
 def found_by_a_flush(backend: Backend) -> Observed:
-    """The flush itself says nothing."""
+    """Show that the flush itself says nothing."""
     topic = backend.topic(1, {})
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id")
@@ -45,7 +45,7 @@ def found_by_a_flush(backend: Backend) -> Observed:
 
 
 def found_by_sending_offsets(backend: Backend) -> Observed:
-    """librdkafka keeps the dead id through the abort, until a record finds it dead."""
+    """Show that librdkafka keeps the dead id through the abort, until a record finds it dead."""
     topic = backend.topic(1, {})
     metadata = Member(backend, topic, group="nobody").metadata()
     writer = Writer(backend, topic, "id")
@@ -68,7 +68,7 @@ def found_by_sending_offsets(backend: Backend) -> Observed:
 
 
 def taken_by_another(backend: Backend) -> Observed:
-    """A new producer of the expired id works; the old one finds its id dead, then itself fenced."""
+    """Show that a new producer of the expired id works; the old one finds its id dead, then itself fenced."""
     topic = backend.topic(1, {})
     old = Writer(backend, topic, "id")
     old.transact("a")
@@ -81,7 +81,7 @@ def taken_by_another(backend: Backend) -> Observed:
 
 
 def without_transactions(backend: Backend) -> Observed:
-    """A plain idempotent producer goes on as if nothing were."""
+    """Show that a plain idempotent producer goes on as if nothing had expired."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic)
     writer.write("a")

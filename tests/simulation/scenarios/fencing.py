@@ -19,7 +19,7 @@ from tests.simulation.scenarios.steps import (
 
 
 def _first_call(backend: Backend, call: str) -> Observed:
-    """An older producer in a transaction makes one call, then all others, after a second one has taken its id."""
+    """Have an older producer make one call, then all others, after a second one has taken its id."""
     topic = backend.topic(1, {})
     metadata = Member(backend, topic, group="nobody").metadata()
     old = Writer(backend, topic, "id")
@@ -40,7 +40,7 @@ def _first_call(backend: Backend, call: str) -> Observed:
 
 
 def fenced_while_producing(backend: Backend) -> Observed:
-    """A record of a fenced producer is queued, then refused; its transaction is dead."""
+    """Show that a fenced producer's record is queued, then refused; its transaction is dead."""
     topic = backend.topic(1, {})
     old = Writer(backend, topic, "id")
     old.open_with("old")
@@ -59,7 +59,7 @@ def _poll_until_error(backend: Backend, writer: Writer) -> str:
 
 
 def fenced_while_idle(backend: Backend) -> Observed:
-    """A producer with nothing open learns that it is fenced only from what it sends."""
+    """Show that a producer with nothing open learns that it is fenced only from what it sends."""
     topic = backend.topic(1, {})
     old = Writer(backend, topic, "id")
     new = Writer(backend, topic, "id")
@@ -70,7 +70,7 @@ def fenced_while_idle(backend: Backend) -> Observed:
 
 
 def a_new_producer_ends_what_is_open(backend: Backend) -> Observed:
-    """Taking an id aborts what the killed producer before left open, its offsets too."""
+    """Show that taking an id aborts what a killed producer left open, its offsets too."""
     topic, group = backend.topic(1, {}), "readers"
     reader = Member(backend, topic, group=group).join()
     killed = Writer(backend, topic, "id")
@@ -82,7 +82,7 @@ def a_new_producer_ends_what_is_open(backend: Backend) -> Observed:
 
 
 def offsets_of_a_stale_generation(backend: Backend, protocol: str) -> Observed:
-    """After a rebalance the old metadata commits nothing; a KIP-848 group still takes what the member kept."""
+    """Show that old metadata commits nothing after a rebalance; a KIP-848 group still takes what the member kept."""
     topic = backend.topic(2, {})
     first = Member(backend, topic, protocol).join(2)
     stale = first.metadata()
@@ -100,7 +100,7 @@ def offsets_of_a_stale_generation(backend: Backend, protocol: str) -> Observed:
 
 
 def offsets_of_a_member_that_left(backend: Backend, protocol: str) -> Observed:
-    """Metadata of a member that has closed is worth nothing."""
+    """Show that the metadata of a member that has closed commits nothing."""
     topic = backend.topic(2, {})
     stays, leaves = Member(backend, topic, protocol), Member(backend, topic, protocol)
     share(backend, [stays, leaves])
@@ -117,7 +117,7 @@ def offsets_of_a_member_that_left(backend: Backend, protocol: str) -> Observed:
 
 
 def offsets_of_a_killed_member(backend: Backend, protocol: str) -> Observed:
-    """A killed member's metadata works until its session ends."""
+    """Show that a killed member's metadata commits until its session ends."""
     topic = backend.topic(2, {})
     stays, dies = Member(backend, topic, protocol), Member(backend, topic, protocol)
     share(backend, [stays, dies])
@@ -132,7 +132,7 @@ def offsets_of_a_killed_member(backend: Backend, protocol: str) -> Observed:
 
 
 def offsets_of_nobody(backend: Backend) -> Observed:
-    """Metadata that names no member is not checked, even in a group of members: a worker has to."""
+    """Show that metadata that names no member is not checked, even in a group of members: a worker has to."""
     topic = backend.topic(1, {})
     outsider = Member(backend, topic)
     metadata, standing = outsider.metadata(), outsider.standing()
@@ -144,7 +144,7 @@ def offsets_of_nobody(backend: Backend) -> Observed:
 
 
 def commit_of_a_member(backend: Backend, protocol: str) -> Observed:
-    """`commit` as a member, and once the session has ended."""
+    """Call `commit` as a member, and once the session has ended."""
     topic = backend.topic(1, {})
     member = Member(backend, topic, protocol).join()
     seen: Observed = {"member": (member.commit(2), member.committed())}

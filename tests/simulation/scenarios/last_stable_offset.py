@@ -10,7 +10,7 @@ from tests.simulation.scenarios.steps import Member, Observed, Writer
 
 
 def an_open_transaction_holds_back_what_is_behind_it(backend: Backend) -> Observed:
-    """A plain record behind it comes only when it has ended."""
+    """Show that a plain record behind it comes only when it has ended."""
     topic = backend.topic(1, {})
     writer, plain = Writer(backend, topic, "id"), Writer(backend, topic)
     reader = Member(backend, topic).join()
@@ -34,7 +34,7 @@ def _ends(reader: Member, topic: str) -> list[int]:
 
 
 def the_first_open_transaction_counts(backend: Backend) -> Observed:
-    """Of two that overlap, the one committed first waits for the one begun first."""
+    """Show that of two that overlap the one committed first waits for the one begun first."""
     topic = backend.topic(1, {})
     first, second = Writer(backend, topic, "first"), Writer(backend, topic, "second")
     reader = Member(backend, topic).join()
@@ -54,7 +54,7 @@ def _position_behind(reader: Member, position: int) -> int:
 
 
 def a_position_passes_markers_by_polling_alone(backend: Backend) -> Observed:
-    """Time moves nothing; a poll that hands out nothing does."""
+    """Show that time moves nothing; a poll that hands out nothing does."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     reader = Member(backend, topic).join()
@@ -71,7 +71,7 @@ def a_position_passes_markers_by_polling_alone(backend: Backend) -> Observed:
 
 
 def positions_of_transactions_read_one_by_one(backend: Backend) -> Observed:
-    """Behind each record the position is at the marker, not past it."""
+    """Show that behind each record the position is at the marker, not past it."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     reader = Member(backend, topic).join()
@@ -82,7 +82,7 @@ def positions_of_transactions_read_one_by_one(backend: Backend) -> Observed:
 
 
 def seeking_to_offsets_without_a_record(backend: Backend) -> Observed:
-    """A marker or an aborted record can be sought: the next record comes."""
+    """Show that after a seek to a marker or an aborted record the next record comes."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.transact("a")
@@ -96,7 +96,7 @@ def seeking_to_offsets_without_a_record(backend: Backend) -> Observed:
 
 
 def assigned_at_an_aborted_record(backend: Backend) -> Observed:
-    """A group may have committed any offset."""
+    """Begin in the middle of an aborted transaction, as a group may have committed any offset."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.abandon("no", "neither")
@@ -106,7 +106,7 @@ def assigned_at_an_aborted_record(backend: Backend) -> Observed:
 
 
 def only_aborted_records(backend: Backend) -> Observed:
-    """Nothing is handed out, and the position moves past it all."""
+    """Show that nothing is handed out, and the position moves past all of it."""
     topic = backend.topic(1, {})
     Writer(backend, topic, "id").abandon("no", "neither")
     reader = Member(backend, topic).join()
@@ -114,7 +114,7 @@ def only_aborted_records(backend: Backend) -> Observed:
 
 
 def committed_offsets_while_a_transaction_holds_some(backend: Backend) -> Observed:
-    """The question outlasts its time-out while they are pending, and is answered when they are not."""
+    """Show that `committed` times out while offsets are pending, and answers when they are not."""
     topic = backend.topic(1, {})
     writer, reader = Writer(backend, topic, "id"), Member(backend, topic).join()
     seen: Observed = {"none": reader.committed()}
@@ -131,7 +131,7 @@ def committed_offsets_while_a_transaction_holds_some(backend: Backend) -> Observ
 
 
 def a_plain_commit_during_a_transaction(backend: Backend) -> Observed:
-    """Whatever was sent later counts, even when the transaction commits after it."""
+    """Show that what was sent later counts, even when the transaction commits after it."""
     topic = backend.topic(1, {})
     writer, reader = Writer(backend, topic, "id"), Member(backend, topic).join()
     writer.begin()
@@ -143,7 +143,7 @@ def a_plain_commit_during_a_transaction(backend: Backend) -> Observed:
 
 
 def offsets_of_two_transactions(backend: Backend) -> Observed:
-    """Of two that hold offsets of a partition the one that sent them later counts, whichever commits later."""
+    """Show that of two transactions the one that sent its offsets later counts, whichever commits later."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
     first, second = Writer(backend, topic, "first"), Writer(backend, topic, "second")
@@ -156,7 +156,7 @@ def offsets_of_two_transactions(backend: Backend) -> Observed:
 
 
 def offsets_sent_twice(backend: Backend) -> Observed:
-    """Within one transaction the later ones count, also lower ones."""
+    """Show that within one transaction the later ones count, also lower ones."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
     writer = Writer(backend, topic, "id")
@@ -166,7 +166,7 @@ def offsets_sent_twice(backend: Backend) -> Observed:
 
 
 def transactions_that_interleave(backend: Backend) -> Observed:
-    """Records of committed, aborted and no transactions side by side: each aborted one alone is left out."""
+    """Show that of committed, aborted and plain records side by side the aborted ones alone are left out."""
     topic = backend.topic(1, {})
     kept, dropped, plain = Writer(backend, topic, "kept"), Writer(backend, topic, "dropped"), Writer(backend, topic)
     reader = Member(backend, topic).join()

@@ -19,7 +19,7 @@ from tests.simulation.scenarios.steps import (
 
 
 def first_member(backend: Backend, protocol: str) -> Observed:
-    """A group of one: what it is before and after joining, and where it begins."""
+    """Show what a group's only member is before and after joining, and where it begins."""
     topic = backend.topic(2, {})
     Writer(backend, topic).write("a", "b")
     member = Member(backend, topic, protocol)
@@ -31,7 +31,7 @@ def first_member(backend: Backend, protocol: str) -> Observed:
 
 
 def second_member(backend: Backend, protocol: str) -> Observed:
-    """Another one joins, then leaves."""
+    """Let another one join, then leave."""
     topic = backend.topic(2, {})
     first = Member(backend, topic, protocol).join(2)
     generations = [generation(first.metadata())]
@@ -49,7 +49,7 @@ def second_member(backend: Backend, protocol: str) -> Observed:
 
 
 def closed_client(backend: Backend, protocol: str) -> Observed:
-    """Nothing can be asked of a closed consumer."""
+    """Show that a closed consumer answers no call."""
     topic = backend.topic(1, {})
     member = Member(backend, topic, protocol).join()
     member.client.close()
@@ -71,7 +71,7 @@ def _raised(call: Callable[[], object]) -> str:
 
 
 def commit_within_a_revoke(backend: Backend, protocol: str) -> Observed:
-    """What is committed within on_revoke, the next owner starts behind."""
+    """Show that the next owner starts behind what was committed within on_revoke."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.transact("a", "b", "c")
@@ -92,7 +92,7 @@ def commit_within_a_revoke(backend: Backend, protocol: str) -> Observed:
 
 
 def transaction_across_a_rebalance(backend: Backend, protocol: str) -> Observed:
-    """Offsets that were taken before a rebalance are committed after it; a new owner waits for them."""
+    """Show that offsets sent before a rebalance are committed after it, and that a new owner waits for them."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.transact("a", "b", "c")
@@ -107,7 +107,7 @@ def transaction_across_a_rebalance(backend: Backend, protocol: str) -> Observed:
 
 
 def rebalance_that_waits(backend: Backend, protocol: str) -> Observed:
-    """Until the first member is polled it keeps its partitions, and may commit."""
+    """Show that a member keeps its partitions until it is polled, and may commit."""
     topic = backend.topic(2, {})
     first = Member(backend, topic, protocol).join(2)
     second = Member(backend, topic, protocol)
@@ -123,7 +123,7 @@ def rebalance_that_waits(backend: Backend, protocol: str) -> Observed:
 
 
 def session_that_expired(backend: Backend, protocol: str) -> Observed:
-    """A member stopped for longer than its session: what it knows on waking, and how it comes back."""
+    """Stop a member for longer than its session: what does it know on waking, and how does it come back?"""
     topic = backend.topic(2, {})
     Writer(backend, topic).write("a", "b")
     member = Member(backend, topic, protocol).join(2)
@@ -148,7 +148,7 @@ def _send(writer: Writer, metadata: bytes, offset: int = 2) -> tuple[str, str]:
 
 
 def session_that_expired_beside_another(backend: Backend, protocol: str) -> Observed:
-    """The other member takes over, and gives back half when the stopped one wakes."""
+    """Show that the other member takes over, and gives back half when the stopped one wakes."""
     topic = backend.topic(2, {})
     stopped, other = Member(backend, topic, protocol), Member(backend, topic, protocol)
     share(backend, [stopped, other])
@@ -166,7 +166,7 @@ def session_that_expired_beside_another(backend: Backend, protocol: str) -> Obse
 
 
 def too_long_between_polls(backend: Backend, protocol: str) -> Observed:
-    """Beyond max.poll.interval.ms a client leaves the group, and says so at the next poll.
+    """Show that beyond max.poll.interval.ms a client leaves the group, and says so at the next poll.
 
     One of a KIP-848 group stays a member until its session ends: librdkafka (2.16) sends no heartbeats any more, and
     leaves only once the application is polled and has revoked its partitions, where its documentation says that the
@@ -188,7 +188,7 @@ def too_long_between_polls(backend: Backend, protocol: str) -> Observed:
 
 
 def member_that_was_killed(backend: Backend, protocol: str) -> Observed:
-    """Its partitions go to the other once its session has ended, not before."""
+    """Show that its partitions go to the other once its session has ended, not before."""
     topic = backend.topic(2, {})
     killed, other = Member(backend, topic, protocol), Member(backend, topic, protocol)
     share(backend, [killed, other])

@@ -23,7 +23,7 @@ _END_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PartitionAnswer:
     """What a TopicPartition says; of those only the client itself can set an error."""
 
     topic: str
@@ -160,7 +160,7 @@ class _Server:
         self._pipe.send(replace(answer, callbacks=tuple(_Callback(*each) for each in waiting)))
 
     def _incoming(self, value: Any) -> Any:
-        if isinstance(value, Place):
+        if isinstance(value, PartitionAnswer):
             return TopicPartition(value.topic, value.partition, value.offset, value.metadata or "")
         if isinstance(value, _Callback):
             return lambda *args: self._call_back(value.number, args)
@@ -177,7 +177,7 @@ class _Server:
 
 def _outgoing(value: Any) -> Any:
     if isinstance(value, TopicPartition):
-        return Place(value.topic, value.partition, value.offset, value.metadata, value.error)
+        return PartitionAnswer(value.topic, value.partition, value.offset, value.metadata, value.error)
     return _mapped(_outgoing, value)
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from confluent_kafka import OFFSET_STORED, TopicPartition
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import PROTOCOLS, Member, Observed, Writer, outcome, place
+from tests.simulation.scenarios.steps import PROTOCOLS, Member, Observed, Writer, at_offset, outcome
 
 
 def _records(backend: Backend, topic: str, count: int) -> None:
@@ -15,7 +15,7 @@ def _records(backend: Backend, topic: str, count: int) -> None:
 
 
 def a_position_that_is_overtaken(backend: Backend, protocol: str) -> Observed:
-    """One error, then nothing more of the partition until it is assigned anew; the others go on.
+    """Show that one error comes, then nothing of the partition until it is assigned anew; the others go on.
 
     A seek is refused, where the documentation of the setting says nothing of the partition's being stopped:
     https://github.com/confluentinc/librdkafka/issues/2961
@@ -41,15 +41,15 @@ def a_position_that_is_overtaken(backend: Backend, protocol: str) -> Observed:
 
 
 def _assign_anew(reader: Member, topic: str, offset: int, protocol: str) -> list[str]:
-    there = place(topic, offset)
+    there = at_offset(topic, offset)
     if protocol == "range":
-        return [outcome(reader.client.assign, [*there, *place(topic, 0, 1)])]
+        return [outcome(reader.client.assign, [*there, *at_offset(topic, 0, 1)])]
     unassigned = outcome(reader.client.incremental_unassign, there)
     return [unassigned, outcome(reader.client.incremental_assign, there)]
 
 
 def _assigned_at(backend: Backend, offset: int) -> Observed:
-    """Six records, of which the first three are deleted."""
+    """Begin at an offset of six records, of which the first three are deleted."""
     topic = backend.topic(1, {})
     _records(backend, topic, 6)
     backend.delete_records(topic, 0, 3)
@@ -59,14 +59,14 @@ def _assigned_at(backend: Backend, offset: int) -> Observed:
 
 
 def assigned_at_no_stored_offset(backend: Backend) -> Observed:
-    """Nothing is reset in silence for a group that has committed nothing."""
+    """Show that nothing is reset in silence for a group that has committed nothing."""
     topic = backend.topic(1, {})
     _records(backend, topic, 1)
     return {"read": Member(backend, topic, start=OFFSET_STORED).join().read(1)}
 
 
 def an_emptied_partition(backend: Backend) -> Observed:
-    """From the beginning nothing comes, and no error; what is written next does."""
+    """Show that from the beginning nothing comes, and no error; what is written next does."""
     topic = backend.topic(1, {})
     _records(backend, topic, 3)
     backend.delete_records(topic, 0, 3)
@@ -78,7 +78,7 @@ def an_emptied_partition(backend: Backend) -> Observed:
 
 
 def deleting_what_is_read(backend: Backend) -> Observed:
-    """A reader past it hears nothing of it."""
+    """Show that a reader past it hears nothing of it."""
     topic = backend.topic(1, {})
     _records(backend, topic, 3)
     reader = Member(backend, topic).join()
@@ -93,7 +93,7 @@ def deleting_what_is_read(backend: Backend) -> Observed:
 
 
 def deleting_aborted_records(backend: Backend) -> Observed:
-    """What is deleted up to the middle of an aborted transaction: the rest of it stays unseen."""
+    """Delete up to the middle of an aborted transaction: the rest of it stays unseen."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id")
     writer.transact("a")
@@ -105,13 +105,13 @@ def deleting_aborted_records(backend: Backend) -> Observed:
 
 
 def assigning_what_is_not_there(backend: Backend) -> Observed:
-    """Errors of partitions that are not, or are already, assigned."""
+    """Seek, assign and unassign partitions that are not assigned, or are already."""
     topic = backend.topic(2, {})
     reader = Member(backend, topic).join(2)
     return {
         "seek": reader.seek(0, partition=7),
-        "incremental unassign": outcome(reader.client.incremental_unassign, place(topic, 0, 7)),
-        "incremental assign": outcome(reader.client.incremental_assign, place(topic, 0, 1)),
+        "incremental unassign": outcome(reader.client.incremental_unassign, at_offset(topic, 0, 7)),
+        "incremental assign": outcome(reader.client.incremental_assign, at_offset(topic, 0, 1)),
         "position": reader.position(7),
     }
 

@@ -49,7 +49,7 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> str:
     return "ok"
 
 
-def place(topic: str, offset: int, partition: int = 0) -> list[TopicPartition]:
+def at_offset(topic: str, offset: int, partition: int = 0) -> list[TopicPartition]:
     """Return an offset of one partition, as the client's calls take it."""
     return [TopicPartition(topic, partition, offset)]
 
@@ -88,7 +88,7 @@ class Writer:
         return outcome(self.client.poll, 0.5)
 
     def send_offsets(self, offset: int, metadata: object, partition: int = 0, topic: str | None = None) -> str:
-        offsets = place(topic or self._topic, offset, partition)
+        offsets = at_offset(topic or self._topic, offset, partition)
         return outcome(self.client.send_offsets_to_transaction, offsets, metadata, CALL_SECONDS)
 
     def commit(self) -> str:
@@ -98,12 +98,12 @@ class Writer:
         return outcome(self.client.abort_transaction, CALL_SECONDS)
 
     def open_with(self, *values: str) -> None:
-        """Begin a transaction and have these records in the log, in this order."""
+        """Begin a transaction and append these records to the log, in this order."""
         self.client.begin_transaction()
         self.write(*values)
 
     def write(self, *values: str, partition: int = 0) -> None:
-        """Have these records in the log."""
+        """Append these records to the log, in this order."""
         for value in values:
             self.client.produce(self._topic, value.encode(), None, partition)
         assert self.client.flush(CALL_SECONDS) == 0
@@ -216,7 +216,7 @@ class Member:
             return describe(exception.args[0])
 
     def commit(self, offset: int, topic: str | None = None) -> str:
-        return outcome(self.client.commit, offsets=place(topic or self._topic, offset), asynchronous=False)
+        return outcome(self.client.commit, offsets=at_offset(topic or self._topic, offset), asynchronous=False)
 
     def seek(self, offset: int, partition: int = 0) -> str:
         return outcome(self.client.seek, TopicPartition(self._topic, partition, offset))
@@ -225,7 +225,7 @@ class Member:
         return bytes(self.client.consumer_group_metadata())
 
     def standing(self) -> str:
-        """Say what its metadata names."""
+        """Return what its metadata names, in words."""
         metadata = self.metadata()
         named = "generation" if generation(metadata) > 0 else "no generation"
         return f"{named}, {'member' if member_id(metadata) else 'no member'}"

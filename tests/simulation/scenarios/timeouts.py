@@ -15,7 +15,7 @@ _LONGER_SECONDS: Final = 3.0
 
 
 def _first_call(backend: Backend, call: str, *, with_record: bool) -> Observed:
-    """A producer makes one call after its transaction has ended, then all others."""
+    """Have a producer make one call after its transaction has timed out, then all others."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
     writer = Writer(backend, topic, "id", **_SHORT)
@@ -40,7 +40,7 @@ def _first_call(backend: Backend, call: str, *, with_record: bool) -> Observed:
 
 
 def producing_after_the_time_out(backend: Backend) -> Observed:
-    """A record is queued, then refused; the flush says that the producer is fenced."""
+    """Show that a record is queued, then refused; the flush says that the producer is fenced."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id", **_SHORT)
     writer.open_with("late")
@@ -54,7 +54,7 @@ def producing_after_the_time_out(backend: Backend) -> Observed:
 
 
 def a_time_out_frees_readers_and_offsets(backend: Backend) -> Observed:
-    """A killed producer's transaction holds records and committed offsets back until it times out."""
+    """Show that a killed producer's transaction holds records and offsets back until it times out."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
     writer = Writer(backend, topic, "id", **_SHORT)
@@ -66,7 +66,7 @@ def a_time_out_frees_readers_and_offsets(backend: Backend) -> Observed:
 
 
 def each_transaction_has_the_whole_time(backend: Backend) -> Observed:
-    """The time counts from the first request of each one; between them none runs."""
+    """Show that the time counts from the first request of each one; between them none runs."""
     topic = backend.topic(1, {})
     writer = Writer(backend, topic, "id", transaction_timeout_ms=3000)
     seen: Observed = {}
