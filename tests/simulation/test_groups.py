@@ -144,6 +144,32 @@ def test_move_forgets_the_rebalance_under_way(protocol: Protocol) -> None:
     group.settle()
 
 
+@pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
+def test_move_fails_the_request_of_a_paused_member(protocol: Protocol) -> None:
+    group = FollowedGroup("asking", protocol)
+    group.add()
+    group.settle()
+    other = group.add()
+    members = group.group.classic.members
+    assert group.run(lambda: any(each.join_answer is not None for each in members.values()))
+    other.process.pause(5.0)
+    group.group.move(1.0)
+    group.settle()
+
+
+@pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
+def test_member_id_that_its_client_has_dropped_expires(protocol: Protocol) -> None:
+    group = FollowedGroup("dropped", protocol)
+    one = group.add()
+    group.settle()
+    (member_id, _), began = one.member, group.world.now
+    one.membership.commit_refused(UNKNOWN)  # though the coordinator knows it
+    assert one.member[0] == ""
+    assert group.run(lambda: member_id not in group.group.member_ids)
+    assert group.world.now - began <= SESSION
+    group.settle()
+
+
 def test_commits_are_checked_as_kafka_checks_them(group: FollowedGroup) -> None:
     one = group.add()
     assert group.group.check_commit("", -1, transactional=True) is None  # the group is empty

@@ -66,12 +66,12 @@ class ClassicMember:
     def session_timed_out(self) -> None:
         """Give up the membership: no heartbeat was answered for the whole session. Only looked at while steady."""
         if self.state is JoinState.STEADY:
-            self.member_id = ""
+            self._drop_member_id()
             self._revoke_all("lost")
 
     def max_poll_exceeded(self) -> None:
         """Leave the group; the partitions are lost. It joins again once the application polls."""
-        member_id, self.member_id = self.member_id, ""
+        member_id = self._drop_member_id()
         self._link.tell(lambda: self._context.group.leave(member_id))
         if self.state is JoinState.STEADY:
             self._revoke_all("lost")
@@ -177,9 +177,15 @@ class ClassicMember:
 
     def _forget(self, error: int) -> None:
         if error == KafkaError.UNKNOWN_MEMBER_ID:
-            self.member_id = ""
+            self._drop_member_id()
         elif error == KafkaError.ILLEGAL_GENERATION:
             self.generation = -1
+
+    def _drop_member_id(self) -> str:
+        """Return the member id that it had; of a member by that id the coordinator hears nothing more."""
+        member_id, self.member_id = self.member_id, ""
+        self._context.group.silence(member_id)
+        return member_id
 
     def _revoke_all(self, kind: Literal["revoke", "lost"]) -> None:
         owned = self._rebalancing.owned

@@ -74,7 +74,7 @@ class CoordinatorLink:
         process = self._process
         heard = process.alive and not process.paused and not self._closed and self._reachable()
         silent = not (heard and self.group.available)
-        if not (process.paused or self._connected()):
+        if not self._connected():
             for number in list(self._outstanding):
                 self._fail(number)
         if heard == self.heard and silent == (self.silent_since is not None):
