@@ -153,7 +153,8 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
     cluster.groups[GROUP] = Group(world, GROUP, lambda: schedule.partitions, kind)
     upstream = Upstream(world, faults, inputs, all_invalid=schedule.all_invalid)
     upstream.plan(schedule.events, schedule.seconds)
-    most_in_row = schedule.events if schedule.all_invalid else None
+    # at-least-once: events that are read again count again
+    most_in_row = schedule.events if schedule.all_invalid and schedule.exactly_once else None
     supervisor = Supervisor(world, cluster, faults, schedule.settings, schedule.workers, most_in_row, accounts)
     nemesis = Nemesis(world, cluster, faults, supervisor, inputs)
     nemesis.plan(schedule.seconds)
@@ -163,7 +164,6 @@ def _run(schedule: Schedule, world: World, faults: Faults) -> int:
         world.run(lambda: False, most_steps=_MOST_STEPS, until=world.now + 5.0)
     faults.active = False
     nemesis.end()
-    supervisor.faults_ended()
     world.tell("world", "no more faults")
 
     def worked_off() -> bool:

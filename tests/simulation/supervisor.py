@@ -33,11 +33,9 @@ class Supervisor:
         self._world = world
         self._cluster = cluster
         self._faults = faults
-        self._slots = slots
         self._number = 0
         self._accounts = accounts
         self._running: list[WorkerProcess] = []
-        self._no_more_faults = False
         for slot in range(slots):
             world.after(world.random.uniform(0.0, 1.0), lambda slot=slot: self.start(slot))  # type: ignore[misc]  # mypy cannot infer a default
 
@@ -54,10 +52,6 @@ class Supervisor:
         worker.process.tell("starts")
         worker.process.on_exit.append(lambda: self._ended(worker))
         self._running.append(worker)
-
-    def faults_ended(self) -> None:
-        """From here on a worker must not end by itself for long."""
-        self._no_more_faults = True
 
     def check(self) -> None:
         """Check that one worker runs in each slot."""
