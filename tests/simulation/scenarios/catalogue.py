@@ -28,7 +28,7 @@ MEASURED: Final = Path(__file__).with_name("measured.json")
 
 BROKER: Final = {
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "100",
-    "group.consumer.session.timeout.ms": "3000",
+    "group.consumer.session.timeout.ms": "4000",
     "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.heartbeat.interval.ms": "200",
     "group.consumer.min.heartbeat.interval.ms": "100",

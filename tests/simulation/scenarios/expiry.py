@@ -1,4 +1,4 @@
-"""Producer ids that the broker forgets while they are idle, on a broker that keeps them two seconds, not a week.
+"""Producer ids that the broker forgets while they are idle, on a broker that keeps them five seconds, not a week.
 
 librdkafka takes it for an error to abort on; Java's client has made it fatal (https://github.com/apache/kafka/pull/17822).
 """
@@ -10,14 +10,14 @@ from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import Member, Observed, Writer, visible
 
 BROKER: Final = {
-    "transactional.id.expiration.ms": "2000",
+    "transactional.id.expiration.ms": "5000",
     "transaction.remove.expired.transaction.cleanup.interval.ms": "100",
-    "producer.id.expiration.ms": "2000",
+    "producer.id.expiration.ms": "5000",
     "producer.id.expiration.check.interval.ms": "100",
 }
 """Settings of the broker that these need."""
 
-_IDLE_SECONDS: Final = 5.0
+_IDLE_SECONDS: Final = 9.0
 
 
 def found_by_a_commit(backend: Backend) -> Observed:

@@ -174,13 +174,13 @@ def too_long_between_polls(backend: Backend, protocol: str) -> Observed:
     """
     topic = backend.topic(2, {})
     Writer(backend, topic).write("a", "b")
-    member = Member(backend, topic, protocol, max_poll_interval_ms=3000).join(2)
+    member = Member(backend, topic, protocol, max_poll_interval_ms=4000).join(2)
     seen: Observed = {"messages": member.read(2)}
     before = member.metadata()
     writer = Writer(backend, topic, "id")
-    backend.sleep(4.5)
+    backend.sleep(5.5)
     seen["soon"] = member.standing(), _send(writer, before, 0)
-    backend.sleep(4.5)
+    backend.sleep(6.0)
     seen["later"] = member.standing(), _send(writer, before), member.commit(2)
     seen["then"] = sorted(member.read(3))  # the error comes beside the records
     seen["member id"] = "the same" if member_id(member.metadata()) == member_id(before) else "another"

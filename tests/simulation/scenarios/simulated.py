@@ -18,7 +18,7 @@ T = TypeVar("T")
 _MOST_STEPS: Final = 1_000_000
 _CONNECTION: Final = Connection("simulated:9092")
 # What brokers set for members of a KIP-848 group, in catalogue.BROKER.
-_CONSUMER_SESSION: Final = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 200}
+_CONSUMER_SESSION: Final = {"session.timeout.ms": 4000, "heartbeat.interval.ms": 200}
 
 
 class SimulatedBackend:

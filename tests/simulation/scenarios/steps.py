@@ -18,9 +18,8 @@ Observed: TypeAlias = dict[str, Any]
 SECONDS: Final = 30.0  # for what must happen
 CALL_SECONDS: Final = 10.0
 GROUP: Final = "group"
-SESSION_SECONDS: Final = 3.0
-EXPIRED_SECONDS: Final = 6.0  # by then a session has ended, and the group has gone on
-_CLASSIC: Final = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 200}
+EXPIRED_SECONDS: Final = 8.0  # by then a session has ended, and the group has gone on
+_CLASSIC: Final = {"session.timeout.ms": 4000, "heartbeat.interval.ms": 200}
 PROTOCOLS: Final[dict[str, dict[str, Any]]] = {
     "cooperative": _CLASSIC,
     "range": {**_CLASSIC, "partition.assignment.strategy": "range"},

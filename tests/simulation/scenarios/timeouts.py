@@ -10,8 +10,8 @@ from typing import Any, Final
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import Member, Observed, Writer, visible
 
-_SHORT: Final[dict[str, Any]] = {"transaction_timeout_ms": 1000}
-_LONGER_SECONDS: Final = 3.0
+_SHORT: Final[dict[str, Any]] = {"transaction_timeout_ms": 3000}
+_LONGER_SECONDS: Final = 6.0
 
 
 def _first_call(backend: Backend, call: str, *, with_record: bool) -> Observed:
@@ -57,7 +57,7 @@ def a_time_out_frees_readers_and_offsets(backend: Backend) -> Observed:
     """Show that a killed producer's transaction holds records and offsets back until it times out."""
     topic = backend.topic(1, {})
     reader = Member(backend, topic).join()
-    writer = Writer(backend, topic, "id", **_SHORT)
+    writer = Writer(backend, topic, "id", transaction_timeout_ms=6000)
     writer.open_with("late")
     writer.send_offsets(1, reader.metadata())
     backend.kill(writer.client)
@@ -68,15 +68,15 @@ def a_time_out_frees_readers_and_offsets(backend: Backend) -> Observed:
 def each_transaction_has_the_whole_time(backend: Backend) -> Observed:
     """Show that the time counts from the first request of each one; between them none runs."""
     topic = backend.topic(1, {})
-    writer = Writer(backend, topic, "id", transaction_timeout_ms=3000)
+    writer = Writer(backend, topic, "id", transaction_timeout_ms=5000)
     seen: Observed = {}
     for number in range(3):
         writer.open_with(f"record {number}")
-        backend.sleep(1.5)
+        backend.sleep(3.0)
         seen[f"commit {number}"] = writer.commit()
-    backend.sleep(4.0)
+    backend.sleep(6.0)
     writer.begin()
-    backend.sleep(4.0)  # nothing is sent yet, so the broker knows of no transaction
+    backend.sleep(6.0)  # nothing is sent yet, so the broker knows of no transaction
     return {**seen, "produce": writer.produce("late"), "commit": writer.commit(), "visible": visible(backend, topic)}
 
 
