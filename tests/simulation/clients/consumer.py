@@ -1,6 +1,7 @@
 """A consumer behind confluent_kafka's interface: a group member that reads committed records, as librdkafka does."""
 
 import math
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -124,6 +125,8 @@ class SimulatedConsumer:
     def consumer_group_metadata(self) -> bytes:
         """Return who this member is, as far as the client knows."""
         self._require_open()
+        if self._membership is None:  # not subscribed: no generation, no member
+            return b"CGMDv2:" + struct.pack("=i", -1) + self._group.group_id.encode() + b"\0\0\1"
         return self._member.metadata()
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import LARGE, Member, Observed, Writer, visible
+from tests.simulation.scenarios.steps import LARGE, Member, Observed, Writer, nobody, visible
 
 _ONE_BATCH: Final[dict[str, Any]] = {"linger_ms": 1000}  # what is produced up to a flush or commit travels together
 _SMALL_TOPIC: Final = {"max.message.bytes": "1000"}
@@ -27,7 +27,7 @@ def nothing_of_an_aborted_transaction_is_seen(backend: Backend) -> Observed:
 def calls_in_the_wrong_state(backend: Backend) -> Observed:
     """Call a producer without a transaction, and out of turn inside one."""
     topic = backend.topic(1, {})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id")
     seen: Observed = {"commit": writer.commit(), "abort": writer.abort(), "produce": writer.produce("outside")}
     seen["send offsets"] = writer.send_offsets(1, metadata)
@@ -48,7 +48,7 @@ def _after_the_first_error(writer: Writer, metadata: bytes) -> Observed:
 def refused_by_size(backend: Backend) -> Observed:
     """Show that a record too large for its topic fails its whole batch, and the transaction until it is aborted."""
     topic, small = backend.topic(1, {}), backend.topic(1, _SMALL_TOPIC)
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
     seen: Observed = {"elsewhere": writer.produce("elsewhere"), "flush first": writer.flush()}
@@ -60,7 +60,7 @@ def refused_by_size(backend: Backend) -> Observed:
 def refused_by_size_and_flushed(backend: Backend) -> Observed:
     """Show that the flush says nothing of it; whatever asks the broker next does."""
     topic, small = backend.topic(1, {}), backend.topic(1, _SMALL_TOPIC)
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id")
     writer.begin()
     seen: Observed = {"large": writer.produce(LARGE, small), "flush first": writer.flush()}
@@ -81,7 +81,7 @@ def refused_by_the_client(backend: Backend) -> Observed:
 def refused_without_a_key(backend: Backend) -> Observed:
     """Show that a compacted topic takes no record without a key, and nothing of its batch."""
     topic, compacted = backend.topic(1, {}), backend.topic(1, {"cleanup.policy": "compact"})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
     seen: Observed = {
@@ -96,7 +96,7 @@ def refused_without_a_key(backend: Backend) -> Observed:
 def refused_by_date(backend: Backend) -> Observed:
     """Show that a topic that bounds timestamps refuses one far ahead, and all of its batch."""
     topic, strict = backend.topic(1, {}), backend.topic(1, {"message.timestamp.after.max.ms": "3600000"})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id", **_ONE_BATCH)
     writer.begin()
     seen: Observed = {"now": writer.produce("now", strict), "ahead": writer.produce("ahead", strict, timestamp=_FAR)}

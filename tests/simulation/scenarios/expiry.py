@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import Member, Observed, Writer, visible
+from tests.simulation.scenarios.steps import Observed, Writer, nobody, visible
 
 BROKER: Final = {
     "transactional.id.expiration.ms": "5000",
@@ -35,7 +35,7 @@ def found_by_a_commit(backend: Backend) -> Observed:
 def found_by_a_flush(backend: Backend) -> Observed:
     """Show that the flush itself says nothing."""
     topic = backend.topic(1, {})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id")
     backend.sleep(_IDLE_SECONDS)
     seen: Observed = {"begin": writer.begin(), "produce": writer.produce("no"), "flush": writer.flush()}
@@ -47,7 +47,7 @@ def found_by_a_flush(backend: Backend) -> Observed:
 def found_by_sending_offsets(backend: Backend) -> Observed:
     """Show that librdkafka keeps the dead id through the abort, until a record finds it dead."""
     topic = backend.topic(1, {})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     writer = Writer(backend, topic, "id")
     writer.transact("a")
     backend.sleep(_IDLE_SECONDS)

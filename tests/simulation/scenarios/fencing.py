@@ -7,13 +7,16 @@ from typing import Final
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import (
     EXPIRED_SECONDS,
+    GROUP,
     PROTOCOLS,
     Member,
     Observed,
     Writer,
     generation,
+    nobody,
     poll_until,
     share,
+    standing,
     visible,
 )
 
@@ -21,7 +24,7 @@ from tests.simulation.scenarios.steps import (
 def _first_call(backend: Backend, call: str) -> Observed:
     """Have an older producer make one call, then all others, after a second one has taken its id."""
     topic = backend.topic(1, {})
-    metadata = Member(backend, topic, group="nobody").metadata()
+    metadata = nobody(backend)
     old = Writer(backend, topic, "id")
     old.open_with("old")
     new = Writer(backend, topic, "id")
@@ -134,13 +137,11 @@ def offsets_of_a_killed_member(backend: Backend, protocol: str) -> Observed:
 def offsets_of_nobody(backend: Backend) -> Observed:
     """Show that metadata that names no member is not checked, even in a group of members: a worker has to."""
     topic = backend.topic(1, {})
-    outsider = Member(backend, topic)
-    metadata, standing = outsider.metadata(), outsider.standing()
-    outsider.join()
+    member, metadata = Member(backend, topic).join(), nobody(backend, GROUP)
     writer = Writer(backend, topic, "id")
     writer.begin()
-    seen: Observed = {"standing": standing, "send offsets": writer.send_offsets(7, metadata), "commit": writer.commit()}
-    return {**seen, "committed": outsider.committed()}
+    seen: Observed = {"standing": standing(metadata), "send offsets": writer.send_offsets(7, metadata)}
+    return {**seen, "commit": writer.commit(), "committed": member.committed()}
 
 
 def commit_of_a_member(backend: Backend, protocol: str) -> Observed:

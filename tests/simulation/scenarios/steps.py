@@ -225,9 +225,18 @@ class Member:
 
     def standing(self) -> str:
         """Return what its metadata names, in words."""
-        metadata = self.metadata()
-        named = "generation" if generation(metadata) > 0 else "no generation"
-        return f"{named}, {'member' if member_id(metadata) else 'no member'}"
+        return standing(self.metadata())
+
+
+def standing(metadata: bytes) -> str:
+    """Return what group metadata names, in words."""
+    named = "generation" if generation(metadata) > 0 else "no generation"
+    return f"{named}, {'member' if member_id(metadata) else 'no member'}"
+
+
+def nobody(backend: Backend, group: str = "nobody") -> bytes:
+    """Return group metadata that names no member: of a consumer that is not subscribed."""
+    return bytes(backend.consumer(backend.name(group), PROTOCOLS["cooperative"]).consumer_group_metadata())
 
 
 def generation(metadata: bytes) -> int:
