@@ -142,16 +142,15 @@ class Assignment:
             return {}
         return {each.partition: each.offset for each in positions if each.error is None and each.offset >= 0}
 
-    def still_held(self, next_offsets: Mapping[int, int]) -> dict[int, int]:
-        """Return those of the offsets that may be committed: of partitions that were not taken away meanwhile.
+    def still_holds(self, next_offsets: Mapping[int, int]) -> bool:
+        """Return whether all these offsets may be committed: none is of a partition that was taken away meanwhile.
 
-        One that was, and was given back, begins at its committed offset; what lies before that is left out too.
+        One that was, and was given back, begins at its committed offset: nothing before that may be committed.
         """
-        return {
-            partition: offset
+        return all(
+            partition in self._places and offset >= self._places[partition][0]
             for partition, offset in next_offsets.items()
-            if partition in self._places and offset >= self._places[partition][0]
-        }
+        )
 
     def read_on(self) -> dict[int, int]:
         """Return the positions that have moved past the last record handed out: only markers were read since."""

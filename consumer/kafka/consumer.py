@@ -218,13 +218,12 @@ class Source:
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """Commit offsets by themselves, for delivery without transactions. Raises DeliveryError.
 
-        Partitions that were lost since are left out: this worker may be a member again, and the broker would let it
-        take back what another one has committed meanwhile.
+        Refused by MustAbortError when any of the partitions was lost since: this worker may be a member again, and the
+        broker would let it take back what another one has committed meanwhile.
         """
-        held = self._assignment.still_held(next_offsets)
-        if not held:
-            return
-        offsets = [TopicPartition(topic, partition, offset) for partition, offset in held.items()]
+        if not self._assignment.still_holds(next_offsets):
+            raise MustAbortError(f"partitions of {topic} were taken away from this worker")
+        offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
         doing = f"commit offsets of {topic}"
         answers = calling(doing, lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
         for answer in answers or []:

@@ -17,6 +17,10 @@ from tests.simulation.schedule import run
             "a fatal error that a producer meets while it is served, within the callback of a report, ended the worker",
         ),
         (
+            202399,
+            "at-least-once: events of a partition that was lost, left out of a commit, counted twice in the breaker",
+        ),
+        (
             1267,
             "at-least-once: a worker that had lost a partition and joined again moved the new owner's offset back",
         ),
