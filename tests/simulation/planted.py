@@ -44,6 +44,8 @@ class Fault:
     new: str
     harmless: str = ""
     """Why it breaks no promise; empty for a fault that must be caught."""
+    first_seed: int = 0
+    """Where to begin: a little before a seed that is known to catch it, where that is a late one."""
 
     def apply(self, text: str) -> str:
         """Return the file's text with the fault in it. Raises PlantingError unless `old` occurs exactly once."""
@@ -60,7 +62,9 @@ class Fault:
     @property
     def digest(self) -> str:
         """A hash of the edit."""
-        return hashlib.sha256("\0".join((self.file, self.old, self.new)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join((self.file, self.old, self.new, str(self.first_seed))).encode()).hexdigest()[
+            :16
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Result:
     """What became of one fault, so far."""
 
     digest: str
-    seeds: int = 0  # tried, from 0 on
+    next_seed: int = 0  # what comes before it, from the fault's first seed on, is tried
     seconds: float = 0.0
     violation: Violation | None = None
     also_without: bool = False  # the same seed fails without the fault, so the simulation has not caught it
@@ -86,11 +90,6 @@ class Result:
     def caught(self) -> bool:
         """Whether a check found the fault."""
         return self.violation is not None and not self.also_without
-
-    @property
-    def schedules(self) -> int:
-        """How many schedules it took, or were tried in vain."""
-        return self.seeds if self.violation is None else self.violation.seed + 1
 
 
 def load() -> list[Fault]:
@@ -115,7 +114,7 @@ class Results:
     def of(self, fault: Fault) -> Result:
         """Return what is known of a fault with this very edit."""
         known = self.by_name.get(fault.name)
-        return known if known is not None and known.digest == fault.digest else Result(fault.digest)
+        return known if known is not None and known.digest == fault.digest else Result(fault.digest, fault.first_seed)
 
     def keep(self, fault: Fault, result: Result) -> None:
         """Write a result to the file."""
@@ -174,13 +173,13 @@ def parts(first: int, end: int) -> Iterator[tuple[int, int]]:
 def try_fault(fault: Fault, seeds: int, results: Results, command: Sequence[str] = SIMULATION) -> Result:
     """Plant one fault and run the simulation until a check catches it, or all seeds are tried."""
     result = results.of(fault)
-    if result.violation is not None or result.seeds >= seeds:
+    if result.violation is not None or result.next_seed >= seeds:
         return result
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         root = Path(name)
         copy_packages(root)
         fault.plant(root)
-        for first, end in parts(result.seeds, seeds):
+        for first, end in parts(result.next_seed, seeds):
             part = simulate(root, first, end, command)
             result = replace(
                 part,
@@ -201,21 +200,19 @@ def _fails_without(seed: int, command: Sequence[str]) -> bool:
 
 def table(faults: Iterable[Fault], results: Results) -> str:
     """Return the results as Markdown."""
-    head = [
-        "| fault | what is wrong | file | caught by | seed | schedules | seconds |",
-        "|---|---|---|---|--:|--:|--:|",
-    ]
-    return "\n".join(head + [_line(fault, results.of(fault)) for fault in faults])
+    head = "| fault | what is wrong | file | caught by | seeds tried | seconds |\n|---|---|---|---|--:|--:|"
+    return "\n".join([head] + [_line(fault, results.of(fault)) for fault in faults])
 
 
 def _line(fault: Fault, result: Result) -> str:
     if result.violation is None:
         how = f"harmless: {fault.harmless}" if fault.harmless else "**not caught**"
-        seed = ""
+        last = result.next_seed - 1
     else:
         how = f"**also fails without**: {result.violation.check}" if result.also_without else result.violation.check
-        seed = str(result.violation.seed)
-    cells = [fault.name, fault.wrong, f"`{fault.file}`", how, seed, f"{result.schedules:,}", f"{result.seconds:.1f}"]
+        last = result.violation.seed
+    tried = f"{fault.first_seed:,} to {last:,}"
+    cells = [fault.name, fault.wrong, f"`{fault.file}`", how, tried, f"{result.seconds:.1f}"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -228,7 +225,9 @@ def main(arguments: Sequence[str] | None = None, command: Sequence[str] = SIMULA
     """Try the faults and print the table; return 1 when one is not caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.planted", description="Plant faults.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="the faults to plant; without a name all of them")
-    parser.add_argument("--seeds", type=int, default=20_000, help="schedules to try with each fault")
+    parser.add_argument(
+        "--seeds", type=int, default=20_000, help="seeds to try with each fault: up to, not including, this one"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="faults at the same time")
     parser.add_argument("--results", type=Path, default=ROOT / "build" / "planted.json")
     options = parser.parse_args(arguments)

@@ -3,6 +3,7 @@
 import ast
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_fault_is_planted_in_a_copy_until_caught(stub: Stub, results: Results) -
     result = planted.try_fault(BY_NAME["offset-one-too-far"], 1000, results, stub.command)
 
     assert result.violation == Violation(250, "offsets", "too far")
-    assert (result.caught, result.schedules, result.seconds) == (True, 251, 1.0)
+    assert (result.caught, result.seconds) == (True, 1.0)
     assert stub.runs() == ["0 200 True True", "200 800 True True", "250 251 False False"]
     assert (planted.ROOT / "consumer/records.py").read_text() == before
 
@@ -89,14 +90,14 @@ def test_results_are_kept_and_extended(stub: Stub, results: Results) -> None:
     result = planted.try_fault(fault, 900, Results.read(results.path), stub.command)
 
     assert stub.runs() == ["0 200 False True", "200 400 False True", "400 900 False True"]
-    assert (result.caught, result.seeds, result.schedules) == (False, 900, 900)
+    assert (result.caught, result.next_seed) == (False, 900)
     assert planted.try_fault(fault, 900, Results.read(results.path), stub.command) == result
     assert len(stub.runs()) == 3
 
 
 def test_changed_edit_begins_anew(results: Results) -> None:
     fault = BY_NAME["rewind-forgotten"]
-    results.keep(fault, Result("another edit", seeds=900))
+    results.keep(fault, Result("another edit", next_seed=900))
 
     assert results.of(fault) == Result(fault.digest)
 
@@ -109,7 +110,7 @@ def test_seed_that_fails_without_the_fault_is_no_catch(stub: Stub, results: Resu
 
     assert (result.violation, result.caught) == (Violation(700, "offsets", "too far"), False)
     assert planted.unexpected([fault], results) == ["rewind-forgotten"]
-    assert "**also fails without**: offsets | 700" in planted.table([fault], results)
+    assert "**also fails without**: offsets | 0 to 700" in planted.table([fault], results)
 
 
 def test_simulation_that_does_not_run_is_no_catch(tmp_path: Path, results: Results) -> None:
@@ -131,7 +132,10 @@ def test_main_prints_a_table_and_fails_for_what_is_not_caught(
 
     out, err = capsys.readouterr()
     assert code == 1
-    assert [line.split(" | ")[3:5] for line in out.splitlines()[2:]] == [["offsets", "250"], ["**not caught**", ""]]
+    assert [line.split(" | ")[3:5] for line in out.splitlines()[2:]] == [
+        ["offsets", "0 to 250"],
+        ["**not caught**", "0 to 299"],
+    ]
     assert "not as expected: rewind-forgotten" in err
     assert set(json.loads((tmp_path / "planted.json").read_text())) == {"offset-one-too-far", "rewind-forgotten"}
 
@@ -141,3 +145,13 @@ def test_simulation_catches_a_planted_fault(name: str, results: Results) -> None
     result = planted.try_fault(BY_NAME[name], 20, results)
 
     assert result.caught
+
+
+def test_first_seed_is_where_trying_begins(stub: Stub, results: Results) -> None:
+    fault = replace(BY_NAME["offset-one-too-far"], first_seed=240)
+
+    result = planted.try_fault(fault, 300, results, stub.command)
+
+    assert stub.runs()[0] == "240 300 True True"
+    assert result.caught
+    assert "| offsets | 240 to 250 |" in planted.table([fault], results)
