@@ -173,7 +173,8 @@ class WorkerProcess:
             raise WorkerError("planned by the simulation")
         partition = self._cluster.topics[INPUT].partitions[number]
         offset = max(position, partition.start)
-        batch = min((each for each in partition.unreadable if each.stop > offset), key=_start, default=None)
+        ahead = (each for each in partition.unreadable if offset < each.stop <= partition.last_stable)
+        batch = min(ahead, key=_start, default=None)
         if batch is None or (offset < batch.start and partition.fetch(offset, 1).records):
             return None
         return UnreadableBatch(INPUT, number, batch.start, batch.stop, "its checksum is wrong")

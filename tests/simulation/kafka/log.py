@@ -90,7 +90,7 @@ class Partition:
         """
         if not self.start <= position <= self.end:
             raise OutOfRangeError
-        if self.unreadable_at(position) is not None:
+        if position < self.last_stable and self.unreadable_at(position) is not None:
             raise UnreadableError
         records: list[tuple[int, Record]] = []
         stable = self.last_stable
