@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--seed", type=_seed, metavar="N[/F.F…]", help="replay one seed with its story; with these faults only"
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
+    parser.add_argument("--jobs", type=_jobs, default=os.cpu_count() or 1, help="processes (one for each core)")
     parser.add_argument("--fail-fast", action="store_true", help="end at the first violation")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -99,13 +99,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _range(text: str) -> range:
-    start, end = map(int, text.split("-"))
-    return range(start, end)
+    start, _, end = text.partition("-")
+    if not (start.isdecimal() and end.isdecimal() and int(start) < int(end)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range of seeds: give A-B, as in 0-2000")
+    return range(int(start), int(end))
 
 
 def _seed(text: str) -> tuple[int, frozenset[int] | None]:
     seed, slash, faults = text.partition("/")
-    return int(seed), frozenset(map(int, filter(None, faults.split(".")))) if slash else None
+    numbers = [each for each in faults.split(".") if each]
+    if not all(each.isdecimal() for each in [seed, *numbers]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed: give a number, or number/fault.fault, as in 17/3.8")
+    return int(seed), frozenset(map(int, numbers)) if slash else None
+
+
+def _jobs(text: str) -> int:
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes: give 1 or more")
+    return int(text)
 
 
 if __name__ == "__main__":

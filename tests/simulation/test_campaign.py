@@ -51,5 +51,15 @@ def test_fail_fast_ends_at_the_violation_and_does_not_keep_its_part(
     assert list(json.loads(resume.read_text())) == ["0-100"]
 
 
+@pytest.mark.parametrize("arguments", [["--seed", "x"], ["--seed", "3/x"], ["--seeds", "9-3"], ["--jobs", "0"]])
+def test_arguments_that_make_no_sense_are_refused_in_a_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+
+    assert f"argument {arguments[0]}: {arguments[1]!r} is no " in capsys.readouterr().err
+
+
 def _fail_at_seed_103(seed: int) -> Run:
     return Run(seed, violation=ViolationError("order", "planted") if seed == 103 else None)
