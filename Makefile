@@ -47,10 +47,11 @@ simulate: $(READY) ## the worker in a simulated world, from many seeds: SEEDS=0-
 planted: $(READY) ## faults planted in the product, each of which the simulation must catch: PLANTED="--seeds 2000 NAME" (hours)
 	$(BIN)/python -m tests.simulation.planted $(PLANTED)
 
+# coverage stays out of the environment: numba imports it wherever it is installed, and then needs a working directory
 simulate-coverage: $(READY) ## what of a worker's way the simulation takes: lines and branches
-	@mkdir -p build
-	COVERAGE_FILE=build/coverage $(BIN)/coverage run -m tests.simulation --seeds 0-600 --jobs 1
-	COVERAGE_FILE=build/coverage $(BIN)/coverage report
+	@$(BIN)/uv pip install --quiet --target build/coverage coverage==7.17.5
+	@PYTHONPATH=build/coverage COVERAGE_FILE=build/coverage/data $(BIN)/python -m coverage run -m tests.simulation --seeds 0-600 --jobs 1
+	@PYTHONPATH=build/coverage COVERAGE_FILE=build/coverage/data $(BIN)/python -m coverage report
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
