@@ -57,10 +57,6 @@ _FATAL: Final = (
     ErrorCode(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, fatal=True),
     ErrorCode(KafkaError.INVALID_TXN_STATE, fatal=True),
 )
-_FENCED: Final = tuple(
-    ErrorCode(code, fatal=True)
-    for code in (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
-)
 _MEMBERSHIP: Final = (
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -72,7 +68,6 @@ _MEMBERSHIP: Final = (
 
 ERRORS: Final[Mapping[str, Sequence[ErrorCode]]] = {
     "init": (*_PASSING, _CONCURRENT, *_REFUSED),
-    "begin": (),
     "report": (
         ErrorCode(KafkaError._MSG_TIMED_OUT, abort=True),
         ErrorCode(KafkaError.NOT_LEADER_FOR_PARTITION, abort=True),
@@ -107,7 +102,8 @@ ERRORS: Final[Mapping[str, Sequence[ErrorCode]]] = {
         ErrorCode(KafkaError.GROUP_AUTHORIZATION_FAILED),
     ),
 }
-"""What each call of a client may raise with nothing wrong in the model: the codes that the product sorts."""
+"""What each call of a client may raise with nothing wrong in the model: codes of each kind that the product sorts, but
+for fencing, which the model does itself."""
 
 
 class Fault(NamedTuple):
@@ -151,4 +147,4 @@ class Faults:
     def error(self, call: str) -> ErrorCode | None:
         """Return the error that a call runs into, if it does."""
         options = ERRORS[call]
-        return self.pick(options) if options and self.happens("error") else None
+        return self.pick(options) if self.happens("error") else None

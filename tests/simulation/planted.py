@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from tests.simulation.campaign import Violation
+
 ROOT: Final = Path(__file__).parents[2]
 FAULTS: Final = Path(__file__).with_suffix(".toml")
 PACKAGES: Final = ("scoring", "files", "consumer", "training", "tests", "artifacts", "pyproject.toml")
@@ -65,15 +67,6 @@ class Fault:
         return hashlib.sha256("\0".join((self.file, self.old, self.new, str(self.first_seed))).encode()).hexdigest()[
             :16
         ]
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """What a check of the simulation says of one schedule."""
-
-    seed: int
-    check: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,12 +53,6 @@ class Supervisor:
         worker.process.on_exit.append(lambda: self._ended(worker))
         self._running.append(worker)
 
-    def check(self) -> None:
-        """Check that one worker runs in each slot."""
-        slots = sorted(each.slot for each in self.running)
-        if len(slots) != len(set(slots)):
-            raise ViolationError("fenced", f"two workers of one slot go on side by side: {slots}")
-
     def check_accounts(self) -> None:
         """Compare what the processes that run say with what they have committed."""
         for worker in self.running:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import planted
-from tests.simulation.planted import Fault, PlantingError, Result, Results, Violation
+from tests.simulation.campaign import Violation
+from tests.simulation.planted import Fault, PlantingError, Result, Results
 
 FAULTS = planted.load()
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -174,7 +174,7 @@ class WorkerProcess:
         partition = self._cluster.topics[INPUT].partitions[number]
         offset = max(position, partition.start)
         ahead = (each for each in partition.unreadable if offset < each.stop <= partition.last_stable)
-        batch = min(ahead, key=_start, default=None)
+        batch = next(ahead, None)  # they are kept in the order of their offsets
         if batch is None or (offset < batch.start and partition.fetch(offset, 1).records):
             return None
         return UnreadableBatch(INPUT, number, batch.start, batch.stop, "its checksum is wrong")
@@ -198,7 +198,3 @@ def without_limits(settings: WorkerSettings, reason: str) -> WorkerSettings:
     if "--on-unreadable" in reason:
         return replace(settings, pass_over_unreadable=True)
     return settings
-
-
-def _start(batch: range) -> int:
-    return batch.start

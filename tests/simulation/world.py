@@ -31,7 +31,7 @@ class StuckError(AssertionError):
     """Nothing is left to happen, or the run takes too many steps."""
 
 
-class Event(list[Any]):
+class Happening(list[Any]):
     """When something happens, its number, and what: a list, since the heap compares lists in C."""
 
     def cancel(self) -> None:
@@ -52,7 +52,7 @@ class World:
         self.now = 0.0
         self.steps = 0
         self.story: list[str] | None = [] if with_story else None
-        self._events: list[Event] = []
+        self._events: list[Happening] = []
         self._numbers = itertools.count()
         self.scheduler = greenlet.getcurrent()
         self._current: Task | None = None
@@ -67,9 +67,9 @@ class World:
         """Note a process."""
         self._processes.append(process)
 
-    def after(self, seconds: float, action: Callable[[], object]) -> "Event":
+    def after(self, seconds: float, action: Callable[[], object]) -> "Happening":
         """Have the scheduler call `action` in so many seconds; it must not block."""
-        event = Event([self.now + seconds, next(self._numbers), action])
+        event = Happening([self.now + seconds, next(self._numbers), action])
         heapq.heappush(self._events, event)
         return event
 
@@ -224,7 +224,7 @@ class Task:
         self._target = target
         self._waits = 0  # how often it has waited: a wake-up is meant for one wait only
         self._waiting = True
-        self._timer: Event | None = None
+        self._timer: Happening | None = None
         self._joined: list[Task] = []
 
     def wait(self, seconds: float) -> None:
