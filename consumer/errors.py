@@ -39,6 +39,10 @@ class ExpiredError(FatalError):
     """The brokers have forgotten this producer's id, which was idle for longer than they keep one."""
 
 
+class LostReasonError(FatalError):
+    """The client failed for good in the midst of a callback, and what it failed on is lost: it may be asked again."""
+
+
 class RefusedError(DeliveryError):
     """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
 

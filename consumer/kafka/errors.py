@@ -11,6 +11,7 @@ from consumer.errors import (
     ExpiredError,
     FatalError,
     FencedError,
+    LostReasonError,
     MustAbortError,
     RefusedError,
     RetriableError,
@@ -23,6 +24,8 @@ _OTHERS_GROUP = (
     "the group is of others, or of another kind (another assignor or group.protocol, Connect, a share group): choose "
     "another --group-id, or give all members one -X partition.assignment.strategy and group.protocol"
 )
+
+_NO_REASON = "returned NULL without setting an exception"
 
 _NO_SUCH_GROUP = KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str()
 
@@ -154,13 +157,16 @@ def calling(doing: str, call: Callable[[], T], passing: AbstractSet[int] = froze
             raise RetriableError(explain(error, doing)) from exception
         raise classify(error, doing) from exception
     except SystemError as exception:
-        if (beneath := overlaid(exception)) is None:
-            raise
-        raise classify(beneath, doing) from exception
+        if beneath := overlaid(exception):
+            raise classify(beneath, doing) from exception
+        if _NO_REASON in str(exception):
+            raise LostReasonError(f"could not {doing}: the client failed and does not say why") from exception
+        raise
 
 
 def overlaid(exception: SystemError) -> KafkaError | None:
     """The error of Kafka beneath, if there is one. A fatal one is raised by the client in mid-call, and whichever
-    callback it comes to next in that call fails over it ("returned a result with an exception set")."""
+    callback it comes to next in that call fails over it ("returned a result with an exception set"), or clears it: an
+    attribute that is not in the interpreter's cache of types does so (`_PyType_Lookup`), and nothing is left of it."""
     cause = exception.__cause__
     return cause.args[0] if isinstance(cause, KafkaException) else None

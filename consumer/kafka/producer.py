@@ -3,6 +3,7 @@ what to do about each kind of error is delivery's business."""
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
@@ -10,6 +11,7 @@ from consumer.errors import (
     DeliveryError,
     ExpiredError,
     FatalError,
+    LostReasonError,
     MustAbortError,
     RecordsRefusedError,
     RefusedError,
@@ -22,6 +24,8 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.records import OutRecord
 from consumer.runtime import SYSTEM, Runtime
+
+T = TypeVar("T")
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
@@ -94,11 +98,11 @@ class KafkaProducer:
                 self._make_room()
             except KafkaException as exception:
                 raise self._not_taken(exception.args[0], records[done].topic) from exception
-        calling("produce", lambda: self._producer.poll(0))
+        self._call("produce", lambda: self._producer.poll(0))
 
     def flush(self) -> None:
         """Waits until every record is delivered or has failed; raises when one failed. All reports are read then."""
-        if calling("write", lambda: self._producer.flush(self._seconds)):
+        if self._call("write", lambda: self._producer.flush(self._seconds)):
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
         # of records that could not even be sent none is reported as failed
@@ -125,9 +129,9 @@ class KafkaProducer:
 
     def abort(self) -> None:
         """Gives the transaction up: nothing of it will be seen."""
-        calling("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
+        self._call("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
         # its reports, lest the next transaction takes them for its own
-        calling("abort the transaction", lambda: self._producer.flush(self._seconds))
+        self._call("abort the transaction", lambda: self._producer.flush(self._seconds))
 
     def serve(self) -> None:
         """For a producer that has nothing to do: lets the client do what it does only when it is polled, which is to
@@ -148,9 +152,16 @@ class KafkaProducer:
                 calling("drop what is not sent", lambda: self._producer.poll(0.01))
         del self._producer
 
+    def _call(self, doing: str, call: Callable[[], T]) -> T:
+        """Return the answer of `call`; ask the client for a fatal error whose reason it lost."""
+        try:
+            return calling(doing, call)
+        except LostReasonError as error:
+            raise self._failure(doing) or error from error
+
     def _transacting(self, doing: str, call: Callable[[], None]) -> None:
         try:
-            calling(doing, call)
+            self._call(doing, call)
         except (MustAbortError, RefusedError) as error:
             raise self._reason(error, doing) from error
         self._raise_failed()
@@ -190,7 +201,7 @@ class KafkaProducer:
         """Wait until a record is reported as failed, or nothing is in flight any more."""
         deadline = self._clock() + _REPORT_SECONDS
         while len(self._producer) and not self._failed and self._clock() < deadline:
-            calling("read delivery reports", lambda: self._producer.poll(0.01))
+            self._call("read delivery reports", lambda: self._producer.poll(0.01))
 
     def _make_room(self) -> None:
         """The queue is full: waits until some of it is delivered."""
@@ -199,7 +210,7 @@ class KafkaProducer:
         while len(self._producer) >= queued:
             if self._clock() > deadline:
                 raise MustAbortError(f"the queue is full, and nothing was acknowledged within {self._seconds:g} s")
-            calling("produce", lambda: self._producer.poll(0.01))
+            self._call("produce", lambda: self._producer.poll(0.01))
 
     def _raise_failed(self) -> None:
         if not self._failed:

@@ -5,6 +5,7 @@ from consumer.errors import (
     DeliveryError,
     FatalError,
     FencedError,
+    LostReasonError,
     MustAbortError,
     RefusedError,
     RetriableError,
@@ -86,6 +87,14 @@ def test_a_fatal_error_that_a_callback_failed_over_is_still_the_error_of_kafka()
         raise SystemError("returned a result with an exception set") from beneath
 
     with pytest.raises(FatalError, match="could not write: "):
+        calling("write", call)
+
+
+def test_a_fatal_error_that_a_callback_cleared_is_a_fatal_error_without_a_reason() -> None:
+    def call() -> None:
+        raise SystemError("<built-in method flush of …> returned NULL without setting an exception")
+
+    with pytest.raises(LostReasonError, match="could not write: the client failed"):
         calling("write", call)
 
 

@@ -1,13 +1,15 @@
 import random
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.batching import Limits
 from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, RefusedError, RejectedRecord, Rejection
 from consumer.kafka.assignment import Subscription
+from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
@@ -154,6 +156,30 @@ def test_a_newer_producer_of_the_same_id_fences_the_older_one(kafka: str, topics
     new.produce([record(topic, b"new")])
     new.commit()
     assert values(read(kafka, topic)) == [b"new"]
+
+
+def test_a_fatal_error_that_is_lost_under_a_report_is_asked_for_again() -> None:
+    class Mark:
+        looked_up = 0
+
+    mark = Mark()
+    mark.here = 0  # type: ignore[attr-defined]  # an attribute of the instance, which the type does not have
+
+    def forgetful(config: dict[str, Any], **kwargs: Any) -> Producer:
+        def on_delivery(*_: object) -> None:
+            Mark.looked_up += 1  # empties the interpreter's cache of the type: the next look-up clears the error
+            mark.here  # type: ignore[attr-defined]  # noqa: B018 - as above
+
+        return Producer({**config, "on_delivery": on_delivery}, **kwargs)
+
+    with MockBroker(["records"]) as broker:
+        producer = KafkaProducer(Connection(broker.bootstrap_servers, clients=Clients(producer=forgetful)), "writer")
+        producer.init()
+        producer.begin()
+        broker.answer(Api.PRODUCE, KafkaError.INVALID_PRODUCER_EPOCH)
+        producer.produce([record("records", b"x")])
+        with pytest.raises(FencedError, match="could not write: "):
+            producer.flush()
 
 
 def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: Topics) -> None:

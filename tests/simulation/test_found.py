@@ -13,6 +13,10 @@ from tests.simulation.schedule import run
     ("seed", "found"),
     [
         (
+            38,
+            "a fatal error that was lost under the callback of a report ended the worker",
+        ),
+        (
             181,
             "a fatal error that a producer meets while it is served, within the callback of a report, ended the worker",
         ),

@@ -278,8 +278,10 @@ class SimulatedProducer:
         if self._untold and self._error is not None:  # a fatal error comes out of poll and flush, once
             self._untold = False
             fatal = KafkaException(self._error.error())
-            if self._reports:  # the client raises it within the callback of a report
+            if len(self._reports) % 2:  # the client raises it within the callback of a report
                 raise SystemError("returned a result with an exception set") from fatal
+            if self._reports:  # the callback has cleared it: by chance, which the parity stands for
+                raise SystemError("returned NULL without setting an exception")
             raise fatal
         served = len(self._reports)
         for _ in range(served):

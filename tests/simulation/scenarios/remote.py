@@ -156,20 +156,23 @@ class _Server:
         except Exception as exception:  # noqa: BLE001 - it is raised in the other process
             fatal = overlaid(exception) if isinstance(exception, SystemError) else None
             answer = _Answer(kafka_error=fatal) if fatal else _Answer(error=exception)
-        waiting, self._waiting = self._waiting, []
-        self._pipe.send(replace(answer, callbacks=tuple(_Callback(*each) for each in waiting)))
+        self._pipe.send(replace(answer, callbacks=tuple(_Callback(*each) for each in self._waiting)))
+        self._waiting.clear()
 
     def _incoming(self, value: Any) -> Any:
         if isinstance(value, PartitionAnswer):
             return TopicPartition(value.topic, value.partition, value.offset, value.metadata or "")
         if isinstance(value, _Callback):
-            return lambda *args: self._call_back(value.number, args)
+            return self._callback(value.number)
         return _mapped(self._incoming, value)
 
+    def _callback(self, number: int) -> Callable[..., None]:
+        if self._client is not None:
+            return lambda *args: self._call_back(number, args)
+        append = self._waiting.append  # no attribute is looked up in mid-call: that may clear a fatal error
+        return lambda *args: append((number, args))
+
     def _call_back(self, number: int, args: tuple[Any, ...]) -> None:
-        if args[0] is not self._client:  # as little as can be: an exception may be on its way beneath
-            self._waiting.append((number, args))
-            return
         sent = tuple(_SELF if arg is self._client else _outgoing(arg) for arg in args)
         self._pipe.send(_Callback(number, sent))
         self._serve()
