@@ -1,33 +1,53 @@
 """SIGTERM, SIGINT and SIGHUP as a request to stop."""
 
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Final
+
+_ENDINGS: Final[Mapping[signal.Signals, Callable[[], BaseException]]] = {
+    signal.SIGTERM: partial(SystemExit, 128 + signal.SIGTERM),
+    signal.SIGHUP: partial(SystemExit, 128 + signal.SIGHUP),
+    signal.SIGINT: KeyboardInterrupt,
+}
+_AGAIN_SECONDS: Final = 0.2
 
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the work inside as Ctrl-C does, so that it removes what it has begun to write.
+    """Let SIGTERM, SIGHUP and SIGINT end the work inside by an exception, so that it removes what it began to write.
 
-    The exit status is that of a process that the signal ended, 128 and its number. The same signal again does what it
-    does to any process; ignored, as under nohup, it stays ignored.
+    SIGINT raises KeyboardInterrupt, the others SystemExit with 128 and their number, the exit status of a process that
+    the signal ended. The same signal again does what it does to any process; ignored, as under nohup, it stays ignored.
+    Python drops an exception that comes in a callback of C or in `__del__`: it is raised again until it is on its way.
     """
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    handled = [number for number, handler in before.items() if handler != signal.SIG_IGN]
+    before = {number: signal.getsignal(number) for number in (*_ENDINGS, signal.SIGALRM)}
+    handled = [number for number in _ENDINGS if before[number] != signal.SIG_IGN]
+    endings: list[BaseException] = []
 
     def handle(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        raise SystemExit(128 + number)
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        endings.append(_ENDINGS[signal.Signals(number)]())
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS, _AGAIN_SECONDS)
+        raise endings[-1]
+
+    def raise_again(_number: int, _: FrameType | None) -> None:
+        if sys.exc_info()[1] is None:  # nothing is being handled: it was dropped
+            raise endings[-1]
 
     for number in handled:
         signal.signal(number, handle)
+    signal.signal(signal.SIGALRM, raise_again)
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -46,17 +47,50 @@ def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored() -> None:
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], indirect=True)
+def exit_status(ending: BaseException) -> int:
+    """Return the status that a process has which this exception ends, 130 for Ctrl-C."""
+    return 130 if isinstance(ending, KeyboardInterrupt) else int(str(ending))
+
+
 def test_work_that_a_signal_ends_clears_up_and_the_same_signal_again_kills(number: signal.Signals) -> None:
     handlers: list[object] = []
     with ExitStack() as cleared:
-        ended = cleared.enter_context(pytest.raises(SystemExit))
+        ended = cleared.enter_context(pytest.raises(BaseException))  # noqa: PT011 - which one, the next lines say
         cleared.enter_context(ended_by_signals())
         cleared.callback(lambda: handlers.append(signal.getsignal(number)))
         os.kill(os.getpid(), number)
-    assert handlers == [signal.SIG_DFL]
-    assert ended.value.code == 128 + number
+    assert handlers == [signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL]
+    assert exit_status(ended.value) == 128 + number
     assert signal.getsignal(number) == signal.SIG_DFL
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_work_is_ended_though_python_drops_the_exception(number: signal.Signals) -> None:
+    class Dropping:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    ended: list[int] = []
+    began = time.monotonic()
+    try:
+        with ended_by_signals():
+            Dropping()
+            time.sleep(SECONDS)
+    except (SystemExit, KeyboardInterrupt) as ending:
+        ended.append(exit_status(ending))
+    assert ended == [128 + number]
+    assert time.monotonic() - began < SECONDS / 2
+
+
+def test_work_that_clears_up_for_long_is_not_ended_again(number: signal.Signals) -> None:
+    cleared: list[signal.Signals] = []
+    with ExitStack() as stack:
+        stack.enter_context(pytest.raises((SystemExit, KeyboardInterrupt)))
+        stack.enter_context(ended_by_signals())
+        stack.callback(cleared.append, number)
+        stack.callback(time.sleep, 1.0)  # five times as long as it takes to raise again
+        os.kill(os.getpid(), number)
+    assert cleared == [number]
 
 
 def test_work_is_not_ended_by_a_hangup_that_is_ignored() -> None:
