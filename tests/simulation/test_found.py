@@ -21,6 +21,10 @@ from tests.simulation.schedule import run
             "a fatal error that a producer meets while it is served, within the callback of a report, ended the worker",
         ),
         (
+            179770,
+            "a mistake of the model: an abort that had no new producer id yet did not go on when asked again",
+        ),
+        (
             202399,
             "at-least-once: events of a partition that was lost, left out of a commit, counted twice in the breaker",
         ),

@@ -151,6 +151,7 @@ class SimulatedProducer:
             self._fail(_INCONSISTENT)
             self._raise_error()
         self._end(committed=True, seconds=max(0.0, deadline - self._world.now))
+        self._in_transaction = False
 
     def abort_transaction(self, timeout: float) -> None:
         """Give the transaction up."""
@@ -164,8 +165,9 @@ class SimulatedProducer:
             self._registered = False
         self._error = None
         self._end(committed=False, seconds=timeout)
-        if self._needs_new_id:
+        if self._needs_new_id:  # until it is there the abort is not done, and the next call goes on with it
             self._take_new_id(timeout)
+        self._in_transaction = False
 
     def _take_new_id(self, seconds: float) -> None:
         """Replace an expired producer id. One that only send_offsets has found expired is kept (librdkafka 2.16)."""
@@ -182,7 +184,7 @@ class SimulatedProducer:
         if self._registered:
             kind = "commit transaction" if committed else "abort transaction"
             self._transact(kind, lambda: transactions.end(identity, committed=committed), seconds, hangs=committed)
-        self._in_transaction = False
+            self._registered = False
 
     def _transact(self, kind: str, effect: Callable[[], Any], seconds: float, *, hangs: bool) -> Any:
         try:
