@@ -29,6 +29,10 @@ from tests.simulation.schedule import run
             "at-least-once: events of a partition that was lost, left out of a commit, counted twice in the breaker",
         ),
         (
+            282406,
+            "a mistake of the model: a search for an unreadable batch went on behind what retention took meanwhile",
+        ),
+        (
             1267,
             "at-least-once: a worker that had lost a partition and joined again moved the new owner's offset back",
         ),

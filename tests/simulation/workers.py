@@ -172,6 +172,8 @@ class WorkerProcess:
         if self._faults.happens("search fails"):
             raise WorkerError("planned by the simulation")
         partition = self._cluster.topics[INPUT].partitions[number]
+        if 0 <= position < partition.start:
+            raise WorkerError("out of range, as the probe is told of what retention took meanwhile")
         offset = max(position, partition.start)
         ahead = (each for each in partition.unreadable if offset < each.stop <= partition.last_stable)
         batch = next(ahead, None)  # they are kept in the order of their offsets
