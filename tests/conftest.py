@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple, NoReturn
@@ -35,8 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Nothing is said yet."""
+    """Begin with nothing said, and with Ctrl-C in force: a shell starts what runs in the background without it."""
     config.stash[SAID] = []
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the processes that tests start would inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
