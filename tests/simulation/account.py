@@ -73,10 +73,13 @@ class Account:
             return f"{self._most_in_row} dead letters in a row are committed, breaker_run is {self._breaker_run}"
         return None
 
-    def needless_end(self, reason: str) -> bool:
-        """Return whether the worker ends for something that passes, without having waited for it."""
+    def needless_end(self, reason: str, clock_ahead: float = 0.0) -> bool:
+        """Return whether the worker ends for something that passes, without having waited for it.
+
+        A clock that jumped ahead by `clock_ahead` seconds may use up the watchdog's time while the loop goes round.
+        """
         if _WATCHDOG in reason:
-            return self._clock() - self._ticked < PATIENCE_SECONDS
+            return max(self._clock() - self._ticked, clock_ahead) < PATIENCE_SECONDS
         return self._clock() - self._began < PATIENCE_SECONDS and not any(known in reason for known in _REASONS)
 
     # -- what the worker tells its metrics and its health ------------------------------------------------------------

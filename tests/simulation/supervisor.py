@@ -70,7 +70,7 @@ class Supervisor:
         if worker.reason is not None:
             if _OUR_FAULT in worker.reason:
                 raise ViolationError("failure", worker.reason)
-            if worker.account.needless_end(worker.reason):
+            if worker.account.needless_end(worker.reason, worker.process.clock_ahead):
                 raise ViolationError("needless end", f"{worker.process.name}: {worker.reason}")
             if self._invalid is not None and "breaker_run" in worker.reason:
                 raise ViolationError("breaker", f"{worker.reason}, of {self._invalid} in all")

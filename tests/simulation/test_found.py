@@ -29,6 +29,10 @@ from tests.simulation.schedule import run
             "at-least-once: events of a partition that was lost, left out of a commit, counted twice in the breaker",
         ),
         (
+            317235,
+            "a mistake of the checks: a watchdog whose clock had jumped ended a worker while its loop went round",
+        ),
+        (
             282406,
             "a mistake of the model: a search for an unreadable batch went on behind what retention took meanwhile",
         ),
