@@ -1,4 +1,8 @@
-"""Compile functions with numba, and keep their machine code only where nobody else can write.
+"""Compile plain functions with numba, and keep their machine code only where nobody else can write.
+
+A kernel is a function without a decorator, so that it runs as plain Python as well. To compile it, the compiler copies
+it and its helpers and binds, in the globals of the copies, each helper and each function of memory.py to its compiled
+counterpart.
 
 numba's cache consists of pickles, and its configuration file names modules to import: whoever writes either runs code
 in this process.
@@ -10,38 +14,59 @@ import pwd
 import stat
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from grp import getgrgid
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from types import FunctionType
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from scoring.kernels import memory
 
 logger: Final = logging.getLogger(__name__)
-Function = Callable[..., None]
+Function: TypeAlias = Callable[..., Any]
+
+_CHECKED: Final = (memory.load_byte, memory.load_word, memory.store_byte, memory.copy_bytes)
+
+
+class CompilationError(RuntimeError):
+    """numba is missing, or cannot compile the kernels here. The functions themselves run as plain Python."""
 
 
 class Kernel(NamedTuple):
-    """A function, and the types of its arguments."""
+    """A function, the types of its arguments, and the functions that it and they call.
+
+    The signature is numba's. An array that numpy marks read-only, as that of `np.frombuffer(bytes)`, needs
+    "Array(uint8, 1, 'C', readonly=True)", which takes writable ones too. Helpers are compiled for the types they are
+    called with; kernel and helpers call them, and the functions of memory.py, by names of their modules.
+    """
 
     signature: str
     function: Function
+    helpers: tuple[Function, ...] = ()
 
 
-def compile_kernels(kernels: Sequence[Kernel]) -> list[Function]:
-    """Compile functions of one module, or take them from the cache of machine code.
+def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list[Function]:
+    """Compile kernels, or take them from the cache of machine code.
 
-    Without a cache that can be written, and by nobody else, they are compiled in memory; the log says so.
+    Without a cache that can be written, and by nobody else, they are compiled in memory; the log says so. `checked`
+    ones raise IndexError when memory.py is asked for what is outside a buffer, and are never cached.
+    Raises CompilationError.
     """
     with _no_config_file():
-        return _through_cache(kernels) or _compile(
-            [_dispatcher(each.function, cache=False) for each in kernels], kernels
-        )
+        try:
+            cached = [] if checked else _through_cache(kernels)
+            return cached or _compile(_dispatchers(kernels, checked=checked), kernels)
+        except Exception as error:
+            raise CompilationError(f"{type(error).__name__}: {error}") from error
 
 
 def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
     """Return the compiled functions; none when there is no cache, or it cannot be trusted, read or written."""
+    made = _dispatchers(kernels, checked=False)
     try:
-        made = [_dispatcher(kernel.function, cache=True) for kernel in kernels]
+        for dispatcher in made:
+            dispatcher.enable_caching()
     except RuntimeError:  # "cannot cache function: no locator available"
         logger.warning("nowhere to keep compiled code: compiling in memory at every start")
         return []
@@ -70,10 +95,39 @@ def _compile(dispatchers: Sequence[Any], kernels: Sequence[Kernel]) -> list[Func
     return list(dispatchers)
 
 
-def _dispatcher(function: Function, *, cache: bool) -> Any:
+def _dispatchers(kernels: Sequence[Kernel], *, checked: bool) -> list[Any]:
+    """Return numba's dispatcher of a copy of each kernel, which compiles it with everything it calls."""
     import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
 
-    return numba.njit(cache=cache, nogil=True, boundscheck=False)(function)
+    from scoring.kernels.intrinsics import INTRINSICS  # noqa: PLC0415 - imports numba
+
+    functions = [kernel.function for kernel in kernels]
+    functions += {helper: None for kernel in kernels for helper in kernel.helpers}
+    functions += _CHECKED if checked else ()
+    copies = [_copy(function) for function in functions]
+    dispatchers = [numba.njit(nogil=True, boundscheck=False)(copy) for copy in copies]
+    compiled = {**INTRINSICS, **dict(zip(functions, dispatchers, strict=True))}
+    for copy in copies:
+        _bind(copy.__globals__, compiled)
+    return dispatchers[: len(kernels)]
+
+
+def _copy(function: Function) -> FunctionType:
+    """Return the function with globals of its own."""
+    if not isinstance(function, FunctionType):
+        raise TypeError(f"a kernel is a plain function, not a {type(function).__name__}")
+    copy = FunctionType(
+        function.__code__, dict(function.__globals__), function.__name__, function.__defaults__, function.__closure__
+    )
+    copy.__qualname__ = function.__qualname__
+    return copy
+
+
+def _bind(names: dict[str, Any], compiled: Mapping[Function, Any]) -> None:
+    """Replace each function among the globals that has a compiled counterpart."""
+    for name, value in names.items():
+        if isinstance(value, FunctionType):
+            names[name] = compiled.get(value, value)
 
 
 @contextmanager
