@@ -1,7 +1,7 @@
 """Distinct events: as the broker gets them, and as batches in memory."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from benchmarks.passthrough import PARTITIONER
@@ -51,9 +51,24 @@ def padded(value: bytes, length: int) -> bytes:
     return value if missing <= 0 else value[:-1] + b',"note":"' + b"x" * missing + b'"}'
 
 
-def fill(bootstrap: str, topic: str, count: int, partitioner: str = PARTITIONER) -> None:
+def as_is(value: bytes) -> bytes:
+    """Return the event as the generator made it."""
+    return value
+
+
+def with_escaped_key(value: bytes) -> bytes:
+    """Return the same event with the first letter of its first key written as an escape.
+
+    Keys with an escape are left to the contract's decoder.
+    """
+    return b'{"\\u%04x' % value[2] + value[3:]
+
+
+def fill(
+    bootstrap: str, topic: str, count: int, partitioner: str = PARTITIONER, edit: Callable[[bytes], bytes] = as_is
+) -> None:
     """Write so many distinct events to the topic; by default each key stands in the partition where its results go."""
     events = stream()
     for start in range(0, count, _SLICE):
         some = islice(events, min(_SLICE, count - start))
-        write(bootstrap, topic, (Event(value, key) for key, value in some), partitioner)
+        write(bootstrap, topic, (Event(edit(value), key) for key, value in some), partitioner)

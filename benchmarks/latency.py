@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from numpy.typing import NDArray
 
 from benchmarks.events import stream
+from benchmarks.host import probing
 from benchmarks.passthrough import COMMAND, PARTITIONER
 from benchmarks.race import Contestant
 from benchmarks.report import Findings, Table
@@ -35,12 +36,14 @@ CONTESTANTS = (
 def run(given: Run) -> Findings:
     """Percentiles for each rate."""
     warm, seconds, rates = (0.2, 0.5, RATES[:1]) if given.quick else (WARM_SECONDS, FED_SECONDS, RATES)
+    old = [Contestant(given.old.name, command=given.old.command)] if given.old else []
     calls = {}
     for rate in rates:
         counts = int(warm * rate), int(seconds * rate)
-        for each in CONTESTANTS:
+        for each in (*CONTESTANTS, *old):
             calls[f"{each.name}, {rate:,} events/s"] = functools.partial(measure, each, given, counts, rate)
-    found = in_turn(calls, given.rounds, given.say)
+    with probing(given) as probe:
+        found = in_turn(calls, given.rounds, given.say, probe.measure)
     rows = [
         [name, *(Measured.of(float(np.percentile(each, p)) for each in rounds).text(1) for p in PERCENTILES)]
         for name, rounds in found.items()
@@ -48,7 +51,8 @@ def run(given: Run) -> Findings:
     note = (
         f"Milliseconds, median (lowest to highest round) of each round's percentile; {seconds:g} s a round, "
         "exactly-once, 4 partitions. From the timestamp that the producer gave the event to the moment at which a "
-        "read-committed reader had its result; feeder and reader run on the same cores."
+        "read-committed reader had its result; feeder and reader run on the same cores. "
+        f"{probe.state()}"
     )
     columns = ("", *(f"p{p:g}" for p in PERCENTILES))
     return Findings([Table("latency", columns, rows, note)])

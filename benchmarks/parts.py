@@ -17,6 +17,9 @@ PARTS = (
     "files",
 )
 
+BUSY_PARTS = ("stages", "throughput", "latency", "start")
+"""What is measured beside neighbours and against an older commit, too."""
+
 
 def run(name: str, given: Run) -> Findings:
     """What the part of that name found: `run` of the module of that name."""

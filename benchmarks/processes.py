@@ -1,15 +1,27 @@
 """What a process and its children take: CPU and memory, looked at from outside."""
 
 import contextlib
+import math
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Self
 
 import psutil
 
 LOOKS = 0.05  # seconds between two looks
 MIB = 2**20
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory that a process alone had resident so far; nan on other systems than Linux."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return math.nan
+    kib = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return float(next(kib, math.nan)) * 1024 / MIB
 
 
 class Usage:

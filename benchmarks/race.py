@@ -6,12 +6,12 @@ The rate is the events over the time from the first to the last append of a resu
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.events import PARTITIONS, fill
+from benchmarks.events import PARTITIONS, as_is, fill
 from benchmarks.passthrough import PARTITIONER
 from benchmarks.processes import Usage
 from benchmarks.run import Run
@@ -38,6 +38,7 @@ class Outcome(NamedTuple):
     cpu: float  # µs an event, of all its processes; nan when it was over before it could be told
     peak_mib: float
     high: float  # share of the results that are also alerts
+    events: int
 
 
 class Course(NamedTuple):
@@ -50,13 +51,19 @@ class Course(NamedTuple):
 
 
 @contextlib.contextmanager
-def filled(given: Run, events: int, partitions: int = PARTITIONS, partitioner: str = PARTITIONER) -> Iterator[Course]:
-    """A topic with so many distinct events, gone afterwards."""
+def filled(
+    given: Run,
+    events: int,
+    partitions: int = PARTITIONS,
+    partitioner: str = PARTITIONER,
+    edit: Callable[[bytes], bytes] = as_is,
+) -> Iterator[Course]:
+    """A topic with so many distinct events, each as `edit` returns it; gone afterwards."""
     bootstrap, topics = given.broker(), Topics(given.broker())
     try:
         given.say(f"writing {events:,} events")
         course = Course(bootstrap, topics("sessions", partitions), events, partitions)
-        fill(bootstrap, course.sessions, events, partitioner)
+        fill(bootstrap, course.sessions, events, partitioner, edit)
         yield course
     finally:
         topics.delete()
@@ -78,7 +85,9 @@ def race(contestant: Contestant, course: Course, log: Path) -> Outcome:
         topics.delete()
     if found.records != course.events:
         raise RaceError(f"{contestant.name}: {found.records:,} results of {course.events:,} events")
-    return Outcome(found.records / max(1, found.last - found.first) * 1e3, cpu, peak, high / found.records)
+    return Outcome(
+        found.records / max(1, found.last - found.first) * 1e3, cpu, peak, high / found.records, found.records
+    )
 
 
 def last_line(log: Path) -> str:

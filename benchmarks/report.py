@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks import machine
@@ -45,6 +45,10 @@ class Findings:
 
     tables: list[Table]
     figures: list[Figure] = field(default_factory=list)
+
+    def beside_neighbours(self) -> "Findings":
+        """Return the tables under names of their own: they stand beside those of the same part without neighbours."""
+        return Findings([replace(table, name=f"{table.name}-neighbours") for table in self.tables])
 
 
 def of_the_machine() -> Table:

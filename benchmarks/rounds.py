@@ -52,13 +52,17 @@ class Measured:
 
 
 def in_turn(
-    contestants: Mapping[str, Callable[[], T]], rounds: int, say: Callable[[str], None] = lambda _: None
+    contestants: Mapping[str, Callable[[], T]],
+    rounds: int,
+    say: Callable[[str], None] = lambda _: None,
+    begin_round: Callable[[], object] = lambda: None,
 ) -> dict[str, list[T]]:
     """What each contestant returns, round after round; each round begins with the next one, for the first may be worse
-    or better off than the rest."""
+    or better off than the rest. `begin_round` is called before the contestants of each round."""
     outcomes: dict[str, list[T]] = {name: [] for name in contestants}
     names = list(contestants)
     for number in range(1, rounds + 1):
+        begin_round()
         for name in names:
             say(f"round {number} of {rounds}: {name}")
             outcomes[name].append(contestants[name]())

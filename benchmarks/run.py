@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.old import OldCommit
 from tests.brokers import KafkaBroker
 
 ROUNDS = 5
@@ -20,6 +21,8 @@ class Run:
     quick: bool = False  # tiny counts: whether the benchmarks work, nothing about speed
     rounds: int = ROUNDS
     bootstrap: str | None = None  # of a broker that is there already
+    neighbours: int = 0  # processes that stream through memory meanwhile
+    old: OldCommit | None = None  # a contestant beside ours
     also: Mapping[str, str] = field(default_factory=dict)  # further contestants for throughput: name -> shell command
     stack: ExitStack = field(default_factory=ExitStack)
     part: str = ""
@@ -40,6 +43,6 @@ class Run:
 
 @contextmanager
 def prepared(*, quick: bool, rounds: int) -> Iterator[Run]:
-    """A run; at its end its broker is stopped and its room is empty, whatever happened."""
+    """Prepare a run; at its end its broker is stopped and its room is empty, whatever happened."""
     with tempfile.TemporaryDirectory(prefix="session-scorer-bench-") as room, ExitStack() as stack:
         yield Run(Path(room), quick, rounds, stack=stack)
