@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from consumer.records import Batch, Headers
 from scoring import Contribution, ReasonCode, Scored
-from scoring.decoding import Columns
+from scoring.columns import Columns
+from scoring.contract import IDENTITIES
 from scoring.verdicts import meaning
 
 SCHEMA_VERSION: Final = 1
@@ -83,8 +84,8 @@ def encode_results(results: Results, events: Sequence[bytes]) -> list[bytes]:
     rows = zip(
         _shared(batch.partitions, lambda partition: begin + b"%d-" % partition),
         offsets,
-        _identities("session_id", results.columns.session_ids),
-        _identities("user_id", results.columns.user_ids),
+        _identities(results.columns, 1),
+        _identities(results.columns, 0),
         _shared(scored.labels.tolist(), lambda label: b',"predicted_label":%d,"anomaly_score":' % label),
         _lines(scored.scores.tolist()),
         _shared(scored.meanings(), lambda number: _said(number, results.model_version) + source),
@@ -165,10 +166,10 @@ def _lines(values: Sequence[object]) -> list[bytes]:
     return _encoder.encode_lines(values).split(b"\n")[:-1]
 
 
-def _identities(name: str, values: Sequence[str | int | None]) -> list[bytes]:
+def _identities(columns: Columns, which: int) -> list[bytes]:
     """Each identity with its name; nothing where an event has none."""
-    named = b',"%b":' % name.encode()
-    return [b"" if value == b"null" else named + value for value in _lines(values)]
+    named = b',"%b":' % IDENTITIES[which].encode()
+    return [b"" if value is None else named + value for value in columns.identity_column(which)]
 
 
 def _shared(values: Sequence[int], make: Callable[[int], bytes]) -> list[bytes]:

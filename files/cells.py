@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import Decoded
+from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, LIMIT, NUMERIC, least
-from scoring.decoding import Columns, decode, has_utf8
+from scoring.decoding import decode, has_utf8
 from scoring.localtime import NO_DATE, hours_as_written
 
 _NUMERIC: Final = frozenset(NUMERIC)
@@ -45,7 +46,7 @@ class Cells:
         categories = [[cell or None for cell in by_name.get(field, gaps)] for field in CATEGORIES]
         hours = hours_as_written([cell or None for cell in by_name.get(DATE, gaps)])
         wrong = ((numbers < _LEAST) | (numbers > LIMIT)).any(axis=0) | (hours == NO_DATE)
-        columns = Columns(numbers, categories, hours, [], [])
+        columns = from_table(numbers, categories, hours)
         if not wrong.any():
             return Decoded(columns, range(len(self)), {})
         places = np.flatnonzero(wrong).tolist()

@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
-from scoring.decoding import Columns
 from scoring.errors import ArtifactError
 from scoring.localtime import NO_HOUR
 
@@ -66,9 +66,7 @@ def baseline(columns: Columns, scores: NDArray[np.float64], classes: Mapping[str
         rows=len(hours),
         score=_spread(scores, SCORE_EDGES),
         numbers=numbers | {DATE: _spread(hours, HOUR_EDGES)},
-        categories={
-            name: _mix(values, classes[name]) for name, values in zip(CATEGORIES, columns.categories, strict=True)
-        },
+        categories={name: _mix(columns.category_counts(field), classes[name]) for field, name in enumerate(CATEGORIES)},
     )
 
 
@@ -85,12 +83,12 @@ def _spread(values: NDArray[np.float64], edges: Sequence[float]) -> Spread:
     return Spread(list(map(float, edges)), shares, round(1 - len(known) / len(values), 6))
 
 
-def _mix(values: Sequence[str | None], classes: Sequence[str]) -> Mix:
-    counts = Counter(values)
+def _mix(counts: Counter[str | None], classes: Sequence[str]) -> Mix:
+    rows = counts.total()
     gaps = counts.pop(None, 0)
     seen = {name: counts.pop(name, 0) for name in sorted(classes)}
     seen[UNKNOWN] += counts.total()
-    return Mix({name: round(count / len(values), 6) for name, count in seen.items()}, round(gaps / len(values), 6))
+    return Mix({name: round(count / rows, 6) for name, count in seen.items()}, round(gaps / rows, 6))
 
 
 def check(found: Baseline) -> None:

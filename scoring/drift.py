@@ -4,15 +4,15 @@ A distribution is the score or one of the sixteen fields. Its bins are those of 
 """
 
 from collections.abc import Iterator
-from itertools import accumulate, chain, pairwise, repeat
+from itertools import accumulate, pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.baseline import Baseline, Mix
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
-from scoring.decoding import Columns
 from scoring.localtime import NO_HOUR
 
 SCORE: Final = "anomaly_score"
@@ -46,15 +46,10 @@ class Bins:
         known = np.where(hours == NO_HOUR, np.nan, hours)
         values = np.concatenate([scores[None, rows], columns.numbers[:, rows], known[None]])
         spread = np.array([np.searchsorted(edges, row) for edges, row in zip(self._edges, values, strict=True)])
-        mixed = self._of_categories(columns, rows)
-        return np.bincount(np.concatenate([(spread + self._firsts).ravel(), mixed]), minlength=len(self))
-
-    def _of_categories(self, columns: Columns, rows: slice) -> NDArray[np.int64]:
-        found = (
-            map(places.get, values[rows], repeat(places[UNKNOWN]))
-            for places, values in zip(self._places, columns.categories, strict=True)
-        )
-        return np.fromiter(chain.from_iterable(found), np.int64)
+        mixed = [
+            columns.category_values(field, places, places[UNKNOWN])[rows] for field, places in enumerate(self._places)
+        ]
+        return np.bincount(np.concatenate([(spread + self._firsts).ravel(), *mixed]), minlength=len(self))
 
     def events(self, counts: NDArray[np.int64]) -> int:
         """How many events were counted."""

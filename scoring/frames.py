@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, least
-from scoring.decoding import Columns, Decoded, plain_value
+from scoring.decoding import Decoded, plain_value
 from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.localtime import NO_HOUR, hour_as_written
@@ -101,7 +102,7 @@ def decode_frame(frame: pd.DataFrame) -> Decoded:
     for field in IDENTITIES:
         _check_identities(_column(frame, field), field, faults)
     valid = np.array([row not in faults for row in range(len(frame))], dtype=np.bool_)
-    columns = Columns(numbers, categories, hours, user_ids=[], session_ids=[])  # a frame keeps its own
+    columns = from_table(numbers, categories, hours)  # a frame keeps its own identities
     return Decoded(columns.take(valid), np.flatnonzero(valid).tolist(), faults)
 
 

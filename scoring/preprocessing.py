@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import reasons
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
-from scoring.decoding import Columns
 from scoring.features import DERIVED, LARGE_SCREENS, MOBILE, SMALL_SCREENS, Flags, Imputed, as_bits, derive
 from scoring.localtime import NO_HOUR
 from scoring.pickles import Imputation
@@ -42,7 +42,7 @@ class Preprocessor:
     def prepare(self, columns: Columns) -> Prepared:
         """Fill the gaps, look up the categories, ask the rules."""
         fill, vocabulary = self._imputation, self._vocabulary
-        places = vocabulary.look_up(columns.categories)
+        places = vocabulary.look_up(columns)
         device, screen = places[0], places[1]
         missing, no_hour = np.isnan(columns.numbers), columns.hours == NO_HOUR
         gaps = np.concatenate([missing, vocabulary.gap[places], no_hour[None]])

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scoring import artifacts as sets
 from scoring.artifacts import Artifacts
 from scoring.attribution import largest
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES
-from scoring.decoding import Columns, Decoded, EventLike, decode, decode_any
+from scoring.decoding import Decoded, EventLike, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
 from scoring.preprocessing import Preprocessor, matrix, unknown_features
@@ -138,7 +139,7 @@ class Scorer:
             return {}
 
         def text(name: str, row: int) -> str:
-            return self._preprocessor.category(name, columns.categories[CATEGORIES.index(name)][row])
+            return self._preprocessor.category(name, columns.category(CATEGORIES.index(name), row))
 
         moved = self._forest.contributions(scaled[:, rows])
         return largest(self.artifacts.model.feature_names, raw, rows, moved, text)

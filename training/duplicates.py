@@ -1,10 +1,12 @@
 """Rows that come twice: equal to another in all that matters, with the other's label or the opposite one."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, NUMERIC
-from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 
 try:
@@ -20,9 +22,17 @@ def fingerprints(columns: Columns, users: NDArray[np.object_], dates: NDArray[np
 
     64 bits: among 5 million different rows, two share one with a chance of about 1 in a million.
     """
-    fields = dict(zip(NUMERIC, columns.numbers, strict=True)) | dict(zip(CATEGORIES, columns.categories, strict=True))
-    frame = pd.DataFrame({**fields, "user": users, "date": dates}, copy=False)
+    frame = pd.DataFrame({**by_field(columns), "user": users, "date": dates}, copy=False)
     return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
+
+
+def by_field(columns: Columns) -> dict[str, Any]:
+    """Return the numbers and categories as columns of a frame."""
+    categories = {
+        name: pd.Categorical.from_codes(codes, pd.Index([*strings]))
+        for name, codes, strings in zip(CATEGORIES, columns.codes, columns.strings, strict=True)
+    }
+    return {**dict(zip(NUMERIC, columns.numbers, strict=True)), **categories}
 
 
 def describe(rows: Prints, label: NDArray[np.int64], session_ids: NDArray[np.int64]) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
-from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
 from scoring.pickles import Imputation
@@ -111,16 +111,17 @@ def fill_values(columns: Columns) -> Imputation:
     numbers = [0.0 if name in COUNTS else _mean(row) for name, row in zip(NUMERIC, columns.numbers, strict=True)]
     hours = np.bincount(columns.hours[columns.hours >= 0], minlength=24)
     hour = int(hours.argmax()) if hours.any() else NOON
-    return Imputation(np.array(numbers), tuple(map(_mode, columns.categories)), hour)
+    modes = tuple(_mode(columns.category_counts(field)) for field in range(len(CATEGORIES)))
+    return Imputation(np.array(numbers), modes, hour)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
     return 0.0 if np.isnan(values).all() else float(np.nanmean(values))
 
 
-def _mode(column: Sequence[str | None]) -> str:
-    count = Counter(value for value in column if value is not None)
-    return min(count, key=lambda value: (-count[value], value), default=UNKNOWN)
+def _mode(counts: Counter[str | None]) -> str:
+    strings = [string for string in counts if string is not None]
+    return min(strings, key=lambda string: (-counts[string], string), default=UNKNOWN)
 
 
 def constants(columns: Columns) -> dict[str, str]:
@@ -134,8 +135,8 @@ def constants(columns: Columns) -> dict[str, str]:
 def classes_of(columns: Columns) -> dict[str, tuple[str, ...]]:
     """The strings of each category in order, and `unknown` for all that come later."""
     return {
-        field: tuple(sorted({value for value in column if value is not None} | {UNKNOWN}))
-        for field, column in zip(CATEGORIES, columns.categories, strict=True)
+        field: tuple(sorted({string for string in columns.category_counts(place) if string is not None} | {UNKNOWN}))
+        for place, field in enumerate(CATEGORIES)
     }
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from files.source import Rows
-from scoring.contract import CATEGORIES
-from scoring.decoding import Columns, decode
+from scoring.columns import Columns, concatenate
+from scoring.contract import IDENTITIES
+from scoring.decoding import decode
 from training import duplicates
 from training.labelled import Labelled
 from training.labels import LabelColumn
@@ -42,9 +43,7 @@ class Gathered:
     column: LabelColumn = field(default_factory=LabelColumn)
     rows: int = 0
     faults: dict[str | None, Fault] = field(default_factory=dict)  # by field
-    numbers: list[NDArray[np.float64]] = field(default_factory=list)
-    categories: list[list[str | None]] = field(default_factory=lambda: [[] for _ in CATEGORIES])
-    hours: list[NDArray[np.int64]] = field(default_factory=list)
+    columns: list[Columns] = field(default_factory=list)
     dates: list[NDArray[np.datetime64]] = field(default_factory=list)
     label: list[NDArray[np.int8]] = field(default_factory=list)
     users: list[str] = field(default_factory=list)
@@ -79,14 +78,12 @@ class Gathered:
         fault.rows += 1
 
     def _keep(self, columns: Columns, rest: Sequence[_Rest]) -> None:
-        self.numbers.append(columns.numbers)
-        self.hours.append(columns.hours)
-        for kept, column in zip(self.categories, columns.categories, strict=True):
-            kept += [None if text is None else self._once(text) for text in column]
+        self.columns.append(columns.without_identities())
         self.dates.append(np.array([_wall_clock(each.transaction_date) for each in rest], dtype="datetime64[s]"))
-        self.users += [self._once("" if user is None else str(user)) for user in columns.user_ids]
+        users, sessions = (columns.identity_column(which) for which in range(len(IDENTITIES)))
+        self.users += [self._once("" if user is None else str(msgspec.json.decode(user))) for user in users]
         self.kinds += [self._once("" if each.attack_kind is None else str(each.attack_kind)) for each in rest]
-        named = [hash(str(session)) for session in columns.session_ids if session is not None]
+        named = [hash(str(msgspec.json.decode(session))) for session in sessions if session is not None]
         self.session_ids.append(np.array(named, dtype=np.int64))
 
     def _once(self, text: str) -> str:
@@ -94,8 +91,7 @@ class Gathered:
 
     def labelled(self, sha256: str) -> Labelled:
         """All rows. There must be some, and none at fault."""
-        numbers = np.concatenate(self.numbers, axis=1)
-        columns = Columns(numbers, self.categories, np.concatenate(self.hours), user_ids=[], session_ids=[])
+        columns = concatenate(self.columns)
         label = np.concatenate(self.label).astype(np.int64)
         users, dates = _objects(self.users), np.concatenate(self.dates)
         known = dates[~np.isnat(dates)]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.columns import GAP, Columns
 from scoring.contract import MODEL_FIELDS
-from scoring.decoding import Columns, decode
+from scoring.decoding import decode
 from scoring.localtime import NO_HOUR
 from training.sessions import Sessions
 
@@ -58,7 +59,7 @@ class Labelled:
 def valueless(columns: Columns) -> list[str]:
     """Return the model's fields that no session has a value of."""
     known = [not np.isnan(row).all() for row in columns.numbers]
-    known += [any(value is not None for value in column) for column in columns.categories]
+    known += (columns.codes != GAP).any(axis=1).tolist()
     known.append(bool((columns.hours != NO_HOUR).any()))
     return [name for name, has_values in zip(MODEL_FIELDS, known, strict=True) if not has_values]
 

@@ -3,16 +3,16 @@
 import csv
 import io
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from files.cells import Cells, bare
 from scoring import Decoded
-from scoring.contract import CATEGORIES, DATE, MODEL_FIELDS, NUMERIC
+from scoring.contract import DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import decode
 from tests import strategies
+from tests.support.columns import assert_same_fields
 
 NAMES = [*MODEL_FIELDS, "session_id", "note"]
 NUMBERS = st.one_of(
@@ -47,10 +47,7 @@ def test_cells_are_decoded_as_their_json_is(cells: Cells) -> None:
     found, expected = cells.decode(), decode(cells.as_json())
     assert list(found.positions) == list(expected.positions)
     assert complaints(found) == complaints(expected)
-    assert np.array_equal(found.columns.numbers, expected.columns.numbers, equal_nan=True)
-    assert found.columns.hours.tolist() == expected.columns.hours.tolist()
-    assert list(map(list, found.columns.categories)) == list(map(list, expected.columns.categories))
-    assert len(found.columns.categories) == len(CATEGORIES)
+    assert_same_fields(found.columns, expected.columns)
 
 
 LINES = st.text(st.sampled_from('ab1,"\r\n \t;\u2028é\udce9'), max_size=30)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scoring import Scorer
 from scoring.adoption import write_manifest
 from scoring.baseline import Baseline, Mix, Spread, baseline
-from scoring.decoding import Columns, decode_any
+from scoring.columns import Columns
+from scoring.decoding import decode_any
 from tests.oracle_reading import CATEGORIES, MODEL_FIELDS
 from tests.scoring.conftest import quiet
 from tests.scoring.loading import SET, refused

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,8 +124,8 @@ def test_the_columns_of_a_batch_say_the_same(pairs: list[Pair], batch: list[byte
         assert [
             field for field, new in zip(CATEGORIES, scored.unseen[:, row], strict=True) if new
         ] == said.unseen_fields
-        identities = decoded.columns.user_ids[row], decoded.columns.session_ids[row]
-        written = tuple(None if identity is None else str(identity) for identity in identities)
+        identities = [decoded.columns.identity(which, row) for which in range(len(IDENTITIES))]
+        written = tuple(None if json is None else str(msgspec.json.decode(json)) for json in identities)
         assert written == tuple(map(said.identities.get, IDENTITIES))
 
 

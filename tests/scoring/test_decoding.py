@@ -3,19 +3,19 @@
 import json
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, explain, imputed_fields
 from scoring.contract import MODEL_FIELDS, Event
-from scoring.decoding import Columns, decode, decode_any
+from scoring.decoding import decode, decode_any
 from scoring.localtime import NO_DATE, NO_HOUR, hour_as_written, hours_as_written, is_local_time
 from scoring.parsing import parse
 from scoring.reasons import RULES
 from tests.scoring.conftest import quiet
 from tests.strategies import any_bytes, mutated
+from tests.support.columns import assert_same
 
 GOOD = json.dumps(quiet()).encode()
 UNDATED = json.dumps({key: value for key, value in quiet().items() if key != "transaction_date"}).encode()
@@ -84,13 +84,6 @@ def read_alone(value: bytes) -> Event | InvalidEvent:
         return parse(value)
     except InvalidEvent as fault:
         return fault
-
-
-def assert_same(some: Columns, others: Columns) -> None:
-    np.testing.assert_array_equal(some.numbers, others.numbers)
-    assert some.hours.tolist() == others.hours.tolist()
-    assert list(map(list, some.categories)) == list(map(list, others.categories))
-    assert (some.user_ids, some.session_ids) == (others.user_ids, others.session_ids)
 
 
 PARTS = st.tuples(

@@ -55,8 +55,8 @@ def test_every_event_is_valid_and_has_a_session_id_of_its_own() -> None:
     values = take(5_000, 1)
     decoded = decode(values)
     assert not decoded.invalid
-    assert len(set(decoded.columns.session_ids)) == len(values)
-    assert all(decoded.columns.user_ids)
+    assert len(set(decoded.columns.identity_column(1))) == len(values)
+    assert all(decoded.columns.identity_column(0))
 
 
 def test_an_event_holds_no_label_and_nothing_of_its_maker() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from files.judging import TableOptions
 from scoring.contract import MODEL_FIELDS
+from tests.support.columns import assert_same_fields
 from training.dataset import generate
 from training.errors import TrainingError
 from training.labelled import valueless
@@ -54,10 +55,12 @@ def refusal(path: Path) -> str:
     return said.removeprefix(f"{path}: ")
 
 
+def session_ids(data: Labelled) -> list[bytes]:
+    return [each or b"" for each in data.columns.identity_column(1)]
+
+
 def assert_same(one: Labelled, other: Labelled) -> None:
-    assert np.array_equal(one.columns.numbers, other.columns.numbers, equal_nan=True)
-    assert list(map(list, one.columns.categories)) == list(map(list, other.columns.categories))
-    assert (one.columns.hours == other.columns.hours).all()
+    assert_same_fields(one.columns, other.columns)
     assert (one.label == other.label).all()
     assert one.newest == other.newest
     assert one.dates.dtype == other.dates.dtype == np.dtype("datetime64[s]")
@@ -137,8 +140,8 @@ def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
     assert_same(whole.take(np.arange(len(whole)) < 10), whole.take(np.arange(10)))
     reversed_rows = whole.take(np.arange(len(whole))[::-1])
     assert reversed_rows.users.tolist() == whole.users.tolist()[::-1]
-    assert list(reversed_rows.columns.categories[0]) == list(whole.columns.categories[0])[::-1]
-    assert reversed_rows.columns.session_ids == whole.columns.session_ids[::-1]
+    assert reversed_rows.columns.category_column(0) == whole.columns.category_column(0)[::-1]
+    assert session_ids(reversed_rows) == session_ids(whole)[::-1]
 
 
 def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
@@ -148,13 +151,13 @@ def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
     monkeypatch.setattr("training.sampling.FEW_ATTACKS", 5)  # or a draw from so few sessions keeps every attack
     drawn = sample_users(whole, 600, seed=1)
     assert 500 < len(drawn) <= 600
-    left_out = whole.take(~np.isin(np.array(whole.columns.session_ids), np.array(drawn.columns.session_ids)))
+    left_out = whole.take(~np.isin(session_ids(whole), session_ids(drawn)))
     assert not set(drawn.users) & set(left_out.users)
     assert drawn.notes == (
         f"{len(drawn)} of 1,000 sessions were drawn: {len(set(drawn.users))} whole users of {len(set(whole.users))}",
     )
-    assert sample_users(whole, 600, seed=1).columns.session_ids == drawn.columns.session_ids
-    assert sample_users(whole, 600, seed=2).columns.session_ids != drawn.columns.session_ids
+    assert session_ids(sample_users(whole, 600, seed=1)) == session_ids(drawn)
+    assert session_ids(sample_users(whole, 600, seed=2)) != session_ids(drawn)
     assert sample_users(whole, 1_000, seed=1) is whole
 
 
@@ -184,7 +187,7 @@ def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str
     at = rows[0].index("geolocation_city")
     rows[1][at] = "NA"
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)))
-    assert read(tmp_path / "a.csv").columns.categories[5][0] == "NA"
+    assert read(tmp_path / "a.csv").columns.category(5, 0) == "NA"
 
 
 def without(rows: list[list[str]], *columns: str) -> list[list[str]]:

@@ -1,11 +1,12 @@
 """Labelled sessions judged by a set."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.decoding import Columns
+from scoring.columns import Columns
 from scoring.preprocessing import Prepared, Preprocessor
 from scoring.scorer import Scorer
 from training.evaluation.measures import Judged
@@ -38,12 +39,11 @@ def prepare(scorer: Scorer, columns: Columns) -> Prepared:
 
 def with_field(columns: Columns, field: int, order: NDArray[np.int64]) -> Columns:
     """The sessions with the values of one field, by its place in the contract's table, in another `order`."""
-    numbers, categories, hours = columns.numbers, list(columns.categories), columns.hours
+    numbers, codes, hours = columns.numbers.copy(), columns.codes.copy(), columns.hours
     if field < len(numbers):
-        numbers = numbers.copy()
         numbers[field] = numbers[field][order]
-    elif (place := field - len(numbers)) < len(categories):
-        categories[place] = [categories[place][row] for row in order.tolist()]
+    elif (place := field - len(numbers)) < len(codes):
+        codes[place] = codes[place][order]
     else:
         hours = hours[order]
-    return Columns(numbers, categories, hours, columns.user_ids, columns.session_ids)
+    return replace(columns, numbers=numbers, codes=codes, hours=hours)

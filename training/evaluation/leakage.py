@@ -1,20 +1,20 @@
 """What makes figures too good: sessions or users of the training data, and fields that alone tell the label."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from files.judging import TableOptions
 from files.renaming import Renames
+from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
-from scoring.decoding import Columns
 from scoring.errors import MissingExtra
 from scoring.localtime import NO_HOUR
 from training import guards
+from training.duplicates import by_field
 from training.evaluation.measures import Flags
 from training.evaluation.ranking import Floats, Labels, Ranking
 from training.guards import LEAST_USERS
@@ -53,12 +53,8 @@ def shared(data: Labelled, training: Labelled) -> Shared:
 
 def _hashes(data: Labelled) -> NDArray[np.uint64]:
     """(n,): one number for what a session holds in the fields of the contract, its date to the second."""
-    fields: dict[str, Any] = dict(zip(NUMERIC, data.columns.numbers, strict=True))
-    for name, column in zip(CATEGORIES, data.columns.categories, strict=True):
-        fields[name] = ["\0" if value is None else value for value in column]  # a gap is no empty string
-    fields[DATE] = data.dates.astype(np.int64)
-    hashes = pd.util.hash_pandas_object(pd.DataFrame(fields), index=False)
-    return np.asarray(hashes, dtype=np.uint64)
+    frame = pd.DataFrame({**by_field(data.columns), DATE: data.dates.astype(np.int64)})
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
 def single_fields(columns: Columns, label: Labels, groups: Places) -> dict[str, float]:
@@ -71,8 +67,8 @@ def single_fields(columns: Columns, label: Labels, groups: Places) -> dict[str, 
     if not _enough(label, groups):
         return {}
     found = {name: _of_number(values, label, groups) for name, values in zip(NUMERIC, columns.numbers, strict=True)}
-    for name, column in zip(CATEGORIES, columns.categories, strict=True):
-        found[name] = _of_classes(_codes(column), label, groups)
+    for name, codes in zip(CATEGORIES, columns.codes.astype(np.int64), strict=True):  # GAP is -1
+        found[name] = _of_classes(codes, label, groups)
     hours = columns.hours
     found[DATE] = _of_classes(np.where(hours == NO_HOUR, -1, hours), label, groups)
     return found
@@ -87,10 +83,6 @@ def leaks_of_file(path: Path, label: LabelColumn, renames: Renames) -> tuple[str
 
 def _enough(label: Labels, groups: Places) -> bool:
     return all(len(np.unique(groups[label == each])) >= LEAST_USERS for each in (0, 1))
-
-
-def _codes(column: Sequence[str | None]) -> Places:
-    return np.asarray(pd.factorize(np.array(column, dtype=object))[0], dtype=np.int64)  # a gap is -1
 
 
 def _of_number(values: Floats, label: Labels, groups: Places) -> float:

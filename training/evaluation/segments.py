@@ -25,7 +25,7 @@ REST: Final = "(all others)"
 def segments(judged: Judged, data: Labelled) -> Iterator[Part]:
     """Each device type and city with 200 sessions or more, the largest first; the smaller ones as one."""
     for field in FIELDS:
-        column = data.columns.categories[CATEGORIES.index(field)]
+        column = data.columns.category_column(CATEGORIES.index(field))
         values = np.array([GAP if value is None else value for value in column], dtype=object)
         count = Counter(values.tolist())
         large = sorted((value for value in count if count[value] >= LEAST_SESSIONS), key=lambda v: (-count[v], v))

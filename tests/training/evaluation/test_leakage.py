@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from scoring.columns import from_table
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
 from training.dataset import LATER, generate
 from training.evaluation.leakage import shared, single_fields
@@ -31,9 +32,10 @@ def with_numbers(data: Labelled, field: str, values: NDArray[np.float64]) -> Lab
 
 
 def with_category(data: Labelled, field: str, values: list[str | None]) -> Labelled:
-    categories = list(data.columns.categories)
-    categories[CATEGORIES.index(field)] = values
-    return replace(data, columns=replace(data.columns, categories=categories))
+    columns, place = data.columns, CATEGORIES.index(field)
+    listed = [columns.category_column(each) for each in range(len(CATEGORIES))]
+    listed[place] = values
+    return replace(data, columns=from_table(columns.numbers, listed, columns.hours))
 
 
 def test_no_field_of_honest_data_is_a_leak(data: Labelled) -> None:
@@ -109,6 +111,6 @@ def test_one_field_that_differs_makes_another_session(data: Labelled) -> None:
     moved = replace(data, dates=data.dates + np.timedelta64(1, "s"))
     dated = ~np.isnat(data.dates)
     assert not shared(moved, data).rows[dated].any()
-    empty = with_category(data, "language", ["" if text is None else text for text in data.columns.categories[3]])
-    gaps = np.array([text is None for text in data.columns.categories[3]])
+    empty = with_category(data, "language", ["" if text is None else text for text in data.columns.category_column(3)])
+    gaps = np.array([text is None for text in data.columns.category_column(3)])
     assert not shared(empty, data).rows[gaps].any()
