@@ -31,8 +31,9 @@ SAID = pytest.StashKey[list[str]]()  # the lines at the end of the run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--long`: the fault suite with its full counts."""
+    """`--long`: the fault suite with its full counts. `--seed`: the events of tests/equality once more."""
     parser.addoption("--long", action="store_true", help="the fault suite with its full counts (an hour and a half)")
+    parser.addoption("--seed", type=int, help="of the events in tests/equality (a new one in each run)")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -8,33 +8,12 @@ from hypothesis import strategies as st
 
 from tests.oracle_reading import CATEGORIES, DATE, IDENTITIES, LARGEST, MODEL_FIELDS, NEVER_NEGATIVE, NUMBERS
 from tests.sets import CLASSES, random_event
+from tests.support.edge_values import EDGES, NEAR_MISSES, NO_DATES, OFFSETS
 
 Event = dict[str, Any]
 Pairs = list[tuple[str, Any]]
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)  # Cs: surrogates, which are no text
-# classes, their near misses (case, blanks, NUL: numpy drops one at the end), and what no encoder has seen
-NEAR_MISSES = ("", "mobile", "Mobile ", "Mobile\0", "MOBILE", "unknown", "Unknown", "unknown\0", "मुंबई", "a" * 300, "😀")
-# on, just under and just over each number of the contract, and as whole numbers and as fractions
-EDGES = {
-    "click_events": (0, 0.0, -0.0, 1, 5, 5.5, 6, 29, 29.999, 30, 30.0, 31),
-    "touch_events": (0, 0.5, 5, 6, 19, 19.99, 20, 20.0, 21),
-    "keyboard_events": (0, -0.0, 0.1, 1, 5, 6),
-    "mouse_movement": (0, 1499, 1499.9999, 1500, 1500.0, 1501),
-    "device_motion": (0, 2.9999999999999996, 3, 3.0, 3.01, 5, 5.01),
-    "time_on_page": (0, -0.0, 1e-9, 0.5, 1, 9.999, 10, 10.0, 10.001, 29.999, 30, 59.999, 60, 599.999, 600, 600.001),
-    "timezone_offset": (-720, -330.5, 0, 480, 840),
-    "transaction_amount": (-0.01, 0, 5000, 5000.01, 9999.99, 10000, 10000.0, 10000.01, 1e12, -1e12, 10**12),
-}
-OFFSETS = ("", "Z", "+05:30", "-0800", "+00:00", "-23:59")
-NO_DATES = (
-    "", "today", "2025-02-29", "2025-04-31", "0000-01-01", "2025-13-01", "2025-04-18T24:00", "2025-04-18T10:60",
-    "2025-04-18T10:00:60", "2025-4-18", "2025-04-18t10:00", "2025-04-18T10:00z", " 2025-04-18", "2025-04-18\n",
-    "2025-04-18  10:00", "2025-04-18T10", "2025-04-18T10:00.5", "2025-04-18T10:00:00.",
-    "2025-04-18T10:00:00.1234567890",
-    "2025-04-18T10:00:00,5", "2025-04-18T10:00 Z", "2025-04-18T10:00+5:30", "2025-04-18T10:00+24:00", "٢٠٢٥-04-18",
-    "2025-04-18T10:00+05:60", "2025-04-18T10:00\u22120800", "20250418", "2025/04/18", "18-04-2025", "2025-04-18T",
-)  # fmt: skip
 
 
 @st.composite

@@ -13,6 +13,7 @@ from scoring.contract import DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import decode
 from tests import strategies
 from tests.support.columns import assert_same_fields
+from tests.support.edge_values import NO_DATES
 
 NAMES = [*MODEL_FIELDS, "session_id", "note"]
 NUMBERS = st.one_of(
@@ -22,7 +23,7 @@ NUMBERS = st.one_of(
         ["1e400", "-1e400", "1e-400", "-0", "-0.0", "1e12", "1000000000000.0001", "-1", "1_0", " 1", "١", "inf"]
     ),
 )
-DATES = st.one_of(strategies.dates(), st.sampled_from(strategies.NO_DATES))
+DATES = st.one_of(strategies.dates(), st.sampled_from(NO_DATES))
 
 
 def cells_of(name: str) -> st.SearchStrategy[str]:

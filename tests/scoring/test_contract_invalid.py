@@ -9,7 +9,7 @@ from scoring import InvalidEvent, Scorer
 from tests import oracle
 from tests.oracle_reading import DATE
 from tests.sets import small_set
-from tests.strategies import NO_DATES
+from tests.support.edge_values import NO_DATES
 
 
 class Bad(NamedTuple):

@@ -1,0 +1,97 @@
+"""The kernels in other builds: with checked loads and stores, between inaccessible pages, or as plain Python."""
+
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from random import Random
+from types import ModuleType
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.kernels import compiler
+from scoring.kernels.compiler import Function, Kernel
+from tests.equality.memory import GuardedMemory
+
+Build = Literal["compiled", "checked", "guarded", "python"]
+BUILDS: Final[tuple[Build, ...]] = ("compiled", "checked", "guarded", "python")
+_compile: Final = compiler.compile_kernels
+
+
+@contextmanager
+def using(build: Build) -> Iterator[list[Kernel]]:
+    """Have kernels compiled in another way, those that were compiled before as well; return the list of them.
+
+    A scorer or a pipeline made before keeps what it has.
+    """
+    makers: dict[Build, Callable[[Sequence[Kernel]], list[Function]]] = {
+        "compiled": _compile,
+        "checked": functools.partial(_compile, checked=True),
+        "guarded": _guarded,
+        "python": _python,
+    }
+    kernels: list[Kernel] = []
+
+    def make(wanted: Sequence[Kernel]) -> list[Function]:
+        kernels.extend(wanted)
+        return makers[build](wanted)
+
+    users = [module for module in list(sys.modules.values()) if vars(module).get("compile_kernels") is _compile]
+    assert len(users) > 1, "nobody but the compiler itself has it"
+    try:
+        _replace(users, make)
+        yield kernels
+    finally:
+        _replace(users, _compile)
+
+
+def _replace(users: Sequence[ModuleType], make: Callable[[Sequence[Kernel]], list[Function]]) -> None:
+    """Put a function in the place of compile_kernels, and forget what was compiled."""
+    for module in users:
+        vars(module)["compile_kernels"] = make
+        for value in vars(module).values():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+
+
+def _python(kernels: Sequence[Kernel]) -> list[Function]:
+    """Return the functions as they stand; where compiled code wraps around in silence, numpy is not to warn."""
+    return [np.errstate(all="ignore")(kernel.function) for kernel in kernels]
+
+
+def _guarded(kernels: Sequence[Kernel]) -> list[Function]:
+    return [_between_pages(function) for function in _compile(kernels)]
+
+
+def _between_pages(kernel: Function) -> Function:
+    """Return the kernel, called with copies of its arrays that lie at inaccessible pages, all of them at the end of
+    their memory, or all at its beginning; what it writes is copied back."""
+    rooms: dict[int, GuardedMemory] = {}
+    chance = Random(0)
+
+    def call(*arguments: Any) -> Any:
+        at_end = chance.random() < 0.7
+        arrays = {place: each for place, each in enumerate(arguments) if isinstance(each, np.ndarray)}
+        _refuse_overlaps(list(arrays.values()))
+        held = list(arguments)
+        for place, array in arrays.items():
+            if place not in rooms or rooms[place].size < array.nbytes:
+                rooms[place] = GuardedMemory(2 * array.nbytes)
+            held[place] = rooms[place].hold(array, at_end=at_end)
+        result = kernel(*held)
+        for place, array in arrays.items():
+            if array.flags.writeable:
+                array[...] = held[place]
+        return result
+
+    return call
+
+
+def _refuse_overlaps(arrays: Sequence[NDArray[Any]]) -> None:
+    """Raise for arrays that share memory, of which one is written: their copies would not."""
+    for place, array in enumerate(arrays):
+        for other in arrays[:place]:
+            if np.may_share_memory(array, other) and (array.flags.writeable or other.flags.writeable):
+                raise AssertionError("two arguments share memory")
