@@ -1,27 +1,21 @@
-"""Compile plain functions with numba, and keep their machine code only where nobody else can write.
+"""Compile plain functions with numba.
 
 A kernel is a function without a decorator, so that it runs as plain Python as well. To compile it, the compiler copies
 it and its helpers and binds, in the globals of the copies, each helper and each function of memory.py to its compiled
 counterpart.
-
-numba's cache consists of pickles, and its configuration file names modules to import: whoever writes either runs code
-in this process.
 """
 
+import functools
 import logging
-import os
-import pwd
-import stat
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from grp import getgrgid
-from pathlib import Path
 from types import FunctionType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from scoring.kernels import memory
+from scoring.kernels.cache import cache_directory, digest, is_trusted, numba_cache
 
 logger: Final = logging.getLogger(__name__)
 Function: TypeAlias = Callable[..., Any]
@@ -51,41 +45,59 @@ def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list
 
     Without a cache that can be written, and by nobody else, they are compiled in memory; the log says so. `checked`
     ones raise IndexError when memory.py is asked for what is outside a buffer, and are never cached.
-    Raises CompilationError.
+    Raises CompilationError, once it is logged.
     """
-    with _no_config_file():
-        try:
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="A Numba config file is found")
+            _import_numba()
             cached = [] if checked else _through_cache(kernels)
             return cached or _compile(_dispatchers(kernels, checked=checked), kernels)
-        except Exception as error:
-            raise CompilationError(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        _warn("numba cannot compile here: kernels run as plain Python", reason=reason)
+        raise CompilationError(reason) from error
+
+
+def compiled_or_plain(kernels: Sequence[Kernel]) -> list[Function]:
+    """Compile kernels; return the plain functions where numba cannot. They need hundreds of times as long."""
+    try:
+        return compile_kernels(kernels)
+    except CompilationError:
+        return [kernel.function for kernel in kernels]
 
 
 def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
     """Return the compiled functions; none when there is no cache, or it cannot be trusted, read or written."""
-    made = _dispatchers(kernels, checked=False)
-    try:
-        for dispatcher in made:
-            dispatcher.enable_caching()
-    except RuntimeError:  # "cannot cache function: no locator available"
-        logger.warning("nowhere to keep compiled code: compiling in memory at every start")
+    import llvmlite  # noqa: PLC0415 - only who compiles pays for it
+    import numba  # noqa: PLC0415 - as above
+
+    versions = (numba.__version__, llvmlite.__version__, sys.version)
+    directory = cache_directory(digest(_functions(kernels), versions))
+    if directory is None:
+        _warn("nowhere to keep compiled code: compiling in memory at every start")
         return []
-    path = Path(made[0].stats.cache_path)
-    if not _is_trusted(path):
-        logger.warning(
-            "others can write the cache of compiled code: compiling in memory at every start",
-            extra={"path": str(path)},
-        )
+    if not is_trusted(directory):
+        _warn("others can write the cache of compiled code: compiling in memory at every start", path=str(directory))
         return []
     try:
-        return _compile(made, kernels)
+        return _compile(_dispatchers(kernels, cache=numba_cache(directory)), kernels)
+    except numba.core.errors.NumbaError:
+        raise
     except Exception as error:  # noqa: BLE001 - a full disk; a damaged file may raise anything. What else is wrong comes again
         reason = str(error) if isinstance(error, OSError) else f"a file in it is damaged ({type(error).__name__})"
-        logger.warning(
+        _warn(
             "the cache of compiled code cannot be used: compiling in memory at every start",
-            extra={"path": str(path), "reason": reason},
+            path=str(directory),
+            reason=reason,
         )
         return []
+
+
+@functools.cache
+def _warn(message: str, **extra: str) -> None:
+    """Log a warning once in a process, however many calls come to it."""
+    logger.warning(message, extra=extra)
 
 
 def _compile(dispatchers: Sequence[Any], kernels: Sequence[Kernel]) -> list[Function]:
@@ -95,27 +107,42 @@ def _compile(dispatchers: Sequence[Any], kernels: Sequence[Kernel]) -> list[Func
     return list(dispatchers)
 
 
-def _dispatchers(kernels: Sequence[Kernel], *, checked: bool) -> list[Any]:
+def _dispatchers(
+    kernels: Sequence[Kernel], *, checked: bool = False, cache: Callable[[FunctionType], Any] | None = None
+) -> list[Any]:
     """Return numba's dispatcher of a copy of each kernel, which compiles it with everything it calls."""
-    import numba  # noqa: PLC0415 - takes half a second: only who scores pays for it
+    import numba  # noqa: PLC0415 - only who compiles pays for it
 
     from scoring.kernels.intrinsics import INTRINSICS  # noqa: PLC0415 - imports numba
 
-    functions = [kernel.function for kernel in kernels]
-    functions += {helper: None for kernel in kernels for helper in kernel.helpers}
-    functions += _CHECKED if checked else ()
+    functions = [*_functions(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]
-    dispatchers = [numba.njit(nogil=True, boundscheck=False)(copy) for copy in copies]
+    dispatchers: list[Any] = [numba.njit(nogil=True, boundscheck=False)(copy) for copy in copies]
     compiled = {**INTRINSICS, **dict(zip(functions, dispatchers, strict=True))}
     for copy in copies:
         _bind(copy.__globals__, compiled)
-    return dispatchers[: len(kernels)]
+    made = dispatchers[: len(kernels)]
+    if cache is not None:
+        for dispatcher in made:
+            dispatcher._cache = cache(dispatcher.py_func)  # noqa: SLF001 - enable_caching() knows numba's directories only
+    return made
 
 
-def _copy(function: Function) -> FunctionType:
-    """Return the function with globals of its own."""
+def _functions(kernels: Sequence[Kernel]) -> list[FunctionType]:
+    """Return the kernels' functions, then their helpers."""
+    functions = [kernel.function for kernel in kernels]
+    functions += dict.fromkeys(helper for kernel in kernels for helper in kernel.helpers)
+    return [_require_plain(function) for function in functions]
+
+
+def _require_plain(function: Function) -> FunctionType:
     if not isinstance(function, FunctionType):
         raise TypeError(f"a kernel is a plain function, not a {type(function).__name__}")
+    return function
+
+
+def _copy(function: FunctionType) -> FunctionType:
+    """Return the function with globals of its own."""
     copy = FunctionType(
         function.__code__, dict(function.__globals__), function.__name__, function.__defaults__, function.__closure__
     )
@@ -130,61 +157,25 @@ def _bind(names: dict[str, Any], compiled: Mapping[Function, Any]) -> None:
             names[name] = compiled.get(value, value)
 
 
-@contextmanager
-def _no_config_file() -> Iterator[None]:
-    """Keep numba from reading `.numba_config.yaml` of the current directory, which it does on import and on compiling.
+def _import_numba() -> None:
+    """Import numba, but not its configuration file.
 
-    It goes without when it cannot import PyYAML.
+    On import and on compiling it reads `.numba_config.yaml` of the current directory, which names modules to import.
+    It goes without when it could not import PyYAML.
     """
+    if "numba" not in sys.modules:
+        with _no_yaml():
+            import numba  # noqa: F401, PLC0415 - takes half a second: only who compiles pays for it
+
+
+@contextmanager
+def _no_yaml() -> Iterator[None]:
     before = sys.modules.get("yaml")
     sys.modules["yaml"] = None  # type: ignore[assignment] # None is how an import is made to fail
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="A Numba config file is found")
-            yield
+        yield
     finally:
         if before is None:
             del sys.modules["yaml"]
         else:
             sys.modules["yaml"] = before
-
-
-def _is_trusted(cache: Path) -> bool:
-    """Return whether only this user, root and the owner of the program can change what the directory holds.
-
-    Directories above count as well, and a relative path does not do, unless NUMBA_CACHE_DIR names it: whoever names a
-    directory vouches for where it is.
-    """
-    named = bool(os.environ.get("NUMBA_CACHE_DIR"))
-    try:
-        directory = cache.resolve(strict=True)
-        if not all(map(_is_private, (directory, *directory.glob("*.nb[ci]")))):
-            return False
-        return named or (cache.is_absolute() and all(map(_is_kept, directory.parents)))
-    except OSError:
-        return False
-
-
-def _is_private(path: Path) -> bool:
-    found = path.stat()
-    return _is_owned(found) and not found.st_mode & stat.S_IWOTH and not _is_shared(found)
-
-
-def _is_kept(parent: Path) -> bool:
-    """Return whether others cannot replace what stands in the directory: they cannot write it, or it is sticky."""
-    found = parent.stat()
-    return _is_private(parent) or (_is_owned(found) and bool(found.st_mode & stat.S_ISVTX))
-
-
-def _is_owned(found: os.stat_result) -> bool:
-    return found.st_uid in {0, os.geteuid(), Path(__file__).stat().st_uid}
-
-
-def _is_shared(found: os.stat_result) -> bool:
-    """Return whether the group may write, and is more than the owner's private group."""
-    if not found.st_mode & stat.S_IWGRP:
-        return False
-    try:
-        return getgrgid(found.st_gid).gr_name != pwd.getpwuid(found.st_uid).pw_name
-    except KeyError:
-        return True
