@@ -55,7 +55,7 @@ def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list
             return cached or _compile(_dispatchers(kernels, checked=checked), kernels)
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-        _warn("numba cannot compile here: kernels run as plain Python", reason=reason)
+        _warn_uncompiled(reason)
         raise CompilationError(reason) from error
 
 
@@ -73,12 +73,15 @@ def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
     import numba  # noqa: PLC0415 - as above
 
     versions = (numba.__version__, llvmlite.__version__, sys.version)
-    directory = cache_directory(digest(_functions(kernels), versions))
+    try:
+        directory = cache_directory(digest(_functions(kernels), versions))
+    except OSError:  # the sources are not there
+        directory = None
     if directory is None:
-        _warn("nowhere to keep compiled code: compiling in memory at every start")
+        _warn_nowhere()
         return []
     if not is_trusted(directory):
-        _warn("others can write the cache of compiled code: compiling in memory at every start", path=str(directory))
+        _warn_untrusted(str(directory.parent))
         return []
     try:
         return _compile(_dispatchers(kernels, cache=numba_cache(directory)), kernels)
@@ -86,18 +89,33 @@ def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
         raise
     except Exception as error:  # noqa: BLE001 - a full disk; a damaged file may raise anything. What else is wrong comes again
         reason = str(error) if isinstance(error, OSError) else f"a file in it is damaged ({type(error).__name__})"
-        _warn(
-            "the cache of compiled code cannot be used: compiling in memory at every start",
-            path=str(directory),
-            reason=reason,
-        )
+        _warn_unusable(str(directory.parent), reason)
         return []
 
 
+@functools.cache  # each of these is logged once in a process, however many calls of compile_kernels come to it
+def _warn_uncompiled(reason: str) -> None:
+    logger.warning("numba cannot compile here: kernels run as plain Python", extra={"reason": reason})
+
+
 @functools.cache
-def _warn(message: str, **extra: str) -> None:
-    """Log a warning once in a process, however many calls come to it."""
-    logger.warning(message, extra=extra)
+def _warn_nowhere() -> None:
+    logger.warning("nowhere to keep compiled code: compiling in memory at every start")
+
+
+@functools.cache
+def _warn_untrusted(path: str) -> None:
+    logger.warning(
+        "others can write the cache of compiled code: compiling in memory at every start", extra={"path": path}
+    )
+
+
+@functools.cache
+def _warn_unusable(path: str, reason: str) -> None:
+    logger.warning(
+        "the cache of compiled code cannot be used: compiling in memory at every start",
+        extra={"path": path, "reason": reason},
+    )
 
 
 def _compile(dispatchers: Sequence[Any], kernels: Sequence[Kernel]) -> list[Function]:
