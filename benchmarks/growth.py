@@ -12,11 +12,12 @@ from sklearn.ensemble import RandomForestClassifier
 
 from benchmarks.events import batches
 from benchmarks.forest import features
+from benchmarks.in_memory import cost
 from benchmarks.plots import Figure, Line, Panel
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn, median_seconds
 from benchmarks.run import Run
-from benchmarks.stages import cost, decoding, pipeline
+from benchmarks.stages import decoding, pipeline
 from consumer.records import Batch
 from scoring import Scorer
 from scoring.artifacts import load, shipped

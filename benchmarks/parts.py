@@ -9,6 +9,7 @@ PARTS = (
     "one-event",
     "forest",
     "stages",
+    "counts",
     "throughput",
     "latency",
     "start",

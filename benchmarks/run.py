@@ -34,6 +34,11 @@ class Run:
             self.bootstrap = self.stack.enter_context(KafkaBroker()).address
         return self.bootstrap
 
+    def note(self, text: str) -> None:
+        """Print a line that stays: what is left out, and why."""
+        self.say("")
+        print(text, file=sys.stderr)
+
     def say(self, text: str) -> None:
         """What goes on now, in a line of its own that the next one replaces; nothing where nobody looks."""
         if sys.stderr.isatty():

@@ -7,16 +7,20 @@ in Python can be cheaper than that.
 import functools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import msgspec
 
 from benchmarks.events import SEED, batches
+from benchmarks.host import Probe, probing
+from benchmarks.in_memory import STAGES, cost
 from benchmarks.plots import Figure, Line, Panel
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
+from benchmarks.trees import OURS, in_memory, same_events, trees
 from consumer.collector import collect_seldom
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch
@@ -24,28 +28,50 @@ from consumer.stream.output_limits import TopicLimits
 from scoring import LEVELS, Scorer
 from scoring.contract import Event
 
-STAGES = ("decode", "score", "encode")
-SIZES = (1, 10, 100, 500, 1000, 2000, 5000, 10_000)
+COLUMNS = (*STAGES, "all")
+MSGSPEC = "msgspec"
+SIZES = (1, 10, 100, 200, 500, 1000, 2000, 5000, 10_000)
 EVENTS = 20_000
 MOST_BATCHES = 2000  # of one event: not all the events are needed to tell
 AGAIN = 5  # times that the High events are scored in a round: they are few
 Cost = dict[str, float]  # µs an event, by stage and in all
+Costs = dict[int, dict[str, Measured]]  # by size of batch
 
 
 def run(given: Run) -> Findings:
-    """µs an event for each size of batch, and what the explanation of a High one adds."""
+    """µs an event for each size of batch, in this tree and in an older commit's; and what the explanation of a High one
+    adds."""
     collect_seldom()  # as the consumer does
     events = 200 if given.quick else EVENTS
-    line = pipeline(Scorer.load())
-    contestants = {size: batches(min(events, size * MOST_BATCHES), size) for size in SIZES}
-    calls = {str(size): functools.partial(cost, line, some) for size, some in contestants.items()}
-    calls["msgspec"] = functools.partial(decoding, contestants[max(SIZES)])
-    found = in_turn(calls, given.rounds, given.say)
-    baseline = Measured.of(each["all"] for each in found.pop("msgspec"))
-    costs = {int(size): by_stage(each) for size, each in found.items()}
-    lines = [Line(name, SIZES, [of[name] for of in costs.values()]) for name in ("all", *STAGES)]
+    with probing(given) as probe:
+        found = _in_turn(given, events, probe)
+        of_reasons = reasons(given, probe)
+    baseline = Measured.of(each["all"] for each in found.pop(MSGSPEC))
+    costs: dict[str, Costs] = {tree.name: {} for tree in trees(given)}
+    for name, each in found.items():
+        tree, _, size = name.rpartition(", ")
+        costs[tree][int(size)] = by_stage(each)
+    ours = costs[OURS]
+    lines = [Line(name, SIZES, [of[name] for of in ours.values()]) for name in ("all", *STAGES)]
     figure = Figure("stages", [Panel("events in a batch", "µs an event", lines, log_y=True)])
-    return Findings([_table(costs, baseline, shares(line, contestants[max(SIZES)])), reasons(given)], [figure])
+    levels = shares(pipeline(Scorer.load()), batches(events, max(SIZES)))
+    return Findings([_table(costs, baseline, f"{levels}. {probe.state()}"), of_reasons], [figure])
+
+
+def _in_turn(given: Run, events: int, probe: Probe) -> dict[str, list[Cost]]:
+    """The costs of each tree and size of batch, by their names together."""
+    with ExitStack() as stack:
+        running = {
+            tree.name: stack.enter_context(in_memory(tree, given.room / f"log {tree.name}")) for tree in trees(given)
+        }
+        same_events(running, events)
+        calls: dict[str, Callable[[], Cost]] = {
+            f"{name}, {size}": functools.partial(each.ask, "cost", min(events, size * MOST_BATCHES), size)
+            for size in SIZES
+            for name, each in running.items()
+        }
+        calls[MSGSPEC] = functools.partial(running[OURS].ask, "msgspec", events, max(SIZES))
+        return in_turn(calls, given.rounds, given.say, probe.measure)
 
 
 def pipeline(scorer: Scorer) -> Pipeline:
@@ -54,21 +80,6 @@ def pipeline(scorer: Scorer) -> Pipeline:
     return Pipeline(
         scorer, topics, "session-scorer", lambda _: TopicLimits(1_000_000), now=lambda: time.time_ns() // 1_000_000
     )
-
-
-def cost(line: Pipeline, some: Sequence[Batch]) -> Cost:
-    """Of all these batches, one after the other; once uncounted, for who comes before leaves its own in the caches."""
-    for batch in some:
-        line.process(batch)
-    spent = dict.fromkeys((*STAGES, "all"), 0.0)
-    for batch in some:
-        began = time.perf_counter()
-        output = line.process(batch)
-        spent["all"] += time.perf_counter() - began
-        for stage in STAGES:
-            spent[stage] += output.tally.stage_seconds[stage]
-    count = sum(map(len, some))
-    return {name: seconds / count * 1e6 for name, seconds in spent.items()}
 
 
 def decoding(some: Sequence[Batch]) -> Cost:
@@ -94,19 +105,27 @@ def shares(line: Pipeline, some: Sequence[Batch]) -> str:
     return ", ".join(f"{counts[level] / max(1, counts.total()):.2%} {level}" for level in LEVELS)
 
 
-def _table(costs: dict[int, dict[str, Measured]], baseline: Measured, levels: str) -> Table:
-    rows = [
-        [f"{size:,}", *(of[name].text() for name in (*STAGES, "all")), of["all"].over(baseline).text(1)]
-        for size, of in costs.items()
-    ]
+def _table(costs: dict[str, Costs], baseline: Measured, levels: str) -> Table:
+    """Ours row by row; an older commit's below it, with the share of its CPU that ours takes."""
+    columns, (ours, *others) = ["events in a batch", *COLUMNS, "× msgspec alone"], costs
+    if others:
+        columns.append("session-scorer ÷ it")
+    rows = []
+    for size in SIZES:
+        for name, by_size in costs.items():
+            of = by_size[size]
+            row = [f"{size:,}" if name == ours else f"{size:,}, {name}", *(of[each].text() for each in COLUMNS)]
+            row.append(of["all"].over(baseline).text(1))
+            rows.append(row + [costs[ours][size]["all"].over(of["all"]).text() for _ in others])
     note = (
-        f"µs an event, median (lowest to highest round). Baseline: msgspec alone decodes these events in "
-        f"{baseline.text()} µs each. Events are distinct (`training.dataset.keyed_events({SEED})`): {levels}."
+        f"µs an event, of CPU time, median (lowest to highest round). Baseline: msgspec alone decodes "
+        f"these events in {baseline.text()} µs each. Events are distinct "
+        f"(`training.dataset.keyed_events({SEED})`): {levels}"
     )
-    return Table("stages", ("events in a batch", *STAGES, "all", "× msgspec alone"), rows, note)
+    return Table("stages", columns, rows, note)
 
 
-def reasons(given: Run) -> Table:
+def reasons(given: Run, probe: Probe) -> Table:
     """What contributions and alert add to a High event: the same events with and without a level High."""
     scorer = Scorer.load()
     artifacts = scorer.artifacts
@@ -114,15 +133,16 @@ def reasons(given: Run) -> Table:
     high = _high(scorer, 5_000 if given.quick else 100_000)
     contestants = {"explained": pipeline(scorer), "not explained": pipeline(never)}
     calls = {name: functools.partial(cost, line, high * AGAIN) for name, line in contestants.items()}
-    found = {name: by_stage(each) for name, each in in_turn(calls, given.rounds, given.say).items()}
-    rows = [[name, *(of[stage].text() for stage in (*STAGES, "all"))] for name, of in found.items()]
-    more = {stage: _more(found["explained"][stage], found["not explained"][stage]) for stage in (*STAGES, "all")}
+    found = {name: by_stage(each) for name, each in in_turn(calls, given.rounds, given.say, probe.measure).items()}
+    rows = [[name, *(of[stage].text() for stage in COLUMNS)] for name, of in found.items()]
+    more = {stage: _more(found["explained"][stage], found["not explained"][stage]) for stage in COLUMNS}
     rows.append(["the difference", *(each.text() for each in more.values())])
     note = (
-        f"µs an event, for {sum(map(len, high)):,} events that are all High, in batches of 500 at the most; "
-        "`score` holds the contributions, `encode` the alert."
+        f"µs an event by the clock, for {sum(map(len, high)):,} events that are all High, in batches of 500 at the "
+        "most; `score` holds the contributions, `encode` the alert. "
+        f"{probe.state()}"
     )
-    return Table("reasons", ("High events", *STAGES, "all"), rows, note)
+    return Table("reasons", ("High events", *COLUMNS), rows, note)
 
 
 def _more(ours: Measured, baseline: Measured) -> Measured:

@@ -51,7 +51,7 @@ def test_the_program_prints_the_machine_and_the_table_and_leaves_the_document_al
     before = (ROOT / "docs" / report.DOCUMENT).read_bytes()
     environment = os.environ | dict.fromkeys(machine.DISTURBING, "Haswell")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--only", "stages"],
+        [sys.executable, "-m", "benchmarks", "--quick", "--only", "forest"],
         env=environment,
         cwd=ROOT,
         capture_output=True,
@@ -60,7 +60,7 @@ def test_the_program_prints_the_machine_and_the_table_and_leaves_the_document_al
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert "| CPU |" in done.stdout
-    assert "## stages" in done.stdout
+    assert "## forest" in done.stdout
     assert (ROOT / "docs" / report.DOCUMENT).read_bytes() == before
 
 
