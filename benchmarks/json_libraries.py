@@ -10,13 +10,14 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
+import numpy as np
 import orjson
 
 from benchmarks.events import batches
 from benchmarks.report import Table, of_the_machine, show
 from benchmarks.rounds import Measured, in_turn
 from consumer.collector import collect_seldom
-from consumer.envelopes import Results, encode_results
+from consumer.stream.result_writer import Results, ResultWriter
 from scoring import Scorer
 from scoring.contract import Event
 from scoring.decoding import decode_any
@@ -25,6 +26,7 @@ from scoring.errors import InvalidEvent
 EVENTS = 500  # as many as the CPU's cache holds: the consumer reads and writes what it has just made
 AGAIN = 40
 ROUNDS = 9
+MOST_BYTES = 1_000_000  # of an event; none is as large
 Calls = dict[str, Callable[[], object]]
 
 
@@ -57,7 +59,7 @@ class _Result(msgspec.Struct):
 def measure(rounds: int, again: int) -> Table:
     """Return what each library takes for an event and for a result."""
     results, values = scored(EVENTS)
-    read, written = decoders(values), encoders(results, values)
+    read, written = decoders(values), encoders(results)
     timed = {name: functools.partial(cpu_seconds, call, again) for name, call in {**read, **written}.items()}
     found = {name: Measured.of(each).times(1e6 / EVENTS / again) for name, each in in_turn(timed, rounds).items()}
     rows = [[name, f"{found[name].low:.2f}", f"{found[name].median:.2f}"] for name in found]
@@ -75,7 +77,15 @@ def scored(count: int) -> tuple[Results, list[bytes]]:
     scorer = Scorer.load()
     decoded = scorer.decode(values)
     results = Results(
-        batch, decoded.columns, scorer.score_columns(decoded.columns), scorer.model_version, batch.timestamps[0]
+        batch=batch,
+        timestamps=np.array(batch.timestamps),
+        columns=decoded.columns,
+        scored=scorer.score_columns(decoded.columns),
+        joined=np.frombuffer(b"".join(values), np.uint8),
+        ends=np.cumsum(list(map(len, values))),
+        positions=np.arange(count),
+        model_version=scorer.model_version,
+        scored_at=batch.timestamps[0],
     )
     return results, values
 
@@ -99,9 +109,10 @@ def decoders(values: Sequence[bytes]) -> Calls:
     }
 
 
-def encoders(results: Results, values: Sequence[bytes]) -> Calls:
+def encoders(results: Results) -> Calls:
     """Return the ways of writing a result with its event in it. Raises ValueError when they write different ones."""
-    encoded = encode_results(results, values)
+    writer = ResultWriter()
+    encoded = writer.write(results, MOST_BYTES)
     structs = [msgspec.json.decode(each, type=_Result) for each in encoded]
     dicts = [_with_fragment(each) for each in encoded]
     encode = msgspec.json.Encoder().encode
@@ -109,7 +120,7 @@ def encoders(results: Results, values: Sequence[bytes]) -> Calls:
         if not orjson.loads(made) == orjson.loads(encode(struct)) == orjson.loads(orjson.dumps(fields)):
             raise ValueError("the libraries write different results")
     return {
-        "write: msgspec, by columns, as the consumer does": lambda: encode_results(results, values),
+        "write: a compiled loop, as the consumer does": lambda: writer.write(results, MOST_BYTES),
         "write: msgspec, a struct with Raw": lambda: [encode(struct) for struct in structs],
         "write: orjson, a dict with Fragment": lambda: [orjson.dumps(fields) for fields in dicts],
     }

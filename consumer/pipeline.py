@@ -1,6 +1,5 @@
 """What a batch becomes: decode, score, encode. Pure, but for the time of day, which comes in."""
 
-import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,8 +14,6 @@ from consumer import dead_letters, drift
 from consumer.envelopes import (
     MOST_AHEAD_MS,
     SOURCE_TIMESTAMP,
-    Results,
-    encode_results,
     text_headers,
     with_headers,
 )
@@ -25,6 +22,7 @@ from consumer.stream import record_size
 from consumer.stream.encoded_results import Columns, EncodedResults, record_id
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
+from consumer.stream.result_writer import Results, ResultWriter
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
@@ -47,6 +45,7 @@ class _Judged:
     """A batch on its way out: its records that have a value, what the core said of them, and the time of day."""
 
     batch: Batch
+    joined: NDArray[np.uint8]  # the values
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
@@ -84,6 +83,7 @@ class Pipeline:
         self._now = now
         baseline = scorer.artifacts.baseline
         self._bins = None if baseline is None else Bins(baseline)
+        self._writer = ResultWriter()
         self._model_header: Headers = [("model_version", scorer.artifacts.version.encode())]
 
     def process(self, batch: Batch) -> Output:
@@ -96,14 +96,16 @@ class Pipeline:
             return self._unreadable(batch, batch.unreadable)
         live = batch.without_tombstones()
         times = [perf_counter()]
-        decoded = self._scorer.decode(cast("list[bytes]", live.values))
+        values = cast("list[bytes]", live.values)
+        joined = np.frombuffer(b"".join(values), np.uint8)
+        decoded = self._scorer.decode(values)
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())
         now = self._now()
         timestamps = np.array(live.timestamps, dtype=np.int64)
         plausible = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
-        judged = _Judged(live, decoded, scored, now, timestamps, plausible)
+        judged = _Judged(live, joined, decoded, scored, now, timestamps, plausible)
         records, too_large = self._results(judged)
         faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
         records += self._dead_letters(judged, faults)
@@ -144,23 +146,26 @@ class Pipeline:
         records = [record for row, record in kept if record is not None and row not in lost]
         return records, [judged.decoded.positions[row] for row in sorted(lost)]
 
-    def _encode(self, judged: _Judged, most: int) -> EncodedResults:
-        """Return the results; an event of `most` bytes is not embedded: it would be two more copies (60 MiB each, of
-        a bomb)."""
-        batch = judged.batch.take(judged.decoded.positions)
-        version = self._scorer.artifacts.version
-        results = Results(batch, judged.decoded.columns, judged.scored, version, judged.now)
-        events = cast("list[bytes]", batch.values)
-        if max(map(len, events), default=0) >= most:
-            embedded = [event if len(event) < most else b"" for event in events]
-        else:
-            embedded = events
-        return EncodedResults(results, embedded, encode_results(results, embedded))
+    def _encode(self, judged: _Judged, event_limit: int) -> EncodedResults:
+        """Return the results; a larger event is not embedded: it would be two more copies (60 MiB each, of a bomb)."""
+        positions = judged.decoded.positions
+        results = Results(
+            batch=judged.batch.take(positions),
+            timestamps=judged.timestamps[judged.valid],
+            columns=judged.decoded.columns,
+            scored=judged.scored,
+            joined=judged.joined,
+            ends=np.fromiter(map(len, cast("list[bytes]", judged.batch.values)), np.int64).cumsum(),
+            positions=np.array(positions, np.int64),
+            model_version=self._scorer.artifacts.version,
+            scored_at=judged.now,
+        )
+        return EncodedResults(results, self._writer.write(results, event_limit), event_limit)
 
     def _columns(self, judged: _Judged, encoded: EncodedResults, limits: TopicLimits) -> Columns:
         """Return keys, headers and timestamps of the results, as their topic takes them."""
         ours, batch = self._model_header, encoded.results.batch
-        headers = [with_headers(came, ours) if came else ours for came in batch.headers]
+        headers = [with_headers(came, ours) for came in batch.headers] if any(batch.headers) else [ours] * len(batch)
         keys, timestamps = batch.keys, batch.timestamps
         carried = judged.carried(limits)[judged.valid]
         if not carried.all():
@@ -183,12 +188,11 @@ class Pipeline:
         """Return the records, each in the largest form that its topic takes; None where it takes none."""
         rows, keys, values, headers, timestamps = columns
         records = OutRecord.each(topic, keys, values, headers, timestamps)
-        rooms = record_size.rooms(limits.record_bytes, keys, headers, self._model_header)
-        whole = encoded.embedded is encoded.results.batch.values
-        if whole and all(map(operator.le, map(len, values), rooms)):
+        room = record_size.least_room(limits.record_bytes, keys, headers, self._model_header)
+        if max(map(len, values), default=0) <= room and encoded.whole:
             return cast("list[OutRecord | None]", records)
         fitted: list[OutRecord | None] = []
-        for row, record, room in zip(rows, records, rooms, strict=True):
+        for row, record in zip(rows, records, strict=True):
             if encoded.is_whole(row) and (len(record.value or b"") <= room or fits(record, limits)):
                 fitted.append(record)
             else:

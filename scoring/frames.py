@@ -65,7 +65,7 @@ def _score_chunk(scorer: "Scorer", frame: pd.DataFrame, start: int) -> pd.DataFr
         for note in Statistics.of(scored).notes():
             logger.warning("values of the DataFrame: %s", note)
     at = decoded.positions
-    said = list(map(meaning, scored.meanings()))
+    said = list(map(meaning, scored.meanings().tolist()))
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
     verdicts = {
         "predicted_label": _spread(pd.array(scored.labels, dtype="Int64"), at, frame),

@@ -80,10 +80,9 @@ class Packing:
         rules: NDArray[np.int64],
         levels: NDArray[np.int64],
         labels: NDArray[np.int64],
-    ) -> list[int]:
+    ) -> NDArray[np.int64]:
         """(n,) each -> (n,)."""
-        numbers: list[int] = (gap_bits << self._gaps | rules << 3 | levels << 1 | labels).tolist()
-        return numbers
+        return gap_bits << self._gaps | rules << 3 | levels << 1 | labels
 
     def unpack(self, number: int) -> tuple[int, int, int, int]:
         """Return gaps, rules, level and label of one number."""
@@ -125,7 +124,7 @@ class Scored:
     contributions: dict[int, list[Contribution]]  # row -> the five largest, for each High one
     base_rate: float
 
-    def meanings(self) -> list[int]:
+    def meanings(self) -> NDArray[np.int64]:
         """(n,): what each verdict says beside the score, as a number. Few differ, so what is made of one is kept."""
         return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
 

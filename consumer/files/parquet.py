@@ -62,7 +62,7 @@ class ParquetForm:
 
     def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
         """The rows at `kept`, and the verdict on each."""
-        said = list(map(meaning, scored.meanings()))
+        said = list(map(meaning, scored.meanings().tolist()))
         columns = (
             [each.label for each in said],
             scored.scores,

@@ -90,7 +90,7 @@ def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, by
     begun = [row[:-1].rstrip() for row in own]
     begun = [row if row == b"{" else row + b"," for row in begun]
     scores = _json_of(scored.scores).split(b"\n")
-    words = zip(begun, map(_json_words, scored.meanings()), scores, strict=False)
+    words = zip(begun, map(_json_words, scored.meanings().tolist()), scores, strict=False)
     text = b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
     return len(text), text
 
@@ -135,7 +135,7 @@ class CsvForm:
     def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
         """The rows at `kept`, and the verdict on each."""
         scores = _json_of(scored.scores).decode().split("\n")
-        words = zip(self._own(rows, kept), map(_csv_words, scored.meanings()), scores, strict=False)
+        words = zip(self._own(rows, kept), map(_csv_words, scored.meanings().tolist()), scores, strict=False)
         text = "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
         return len(text), text
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from consumer.envelopes import Results, encode_alert, without_event
+from consumer.envelopes import encode_alert, without_event
 from consumer.records import Batch, Headers
+from consumer.stream.result_writer import Results
 
 
 class Columns(NamedTuple):
@@ -23,17 +24,23 @@ class EncodedResults:
     """The results of a batch as JSON."""
 
     results: Results
-    embedded: Sequence[bytes]  # the events; b"" for one that fits nowhere
     values: list[bytes]
+    event_limit: int  # an event of so many bytes is not embedded
+
+    @property
+    def whole(self) -> bool:
+        """Whether every result holds its event."""
+        events = filter(None, self.results.batch.values)
+        return len(self.results.joined) < self.event_limit or max(map(len, events), default=0) < self.event_limit
 
     def is_whole(self, row: int) -> bool:
         """Return whether the result of this row holds its event."""
-        return self.embedded[row] is self.results.batch.values[row]
+        return len(self._event(row)) < self.event_limit
 
     def without_event(self, row: int) -> bytes:
         """Return the result with the size and the SHA-256 of its event."""
-        event = self.results.batch.values[row] or b""
-        return without_event(self.values[row], self.embedded[row], event)
+        event = self._event(row)
+        return without_event(self.values[row], event, len(event) if self.is_whole(row) else 0)
 
     def alert(self, row: int, result: bytes) -> bytes:
         """Return the alert of this row, whose result is given."""
@@ -54,6 +61,9 @@ class EncodedResults:
             [columns.headers[row] for row in rows],
             [columns.timestamps[row] for row in rows],
         )
+
+    def _event(self, row: int) -> bytes:
+        return self.results.batch.values[row] or b""
 
 
 def record_id(batch: Batch, row: int) -> str:

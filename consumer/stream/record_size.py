@@ -24,18 +24,15 @@ def record_bytes(key: bytes | None, value: bytes | None, headers: Headers) -> in
     return BATCH_OVERHEAD + _varint_bytes(body) + body
 
 
-def rooms(limit: int, keys: Sequence[bytes | None], headers: Sequence[Headers], usual: Headers) -> list[int]:
-    """Return how many bytes each value may have for its record to fit `limit` for certain.
+def least_room(limit: int, keys: Sequence[bytes | None], headers: Sequence[Headers], usual: Headers) -> int:
+    """Return how many bytes the value of any of these rows may have for its record to fit `limit` for certain.
 
-    A lower bound, from sums of lengths: what is larger may still fit by `record_bytes`. `usual` are the headers that
-    most rows share, as the same object.
+    A lower bound: what is larger may still fit by `record_bytes`. `usual` are the headers that most rows share, as the
+    same object.
     """
-    most = limit - _MOST_OVERHEAD
-    of_usual = _most_headers_bytes(usual)
-    return [
-        most - len(key or b"") - (of_usual if each is usual else _most_headers_bytes(each))
-        for key, each in zip(keys, headers, strict=True)
-    ]
+    key = max(map(len, filter(None, keys)), default=0)
+    others = [each for each in headers if each is not usual]
+    return limit - _MOST_OVERHEAD - key - max(map(_most_headers_bytes, [usual, *others]))
 
 
 def encode_headers(headers: Headers) -> bytes:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from consumer.envelopes import text_headers
 from consumer.records import Headers, OutRecord
 from consumer.stream.output_limits import TopicLimits
-from consumer.stream.record_size import encode_headers, record_bytes, rooms, size_and_digest
+from consumer.stream.record_size import encode_headers, least_room, record_bytes, size_and_digest
 
 
 def fits(record: OutRecord, limits: TopicLimits) -> bool:
     """Return whether the topic takes a record of this size."""
     key, value, headers, limit = record.key, record.value, record.headers, limits.record_bytes
-    (room,) = rooms(limit, [key], [headers], [])
+    room = least_room(limit, [key], [headers], headers)
     return len(value or b"") <= room or record_bytes(key, value, headers) <= limit
 
 

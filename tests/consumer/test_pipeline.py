@@ -5,13 +5,11 @@ import json
 from collections import Counter
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer import dead_letters
-from consumer.envelopes import stamps, utc
 from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
@@ -100,11 +98,6 @@ def test_an_absent_or_null_identity_is_left_out() -> None:
     verdict = json.loads(result.value)
     assert "user_id" not in verdict
     assert "session_id" not in verdict
-
-
-@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 4 * 10**12) | st.just(253_402_300_799_999)))
-def test_timestamps_in_a_column_are_written_as_one_by_one(timestamps: list[int]) -> None:
-    assert stamps(timestamps) == [msgspec.json.encode(utc(timestamp)) for timestamp in timestamps]
 
 
 @given(st.lists(st.none() | any_bytes(), max_size=4), st.sampled_from((400, 700, 1_000_000)), st.integers(-1, 1 << 61))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.records import Headers
-from consumer.stream.record_size import encode_headers, record_bytes, rooms
+from consumer.stream.record_size import encode_headers, least_room, record_bytes
 from tests.consumer.wire import SECONDS
 from tests.topics import Topics
 
@@ -30,19 +30,19 @@ def test_headers_take_what_their_encoding_takes(key: bytes | None, value: bytes 
     assert 0 <= with_them - without - len(encode_headers(headers)) <= 2  # their number, the record's own length
 
 
-@given(KEYS, HEADERS, st.integers(0, 30_000), st.integers(100, 30_000))
-def test_what_has_room_for_certain_fits(key: bytes | None, headers: Headers, size: int, limit: int) -> None:
+@given(st.lists(st.tuples(KEYS, HEADERS), max_size=4), st.integers(0, 30_000), st.integers(100, 30_000))
+def test_what_has_room_for_certain_fits(rows: list[tuple[bytes | None, Headers]], size: int, limit: int) -> None:
     usual: Headers = [("model_version", b"2026")]
-    for each in (headers, usual):
-        (room,) = rooms(limit, [key], [each], usual)
+    keys, headers = [key for key, _ in rows], [own or usual for _, own in rows]
+    room = least_room(limit, keys, headers, usual)
+    for key, each in zip(keys, headers, strict=True):
         assert size > room or record_bytes(key, b"v" * size, each) <= limit
 
 
 def test_empty_headers_are_counted_each() -> None:
     headers: Headers = [("", b"")] * 60_000
     assert record_bytes(None, b"", headers) > 120_000
-    (room,) = rooms(LIMIT, [None], [headers], [])
-    assert room < 0
+    assert least_room(LIMIT, [None], [headers], []) < 0
 
 
 def largest(key: bytes | None, headers: Headers) -> int:
