@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 def main(arguments: list[str] | None = None) -> int:
     """The exit code."""
-    from benchmarks import parts, report  # noqa: PLC0415 - after `_undisturbed`, and --help needs none of it
+    from benchmarks import parts, report, rust  # noqa: PLC0415 - after `_undisturbed`, and --help needs none of it
     from benchmarks.host import neighbours  # noqa: PLC0415 - the same
     from benchmarks.old import OldCommitError, check_out  # noqa: PLC0415 - the same
     from benchmarks.run import ROUNDS, prepared  # noqa: PLC0415 - the same
@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
             if given.old:
                 run.say(f"setting up {given.old}")
                 run.old = check_out(given.old)
+            if given.rust:
+                run.say("building the Rust peer")
+                run.rust = rust.command(run.room)
             docs = _copied(ROOT / "docs", run.room / "docs") if given.quick else ROOT / "docs"
             about = report.of_the_machine()
             report.show([about])
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
                     findings = findings.beside_neighbours()
                 report.show(findings.tables)
                 report.write(report.Findings([about, *findings.tables], findings.figures), docs)
-    except (BrokerError, OldCommitError, RaceError, report.ReportError) as error:
+    except (BrokerError, OldCommitError, RaceError, rust.RustError, report.ReportError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -69,6 +72,11 @@ def _parser(names: tuple[str, ...], busy: tuple[str, ...], rounds: int) -> argpa
         "--old",
         metavar="COMMIT",
         help=f"this commit as a contestant of {', '.join(busy)}: from a git worktree and an environment in build/",
+    )
+    parser.add_argument(
+        "--rust",
+        action="store_true",
+        help="the same work in Rust as a contestant of throughput: built by cargo in build/, which takes minutes once",
     )
     parser.add_argument(
         "--also",

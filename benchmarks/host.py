@@ -89,6 +89,7 @@ def state(cpu: Measured, count: int) -> str:
     `cpu` is in µs an event, `count` the number of neighbours: with some a busy host is wanted, without a quiet one.
     """
     beside = f", beside {count} neighbour{'s' if count > 1 else ''} streaming through memory" if count else ""
+    cpu = Measured(tuple(value for value in cpu.values if value > 0))  # a race of an instant takes none
     if not cpu.values:
         return f"State of the host: not known (over before its CPU could be told){beside}."
     name = "quiet" if cpu.median <= QUIET else "busy" if cpu.median >= BUSY else "between quiet and busy"

@@ -23,6 +23,7 @@ class Run:
     bootstrap: str | None = None  # of a broker that is there already
     neighbours: int = 0  # processes that stream through memory meanwhile
     old: OldCommit | None = None  # a contestant beside ours
+    rust: tuple[str, ...] = ()  # the command of the Rust peer, where it takes part
     also: Mapping[str, str] = field(default_factory=dict)  # further contestants for throughput: name -> shell command
     stack: ExitStack = field(default_factory=ExitStack)
     part: str = ""

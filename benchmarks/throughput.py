@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 
-from benchmarks import host
+from benchmarks import host, rust
 from benchmarks.events import PARTITIONS, as_is, with_escaped_key
 from benchmarks.host import PASS
 from benchmarks.passthrough import COMMAND
@@ -34,6 +34,7 @@ def run(given: Run) -> Findings:
     """Events a second and CPU an event, all contestants on the same topic of distinct events; then on a topic where
     each event is left to the contract's decoder."""
     others = [Contestant(name, command=("/bin/sh", "-c", f"exec {command}")) for name, command in given.also.items()]
+    others += [Contestant(rust.NAME, command=given.rust)] if given.rust else []
     old, old_alo = _old(given), _old(given, *ALO)
     found = _raced(given, (*CONTESTANTS, *old, *old_alo, *others), EVENTS)
     left = _raced(given, (OURS, PASS, *old), LEFT_EVENTS, with_escaped_key)

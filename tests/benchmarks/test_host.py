@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
         ((3.0,), 1, "between quiet and busy, beside 1 neighbour streaming through memory (the "),
         ((3.0,), 1, "A busy host could not be had on this machine."),
         ((4.1,), 0, "A quiet host could not be had on this machine."),
-        ((), 0, "not known"),
+        ((0.0,), 0, "not known"),
     ],
 )
 def test_state_is_named_by_cpu_of_pass_through(cpu: tuple[float, ...], neighbours: int, text: str) -> None:

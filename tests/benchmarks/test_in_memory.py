@@ -44,6 +44,7 @@ def test_a_process_that_ends_is_an_error_with_its_last_line(tmp_path: Path) -> N
         it.ask("cost", 1, 1)
 
 
+@pytest.mark.timeout(300)  # compiles the kernels, in a place of its own
 def test_calls_of_malloc_are_counted_where_there_is_a_compiler(tmp_path: Path) -> None:
     tables = counts.run(Run(tmp_path, quick=True)).tables
     if not (shutil.which("gcc") or shutil.which("cc")):
