@@ -92,4 +92,5 @@ def _attribute(
 @functools.cache
 def compiled() -> Kernels:
     """The loops, compiled once in a process, before the first event rather than at it."""
-    return Kernels(*compile_kernels([Kernel(_WALK, _walk), Kernel(_ATTRIBUTE, _attribute)]))
+    kernels = [Kernel(_WALK, _walk, makes_arrays=True), Kernel(_ATTRIBUTE, _attribute, makes_arrays=True)]
+    return Kernels(*compile_kernels(kernels))

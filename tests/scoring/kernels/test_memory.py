@@ -32,6 +32,22 @@ def _copy_bytes(target: Bytes, at: int, source: Bytes, start: int, count: int) -
     copy_bytes(target, at, source, start, count)
 
 
+def _sum(data: Bytes) -> int:
+    total = 0
+    for i in range(len(data)):
+        total += _load_byte(data, i)
+    return total
+
+
+def _make(data: Bytes) -> int:
+    made = np.zeros(2, np.uint8)
+    return _difference(made) + len(data)
+
+
+def _make_unsaid(data: Bytes) -> int:
+    return len(np.zeros(2, np.uint8)) + len(data)
+
+
 def _difference(data: Bytes) -> int:
     """Subtract bytes, which wraps around where they are unsigned."""
     return load_byte(data, 0) - load_byte(data, 1)
@@ -146,3 +162,15 @@ def test_other_types_do_not_compile(kernel: Kernel) -> None:
 def test_what_numpy_marks_read_only_is_not_written() -> None:
     with pytest.raises(CompilationError):
         compile_kernels([Kernel(f"void({READ_ONLY}, int64, int64)", _store_byte)])
+
+
+def test_references_are_counted_only_where_arrays_are_made() -> None:
+    signature = "int64(uint8[::1])"
+    total: Any
+    (total,) = compile_kernels([Kernel(signature, _sum, (_load_byte,))])
+    (make,) = compile_kernels([Kernel(signature, _make, (_difference,), makes_arrays=True)])
+    assert total(np.arange(5, dtype=np.uint8)) == 10
+    assert make(np.zeros(3, np.uint8)) == 3
+    assert not any("NRT_incref" in code for code in total.inspect_llvm().values())
+    with pytest.raises(CompilationError):
+        compile_kernels([Kernel(signature, _make_unsaid)])
