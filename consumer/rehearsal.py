@@ -9,7 +9,6 @@ from typing import Final, Self
 
 from consumer import run
 from consumer.batching import Limits
-from consumer.errors import DeliveryError, WorkerError
 from consumer.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -23,39 +22,12 @@ from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import Server
 from consumer.records import Batch, OutRecord
 from consumer.settings import Settings
+from consumer.task import Task
 
 _POLL_SECONDS: Final = 0.2
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}
 """How long the end of each is waited for: the consumer's commit of what it has in hand, which must be less than its own
 bound on a stop (that ends the process with no more words); the feeder may be reading a pipe that nobody writes to."""
-
-
-class Task:
-    """Work on a thread of its own. What ends it is kept, and raised by `check`."""
-
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
-        self._work = work
-        self._error: BaseException | None = None
-        # a daemon: whoever reads a pipe that nobody writes to must not keep the process alive
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - raised again by `check`, on the thread that can report it
-            self._error = error
-
-    def check(self) -> None:
-        """Raises what ended the work, if anything did."""
-        if isinstance(self._error, DeliveryError):
-            raise WorkerError(str(self._error)) from self._error
-        if self._error is not None:
-            raise self._error
-
-    def join(self, seconds: float) -> None:
-        """Waits for its end."""
-        self._thread.join(seconds)
 
 
 class Rehearsal:
@@ -70,6 +42,7 @@ class Rehearsal:
         self._enough = threading.Event()  # nothing more is to be fed
         self._tasks: dict[str, Task] = {}
         self._serving = threading.Event()
+        self._compiling = False
         self.server: Server | None = None
         self.reading = Reading(time.monotonic())
         self._newest = Newest()
@@ -99,7 +72,8 @@ class Rehearsal:
             with suppress(ScrapeError):  # it is closing: the consumer has ended, and why is known soon
                 self.reading = scrape(f"{self.server.url}/metrics")
         all_fed = self._all_fed()  # asked before how many
-        return Sight(self.reading, self._feeder.fed, all_fed, self._newest.count, self._newest.alerts, self._fault)
+        alerted, alerts = self._newest.count, self._newest.alerts
+        return Sight(self.reading, self._feeder.fed, all_fed, alerted, alerts, self._fault, self._compiling)
 
     def enough(self) -> None:
         """Feeds no more."""
@@ -110,7 +84,9 @@ class Rehearsal:
         """What is going on, in a few words."""
         if self._all_fed():
             return "finishing"
-        return "running" if self._feeder.fed else "joining the group" if self.server else "starting"
+        if self.server:
+            return "running" if self._feeder.fed else "joining the group"
+        return "compiling" if self._compiling else "starting"
 
     def facts(self) -> list[str]:
         """What scores, and where /metrics answers; nothing until it does."""
@@ -128,10 +104,13 @@ class Rehearsal:
 
     def _consume(self) -> None:
         def announce(server: Server) -> None:
-            self.server = server
+            self.server, self._compiling = server, False
             self._serving.set()
 
-        run.start(self._chosen, self._over, announce)
+        def wait_for_kernels() -> None:
+            self._compiling = True
+
+        run.start(self._chosen, self._over, announce, wait_for_kernels)
 
     def _feed(self) -> None:
         if not self._served():

@@ -38,17 +38,19 @@ from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.unreadable import find
+from consumer.task import Task
 from consumer.tracing import tracing
 from consumer.version import program_version
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker
-from scoring import Scorer
+from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger(__name__)
 
 # Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
 # silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
 _CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+_TICK_SECONDS = 1.0
 _FILLING = 0.1  # of the latency budget: how long a batch may fill while the one before it commits
 _STDERR = 2
 _LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
@@ -122,28 +124,37 @@ def _unblocked(descriptor: int) -> int:
         return descriptor
 
 
-def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], None] = lambda _: None) -> None:
+def start(
+    chosen: Settings,
+    stop: threading.Event,
+    announce: Callable[[Server], None] = lambda _: None,
+    on_compiling: Callable[[], None] = lambda: None,
+) -> None:
     """Runs a consumer until `stop` is set; on any thread, so no signal is handled in here.
 
-    `announce` is told of the metrics server once it answers. Whatever can be wrong with artifacts, brokers, topics or
-    ports is found before the first event is read. Raises ArtifactError or WorkerError, one line.
+    The metrics server answers from early on, and `announce` is told of it before the worker joins its group.
+    `on_compiling` is called each second in which the start waits for the kernels alone. Whatever can be wrong with
+    artifacts, brokers, topics or ports is found before the first event is read. Raises ArtifactError or WorkerError,
+    one line.
     """
     _log.debug("starting", extra={"settings": settings.shown(chosen)})
     with ExitStack() as stack:
         with logs.held_back():
-            scorer = Scorer.load(
+            kernels = Task("compiler", _compile)
+            artifacts = load_artifacts(
                 chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
             )
+            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
+            health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
+            server = _serve(chosen, metrics, health)
+            stack.callback(server.close)
             connection = Connection(chosen.bootstrap_servers, chosen.kafka)
             _find_topics(chosen, connection)
             limits = _output_limits(chosen, connection)
             limits.ask()
             slot = _slot(chosen, stack)
-            artifacts = scorer.artifacts
-            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
-            health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
-            server = _serve(chosen, metrics, health)
-            stack.callback(server.close)
+            _wait(kernels, health, on_compiling)
+            scorer = Scorer.from_artifacts(artifacts)
         _say_what_runs(chosen, scorer, server)
         announce(server)
         if not stop.is_set():
@@ -156,6 +167,19 @@ def start(chosen: Settings, stop: threading.Event, announce: Callable[[Server], 
             if slot is not None:
                 stack.enter_context(kept(slot, stop))
             Worker(line, breaker, metrics, health, watchdog).run(stop)
+
+
+def _compile() -> None:
+    """Compile what the worker calls, beside the rest of its start."""
+    Scorer.compile()
+
+
+def _wait(kernels: Task, health: Health, on_compiling: Callable[[], None]) -> None:
+    """Wait until the kernels are compiled; the process is live meanwhile, however long that takes."""
+    while not kernels.join(_TICK_SECONDS):
+        on_compiling()
+        health.tick()
+    kernels.check()
 
 
 def _serve(chosen: Settings, metrics: Metrics, health: Health) -> Server:

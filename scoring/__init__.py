@@ -1,5 +1,7 @@
 """Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
 
+from scoring.artifacts import Artifacts
+from scoring.artifacts import load as load_artifacts
 from scoring.decoding import Decoded, EventLike
 from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra, TableError
 from scoring.preprocessing import imputed_fields
@@ -11,6 +13,7 @@ from scoring.verdicts import Contribution, Scored, Verdict
 __all__ = [
     "LEVELS",
     "ArtifactError",
+    "Artifacts",
     "Contribution",
     "Decoded",
     "ErrorCode",
@@ -27,4 +30,5 @@ __all__ = [
     "explain",
     "imputed_fields",
     "json_schemas",
+    "load_artifacts",
 ]

@@ -29,6 +29,7 @@ class Artifacts:
     thresholds: Thresholds
     model: Model
     manifest: Manifest | None  # None for a set that was taken unverified
+    directory: Path | None = None
 
     @property
     def baseline(self) -> Baseline | None:
@@ -42,13 +43,16 @@ def shipped() -> Path:
     return installed if installed.is_dir() else Path(__file__).parent.with_name("artifacts")
 
 
-def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: str | None = None) -> Artifacts:
-    """Load the set in `directory`.
+def load(
+    path: str | Path | None = None, *, allow_unverified: bool = False, manifest_sha256: str | None = None
+) -> Artifacts:
+    """Load the set in the directory `path`, or the one that ships.
 
     `manifest_sha256` pins the manifest itself, which proves integrity but not origin. `allow_unverified` takes a
     five-file set without a manifest; one that has a manifest is verified all the same.
     Raises ArtifactError, one line, for whatever is missing, altered or not of a kind that can be scored.
     """
+    directory = shipped() if path is None else Path(path)
     files = read_files(directory)
     described = _read_manifest(directory, manifest_sha256)
     sha256 = manifests.sha256_of_set(files)
@@ -59,12 +63,12 @@ def load(directory: Path, *, allow_unverified: bool = False, manifest_sha256: st
                 f"`{ADOPT} {directory}`, or take it as it is with --allow-unverified (allow_unverified=True)"
             )
         with _named(directory):
-            return Artifacts(f"unverified-{sha256[:8]}", sha256, Thresholds(), read_model(files), None)
+            return Artifacts(f"unverified-{sha256[:8]}", sha256, Thresholds(), read_model(files), None, directory)
     with _named(directory):
         manifests.verify(described, files)
         model = read_model(files)
         manifests.check_features(described.schema, model.feature_names)
-    return Artifacts(described.model_version, sha256, described.thresholds, model, described)
+    return Artifacts(described.model_version, sha256, described.thresholds, model, described, directory)
 
 
 def read_files(directory: Path) -> dict[str, bytes]:

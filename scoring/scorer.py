@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import artifacts as sets
+from scoring import kernel
 from scoring.artifacts import Artifacts
 from scoring.attribution import largest
 from scoring.columns import Columns
@@ -49,11 +50,25 @@ class Scorer:
         `allow_unverified` takes a five-file set without a manifest; `manifest_sha256` pins the manifest.
         Raises ArtifactError when the set is missing, altered, or scores its golden vectors wrong.
         """
-        directory = sets.shipped() if path is None else Path(path)
-        loaded = sets.load(directory, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
-        scorer = cls(loaded)
-        scorer._check_golden(directory)
+        return cls.from_artifacts(sets.load(path, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256))
+
+    @classmethod
+    def from_artifacts(cls, artifacts: Artifacts) -> "Scorer":
+        """Return a scorer of the set once it has scored its golden vectors.
+
+        Raises ArtifactError when it scores them wrong.
+        """
+        scorer = cls(artifacts)
+        scorer._check_golden()
         return scorer
+
+    @staticmethod
+    def compile() -> None:
+        """Compile what scoring needs, or take it from the cache: once in a process, in some seconds without a cache.
+
+        A scorer does so when it is made; this does it sooner.
+        """
+        kernel.compiled()
 
     @property
     def model_version(self) -> str:
@@ -144,14 +159,14 @@ class Scorer:
         moved = self._forest.contributions(scaled[:, rows])
         return largest(self.artifacts.model.feature_names, raw, rows, moved, text)
 
-    def _check_golden(self, directory: Path) -> None:
+    def _check_golden(self) -> None:
         manifest = self.artifacts.manifest
         if manifest is None:
             return
         for golden, verdict in zip(manifest.golden, self.score_many([g.event for g in manifest.golden]), strict=True):
             if isinstance(verdict, InvalidEvent) or not abs(verdict.anomaly_score - golden.anomaly_score) <= EXACT:
                 raise ArtifactError(
-                    f"{directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
+                    f"{self.artifacts.directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
                     "train the set again with this version"
                 )
 

@@ -21,6 +21,7 @@ class Sight:
     alerted: int = 0  # alerts that have arrived
     alerts: Sequence[Alert] = ()  # the newest of them, newest first
     fault: str | None = None  # of the newest dead letter; "": none has arrived; None: nobody here reads them
+    compiling: bool = False  # kernels, which takes as long as it takes
 
     @property
     def complete(self) -> bool:
@@ -61,8 +62,8 @@ class Course:
 
     def stalled(self) -> float:
         """For how many seconds nothing has moved, although it should have."""
-        reading = bool(self._sight.reading.lags)
-        return 0.0 if reading and self._sight.complete else self._clock() - self._moved
+        idle = bool(self._sight.reading.lags) and self._sight.complete
+        return 0.0 if idle or self._sight.compiling else self._clock() - self._moved
 
     def snapshot(self, state: str, facts: Sequence[str] = (), notes: Sequence[str] = ()) -> Snapshot:
         """How it stands; speed and latency are of the last seconds."""
@@ -88,4 +89,5 @@ class Course:
 
 
 def _moving(sight: Sight) -> tuple[object, ...]:
-    return sight.reading.model, bool(sight.reading.lags), sight.reading.accounted, sight.fed, sight.alerted
+    reading = sight.reading
+    return reading.model, bool(reading.lags), reading.accounted, sight.fed, sight.alerted, sight.compiling

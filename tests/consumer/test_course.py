@@ -91,6 +91,18 @@ def test_a_start_that_does_not_come_off_is_a_stall() -> None:
     assert course.stalled() == 31.0
 
 
+def test_compiling_is_no_stall_however_long_it_takes() -> None:
+    clock = FakeClock()
+    course = Course("demo", None, clock)
+    course.add(Sight(Reading(clock.now), compiling=True))
+    clock.sleep(300.0)
+    assert course.stalled() == 0.0
+
+    course.add(Sight(Reading(clock.now)))
+    clock.sleep(31.0)
+    assert course.stalled() == 31.0
+
+
 def test_it_is_not_finished_before_a_dead_letter_is_seen_where_there_is_one() -> None:
     reading = Reading(0.0, {"dead_lettered": 1})
     assert not Sight(reading, fed=1, all_fed=True, fault="").finished

@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer import demo, settings
 from consumer.errors import WorkerError
 from consumer.live.readings import reading
-from consumer.rehearsal import Task
+from consumer.task import Task
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60
@@ -249,7 +249,6 @@ def test_what_ends_a_thread_is_raised_where_it_can_be_told() -> None:
         raise WorkerError("no more")
 
     task = Task("work", fail)
-    task.join(SECONDS)
-
+    assert task.join(SECONDS)
     with pytest.raises(WorkerError, match="no more"):
         task.check()

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sysconfig
 import threading
@@ -16,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer import run
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.embedded import EmbeddedBroker
@@ -64,7 +66,7 @@ def running(settings: Settings) -> Iterator[Server]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    served.wait(30)
+    served.wait(60)
     try:
         if servers:
             yield servers[0]
@@ -76,6 +78,11 @@ def running(settings: Settings) -> Iterator[Server]:
         assert not thread.is_alive()
     if errors:
         raise errors[0]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 def feed(broker: EmbeddedBroker, values: list[bytes]) -> None:
@@ -133,6 +140,40 @@ def test_events_become_results_and_dead_letters_and_the_metrics_agree(broker: Em
     assert read(broker, "session-dead-letters", 1) == [b"broken"]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{server.url}/livez")
+
+
+def test_while_kernels_are_compiled_it_is_live_and_not_ready(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, stop, announced, waits = (threading.Event() for _ in range(4))
+    monkeypatch.setattr(run, "_compile", compiled.wait)
+    port = free_port()
+
+    def work() -> None:
+        start(chosen(broker, metrics_port=str(port)), stop, lambda _: announced.set(), waits.set)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert waits.wait(60)
+    assert httpx.get(f"http://127.0.0.1:{port}/livez").text == "ok\n"
+    assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 503
+    assert not announced.is_set()
+    compiled.set()
+    assert announced.wait(60)
+    stop.set()
+    thread.join(30)
+
+
+def test_what_goes_wrong_in_compiling_ends_the_start(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise MemoryError("no room for code")
+
+    monkeypatch.setattr(run, "_compile", fail)
+    port = free_port()
+    with pytest.raises(MemoryError, match="no room for code"):
+        start(chosen(broker, metrics_port=str(port)), threading.Event())
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/livez")
 
 
 def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) -> None:

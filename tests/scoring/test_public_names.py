@@ -13,6 +13,7 @@ from scoring import MissingExtra
 def test_the_public_names_are_these() -> None:
     assert sorted(scoring.__all__) == [
         "ArtifactError",
+        "Artifacts",
         "Contribution",
         "Decoded",
         "ErrorCode",
@@ -30,6 +31,7 @@ def test_the_public_names_are_these() -> None:
         "explain",
         "imputed_fields",
         "json_schemas",
+        "load_artifacts",
     ]
 
 
