@@ -36,6 +36,7 @@ from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
+from consumer.stream import result_writer
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.unreadable import find
 from consumer.task import Task
@@ -172,6 +173,7 @@ def start(
 def _compile() -> None:
     """Compile what the worker calls, beside the rest of its start."""
     Scorer.compile()
+    result_writer.compiled()
 
 
 def _wait(kernels: Task, health: Health, on_compiling: Callable[[], None]) -> None:

@@ -32,7 +32,7 @@ from consumer.records import Batch
 from scoring import Scored
 from scoring.columns import Columns
 from scoring.contract import IDENTITIES
-from scoring.kernels.compiler import Function, Kernel, compile_kernels
+from scoring.kernels.compiler import Function, Kernel, compiled_or_plain
 from scoring.kernels.memory import Bytes, copy_bytes, store_byte
 
 Integers: TypeAlias = NDArray[np.int64]
@@ -291,6 +291,6 @@ _KERNEL: Final = Kernel(
 
 @functools.cache
 def compiled() -> Function:
-    """Return the compiled loop."""
-    (loop,) = compile_kernels([_KERNEL])
+    """Return the loop, compiled where numba can."""
+    (loop,) = compiled_or_plain([_KERNEL])
     return loop
