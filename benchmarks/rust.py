@@ -22,12 +22,17 @@ from numpy.typing import NDArray
 
 from benchmarks.events import batches
 from benchmarks.old import ROOT
-from consumer.pipeline import Pipeline, Topics
+from consumer import pipeline
 from consumer.records import Batch, OutRecord
 from consumer.stream.output_limits import TopicLimits
 from scoring import Scorer
 from scoring.artifacts import shipped
 from scoring.contract import CATEGORIES, NUMERIC
+from tests.brokers import KafkaBroker
+from tests.checker import Report
+from tests.jars import BrokerError
+from tests.line import Line, stop
+from tests.topics import Topics
 from training.broken import broken
 
 SOURCE = Path(__file__).with_name("rust_peer")
@@ -152,10 +157,10 @@ def compare(peer: Sequence[str], room: Path, batch: Batch) -> tuple[int, int]:
 
 def outcomes(batch: Batch) -> dict[bytes, list[bytes]]:
     """Our results, alerts, and codes and fields of faults."""
-    topics = Topics("R", "A", "D")
-    pipeline = Pipeline(Scorer.load(), topics, "group", lambda _: TopicLimits(1_000_000), now=lambda: NOW_MS)
+    topics = pipeline.Topics("R", "A", "D")
+    line = pipeline.Pipeline(Scorer.load(), topics, "group", lambda _: TopicLimits(1_000_000), now=lambda: NOW_MS)
     made: dict[bytes, list[bytes]] = {b"R": [], b"A": [], b"D": []}
-    for record in pipeline.process(batch).records:
+    for record in line.process(batch).records:
         made[record.topic.encode()].append(_fault(record) if record.topic == "D" else record.value or b"")
     return made
 
@@ -173,20 +178,36 @@ def with_faults(batch: Batch, one_in: int = 100) -> Batch:
     return Batch(batch.topic, batch.partitions, batch.offsets, batch.timestamps, batch.keys, values, batch.headers)
 
 
+def on_broker(peer: tuple[str, ...], room: Path, events: int) -> Report:
+    """Let the peer work off a topic, one event in 100 invalid, and judge all topics as the fault suite does."""
+    with KafkaBroker() as broker:
+        line = Line.on(broker.address, Topics(broker.address))
+        planted = line.feed(events)
+        with line.running(room / "log", command=peer) as process:
+            line.wait_for(lambda committed: committed >= events, process)
+            stop(process)
+        return line.check(planted)
+
+
 def main() -> int:
     """Build the peer and compare it with ours."""
     parser = argparse.ArgumentParser("python -m benchmarks.rust", description=main.__doc__)
     parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--broker", action="store_true", help="start a broker and judge its topics, too")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         try:
             room = Path(name)
             (batch,) = batches(given.events, given.events)
-            results, alerts = compare(command(room), room, with_faults(batch))
-        except RustError as error:
+            peer = command(room)
+            results, alerts = compare(peer, room, with_faults(batch))
+            report = on_broker(peer, room, given.events) if given.broker else None
+        except (BrokerError, RustError) as error:
             print(f"benchmarks.rust: {error}", file=sys.stderr)
             return 1
     print(f"{results:,} results and {alerts:,} alerts are the same bytes, and the faults have the same code and field")
+    if report is not None:
+        print(report)
     return 0
 
 

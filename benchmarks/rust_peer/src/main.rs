@@ -149,7 +149,7 @@ impl<'m> Worker<'m> {
                 self.publish(&self.producers[turn], &messages, &mut scratch);
                 offsets.extend(messages.iter().map(|message| (message.partition(), message.offset() + 1)));
             }
-            let idle = messages.len() < PART;
+            let idle = messages.is_empty();
             if opened.is_some_and(|since| idle || since.elapsed() > TRANSACTION) {
                 self.commit(&self.producers[turn], &mut offsets);
                 (turn, opened) = (1 - turn, None);
@@ -203,7 +203,7 @@ impl<'m> Worker<'m> {
             ("__connect.errors.offset", &message.offset().to_string()),
             ("__connect.errors.connector.name", &self.options["group-id"]),
             ("__connect.errors.stage", if decoding { "VALUE_CONVERTER" } else { "TRANSFORMATION" }),
-            ("__connect.errors.exception.class.name", "InvalidEvent"),
+            ("__connect.errors.exception.class.name", "scoring.errors.InvalidEvent"),
             ("__connect.errors.exception.message", fault.code),
             ("dead_letter.code", fault.code),
             ("dead_letter.field", field.unwrap_or("")),
