@@ -34,6 +34,8 @@ def run(given: Run) -> Findings:
     if valgrind is None:
         reasons.append(f"No instructions: {'left out by --quick' if given.quick else 'valgrind is not installed'}.")
     rows = [row for tree in trees(given) for row in _rows(given, tree, library, valgrind)]
+    if valgrind and CPU:
+        reasons.append(f"Kernels are compiled for {CPU['NUMBA_CPU_NAME']}, which valgrind knows.")
     note = (
         f"{_events(given):,} distinct events from bytes to bytes, in a process that has already processed them once. "
         f"{' '.join([*reasons, 'Counts vary little between runs and not with the state of the host.'])}"

@@ -41,7 +41,7 @@ def run(given: Run) -> Findings:
     return Findings(
         [
             _table("throughput", found, given, "distinct events"),
-            _table("throughput-left", left, given, "distinct events with an escape in a key of each"),
+            _table("throughput-left", left, given, "distinct events (a key of each has an escape)"),
         ]
     )
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from benchmarks import events, host, old
+from benchmarks.__main__ import main
 from benchmarks.processes import peak_mib
 from benchmarks.rounds import Measured
 from benchmarks.run import Run
@@ -44,10 +45,17 @@ def test_neighbours_run_while_inside() -> None:
     with host.neighbours(2):
         started = [child for child in me.children() if host.NEIGHBOUR in child.cmdline()]
         assert len(started) == 2
-        before = [child.cpu_times().user for child in started]
-        time.sleep(0.5)
-        assert all(child.cpu_times().user > user for child, user in zip(started, before, strict=True))
+        for child in started:
+            before, deadline = child.cpu_times().user, time.monotonic() + 30
+            while child.cpu_times().user == before:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
     assert not any(child.is_running() for child in started)
+
+
+def test_neighbours_are_refused_where_their_tables_have_no_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--neighbours", "1", "--only", "forest"]) == 2
+    assert capsys.readouterr().err == "benchmarks: --neighbours has no place for forest\n"
 
 
 def test_neighbour_ends_with_its_parent() -> None:
