@@ -141,7 +141,7 @@ def start(
     _log.debug("starting", extra={"settings": settings.shown(chosen)})
     with ExitStack() as stack:
         with logs.held_back():
-            kernels = Task("compiler", _compile)
+            kernels = Task("compiler", compile_kernels)
             artifacts = load_artifacts(
                 chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
             )
@@ -170,8 +170,8 @@ def start(
             Worker(line, breaker, metrics, health, watchdog).run(stop)
 
 
-def _compile() -> None:
-    """Compile what the worker calls, beside the rest of its start."""
+def compile_kernels() -> None:
+    """Compile what a worker calls, or take it from the cache."""
     Scorer.compile()
     result_writer.compiled()
 

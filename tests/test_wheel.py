@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -90,6 +91,19 @@ def test_the_installed_command_predicts_one_event_from_any_directory(installed: 
     expected = Scorer.load().score(EVENT).as_dict()
     assert said["anomaly_score"] == expected["anomaly_score"]
     assert {"predicted_label", "risk_level", "risk_reason", "reason_codes", "imputed_fields"} <= set(said)
+
+
+def test_code_that_the_image_ships_is_what_a_start_takes(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    (script,) = re.findall(r'/bin/python -P -c "(.*compile_kernels.*)"$', dockerfile, re.MULTILINE)
+    done = run(str(installed / "python"), "-P", "-c", script, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
+    start = "import numba.core.dispatcher as d; d._FunctionCompiler.compile = None; import consumer.run as run"
+    done = run(str(installed / "python"), "-P", "-c", f"{start}; run.compile_kernels()", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")  # although nothing could be compiled
 
 
 @pytest.mark.parametrize(

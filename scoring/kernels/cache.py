@@ -3,8 +3,9 @@
     BASE/session-scorer-DIGEST/<module>.<kernel>-<line>.nbi    index: signature and CPU -> file of code
                                <module>.<kernel>-<line>.1.nbc  the code for one of them
 
-BASE is what NUMBA_CACHE_DIR names, or else `__pycache__` beside this file, or else a directory of the user's. numba
-notices a change of the kernel's own file alone, so DIGEST covers everything that is compiled into a kernel.
+BASE is what NUMBA_CACHE_DIR names, or else `__pycache__` beside this file, or else a directory of the user's. A new
+directory begins as a copy of the one in `precompiled`, if there is one. numba notices a change of the kernel's own file
+alone, so DIGEST covers everything that is compiled into a kernel.
 
 The cache consists of pickles: whoever writes one runs code in this process.
 """
@@ -26,7 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 _OWN: Final = Path(__file__).parent
-_SHIPPED: Final = _OWN / "precompiled"  # filled when a container image is built
+SHIPPED: Final = _OWN / "precompiled"  # filled when a container image is built
 _CONSTANTS: Final = (int, float, str, bytes, tuple, np.generic, np.ndarray)
 
 
@@ -70,7 +71,7 @@ def _bases() -> Iterator[Path]:
 
 def _copy_shipped(directory: Path) -> None:
     """Copy the code that an image ships, all at once or not at all: where it stands, numba could not add to it."""
-    shipped = _SHIPPED / directory.name
+    shipped = SHIPPED / directory.name
     if directory.exists() or not shipped.is_dir() or not is_trusted(shipped):
         return
     with suppress(OSError), tempfile.TemporaryDirectory(dir=directory.parent, prefix=directory.name) as room:

@@ -146,7 +146,7 @@ def test_while_kernels_are_compiled_it_is_live_and_not_ready(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled, stop, announced, waits = (threading.Event() for _ in range(4))
-    monkeypatch.setattr(run, "_compile", compiled.wait)
+    monkeypatch.setattr(run, "compile_kernels", compiled.wait)
     port = free_port()
 
     def work() -> None:
@@ -168,7 +168,7 @@ def test_what_goes_wrong_in_compiling_ends_the_start(broker: EmbeddedBroker, mon
     def fail() -> None:
         raise MemoryError("no room for code")
 
-    monkeypatch.setattr(run, "_compile", fail)
+    monkeypatch.setattr(run, "compile_kernels", fail)
     port = free_port()
     with pytest.raises(MemoryError, match="no room for code"):
         start(chosen(broker, metrics_port=str(port)), threading.Event())
