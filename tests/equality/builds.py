@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,9 @@ from tests.equality.memory import GuardedMemory
 
 Build = Literal["compiled", "checked", "guarded", "python"]
 BUILDS: Final[tuple[Build, ...]] = ("compiled", "checked", "guarded", "python")
+Maker: TypeAlias = Callable[[Sequence[Kernel]], list[Function]]
 _compile: Final = compiler.compile_kernels
+_COMPILERS: Final = {id(compiler.compile_kernels), id(compiler.compiled_or_plain)}
 
 
 @contextmanager
@@ -26,7 +28,7 @@ def using(build: Build) -> Iterator[list[Kernel]]:
 
     A scorer or a pipeline made before keeps what it has.
     """
-    makers: dict[Build, Callable[[Sequence[Kernel]], list[Function]]] = {
+    makers: dict[Build, Maker] = {
         "compiled": _compile,
         "checked": functools.partial(_compile, checked=True),
         "guarded": _guarded,
@@ -38,21 +40,28 @@ def using(build: Build) -> Iterator[list[Kernel]]:
         kernels.extend(wanted)
         return makers[build](wanted)
 
-    users = [module for module in list(sys.modules.values()) if vars(module).get("compile_kernels") is _compile]
+    users = _users()
     assert len(users) > 1, "nobody but the compiler itself has it"
     try:
-        _replace(users, make)
+        _replace(users, _compile, make)
         yield kernels
     finally:
-        _replace(users, _compile)
+        _replace(users, make, _compile)
 
 
-def _replace(users: Sequence[ModuleType], make: Callable[[Sequence[Kernel]], list[Function]]) -> None:
+def _users() -> list[ModuleType]:
+    """Return the modules that can compile kernels, or keep them."""
+    modules = [module for module in sys.modules.values() if module.__name__ != __name__]
+    return [module for module in modules if _COMPILERS & set(map(id, vars(module).values()))]
+
+
+def _replace(users: Sequence[ModuleType], old: Maker, new: Maker) -> None:
     """Put a function in the place of compile_kernels, and forget what was compiled."""
     for module in users:
-        vars(module)["compile_kernels"] = make
-        for value in vars(module).values():
-            if hasattr(value, "cache_clear"):
+        for name, value in list(vars(module).items()):
+            if value is old:
+                vars(module)[name] = new
+            elif hasattr(value, "cache_clear"):
                 value.cache_clear()
 
 
