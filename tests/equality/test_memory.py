@@ -1,5 +1,6 @@
 """Guarded memory ends the process that touches what is beside it, and no other."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests.equality import planted
 from tests.equality.memory import PAGE, GuardedMemory
 
 TOUCH = """
@@ -21,7 +23,7 @@ print("touched")
 """
 
 
-@pytest.mark.parametrize("size", [1, 100, PAGE, PAGE + 1])
+@pytest.mark.parametrize("size", [1, PAGE + 1])
 @pytest.mark.parametrize(("at_end", "inside"), [(True, True), (True, False), (False, True), (False, False)])
 def test_a_byte_beyond_the_array_is_a_segmentation_fault(size: int, at_end: bool, inside: bool) -> None:
     last, first = (size - 1, 0) if inside else (size, -1)
@@ -42,3 +44,16 @@ def test_it_holds_what_it_is_given(array: "np.typing.NDArray[np.float64]", at_en
     assert held.dtype == array.dtype
     assert held.flags.c_contiguous
     np.testing.assert_array_equal(held, array)
+
+
+@pytest.mark.parametrize("build", ["guarded", "checked", "python"])
+def test_each_build_notices_a_kernel_that_leaves_its_array(build: str) -> None:
+    command = [sys.executable, "-m", "tests.equality.planted", build]
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+    assert done.returncode == 0, done.stderr
+    noticed = -signal.SIGSEGV if build == "guarded" else planted.NOTICED
+    expected = {f"{kernel} {index}": 0 for kernel, indices in planted.INSIDE.items() for index in indices}
+    expected |= {f"{kernel} {index}": noticed for kernel, indices in planted.OUTSIDE.items() for index in indices}
+    assert json.loads(done.stdout) == expected
