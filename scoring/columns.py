@@ -91,13 +91,13 @@ class Columns:
         return [text[start:end] or None for start, end in zip(starts, ends, strict=True)]
 
 
-def from_events(events: Sequence[Event]) -> Columns:
-    """Return the columns of events that the contract's decoder read."""
+def from_events(events: Sequence[Event], before: bytes = b"") -> Columns:
+    """Return the columns of events that the contract's decoder read; their text begins with `before`."""
     # by way of one flat list: 0.25 µs an event, where an attrgetter for each field takes 0.6
     values = list(chain.from_iterable(map(astuple, events)))
     by_field = {field: values[place :: len(_FIELDS)] for place, field in enumerate(_FIELDS)}
     numbers = chain.from_iterable(by_field[field] for field in NUMERIC)
-    identities, text = _identities([by_field[field] for field in IDENTITIES])
+    identities, text = _identities([by_field[field] for field in IDENTITIES], before)
     codes, strings = encode_categories([by_field[field] for field in CATEGORIES])
     return Columns(
         numbers=np.fromiter(numbers, np.float64, len(NUMERIC) * len(events)).reshape(len(NUMERIC), -1),
@@ -158,12 +158,15 @@ def _merge(parts: Sequence[Columns], field: int) -> tuple[NDArray[np.int32], lis
     return np.concatenate(codes), list(merged)
 
 
-def _identities(columns: Sequence[Sequence[str | int | None]]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def _identities(
+    columns: Sequence[Sequence[str | int | None]], before: bytes
+) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the places of each value's JSON in a text, (columns, 2, n), both 0 for a gap; and that text."""
     lines = _encode_lines(list(chain.from_iterable(columns)))
-    text = np.frombuffer(bytearray(lines), np.uint8)  # a kernel takes no read-only array
+    text = np.frombuffer(bytearray().join((before, lines)), np.uint8)  # a kernel takes no read-only array
     places = np.zeros((2, sum(map(len, columns))), np.int64)
-    places[1] = np.flatnonzero(text == _LINE_FEED)  # an identity's JSON holds none
+    places[0, :1] = len(before)
+    places[1] = np.flatnonzero(text[len(before) :] == _LINE_FEED) + len(before)  # an identity's JSON holds none
     places[0, 1:] = places[1, :-1] + 1
     places[:, text[places[0]] == ord("n")] = 0  # null
     return np.ascontiguousarray(places.reshape(2, len(columns), -1).transpose(1, 0, 2)), text

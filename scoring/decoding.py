@@ -1,20 +1,22 @@
 """JSON bytes, or dicts, to columns; each invalid event aside, by its position, with code, field and message."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, cast
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scoring.columns import Columns, from_events
+from scoring.columns import Columns, concatenate, from_events
 from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
 from scoring.diagnosis import fault_of, missing_kind, wrong_type
 from scoring.errors import InvalidEvent
-from scoring.localtime import NO_DATE
-from scoring.parsing import doubtful, faults_of, parse, parse_undated
+from scoring.kernels.json_columns import REASONS
+from scoring.parsing import compiled_reader, parse, parse_each, read_batch
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
@@ -29,22 +31,31 @@ class Decoded:
     columns: Columns
     positions: Sequence[int]
     invalid: dict[int, InvalidEvent]
+    ends: NDArray[np.int64] | None = None
+    """Where each value, valid or not, ends in the columns' text, which begins with all values; None if it does not."""
+    left: Mapping[str, int] = field(default_factory=dict)
+    """How many events the compiled loop left to the contract's decoder, by reason: `invalid` for those it refused."""
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
     """Decode values of one JSON object each."""
-    events, invalid = parse_undated(values)
+    read = compiled_reader()
+    if read is None or not values:
+        events, invalid = parse_each(values)
+        ends = np.fromiter(map(len, values), np.int64, len(values)).cumsum()
+        return Decoded(from_events(events, b"".join(values)), _others(len(values), invalid), invalid, ends)
+    batch = read_batch(values, read)
+    left = np.flatnonzero(batch.reasons).tolist()
+    if not left:
+        return Decoded(batch.columns, range(len(values)), {}, batch.ends)
+    events, faults = parse_each([values[position] for position in left])
+    invalid = {left[place]: fault for place, fault in faults.items()}
+    rows = np.arange(len(values))
+    rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
     positions = _others(len(values), invalid)
-    taken = [values[position] for position in positions] if invalid else values
-    columns = from_events(events)
-    wrong = np.flatnonzero(columns.hours == NO_DATE).tolist()
-    hidden = faults_of(taken, sorted({*wrong, *doubtful(taken, events)}))
-    if not hidden:
-        return Decoded(columns, positions, invalid)
-    invalid |= {positions[row]: fault for row, fault in hidden.items()}
-    rows = _others(len(events), hidden)
-    invalid = {position: invalid[position] for position in sorted(invalid)}
-    return Decoded(from_events([events[row] for row in rows]), _others(len(values), invalid), invalid)
+    columns = concatenate([batch.columns, from_events(events)]).take(rows[positions])
+    reasons = Counter("invalid" if position in invalid else REASONS[batch.reasons[position]] for position in left)
+    return Decoded(columns, positions, invalid, batch.ends, reasons)
 
 
 def decode_any(events: Sequence[EventLike]) -> Decoded:

@@ -1,38 +1,35 @@
-"""JSON bytes to Events: msgspec parses and validates in one pass in C.
+"""JSON bytes to Events, and to columns.
 
-It leaves open the UTF-8 of fields that it skips. And a batch leaves dates to be checked by columns: a pattern makes
-msgspec call Python's re for every one, which takes 1.3 of 2.4 µs an event; all at once they take 0.4.
+msgspec parses and validates an event in one pass in C: it is the authority. The columns of a batch come of a compiled
+loop (kernels/json_columns.py), which leaves to msgspec what it does not read.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+import numpy as np
+from numpy.typing import NDArray
 
-from scoring.contract import DATE, Event
+from scoring.columns import GAP, Columns
+from scoring.contract import CATEGORIES, LIMIT, NUMERIC, Event
 from scoring.diagnosis import explain
 from scoring.errors import InvalidEvent
+from scoring.kernels import json_columns
+from scoring.kernels.compiler import CompilationError, Function, compile_kernels
+from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, HEAD, LEAST, LENGTH, MOST_KEYS, MOST_ODD
+from scoring.kernels.json_text import MOST_NESTED, PADDING
 
-Faults = dict[int, InvalidEvent]
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-
-
-class Undated(Event, gc=False):
-    """An Event whose date may be any text; UNSET where there is no such field."""
-
-    transaction_date: str | UnsetType | None = UNSET  # type: ignore[assignment]  # wider, until the date is looked at
-
-
 _decode: Final = msgspec.json.Decoder(Event).decode
-_decode_undated: Final = msgspec.json.Decoder(Undated).decode
-_DATE_KEY: Final = DATE.encode()
-_ESCAPED_LETTER: Final = re.compile(rb"\\u00[567]")  # a key may be spelt with these
+_decode_any: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def parse(value: bytes) -> Event:
-    """The event in one value. Raises InvalidEvent."""
+    """Return the event in one value. Raises InvalidEvent."""
     try:
         if not value.isascii():
             value.decode()  # msgspec does not look at the UTF-8 of what it skips, and the event is embedded as it came
@@ -41,55 +38,97 @@ def parse(value: bytes) -> Event:
         raise explain(value) from None
 
 
-def parse_undated(values: Sequence[bytes]) -> tuple[list[Undated], Faults]:
-    """The events that msgspec takes, and by position what is wrong with the others. What it leaves open is to be
-    looked at afterwards: the dates, and the values that are `doubtful`."""
-    events: list[Undated] = []
-    faults: Faults = {}
-    parsed = map(_decode_undated, values)
-    while len(events) + len(faults) < len(values):
+def parse_each(values: Sequence[bytes]) -> tuple[list[Event], dict[int, InvalidEvent]]:
+    """Return the valid events, and by position what is wrong with the others."""
+    events: list[Event] = []
+    invalid: dict[int, InvalidEvent] = {}
+    for position, value in enumerate(values):
         try:
-            events.extend(parsed)  # keeps what it has when one raises, and the next call goes on behind that one
-        except REFUSALS:
-            position = len(events) + len(faults)
-            faults[position] = explain(values[position])
-    return events, faults
-
-
-def doubtful(values: Sequence[bytes], events: Sequence[Undated]) -> list[int]:
-    """The positions of the values that only `parse` can judge, among those that msgspec took, as these events.
-
-    Either it may have bytes that are no UTF-8, or two dates, of which msgspec shows the last. Two dates are rare, so
-    all values are searched at once: 0.2 µs an event, where each by itself takes 0.4.
-    """
-    joined = b"".join(values)
-    dates = sum([event.transaction_date is not UNSET for event in events])
-    found: set[int] = set()
-    if not joined.isascii():
-        found.update(i for i, value in enumerate(values) if not _is_utf8(value))
-    if joined.count(_DATE_KEY) != dates or (b"\\" in joined and _ESCAPED_LETTER.search(joined)):
-        found.update(i for i, value in enumerate(values) if _may_repeat_the_date(value))
-    return sorted(found)
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _may_repeat_the_date(value: bytes) -> bool:
-    return value.count(_DATE_KEY) > 1 or _ESCAPED_LETTER.search(value) is not None
-
-
-def faults_of(values: Sequence[bytes], positions: Iterable[int]) -> Faults:
-    """What `parse` finds wrong with the values at these positions."""
-    found: Faults = {}
-    for position in positions:
-        try:
-            parse(values[position])
+            events.append(parse(value))
         except InvalidEvent as fault:
-            found[position] = fault
-    return found
+            invalid[position] = fault
+    return events, invalid
+
+
+@functools.cache
+def compiled_reader() -> Function | None:
+    """Return the compiled loop; None where it cannot be compiled."""
+    try:
+        return compile_kernels([json_columns.KERNEL])[0]
+    except CompilationError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBatch:
+    """A batch as the compiled loop reads it: a row for each value, of use where the reason is READ."""
+
+    columns: Columns  # `text` begins with the joined values
+    ends: NDArray[np.int64]  # where each value ends in it
+    reasons: NDArray[np.uint8]
+
+
+def read_batch(values: Sequence[bytes], read: Function) -> JsonBatch:
+    """Read values of one JSON object each by the loop `read`."""
+    n = len(values)
+    joined = bytearray().join((*values, bytes(PADDING)))  # not bytes, which numba takes for another type
+    text = np.frombuffer(joined, np.uint8)
+    ends = np.fromiter(map(len, values), np.int64, n).cumsum()
+    numbers = np.empty((len(NUMERIC), n))
+    codes = np.empty((len(CATEGORIES), n), np.int32)
+    places = np.empty((5, n), np.int64)
+    reasons = np.empty(n, np.uint8)
+    odd = np.empty((1 + MOST_ODD * n, 4), np.int64)
+    strings = np.empty((len(CATEGORIES), 1 + n, 3), np.int64)
+    slots = np.zeros((len(CATEGORIES), 1 << (2 * n - 1).bit_length()), np.int32)
+    keys = np.empty((MOST_KEYS, 4), np.int64)
+    closers = np.empty(MOST_NESTED, np.uint8)
+    read(text, ends, numbers, codes, places, reasons, odd, strings, slots, keys, closers)
+    if count := int(odd[HEAD, LENGTH]):
+        rewritten = _convert_odd(joined, odd[1 : 1 + count], numbers, places, reasons)
+        text = np.concatenate([text, np.frombuffer(rewritten, np.uint8)])
+    columns = Columns(numbers, codes, _strings(joined, strings, codes), places[0], places[1:].reshape(2, 2, n), text)
+    return JsonBatch(columns, ends, reasons)
+
+
+def _convert_odd(
+    joined: bytearray,
+    odd: NDArray[np.int64],
+    numbers: NDArray[np.float64],
+    places: NDArray[np.int64],
+    reasons: NDArray[np.uint8],
+) -> bytearray:
+    """Convert each number and rewrite each identity that the loop noted; return what follows the joined values."""
+    rewritten = bytearray()
+    for row, field, start, end in odd.tolist():
+        if field < FIRST_CATEGORY:
+            value = float(joined[start:end])
+            numbers[field, row] = value
+            if not LEAST[field] <= value <= LIMIT:
+                reasons[row] = json_columns.UNUSUAL
+        else:
+            place = 1 + 2 * (field - FIRST_IDENTITY)
+            places[place, row] = len(joined) + len(rewritten)
+            rewritten += _encode(_decode_any(joined[start:end]))
+            places[place + 1, row] = len(joined) + len(rewritten)
+    return rewritten
+
+
+def _strings(joined: bytearray, lists: NDArray[np.int64], codes: NDArray[np.int32]) -> list[list[str]]:
+    """Return the strings of each category's codes. Codes of one string, written in several ways, become one."""
+    lengths = lists[:, HEAD, LENGTH].tolist()
+    spans = lists[:, 1 : 1 + max(lengths), :2].tolist()
+    strings = [
+        [_unescape(joined[start : start + size]) for start, size in spans[field][:length]]
+        for field, length in enumerate(lengths)
+    ]
+    for field, some in enumerate(strings):
+        if len(distinct := dict.fromkeys(some)) < len(some):
+            places = {string: place for place, string in enumerate(distinct)}
+            codes[field] = np.array([*map(places.__getitem__, some), GAP], np.int32)[codes[field]]
+            strings[field] = list(distinct)
+    return strings
+
+
+def _unescape(letters: bytearray) -> str:
+    return str(_decode_any(b'"%b"' % bytes(letters))) if b"\\" in letters else letters.decode()

@@ -18,6 +18,7 @@ from scoring.contract import CATEGORIES
 from scoring.decoding import Decoded, EventLike, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
+from scoring.parsing import compiled_reader
 from scoring.preprocessing import Preprocessor, matrix, unknown_features
 from scoring.reasons import HIGH
 from scoring.verdicts import Contribution, Scored, Verdict
@@ -34,6 +35,7 @@ class Scorer:
     """Scores session events with one set of artifacts. Immutable: safe to share between threads and after fork."""
 
     def __init__(self, artifacts: Artifacts) -> None:
+        self.compile()
         model = artifacts.model
         self.artifacts = artifacts
         self._forest = Forest(model.trees)
@@ -69,6 +71,7 @@ class Scorer:
         A scorer does so when it is made; this does it sooner.
         """
         kernel.compiled()
+        compiled_reader()
 
     @property
     def model_version(self) -> str:
