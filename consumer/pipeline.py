@@ -149,14 +149,15 @@ class Pipeline:
     def _encode(self, judged: _Judged, event_limit: int) -> EncodedResults:
         """Return the results; a larger event is not embedded: it would be two more copies (60 MiB each, of a bomb)."""
         positions = judged.decoded.positions
+        batch = judged.batch.take(positions)
         results = Results(
-            batch=judged.batch.take(positions),
+            batch=batch,
             timestamps=judged.timestamps[judged.valid],
             columns=judged.decoded.columns,
             scored=judged.scored,
             joined=judged.joined,
             ends=np.fromiter(map(len, cast("list[bytes]", judged.batch.values)), np.int64).cumsum(),
-            positions=np.array(positions, np.int64),
+            positions=np.arange(len(batch)) if batch is judged.batch else np.array(positions, np.int64),
             model_version=self._scorer.artifacts.version,
             scored_at=judged.now,
         )

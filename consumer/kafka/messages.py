@@ -1,7 +1,7 @@
 """What a message of the Kafka client holds, as our own types."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -32,15 +32,15 @@ def headers_of(messages: list[Message], left_out: Callable[[Message], None]) -> 
     """
     # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
     # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
-    found: list[object] = []
-    answers = map(Message.headers, messages)
+    found: list[Headers | None] = []
+    answers = cast("Iterator[Headers | None]", map(Message.headers, messages))
     while len(found) < len(messages):
         try:
             found.extend(answers)
         except (SystemError, UnicodeDecodeError):
             left_out(messages[len(found)])
             found.append(None)
-    return [cast("Headers", headers or []) for headers in found]
+    return [headers or [] for headers in found]
 
 
 def timestamps_of(messages: list[Message]) -> list[int]:
