@@ -81,7 +81,6 @@ def scored(count: int) -> tuple[Results, list[bytes]]:
         timestamps=np.array(batch.timestamps),
         columns=decoded.columns,
         scored=scorer.score_columns(decoded.columns),
-        joined=np.frombuffer(b"".join(values), np.uint8),
         ends=np.cumsum(list(map(len, values))),
         positions=np.arange(count),
         model_version=scorer.model_version,

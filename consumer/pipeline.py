@@ -45,7 +45,6 @@ class _Judged:
     """A batch on its way out: its records that have a value, what the core said of them, and the time of day."""
 
     batch: Batch
-    joined: NDArray[np.uint8]  # the values
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
@@ -96,16 +95,14 @@ class Pipeline:
             return self._unreadable(batch, batch.unreadable)
         live = batch.without_tombstones()
         times = [perf_counter()]
-        values = cast("list[bytes]", live.values)
-        joined = np.frombuffer(b"".join(values), np.uint8)
-        decoded = self._scorer.decode(values)
+        decoded = self._scorer.decode(cast("list[bytes]", live.values))
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())
         now = self._now()
         timestamps = np.array(live.timestamps, dtype=np.int64)
         plausible = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
-        judged = _Judged(live, joined, decoded, scored, now, timestamps, plausible)
+        judged = _Judged(live, decoded, scored, now, timestamps, plausible)
         records, too_large = self._results(judged)
         faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
         records += self._dead_letters(judged, faults)
@@ -155,8 +152,7 @@ class Pipeline:
             timestamps=judged.timestamps[judged.valid],
             columns=judged.decoded.columns,
             scored=judged.scored,
-            joined=judged.joined,
-            ends=np.fromiter(map(len, cast("list[bytes]", judged.batch.values)), np.int64).cumsum(),
+            ends=cast("NDArray[np.int64]", judged.decoded.ends),
             positions=np.arange(len(batch)) if batch is judged.batch else np.array(positions, np.int64),
             model_version=self._scorer.artifacts.version,
             scored_at=judged.now,

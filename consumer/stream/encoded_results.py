@@ -31,7 +31,7 @@ class EncodedResults:
     def whole(self) -> bool:
         """Whether every result holds its event."""
         events = filter(None, self.results.batch.values)
-        return len(self.results.joined) < self.event_limit or max(map(len, events), default=0) < self.event_limit
+        return len(self.results.columns.text) < self.event_limit or max(map(len, events), default=0) < self.event_limit
 
     def is_whole(self, row: int) -> bool:
         """Return whether the result of this row holds its event."""

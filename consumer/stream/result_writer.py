@@ -62,10 +62,9 @@ class Results:
 
     batch: Batch  # n records
     timestamps: Integers  # (n,), ms, as in the batch
-    columns: Columns  # n events
+    columns: Columns  # n events; their text begins with the values of m records
     scored: Scored  # n verdicts
-    joined: Bytes  # the values of m records, n of which are valid events
-    ends: Integers  # (m,): where each value ends in `joined`
+    ends: Integers  # (m,): where each of those values ends
     positions: Integers  # (n,): which of the m records each event is
     model_version: str
     scored_at: int  # ms since the epoch
@@ -109,10 +108,9 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
         np.array(batch.partitions, np.int64),
         np.array(batch.offsets, np.int64),
         results.timestamps,
-        results.joined,
+        columns.text,
         results.ends,
         event_limit,
-        columns.text,
         np.ascontiguousarray(columns.identities),
         scored.labels,
         np.searchsorted(meanings, numbers),
@@ -146,10 +144,9 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     partitions: Integers,  # (n,)
     offsets: Integers,  # (n,)
     timestamps: Integers,  # (n,), ms
-    joined: Bytes,
-    ends: Integers,  # (m,): where each value ends in `joined`
+    text: Bytes,  # the values of m records, one after the other, and other bytes
+    ends: Integers,  # (m,): where each of those values ends
     event_limit: int,
-    text: Bytes,
     identities: Integers,  # (2, 2, n): where each begins and ends in `text`
     labels: Integers,  # (n,)
     meanings: Integers,  # (n,): places among the texts from MEANINGS on
@@ -225,7 +222,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
         copy_bytes(out, at, texts, bounds[EVENT], size)
         at += size
         size = event_bytes(ends, positions[row], event_limit)
-        copy_bytes(out, at, joined, ends[positions[row]] - size, size)
+        copy_bytes(out, at, text, ends[positions[row]] - size, size)
         store_byte(out, at + size, BRACE)
         at += size + 1
     return total
@@ -283,7 +280,7 @@ def put_timestamp(out: Bytes, at: int, timestamp: int) -> None:
 _TEXT: Final = "Array(uint8, 1, 'C', readonly=True)"
 _KERNEL: Final = Kernel(
     f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64, "
-    f"{_TEXT}, int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
+    f"int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
     write_results,
     (event_bytes, count_digits, put_digits, put_timestamp),
 )
