@@ -152,7 +152,7 @@ class Pipeline:
             timestamps=judged.timestamps[judged.valid],
             columns=judged.decoded.columns,
             scored=judged.scored,
-            ends=cast("NDArray[np.int64]", judged.decoded.ends),
+            ends=judged.decoded.ends,
             positions=np.arange(len(batch)) if batch is judged.batch else np.array(positions, np.int64),
             model_version=self._scorer.artifacts.version,
             scored_at=judged.now,

@@ -24,6 +24,10 @@ EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 _LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
 
 
+def _no_ends() -> NDArray[np.int64]:
+    return np.zeros(0, np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """The valid events as columns, where each stood in the input, and what was wrong with the others."""
@@ -31,8 +35,9 @@ class Decoded:
     columns: Columns
     positions: Sequence[int]
     invalid: dict[int, InvalidEvent]
-    ends: NDArray[np.int64] | None = None
-    """Where each value, valid or not, ends in the columns' text, which begins with all values; None if it does not."""
+    ends: NDArray[np.int64] = field(default_factory=_no_ends)
+    """(m,): where each value, valid or not, ends in the text of the columns, which begins with all m values; none of
+    events that are not JSON as bytes."""
     left: Mapping[str, int] = field(default_factory=dict)
     """How many events the compiled loop left to the contract's decoder, by reason: `invalid` for those it refused."""
 
