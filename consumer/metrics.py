@@ -21,6 +21,7 @@ from consumer.records import Tally
 from scoring import LEVELS
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.decoding import FALLBACKS
 from scoring.reasons import REASON_CODES
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
@@ -33,6 +34,7 @@ COUNTERS: Final = {
     "session_scorer_dead_letters": "Dead letters committed, by code.",
     "session_scorer_imputed_fields": "Gaps of scored events that were filled, by field.",
     "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
+    "session_scorer_decoder_fallbacks": "Events that took the slower decoder, by what the faster one could not read.",
     "session_scorer_transactions": "Transactions (at-least-once: commits), by how they ended.",
     "session_scorer_events_never_seen": "Offsets deleted before they were read, passed over by --on-gap continue.",
     "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
@@ -121,6 +123,7 @@ class Metrics:
         self._dead_letters = Counter(dict.fromkeys(CODES, 0))
         self._imputed = Counter(dict.fromkeys(MODEL_FIELDS, 0))
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
+        self._fallbacks = Counter(dict.fromkeys(FALLBACKS, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
         self._never_seen: Counter[tuple[str, str]] = Counter()
         self._of_partitions: dict[str, dict[str, dict[int, float]]] = {  # metric -> topic -> partition -> value
@@ -151,6 +154,7 @@ class Metrics:
             self._dead_letters.update(tally.dead_letter_codes)
             self._imputed.update(tally.imputed)
             self._unseen.update(tally.unseen)
+            self._fallbacks.update(tally.fallbacks)
             self._transactions["committed"] += 1
             if events := sum(outcomes.values()):  # none: only positions were committed
                 self._batch.add([events])
@@ -205,6 +209,7 @@ class Metrics:
         yield _counter("session_scorer_dead_letters", "code", self._dead_letters)
         yield _counter("session_scorer_imputed_fields", "field", self._imputed)
         yield _counter("session_scorer_unseen_categories", "field", self._unseen)
+        yield _counter("session_scorer_decoder_fallbacks", "reason", self._fallbacks)
         yield _counter("session_scorer_transactions", "outcome", self._transactions)
         name = "session_scorer_events_never_seen"
         family = CounterMetricFamily(name, COUNTERS[name], labels=("topic", "partition"))

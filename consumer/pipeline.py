@@ -250,6 +250,7 @@ def _tally(
         timestamps=judged.timestamps[valid & judged.plausible],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
+        fallbacks=dict(judged.decoded.left),
         drift=_binned(judged, bins),
     )
 

@@ -123,6 +123,7 @@ class Tally:
     timestamps: NDArray[np.int64]  # ms, of the scored events that have one
     stage_seconds: dict[str, float]  # decode, score, encode; whoever publishes adds publish and commit
     dead_letter_flags: list[bool]  # one an event in order, tombstones left out: what the circuit breaker sees
+    fallbacks: dict[str, int] = field(default_factory=dict)  # reason -> events left to the contract's decoder
     drift: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """(bins,): events of the sample that drift is measured by; none where the set has no baseline."""
 
@@ -144,6 +145,7 @@ class Tally:
             timestamps=np.concatenate([part.timestamps for part in parts]),
             stage_seconds=_sum(part.stage_seconds for part in parts),
             dead_letter_flags=list(chain.from_iterable(part.dead_letter_flags for part in parts)),
+            fallbacks=_sum(part.fallbacks for part in parts),
             drift=np.sum([part.drift for part in parts], axis=0),
         )
 

@@ -21,6 +21,9 @@ from scoring.parsing import compiled_reader, parse, parse_each, read_batch
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
 
+INVALID: Final = "invalid"
+FALLBACKS: Final = (*REASONS[1:], INVALID)
+"""Why events are left to the contract's decoder: the keys of `Decoded.left`."""
 _LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
 
 
@@ -39,7 +42,7 @@ class Decoded:
     """(m,): where each value, valid or not, ends in the text of the columns, which begins with all m values; none of
     events that are not JSON as bytes."""
     left: Mapping[str, int] = field(default_factory=dict)
-    """How many events the compiled loop left to the contract's decoder, by reason: `invalid` for those it refused."""
+    """How many events the compiled loop left to the contract's decoder, by reason: INVALID for those it refused."""
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
@@ -59,7 +62,7 @@ def decode(values: Sequence[bytes]) -> Decoded:
     rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
     positions = _others(len(values), invalid)
     columns = concatenate([batch.columns, from_events(events)]).take(rows[positions])
-    reasons = Counter("invalid" if position in invalid else REASONS[batch.reasons[position]] for position in left)
+    reasons = Counter(INVALID if position in invalid else REASONS[batch.reasons[position]] for position in left)
     return Decoded(columns, positions, invalid, batch.ends, reasons)
 
 

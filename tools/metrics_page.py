@@ -31,6 +31,7 @@ UNITS: Final = {
     "session_scorer_dead_letters": "dead letters",
     "session_scorer_imputed_fields": "fields",
     "session_scorer_unseen_categories": "fields",
+    "session_scorer_decoder_fallbacks": "events",
     "session_scorer_transactions": "transactions",
     "session_scorer_events_never_seen": "offsets",
     "session_scorer_log_lines_dropped": "lines",

@@ -73,7 +73,7 @@ def what_comes_in() -> list[Panel]:
             " moment: a producer was changed.",
             units.EventsPerSecond,
             ("{{code}}", f"{total(rate('session_scorer_dead_letters_total'), 'code')} > 0"),
-            columns=8,
+            columns=6,
             alert="SessionScorerDeadLetters",
         ),
         graph(
@@ -82,7 +82,7 @@ def what_comes_in() -> list[Panel]:
             " stopped sending it, and every score moves.",
             units.PercentUnit,
             ("{{field}}", share(rate("session_scorer_imputed_fields_total"), scored, "field")),
-            columns=8,
+            columns=6,
             alert="SessionScorerAlertRateShift",
         ),
         graph(
@@ -91,8 +91,16 @@ def what_comes_in() -> list[Panel]:
             " browser or spelling; train anew.",
             units.PercentUnit,
             ("{{field}}", share(rate("session_scorer_unseen_categories_total"), scored, "field")),
-            columns=8,
+            columns=6,
             alert="SessionScorerScoreDrift",
+        ),
+        graph(
+            "Events decoded slowly",
+            "Share of the events that take the slower decoder, by what the faster one cannot read. Bad: a reason other"
+            " than invalid that stays: a producer writes JSON in an unusual form, which costs CPU and nothing else.",
+            units.PercentUnit,
+            ("{{reason}}", share(rate("session_scorer_decoder_fallbacks_total"), rate(EVENTS), "reason")),
+            columns=6,
         ),
     ]
 

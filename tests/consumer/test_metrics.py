@@ -28,6 +28,7 @@ KINDS = {
     "session_scorer_broker_throttle_seconds": "gauge",
     "session_scorer_imputed_fields": "counter",
     "session_scorer_unseen_categories": "counter",
+    "session_scorer_decoder_fallbacks": "counter",
     "session_scorer_transactions": "counter",
     "session_scorer_events_never_seen": "counter",
     "session_scorer_log_lines_dropped": "counter",
@@ -46,6 +47,7 @@ def tally(**changes: Any) -> Tally:
         "dead_letter_codes": {"wrong_type": 1},
         "imputed": {"device_motion": 2},
         "unseen": {"language": 1},
+        "fallbacks": {"escaped_key": 2},
         "scores": np.array([0.05, 0.051, 1.0]),
         "timestamps": np.array([NOW * 1000 - 3, NOW * 1000 + 5000], dtype=np.int64),
         "stage_seconds": {"decode": 0.001, "score": 0.002, "encode": 0.0, "publish": 0.2, "commit": 20.0},
@@ -76,6 +78,7 @@ def test_what_is_known_beforehand_starts_at_zero() -> None:
         ("dead_letters", "code", ("not_json", "wrong_type", "bad_date", "too_large")),
         ("imputed_fields", "field", ("device_motion", "time_on_page")),
         ("unseen_categories", "field", ("language",)),
+        ("decoder_fallbacks", "reason", ("escaped_key", "repeated_key", "too_deep", "invalid")),
         ("transactions", "outcome", ("committed", "aborted")),
     ]:
         for known in values:
@@ -103,6 +106,7 @@ def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
     assert value(seen, "session_scorer_dead_letters_total", code="wrong_type") == 2
     assert value(seen, "session_scorer_imputed_fields_total", field="device_motion") == 4
     assert value(seen, "session_scorer_unseen_categories_total", field="language") == 2
+    assert value(seen, "session_scorer_decoder_fallbacks_total", reason="escaped_key") == 4
     assert value(seen, "session_scorer_transactions_total", outcome="committed") == 2
 
 
