@@ -18,7 +18,7 @@ from benchmarks.run import Run
 from scoring.artifacts import Artifacts, load, shipped
 from scoring.decoding import decode
 from scoring.forest import Forest
-from scoring.preprocessing import Preprocessor, matrix
+from scoring.preprocessing import Preprocessor
 
 OURS, SKLEARN, ONNX = "ours", "scikit-learn", "ONNX Runtime"
 SIZES = (1, 256, 1000, 5000)
@@ -30,7 +30,7 @@ Score = Callable[[], object]
 
 @dataclass(frozen=True)
 class Contest:
-    """Who scores, and the rows: (features, n) as ours takes them, (n, features) as the others do."""
+    """Who scores, and the rows: (features, n) unscaled as ours takes them, (n, features) scaled as the others do."""
 
     artifacts: Artifacts
     sklearn: Any
@@ -39,9 +39,10 @@ class Contest:
 
     def calls(self, rows: int) -> dict[str, Score]:
         """Each contestant on the first so many rows."""
-        forest = Forest(self.artifacts.model.trees)
+        model = self.artifacts.model
+        forest = Forest(model.trees, model.mean, model.scale)
         ours = np.ascontiguousarray(self.columns[:, :rows])
-        theirs = np.ascontiguousarray(ours.T, dtype=np.float32)
+        theirs = np.ascontiguousarray(((ours - model.mean[:, None]) / model.scale[:, None]).T, dtype=np.float32)
         return {
             OURS: lambda: forest.score(ours),
             SKLEARN: lambda: self.sklearn.predict_proba(theirs),
@@ -90,12 +91,10 @@ def _contest(given: Run) -> Contest:
 
 
 def features(artifacts: Artifacts, events: Sequence[bytes]) -> NDArray[np.float64]:
-    """Events as the forest gets them, (features, n)."""
+    """Events as our forest gets them, (features, n), unscaled."""
     model = artifacts.model
     columns = decode(events).columns
-    raw = matrix(Preprocessor(model.imputation, model.classes).prepare(columns), model.feature_names)
-    scaled: NDArray[np.float64] = (raw - model.mean[:, None]) / model.scale[:, None]
-    return scaled
+    return Preprocessor(model.imputation, model.classes, model.feature_names).prepare(columns).raw
 
 
 def _onnx(forest: Any, trees: int) -> Any:

@@ -76,7 +76,8 @@ def _first(forest: Any, trees: int) -> Any:
 
 def ours_of(forest: Any) -> Forest:
     """The same forest, packed."""
-    return Forest([_tree(each.tree_) for each in forest.estimators_])
+    features = forest.n_features_in_
+    return Forest([_tree(each.tree_) for each in forest.estimators_], np.zeros(features), np.ones(features))
 
 
 def _tree(tree: Any) -> Tree:

@@ -118,9 +118,9 @@ def _unproven(described: Manifest | None) -> list[str]:
 
 def _met_by_gaps(model: Model) -> list[str]:
     """Reasons that imputed values alone meet."""
-    preprocessor = Preprocessor(model.imputation, model.classes)
+    preprocessor = Preprocessor(model.imputation, model.classes, model.feature_names)
     pattern = int(preprocessor.prepare(decode_any([{}]).columns).patterns[0])
-    met = [rule.code for i, rule in enumerate(reasons.RULES) if pattern >> i & 1]
+    met = [code for i, code in enumerate(reasons.RULES) if pattern >> i & 1]
     found = [f"imputed values alone meet the reason {code}" for code in met]
     if 1 <= model.imputation.hour <= 3:
         found.append(

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import kernel
+from scoring.kernels.compiled import compiled
 
 LEAF: Final = -1  # scikit-learn's mark in `left_child`
 MOST_FEATURES: Final = 1 << 8
@@ -36,40 +36,43 @@ class Tree:
 
 
 class Forest:
-    """Trees packed for scoring. Immutable, safe to share between threads and after fork."""
+    """Trees packed for scoring, and how their features are scaled. Immutable, safe to share between threads and after
+    fork."""
 
-    def __init__(self, trees: Sequence[Tree]) -> None:
+    def __init__(self, trees: Sequence[Tree], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         packed = [_pack(tree) for tree in trees]
         self._nodes = np.concatenate([nodes for nodes, _, _ in packed])
         self._probability = np.concatenate([probability for _, probability, _ in packed])
         self._roots = np.cumsum([0, *(len(nodes) for nodes, _, _ in packed)], dtype=np.int64)
         self._depths = np.array([depth for _, _, depth in packed], dtype=np.int64)
+        self._mean, self._scale = (np.array(each, dtype=np.float64) for each in (mean, scale))
         self.base_rate = float(self._probability[self._roots[:-1]].sum() / len(trees))
-        self._kernels = kernel.compiled()
+        self._kernels = compiled()
 
-    def __len__(self) -> int:
-        return len(self._depths)
-
-    def score(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Probability of class 1 for each column of `features`, (features, n) and scaled -> (n,).
+    def score(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the probability of class 1 of each event, (n,), by its unscaled features, (features, n).
 
         The trees' probabilities are summed in file order in float64 and divided once by their number.
         """
-        scores = np.zeros(features.shape[1])
-        self._kernels.walk(ordered(features), self._nodes, self._probability, self._roots, self._depths, scores)
-        scores /= len(self)
+        scores = np.empty(raw.shape[1])
+        model = (self._mean, self._scale, self._nodes, self._probability, self._roots, self._depths)
+        self._kernels.walk(raw, *model, scores)
         return scores
 
-    def contributions(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each feature added to the score, (features, n) -> (features, n): with `base_rate` they sum up to it.
+    def contributions(
+        self, raw: NDArray[np.float64], rows: NDArray[np.int64], most: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return what each feature added to the scores of k events among n, (k, features): with `base_rate` they sum
+        up to it; and the places of the `most` largest, (k, most), ties in the order of features.
 
         The change of probability at each step down a tree belongs to the feature that the step asks about, averaged
         over the trees (Saabas 2014, "Interpreting random forests"; treeinterpreter is the oracle in tests).
         """
-        moved = np.zeros(features.shape)
-        self._kernels.attribute(ordered(features), self._nodes, self._probability, self._roots, moved)
-        moved /= len(self)
-        return moved
+        moved = np.empty((len(rows), len(raw)))
+        largest = np.empty((len(rows), min(most, len(raw))), np.int64)
+        model = (self._mean, self._scale, self._nodes, self._probability, self._roots)
+        self._kernels.attribute(raw, rows, *model, moved, largest)
+        return moved, largest
 
 
 def ordered(values: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import artifacts as sets
-from scoring import kernel
 from scoring.artifacts import Artifacts
-from scoring.attribution import largest
+from scoring.attribution import MOST, contributions
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
 from scoring.decoding import Decoded, EventLike, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
+from scoring.kernels.compiled import compiled
 from scoring.parsing import compiled_reader
-from scoring.preprocessing import Preprocessor, matrix, unknown_features
+from scoring.preprocessing import Preprocessor, unknown_features
 from scoring.reasons import HIGH
 from scoring.verdicts import Contribution, Scored, Verdict
 
@@ -38,8 +38,8 @@ class Scorer:
         self.compile()
         model = artifacts.model
         self.artifacts = artifacts
-        self._forest = Forest(model.trees)
-        self._preprocessor = Preprocessor(model.imputation, model.classes)
+        self._forest = Forest(model.trees, model.mean, model.scale)
+        self._preprocessor = Preprocessor(model.imputation, model.classes, model.feature_names)
         if strangers := unknown_features(model.feature_names):
             logger.warning("feature_cols.pkl names what is no feature and counts 0: %s", ", ".join(strangers))
 
@@ -70,7 +70,7 @@ class Scorer:
 
         A scorer does so when it is made; this does it sooner.
         """
-        kernel.compiled()
+        compiled()
         compiled_reader()
 
     @property
@@ -125,32 +125,22 @@ class Scorer:
     def score_columns(self, columns: Columns) -> Scored:
         """The verdicts on n decoded events, as columns."""
         prepared = self._preprocessor.prepare(columns)
-        with np.errstate(over="ignore"):  # a rate over next to no time is infinite, and the forest can compare that
-            raw = matrix(prepared, self.artifacts.model.feature_names)
-            scaled = raw - self.artifacts.model.mean[:, None]
-            scaled /= self.artifacts.model.scale[:, None]
-        scores = self._forest.score(scaled)
+        scores = self._forest.score(prepared.raw)
         limits = self.artifacts.thresholds
         levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
-        high = np.flatnonzero(levels == HIGH)
         return Scored(
             scores=scores,
             labels=(scores >= limits.label).astype(np.int64),
             levels=levels,
             rules=prepared.patterns,
             gap_bits=prepared.gap_bits,
-            gaps=prepared.gaps,
-            unseen=prepared.unseen,
-            contributions=self._contributions(columns, raw, scaled, high),
+            unseen_bits=prepared.unseen_bits,
+            contributions=self._contributions(columns, prepared.raw, np.flatnonzero(levels == HIGH)),
             base_rate=self._forest.base_rate,
         )
 
     def _contributions(
-        self,
-        columns: Columns,
-        raw: NDArray[np.float64],
-        scaled: NDArray[np.float64],
-        rows: NDArray[np.int64],
+        self, columns: Columns, raw: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> dict[int, list[Contribution]]:
         """By row, the features that moved its score most."""
         if not len(rows):
@@ -159,8 +149,8 @@ class Scorer:
         def text(name: str, row: int) -> str:
             return self._preprocessor.category(name, columns.category(CATEGORIES.index(name), row))
 
-        moved = self._forest.contributions(scaled[:, rows])
-        return largest(self.artifacts.model.feature_names, raw, rows, moved, text)
+        moved, largest = self._forest.contributions(raw, rows, MOST)
+        return contributions(self.artifacts.model.feature_names, raw, rows, moved, largest, text)
 
     def _check_golden(self) -> None:
         manifest = self.artifacts.manifest

@@ -8,11 +8,13 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from scoring.contract import MODEL_FIELDS
+from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.preprocessing import imputed_fields
 from scoring.reasons import LEVELS, RULES, ReasonCode, RiskLevel, explain
 
 Label = Literal[0, 1]
+Rows = NDArray[np.bool_] | slice
+ALL: Final = slice(None)
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -119,14 +121,21 @@ class Scored:
     levels: NDArray[np.int64]  # (n,), place in reasons.LEVELS
     rules: NDArray[np.int64]  # (n,): bit i is set when rule i of reasons.RULES holds
     gap_bits: NDArray[np.int64]  # (n,): bit i is set when field i of MODEL_FIELDS was imputed
-    gaps: NDArray[np.bool_]  # (16, n), the same by field
-    unseen: NDArray[np.bool_]  # (6, n): categories that the encoder has never seen
+    unseen_bits: NDArray[np.int64]  # (n,): bit i is set when the encoder has never seen category i
     contributions: dict[int, list[Contribution]]  # row -> the five largest, for each High one
     base_rate: float
 
     def meanings(self) -> NDArray[np.int64]:
         """(n,): what each verdict says beside the score, as a number. Few differ, so what is made of one is kept."""
         return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
+
+    def gap_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
+        """Return how often each field of MODEL_FIELDS was imputed, (16,), in these rows."""
+        return _count_bits(self.gap_bits[rows], len(MODEL_FIELDS))
+
+    def unseen_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
+        """Return how often each category was one that the encoder has never seen, (6,), in these rows."""
+        return _count_bits(self.unseen_bits[rows], len(CATEGORIES))
 
     def verdict(self, row: int) -> Verdict:
         """One row as an object of its own."""
@@ -142,3 +151,10 @@ class Scored:
             contributions=self.contributions.get(row, []),
             base_rate=self.base_rate,
         )
+
+
+def _count_bits(bits: NDArray[np.int64], width: int) -> NDArray[np.int64]:
+    """Return how often each bit is set, (width,). Most rows have none, so the others alone are taken apart."""
+    some = bits[bits != 0]
+    counts: NDArray[np.int64] = (some[:, None] >> np.arange(width) & 1).sum(axis=0)
+    return counts

@@ -13,7 +13,7 @@ from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
 from scoring.pickles import Imputation
-from scoring.preprocessing import Preprocessor, matrix
+from scoring.preprocessing import Preprocessor
 from training.labelled import Labelled, valueless
 from training.sessions import LABEL
 
@@ -160,7 +160,7 @@ def forest_of(parameters: Parameters, label: NDArray[np.int64], seed: int, hones
 
 
 def _raw(columns: Columns, imputation: Imputation, classes: dict[str, tuple[str, ...]]) -> NDArray[np.float64]:
-    return matrix(Preprocessor(imputation, classes).prepare(columns), FEATURES)
+    return Preprocessor(imputation, classes, FEATURES).prepare(columns).raw
 
 
 def _encoder(classes: tuple[str, ...]) -> Any:

@@ -138,7 +138,8 @@ def _dispatchers(
 
     functions = [*_functions(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]
-    options = {"nogil": True, "boundscheck": False, "_nrt": checked or any(kernel.makes_arrays for kernel in kernels)}
+    options = {"nogil": True, "boundscheck": False, "error_model": "numpy"}  # division by zero as numpy does it
+    options["_nrt"] = checked or any(kernel.makes_arrays for kernel in kernels)
     njit: Any = numba.njit  # its annotations leave out some of its options
     dispatchers = [  # Python calls the kernels only: wrappers of helpers are a fifth of the time that compiling takes
         njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=place >= len(kernels))(copy)

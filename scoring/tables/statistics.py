@@ -34,8 +34,8 @@ class Statistics:
         return cls(
             rows=len(scored.scores),
             empty=int(np.count_nonzero(scored.gap_bits == (1 << len(MODEL_FIELDS)) - 1)),
-            gaps=np.count_nonzero(scored.gaps, axis=1),
-            unseen=np.count_nonzero(scored.unseen, axis=1),
+            gaps=scored.gap_counts(),
+            unseen=scored.unseen_counts(),
         )
 
     def __add__(self, other: "Statistics") -> "Statistics":

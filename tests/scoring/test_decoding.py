@@ -120,5 +120,5 @@ def test_rules_name_the_reasons(all_high: Scorer) -> None:
     scored = all_high.score_columns(decode_any([event]).columns)
 
     codes = ["very_many_clicks", "extreme_mouse_movement"]
-    assert [rule.code for i, rule in enumerate(RULES) if scored.rules[0] >> i & 1] == codes
+    assert [code for i, code in enumerate(RULES) if scored.rules[0] >> i & 1] == codes
     assert explain(int(scored.rules[0]), int(scored.levels[0])).codes == codes

@@ -27,10 +27,10 @@ def test_more_rules_than_fit_are_refused() -> None:
 
 def test_the_last_rule_reports_no_imputed_field() -> None:
     last = np.array([1 << len(RULES) - 1])
-    nothing, none = np.zeros(1, np.int64), np.zeros((FIELDS, 1), bool)
-    scored = Scored(np.ones(1), nothing, nothing + HIGH, last, nothing, none, none[:6], {}, 0.5)
+    nothing = np.zeros(1, np.int64)
+    scored = Scored(np.ones(1), nothing, nothing + HIGH, last, nothing, nothing, {}, 0.5)
     (number,) = scored.meanings()
-    assert meaning(number).codes == [RULES[-1].code]
+    assert meaning(number).codes == [RULES[-1]]
     assert meaning(number).imputed == []
-    assert REASON_CODES[len(RULES) - 1] == RULES[-1].code
+    assert REASON_CODES[len(RULES) - 1] == RULES[-1]
     assert len(REASON_CODES) == len(RULES) + len(WHEN_NONE_HOLDS)

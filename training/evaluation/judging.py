@@ -34,7 +34,7 @@ def judge(scorer: Scorer, data: Labelled, track: Track) -> Judged:
 def prepare(scorer: Scorer, columns: Columns) -> Prepared:
     """The sessions without gaps, as the set fills them."""
     model = scorer.artifacts.model
-    return Preprocessor(model.imputation, model.classes).prepare(columns)
+    return Preprocessor(model.imputation, model.classes, model.feature_names).prepare(columns)
 
 
 def with_field(columns: Columns, field: int, order: NDArray[np.int64]) -> Columns:
