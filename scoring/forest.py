@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.kernels.compiled import compiled
+from scoring.kernels.forest import WIDTH, block_rows
 
 LEAF: Final = -1  # scikit-learn's mark in `left_child`
 MOST_FEATURES: Final = 1 << 8
@@ -56,7 +57,8 @@ class Forest:
         """
         scores = np.empty(raw.shape[1])
         model = (self._mean, self._scale, self._nodes, self._probability, self._roots, self._depths)
-        self._kernels.walk(raw, *model, scores)
+        scaled = np.zeros(len(raw) * block_rows(len(scores)), np.float32)
+        self._kernels.walk(raw, *model, scores, scaled, scaled.view(np.int32), np.empty(WIDTH, np.int32))
         return scores
 
     def contributions(
@@ -71,7 +73,8 @@ class Forest:
         moved = np.empty((len(rows), len(raw)))
         largest = np.empty((len(rows), min(most, len(raw))), np.int64)
         model = (self._mean, self._scale, self._nodes, self._probability, self._roots)
-        self._kernels.attribute(raw, rows, *model, moved, largest)
+        scaled = np.empty(len(raw), np.float32)
+        self._kernels.attribute(raw, rows, *model, moved, largest, scaled, scaled.view(np.int32))
         return moved, largest
 
 

@@ -11,6 +11,7 @@ from scoring.columns import Columns
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.features import FEATURES
 from scoring.kernels.compiled import compiled
+from scoring.kernels.features import PLACES
 from scoring.pickles import Imputation
 from scoring.vocabulary import Vocabulary
 
@@ -57,6 +58,7 @@ class Preprocessor:
             prepared.patterns,
             prepared.gap_bits,
             prepared.unseen_bits,
+            np.empty(PLACES),
         )
         return prepared
 

@@ -22,11 +22,11 @@ def attribute(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     roots: Integers,  # (trees + 1,)
     moved: Floats,  # (k, features), written
     largest: Integers,  # (k, most), written: the features that moved a score most, ties in their order
+    scaled: NDArray[np.float32],  # (features,), overwritten
+    own: NDArray[np.int32],  # the same memory
 ) -> None:
     """Write how far each feature moved the score: the mean over the trees of the changes that its nodes made."""
     features, trees = raw.shape[0], roots.shape[0] - 1
-    scaled = np.empty(features, np.float32)
-    own = scaled.view(np.int32)
     for i in range(rows.shape[0]):
         for f in range(features):
             scaled[f] = np.float32((raw[f, rows[i]] - mean[f]) / scale[f])
@@ -68,7 +68,7 @@ def select_largest(gained: Floats, largest: Integers) -> None:
 
 ATTRIBUTE: Final = Kernel(
     "void(float64[:,::1], int64[::1], float64[::1], float64[::1], int64[::1], float64[::1], int64[::1],"
-    "float64[:,::1], int64[:,::1])",
+    "float64[:,::1], int64[:,::1], float32[::1], int32[::1])",
     attribute,
     (order_bits, descend, select_largest),
 )

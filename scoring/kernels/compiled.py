@@ -20,5 +20,5 @@ class Kernels(NamedTuple):
 
 @functools.cache
 def compiled() -> Kernels:
-    """Compile the kernels, once in a process: before the first event rather than at it. Without numba they are plain."""
+    """Compile the kernels, once in a process: before the first event, not at it."""
     return Kernels(*compiled_or_plain([PREPARE, WALK, ATTRIBUTE]))

@@ -27,6 +27,7 @@ ODD_HOUR: Final = 16  # among the flags of an event
 
 NUMBERS: Final = 9
 CATEGORIES: Final = 6
+PLACES: Final = 34  # in `own`
 OBVIOUS: Final = 0b111_1111  # the first seven rules: the terms of obvious_anomaly_flag
 NO_HOUR: Final = -1
 
@@ -47,9 +48,10 @@ def prepare(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     patterns: Integers,  # (n,), written: bit i for rule i
     gap_bits: Integers,  # (n,), written: bit i for field i
     unseen_bits: Integers,  # (n,), written: bit i for category i
+    own: Floats,  # (34,), overwritten
 ) -> None:
     """Write the raw features of each event, and which rules, gaps and unseen categories it has."""
-    own = np.zeros(34)
+    own[PLACES - 1] = 0.0
     for row in range(hours.shape[0]):
         gaps = fill_numbers(numbers, row, fill, own)
         flags, unseen = 0, 0
@@ -140,7 +142,7 @@ def derive(own: Floats, pattern: int, flags: int) -> None:
 
 PREPARE: Final = Kernel(
     "void(float64[:,::1], int32[:,::1], int64[::1], int64[::1], int64[::1], float64[::1], int64, int64[::1],"
-    "float64[:,::1], int64[::1], int64[::1], int64[::1])",
+    "float64[:,::1], int64[::1], int64[::1], int64[::1], float64[::1])",
     prepare,
     (fill_numbers, matching_rules, derive),
 )

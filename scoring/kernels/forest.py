@@ -20,6 +20,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
+def block_rows(n: int) -> int:
+    """Return how many events the blocks hold in which n events are walked."""
+    return WIDTH * min(max(-(-n // WIDTH), 1), BLOCKS)
+
+
 def walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     raw: Floats,  # (features, n), unscaled
     mean: Floats,
@@ -29,14 +34,15 @@ def walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     roots: Integers,  # (trees + 1,)
     depths: Integers,
     scores: Floats,  # (n,), written
+    scaled: NDArray[np.float32],  # (features x events of a block,), overwritten
+    block: NDArray[np.int32],  # the same memory
+    at: NDArray[np.int32],  # (WIDTH,), overwritten
 ) -> None:
     """Write the probability of class 1 of each event: the mean over the trees."""
     features, n = raw.shape
-    scaled = np.zeros(BLOCKS * WIDTH * features, np.float32)
-    block = scaled.view(np.int32)
-    at = np.empty(WIDTH, np.int32)
-    for first in range(0, n, BLOCKS * WIDTH):
-        rows = min(BLOCKS * WIDTH, n - first)
+    most = scaled.shape[0] // features
+    for first in range(0, n, most):
+        rows = min(most, n - first)
         scale_block(raw, first, rows, mean, scale, scaled)
         order_bits(block)
         walk_block(block, features, nodes, probability, roots, depths, at, scores[first : first + rows])
@@ -90,7 +96,8 @@ def order_bits(bits: NDArray[np.int32]) -> None:
 
 
 WALK: Final = Kernel(
-    "void(float64[:,::1], float64[::1], float64[::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1])",
+    "void(float64[:,::1], float64[::1], float64[::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1],"
+    "float32[::1], int32[::1], int32[::1])",
     walk,
     (scale_block, order_bits, walk_block),
 )
