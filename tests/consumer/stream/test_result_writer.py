@@ -56,14 +56,13 @@ def results(given_rows: Sequence[Given], topic: str = "sessions") -> Results:
     nothing: list[bytes | None] = [None] * len(valid)
     numbers = [np.array(column) for column in zip(*(verdict for _, verdict in valid), strict=True)]
     scores, labels, levels, rules, gap_bits = numbers or [np.zeros(0), *np.zeros((4, 0), np.int64)]
-    flags = np.zeros((FIELDS, len(valid)), np.bool_)
     decoded = [Event(user_id=user, session_id=session) for user, session in zip(users, sessions, strict=True)]
     everything = [row[5] for row, _, _ in given_rows]
     return Results(
         batch=Batch(topic, partitions, offsets, times, nothing, values, [[] for _ in valid]),
         timestamps=np.array(times, np.int64),
         columns=from_events(decoded, b"".join(everything)),
-        scored=Scored(scores, labels, levels, rules, gap_bits, flags, flags[:6], {}, 0.5),
+        scored=Scored(scores, labels, levels, rules, gap_bits, np.zeros(len(valid), np.int64), {}, 0.5),
         ends=np.cumsum([len(value) for value in everything], dtype=np.int64),
         positions=np.array([i for i, (_, _, is_valid) in enumerate(given_rows) if is_valid], np.int64),
         model_version="2026.11.23-5f0c2a9b",
