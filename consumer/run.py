@@ -155,7 +155,7 @@ def start(
             limits.ask()
             slot = _slot(chosen, stack)
             _wait(kernels, health, on_compiling)
-            scorer = Scorer.from_artifacts(artifacts)
+            scorer = Scorer.from_artifacts(artifacts, as_json=True)
         _say_what_runs(chosen, scorer, server)
         announce(server)
         if not stop.is_set():

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,13 +56,13 @@ class Scorer:
         return cls.from_artifacts(sets.load(path, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256))
 
     @classmethod
-    def from_artifacts(cls, artifacts: Artifacts) -> "Scorer":
-        """Return a scorer of the set once it has scored its golden vectors.
+    def from_artifacts(cls, artifacts: Artifacts, *, as_json: bool = False) -> "Scorer":
+        """Return a scorer of the set once it has scored its golden vectors; `as_json` as a worker reads them.
 
         Raises ArtifactError when it scores them wrong.
         """
         scorer = cls(artifacts)
-        scorer._check_golden()
+        scorer._check_golden(as_json=as_json)
         return scorer
 
     @staticmethod
@@ -152,11 +153,12 @@ class Scorer:
         moved, largest = self._forest.contributions(raw, rows, MOST)
         return contributions(self.artifacts.model.feature_names, raw, rows, moved, largest, text)
 
-    def _check_golden(self) -> None:
+    def _check_golden(self, *, as_json: bool) -> None:
         manifest = self.artifacts.manifest
         if manifest is None:
             return
-        for golden, verdict in zip(manifest.golden, self.score_many([g.event for g in manifest.golden]), strict=True):
+        events = [msgspec.json.encode(each.event) if as_json else each.event for each in manifest.golden]
+        for golden, verdict in zip(manifest.golden, self.score_many(events), strict=True):
             if isinstance(verdict, InvalidEvent) or not abs(verdict.anomaly_score - golden.anomaly_score) <= EXACT:
                 raise ArtifactError(
                     f"{self.artifacts.directory}/manifest.json: refused: a golden vector of it is scored wrong here; "

@@ -1,0 +1,40 @@
+"""The golden vectors of a set, scored before anything else is."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from scoring import ArtifactError, Artifacts, Scorer, decoding, load_artifacts
+from scoring.kernels.compiler import Function
+from scoring.manifest import Golden
+from scoring.parsing import JsonBatch, read_batch
+
+
+@pytest.fixture(scope="module")
+def artifacts() -> Artifacts:
+    return load_artifacts()
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_score_that_is_off_is_refused(artifacts: Artifacts, as_json: bool) -> None:
+    Scorer.from_artifacts(artifacts, as_json=as_json)
+    assert artifacts.manifest is not None
+    *right, last = artifacts.manifest.golden
+    wrong = [*right, Golden(last.event, last.anomaly_score + 1e-9)]
+    manifest = msgspec.structs.replace(artifacts.manifest, golden=wrong)
+    with pytest.raises(ArtifactError, match=r"manifest\.json: refused: a golden vector of it is scored wrong"):
+        Scorer.from_artifacts(replace(artifacts, manifest=manifest), as_json=as_json)
+
+
+def test_as_json_they_are_read_by_the_compiled_loop(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def misread(values: Sequence[bytes], read: Function) -> JsonBatch:
+        batch = read_batch(values, read)
+        batch.columns.numbers[0] += 40  # clicks
+        return batch
+
+    monkeypatch.setattr(decoding, "read_batch", misread)
+    Scorer.from_artifacts(artifacts)
+    with pytest.raises(ArtifactError, match="scored wrong"):
+        Scorer.from_artifacts(artifacts, as_json=True)
