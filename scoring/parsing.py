@@ -99,18 +99,17 @@ def _convert_odd(
     reasons: NDArray[np.uint8],
 ) -> bytearray:
     """Convert each number and rewrite each identity that the loop noted; return what follows the joined values."""
+    is_number = odd[:, 1] < FIRST_CATEGORY
+    rows, fields = odd[is_number, :2].T
+    values = np.array([float(joined[start:end]) for start, end in odd[is_number, 2:].tolist()])
+    numbers[fields, rows] = values
+    reasons[rows[(values < LEAST[fields]) | (values > LIMIT)]] = json_columns.UNUSUAL
     rewritten = bytearray()
-    for row, field, start, end in odd.tolist():
-        if field < FIRST_CATEGORY:
-            value = float(joined[start:end])
-            numbers[field, row] = value
-            if not LEAST[field] <= value <= LIMIT:
-                reasons[row] = json_columns.UNUSUAL
-        else:
-            place = 1 + 2 * (field - FIRST_IDENTITY)
-            places[place, row] = len(joined) + len(rewritten)
-            rewritten += _encode(_decode_any(joined[start:end]))
-            places[place + 1, row] = len(joined) + len(rewritten)
+    for row, field, start, end in odd[~is_number].tolist():
+        place = 1 + 2 * (field - FIRST_IDENTITY)
+        places[place, row] = len(joined) + len(rewritten)
+        rewritten += _encode(_decode_any(joined[start:end]))
+        places[place + 1, row] = len(joined) + len(rewritten)
     return rewritten
 
 
