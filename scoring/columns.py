@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any, Final
+from itertools import chain, repeat
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -21,6 +21,14 @@ Rows = NDArray[np.bool_] | NDArray[np.integer[Any]] | Sequence[int]
 _FIELDS: Final = Event.__struct_fields__
 _LINE_FEED: Final = ord("\n")
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
+
+
+class Lookup(NamedTuple):
+    """What a category's strings stand for."""
+
+    known: Mapping[str, int]
+    other: int  # for all other strings
+    gap: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +77,15 @@ class Columns:
         counts = np.bincount(self.codes[field] - GAP, minlength=len(strings) + 1).tolist()
         return +Counter(dict(zip([None, *strings], counts, strict=True)))
 
-    def category_values(self, field: int, values: Mapping[str | None, int], other: int) -> NDArray[np.int64]:
-        """Return the value of each category's string or gap, (n,); `other` for strings that have none."""
-        known = [values.get(string, other) for string in self.strings[field]]
-        table = np.array([*known, values[None]], np.int64)  # GAP is the last
-        values_of: NDArray[np.int64] = table[self.codes[field]]
-        return values_of
+    def look_up(self, fields: Sequence[Lookup]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the values of all six dictionaries in one table, and the place of code 0 of each: GAP is before it."""
+        values: list[int] = []
+        starts: list[int] = []
+        for field, strings in zip(fields, self.strings, strict=True):
+            values.append(field.gap)
+            starts.append(len(values))
+            values += map(field.known.get, strings, repeat(field.other))
+        return np.array(values), np.array(starts)
 
     def without_identities(self) -> "Columns":
         """Return the events without their identities and the text that held them."""

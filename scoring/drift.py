@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.baseline import Baseline, Mix
-from scoring.columns import Columns
+from scoring.columns import Columns, Lookup
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
 from scoring.localtime import NO_HOUR
 
@@ -33,7 +33,7 @@ class Bins:
         # no value is above infinity, but NaN is sorted behind it: its place is that of the gaps
         self._edges = [np.array([*each.edges, np.inf]) for each in spreads]
         self._firsts = np.array(firsts[: len(spreads)])[:, None]
-        self._places = [_places(each, first) for each, first in zip(mixes, firsts[len(spreads) :], strict=True)]
+        self._lookups = [_lookup(each, first) for each, first in zip(mixes, firsts[len(spreads) :], strict=True)]
         self.gaps = {name: each.gaps for name, each in (baseline.numbers | baseline.categories).items()}
         """Field -> its share of gaps in training."""
 
@@ -46,10 +46,9 @@ class Bins:
         known = np.where(hours == NO_HOUR, np.nan, hours)
         values = np.concatenate([scores[None, rows], columns.numbers[:, rows], known[None]])
         spread = np.array([np.searchsorted(edges, row) for edges, row in zip(self._edges, values, strict=True)])
-        mixed = [
-            columns.category_values(field, places, places[UNKNOWN])[rows] for field, places in enumerate(self._places)
-        ]
-        return np.bincount(np.concatenate([(spread + self._firsts).ravel(), *mixed]), minlength=len(self))
+        table, starts = columns.look_up(self._lookups)
+        mixed = table[columns.codes[:, rows] + starts[:, None]]
+        return np.bincount(np.concatenate([(spread + self._firsts).ravel(), mixed.ravel()]), minlength=len(self))
 
     def events(self, counts: NDArray[np.int64]) -> int:
         """How many events were counted."""
@@ -79,6 +78,7 @@ def _smoothed(counts: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.
     return smoothed / float(smoothed.sum())
 
 
-def _places(mix: Mix, first: int) -> dict[str | None, int]:
-    """Class -> its bin; None -> that of the gaps."""
-    return {name: first + place for place, name in enumerate([*mix.shares, None])}
+def _lookup(mix: Mix, first: int) -> Lookup:
+    """Return the bin of each class, of all other strings, and of gaps."""
+    bins = {name: first + place for place, name in enumerate(mix.shares)}
+    return Lookup(bins, bins[UNKNOWN], first + len(bins))

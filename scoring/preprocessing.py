@@ -3,17 +3,23 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.columns import Columns
-from scoring.contract import CATEGORIES, MODEL_FIELDS
-from scoring.features import FEATURES
+from scoring.columns import Columns, Lookup
+from scoring.contract import CATEGORIES, MODEL_FIELDS, UNKNOWN
+from scoring.features import FEATURES, LARGE_SCREENS, MOBILE, SMALL_SCREENS
+from scoring.kernels import features as kernel
 from scoring.kernels.compiled import compiled
-from scoring.kernels.features import PLACES
 from scoring.pickles import Imputation
-from scoring.vocabulary import Vocabulary
+
+_FLAGS: Final = {
+    "device_type": {MOBILE: kernel.MOBILE},
+    "screen_size": dict.fromkeys(SMALL_SCREENS, kernel.SMALL_SCREEN)
+    | dict.fromkeys(LARGE_SCREENS, kernel.LARGE_SCREEN),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,10 @@ class Preprocessor:
         self, imputation: Imputation, classes: Mapping[str, Sequence[str]], feature_names: Sequence[str]
     ) -> None:
         self._imputation = imputation
-        self._vocabulary = Vocabulary(classes, imputation.categories)
+        self._lookups = [
+            _lookup(classes[name], gap, _FLAGS.get(name, {}))
+            for name, gap in zip(CATEGORIES, imputation.categories, strict=True)
+        ]
         self._fill = np.array(imputation.numbers, dtype=np.float64)
         places = {name: place for place, name in enumerate(FEATURES)}
         self._order = np.array([places.get(name, len(FEATURES)) for name in feature_names])
@@ -42,7 +51,7 @@ class Preprocessor:
     def prepare(self, columns: Columns) -> Prepared:
         """Return the features of each event, and which rules, gaps and unseen categories it has."""
         n = len(columns)
-        entries, starts = self._vocabulary.look_up(columns.strings)
+        entries, starts = columns.look_up(self._lookups)
         raw, bits = np.empty((len(self._order), n)), np.empty((3, n), np.int64)
         prepared = Prepared(raw, *bits)
         self._kernels.prepare(
@@ -58,13 +67,21 @@ class Preprocessor:
             prepared.patterns,
             prepared.gap_bits,
             prepared.unseen_bits,
-            np.empty(PLACES),
+            np.empty(kernel.PLACES),
         )
         return prepared
 
     def category(self, field: str, value: str | None) -> str:
         """Return the string of a category, its gap filled."""
         return self._imputation.categories[CATEGORIES.index(field)] if value is None else value
+
+
+def _lookup(classes: Sequence[str], imputed: str, flags: Mapping[str, int]) -> Lookup:
+    """Return the entries of a category in the table of the kernel (its layout: kernels/features.py)."""
+    codes = {string: code << kernel.CLASS_SHIFT for code, string in enumerate(classes)}
+    other = codes[UNKNOWN] | kernel.UNSEEN
+    known = {string: codes.get(string, other) | flags.get(string, 0) for string in {**codes, **flags}}
+    return Lookup(known, other, known[imputed])
 
 
 @functools.cache  # at most 65,536, one a pattern of gaps

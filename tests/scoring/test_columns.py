@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.columns import Columns, concatenate, from_events, from_table
+from scoring.columns import Columns, Lookup, concatenate, from_events, from_table
 from scoring.contract import CATEGORIES, IDENTITIES, NUMERIC, Event
 from scoring.localtime import NO_HOUR
 from tests.support.columns import assert_same, assert_same_fields, categories, identities
@@ -71,7 +71,8 @@ def test_strings_are_counted_and_looked_up() -> None:
 
     assert columns.category_counts(0) == {"PC": 2, "Tab": 1, None: 1}
     assert columns.take([0, 1]).category_counts(0) == {"PC": 1, None: 1}
-    assert columns.category_values(0, {"PC": 5, None: 7}, 9).tolist() == [5, 7, 9, 5]
+    table, starts = columns.look_up([Lookup({"PC": 5}, 9, 7), *[Lookup({}, 0, 1)] * 5])
+    assert table[columns.codes + starts[:, None]].tolist() == [[5, 7, 9, 5], *[[1] * 4] * 5]
     assert columns.hours.tolist() == [NO_HOUR] * 4
 
 
