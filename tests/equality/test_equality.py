@@ -32,31 +32,20 @@ def test_batches_become_what_the_oracle_says(comparison: Comparison, seed: int, 
         assert totals.left_valid < 0.01 * totals.valid, totals
 
 
-@pytest.mark.parametrize(
-    ("build", "kind", "events"),
-    [
-        ("checked", "odd", 6_000),
-        ("checked", "cut", 2_000),
-        ("checked", "long", 300),
-        ("guarded", "mixed", 3_000),
-        ("guarded", "odd", 3_000),
-        ("guarded", "cut", 2_000),
-        ("guarded", "long", 300),
-        ("python", "odd", 200),
-    ],
-)
-def test_other_builds_agree_and_stay_in_their_memory(seed: int, build: Build, kind: Kind, events: int) -> None:
+@pytest.mark.timeout(300)  # checked kernels are compiled each time
+@pytest.mark.parametrize(("build", "events"), [("checked", 2_500), ("guarded", 2_500), ("python", 60)])
+def test_other_builds_agree_and_stay_in_their_memory(seed: int, build: Build, events: int) -> None:
     """In a process of its own: a kernel that touches what is beyond its arrays ends it by SIGSEGV."""
-    command = [sys.executable, "-m", "tests.equality", kind, "--events", str(events)]
+    command = [sys.executable, "-m", "tests.equality", "odd", "mixed", "cut", "long", "--events", str(events)]
 
     done = subprocess.run(
-        [*command, "--seed", str(seed), "--build", build], capture_output=True, text=True, timeout=110, check=False
+        [*command, "--seed", str(seed), "--build", build], capture_output=True, text=True, timeout=290, check=False
     )
 
     assert done.returncode == 0, (done.returncode, done.stdout[-3000:], done.stderr[-3000:])
     compared = re.search(r": ([0-9,]+) events in", done.stdout)
     assert compared, done.stdout
-    assert int(compared[1].replace(",", "")) >= events
+    assert int(compared[1].replace(",", "")) >= 4 * events
 
 
 @given(values=st.lists(any_bytes() | mutated(), max_size=6), number=st.integers(0, 1 << 32))
