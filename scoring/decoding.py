@@ -15,7 +15,7 @@ from scoring.columns import Columns, concatenate, from_events
 from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
 from scoring.diagnosis import fault_of, missing_kind, wrong_type
 from scoring.errors import InvalidEvent
-from scoring.kernels.json_columns import REASONS
+from scoring.kernels.json_keys import REASONS
 from scoring.parsing import compiled_reader, parse, parse_each, read_batch
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str

@@ -17,10 +17,11 @@ from scoring.columns import GAP, Columns
 from scoring.contract import CATEGORIES, LIMIT, NUMERIC, Event
 from scoring.diagnosis import explain
 from scoring.errors import InvalidEvent
-from scoring.kernels import json_columns
 from scoring.kernels.compiler import CompilationError, Function, compile_kernels
-from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, HEAD, LEAST, LENGTH, MOST_KEYS, MOST_ODD
+from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
+from scoring.kernels.json_keys import MOST_KEYS, UNUSUAL
 from scoring.kernels.json_text import MOST_NESTED, PADDING
+from scoring.kernels.string_codes import HEAD, LENGTH
 
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode: Final = msgspec.json.Decoder(Event).decode
@@ -54,7 +55,7 @@ def parse_each(values: Sequence[bytes]) -> tuple[list[Event], dict[int, InvalidE
 def compiled_reader() -> Function | None:
     """Return the compiled loop; None where it cannot be compiled."""
     try:
-        return compile_kernels([json_columns.KERNEL])[0]
+        return compile_kernels([KERNEL])[0]
     except CompilationError:
         return None
 
@@ -103,7 +104,7 @@ def _convert_odd(
     rows, fields = odd[is_number, :2].T
     values = np.array([float(joined[start:end]) for start, end in odd[is_number, 2:].tolist()])
     numbers[fields, rows] = values
-    reasons[rows[(values < LEAST[fields]) | (values > LIMIT)]] = json_columns.UNUSUAL
+    reasons[rows[(values < LEAST[fields]) | (values > LIMIT)]] = UNUSUAL
     rewritten = bytearray()
     for row, field, start, end in odd[~is_number].tolist():
         place = 1 + 2 * (field - FIRST_IDENTITY)

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.kernels.json_columns import MULTIPLIER, hash_bytes
+from scoring.kernels.string_codes import MULTIPLIER, hash_bytes
 from tests.equality.odd import OddEvents
 
 Crafted = Callable[[int], list[bytes]]

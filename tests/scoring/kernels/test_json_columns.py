@@ -14,7 +14,9 @@ from scoring.contract import CATEGORIES
 from scoring.decoding import decode
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import Function, compile_kernels
-from scoring.kernels.json_columns import KERNEL, MOST_KEYS, MOST_SLOTS_TRIED, REASONS, hash_bytes
+from scoring.kernels.json_columns import KERNEL
+from scoring.kernels.json_keys import MOST_KEYS, REASONS
+from scoring.kernels.string_codes import MOST_SLOTS_TRIED, hash_bytes
 from scoring.localtime import hour_as_written, is_local_time
 from scoring.parsing import JsonBatch, parse, read_batch
 from tests.scoring.conftest import quiet
