@@ -234,7 +234,8 @@ def _tally(
 ) -> Tally:
     scored, batch = judged.scored, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
-    valid[list(faults)] = False
+    if faults:
+        valid[list(faults)] = False
     # a result that did not fit is a fault of a scored one; a slice takes no copy
     kept = valid[judged.valid] if faults else slice(None)
     return Tally(
@@ -257,9 +258,10 @@ def _tally(
 
 def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
     """The sample of the valid events, by bin."""
-    if bins is None:
-        return np.zeros(0, dtype=np.int64)
-    return bins.count(judged.decoded.columns, judged.scored.scores, drift.sample(judged.batch))
+    rows, scores = drift.sample(judged.batch), judged.scored.scores
+    if bins is None or not len(scores[rows]):  # of most small batches no event is in the sample
+        return np.zeros(0 if bins is None else len(bins), dtype=np.int64)
+    return bins.count(judged.decoded.columns, scores, rows)
 
 
 def _reasons(scored: Scored, kept: NDArray[np.bool_] | slice) -> dict[str, int]:
