@@ -7,7 +7,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from msgspec import UNSET, UnsetType
 from numpy.typing import NDArray
 
 from scoring.contract import LOCAL_TIME
@@ -30,14 +29,14 @@ def hour_as_written(local_time: str) -> int:
     return int(local_time[11:13]) if local_time[10:11] in ("T", " ") else 0
 
 
-def hours_as_written(texts: Sequence[str | UnsetType | None]) -> NDArray[np.int64]:
+def hours_as_written(texts: Sequence[str | None]) -> NDArray[np.int64]:
     """(n,): the hour of each date, NO_HOUR for a gap, NO_DATE for a text that is no date."""
-    dates = [text for text in texts if text is not None and text is not UNSET]
+    dates = [text for text in texts if text is not None]
     hours = _hours(dates)
     if len(dates) == len(texts):
         return hours
     spread = np.full(len(texts), NO_HOUR)
-    spread[[text is not None and text is not UNSET for text in texts]] = hours
+    spread[[text is not None for text in texts]] = hours
     return spread
 
 
