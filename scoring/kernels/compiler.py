@@ -47,7 +47,7 @@ def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list
     """Compile kernels, or take them from the cache of machine code.
 
     Without a cache that can be written, and by nobody else, they are compiled in memory; the log says so. `checked`
-    ones raise IndexError when memory.py is asked for what is outside a buffer, and are never cached.
+    ones raise IndexError for an index outside of an array, and are never cached.
     Raises CompilationError, once it is logged.
     """
     try:
@@ -138,7 +138,7 @@ def _dispatchers(
 
     functions = [*_functions(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]
-    options = {"nogil": True, "boundscheck": False, "error_model": "numpy"}  # division by zero as numpy does it
+    options = {"nogil": True, "boundscheck": checked, "error_model": "numpy"}  # division by zero as numpy does it
     options["_nrt"] = checked or any(kernel.makes_arrays for kernel in kernels)
     njit: Any = numba.njit  # its annotations leave out some of its options
     dispatchers = [  # Python calls the kernels only: wrappers of helpers are a fifth of the time that compiling takes
