@@ -15,7 +15,7 @@ from scoring.columns import Columns, concatenate, from_events
 from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
 from scoring.diagnosis import fault_of, missing_kind, wrong_type
 from scoring.errors import InvalidEvent
-from scoring.kernels.json_keys import REASONS
+from scoring.kernels.json_text import REASONS
 from scoring.parsing import compiled_reader, parse, parse_each, read_batch
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
@@ -61,9 +61,9 @@ def decode(values: Sequence[bytes]) -> Decoded:
     rows = np.arange(len(values))
     rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
     positions = _others(len(values), invalid)
-    columns = concatenate([batch.columns, from_events(events)]).take(rows[positions])
+    columns = concatenate([batch.columns, from_events(events)]) if events else batch.columns
     reasons = Counter(INVALID if position in invalid else REASONS[batch.reasons[position]] for position in left)
-    return Decoded(columns, positions, invalid, batch.ends, reasons)
+    return Decoded(columns.take(rows[positions]), positions, invalid, batch.ends, reasons)
 
 
 def decode_any(events: Sequence[EventLike]) -> Decoded:

@@ -19,8 +19,8 @@ from scoring.diagnosis import explain
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import CompilationError, Function, compile_kernels
 from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
-from scoring.kernels.json_keys import MOST_KEYS, UNUSUAL
-from scoring.kernels.json_text import MOST_NESTED, PADDING
+from scoring.kernels.json_keys import MOST_KEYS
+from scoring.kernels.json_text import MOST_NESTED, PADDING, UNUSUAL
 from scoring.kernels.string_codes import HEAD, LENGTH
 
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)

@@ -27,24 +27,11 @@ ReasonCode = Literal[
     "multiple_signals",
 ]
 """Why a session is Medium or High. A later version may know more."""
-WHEN_NONE_HOLDS: Final[tuple[ReasonCode, ReasonCode]] = ("moderately_unusual", "multiple_signals")  # Medium, High
-
-
-RULES: Final[tuple[ReasonCode, ...]] = (
-    "large_amount_odd_hour",
-    "very_many_clicks",
-    "extreme_mouse_movement",
-    "many_touches_mobile",
-    "motion_spike_mobile",
-    "unusual_time_on_page",
-    "no_keys_large_amount",
-    "very_large_amount",
-    "no_clicks",
-    "no_touches_mobile",
-)
-"""The codes of the rules, by precedence; when each holds: matching_rules in scoring/kernels/features.py."""
-REASON_CODES: Final[tuple[ReasonCode, ...]] = (*RULES, *WHEN_NONE_HOLDS)
-"""All that a verdict may give as its reasons."""
+REASON_CODES: Final[tuple[ReasonCode, ...]] = get_args(ReasonCode)
+"""All that a verdict may give as its reasons: the rules by precedence, then what is given when none holds."""
+RULES: Final = REASON_CODES[:-2]
+"""The codes of the rules; when each holds: matching_rules in scoring/kernels/features.py."""
+WHEN_NONE_HOLDS: Final = REASON_CODES[-2:]  # Medium, High
 
 
 class Explanation(NamedTuple):

@@ -32,15 +32,14 @@ class Kernel(NamedTuple):
 
     The signature is numba's. An array that numpy marks read-only, as that of `np.frombuffer(bytes)`, needs
     "Array(uint8, 1, 'C', readonly=True)", which takes writable ones too. Helpers are compiled for the types they are
-    called with; kernel and helpers call them, and the functions of memory.py, by names of their modules. A kernel that
-    makes arrays says so: numba then counts references to arrays, atomically, at each call of a helper (a loop of many
-    small helpers takes 3.4 µs an event with that and 0.6 without).
+    called with; kernel and helpers call them, and the functions of memory.py, by names of their modules. A kernel makes
+    no arrays: numba would count references to them, atomically, at each call of a helper (a loop of many small helpers
+    takes 3.4 µs an event with that and 0.6 without).
     """
 
     signature: str
     function: Function
     helpers: tuple[Function, ...] = ()
-    makes_arrays: bool = False
 
 
 def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list[Function]:
@@ -138,8 +137,8 @@ def _dispatchers(
 
     functions = [*_functions(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]
-    options = {"nogil": True, "boundscheck": checked, "error_model": "numpy"}  # division by zero as numpy does it
-    options["_nrt"] = checked or any(kernel.makes_arrays for kernel in kernels)
+    # _nrt: the plain functions of memory.py make arrays; error_model: of a division by zero
+    options: dict[str, Any] = {"nogil": True, "boundscheck": checked, "_nrt": checked, "error_model": "numpy"}
     njit: Any = numba.njit  # its annotations leave out some of its options
     dispatchers = [  # Python calls the kernels only: wrappers of helpers are a fifth of the time that compiling takes
         njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=place >= len(kernels))(copy)

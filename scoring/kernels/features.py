@@ -16,7 +16,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.contract import CATEGORIES, NUMERIC
+from scoring.features import FEATURES
 from scoring.kernels.compiler import Kernel
+from scoring.localtime import NO_HOUR
 
 MOBILE: Final = 1
 SMALL_SCREEN: Final = 2
@@ -25,11 +28,10 @@ UNSEEN: Final = 8
 CLASS_SHIFT: Final = 4  # of the encoder's class, above these flags
 ODD_HOUR: Final = 16  # among the flags of an event
 
-NUMBERS: Final = 9
-CATEGORIES: Final = 6
-PLACES: Final = 34  # in `own`
+NUMBERS: Final = len(NUMERIC)
+STRINGS: Final = len(CATEGORIES)
+PLACES: Final = len(FEATURES) + 1  # in `own`
 OBVIOUS: Final = 0b111_1111  # the first seven rules: the terms of obvious_anomaly_flag
-NO_HOUR: Final = -1
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -55,7 +57,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     for row in range(hours.shape[0]):
         gaps = fill_numbers(numbers, row, fill, own)
         flags, unseen = 0, 0
-        for field in range(CATEGORIES):
+        for field in range(STRINGS):
             code = int(codes[field, row])
             entry = entries[starts[field] + code]
             own[NUMBERS + field] = entry >> CLASS_SHIFT
@@ -65,7 +67,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
         hour = hours[row]
         if hour == NO_HOUR:
             hour = fill_hour
-            gaps |= 1 << (NUMBERS + CATEGORIES)
+            gaps |= 1 << (NUMBERS + STRINGS)
         if 1 <= hour <= 3:
             flags |= ODD_HOUR
         pattern = matching_rules(own, flags)

@@ -26,21 +26,11 @@ from scoring.columns import GAP
 from scoring.contract import CATEGORIES, LIMIT, MOST_DIGITS, NUMERIC, least
 from scoring.kernels import json_keys, json_text, local_time, string_codes
 from scoring.kernels.compiler import Kernel
-from scoring.kernels.json_keys import (
-    CROWDED,
-    CURRENT,
-    FIELD,
-    FIELDS,
-    IGNORED,
-    NEXT,
-    READ,
-    REPEATED_KEY,
-    UNUSUAL,
-    read_key,
-)
+from scoring.kernels.json_keys import CURRENT, FIELD, FIELDS, IGNORED, NEXT, read_key
 from scoring.kernels.json_text import (
     CLOSE_OBJECT,
     COMMA,
+    CROWDED,
     LETTER_E,
     LETTER_N,
     LOWERCASE,
@@ -50,6 +40,9 @@ from scoring.kernels.json_text import (
     OPEN_OBJECT,
     POINT,
     QUOTE,
+    READ,
+    REPEATED_KEY,
+    UNUSUAL,
     ZERO,
     blank_end,
     byte_at,

@@ -13,20 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, NUMERIC
-from scoring.kernels.json_text import NOT_JSON, QUOTE, TOO_DEEP, blank_end, byte_at, colon_end, string_end
+from scoring.kernels.json_text import ESCAPED_KEY, QUOTE, UNUSUAL, blank_end, byte_at, colon_end, string_end
 from scoring.kernels.memory import Bytes, load_word
 from scoring.kernels.string_codes import HEAD, LENGTH, SIZE, START, has_backslash, same_bytes
 
 Ints = NDArray[np.int64]
-
-READ: Final = 0
-UNUSUAL: Final = -NOT_JSON
-DEEP: Final = -TOO_DEEP
-ESCAPED_KEY: Final = 3
-REPEATED_KEY: Final = 4
-CROWDED: Final = 5
-REASONS: Final = ("", "unusual_form", "too_deep", "escaped_key", "repeated_key", "crowded_strings")
-"""Why an event is left, by number."""
 
 FIELDS: Final = (*NUMERIC, *CATEGORIES, DATE, *IDENTITIES)
 IGNORED: Final = len(FIELDS)

@@ -13,6 +13,13 @@ from scoring.kernels.memory import Bytes, count_trailing_zeros, load_byte, load_
 
 NOT_JSON: Final = -1
 TOO_DEEP: Final = -2
+READ: Final = 0
+UNUSUAL: Final = -NOT_JSON
+ESCAPED_KEY: Final = 3
+REPEATED_KEY: Final = 4
+CROWDED: Final = 5
+REASONS: Final = ("", "unusual_form", "too_deep", "escaped_key", "repeated_key", "crowded_strings")
+"""Why an event is left, by number; 2 is -TOO_DEEP."""
 MOST_NESTED: Final = 100
 PADDING: Final = 8
 """Bytes that a text needs behind the last event."""

@@ -15,7 +15,8 @@ from scoring.decoding import decode
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import Function, compile_kernels
 from scoring.kernels.json_columns import KERNEL
-from scoring.kernels.json_keys import MOST_KEYS, REASONS
+from scoring.kernels.json_keys import MOST_KEYS
+from scoring.kernels.json_text import REASONS
 from scoring.kernels.string_codes import MOST_SLOTS_TRIED, hash_bytes
 from scoring.localtime import hour_as_written, is_local_time
 from scoring.parsing import JsonBatch, parse, read_batch
