@@ -20,7 +20,7 @@ from benchmarks.run import Run
 from benchmarks.stages import decoding, pipeline
 from consumer.records import Batch
 from scoring import Scorer
-from scoring.artifacts import load, shipped
+from scoring.artifacts.loading import load, shipped
 from scoring.forest import Forest, Tree
 from training.dataset import generate
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
+from scoring.artifacts.manifest import FILES
 from scoring.contract import CATEGORIES, COUNTS, DATE, MODEL_FIELDS
-from scoring.manifest import FILES
 
 CHUNK = 10_000
 SMALL, LARGE = ("360x640", "414x896"), ("1920x1080", "1440x900")

@@ -26,7 +26,7 @@ from consumer import pipeline
 from consumer.records import Batch, OutRecord
 from consumer.stream.output_limits import TopicLimits
 from scoring import Scorer
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
 from scoring.contract import CATEGORIES, NUMERIC
 from tests.brokers import KafkaBroker
 from tests.checker import Report

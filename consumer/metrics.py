@@ -22,7 +22,7 @@ from scoring import LEVELS
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.decoding import FALLBACKS
-from scoring.reasons import REASON_CODES
+from scoring.rules import REASON_CODES
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")

@@ -11,7 +11,7 @@ from consumer.model_shown import Sheet
 from consumer.printable import printable
 from scoring import ArtifactError, Scorer
 from scoring.adoption import cautions, write_manifest
-from scoring.manifest import FILES, NAME, Thresholds, Training
+from scoring.artifacts.manifest import FILES, NAME, Thresholds, Training
 
 INDENT: Final = 17  # of a card's values
 

@@ -26,7 +26,7 @@ from consumer.stream.result_writer import Results, ResultWriter
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
-from scoring.reasons import LOW
+from scoring.rules import LOW
 
 _TOO_LARGE: Final = InvalidEvent("too_large", None, "its result is too large even without event, headers and key")
 

@@ -17,7 +17,7 @@ from scoring import Decoded
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, LIMIT, NUMERIC, least
 from scoring.decoding import decode, has_utf8
-from scoring.localtime import NO_DATE, hours_as_written
+from scoring.local_time import NO_DATE, hours_as_written
 
 _NUMERIC: Final = frozenset(NUMERIC)
 _NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"

@@ -9,14 +9,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from scoring import artifacts, manifest, reasons
-from scoring.artifacts import Artifacts
+from scoring import rules
+from scoring.artifacts import loading, manifest
+from scoring.artifacts.from_pickles import Model, read_model
+from scoring.artifacts.loading import Artifacts
+from scoring.artifacts.manifest import KINDS, Golden, Manifest, Schema, Thresholds, Training
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.decoding import decode_any
 from scoring.forest import LEAF
-from scoring.manifest import KINDS, Golden, Manifest, Schema, Thresholds, Training
-from scoring.pickles import Model, read_model
 from scoring.preprocessing import Preprocessor
 from scoring.scorer import EXACT, Scorer
 
@@ -38,7 +39,7 @@ def write_manifest(  # noqa: PLR0913 - each is a part of the manifest
     Says what was found, not that it is right: whoever adopts a set vouches for it. The same set and arguments give
     the same bytes. Raises ArtifactError when the set cannot be scored.
     """
-    files = artifacts.read_files(directory)
+    files = loading.read_files(directory)
     sha256, trained = manifest.sha256_of_set(files), training or Training()
     limits = thresholds or Thresholds()
     manifest.check_thresholds(limits)
@@ -120,7 +121,7 @@ def _met_by_gaps(model: Model) -> list[str]:
     """Reasons that imputed values alone meet."""
     preprocessor = Preprocessor(model.imputation, model.classes, model.feature_names)
     pattern = int(preprocessor.prepare(decode_any([{}]).columns).patterns[0])
-    met = [code for i, code in enumerate(reasons.RULES) if pattern >> i & 1]
+    met = [code for i, code in enumerate(rules.RULES) if pattern >> i & 1]
     found = [f"imputed values alone meet the reason {code}" for code in met]
     if 1 <= model.imputation.hour <= 3:
         found.append(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
 from scoring.errors import ArtifactError
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 
 SCORE_EDGES: Final = tuple(round(i / 20, 2) for i in range(1, 20))
 """The same for every set, so that sets can be compared; those of the metric session_scorer_anomaly_score."""

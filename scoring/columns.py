@@ -12,7 +12,7 @@ from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, NUMERIC, Event
-from scoring.localtime import hours_as_written
+from scoring.local_time import hours_as_written
 
 GAP: Final = -1
 """The code of a category's gap."""

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from scoring.columns import Columns, concatenate, from_events
 from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
-from scoring.diagnosis import fault_of, missing_kind, wrong_type
 from scoring.errors import InvalidEvent
 from scoring.kernels.json_text import REASONS
 from scoring.parsing import compiled_reader, parse, parse_each, read_batch
+from scoring.validation import fault_of, missing_kind, wrong_type
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""

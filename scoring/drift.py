@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scoring.baseline import Baseline, Mix
 from scoring.columns import Columns, Lookup
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 
 SCORE: Final = "anomaly_score"
 DISTRIBUTIONS: Final = (SCORE, *NUMERIC, DATE, *CATEGORIES)

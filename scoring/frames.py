@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, least
 from scoring.decoding import Decoded, plain_value
-from scoring.diagnosis import fault_of, out_of_range, wrong_type
 from scoring.errors import InvalidEvent, MissingExtra, TableError
-from scoring.localtime import NO_HOUR, hour_as_written
+from scoring.local_time import NO_HOUR, hour_as_written
 from scoring.tables import PYTHON, Statistics, judge_columns, nested_path
+from scoring.validation import fault_of, out_of_range, wrong_type
 from scoring.verdicts import meaning
 
 try:

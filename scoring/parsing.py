@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from scoring.columns import GAP, Columns
 from scoring.contract import CATEGORIES, LIMIT, NUMERIC, Event
-from scoring.diagnosis import explain
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import CompilationError, Function, compile_kernels
 from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
 from scoring.kernels.json_keys import MOST_KEYS
 from scoring.kernels.json_text import MOST_NESTED, PADDING, UNUSUAL
 from scoring.kernels.string_codes import HEAD, LENGTH
+from scoring.validation import explain
 
 REFUSALS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _decode: Final = msgspec.json.Decoder(Event).decode

@@ -12,7 +12,7 @@ import msgspec
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS, Event, expected
 from scoring.errors import ErrorCode
-from scoring.reasons import LEVELS, REASON_CODES
+from scoring.rules import LEVELS, REASON_CODES
 from scoring.verdicts import WIRE_FIELDS, Verdict
 
 Schema = dict[str, Any]

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import artifacts as sets
-from scoring.artifacts import Artifacts
+from scoring.artifacts import loading as sets
+from scoring.artifacts.loading import Artifacts
 from scoring.attribution import MOST, contributions
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
@@ -21,7 +21,7 @@ from scoring.forest import Forest
 from scoring.kernels.compiled import compiled
 from scoring.parsing import compiled_reader
 from scoring.preprocessing import Preprocessor, unknown_features
-from scoring.reasons import HIGH
+from scoring.rules import HIGH
 from scoring.verdicts import Contribution, Scored, Verdict
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.preprocessing import imputed_fields
-from scoring.reasons import LEVELS, RULES, ReasonCode, RiskLevel, explain
+from scoring.rules import LEVELS, RULES, ReasonCode, RiskLevel, explain
 
 Label = Literal[0, 1]
 Rows = NDArray[np.bool_] | slice

@@ -29,14 +29,14 @@ import joblib
 import msgspec
 
 from scoring import ArtifactError, Scorer, Verdict
-from scoring import manifest as manifests
 from scoring.adoption import cautions, golden_events, write_manifest
-from scoring.artifacts import Artifacts
-from scoring.compression import content_of
+from scoring.artifacts import manifest as manifests
+from scoring.artifacts.compression import content_of
+from scoring.artifacts.from_pickles import read_model
+from scoring.artifacts.loading import Artifacts
+from scoring.artifacts.manifest import Thresholds
+from scoring.artifacts.pickle_globals import GLOBALS
 from scoring.errors import Unreadable
-from scoring.manifest import Thresholds
-from scoring.pickle_globals import GLOBALS
-from scoring.pickles import read_model
 from tests.scoring.conftest import quiet
 from tests.scoring.sets_of_old import make
 from tests.sets import FiveFiles, small_set

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scoring import Scorer
-from scoring.manifest import FILES, NAME
+from scoring.artifacts.manifest import FILES, NAME
 
 ROOT = Path(__file__).parents[1]
 EVENT = {"session_id": "session_1", "click_events": 31, "time_on_page": 10, "transaction_date": "2026-11-23T02:10:00"}

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.artifacts.manifest import Thresholds
 from scoring.errors import MissingExtra
-from scoring.manifest import Thresholds
 from training.fitting import Features, Parameters, Track, forest_of, learn
 from training.reading import Labelled
 from training.splitting import Places, folds_of, groups_of

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from files.source import digest
-from scoring.artifacts import Artifacts
+from scoring.artifacts.loading import Artifacts
 
 LEAST_ROWS: Final = 100
 LEAK: Final = 0.99

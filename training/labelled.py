@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scoring.columns import GAP, Columns
 from scoring.contract import MODEL_FIELDS
 from scoring.decoding import decode
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 from training.sessions import Sessions
 
 Rows = NDArray[np.bool_] | NDArray[np.integer[Any]]

@@ -12,9 +12,9 @@ import numpy as np
 
 from scoring import ArtifactError, MissingExtra, Scorer
 from scoring.adoption import write_manifest
+from scoring.artifacts.manifest import FILES, NAME, Manifest, Thresholds, Training
+from scoring.artifacts.manifest import read as read_manifest
 from scoring.baseline import baseline
-from scoring.manifest import FILES, NAME, Manifest, Thresholds, Training
-from scoring.manifest import read as read_manifest
 from training import guards
 from training.crossvalidation import FOLDS, CrossValidation
 from training.dataset import SETS, STANDARD_SEED

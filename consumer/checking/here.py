@@ -18,8 +18,8 @@ from consumer.slots import take_slot, transactional_ids
 from consumer.version import program_version
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts
-from scoring.artifacts import ADOPT, shipped
-from scoring.manifest import Manifest
+from scoring.artifacts.loading import ADOPT, shipped
+from scoring.artifacts.manifest import Manifest
 
 _SECONDS: Final = 3.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to ask at, not to listen on

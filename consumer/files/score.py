@@ -18,7 +18,7 @@ from consumer.progress import SILENT, FirstRows, Reporting
 from files.judging import AS_IS, TableOptions, open_table
 from files.source import Chunk, FileError, Rows, Source, kind_of
 from scoring import InvalidEvent, Scorer
-from scoring.artifacts import Artifacts
+from scoring.artifacts.loading import Artifacts
 from scoring.tables import Statistics
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]

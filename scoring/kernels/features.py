@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scoring.contract import CATEGORIES, NUMERIC
 from scoring.features import FEATURES
 from scoring.kernels.compiler import Kernel
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 
 MOBILE: Final = 1
 SMALL_SCREEN: Final = 2

@@ -56,7 +56,7 @@ from scoring.kernels.json_text import (
 from scoring.kernels.local_time import hour_of
 from scoring.kernels.memory import Bytes, load_byte
 from scoring.kernels.string_codes import HEAD, LENGTH, code_of, has_backslash
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]

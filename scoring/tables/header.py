@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
-from scoring.localtime import is_local_time
+from scoring.local_time import is_local_time
 
 HEADER_LINES: Final = 20
 """How many lines of a file are searched for column names."""

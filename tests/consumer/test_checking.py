@@ -23,7 +23,7 @@ from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.observability.http_server import PortTakenError, Server
 from consumer.slots import take_slot
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
 from tests.command import Call, caller
 
 HOUR = 3_600_000  # ms

@@ -17,8 +17,9 @@ import pytest
 import files
 from consumer.cli.options import GROUPS
 from consumer.settings import Settings
-from scoring import Scorer, artifacts
-from scoring.manifest import FILES
+from scoring import Scorer
+from scoring.artifacts import loading
+from scoring.artifacts.manifest import FILES
 from tests.command import Call, Said, caller
 from training.dataset import generate
 
@@ -55,7 +56,7 @@ def bare_set(tmp_path: Path) -> Path:
     directory = tmp_path / "set"
     directory.mkdir()
     for name in FILES:
-        shutil.copy(artifacts.shipped() / name, directory)
+        shutil.copy(loading.shipped() / name, directory)
     return directory
 
 
@@ -294,7 +295,7 @@ def test_a_set_that_is_missing_or_altered_is_one_line(call: Call, bare_set: Path
     missing = call("predict", "-", "--artifacts", tmp_path / "none", stdin=GAPS)
     assert missing.status == 1
     assert "rf_model.pkl: cannot be read: No such file" in missing.line
-    shutil.copy(artifacts.shipped() / "manifest.json", bare_set)
+    shutil.copy(loading.shipped() / "manifest.json", bare_set)
     (bare_set / "scaler.pkl").write_bytes(b"altered")
     altered = call("predict", "-", "--artifacts", bare_set, stdin=GAPS)
     assert altered.status == 1
@@ -466,7 +467,7 @@ def test_a_manifest_cannot_write_to_the_terminal(call: Call, bare_set: Path) -> 
 def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text(f"{json.dumps(EVENT)}\n{{}}\n[]\n")
-    sets = (artifacts.shipped(), bare_set, file, "--allow-unverified", "--allow-missing", "--allow-doubtful")
+    sets = (loading.shipped(), bare_set, file, "--allow-unverified", "--allow-missing", "--allow-doubtful")
     said = call("model", "diff", *sets)
     assert said.status == 0
     assert said.err.startswith(f"warning: {file}: no column scroll_events, ")
@@ -482,7 +483,7 @@ def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: P
 def test_sets_that_cannot_be_compared_are_one_line(call: Call, bare_set: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text("[]\n")
-    shipped = artifacts.shipped()
+    shipped = loading.shipped()
     assert call("model", "diff", shipped, shipped, file).line.endswith(
         "all 1 are invalid; give a file of session events"
     )

@@ -15,7 +15,7 @@ from consumer.progress import Reporting
 from files.judging import TableOptions
 from files.source import BLOCK_BYTES, FileError
 from scoring import LEVELS, Scorer
-from scoring.manifest import Thresholds
+from scoring.artifacts.manifest import Thresholds
 from tests.sets import random_event, small_set
 
 ANY = TableOptions(allow_missing=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring import artifacts
+from scoring.artifacts import loading
 from tests.scoring.loading import SET
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 from tests.support.opened_files import OpenedFiles, opened_files
@@ -48,7 +48,7 @@ def opened(decoys: Path) -> Iterator[OpenedFiles]:
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    return Inputs(tmp_path_factory.mktemp("inputs"), artifacts.shipped(), SET)
+    return Inputs(tmp_path_factory.mktemp("inputs"), loading.shipped(), SET)
 
 
 @pytest.fixture(scope="module")

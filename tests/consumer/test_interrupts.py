@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from scoring import artifacts
+from scoring.artifacts import loading
 from tests.scoring.loading import SET
 from tests.support.commands import NOBODY, PROGRAM, Inputs
 
@@ -76,7 +76,7 @@ def _block_interrupts() -> None:
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    return Inputs(tmp_path_factory.mktemp("inputs"), artifacts.shipped(), SET)
+    return Inputs(tmp_path_factory.mktemp("inputs"), loading.shipped(), SET)
 
 
 @pytest.fixture(scope="module")

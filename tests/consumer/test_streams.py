@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring import artifacts
+from scoring.artifacts import loading
 from tests.scoring.loading import SET
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 
@@ -37,7 +37,7 @@ TOO_LONG = [
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
-    return Inputs(tmp_path_factory.mktemp("inputs"), artifacts.shipped(), SET)
+    return Inputs(tmp_path_factory.mktemp("inputs"), loading.shipped(), SET)
 
 
 def run(redirection: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def assert_one_line(done: subprocess.CompletedProcess[str], words: str) -> None:
 def test_output_that_cannot_be_written_is_one_line(
     name: str, redirection: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    inputs = Inputs(tmp_path_factory.mktemp("inputs"), artifacts.shipped(), SET)
+    inputs = Inputs(tmp_path_factory.mktemp("inputs"), loading.shipped(), SET)
     assert_one_line(run(redirection, *inputs.arguments(name)), LOST[redirection])
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from consumer.files.score import score_file
 from consumer.progress import Reporting
-from scoring import Scorer, artifacts
+from scoring import Scorer
+from scoring.artifacts import loading
 from scoring.contract import MODEL_FIELDS
 from tests.command import Call, caller
 
@@ -134,7 +135,7 @@ def test_a_row_of_csv_in_quotes_is_renamed_too(call: Call, scorer: Scorer, tmp_p
 @pytest.mark.parametrize("command", ["score", "diff"])
 def test_a_renaming_that_means_nothing_is_wrong_usage(call: Call, tmp_path: Path, command: str) -> None:
     source = written(tmp_path / "in.csv", [EVENT])
-    shipped = artifacts.shipped()
+    shipped = loading.shipped()
     arguments = (
         ("score", source, "-o", tmp_path / "out.csv")
         if command == "score"
@@ -171,7 +172,7 @@ def test_the_first_rows_are_judged_and_all_are_summed_up(
 
 
 def test_two_sets_are_compared_by_a_table_of_events_only(call: Call, tmp_path: Path) -> None:
-    shipped = artifacts.shipped()
+    shipped = loading.shipped()
     source = written(tmp_path / "in.csv", [{"clicks": 45}])
     said = call("model", "diff", shipped, shipped, source)
     assert (said.status, said.out) == (1, "")
@@ -182,7 +183,7 @@ def test_two_sets_are_compared_by_a_table_of_events_only(call: Call, tmp_path: P
 
 
 def test_each_set_says_what_it_has_never_seen(call: Call, tmp_path: Path) -> None:
-    shipped = artifacts.shipped()
+    shipped = loading.shipped()
     source = written(tmp_path / "in.csv", [EVENT | {"language": "Klingon"}])
     said = call("model", "diff", shipped, shipped, source, DOUBTFUL)
     assert said.status == 0

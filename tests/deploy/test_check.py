@@ -20,7 +20,7 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.inspector import Inspector
-from scoring import artifacts
+from scoring.artifacts import loading
 from tests.brokers import HOST, free_ports
 from tests.certificates import Authority
 from tests.command import caller
@@ -271,7 +271,7 @@ def test_a_bad_certificate_authority_is_named(check: Check, broker: Secured, lin
 
 
 def test_a_stale_artifact_is_named(check: Check, line: Line, tmp_path: Path) -> None:
-    stale = shutil.copytree(artifacts.shipped(), tmp_path / "set", ignore=shutil.ignore_patterns("datasets", "results"))
+    stale = shutil.copytree(loading.shipped(), tmp_path / "set", ignore=shutil.ignore_patterns("datasets", "results"))
     (stale / "scaler.pkl").write_bytes((stale / "scaler.pkl").read_bytes() + b"\0")
     name, message = the_only_failure(check(*line.options(), "--artifacts", str(stale)))
     assert name == "artifacts"

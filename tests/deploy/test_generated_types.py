@@ -9,7 +9,7 @@ import pytest
 
 from consumer.dead_letters import CODES
 from scoring import LEVELS
-from scoring.reasons import REASON_CODES
+from scoring.rules import REASON_CODES
 from tests.codegen.generators import CodegenError, install_python, pydantic
 from tests.codegen.messages import Messages, messages
 from tests.codegen.reading import Reading, read

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scoring import artifacts
 from scoring.adoption import doubts, write_manifest
-from scoring.artifacts import Artifacts
+from scoring.artifacts import loading
+from scoring.artifacts.loading import Artifacts
+from scoring.artifacts.manifest import Thresholds
 from scoring.forest import LEAF
-from scoring.manifest import Thresholds
 from tests.scoring.loading import SET
 from tests.sets import small_set
 
@@ -19,7 +19,7 @@ from tests.sets import small_set
 def adopted(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
     directory = SET.write(tmp_path_factory.mktemp("set"))
     write_manifest(directory)
-    return artifacts.load(directory)
+    return loading.load(directory)
 
 
 def test_an_adopted_set_is_not_doubted(adopted: Artifacts) -> None:
@@ -44,7 +44,7 @@ def test_a_level_that_no_event_can_reach_is_named(adopted: Artifacts, limits: Th
 
 
 def test_a_threshold_is_doubted_only_beyond_the_greatest_score(tmp_path: Path) -> None:
-    found = artifacts.load(small_set(3, trees=1, depth=3).write(tmp_path), allow_unverified=True)
+    found = loading.load(small_set(3, trees=1, depth=3).write(tmp_path), allow_unverified=True)
     (tree,) = found.model.trees
     highest = float(tree.probability[tree.left == LEAF].max())
     assert doubts(replace(found, thresholds=Thresholds(high=highest))) == []

@@ -17,7 +17,7 @@ MIB = 1 << 20
 READ = f"""
 import json, pathlib, pickle, resource, sys, time
 from scoring import ArtifactError
-from scoring.pickles import read_model
+from scoring.artifacts.from_pickles import read_model
 resource.setrlimit(resource.RLIMIT_AS, (6 * {1 << 30}, 6 * {1 << 30}))
 directory = pathlib.Path(sys.argv[1])
 good = {{path.name: path.read_bytes() for path in directory.glob("*.pkl")}}

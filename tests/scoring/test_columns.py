@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scoring.columns import Columns, Lookup, concatenate, from_events, from_table
 from scoring.contract import CATEGORIES, IDENTITIES, NUMERIC, Event
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 from tests.support.columns import assert_same, assert_same_fields, categories, identities
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

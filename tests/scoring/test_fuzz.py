@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import ArtifactError
-from scoring.pickles import read_model
+from scoring.artifacts.from_pickles import read_model
 from tests.fuzzing import MANIFEST, SYSTEM, CodeRan, Corpus, Watch, attempt
 from tests.scoring.loading import FILES
 

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from scoring import ArtifactError, Artifacts, Scorer, decoding, load_artifacts
+from scoring.artifacts.manifest import Golden
 from scoring.kernels.compiler import Function
-from scoring.manifest import Golden
 from scoring.parsing import JsonBatch, read_batch
 
 

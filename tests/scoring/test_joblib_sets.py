@@ -22,7 +22,7 @@ from dateutil import tz
 from sklearn.preprocessing import LabelEncoder
 
 from scoring.adoption import write_manifest
-from scoring.artifacts import load
+from scoring.artifacts.loading import load
 from tests.scoring.loading import FILES, SET, refused, scores
 from tests.sets import CLASSES, FiveFiles
 

@@ -24,7 +24,7 @@ from scoring import (
     Verdict,
     explain,
 )
-from scoring.reasons import HIGH, REASON_CODES
+from scoring.rules import HIGH, REASON_CODES
 from scoring.verdicts import WIRE_FIELDS
 from tests.scoring.conftest import quiet
 
@@ -108,7 +108,7 @@ def test_mistakes_are_found_by_a_type_checker(pairs_scorer: Scorer) -> None:
 
 def test_the_literals_are_the_values_there_are() -> None:
     assert get_args(RiskLevel) == LEVELS
-    assert get_args(ReasonCode) == REASON_CODES, "scoring/reasons.py: ReasonCode must list the codes of RULES, in order"
+    assert get_args(ReasonCode) == REASON_CODES, "scoring/rules.py: ReasonCode must list the codes of RULES, in order"
     assert get_args(ErrorCode) == CODES
 
 

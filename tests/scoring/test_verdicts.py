@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scoring.contract import MODEL_FIELDS
-from scoring.reasons import HIGH, REASON_CODES, RULES, WHEN_NONE_HOLDS
+from scoring.rules import HIGH, REASON_CODES, RULES, WHEN_NONE_HOLDS
 from scoring.verdicts import Packing, Scored, meaning
 
 FIELDS = len(MODEL_FIELDS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.manifest import FILES
+from scoring.artifacts.manifest import FILES
 from tests import oracle
 from tests.sets import FiveFiles
 from training.dataset import generate

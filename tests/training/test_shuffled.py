@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from scoring import Scorer
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
 from training.dataset import LATER, STANDARD, generate
 from training.evaluation.bootstrap import Row, estimate
 from training.evaluation.measures import Judged

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scoring.manifest import Thresholds, check_thresholds
+from scoring.artifacts.manifest import Thresholds, check_thresholds
 from training.thresholds import Budget, Costs, choose
 
 # few values, so that scores tie

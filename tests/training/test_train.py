@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
+from scoring.artifacts.manifest import FILES, NAME
 from scoring.contract import COUNTS, MODEL_FIELDS
 from scoring.features import FEATURES
-from scoring.manifest import FILES, NAME
 from tests import oracle
 from tests.sets import FiveFiles
 from tests.training.conftest import SMALL

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.contract import CATEGORIES
 from scoring.errors import MissingExtra
 from scoring.features import FEATURES
-from scoring.reasons import RULES
+from scoring.rules import RULES
 from training.evaluation.ranking import Floats
 from training.fitting import Features, Track, learn
 from training.reading import Labelled

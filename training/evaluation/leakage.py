@@ -12,7 +12,7 @@ from files.renaming import Renames
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.errors import MissingExtra
-from scoring.localtime import NO_HOUR
+from scoring.local_time import NO_HOUR
 from training import guards
 from training.duplicates import by_field
 from training.evaluation.measures import Flags

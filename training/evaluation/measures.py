@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.reasons import HIGH, LOW, MEDIUM
+from scoring.rules import HIGH, LOW, MEDIUM
 from training.evaluation.ranking import Floats, Labels, Ranking, of_order
 
 KS: Final = (10, 50, 100, 500)

@@ -16,7 +16,7 @@ from scoring import Scored
 from scoring.columns import from_events
 from scoring.contract import MODEL_FIELDS, Event
 from scoring.kernels.compiler import Function, compile_kernels
-from scoring.reasons import RULES
+from scoring.rules import RULES
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
 FIELDS = len(MODEL_FIELDS)

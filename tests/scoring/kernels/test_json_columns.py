@@ -18,7 +18,7 @@ from scoring.kernels.json_columns import KERNEL
 from scoring.kernels.json_keys import MOST_KEYS
 from scoring.kernels.json_text import REASONS
 from scoring.kernels.string_codes import MOST_SLOTS_TRIED, hash_bytes
-from scoring.localtime import hour_as_written, is_local_time
+from scoring.local_time import hour_as_written, is_local_time
 from scoring.parsing import JsonBatch, parse, read_batch
 from tests.scoring.conftest import quiet
 from tests.support.columns import assert_same

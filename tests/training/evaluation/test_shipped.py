@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scoring import Scorer
-from scoring.artifacts import shipped
+from scoring.artifacts.loading import shipped
 from training.evaluation import parts
 from training.evaluation.baselines import RULES_ALONE
 from training.evaluation.judging import judge

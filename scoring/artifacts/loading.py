@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scoring import manifest as manifests
+from scoring.artifacts import manifest as manifests
+from scoring.artifacts.from_pickles import Model, read_model
+from scoring.artifacts.manifest import FILES, Manifest, Thresholds
 from scoring.baseline import Baseline
 from scoring.errors import ArtifactError
-from scoring.manifest import FILES, Manifest, Thresholds
-from scoring.pickles import Model, read_model
 
 ADOPT: Final = "session-scorer model verify --write-manifest"
 _MOST_MIB: Final = {"rf_model.pkl": 2048, "label_encoders.pkl": 16, manifests.NAME: 16}

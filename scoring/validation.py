@@ -11,7 +11,7 @@ import numpy as np
 
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, expected, least
 from scoring.errors import ErrorCode, InvalidEvent
-from scoring.localtime import is_local_time
+from scoring.local_time import is_local_time
 
 _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _TOO_LONG: Final = 10**MOST_DIGITS

@@ -10,16 +10,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.compression import Content, content_of
+from scoring.artifacts.compression import Content, content_of
+from scoring.artifacts.imputed_hour import hour_of
+from scoring.artifacts.manifest import FILES
+from scoring.artifacts.pandas_types import names_of
+from scoring.artifacts.pickle_types import Record
+from scoring.artifacts.unpickler import unpickle
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN, expected
-from scoring.diagnosis import fault_of
 from scoring.errors import ArtifactError, Unreadable
 from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
-from scoring.inert import Record
-from scoring.manifest import FILES
-from scoring.moments import hour_of
-from scoring.pandas_types import names_of
-from scoring.unpickling import unpickle
+from scoring.validation import fault_of
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
 Numbers = NDArray[np.float64]

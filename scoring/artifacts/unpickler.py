@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.compression import Content
+from scoring.artifacts.compression import Content
+from scoring.artifacts.framed_arrays import FramedArray
+from scoring.artifacts.pickle_globals import find
+from scoring.artifacts.pickle_types import Global, plain
 from scoring.errors import Unreadable
-from scoring.framed_arrays import FramedArray
-from scoring.inert import Global, plain
-from scoring.pickle_globals import find
 
 MOST_STEPS: Final = 50_000
 """Instructions in one file of a set; columns, scaling and imputation take some hundreds."""

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring import moments, pandas_types
-from scoring.compression import BY_OLD_JOBLIB
+from scoring.artifacts import imputed_hour, pandas_types
+from scoring.artifacts.compression import BY_OLD_JOBLIB
+from scoring.artifacts.framed_arrays import FramedArray
+from scoring.artifacts.pickle_types import Array, Dtype, Global, Record, recorded
 from scoring.errors import Unreadable
-from scoring.framed_arrays import FramedArray
-from scoring.inert import Array, Dtype, Global, Record, recorded
 
 _ALIASES: Final = {"copy_reg": "copyreg", "__builtin__": "builtins", "numpy.core.memmap": "numpy"}
 """Python 2's names for modules, which protocols 0 to 2 use, and numpy 1's."""
@@ -53,7 +53,11 @@ def _encode(text: str, encoding: str) -> bytes:
 
 def _reconstructor(made: Global, base: Global, state: Any) -> Any:
     """`copyreg._reconstructor`, by which protocols 0 and 1 make an object without arguments."""
-    if not made.is_class or base not in (_OBJECT, moments.TZINFO) or not (state is None or isinstance(state, Record)):
+    if (
+        not made.is_class
+        or base not in (_OBJECT, imputed_hour.TZINFO)
+        or not (state is None or isinstance(state, Record))
+    ):
         raise pickle.UnpicklingError("it makes an object in a way that no artifact needs")
     return made.make()
 
@@ -91,6 +95,6 @@ GLOBALS: Final[dict[tuple[str, str], Global]] = {
     ("_codecs", "encode"): Global(_encode),
     ("copyreg", "_reconstructor"): Global(_reconstructor),
     ("builtins", "object"): _OBJECT,
-    **moments.GLOBALS,
+    **imputed_hour.GLOBALS,
     **pandas_types.GLOBALS,
 }

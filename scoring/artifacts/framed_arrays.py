@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.inert import MOST_DIMENSIONS, Dtype
+from scoring.artifacts.pickle_types import MOST_DIMENSIONS, Dtype
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from scoring.artifacts.pickle_types import Global, Record, recorded
 from scoring.errors import Unreadable
-from scoring.inert import Global, Record, recorded
-from scoring.localtime import hour_as_written, is_local_time
+from scoring.local_time import hour_as_written, is_local_time
 
 _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
 _NANOSECONDS: Final = 10
