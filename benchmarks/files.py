@@ -19,9 +19,9 @@ from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
 from consumer.collector import collect_seldom
-from files.reading import open_source
 from scoring import Scorer
 from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.tables.readers import open_source
 
 ROWS = 250_000  # distinct, for each contestant in a round
 TIMES = 20  # as often is that file repeated in the long one

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.progress import SILENT, FirstRows, Reporting
-from files.judging import AS_IS, TableOptions, open_table
-from files.source import FileError
 from scoring import LEVELS, Decoded, Scored, Scorer
 from scoring.tables import Statistics
+from scoring.tables.checked_source import AS_IS, TableOptions, open_table
+from scoring.tables.source import FileError
 
 MOST_MOVES: Final = 10
 

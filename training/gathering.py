@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from files.source import Rows
 from scoring.columns import Columns, concatenate
 from scoring.contract import IDENTITIES
 from scoring.decoding import decode
+from scoring.tables.source import Rows
 from training import duplicates
 from training.labelled import Labelled
 from training.labels import LabelColumn

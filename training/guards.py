@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from files.source import digest
 from scoring.artifacts.loading import Artifacts
+from scoring.tables.source import digest
 
 LEAST_ROWS: Final = 100
 LEAK: Final = 0.99

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from files.judging import AS_IS, TableOptions, open_table
-from files.source import FileError, Source, digest
 from scoring.contract import DATE
+from scoring.tables.checked_source import AS_IS, TableOptions, open_table
+from scoring.tables.source import FileError, Source, digest
 from training.errors import TrainingError
 from training.gathering import Gathered
 from training.labelled import Labelled, of_sessions

@@ -14,8 +14,8 @@ from consumer.cli.tables import AllowMissing, Map, table_options, warn
 
 if TYPE_CHECKING:
     from consumer.comparing import Disagreement
-    from files.judging import TableOptions
     from scoring import Scorer
+    from scoring.tables.checked_source import TableOptions
     from training.labels import LabelColumn
 
 _HELP: Final = """Verify artifact sets, show or compare them.
@@ -128,8 +128,8 @@ def _leaks(source: Path, label: "LabelColumn", table: "TableOptions") -> tuple[s
 
     A warning says that the labels cannot be read. Raises TrainingError when a label is asked for that is not there.
     """
-    from files.reading import first_row
     from scoring import MissingExtra
+    from scoring.tables.readers import first_row
     from training.errors import TrainingError
 
     if label.name not in first_row(source):
@@ -148,7 +148,7 @@ def _leaks(source: Path, label: "LabelColumn", table: "TableOptions") -> tuple[s
 
 
 def _check_label(source: Path, label: "LabelColumn") -> None:
-    from files.reading import open_source
+    from scoring.tables.readers import open_source
     from training.errors import TrainingError
 
     try:

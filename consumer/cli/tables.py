@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from files.judging import TableOptions
+    from scoring.tables.checked_source import TableOptions
 
 AllowMissing = Annotated[
     bool,
@@ -21,8 +21,8 @@ Map = Annotated[
 
 def table_options(allow_missing: bool, renames: list[str] | None) -> "TableOptions":
     """Read both options. Raises BadParameter."""
-    from files.judging import TableOptions
-    from files.renaming import parse_renames
+    from scoring.tables.checked_source import TableOptions
+    from scoring.tables.column_map import parse_renames
 
     try:
         return TableOptions(allow_missing, parse_renames(renames or ()))

@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from files.source import Rows, Source
 from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
+from scoring.tables.source import Rows, Source
 from scoring.verdicts import meaning
 
 try:

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, Self, TypeVar
 
 from consumer.collector import collect_seldom
-from files.source import FileError
+from scoring.tables.source import FileError
 
 T = TypeVar("T")
 R = TypeVar("R")

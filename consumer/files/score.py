@@ -15,11 +15,11 @@ import msgspec
 from consumer.files.processes import in_order
 from consumer.files.writing import Form, open_writer
 from consumer.progress import SILENT, FirstRows, Reporting
-from files.judging import AS_IS, TableOptions, open_table
-from files.source import Chunk, FileError, Rows, Source, kind_of
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts.loading import Artifacts
 from scoring.tables import Statistics
+from scoring.tables.checked_source import AS_IS, TableOptions, open_table
+from scoring.tables.source import Chunk, FileError, Rows, Source, kind_of
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from files.source import Rows, Source
 from scoring import Scored
+from scoring.tables.source import Rows, Source
 from scoring.verdicts import meaning
 
 COLUMNS: Final = (

@@ -366,7 +366,7 @@ def test_a_file_that_cannot_be_scored_is_one_line(call: Call, tmp_path: Path) ->
 def test_parquet_without_its_package_names_the_command(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "files.parquet", raising=False)
+    monkeypatch.delitem(sys.modules, "scoring.tables.parquet", raising=False)
     monkeypatch.delattr(files, "parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
     (tmp_path / "in.parquet").touch()

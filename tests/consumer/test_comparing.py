@@ -12,10 +12,10 @@ import pytest
 from consumer import model_shown
 from consumer.comparing import Disagreement, compare
 from consumer.progress import Reporting
-from files.judging import TableOptions
-from files.source import BLOCK_BYTES, FileError
 from scoring import LEVELS, Scorer
 from scoring.artifacts.manifest import Thresholds
+from scoring.tables.checked_source import TableOptions
+from scoring.tables.source import BLOCK_BYTES, FileError
 from tests.sets import random_event, small_set
 
 ANY = TableOptions(allow_missing=True)

@@ -22,9 +22,9 @@ from consumer.files import score
 from consumer.files.processes import in_order
 from consumer.files.score import Counts, FileError, rejected_path
 from consumer.progress import Reporting
-from files.judging import TableOptions
-from files.reading import open_source
 from scoring import Scorer, Verdict
+from scoring.tables.checked_source import TableOptions
+from scoring.tables.readers import open_source
 from tests import by_hand
 
 VERDICT = ["predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields"]
@@ -227,8 +227,8 @@ def test_json_lines_as_a_table_have_a_column_for_every_key(scorer: Scorer, tmp_p
 def test_a_line_without_end_is_not_read_into_memory(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 32)
-    monkeypatch.setattr("files.source.LINE_BYTES", 64)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 32)
+    monkeypatch.setattr("scoring.tables.source.LINE_BYTES", 64)
     source = written(tmp_path / "in.jsonl", '{"x": "' + "y" * 100 + '"}')
     with pytest.raises(FileError, match="is this JSON Lines"):
         score_file(scorer, source, tmp_path / "out.jsonl")
@@ -328,7 +328,7 @@ def test_a_row_scores_the_same_whatever_file_it_stands_in(scorer: Scorer, tmp_pa
 def test_chunks_follow_each_other_without_a_row_lost(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 300)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 300)
     text = "".join(f'{{"session_id": {i}, "click_events": {-1 if i % 10 == 9 else i}}}\n' for i in range(50))
     told: list[tuple[float, int]] = []
     target = tmp_path / "out.jsonl"
@@ -423,7 +423,7 @@ def test_what_cannot_be_read_or_written_is_one_line(
 def test_several_processes_write_what_one_writes(
     scorer: Scorer, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 250)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 250)
     rows = [b'{"click_events":%d,"n":%d}' % (i - 20, i) for i in range(100)]
     source = written(tmp_path / "in.jsonl", b"\n".join(rows))
     counts, files = [], []
@@ -438,7 +438,7 @@ def test_several_processes_write_what_one_writes(
 def test_a_process_that_is_killed_is_said_and_leaves_nothing_half_made(
     scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 10_000)
     source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 20_000)
     target = tmp_path / "out.jsonl"
 
@@ -478,7 +478,7 @@ class Negating:
 def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_made(
     scorer: Scorer, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 10_000)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 10_000)
     source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 5_000)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands in for the disk: the processes inherit it

@@ -160,7 +160,7 @@ def test_categories_never_seen_are_said_before_and_in_the_summary(call: Call, tm
 def test_the_first_rows_are_judged_and_all_are_summed_up(
     scorer: Scorer, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 100_000)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 100_000)
     strange = json.dumps(EVENT | {"language": "Klingon"})
     source = tmp_path / "in.jsonl"
     source.write_text(f"{strange}\n" * 10_000 + f"{json.dumps(EVENT)}\n" * 30_000)

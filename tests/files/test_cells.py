@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from files.cells import Cells, bare
 from scoring import Decoded
 from scoring.contract import DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import decode
+from scoring.tables.csv_cells import Cells, bare
 from tests import strategies
 from tests.support.columns import assert_same_fields
 from tests.support.edge_values import NO_DATES

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from files.judging import TableOptions, open_table
-from files.renaming import parse_renames, rename_keys
-from files.source import FileError
 from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.tables.checked_source import TableOptions, open_table
+from scoring.tables.column_map import parse_renames, rename_keys
+from scoring.tables.source import FileError
 
 WHOLE: dict[str, Any] = dict.fromkeys((*MODEL_FIELDS, *IDENTITIES))
 HEADER = ",".join(WHOLE)

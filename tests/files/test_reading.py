@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from files.reading import open_source
-from files.source import FileError
+from scoring.tables.readers import open_source
+from scoring.tables.source import FileError
 
 CSV = "click_events,device_type\n" + "".join(f"{i},PC\n" for i in range(20_000))
 LINES = "".join(f'{{"click_events": {i}}}\n' for i in range(20_000))
@@ -46,7 +46,7 @@ def test_a_compressed_file_reads_as_the_file_itself(name: str, text: str, tmp_pa
 def test_how_much_is_read_grows_to_the_whole(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (CSV if "csv" in name else LINES).encode()
     (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
-    monkeypatch.setattr("files.source.BLOCK_BYTES", 40_000)
+    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 40_000)
     done = [chunk.done for chunk in open_source(tmp_path / name).chunks()]
     assert len(done) > 3
     assert done == sorted(done)
@@ -101,7 +101,7 @@ def quoted(cell: str) -> str:
 def test_csv_is_read_cell_by_cell_wherever_the_file_is_cut(records: list[list[str]], end: str, block: int) -> None:
     text = "".join(",".join(map(quoted, cells)) + end for cells in [COLUMNS, *records])
     with tempfile.TemporaryDirectory() as room, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("files.source.BLOCK_BYTES", block)
+        patch.setattr("scoring.tables.source.BLOCK_BYTES", block)
         path = Path(room) / "in.csv"
         path.write_bytes(text.encode())
         found = [row for chunk in open_source(path).chunks() for row in chunk.read().values]

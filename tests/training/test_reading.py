@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from files.judging import TableOptions
 from scoring.contract import MODEL_FIELDS
+from scoring.tables.checked_source import TableOptions
 from tests.support.columns import assert_same_fields
 from training.dataset import generate
 from training.errors import TrainingError

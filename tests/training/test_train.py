@@ -94,7 +94,7 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
 ) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from files.judging import TableOptions\n"
+        "from scoring.tables.checked_source import TableOptions\n"
         "from training.reading import LabelColumn, Reading\n"
         "from training.selection import Grid; from training.train import Wishes, train\n"
         f"train(Path(sys.argv[1]), Path(sys.argv[2]), wishes={SMALL!r})"

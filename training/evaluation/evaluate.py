@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from files.judging import AS_IS, TableOptions
 from scoring.scorer import Scorer
+from scoring.tables.checked_source import AS_IS, TableOptions
 from training import guards
 from training.errors import TrainingError
 from training.evaluation import leakage, parts

@@ -12,10 +12,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from files.cells import Cells
-from files.renaming import NO_RENAMES, Renames, rename_keys
 from scoring import Decoded, InvalidEvent
 from scoring.decoding import decode
+from scoring.tables.column_map import NO_RENAMES, Renames, rename_keys
+from scoring.tables.csv_cells import Cells
 
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra

@@ -15,14 +15,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from files import source
-from files.cells import Cells, bare
-from files.contents import check_contents, checked_kind
-from files.renaming import NO_RENAMES, Renames
-from files.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
 from scoring import InvalidEvent
 from scoring.decoding import has_utf8
-from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields
+from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields, source
+from scoring.tables.column_map import NO_RENAMES, Renames
+from scoring.tables.csv_cells import Cells, bare
+from scoring.tables.file_contents import check_contents, checked_kind
+from scoring.tables.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
 
 _row_as_dict: Final = msgspec.json.Decoder(dict[str, object]).decode
 _BOM: Final = b"\xef\xbb\xbf"
@@ -36,7 +35,7 @@ def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
     """
     kind = checked_kind(path)
     if kind == "parquet":
-        from files import parquet  # noqa: PLC0415 - pyarrow is an extra
+        from scoring.tables import parquet  # noqa: PLC0415 - pyarrow is an extra
 
         check_contents(path, kind)
         return parquet.open_source(path, renames)

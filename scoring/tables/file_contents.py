@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from files.source import FileError, is_zipped, kind_to_read, opened
 from scoring.tables.file_format import CSV, EMPTY, GZIP, HEAD_BYTES, JSON_LINES, PARQUET, TEXT, UNKNOWN, recognise
+from scoring.tables.source import FileError, is_zipped, kind_to_read, opened
 
 _FITTING: Final = {
     CSV: {CSV, TEXT, UNKNOWN, EMPTY},

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from files.renaming import NO_RENAMES, Renames
-from files.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, check_columns
 from scoring import MissingExtra
 from scoring.contract import IDENTITIES
 from scoring.tables import nested_path
+from scoring.tables.column_map import NO_RENAMES, Renames
+from scoring.tables.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, check_columns
 
 try:
     import pyarrow as pa

@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from files.reading import open_source
-from files.renaming import Renames
-from files.source import FileError, Source
 from scoring.tables import COMMAND_LINE, SAMPLE_ROWS, ObjectSample, judge_columns
+from scoring.tables.column_map import Renames
+from scoring.tables.readers import open_source
+from scoring.tables.source import FileError, Source
 
 
 @dataclass(frozen=True, slots=True)
