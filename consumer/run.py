@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any
 
 from consumer import logs, places, settings
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
 from consumer.collector import collect_seldom
-from consumer.delivery import Delivery, ExactlyOnce
+from consumer.delivery.at_least_once import AtLeastOnce
+from consumer.delivery.exactly_once import Delivery, ExactlyOnce
+from consumer.delivery.transactional_ids import Slot, kept, take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.health import Health
 from consumer.kafka.admin import Admin
@@ -34,7 +35,6 @@ from consumer.pipeline import Pipeline, Topics
 from consumer.records import UnreadableBatch
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
-from consumer.slots import Slot, kept, take_slot, transactional_ids
 from consumer.slow import SlowBatches
 from consumer.stream import result_writer
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from consumer.batching import Budget
 from consumer.breaker import Breaker
-from consumer.delivery import Committed, Delivery
+from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
 from consumer.runtime import SYSTEM, Event, Runtime

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.delivery import Committed, Delivery
+from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
 from consumer.patience import Patience

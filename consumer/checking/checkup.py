@@ -17,7 +17,7 @@ from consumer.checking.facts import Membership, Missing, Position, Topic, Waitin
 from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
 from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
-from consumer.errand import in_time
+from consumer.delivery.background_call import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
+from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import on_first_free, require_free
 from consumer.settings import PREFIX, Delivery, Settings
-from consumer.slots import take_slot, transactional_ids
 from consumer.version import program_version
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts

@@ -8,7 +8,7 @@ from typing import cast
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from consumer.batching import PART, Gathering, Limits
-from consumer.delivery import Member
+from consumer.delivery.exactly_once import Member
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, close, guarded, open_client

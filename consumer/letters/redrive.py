@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from consumer.delivery import COMMIT, SEND_OFFSETS
-from consumer.errand import in_time
+from consumer.delivery.background_call import in_time
+from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS
 from consumer.errors import DeliveryError, FencedError, WorkerError
 from consumer.letters.found import FINAL, Filter, Letter, Refusal, Writers, refusal, written_back
 from consumer.letters.marks import Ledger, Progress, Ranges, encode, undone

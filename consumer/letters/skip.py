@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from consumer.dead_letters import of_unreadable
-from consumer.delivery import COMMIT, SEND_OFFSETS, Producer
-from consumer.errand import in_time
+from consumer.delivery.background_call import in_time
+from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch

@@ -3,8 +3,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from consumer.at_least_once import AtLeastOnce
-from consumer.delivery import Adapt, ExactlyOnce, Member, no_other_form
+from consumer.delivery.at_least_once import AtLeastOnce
+from consumer.delivery.exactly_once import Adapt, ExactlyOnce, Member, no_other_form
 from consumer.errors import (
     DeliveryError,
     ExpiredError,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from consumer.batching import FEWEST
 from consumer.breaker import Breaker
-from consumer.delivery import ExactlyOnce
+from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.errors import MustAbortError
 from consumer.metrics import Metrics

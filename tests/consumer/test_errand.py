@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.errand import Call, Errand, in_time
+from consumer.delivery.background_call import Call, Errand, in_time
 from consumer.errors import MustAbortError, UnansweredError
 
 SECONDS = 0.2

@@ -2,9 +2,9 @@ import threading
 
 import pytest
 
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
+from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription

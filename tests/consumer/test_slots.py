@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from consumer.delivery.transactional_ids import SlotTakenError, kept, take_slot, transactional_ids
 from consumer.errors import WorkerError
-from consumer.slots import SlotTakenError, kept, take_slot, transactional_ids
 
 DAY = 86_400  # seconds
 
@@ -48,7 +48,7 @@ def test_a_number_asked_for_is_had_or_refused_in_one_line(tmp_path: Path) -> Non
 
 def test_a_process_that_is_killed_frees_its_number(tmp_path: Path) -> None:
     script = (
-        "import sys, time, pathlib; from consumer.slots import take_slot; "
+        "import sys, time, pathlib; from consumer.delivery.transactional_ids import take_slot; "
         f"slot = take_slot('g', directory=pathlib.Path({str(tmp_path)!r})); print('taken', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as other:

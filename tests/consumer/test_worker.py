@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import PART, Budget
 from consumer.breaker import Breaker
-from consumer.delivery import Adapt, Delivery, ExactlyOnce, no_other_form
+from consumer.delivery.at_least_once import AtLeastOnce
+from consumer.delivery.exactly_once import Adapt, Delivery, ExactlyOnce, no_other_form
 from consumer.errors import (
     DeliveryError,
     FatalError,

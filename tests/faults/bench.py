@@ -6,7 +6,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError
 
-from consumer.delivery import ExactlyOnce
+from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience

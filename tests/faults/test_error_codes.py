@@ -10,8 +10,8 @@ from enum import Enum
 
 import pytest
 
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Limits
+from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection

@@ -12,9 +12,9 @@ from itertools import count
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
+from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.batching import Limits
-from consumer.delivery import GRACE_SECONDS, ExactlyOnce
+from consumer.delivery.exactly_once import GRACE_SECONDS, ExactlyOnce
 from consumer.errors import UndeliveredError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection

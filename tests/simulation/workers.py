@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from consumer.at_least_once import AtLeastOnce
 from consumer.batching import Budget, Limits
 from consumer.breaker import Breaker
-from consumer.delivery import Delivery, ExactlyOnce
+from consumer.delivery.at_least_once import AtLeastOnce
+from consumer.delivery.exactly_once import Delivery, ExactlyOnce
+from consumer.delivery.transactional_ids import transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
@@ -16,7 +17,6 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch
-from consumer.slots import transactional_ids
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.watchdog import Watchdog
 from consumer.worker import Line, Worker

@@ -4,8 +4,8 @@ loses none."""
 import logging
 from collections.abc import Callable, Sequence
 
-from consumer.delivery import GRACE_SECONDS, Adapt, Committed, Producer, UnderWay, no_other_form
-from consumer.errand import Call, Errand
+from consumer.delivery.background_call import Call, Errand
+from consumer.delivery.exactly_once import GRACE_SECONDS, Adapt, Committed, Producer, UnderWay, no_other_form
 from consumer.errors import (
     DeliveryError,
     MustAbortError,

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from consumer.errand import Call, Errand
+from consumer.delivery.background_call import Call, Errand
 from consumer.errors import (
     DeliveryError,
     ExpiredError,
