@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.events import batches
 from consumer.collector import collect_seldom
-from consumer.pipeline import Pipeline
 from consumer.records import Batch
+from consumer.stream.pipeline import Pipeline
 from scoring import Scorer
 
 STAGES = ("decode", "score", "encode")

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from benchmarks.events import batches
 from benchmarks.old import ROOT
-from consumer import pipeline
 from consumer.records import Batch, OutRecord
+from consumer.stream import pipeline
 from consumer.stream.output_limits import TopicLimits
 from scoring import Scorer
 from scoring.artifacts.loading import shipped

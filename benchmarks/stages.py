@@ -22,9 +22,9 @@ from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.trees import OURS, in_memory, same_events, trees
 from consumer.collector import collect_seldom
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch
 from consumer.stream.output_limits import TopicLimits
+from consumer.stream.pipeline import Pipeline, Topics
 from scoring import LEVELS, Scorer
 from scoring.contract import Event
 

@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from consumer.dead_letters import CODES
 from consumer.drift import EVERY, LEAST_EVENTS, Drift
 from consumer.records import Tally
+from consumer.stream.dead_letters import CODES
 from scoring import LEVELS
 from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, MODEL_FIELDS

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final, Self
 
 from consumer import run
-from consumer.batching import Limits
 from consumer.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -22,6 +21,7 @@ from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import Server
 from consumer.records import Batch, OutRecord
 from consumer.settings import Settings
+from consumer.stream.batching import Limits
 from consumer.task import Task
 
 _POLL_SECONDS: Final = 0.2

@@ -13,8 +13,6 @@ from dataclasses import replace
 from typing import Any
 
 from consumer import logs, places, settings
-from consumer.batching import Budget, Limits
-from consumer.breaker import Breaker
 from consumer.collector import collect_seldom
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import Delivery, ExactlyOnce
@@ -31,19 +29,21 @@ from consumer.metrics import Metrics
 from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.patience import Patience
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import UnreadableBatch
 from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slow import SlowBatches
 from consumer.stream import result_writer
+from consumer.stream.batching import Budget, Limits
+from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
-from consumer.stream.unreadable import find
+from consumer.stream.pipeline import Pipeline, Topics
+from consumer.stream.unreadable_extent import find
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Worker
 from consumer.task import Task
 from consumer.tracing import tracing
 from consumer.version import program_version
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Worker
 from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ Programs also generate types from these schemas (tests/codegen):
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from consumer.dead_letters import ATTEMPTS, CODES
-from consumer.envelopes import SCHEMA_VERSION, SOURCE_TIMESTAMP
+from consumer.stream.dead_letters import ATTEMPTS, CODES
+from consumer.stream.serialization import SCHEMA_VERSION, SOURCE_TIMESTAMP
 from scoring import InvalidEvent
 from scoring.attribution import MOST
 from scoring.contract import IDENTITIES, MODEL_FIELDS

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import OutRecord
 from consumer.stream.output_limits import TopicLimits
+from consumer.stream.pipeline import Pipeline, Topics
 from tests import by_hand
 from tests.checker import Outputs, Report, Seen, judge
 from training.broken import Broken

@@ -5,7 +5,7 @@ from typing import Final
 
 from consumer.checking.facts import ClockReading, Group, Membership, Position, Topic, Waiting
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
-from consumer.envelopes import MOST_AHEAD_MS
+from consumer.stream.serialization import MOST_AHEAD_MS
 
 _NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by
 _WRONG_MS: Final = 60_000

@@ -6,8 +6,8 @@ from typing import Final
 
 from consumer.checking.facts import Missing, Topic
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
-from consumer.envelopes import MOST_AHEAD_MS
 from consumer.stream.output_limits import LEAST_BYTES, size_limit
+from consumer.stream.serialization import MOST_AHEAD_MS
 
 _BEFORE: Final = "message.timestamp.before.max.ms"
 _AFTER: Final = "message.timestamp.after.max.ms"

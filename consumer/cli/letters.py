@@ -234,8 +234,8 @@ def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> "Wri
 def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> "Filter":
     import time
 
-    from consumer.dead_letters import CODES
     from consumer.letters.found import Filter, parse_source, parse_time
+    from consumer.stream.dead_letters import CODES
 
     if code is not None and code not in CODES:
         raise typer.BadParameter(f"there is no code {code}; there are {', '.join(CODES)}", param_hint="--code")

@@ -7,7 +7,6 @@ from typing import cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from consumer.batching import PART, Gathering, Limits
 from consumer.delivery.exactly_once import Member
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
@@ -23,6 +22,7 @@ from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
 from consumer.kafka.waiting import Waiting
 from consumer.patience import Patience
 from consumer.records import Batch, UnreadableBatch
+from consumer.stream.batching import PART, Gathering, Limits
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from consumer.dead_letters import (
+from consumer.letters.marks import Ledger
+from consumer.records import Headers, OutRecord
+from consumer.stream.dead_letters import (
     ATTEMPTS,
     UNREADABLE,
     attempts,
@@ -17,9 +19,7 @@ from consumer.dead_letters import (
     restore_original,
     split_redrive,
 )
-from consumer.envelopes import EPOCH, SOURCE_TIMESTAMP, carries, utc
-from consumer.letters.marks import Ledger
-from consumer.records import Headers, OutRecord
+from consumer.stream.serialization import EPOCH, SOURCE_TIMESTAMP, carries, utc
 
 _CONNECT: Final = "__connect.errors."
 _UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}

@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.dead_letters import of_unreadable
 from consumer.delivery.background_call import in_time
 from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch
-from consumer.stream import unreadable
-from consumer.stream.unreadable import end_of
+from consumer.stream import unreadable_extent
+from consumer.stream.dead_letters import of_unreadable
+from consumer.stream.unreadable_extent import end_of
 
 
-class Probe(unreadable.Probe, Protocol):
+class Probe(unreadable_extent.Probe, Protocol):
     """Looks at single places of one partition, on behalf of a group."""
 
     def position(self) -> int: ...

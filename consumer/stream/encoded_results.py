@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from consumer.envelopes import encode_alert, without_event
 from consumer.records import Batch, Headers
 from consumer.stream.result_writer import Results
+from consumer.stream.serialization import encode_alert, without_event
 
 
 class Columns(NamedTuple):

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.envelopes import MOST_AHEAD_MS
 from consumer.errors import RecordsRefusedError, Rejection, WorkerError
+from consumer.stream.serialization import MOST_AHEAD_MS
 
 _log = logging.getLogger(__name__)
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from consumer.envelopes import text_headers
 from consumer.records import Headers, OutRecord
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.record_size import encode_headers, least_room, record_bytes, size_and_digest
+from consumer.stream.serialization import text_headers
 
 
 def fits(record: OutRecord, limits: TopicLimits) -> bool:

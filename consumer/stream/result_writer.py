@@ -27,8 +27,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer import envelopes
 from consumer.records import Batch
+from consumer.stream import serialization
 from scoring import Scored
 from scoring.columns import Columns
 from scoring.contract import IDENTITIES
@@ -126,14 +126,14 @@ def _texts(results: Results, meanings: Sequence[int]) -> list[bytes]:
     topic = results.batch.topic.encode()  # topics are named in letters, digits, '.', '_' and '-'
     source = b',"source":{"topic":"%b","partition":' % topic
     return [
-        b'{"schema_version":%d,"result_id":"%b-' % (envelopes.SCHEMA_VERSION, topic),
+        b'{"schema_version":%d,"result_id":"%b-' % (serialization.SCHEMA_VERSION, topic),
         *(b',"%b":' % name.encode() for name in IDENTITIES),
         *(b',"predicted_label":%d,"anomaly_score":' % label for label in (0, 1)),
         b',"offset":',
         b',"timestamp":"0000-00-00T00:00:00.000Z"',
         b',"timestamp":null',
-        b'},"scored_at":' + _encoder.encode(envelopes.utc(results.scored_at)) + envelopes.EVENT,
-        *(envelopes.encode_meaning(number, results.model_version) + source for number in meanings),
+        b'},"scored_at":' + _encoder.encode(serialization.utc(results.scored_at)) + serialization.EVENT,
+        *(serialization.encode_meaning(number, results.model_version) + source for number in meanings),
     ]
 
 

@@ -6,10 +6,10 @@ from itertools import islice
 
 import numpy as np
 
-from consumer.dead_letters import of_unreadable
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import OutRecord, UnreadableBatch
+from consumer.stream.dead_letters import of_unreadable
 from consumer.stream.output_limits import TopicLimits
+from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
 from tests import by_hand, conformity
 from tests.faults.bad_events import distinct, odd

@@ -1,6 +1,6 @@
 import pytest
 
-from consumer.batching import FEWEST, PART, Budget, Gathering, Limits
+from consumer.stream.batching import FEWEST, PART, Budget, Gathering, Limits
 from tests.fakes import FakeClock
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.breaker import Breaker
+from consumer.stream.circuit_breaker import Breaker
 
 GOOD, BAD = False, True
 

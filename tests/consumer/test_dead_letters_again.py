@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer import dead_letters
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.letterbox import Letterbox
@@ -16,6 +15,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.letters.found import Filter, Writers
 from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
+from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
 from tests.command import Call, caller
 from tests.consumer.wire import Event, read, write

@@ -11,17 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from consumer.batching import FEWEST
-from consumer.breaker import Breaker
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.errors import MustAbortError
 from consumer.metrics import Metrics
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import Output
+from consumer.stream.batching import FEWEST
+from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import TopicLimits
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Worker
+from consumer.stream.pipeline import Pipeline, Topics
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Worker
 from scoring import Scorer
 from scoring.baseline import Baseline
 from scoring.contract import DATE

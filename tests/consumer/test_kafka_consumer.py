@@ -7,12 +7,12 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from consumer.batching import PART, Limits
 from consumer.errors import MustAbortError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.records import Batch
+from consumer.stream.batching import PART, Limits
 from tests.consumer.wire import Event, committed, write, write_header_name
 from tests.topics import Topics
 

@@ -2,8 +2,6 @@ import threading
 
 import pytest
 
-from consumer.batching import Budget, Limits
-from consumer.breaker import Breaker
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
@@ -13,8 +11,10 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Batch, Output
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Worker
+from consumer.stream.batching import Budget, Limits
+from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Worker
 from tests.consumer.wire import Event, read, write
 from tests.fakes import EchoPipeline, FakeHealth, FakeMetrics
 

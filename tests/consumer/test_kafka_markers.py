@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Producer
 
-from consumer.batching import PART, Limits
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.records import Batch
+from consumer.stream.batching import PART, Limits
 from tests.consumer.wire import committed
 from tests.topics import Topics
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
-from consumer.batching import Limits
 from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, RefusedError, RejectedRecord, Rejection
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
@@ -14,6 +13,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord
+from consumer.stream.batching import Limits
 from tests.consumer.wire import committed, read
 from tests.faults.mocked import Api, MockBroker
 from tests.topics import Topics

@@ -9,7 +9,7 @@ import pytest
 from consumer.errors import WorkerError
 from consumer.kafka.unreadable import Blocked, Find
 from consumer.records import UnreadableBatch
-from consumer.stream.unreadable import find
+from consumer.stream.unreadable_extent import find
 from tests.fakes import FakeClock, FakeProbe
 
 SECONDS = 30.0

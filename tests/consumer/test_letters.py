@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer import dead_letters
 from consumer.letters import found
 from consumer.letters.found import Filter, Letter, Refusal, Writers
 from consumer.letters.marks import Progress
 from consumer.letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
+from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
 from tests.fakes import FakeLog, FakeProducer
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer import dead_letters
-from consumer.pipeline import Pipeline, Topics
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.stream import dead_letters
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
+from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.record_size import record_bytes
 from tests import by_hand, conformity
 from tests.by_hand import batch

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import FatalError, WorkerError
 from consumer.letters.skip import Place, require_idle, skip
-from consumer.stream.unreadable import end_of
+from consumer.stream.unreadable_extent import end_of
 from tests.fakes import FakeLog, FakeProbe, FakeProducer, Fault
 
 NOW = 1_800_000_000_000

@@ -3,7 +3,7 @@ import subprocess
 import sys
 import threading
 
-from consumer.watchdog import Watchdog
+from consumer.stream.watchdog import Watchdog
 from tests.fakes import FakeClock
 
 
@@ -45,7 +45,7 @@ def test_a_call_that_never_returns_ends_in_exit_status_1() -> None:
     script = """
 import threading
 from consumer import logs
-from consumer.watchdog import Watchdog
+from consumer.stream.watchdog import Watchdog
 logs.configure("info")
 dog = Watchdog(0.1)
 with dog.on_duty(threading.Event()), dog.watching("the commit"):

@@ -6,8 +6,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from consumer.pipeline import Pipeline, Topics
 from consumer.stream.output_limits import TopicLimits
+from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
 from tests.by_hand import batch
 from training.dataset import keyed_events

@@ -6,8 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batching import PART, Budget
-from consumer.breaker import Breaker
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import Adapt, Delivery, ExactlyOnce, no_other_form
 from consumer.errors import (
@@ -25,8 +23,10 @@ from consumer.errors import (
 from consumer.kafka.positions import Gap
 from consumer.records import Batch, Output
 from consumer.slow import SlowBatches
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Pipeline, Worker
+from consumer.stream.batching import PART, Budget
+from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Pipeline, Worker
 from tests.fakes import (
     EchoPipeline,
     FakeClock,

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from consumer.dead_letters import CODES
+from consumer.stream.dead_letters import CODES
 from scoring import LEVELS
 from scoring.rules import REASON_CODES
 from tests.codegen.generators import CodegenError, install_python, pydantic

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from consumer.pipeline import Pipeline
 from consumer.records import Batch, Output
 from consumer.stream.output_limits import TopicLimits
+from consumer.stream.pipeline import Pipeline
 from scoring import Decoded, InvalidEvent, Scorer
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, IDENTITIES, MODEL_FIELDS

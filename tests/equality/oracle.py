@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from consumer import dead_letters
-from consumer.envelopes import MOST_AHEAD_MS, SOURCE_TIMESTAMP, utc
-from consumer.pipeline import Topics
 from consumer.records import Batch, Headers, OutRecord
+from consumer.stream import dead_letters
+from consumer.stream.pipeline import Topics
+from consumer.stream.serialization import MOST_AHEAD_MS, SOURCE_TIMESTAMP, utc
 from scoring import InvalidEvent, Scored, Scorer, Verdict
 from scoring.columns import Columns, from_events
 from scoring.contract import CATEGORIES, IDENTITIES, MODEL_FIELDS, Event

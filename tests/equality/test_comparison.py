@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from consumer.pipeline import Pipeline
 from consumer.records import Batch, Output
+from consumer.stream.pipeline import Pipeline
 from scoring import Decoded, InvalidEvent, Scorer
 from scoring.columns import Columns
 from tests.equality.batches import batches

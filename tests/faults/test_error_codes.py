@@ -10,7 +10,6 @@ from enum import Enum
 
 import pytest
 
-from consumer.batching import Limits
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
@@ -23,6 +22,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.tail import Tail
 from consumer.kafka.unreadable import Probe
 from consumer.patience import Patience
+from consumer.stream.batching import Limits
 from tests.consumer.wire import Event, write
 from tests.fakes import deliver
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once

@@ -12,8 +12,6 @@ from itertools import count
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from consumer.batching import Budget, Limits
-from consumer.breaker import Breaker
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
@@ -23,8 +21,10 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import Statistics
 from consumer.patience import Patience
 from consumer.records import Batch, Output, Tally
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Worker
+from consumer.stream.batching import Budget, Limits
+from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Worker
 from tests.consumer.wire import Event, committed, read, write
 from tests.fakes import EchoPipeline, FakeHealth, FakeMetrics
 from tests.faults.mocked import Api, MockBroker

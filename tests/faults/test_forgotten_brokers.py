@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from consumer.batching import PART, Limits
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.stream.batching import PART, Limits
 from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.consumer.wire import Event, write
 from tests.faults.amnesia import AmnesiaProxy

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.batching import Limits
 from consumer.delivery.exactly_once import GRACE_SECONDS, ExactlyOnce
 from consumer.errors import UndeliveredError
 from consumer.kafka.assignment import Subscription
@@ -18,6 +17,7 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.stream.batching import Limits
 from tests.consumer.wire import Event, write
 from tests.fakes import deliver
 from tests.faults.mocked import Api, MockBroker

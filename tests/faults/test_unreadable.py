@@ -18,9 +18,9 @@ from urllib.request import urlopen
 import pytest
 from confluent_kafka import Message, Producer
 
-from consumer.batching import PART
 from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import Probe
+from consumer.stream.batching import PART
 from tests.brokers import KafkaBroker
 from tests.consumer.wire import SECONDS, read
 from tests.faults.conftest import Counted

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 import scoring
-from consumer.dead_letters import CODES
+from consumer.stream.dead_letters import CODES
 from scoring import (
     LEVELS,
     Contribution,

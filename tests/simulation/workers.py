@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from consumer.batching import Budget, Limits
-from consumer.breaker import Breaker
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import Delivery, ExactlyOnce
 from consumer.delivery.transactional_ids import transactional_ids
@@ -17,9 +15,11 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch
+from consumer.stream.batching import Budget, Limits
+from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
-from consumer.watchdog import Watchdog
-from consumer.worker import Line, Worker
+from consumer.stream.watchdog import Watchdog
+from consumer.stream.worker import Line, Worker
 from tests.simulation.account import Account
 from tests.simulation.clients.admin import SimulatedAdmin
 from tests.simulation.clients.consumer import SimulatedConsumer
@@ -167,7 +167,7 @@ class WorkerProcess:
             self.process.sleep(self._faults.pick(_SCORING_SECONDS))
 
     def _find(self, number: int, position: int) -> UnreadableBatch | None:
-        """Look for the unreadable batch that a reader meets first, as `consumer.stream.unreadable` does."""
+        """Look for the unreadable batch that a reader meets first, as `consumer.stream.unreadable_extent` does."""
         self.process.sleep(self.process.world.random.random() * _SEARCH_SECONDS)
         if self._faults.happens("search fails"):
             raise WorkerError("planned by the simulation")

@@ -204,7 +204,7 @@ CANNOT_GO_ON = """
 import threading
 from consumer import logs
 from consumer.observability.output import call_with_bounded_output
-from consumer.watchdog import Watchdog
+from consumer.stream.watchdog import Watchdog
 def work():
     logs.configure("info")
     dog = Watchdog(0.1)

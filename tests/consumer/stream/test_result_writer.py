@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.envelopes import utc
 from consumer.records import Batch
 from consumer.stream import result_writer
 from consumer.stream.result_writer import LAST_MS, Results, ResultWriter
+from consumer.stream.serialization import utc
 from scoring import Scored
 from scoring.columns import from_events
 from scoring.contract import MODEL_FIELDS, Event

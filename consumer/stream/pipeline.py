@@ -10,19 +10,19 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer import dead_letters, drift
-from consumer.envelopes import (
+from consumer import drift
+from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.stream import dead_letters, record_size
+from consumer.stream.encoded_results import Columns, EncodedResults, record_id
+from consumer.stream.output_limits import TopicLimits
+from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
+from consumer.stream.result_writer import Results, ResultWriter
+from consumer.stream.serialization import (
     MOST_AHEAD_MS,
     SOURCE_TIMESTAMP,
     text_headers,
     with_headers,
 )
-from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
-from consumer.stream import record_size
-from consumer.stream.encoded_results import Columns, EncodedResults, record_id
-from consumer.stream.output_limits import TopicLimits
-from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
-from consumer.stream.result_writer import Results, ResultWriter
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins

@@ -6,9 +6,9 @@ The first seven are those of Kafka Connect's dead letters, so that tools made fo
 import re
 from typing import Final
 
-from consumer.envelopes import SOURCE_TIMESTAMP, text_headers
 from consumer.records import Batch, Headers, OutRecord, UnreadableBatch
 from consumer.stream.encoded_results import record_id
+from consumer.stream.serialization import SOURCE_TIMESTAMP, text_headers
 from scoring import InvalidEvent
 
 ATTEMPTS: Final = "dead_letter.attempts"

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from consumer.batching import Budget
-from consumer.breaker import Breaker
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
 from consumer.records import Batch, Output, Tally
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.slow import SlowBatches
+from consumer.stream.batching import Budget
+from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.watchdog import Watchdog
 from consumer.tracing import OFF, Span, Tracing
-from consumer.watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
 
