@@ -13,7 +13,6 @@ from typing import Any, Final, TypeVar
 from consumer import logs, settings
 from consumer.checking import group as groups
 from consumer.checking import here, topics
-from consumer.checking.facts import Membership, Missing, Position, Topic, Waiting
 from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
 from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
@@ -23,10 +22,11 @@ from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
 from consumer.kafka.defaults import CONSUMER
-from consumer.kafka.glance import Glance
+from consumer.kafka.descriptions import Membership, Missing, Position, Topic, Waiting
+from consumer.kafka.group_reader import Glance
 from consumer.kafka.inspector import Inspector
-from consumer.kafka.trial import Trial
 from consumer.kafka.unreadable import describe, remedy
+from consumer.kafka.write_probe import Trial
 from consumer.settings import Delivery, Settings, SettingsError
 from scoring import InvalidEvent, Scorer
 

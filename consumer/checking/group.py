@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from consumer.checking.facts import ClockReading, Group, Membership, Position, Topic, Waiting
 from consumer.checking.findings import Finding, fail, lasting, ok, warn
+from consumer.kafka.descriptions import ClockReading, Group, Membership, Position, Topic, Waiting
 from consumer.stream.serialization import MOST_AHEAD_MS
 
 _NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by

@@ -14,9 +14,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
-from consumer.kafka.identity import Read
+from consumer.kafka.oldest_wait import Progress
 from consumer.kafka.positions import Gap, gap, made_anew
-from consumer.kafka.waiting import Progress
+from consumer.kafka.topic_identity import Read
 from consumer.patience import Patience
 
 _log = logging.getLogger(__name__)

@@ -13,13 +13,13 @@ from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, close, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.identity import Identity, Read
-from consumer.kafka.membership import is_member, member_id
+from consumer.kafka.group_metadata import is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
+from consumer.kafka.oldest_wait import Waiting
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics
+from consumer.kafka.topic_identity import Identity, Read
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
-from consumer.kafka.waiting import Waiting
 from consumer.patience import Patience
 from consumer.records import Batch, UnreadableBatch
 from consumer.stream.batching import PART, Gathering, Limits

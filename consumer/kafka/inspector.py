@@ -13,13 +13,13 @@ from confluent_kafka.admin._listoffsets import ListOffsetsResultInfo, OffsetSpec
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.admin._topic import TopicDescription
 
-from consumer.checking.facts import Cluster, Group, Missing, Topic
 from consumer.errors import WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
+from consumer.kafka.connection_errors import Heard
+from consumer.kafka.descriptions import Cluster, Group, Missing, Topic
 from consumer.kafka.errors import explain
-from consumer.kafka.unreached import Heard
 
 # a name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
 # says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it)

@@ -15,12 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from consumer.checking import group as groups
 from consumer.checking import topics
-from consumer.checking.facts import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
 from consumer.checking.findings import Finding, Status, lasting, ok
 from consumer.checking.shown import line
 from consumer.checking.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
 from consumer.health import Health
+from consumer.kafka.descriptions import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
 from consumer.metrics import Metrics
 from consumer.observability.http_server import PortTakenError, Server
 from scoring.artifacts.loading import shipped

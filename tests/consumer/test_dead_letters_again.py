@@ -10,7 +10,7 @@ import pytest
 
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
-from consumer.kafka.letterbox import Letterbox
+from consumer.kafka.dead_letter_reader import Letterbox
 from consumer.kafka.producer import KafkaProducer
 from consumer.letters.found import Filter, Writers
 from consumer.letters.redrive import Plan, redrive

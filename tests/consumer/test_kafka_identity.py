@@ -6,7 +6,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
-from consumer.kafka.identity import Denial, Identity, Read
+from consumer.kafka.topic_identity import Denial, Identity, Read
 from tests.consumer.wire import SECONDS
 from tests.topics import Topics
 

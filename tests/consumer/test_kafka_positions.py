@@ -2,7 +2,7 @@ import struct
 
 import pytest
 
-from consumer.kafka.membership import is_member, member_id
+from consumer.kafka.group_metadata import is_member, member_id
 from consumer.kafka.positions import Gap, gap, made_anew
 
 

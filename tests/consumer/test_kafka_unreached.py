@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.unreached import Heard
+from consumer.kafka.connection_errors import Heard
 
 DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
 

@@ -15,9 +15,9 @@ from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.dead_letter_reader import Letterbox
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.inspector import Inspector
-from consumer.kafka.letterbox import Letterbox
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.tail import Tail
 from consumer.kafka.unreadable import Probe

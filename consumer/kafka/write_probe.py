@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from consumer.checking.facts import ClockReading, Topic
 from consumer.errors import DeliveryError
 from consumer.kafka.config import Connection
+from consumer.kafka.descriptions import ClockReading, Topic
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord

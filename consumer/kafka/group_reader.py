@@ -6,11 +6,11 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.checking.facts import Position, Waiting
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import close, open_client
 from consumer.kafka.config import Connection
+from consumer.kafka.descriptions import Position, Waiting
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.messages import timestamps_of
 from consumer.kafka.unreadable import unreadable
