@@ -11,7 +11,8 @@ from dataclasses import replace
 from threading import Event
 from typing import Any, Final, TextIO
 
-from consumer import settings
+from consumer.config import settings
+from consumer.config.settings import Delivery, Settings
 from consumer.errors import WorkerError
 from consumer.feeder import Feed
 from consumer.kafka.embedded import EmbeddedBroker
@@ -19,7 +20,6 @@ from consumer.live.console import summary
 from consumer.live.course import Course
 from consumer.live.display import Notes, display, write_lines
 from consumer.rehearsal import Rehearsal
-from consumer.settings import Delivery, Settings
 
 TITLE: Final = "session-scorer demo"
 REFRESH_SECONDS: Final = 0.25

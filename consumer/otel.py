@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
+from consumer.config.version import program_version
 from consumer.records import Batch, Headers
-from consumer.version import program_version
 
 _log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, Self
 
 from consumer import run
+from consumer.config.settings import Settings
 from consumer.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -20,7 +21,6 @@ from consumer.live.readings import Reading
 from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import Server
 from consumer.records import Batch, OutRecord
-from consumer.settings import Settings
 from consumer.stream.batching import Limits
 from consumer.task import Task
 

@@ -12,8 +12,11 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from consumer import logs, places, settings
+from consumer import logs
 from consumer.collector import collect_seldom
+from consumer.config import settings, sources
+from consumer.config.settings import Settings
+from consumer.config.version import program_version
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import Delivery, ExactlyOnce
 from consumer.delivery.transactional_ids import Slot, kept, take_slot, transactional_ids
@@ -30,7 +33,6 @@ from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch
-from consumer.settings import Settings
 from consumer.signals import stopped_by_signals
 from consumer.slow import SlowBatches
 from consumer.stream import result_writer
@@ -43,7 +45,6 @@ from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
 from consumer.task import Task
 from consumer.tracing import tracing
-from consumer.version import program_version
 from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger(__name__)
@@ -99,9 +100,9 @@ def main(given: dict[str, Any]) -> None:
 
 def _warn_of(given: dict[str, Any]) -> None:
     """Log what is not wrong, and should be otherwise."""
-    if seen := places.exposed(given):
+    if seen := sources.exposed(given):
         _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
-    if unused := places.ignored(os.environ, settings.PREFIX):
+    if unused := sources.ignored(os.environ, settings.PREFIX):
         _log.warning("variables of the environment are ignored", extra={"variables": unused})
 
 

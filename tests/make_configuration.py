@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from consumer.cli.options import takes_settings
-from consumer.settings import PREFIX
+from consumer.config.settings import PREFIX
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
 TABLE = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- /settings -->)", re.DOTALL)

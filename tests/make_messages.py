@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ruamel.yaml import YAML
 
-from consumer.settings import Settings
+from consumer.config.settings import Settings
 from scoring.schemas import event_schema
 from tests.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, result, result_headers
 from tests.support.field_tables import field_table

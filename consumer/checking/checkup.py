@@ -10,12 +10,14 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from consumer import logs, settings
+from consumer import logs
 from consumer.checking import group as groups
 from consumer.checking import here, topics
 from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
-from consumer.checking.origins import DEFAULT, Origin, origins
 from consumer.checking.topics import Needs
+from consumer.config import settings
+from consumer.config.origins import DEFAULT, Origin, origins
+from consumer.config.settings import Delivery, Settings, SettingsError
 from consumer.delivery.background_call import in_time
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
@@ -27,7 +29,6 @@ from consumer.kafka.group_reader import Glance
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import Trial
-from consumer.settings import Delivery, Settings, SettingsError
 from scoring import InvalidEvent, Scorer
 
 T = TypeVar("T")

@@ -8,14 +8,14 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final
 
-from consumer import places, properties
 from consumer.checking.findings import Finding, fail, ok, warn
+from consumer.config import kafka_properties, sources
+from consumer.config.settings import PREFIX, Delivery, Settings
+from consumer.config.version import program_version
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import on_first_free, require_free
-from consumer.settings import PREFIX, Delivery, Settings
-from consumer.version import program_version
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts
 from scoring.artifacts.loading import ADOPT, shipped
@@ -33,7 +33,7 @@ def versions(librdkafka: str) -> Finding:
 
 def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether the command line says any, which whoever may list processes reads."""
-    if seen := places.exposed(given):
+    if seen := sources.exposed(given):
         where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
         remedy = ", ".join(f"{properties.variable_name(name)}_FILE" for name in seen)
         yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
@@ -41,7 +41,7 @@ def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
 
 def environment(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Name the variables that look like settings and are none."""
-    for said in places.ignored(environ, PREFIX):
+    for said in sources.ignored(environ, PREFIX):
         yield warn("environment", f"ignored: {said}")
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.checking.findings import Finding, Status, failed
-from consumer.checking.origins import DEFAULT, Origin
+from consumer.config.origins import DEFAULT, Origin
 from consumer.printable import json_text, printable
 
 _STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}

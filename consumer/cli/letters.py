@@ -195,7 +195,8 @@ def _call(command: Callable[..., None], context: typer.Context, further: Collect
 
 
 def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
-    from consumer import logs, settings
+    from consumer import logs
+    from consumer.config import settings
     from consumer.kafka.config import Connection
 
     chosen = settings.load(given)

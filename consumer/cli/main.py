@@ -67,7 +67,7 @@ class InputError(Exception):
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from consumer.version import program_version
+        from consumer.config.version import program_version
 
         typer.echo(f"session-scorer {program_version()}")
         raise typer.Exit

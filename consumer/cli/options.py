@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from consumer.cli import streams
 from consumer.cli.help import CONTEXT, Command
-from consumer.settings import Settings
+from consumer.config.settings import Settings
 
 _UNITS: Final = frozenset({"BYTES", "MS", "PORT", "RATIO", "SECONDS"})
 

@@ -80,7 +80,7 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 
 
 def _alerts(given: dict[str, Any]) -> "Alerts":
-    from consumer import settings
+    from consumer.config import settings
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
     from consumer.kafka.tail import Tail

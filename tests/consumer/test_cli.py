@@ -16,7 +16,7 @@ import pytest
 
 import files
 from consumer.cli.options import GROUPS
-from consumer.settings import Settings
+from consumer.config.settings import Settings
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.artifacts.manifest import FILES

@@ -19,7 +19,8 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer import demo, settings
+from consumer import demo
+from consumer.config import settings
 from consumer.errors import WorkerError
 from consumer.live.readings import reading
 from consumer.task import Task

@@ -6,7 +6,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 
-from consumer import properties
+from consumer.config import kafka_properties
 from consumer.kafka.client import ClientLog, open_client
 from consumer.kafka.secrets import hidden_texts
 
@@ -27,7 +27,7 @@ SECRETS = {
 
 
 def test_no_secret_property_is_shown() -> None:
-    assert set(properties.masked(SECRETS).values()) == {"***"}
+    assert set(kafka_properties.masked(SECRETS).values()) == {"***"}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import run
+from consumer.config.settings import Settings, load
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.embedded import EmbeddedBroker
@@ -25,7 +26,6 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.records import OutRecord
 from consumer.run import start
-from consumer.settings import Settings, load
 from tests import conformity
 
 LATER = {  # what has nothing to say yet: partitions only after a gap, drift only of a thousand events

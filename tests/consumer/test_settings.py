@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import cimpl
 
-from consumer import places, properties
-from consumer.checking.origins import origins
-from consumer.settings import Delivery, Settings, SettingsError, known, load, shown
+from consumer.config import kafka_properties, sources
+from consumer.config.origins import origins
+from consumer.config.settings import Delivery, Settings, SettingsError, known, load, shown
 
 
 @pytest.fixture(autouse=True)
@@ -139,8 +139,8 @@ def test_a_secret_file_that_says_nothing_is_told_by_its_variable(
 
 def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
     given = ["sasl.password=a", "ssl.key.pem=b", "ssl.key.location=c", "sasl.username=d", "debug=e"]
-    assert places.exposed({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
-    assert places.exposed({}) == []
+    assert sources.exposed({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
+    assert sources.exposed({}) == []
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
     ],
 )
 def test_kafka_variables_are_spelled_as_its_image_spells_them(variable: str, name: str) -> None:
-    assert properties.property_name(variable) == name
-    assert properties.variable_name(name) == variable
+    assert kafka_properties.property_name(variable) == name
+    assert kafka_properties.variable_name(name) == variable
 
 
 def test_an_unknown_name_in_the_file_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_the_properties_taken_from_the_environment_are_those_that_the_client_kno
     unknown_to_it = -2  # RD_KAFKA_CONF_UNKNOWN; a value that it does not like is another number
     unknown = [
         name
-        for name in sorted(properties.CLIENT)
+        for name in sorted(kafka_properties.CLIENT)
         if library.rd_kafka_conf_set(conf, name.encode(), b"?", None, ctypes.c_size_t(0)) == unknown_to_it
     ]
     assert unknown == []
@@ -316,7 +316,7 @@ def test_service_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(prefix + name, value)
     settings = load()
     assert (settings.metrics_port, settings.kafka) == (9108, {})
-    said = places.ignored(os.environ, "SESSION_SCORER_")
+    said = sources.ignored(os.environ, "SESSION_SCORER_")
     if prefix.startswith("SESSION"):
         (line,) = said
         assert f"{prefix}SERVICE_HOST" in line
@@ -337,7 +337,7 @@ def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.M
     monkeypatch.setenv("KAFKA_SASL_PASSWD_FILE", "/x")
     monkeypatch.setenv("KAFKA_SSL_TRUSTSTORE_LOCATION", "/of/java")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/known")
-    assert places.ignored(os.environ, "SESSION_SCORER_") == [
+    assert sources.ignored(os.environ, "SESSION_SCORER_") == [
         "KAFKA_SASL_PASSWD_FILE is no setting of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
         "KAFKA_SASL_USERNAM is no setting of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
     ]

@@ -15,10 +15,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from consumer.config.settings import Settings, known
 from consumer.health import Health
 from consumer.kafka.defaults import PRODUCER
 from consumer.observability.http_server import Server
-from consumer.settings import Settings, known
 from consumer.stream.serialization import MOST_AHEAD_MS
 from tests import jars
 from tests.fakes import FakeClock

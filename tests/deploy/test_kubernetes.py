@@ -11,12 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
-from consumer import places, properties, settings
+from consumer.config import kafka_properties, settings
+from consumer.config import sources as places
+from consumer.config.settings import PREFIX, Settings, known
 from consumer.health import Health
 from consumer.kafka.defaults import CONSUMER, PRODUCER
 from consumer.observability.http_server import Server
 from consumer.run import _LAST_RESORT_SECONDS
-from consumer.settings import PREFIX, Settings, known
 from tests import kustomize
 from tests.deploy.manifests import (
     OF_WORKERS,
@@ -92,8 +93,10 @@ def test_no_variable_of_a_service_reaches_the_worker_which_would_warn_of_it(plac
 def test_no_secret_stands_in_what_is_rendered(place: str) -> None:
     assert those(place, "Secret") == []
     for each in those(place, "ConfigMap"):
-        names = {properties.property_name(name): value for name, value in each["data"].items() if "KAFKA_" in name}
-        assert properties.masked(names) == names
+        names = {
+            kafka_properties.property_name(name): value for name, value in each["data"].items() if "KAFKA_" in name
+        }
+        assert kafka_properties.masked(names) == names
     assert not [text for text in every_text(objects(place)) if "PRIVATE KEY" in text]
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from consumer.config.settings import PREFIX, Settings
 from consumer.delivery.transactional_ids import transactional_ids
 from consumer.kafka.defaults import PRODUCER
-from consumer.settings import PREFIX, Settings
 from tests.deploy.manifests import objects, one, pod, those, variables
 from tests.topics import Topics
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from consumer.config.settings import Settings
 from consumer.kafka.defaults import CONSUMER, PRODUCER
-from consumer.settings import Settings
 from tests.consumer.wire import Event, write
 from tests.line import Line, stop
 from tests.topics import Topics

@@ -24,10 +24,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from consumer import places, properties
-from consumer.config import values
+from consumer.config import kafka_properties, sources, values
+from consumer.config.sources import SettingsError
 from consumer.kafka.defaults import PRODUCER
-from consumer.places import SettingsError
 
 __all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
 
@@ -57,7 +56,7 @@ Topic = Annotated[str, AfterValidator(values.topic)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)]
-Properties = Annotated[dict[str, str], AfterValidator(properties.validated)]
+Properties = Annotated[dict[str, str], AfterValidator(kafka_properties.validated)]
 
 
 class Settings(BaseSettings):
@@ -173,9 +172,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Command line, environment, KAFKA_* of the environment, file."""
-        ours = places.environment(os.environ, PREFIX, known())
+        ours = sources.environment(os.environ, PREFIX, known())
         path = init_settings().get("config") or ours.get("config")
-        further = (ours, places.kafka_environment(os.environ), places.file(path, known()))
+        further = (ours, sources.kafka_environment(os.environ), sources.file(path, known()))
         return (init_settings, *(InitSettingsSource(settings_cls, said) for said in further))
 
 
@@ -187,16 +186,16 @@ def known() -> frozenset[str]:
 def load(given: Mapping[str, Any] | None = None) -> Settings:
     """The settings, from the command line (`given`: name -> text, None where nothing was said; `kafka` as a list of
     `prop=value`), the environment, the file and the defaults. Raises SettingsError."""
-    said = places.command_line(given or {})
-    places.refuse_unknown_variables(os.environ, PREFIX, known())
+    said = sources.command_line(given or {})
+    sources.refuse_unknown_variables(os.environ, PREFIX, known())
     try:
         return Settings(**said)
     except ValidationError as error:
-        path = said.get("config") or places.environment(os.environ, PREFIX, frozenset({"config"})).get("config")
-        where = places.Places(given or {}, os.environ, PREFIX, Path(path) if path else None)
+        path = said.get("config") or sources.environment(os.environ, PREFIX, frozenset({"config"})).get("config")
+        where = sources.Places(given or {}, os.environ, PREFIX, Path(path) if path else None)
         raise SettingsError(where.explain(error, Settings.model_fields)) from None
 
 
 def shown(settings: Settings) -> dict[str, Any]:
     """All settings by name, fit to be printed or logged: no secrets."""
-    return settings.model_dump(mode="json") | {"kafka": properties.masked(settings.kafka)}
+    return settings.model_dump(mode="json") | {"kafka": kafka_properties.masked(settings.kafka)}

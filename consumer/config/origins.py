@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumer import places, properties, settings
-from consumer.settings import PREFIX, Settings
+from consumer.config import kafka_properties, settings, sources
+from consumer.config.settings import PREFIX, Settings
 
 DEFAULT: Final = "default"
 
@@ -21,7 +21,7 @@ class Origin:
 
 def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
     """Of each setting; those of the Kafka client by themselves, as `kafka.NAME`. `given` is what `load` was given."""
-    said = places.command_line(given)
+    said = sources.command_line(given)
     shown = settings.shown(chosen)
     masked: dict[str, str] = shown.pop("kafka")
     found = [Origin(name, value, _place(name, said, environ, chosen)) for name, value in shown.items()]
@@ -34,7 +34,7 @@ def origins(chosen: Settings, given: Mapping[str, Any], environ: Mapping[str, st
 def _place(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said:
         return "command line"
-    if variable := places.variable_of(name, environ, PREFIX):
+    if variable := sources.variable_of(name, environ, PREFIX):
         return f"environment variable {variable}"
     return f"file {chosen.config}" if name in chosen.model_fields_set else DEFAULT  # read once: it may be a pipe
 
@@ -42,5 +42,5 @@ def _place(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chose
 def _place_of_property(name: str, said: Mapping[str, Any], environ: Mapping[str, str], chosen: Settings) -> str:
     if name in said.get("kafka", {}):
         return "command line"
-    variable = properties.variable_of(name, environ)
+    variable = kafka_properties.variable_of(name, environ)
     return f"environment variable {variable}" if variable else f"file {chosen.config}"

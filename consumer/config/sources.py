@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from consumer import properties
+from consumer.config import kafka_properties
 
 _SERVICE_LINK: Final = re.compile(
     r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -34,18 +34,18 @@ def command_line(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def exposed(given: Mapping[str, Any]) -> list[str]:
     """The properties on the command line that are secrets: whoever may list processes sees them."""
-    return properties.secrets(command_line(given).get("kafka", {}))
+    return kafka_properties.secrets(command_line(given).get("kafka", {}))
 
 
 def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """What KAFKA_* says, and the files that KAFKA_*_FILE name. Raises SettingsError for a file that says nothing."""
-    said, paths = properties.from_environment(environ), properties.files_from_environment(environ)
+    said, paths = kafka_properties.from_environment(environ), kafka_properties.files_from_environment(environ)
     return _own_names({"kafka": said | {name: _from_file(name, path, said) for name, path in paths.items()}})
 
 
 def _from_file(name: str, path: str, said: Mapping[str, str]) -> str:
     """The file's text without the end of its line: a secret as Docker and Kubernetes hand it over."""
-    variable = properties.variable_name(name)
+    variable = kafka_properties.variable_name(name)
     where = f"{variable}_FILE (environment)"
     if name in said:
         raise SettingsError(f"{where}: {variable} is there too, and one of them must go")
@@ -77,7 +77,7 @@ def variable_of(name: str, environ: Mapping[str, str], prefix: str) -> str | Non
         for key, value in environ.items()
         if key.upper() == prefix + name.upper() and value and not is_service_link(key.upper(), value, prefix)
     ]
-    kafkas = [properties.variable_of(alias, environ) for alias in properties.aliases(name)]
+    kafkas = [kafka_properties.variable_of(alias, environ) for alias in kafka_properties.aliases(name)]
     return next((each for each in (*reversed(ours), *kafkas) if each is not None), None)
 
 
@@ -93,7 +93,7 @@ def ignored(environ: Mapping[str, str], prefix: str) -> list[str]:
     links = sorted(name for name, value in environ.items() if is_service_link(name.upper(), value, prefix))
     said = [
         f"{name} is no setting of the Kafka client; the nearest is {right}"
-        for name, right in properties.near_misses(environ)
+        for name, right in kafka_properties.near_misses(environ)
     ]
     if links:
         said.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
@@ -167,7 +167,7 @@ class Places(NamedTuple):
         if self.given.get(name) is not None:
             return "--" + name.replace("_", "-")
         pairs = _pairs(self.given)
-        if alias := next((each for each in properties.aliases(name) if each in pairs), None):
+        if alias := next((each for each in kafka_properties.aliases(name) if each in pairs), None):
             return f"-X {alias}"
         if variable := variable_of(name, self.environ, self.prefix):
             return f"{variable} (environment)"
@@ -179,13 +179,13 @@ class Places(NamedTuple):
             return name
         values = _parsed(self.path)
         kafka = dict(_flat(values.get("kafka", {})))
-        alias = next((each for each in properties.aliases(name) if each in kafka and name not in values), None)
+        alias = next((each for each in kafka_properties.aliases(name) if each in kafka and name not in values), None)
         return f"[kafka] {alias}" if alias else name
 
     def _spelled_property(self, name: str) -> str:
         if name in _pairs(self.given):
             return f"-X {name}"
-        if variable := properties.variable_of(name, self.environ):
+        if variable := kafka_properties.variable_of(name, self.environ):
             return f"{variable} (environment)"
         return f"[kafka] {name} ({self.path})"
 
@@ -224,7 +224,7 @@ def _range(bounds: list[Any]) -> str:
 def _own_names(values: dict[str, Any]) -> dict[str, Any]:
     """Kafka's names for settings of ours count as ours, unless ours is said in the same place."""
     kafka = dict(values.get("kafka", {}))
-    for alias, name in properties.ALIASES.items():
+    for alias, name in kafka_properties.ALIASES.items():
         if alias in kafka:
             values.setdefault(name, kafka.pop(alias))
     return values | ({"kafka": kafka} if "kafka" in values else {})
