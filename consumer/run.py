@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from consumer import logs
 from consumer.collector import collect_seldom
 from consumer.config import settings, sources
 from consumer.config.settings import Settings
@@ -21,20 +20,22 @@ from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import Delivery, ExactlyOnce
 from consumer.delivery.transactional_ids import Slot, kept, take_slot, transactional_ids
 from consumer.errors import WorkerError
-from consumer.health import Health
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, Probe
-from consumer.metrics import Metrics
+from consumer.observability import logs
+from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
+from consumer.observability.metrics import Metrics
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
+from consumer.observability.slow_batches import SlowBatches
+from consumer.observability.tracing import tracing
 from consumer.patience import Patience
 from consumer.records import UnreadableBatch
 from consumer.signals import stopped_by_signals
-from consumer.slow import SlowBatches
 from consumer.stream import result_writer
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
@@ -44,7 +45,6 @@ from consumer.stream.unreadable_extent import find
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
 from consumer.task import Task
-from consumer.tracing import tracing
 from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ import numpy as np
 from prometheus_client.core import Metric
 from ruamel.yaml import YAML
 
-from consumer.drift import LEAST_EVENTS
-from consumer.metrics import Metrics
+from consumer.observability.drift import LEAST_EVENTS
+from consumer.observability.metrics import Metrics
 from consumer.records import Tally
 from scoring import Scorer
 from scoring.drift import Bins

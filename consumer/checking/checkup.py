@@ -10,7 +10,6 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from consumer import logs
 from consumer.checking import group as groups
 from consumer.checking import here, topics
 from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
@@ -29,6 +28,7 @@ from consumer.kafka.group_reader import Glance
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import Trial
+from consumer.observability import logs
 from scoring import InvalidEvent, Scorer
 
 T = TypeVar("T")

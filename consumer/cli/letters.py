@@ -195,9 +195,9 @@ def _call(command: Callable[..., None], context: typer.Context, further: Collect
 
 
 def _settings(given: dict[str, Any]) -> tuple[Any, Any]:
-    from consumer import logs
     from consumer.config import settings
     from consumer.kafka.config import Connection
+    from consumer.observability import logs
 
     chosen = settings.load(given)
     level = "error" if chosen.log_level == "info" else chosen.log_level  # a person reads this

@@ -6,7 +6,7 @@ from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from consumer.logs import Seldom
+from consumer.observability.logs import Seldom
 from consumer.records import Headers
 from consumer.runtime import SYSTEM, Clock
 

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder, generate_latest
 
-from consumer.health import Health
+from consumer.observability.health import Health
 
 HEAD_BYTES: Final = 16 * 1024
 _PLAIN: Final = "text/plain; charset=utf-8"

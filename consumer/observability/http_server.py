@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from prometheus_client import CollectorRegistry
 
 from consumer.errors import WorkerError
-from consumer.health import Health
+from consumer.observability.health import Health
 from consumer.observability.http_messages import HEAD_BYTES, Request, Response, encode, parse, plain_text, respond
 
 Listener = TypeVar("Listener")

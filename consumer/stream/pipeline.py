@@ -10,7 +10,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer import drift
+from consumer.observability import drift
 from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
 from consumer.stream import dead_letters, record_size
 from consumer.stream.encoded_results import Columns, EncodedResults, record_id

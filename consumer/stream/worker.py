@@ -11,13 +11,13 @@ from typing import Protocol
 
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, place
+from consumer.observability.slow_batches import SlowBatches
+from consumer.observability.tracing import OFF, Span, Tracing
 from consumer.records import Batch, Output, Tally
 from consumer.runtime import SYSTEM, Event, Runtime
-from consumer.slow import SlowBatches
 from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
-from consumer.tracing import OFF, Span, Tracing
 
 _log = logging.getLogger(__name__)
 

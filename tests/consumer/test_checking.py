@@ -19,10 +19,10 @@ from consumer.checking.findings import Finding, Status, lasting, ok
 from consumer.checking.shown import line
 from consumer.checking.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
-from consumer.health import Health
 from consumer.kafka.descriptions import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
-from consumer.metrics import Metrics
+from consumer.observability.health import Health
 from consumer.observability.http_server import PortTakenError, Server
+from consumer.observability.metrics import Metrics
 from scoring.artifacts.loading import shipped
 from tests.command import Call, caller
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from consumer.delivery.exactly_once import ExactlyOnce
-from consumer.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.errors import MustAbortError
-from consumer.metrics import Metrics
+from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift, sample
+from consumer.observability.metrics import Metrics
 from consumer.records import Output
 from consumer.stream.batching import FEWEST
 from consumer.stream.circuit_breaker import Breaker

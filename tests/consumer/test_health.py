@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from consumer.health import Health
+from consumer.observability.health import Health
 
 
 class Clock:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from consumer import logs
 from consumer.errors import WorkerError
+from consumer.observability import logs
 from tests.fakes import FakeClock
 
 

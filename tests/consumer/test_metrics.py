@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.metrics import Histogram, Metrics
+from consumer.observability.metrics import Histogram, Metrics
 from consumer.records import Tally
 
 NOW = 1_800_000_000.0

@@ -10,10 +10,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from consumer.health import Health
 from consumer.live.scrape import ScrapeError, address, scrape
-from consumer.metrics import Metrics
+from consumer.observability.health import Health
 from consumer.observability.http_server import Server
+from consumer.observability.metrics import Metrics
 from tests.brokers import free_ports
 
 HOST = "127.0.0.1"

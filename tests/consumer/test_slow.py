@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumer.slow import SlowBatches
+from consumer.observability.slow_batches import SlowBatches
 from tests.fakes import FakeClock
 
 STAGES = {"decode": 0.1, "score": 0.2, "encode": 0.1, "publish": 0.1, "commit": 1.0}

@@ -13,9 +13,9 @@ from typing import cast
 
 import pytest
 
-from consumer import tracing
 from consumer.errors import MustAbortError, UndeliveredError
-from consumer.otel import CLOSE_SECONDS, Traces, parents
+from consumer.observability import tracing
+from consumer.observability.otel import CLOSE_SECONDS, Traces, parents
 from consumer.records import Batch, Headers
 from tests.brokers import free_ports
 from tests.by_hand import batch

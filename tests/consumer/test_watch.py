@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.health import Health
 from consumer.kafka.config import Connection
 from consumer.kafka.tail import Tail
-from consumer.metrics import Metrics
+from consumer.observability.health import Health
 from consumer.observability.http_server import Server
+from consumer.observability.metrics import Metrics
 from consumer.records import Tally
 from tests.brokers import free_ports
 from tests.command import Call, caller

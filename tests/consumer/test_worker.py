@@ -21,8 +21,8 @@ from consumer.errors import (
     WorkerError,
 )
 from consumer.kafka.positions import Gap
+from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, Output
-from consumer.slow import SlowBatches
 from consumer.stream.batching import PART, Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog

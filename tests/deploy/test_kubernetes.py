@@ -14,8 +14,8 @@ from ruamel.yaml import YAML
 from consumer.config import kafka_properties, settings
 from consumer.config import sources as places
 from consumer.config.settings import PREFIX, Settings, known
-from consumer.health import Health
 from consumer.kafka.defaults import CONSUMER, PRODUCER
+from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.run import _LAST_RESORT_SECONDS
 from tests import kustomize

@@ -16,9 +16,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Info, Metric
 
 from consumer.errors import WorkerError
-from consumer.health import Health
-from consumer.metrics import Metrics
+from consumer.observability.health import Health
 from consumer.observability.http_server import MOST_CONNECTIONS, Server, require_free
+from consumer.observability.metrics import Metrics
 
 SECONDS = 30.0  # for whatever should take a moment
 
@@ -199,7 +199,7 @@ def test_a_flood_that_never_ends_holds_no_probe_up(server: Server) -> None:
 FEW_DESCRIPTORS = """
 import os, resource, sys, time
 from prometheus_client import CollectorRegistry, Info, Metric
-from consumer.health import Health
+from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
 server = Server("127.0.0.1", 0, CollectorRegistry(), Health(loop_seconds=3600.0))

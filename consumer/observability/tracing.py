@@ -70,7 +70,7 @@ def tracing(environ: Mapping[str, str], group_id: str) -> Tracing:
     reason = _hindrance(environ)
     if reason is None:
         try:
-            from consumer.otel import Traces  # noqa: PLC0415 - an extra, which need not be installed
+            from consumer.observability.otel import Traces  # noqa: PLC0415 - an extra, which need not be installed
 
             return Traces(group_id, endpoint(environ))
         except ImportError:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from consumer.logs import Seldom
+from consumer.observability.logs import Seldom
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from consumer.drift import EVERY, LEAST_EVENTS, Drift
+from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift
 from consumer.records import Tally
 from consumer.stream.dead_letters import CODES
 from scoring import LEVELS
