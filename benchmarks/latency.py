@@ -18,7 +18,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
-from consumer.feeder import Event, Feeder
+from consumer.demo.feeder import Event, Feeder
 from tests.line import SECONDS, Line, stop
 from tests.topics import Topics
 

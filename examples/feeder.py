@@ -19,8 +19,8 @@ from threading import Event
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from consumer.demo.feeder import lines
 from consumer.errors import WorkerError
-from consumer.feeder import lines
 from training.broken import broken
 from training.dataset import keyed_events
 

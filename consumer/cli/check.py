@@ -29,9 +29,9 @@ def check(context: typer.Context) -> None:
         """
         from rich.console import Console
 
-        from consumer.checking.checkup import whole
-        from consumer.checking.findings import failed
-        from consumer.checking.shown import document, show, show_settings, summary
+        from consumer.check.finding import failed
+        from consumer.check.report import document, show, show_settings, summary
+        from consumer.check.runner import whole
 
         console = Console()
         found, findings = whole(given)

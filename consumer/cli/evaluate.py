@@ -41,7 +41,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the com
     all. Exit status 1 when a field alone tells the label, there are fewer than 100 rows, or the set was trained from
     this very file.
     """
-    from consumer.progress import shown_activity
+    from consumer.offline.progress import shown_activity
     from consumer.signals import ended_by_signals
     from training.evaluation.evaluate import How
     from training.evaluation.evaluate import evaluate as evaluate_set

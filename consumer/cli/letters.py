@@ -13,7 +13,7 @@ from consumer.cli import OF_SETTINGS
 from consumer.cli.help import Command, Group
 
 if TYPE_CHECKING:
-    from consumer.letters.found import Filter, Writers
+    from consumer.dead_letters.record import Filter, Writers
 
 
 _HELP: Final = """List, redrive or make dead letters.
@@ -72,7 +72,7 @@ def list_(context: typer.Context) -> None:
         """
         from contextlib import closing
 
-        from consumer.letters.shown import Listing, show
+        from consumer.dead_letters.report import Listing, show
 
         chosen, connection = _settings(given)
         writers = _writers(chosen.group_id, from_group, any_writer=any_writer)
@@ -118,10 +118,10 @@ def redrive(context: typer.Context) -> None:
         from contextlib import closing
         from threading import Event
 
+        from consumer.dead_letters.redrive import Plan, survey
+        from consumer.dead_letters.redrive import redrive as write_back
+        from consumer.dead_letters.report import done, foreseen
         from consumer.kafka.producer import KafkaProducer
-        from consumer.letters.redrive import Plan, survey
-        from consumer.letters.redrive import redrive as write_back
-        from consumer.letters.shown import done, foreseen
         from consumer.observability.output import interruptible
         from consumer.signals import stopped_by_signals
 
@@ -169,10 +169,10 @@ def skip(context: typer.Context) -> None:
         import time
         from contextlib import closing
 
+        from consumer.dead_letters.skip import Place, require_idle
+        from consumer.dead_letters.skip import skip as go_past
         from consumer.kafka.producer import KafkaProducer
         from consumer.kafka.unreadable import Probe
-        from consumer.letters.skip import Place, require_idle
-        from consumer.letters.skip import skip as go_past
 
         chosen, connection = _settings(given)
         place = Place(chosen.group_id, chosen.input_topic, partition, offset)
@@ -225,7 +225,7 @@ def _progress_of(chosen: Any) -> str:
 
 
 def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> "Writers":
-    from consumer.letters.found import Writers
+    from consumer.dead_letters.record import Writers
 
     if from_group is not None and any_writer:
         raise typer.BadParameter("--any-writer takes them all: give one of the two", param_hint="--from-group")
@@ -235,7 +235,7 @@ def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> "Wri
 def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> "Filter":
     import time
 
-    from consumer.letters.found import Filter, parse_source, parse_time
+    from consumer.dead_letters.record import Filter, parse_source, parse_time
     from consumer.stream.dead_letters import CODES
 
     if code is not None and code not in CODES:

@@ -163,7 +163,7 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
-        from consumer.demo import main as run_demo
+        from consumer.demo.main import main as run_demo
         from consumer.observability.output import interruptible
 
         given = {
@@ -181,7 +181,7 @@ def _feed(source: Path | None, events: int | None, rate: float) -> Any:
     """So many lines of the file, or of generated sessions with broken ones among them."""
     from itertools import islice
 
-    from consumer.feeder import Feed, lines, mixed
+    from consumer.demo.feeder import Feed, lines, mixed
 
     if source is not None:
         return Feed(islice(lines(source, warn), events), None, rate)
@@ -207,7 +207,7 @@ def predict(
       echo '{"transaction_amount": 20000}' | session-scorer predict -
       session-scorer predict event.json
     """
-    from consumer import predict as predictions
+    from consumer.offline import predict as predictions
     from scoring import InvalidEvent
 
     data = _read(file)
@@ -249,8 +249,8 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     """
     options = table_options(allow_missing, renames)
     from consumer.collector import collect_seldom
-    from consumer.files.score import rejected_path, score_file
-    from consumer.progress import Reporting, shown_progress
+    from consumer.offline.progress import Reporting, shown_progress
+    from consumer.offline.score_file import rejected_path, score_file
     from consumer.signals import ended_by_signals
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)

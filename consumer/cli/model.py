@@ -13,7 +13,7 @@ from consumer.cli.sets import Pinned, Unverified, load
 from consumer.cli.tables import AllowMissing, Map, table_options, warn
 
 if TYPE_CHECKING:
-    from consumer.comparing import Disagreement
+    from consumer.model.comparison import Disagreement
     from scoring import Scorer
     from scoring.tables.checked_source import TableOptions
     from training.labels import LabelColumn
@@ -48,7 +48,7 @@ def verify(
       session-scorer model verify
       session-scorer model verify my-set --write-manifest
     """
-    from consumer import model as sets
+    from consumer.model import card as sets
 
     if write_manifest and directory is None:
         raise typer.BadParameter("needs a directory", param_hint="--write-manifest")
@@ -67,7 +67,7 @@ def show(directory: Directory = None, allow_unverified: Unverified = False, as_j
       session-scorer model show
       session-scorer model show my-set --json
     """
-    from consumer import model as sets
+    from consumer.model import card as sets
 
     scorer = load(directory, allow_unverified)
     if as_json:
@@ -104,8 +104,8 @@ def diff(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     from, or has labels and a field that alone tells them.
     """
     options = table_options(allow_missing, renames)
-    from consumer.comparing import compare
-    from consumer.progress import Reporting, shown_progress
+    from consumer.model.comparison import compare
+    from consumer.offline.progress import Reporting, shown_progress
     from training.guards import doubts_of_comparison
 
     first, second = (load(directory, allow_unverified) for directory in (a, b))
@@ -160,7 +160,7 @@ def _check_label(source: Path, label: "LabelColumn") -> None:
 def _print_sheets(found: "Disagreement", first: "Scorer", second: "Scorer") -> None:
     from rich.console import Console
 
-    from consumer.model_shown import sheets
+    from consumer.model.report import sheets
 
     console = Console()
     for sheet in sheets(found, first, second):

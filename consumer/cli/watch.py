@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from consumer.live.watch import Alerts
+    from consumer.console.watch import Alerts
 
 
 def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
@@ -55,8 +55,8 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
-        from consumer.live.scrape import address
-        from consumer.live.watch import main
+        from consumer.console.scrape import address
+        from consumer.console.watch import main
         from consumer.observability.output import interruptible
 
         try:
@@ -81,10 +81,10 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
 
 def _alerts(given: dict[str, Any]) -> "Alerts":
     from consumer.config import settings
+    from consumer.console.alerts import MOST
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
     from consumer.kafka.tail import Tail
-    from consumer.live.alerts import MOST
 
     chosen = settings.load(given)
     connection = Connection(chosen.bootstrap_servers, chosen.kafka)

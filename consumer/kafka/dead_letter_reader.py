@@ -6,14 +6,14 @@ from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from consumer.dead_letters.offset_ranges import Progress, decode
+from consumer.dead_letters.record import Letter
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.asking import answer
 from consumer.kafka.client import Complaints, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.kafka.messages import LeftOut, headers_of, milliseconds
-from consumer.letters.found import Letter
-from consumer.letters.marks import Progress, decode
 
 _AT_ONCE = 100  # messages taken from the client's queue, which the settings bound in bytes
 

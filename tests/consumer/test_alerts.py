@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumer.live import alerts
-from consumer.live.alerts import Newest, alert
+from consumer.console import alerts
+from consumer.console.alerts import Newest, alert
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from shutil import copytree, ignore_patterns
 import pytest
 from prometheus_client import CollectorRegistry
 
-from consumer.checking import group as groups
-from consumer.checking import topics
-from consumer.checking.findings import Finding, Status, lasting, ok
-from consumer.checking.shown import line
-from consumer.checking.topics import Needs
+from consumer.check import group as groups
+from consumer.check import topics
+from consumer.check.finding import Finding, Status, lasting, ok
+from consumer.check.report import line
+from consumer.check.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
 from consumer.kafka.descriptions import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
 from consumer.observability.health import Health

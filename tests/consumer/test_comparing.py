@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from consumer import model_shown
-from consumer.comparing import Disagreement, compare
-from consumer.progress import Reporting
+from consumer.model import report
+from consumer.model.comparison import Disagreement, compare
+from consumer.offline.progress import Reporting
 from scoring import LEVELS, Scorer
 from scoring.artifacts.manifest import Thresholds
 from scoring.tables.checked_source import TableOptions
@@ -156,7 +156,7 @@ def test_nothing_of_the_rows_is_shown(sets: tuple[Scorer, Scorer], tmp_path: Pat
     ]
     found = compare(*sets, written(events, tmp_path / "events.jsonl"))
 
-    lines = [line for sheet in model_shown.sheets(found, *sets) for line in sheet.lines()]
+    lines = [line for sheet in report.sheets(found, *sets) for line in sheet.lines()]
 
     assert "mallory" not in json.dumps(found.as_dict()) + "\n".join(lines)
 

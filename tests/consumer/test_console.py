@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from consumer.live.alerts import Alert
-from consumer.live.console import Snapshot, alert_line, by_count, duration, line, screen, summary
-from consumer.live.display import Lines, write_lines
-from consumer.live.readings import Pulse, Reading
+from consumer.console.alerts import Alert
+from consumer.console.display import Lines, write_lines
+from consumer.console.snapshot import Pulse, Reading
+from consumer.console.view import Snapshot, alert_line, by_count, duration, line, screen, summary
 
 READING = Reading(
     12.0,

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from consumer.live.alerts import Alert
-from consumer.live.course import Course, Sight
-from consumer.live.readings import Reading
+from consumer.console.alerts import Alert
+from consumer.console.progress import Course, Sight
+from consumer.console.snapshot import Reading
 from tests.fakes import FakeClock
 
 

@@ -19,10 +19,10 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer import demo
 from consumer.config import settings
+from consumer.console.snapshot import reading
+from consumer.demo import main
 from consumer.errors import WorkerError
-from consumer.live.readings import reading
 from consumer.task import Task
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
@@ -234,11 +234,11 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
             monkeypatch.setenv(f"SESSION_SCORER_{name.upper()}", "production")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
 
-    embedded = demo.own_settings({}, "127.0.0.1:1", "abc", embedded=True)
-    real = demo.own_settings({"kafka": ["client.id=demo"]}, "127.0.0.1:1", "abc", embedded=False)
+    embedded = main.own_settings({}, "127.0.0.1:1", "abc", embedded=True)
+    real = main.own_settings({"kafka": ["client.id=demo"]}, "127.0.0.1:1", "abc", embedded=False)
 
     assert "production" not in str(embedded.model_dump())
-    assert embedded.kafka == demo.OF_THE_EMBEDDED_BROKER
+    assert embedded.kafka == main.OF_THE_EMBEDDED_BROKER
     assert "production" not in str(real.model_dump())
     assert real.kafka == {"sasl.password": "secret", "client.id": "demo"}
     assert real.input_topic == "demo-abc-sessions"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from consumer.demo.feeder import MOST_BYTES, Event, Feeder, key_of, lines, mixed
 from consumer.errors import WorkerError
-from consumer.feeder import MOST_BYTES, Event, Feeder, key_of, lines, mixed
 from tests.fakes import FakeClock
 
 

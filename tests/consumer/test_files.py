@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from consumer.files import score
-from consumer.files.processes import in_order
-from consumer.files.score import Counts, FileError, rejected_path
-from consumer.progress import Reporting
+from consumer.offline import score_file as score
+from consumer.offline.processes import in_order
+from consumer.offline.progress import Reporting
+from consumer.offline.score_file import Counts, FileError, rejected_path
 from scoring import Scorer, Verdict
 from scoring.tables.checked_source import TableOptions
 from scoring.tables.readers import open_source

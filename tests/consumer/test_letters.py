@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.letters import found
-from consumer.letters.found import Filter, Letter, Refusal, Writers
-from consumer.letters.marks import Progress
-from consumer.letters.redrive import Plan, redrive
+from consumer.dead_letters import record
+from consumer.dead_letters.offset_ranges import Progress
+from consumer.dead_letters.record import Filter, Letter, Refusal, Writers
+from consumer.dead_letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
@@ -76,19 +76,19 @@ def redriven(attempts: int, *own: tuple[str, bytes | None]) -> Headers:
 
 
 def test_a_key_that_stood_for_none_is_not_written_back() -> None:
-    assert found.written_back(replace(letter(), key=b"sessions-3-1842"), NOW).key is None
-    assert found.written_back(replace(letter(), key=b"sessions-3-1843"), NOW).key == b"sessions-3-1843"
+    assert record.written_back(replace(letter(), key=b"sessions-3-1842"), NOW).key is None
+    assert record.written_back(replace(letter(), key=b"sessions-3-1843"), NOW).key == b"sessions-3-1843"
 
 
 def test_what_is_written_back_is_the_record_as_it_came_and_a_count_of_attempts() -> None:
     count = [("dead_letter.attempts", b"1"), ("dead_letter.attempts", b"2")]
-    assert found.written_back(letter(), NOW) == ("sessions", b"key", b"x", [*CAME, *count], NOW)
+    assert record.written_back(letter(), NOW) == ("sessions", b"key", b"x", [*CAME, *count], NOW)
 
 
 def test_a_letter_that_comes_again_counts_on() -> None:
     again = letter(came=redriven(2, *CAME))
     assert again.attempts == 2
-    assert found.written_back(again, NOW).headers == redriven(3, *CAME)
+    assert record.written_back(again, NOW).headers == redriven(3, *CAME)
 
 
 OWN: list[Headers] = [
@@ -115,11 +115,11 @@ OWN: list[Headers] = [
 def test_an_event_gets_its_own_headers_back_whatever_their_names(own: Headers) -> None:
     first = letter(came=own)
     assert first.attempts == 1
-    event = found.written_back(first, NOW).headers
+    event = record.written_back(first, NOW).headers
     assert event == redriven(2, *own)
     second = letter(came=event)
     assert second.attempts == 2
-    assert found.written_back(second, NOW).headers == redriven(3, *own)
+    assert record.written_back(second, NOW).headers == redriven(3, *own)
 
 
 names = st.builds(
@@ -159,7 +159,7 @@ def ahead(came: Headers) -> Letter:
 
 def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
     came: Headers = [("source_timestamp", b"its own")]
-    early, late = found.written_back(ahead(came), NOW), found.written_back(ahead(came), NOW + 3 * HOUR)
+    early, late = record.written_back(ahead(came), NOW), record.written_back(ahead(came), NOW + 3 * HOUR)
     assert early.timestamp == NOW
     assert ("source_timestamp", str(NOW + 2 * HOUR).encode()) in early.headers
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(2, *came))
@@ -167,16 +167,16 @@ def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
 
 def test_a_date_that_kafka_does_not_take_yet_outlives_a_second_letter() -> None:
     came: Headers = [("source_timestamp", b"its own")]
-    again = letter(came=found.written_back(ahead(came), NOW).headers)
+    again = letter(came=record.written_back(ahead(came), NOW).headers)
     assert again.attempts == 2
-    late = found.written_back(again, NOW + 3 * HOUR)
+    late = record.written_back(again, NOW + 3 * HOUR)
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(3, *came))
 
 
 @pytest.mark.parametrize("date", [b"x" * 20_000, b"1.5", b"9" * 20])
 def test_a_letter_whose_date_is_none_still_counts_on(date: bytes) -> None:
     first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
-    event = found.written_back(first, NOW).headers
+    event = record.written_back(first, NOW).headers
     assert event == redriven(2, *CAME)
     assert letter(came=event).attempts == 2
 
@@ -184,7 +184,7 @@ def test_a_letter_whose_date_is_none_still_counts_on(date: bytes) -> None:
 @pytest.mark.parametrize("date", [b"-1", b"0", b"%d" % (2**63 - 1)])
 def test_a_date_that_no_record_takes_is_kept_and_the_attempts_count_on(date: bytes) -> None:
     first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
-    again = letter(came=found.written_back(first, NOW).headers)
+    again = letter(came=record.written_back(first, NOW).headers)
     assert again.attempts == 2
     assert dict(again.headers)["source_timestamp"] == date
 
@@ -211,18 +211,18 @@ def lost(part: str) -> Letter:
     ],
 )
 def test_what_is_not_whole_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
-    assert found.refusal(one, "sessions", max_attempts=3) is why
+    assert record.refusal(one, "sessions", max_attempts=3) is why
 
 
 def test_a_null_value_of_another_writer_is_not_called_too_large() -> None:
     null = replace(of_connect(), value=None)
-    why = found.refusal(null, "sessions", max_attempts=3)
+    why = record.refusal(null, "sessions", max_attempts=3)
     assert why == "with a null value"
-    assert why in found.FINAL
+    assert why in record.FINAL
 
 
 def test_a_letter_of_another_topic_is_not_written_back() -> None:
-    assert found.refusal(letter(), "others", max_attempts=3) is Refusal.OTHER_TOPIC
+    assert record.refusal(letter(), "others", max_attempts=3) is Refusal.OTHER_TOPIC
 
 
 def of_connect(*own: tuple[str, bytes | None], connector: str = "es-sink") -> Letter:
@@ -259,21 +259,21 @@ def test_whose_letters_are_meant(
 
 def test_a_letter_of_kafka_connect_is_written_back_without_connects_headers() -> None:
     own: Headers = [("source_timestamp", b"1000"), ("dead_letter.note", b"1"), ("original.source_timestamp", b"2")]
-    once = found.written_back(of_connect(*own), NOW)
+    once = record.written_back(of_connect(*own), NOW)
     assert (once.topic, once.headers, once.timestamp) == ("sessions", redriven(2, *own), NOW)
     assert of_connect(*once.headers).attempts == 2
 
 
 @pytest.mark.parametrize("text", ["sessions-3-1842", "sessions-003-01842"])
 def test_an_input_record_is_named_as_the_list_prints_it(text: str) -> None:
-    assert Filter(source=found.parse_source(text)).takes(letter())
-    assert not Filter(source=found.parse_source("sessions-3-184")).takes(letter())
+    assert Filter(source=record.parse_source(text)).takes(letter())
+    assert not Filter(source=record.parse_source("sessions-3-184")).takes(letter())
 
 
 @pytest.mark.parametrize("text", ["", "sessions", "sessions-3", "sessions-3-", "sessions-3-x", "-3-1", "a b-3-1"])
 def test_no_other_text_names_an_input_record(text: str) -> None:
     with pytest.raises(ValueError, match=r"^"):
-        found.parse_source(text)
+        record.parse_source(text)
 
 
 @pytest.mark.parametrize(
@@ -288,13 +288,13 @@ def test_no_other_text_names_an_input_record(text: str) -> None:
     ],
 )
 def test_a_time_is_iso_in_utc_or_so_long_ago(text: str, time: int) -> None:
-    assert found.parse_time(text, NOW) == time
+    assert record.parse_time(text, NOW) == time
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1y", "-1h", "99999999999h"])
 def test_no_other_text_is_a_time(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        found.parse_time(text, NOW)
+        record.parse_time(text, NOW)
 
 
 class Letters:

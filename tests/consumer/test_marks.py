@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.dead_letters.offset_ranges import MOST_BYTES, Ledger, Progress, Ranges, decode, encode, merged, undone
 from consumer.errors import WorkerError
-from consumer.letters.marks import MOST_BYTES, Ledger, Progress, Ranges, decode, encode, merged, undone
 
 SPANS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 300)).map(lambda each: (each[0], sum(each))))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.predict import elements
+from consumer.offline.predict import elements
 from scoring import InvalidEvent
 
 JSON = st.recursive(

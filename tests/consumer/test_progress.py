@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from consumer import progress
+from consumer.offline import progress
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.live.readings import Reading, Window, pulse, quantile, reading
+from consumer.console.snapshot import Reading, Window, pulse, quantile, reading
 from consumer.observability.metrics import Metrics
 from consumer.records import Tally
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from consumer.live.scrape import ScrapeError, address, scrape
+from consumer.console.scrape import ScrapeError, address, scrape
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.dead_letters.skip import Place, require_idle, skip
 from consumer.errors import FatalError, WorkerError
-from consumer.letters.skip import Place, require_idle, skip
 from consumer.stream.unreadable_extent import end_of
 from tests.fakes import FakeLog, FakeProbe, FakeProducer, Fault
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from consumer.files.score import score_file
-from consumer.progress import Reporting
+from consumer.offline.progress import Reporting
+from consumer.offline.score_file import score_file
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.contract import MODEL_FIELDS

@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from consumer.live.readings import Reading, together, total
-from consumer.live.workers import Worker
+from consumer.console.snapshot import Reading, together, total
+from consumer.console.worker_status import Worker
 
 
 def seen(at: float, done: int, lag: int = 3, fast: int = 0) -> Reading:

@@ -10,8 +10,8 @@ from typing import Final, Protocol, Self, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from consumer.live.alerts import Alert
-from consumer.live.console import MOST_NOTES, Snapshot, alert_line, fault_line, line, screen
+from consumer.console.alerts import Alert
+from consumer.console.view import MOST_NOTES, Snapshot, alert_line, fault_line, line, screen
 
 LINE_SECONDS: Final = 2.0
 

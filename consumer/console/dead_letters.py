@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from consumer.letters.found import Letter
+from consumer.dead_letters.record import Letter
 from consumer.printable import printable
 from consumer.records import Batch
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from consumer.dead_letters.offset_ranges import Ledger, Progress, Ranges, encode, undone
+from consumer.dead_letters.record import FINAL, Filter, Letter, Refusal, Writers, refusal, written_back
 from consumer.delivery.background_call import in_time
 from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.letters.found import FINAL, Filter, Letter, Refusal, Writers, refusal, written_back
-from consumer.letters.marks import Ledger, Progress, Ranges, encode, undone
 from consumer.patience import Patience
 from consumer.records import OutRecord
 from consumer.stream.record_size import record_bytes

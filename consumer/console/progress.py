@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.live.alerts import Alert
-from consumer.live.console import Snapshot
-from consumer.live.readings import Pulse, Reading, Window, pulse
+from consumer.console.alerts import Alert
+from consumer.console.snapshot import Pulse, Reading, Window, pulse
+from consumer.console.view import Snapshot
 
 WINDOW_SECONDS: Final = 5.0
 

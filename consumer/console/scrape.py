@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from prometheus_client.parser import text_fd_to_metric_families
 
-from consumer.live.readings import Reading, reading
+from consumer.console.snapshot import Reading, reading
 
 PORT: Final = 9108  # where a worker answers unless told otherwise
 _MOST_BYTES: Final = 16 * 1024 * 1024  # what answers may be anything

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.checking.findings import Finding, fail, lasting, ok, warn
+from consumer.check.finding import Finding, fail, lasting, ok, warn
 from consumer.kafka.descriptions import Missing, Topic
 from consumer.stream.output_limits import LEAST_BYTES, size_limit
 from consumer.stream.serialization import MOST_AHEAD_MS

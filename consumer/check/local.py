@@ -8,13 +8,13 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final
 
-from consumer.checking.findings import Finding, fail, ok, warn
+from consumer.check.finding import Finding, fail, ok, warn
 from consumer.config import kafka_properties, sources
 from consumer.config.settings import PREFIX, Delivery, Settings
 from consumer.config.version import program_version
+from consumer.console.scrape import ScrapeError, scrape
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
-from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import on_first_free, require_free
 from scoring import ArtifactError, Scorer
 from scoring.adoption import doubts

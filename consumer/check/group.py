@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from consumer.checking.findings import Finding, fail, lasting, ok, warn
+from consumer.check.finding import Finding, fail, lasting, ok, warn
 from consumer.kafka.descriptions import ClockReading, Group, Membership, Position, Topic, Waiting
 from consumer.stream.serialization import MOST_AHEAD_MS
 

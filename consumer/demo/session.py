@@ -9,16 +9,16 @@ from typing import Final, Self
 
 from consumer import run
 from consumer.config.settings import Settings
-from consumer.feeder import TICK, Event, Feed, Feeder
+from consumer.console.alerts import Newest
+from consumer.console.dead_letters import newest_fault
+from consumer.console.progress import Sight
+from consumer.console.scrape import ScrapeError, scrape
+from consumer.console.snapshot import Reading
+from consumer.demo.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
-from consumer.live.alerts import Newest
-from consumer.live.course import Sight
-from consumer.live.dead_letters import newest_fault
-from consumer.live.readings import Reading
-from consumer.live.scrape import ScrapeError, scrape
 from consumer.observability.http_server import Server
 from consumer.records import Batch, OutRecord
 from consumer.stream.batching import Limits

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from consumer.letters.marks import Ledger
+from consumer.dead_letters.offset_ranges import Ledger
 from consumer.records import Headers, OutRecord
 from consumer.stream.dead_letters import (
     ATTEMPTS,

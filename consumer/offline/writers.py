@@ -56,9 +56,9 @@ class Writer(Protocol):
 def open_writer(path: Path, kind: str, source: Source) -> Writer:
     """A new file of that kind at `path`, for rows of `source`. Raises OSError; MissingExtra for Parquet."""
     if kind == "parquet":
-        from consumer.files import parquet  # noqa: PLC0415 - pyarrow is an extra
+        from consumer.offline import parquet_writer  # noqa: PLC0415 - pyarrow is an extra
 
-        return parquet.ParquetWriter(path, source)
+        return parquet_writer.ParquetWriter(path, source)
     if kind == "jsonl":
         return TextWriter(path, json_lines)
     form = CsvForm(source.columns())

@@ -7,14 +7,14 @@ from contextlib import closing, nullcontext
 from threading import Event
 from typing import Final, Protocol, TextIO
 
+from consumer.console.alerts import Newest
+from consumer.console.display import Notes, display
+from consumer.console.progress import WINDOW_SECONDS
+from consumer.console.scrape import ScrapeError, scrape
+from consumer.console.snapshot import Reading, together, total
+from consumer.console.view import Snapshot
+from consumer.console.worker_status import Worker
 from consumer.errors import WorkerError
-from consumer.live.alerts import Newest
-from consumer.live.console import Snapshot
-from consumer.live.course import WINDOW_SECONDS
-from consumer.live.display import Notes, display
-from consumer.live.readings import Reading, together, total
-from consumer.live.scrape import ScrapeError, scrape
-from consumer.live.workers import Worker
 
 TITLE: Final = "session-scorer watch"
 ANSWER_SECONDS: Final = 2.0

@@ -16,8 +16,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from consumer.live.alerts import MOST, Alert
-from consumer.live.readings import Pulse, Reading
+from consumer.console.alerts import MOST, Alert
+from consumer.console.snapshot import Pulse, Reading
 
 LEAST_WIDTH: Final = 64  # below either of these there are lines in the place of panels
 LEAST_HEIGHT: Final = 18

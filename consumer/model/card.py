@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from consumer.model_shown import Sheet
+from consumer.model.report import Sheet
 from consumer.printable import printable
 from scoring import ArtifactError, Scorer
 from scoring.adoption import cautions, write_manifest

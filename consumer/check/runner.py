@@ -10,10 +10,10 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
 
-from consumer.checking import group as groups
-from consumer.checking import here, topics
-from consumer.checking.findings import Finding, Status, fail, ok, skip, warn
-from consumer.checking.topics import Needs
+from consumer.check import group as groups
+from consumer.check import local, topics
+from consumer.check.finding import Finding, Status, fail, ok, skip, warn
+from consumer.check.topics import Needs
 from consumer.config import settings
 from consumer.config.origins import DEFAULT, Origin, origins
 from consumer.config.settings import Delivery, Settings, SettingsError
@@ -50,20 +50,20 @@ def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
     return found, chain(
         [first],
-        here.secrets(given),
-        here.environment(os.environ),
+        local.secrets(given),
+        local.environment(os.environ),
         check(chosen, connection, lambda: time.time_ns() // 1_000_000),
     )
 
 
 def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> Iterator[Finding]:
     """What is found, one after the other. `now` is in ms since the epoch."""
-    yield here.versions(librdkafka())
-    scorer, found_set = here.artifacts(chosen)
+    yield local.versions(librdkafka())
+    scorer, found_set = local.artifacts(chosen)
     yield found_set
-    yield here.metrics(chosen)
-    yield from here.files(chosen)
-    yield from here.slot(chosen)
+    yield local.metrics(chosen)
+    yield from local.files(chosen)
+    yield from local.slot(chosen)
     reached, found = _asked("broker", lambda: _reach(connection))
     yield from found
     if reached is None:

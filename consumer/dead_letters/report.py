@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.letters.found import Filter, Letter, Refusal, Writers
-from consumer.letters.redrive import Plan, Tally
+from consumer.dead_letters.record import Filter, Letter, Refusal, Writers
+from consumer.dead_letters.redrive import Plan, Tally
 from consumer.printable import json_text, printable
 
 _ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {writer:20}  {message}"

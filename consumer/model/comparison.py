@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.progress import SILENT, FirstRows, Reporting
+from consumer.offline.progress import SILENT, FirstRows, Reporting
 from scoring import LEVELS, Decoded, Scored, Scorer
 from scoring.tables import Statistics
 from scoring.tables.checked_source import AS_IS, TableOptions, open_table

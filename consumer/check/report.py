@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from consumer.checking.findings import Finding, Status, failed
+from consumer.check.finding import Finding, Status, failed
 from consumer.config.origins import DEFAULT, Origin
 from consumer.printable import json_text, printable
 

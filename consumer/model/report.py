@@ -7,7 +7,7 @@ from itertools import starmap
 from rich.console import Console
 from rich.table import Table
 
-from consumer.comparing import Disagreement, Move, changed
+from consumer.model.comparison import Disagreement, Move, changed
 from scoring import LEVELS, Scorer
 
 

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from consumer.files.processes import in_order
-from consumer.files.writing import Form, open_writer
-from consumer.progress import SILENT, FirstRows, Reporting
+from consumer.offline.processes import in_order
+from consumer.offline.progress import SILENT, FirstRows, Reporting
+from consumer.offline.writers import Form, open_writer
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts.loading import Artifacts
 from scoring.tables import Statistics

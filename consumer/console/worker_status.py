@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from consumer.live.readings import Pulse, Reading, Window, begun_anew, total
+from consumer.console.snapshot import Pulse, Reading, Window, begun_anew, total
 
 
 class Worker:

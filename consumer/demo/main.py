@@ -13,13 +13,13 @@ from typing import Any, Final, TextIO
 
 from consumer.config import settings
 from consumer.config.settings import Delivery, Settings
+from consumer.console.display import Notes, display, write_lines
+from consumer.console.progress import Course
+from consumer.console.view import summary
+from consumer.demo.feeder import Feed
+from consumer.demo.session import Rehearsal
 from consumer.errors import WorkerError
-from consumer.feeder import Feed
 from consumer.kafka.embedded import EmbeddedBroker
-from consumer.live.console import summary
-from consumer.live.course import Course
-from consumer.live.display import Notes, display, write_lines
-from consumer.rehearsal import Rehearsal
 
 TITLE: Final = "session-scorer demo"
 REFRESH_SECONDS: Final = 0.25
