@@ -101,7 +101,7 @@ def test_code_that_the_image_ships_is_what_a_start_takes(
     done = run(str(installed / "python"), "-P", "-c", script, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "cache"))
-    start = "import numba.core.dispatcher as d; d._FunctionCompiler.compile = None; import consumer.run as run"
+    start = "import numba.core.dispatcher as d; d._FunctionCompiler.compile = None; import consumer.app as run"
     done = run(str(installed / "python"), "-P", "-c", f"{start}; run.compile_kernels()", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")  # although nothing could be compiled
 

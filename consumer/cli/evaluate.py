@@ -42,7 +42,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the com
     this very file.
     """
     from consumer.offline.progress import shown_activity
-    from consumer.signals import ended_by_signals
+    from consumer.process import ended_by_signals
     from training.evaluation.evaluate import How
     from training.evaluation.evaluate import evaluate as evaluate_set
     from training.evaluation.summary import show

@@ -123,7 +123,7 @@ def redrive(context: typer.Context) -> None:
         from consumer.dead_letters.report import done, foreseen
         from consumer.kafka.producer import KafkaProducer
         from consumer.observability.output import interruptible
-        from consumer.signals import stopped_by_signals
+        from consumer.process import stopped_by_signals
 
         chosen, connection = _settings(given)
         writers = _writers(chosen.group_id, from_group, any_writer=any_writer)

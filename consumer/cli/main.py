@@ -101,8 +101,8 @@ def _options(
 )
 def run(context: typer.Context) -> None:
     """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C)."""
+    from consumer.app import main as run_consumer
     from consumer.cli.options import call_with_settings
-    from consumer.run import main as run_consumer
 
     def command(given: dict[str, Any]) -> None:
         """Score events from Kafka until told to stop (SIGTERM, SIGHUP, Ctrl-C).
@@ -159,7 +159,7 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     """
     from threading import Event
 
-    from consumer.signals import stopped_by_signals
+    from consumer.process import stopped_by_signals
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
@@ -251,7 +251,7 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     from consumer.collector import collect_seldom
     from consumer.offline.progress import Reporting, shown_progress
     from consumer.offline.score_file import rejected_path, score_file
-    from consumer.signals import ended_by_signals
+    from consumer.process import ended_by_signals
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
     collect_seldom()

@@ -51,7 +51,7 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     """
     from threading import Event
 
-    from consumer.signals import stopped_by_signals
+    from consumer.process import stopped_by_signals
 
     stop = Event()
     with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported

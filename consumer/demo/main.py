@@ -1,6 +1,6 @@
 """`session-scorer demo`: the main job on a broker in this process, or on a real one, shown live, ended with a summary.
 
-What runs is what production runs (consumer/run.py), in a thread, on topics and with a group of the demo's own.
+What runs is what production runs (consumer/app.py), in a thread, on topics and with a group of the demo's own.
 """
 
 import secrets

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, Self
 
-from consumer import run
+from consumer import app
 from consumer.config.settings import Settings
 from consumer.console.alerts import Newest
 from consumer.console.dead_letters import newest_fault
@@ -110,7 +110,7 @@ class Rehearsal:
         def wait_for_kernels() -> None:
             self._compiling = True
 
-        run.start(self._chosen, self._over, announce, wait_for_kernels)
+        app.start(self._chosen, self._over, announce, wait_for_kernels)
 
     def _feed(self) -> None:
         if not self._served():

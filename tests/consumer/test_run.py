@@ -17,7 +17,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, TopicPartition
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer import run
+from consumer import app
+from consumer.app import start
 from consumer.config.settings import Settings, load
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
@@ -25,7 +26,6 @@ from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.records import OutRecord
-from consumer.run import start
 from tests import conformity
 
 LATER = {  # what has nothing to say yet: partitions only after a gap, drift only of a thousand events
@@ -146,7 +146,7 @@ def test_while_kernels_are_compiled_it_is_live_and_not_ready(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled, stop, announced, waits = (threading.Event() for _ in range(4))
-    monkeypatch.setattr(run, "compile_kernels", compiled.wait)
+    monkeypatch.setattr(app, "compile_kernels", compiled.wait)
     port = free_port()
 
     def work() -> None:
@@ -168,7 +168,7 @@ def test_what_goes_wrong_in_compiling_ends_the_start(broker: EmbeddedBroker, mon
     def fail() -> None:
         raise MemoryError("no room for code")
 
-    monkeypatch.setattr(run, "compile_kernels", fail)
+    monkeypatch.setattr(app, "compile_kernels", fail)
     port = free_port()
     with pytest.raises(MemoryError, match="no room for code"):
         start(chosen(broker, metrics_port=str(port)), threading.Event())

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from consumer.signals import ended_by_signals, stopped_by_signals
+from consumer.process import ended_by_signals, stopped_by_signals
 
 SECONDS = 30.0
 

@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
+from consumer.app import _LAST_RESORT_SECONDS
 from consumer.config import kafka_properties, settings
 from consumer.config import sources as places
 from consumer.config.settings import PREFIX, Settings, known
 from consumer.kafka.defaults import CONSUMER, PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
-from consumer.run import _LAST_RESORT_SECONDS
 from tests import kustomize
 from tests.deploy.manifests import (
     OF_WORKERS,

@@ -32,7 +32,7 @@ from tests.simulation.world import Process, SimulatedEvent, World, runtime
 GROUP: Final = "scorers"
 Protocol = Literal["cooperative-sticky", "range", "consumer"]
 
-_CALL_SECONDS: Final = 15.0  # as consumer.run has it
+_CALL_SECONDS: Final = 15.0  # as consumer.app has it
 _PATIENCE_SECONDS: Final = 60.0
 _WATCHDOG_SECONDS: Final = 80.0
 _WATCHDOG_LOOKS: Final = 10.0  # seconds; the product looks twice a second, which would be most steps of a run

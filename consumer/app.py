@@ -34,8 +34,8 @@ from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropp
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import tracing
 from consumer.patience import Patience
+from consumer.process import stopped_by_signals
 from consumer.records import UnreadableBatch
-from consumer.signals import stopped_by_signals
 from consumer.stream import result_writer
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
