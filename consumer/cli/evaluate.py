@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from consumer.cli.artifacts import Artifacts, Pinned, Unverified, load
 from consumer.cli.labels import AllowDoubtful, Label, Positive, conclude, label_column
-from consumer.cli.sets import Artifacts, Pinned, Unverified, load
 from consumer.cli.tables import AllowMissing, Map, table_options
 
 

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from consumer.cli import OF_SETTINGS, streams
+from consumer.cli.artifacts import Artifacts, Pinned, Unverified, load
 from consumer.cli.check import check
+from consumer.cli.dead_letters import app as dead_letters
 from consumer.cli.evaluate import evaluate
 from consumer.cli.help import CONTEXT, Command, Group
-from consumer.cli.letters import app as dead_letters
 from consumer.cli.model import app as model
-from consumer.cli.sets import Artifacts, Pinned, Unverified, load
 from consumer.cli.tables import AllowMissing, Map, table_options, warn
 from consumer.cli.train import train
 from consumer.cli.watch import watch

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from consumer.cli.artifacts import Pinned, Unverified, load
 from consumer.cli.help import Command, Group
 from consumer.cli.labels import AllowDoubtful, Label, Positive, conclude, label_column
-from consumer.cli.sets import Pinned, Unverified, load
 from consumer.cli.tables import AllowMissing, Map, table_options, warn
 
 if TYPE_CHECKING:
