@@ -76,7 +76,7 @@ bench-quick: $(READY) ## whether the benchmarks work: tiny counts, nothing writt
 
 train: $(READY) ## the shipped artifacts anew, their data, and how good they are: SEED=
 	rm -f artifacts/*.pkl artifacts/manifest.json
-	$(BIN)/python -m training.dataset artifacts/datasets --seed $(SEED)
+	$(BIN)/python -m training.synthetic.dataset artifacts/datasets --seed $(SEED)
 	$(BIN)/session-scorer train --seed $(SEED) --out artifacts
 	$(BIN)/session-scorer evaluate artifacts/datasets/test.csv.gz --training-data artifacts/datasets/train.csv.gz \
 		--artifacts artifacts --out artifacts/results

@@ -22,7 +22,7 @@ from consumer.records import Batch
 from scoring import Scorer
 from scoring.artifacts.loading import load, shipped
 from scoring.forest import Forest, Tree
-from training.dataset import generate
+from training.synthetic.dataset import generate
 
 OURS, BASELINE, ALONE = "ours", "scikit-learn", "msgspec alone"
 TREES, DEPTHS = (10, 30, 100, 200, 400), (4, 6, 8, 10, 12, 16)

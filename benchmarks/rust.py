@@ -33,7 +33,7 @@ from tests.checker import Report
 from tests.jars import BrokerError
 from tests.line import Line, stop
 from tests.topics import Topics
-from training.broken import broken
+from training.synthetic.invalid_events import broken
 
 SOURCE = Path(__file__).with_name("rust_peer")
 TARGET = ROOT / "build/rust"

@@ -120,7 +120,7 @@ def _table(costs: dict[str, Costs], baseline: Measured, levels: str) -> Table:
     note = (
         f"µs an event, of CPU time, median (lowest to highest round). Baseline: msgspec alone decodes "
         f"these events in {baseline.text()} µs each. Events are distinct "
-        f"(`training.dataset.keyed_events({SEED})`): {levels}"
+        f"(`training.synthetic.dataset.keyed_events({SEED})`): {levels}"
     )
     return Table("stages", columns, rows, note)
 

@@ -21,8 +21,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.demo.feeder import lines
 from consumer.errors import WorkerError
-from training.broken import broken
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
+from training.synthetic.invalid_events import broken
 
 QUEUE = 10_000  # undelivered events held at most; librdkafka refuses more than 100,000
 

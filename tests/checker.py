@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from msgspec import Struct
 
 from consumer.records import Headers
-from training.broken import Broken
+from training.synthetic.invalid_events import Broken
 
 Place = tuple[int, int]  # partition and offset of an input record
 OURS = ("model_version", "source_timestamp", "__connect.errors.", "dead_letter.")  # headers that the consumer writes

@@ -19,8 +19,8 @@ from consumer.patience import Patience
 from tests.checker import Outputs, Report, Seen, judge
 from tests.consumer.wire import Event, read, write
 from tests.topics import Topics
-from training.broken import Broken, broken
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
+from training.synthetic.invalid_events import Broken, broken
 
 SECONDS = 120.0  # for anything that should take a few
 # a killed worker's partitions lie idle no longer; less than brokers allow by default (deploy/kafka/server.properties)

@@ -10,7 +10,7 @@ from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from tests import by_hand
 from tests.checker import Outputs, Report, Seen, judge
-from training.broken import Broken
+from training.synthetic.invalid_events import Broken
 
 EVENTS = [b'{"click_events": %d, "transaction_amount": 12000}' % clicks for clicks in (3, 37, 4, 38, 5, 39)] + [b"{"]
 PLANTED = {b"{": Broken("truncated", b"{", "not_json", None)}

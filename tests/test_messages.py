@@ -21,8 +21,8 @@ from tests.make_messages import DRAFT, FIELDS, GOLDEN, PAGE, PLACE, document, fi
 from tests.message_schemas import SCHEMAS, Schema
 from tests.support.page_programs import page_program
 from tests.topics import Topics
-from training.broken import BREAKAGES
-from training.dataset import events
+from training.synthetic.dataset import events
+from training.synthetic.invalid_events import BREAKAGES
 
 SCORER = by_hand.scorer()
 WHOLE: dict[str, Any] = json.loads(next(events(seed=3)))

@@ -65,7 +65,7 @@ def test_the_base_environment_is_enough_to_build_the_same_wheel(wheel: Path, tmp
 
 def test_the_wheel_holds_three_packages_and_nothing_beside_them(names: list[str]) -> None:
     top = {name.split("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"scoring", "files", "consumer", "training"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"scoring", "consumer", "training"}
     assert not [name for name in names if {"tests", "deploy", "benchmarks", "examples"} & set(name.split("/"))]
 
 

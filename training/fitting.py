@@ -15,7 +15,7 @@ from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
 from scoring.preprocessing import Preprocessor
 from training.labelled import Labelled, valueless
-from training.sessions import LABEL
+from training.synthetic.sessions import LABEL
 
 try:
     import pandas as pd

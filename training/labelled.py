@@ -11,7 +11,7 @@ from scoring.columns import GAP, Columns
 from scoring.contract import MODEL_FIELDS
 from scoring.decoding import decode
 from scoring.local_time import NO_HOUR
-from training.sessions import Sessions
+from training.synthetic.sessions import Sessions
 
 Rows = NDArray[np.bool_] | NDArray[np.integer[Any]]
 

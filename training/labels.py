@@ -9,7 +9,7 @@ import msgspec
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from training.errors import TrainingError
-from training.sessions import LABEL
+from training.synthetic.sessions import LABEL
 
 _LABELS: Final[dict[object, int]] = {
     0: 0, 1: 1, "0": 0, "1": 1, "0.0": 0, "1.0": 1,  # False is 0, 1.0 is 1

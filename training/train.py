@@ -17,7 +17,6 @@ from scoring.artifacts.manifest import read as read_manifest
 from scoring.baseline import baseline
 from training import guards
 from training.crossvalidation import FOLDS, CrossValidation
-from training.dataset import SETS, STANDARD_SEED
 from training.errors import TrainingError
 from training.evaluation.judging import judge
 from training.evaluation.leakage import single_fields
@@ -28,6 +27,7 @@ from training.reading import Labelled, Progress, Reading, of_sessions, read
 from training.sampling import in_proportion, sample_sessions, sample_users
 from training.selection import Grid, Selection, select
 from training.splitting import Split, groups_of, hold_out
+from training.synthetic.dataset import SETS, STANDARD_SEED
 from training.thresholds import Budget, Choice, Costs, choose
 
 try:

@@ -21,7 +21,7 @@ from consumer.cli.train import train
 from consumer.cli.watch import watch
 from consumer.printable import printable
 
-_OURS: Final = frozenset({"consumer", "files", "scoring", "training"})
+_OURS: Final = frozenset({"consumer", "scoring", "training"})
 _LONGEST_NAME: Final = 200  # of a file that is looked for, in characters
 _SEED: Final = 1  # of the demo's sessions: everyone sees the same ones
 
@@ -185,8 +185,8 @@ def _feed(source: Path | None, events: int | None, rate: float) -> Any:
 
     if source is not None:
         return Feed(islice(lines(source, warn), events), None, rate)
-    from training.broken import broken
-    from training.dataset import keyed_events
+    from training.synthetic.dataset import keyed_events
+    from training.synthetic.invalid_events import broken
 
     count = events or 20_000
     stream = mixed(keyed_events(_SEED), (each.value for each in broken(_SEED)), _SEED)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 _DISTRIBUTION: Final = "session-scorer"
-_PYPROJECT: Final = Path(__file__).parents[1] / "pyproject.toml"
+_PYPROJECT: Final = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def program_version() -> str:

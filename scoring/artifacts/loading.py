@@ -39,8 +39,9 @@ class Artifacts:
 
 def shipped() -> Path:
     """Where the set that ships stands: inside the installed package, or beside it in a checkout."""
-    installed = Path(__file__).with_name("shipped")
-    return installed if installed.is_dir() else Path(__file__).parent.with_name("artifacts")
+    package = Path(__file__).parents[1]
+    installed = package / "shipped"
+    return installed if installed.is_dir() else package.with_name("artifacts")
 
 
 def load(

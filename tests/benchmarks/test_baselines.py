@@ -13,7 +13,7 @@ from scoring import Scorer
 from scoring.artifacts.loading import load, shipped
 from scoring.contract import Event
 from scoring.decoding import decode
-from training.dataset import generate
+from training.synthetic.dataset import generate
 
 
 @pytest.mark.parametrize("kind", files.KINDS)

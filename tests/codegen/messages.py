@@ -14,7 +14,7 @@ from scoring import Scorer
 from tests import by_hand, conformity
 from tests.faults.bad_events import distinct, odd
 from tests.sets import random_event
-from training.dataset import events
+from training.synthetic.dataset import events
 
 IDENTITY = 123_456_789_012_345_678_901_234_567_890
 LATER_CODE = "code_of_a_later_release"

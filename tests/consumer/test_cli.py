@@ -21,7 +21,7 @@ from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.artifacts.manifest import FILES
 from tests.command import Call, Said, caller
-from training.dataset import generate
+from training.synthetic.dataset import generate
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "session-scorer"
 EVENT = {

@@ -28,7 +28,7 @@ from scoring.contract import DATE
 from scoring.drift import DISTRIBUTIONS, Bins
 from tests.by_hand import batch
 from tests.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 HOUR, DAY = 3600.0, 86_400.0
 EVENTS = [value for _, value in itertools.islice(keyed_events(7), 9000)]

@@ -23,7 +23,7 @@ from tests.collector import HOST, Collector, attributes, collecting
 from tests.consumer.wire import Event, read, write
 from tests.line import Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 STAGES = {"decode": 0.001, "score": 0.002, "encode": 0.003, "publish": 0.004, "commit": 0.005}

@@ -10,7 +10,7 @@ from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
 from tests.by_hand import batch
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 ROOT = Path(__file__).parents[2]
 BROKEN = [b"{", b'{"click_events": "7"}', b'{"click_events": -1}', None]

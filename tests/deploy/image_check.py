@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 from tests.consumer.wire import Event, write
 from tests.deploy.engine import PROJECT, ROOT, docker, require, show, start, state, stop, wait_for
 from tests.line import Line
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 IMAGE = "session-scorer:local"
 PYTHON = "/opt/session-scorer/bin/python"

@@ -29,7 +29,7 @@ from tests.faults.asking import last_words
 from tests.line import Line, stop
 from tests.secured import PASSWORD, Right, Secured, options, secured
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]
 

@@ -20,7 +20,7 @@ from tests.brokers import HOST, free_ports
 from tests.consumer.wire import Event, read, write
 from tests.deploy.manifests import container, one, pod, those, variables
 from tests.secured import USER, Right, Secured, operation_named, secured
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]
 

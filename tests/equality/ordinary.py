@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from tests.oracle_reading import DATE, MODEL_FIELDS
-from training.dataset import events
+from training.synthetic.dataset import events
 
 Fields = dict[str, Any]
 Style = Callable[[Random, bytes], bytes]

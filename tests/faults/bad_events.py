@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
-from training.broken import Broken, broken
-from training.dataset import STREAM, events
+from training.synthetic.dataset import STREAM, events
+from training.synthetic.invalid_events import Broken, broken
 
 NOT_JSON, OUT_OF_RANGE, WRONG_TYPE = "not_json", "out_of_range", "wrong_type"
 DEEP: Final = 20_000
@@ -91,7 +91,7 @@ ODD: Final = (
 
 
 def distinct(seed: int, count: int) -> list[Broken]:
-    """So many invalid events, no two alike: all kinds in turn, of `training.broken` and of the edges above."""
+    """So many invalid events, no two alike: all kinds in turn, of `training.synthetic.invalid_events` and of the edges above."""
     found: dict[bytes, Broken] = {}
     for one in chain.from_iterable(zip(broken(seed), _edges(seed), strict=True)):
         found.setdefault(one.value, one)

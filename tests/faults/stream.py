@@ -14,8 +14,8 @@ import httpx
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from tests.line import Line, stop
-from training.broken import Broken, broken
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
+from training.synthetic.invalid_events import Broken, broken
 
 SECONDS = 120.0  # for anything that should take a few
 RECOVERY_SECONDS = 60.0  # promised: from the end of a fault until everything that waited is committed

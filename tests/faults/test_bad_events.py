@@ -9,8 +9,8 @@ import pytest
 from tests.consumer.wire import Event, committed, read, write
 from tests.faults.bad_events import distinct, odd
 from tests.line import SECONDS, Line, stop
-from training.broken import Broken
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
+from training.synthetic.invalid_events import Broken
 
 Counts = Callable[[int, int], int]
 

@@ -14,7 +14,7 @@ from tests.consumer.wire import Event, read, write
 from tests.faults.conftest import Counted
 from tests.line import SECONDS, Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 EXPIRY_MS: Final = 3000
 EXPIRES: Final = {

@@ -16,7 +16,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from tests.consumer.wire import Event, read, write
 from tests.faults.asking import ask, last_words, metric, until
 from tests.line import SECONDS, Line, stop
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 NEVER_SEEN = "session_scorer_events_never_seen_total"
 SOON = ("-X", "topic.metadata.refresh.interval.ms=500")  # default 5 min: when new partitions, or a new topic, show

@@ -17,7 +17,7 @@ from consumer.kafka.defaults import CONSUMER, PRODUCER
 from tests.consumer.wire import Event, write
 from tests.line import Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]

@@ -13,7 +13,7 @@ from tests.brokers import KafkaBroker
 from tests.faults.asking import ask, last_words, metric, until
 from tests.line import SECONDS, Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
 

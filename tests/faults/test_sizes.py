@@ -19,7 +19,7 @@ from tests.consumer.wire import SECONDS, Event, read
 from tests.faults.conftest import Counted
 from tests.line import Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 LIMIT = 1_000_000  # max_record_bytes
 MIB = 1024 * 1024

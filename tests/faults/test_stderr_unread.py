@@ -14,7 +14,7 @@ from tests.brokers import free_ports
 from tests.faults.asking import until
 from tests.line import QUICK, SECONDS, Line, environment, stop
 from tests.pipes import unread_pipe
-from training.broken import Broken
+from training.synthetic.invalid_events import Broken
 
 COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 STOP_SECONDS = 15.0  # that a stop may take, as given to the worker

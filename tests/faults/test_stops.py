@@ -13,7 +13,7 @@ import pytest
 from tests.consumer.wire import is_open, read
 from tests.faults.stream import wait_until
 from tests.line import Line, stop
-from training.broken import Broken
+from training.synthetic.invalid_events import Broken
 
 EACH = 8_000  # more than is scored, in batches of 5, before the stop comes
 BOUND = 15.0  # seconds that a stop may take, as given to the worker

@@ -13,7 +13,7 @@ from tests.faults.conftest import Counted
 from tests.faults.raw import write_dated
 from tests.line import Line, stop
 from tests.topics import Topics
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 HOUR = 3_600_000  # ms
 COUNT = 2000

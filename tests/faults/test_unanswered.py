@@ -22,7 +22,7 @@ from tests.consumer.wire import Event, write
 from tests.fakes import deliver
 from tests.faults.mocked import Api, MockBroker
 from tests.line import Line
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 BOUND = 8  # seconds; the watchdog looks every half second, and a busy machine takes its time
 MARGIN = 15

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from tests.consumer.wire import SECONDS
 from tests.faults.asking import metric, until
 from tests.line import Line, environment, stop
-from training.dataset import keyed_events
+from training.synthetic.dataset import keyed_events
 
 EACH = 50
 

@@ -12,7 +12,7 @@ import pytest
 from tests.consumer.wire import is_open
 from tests.faults.doomed import command
 from tests.line import QUICK, SECONDS, Line, stop
-from training.broken import Broken
+from training.synthetic.invalid_events import Broken
 
 EVENTS = 5_000
 SOME = 500  # fed at a time

@@ -25,7 +25,7 @@ from tests.simulation.campaign import Violation
 
 ROOT: Final = Path(__file__).parents[2]
 FAULTS: Final = Path(__file__).with_suffix(".toml")
-PACKAGES: Final = ("scoring", "files", "consumer", "training", "tests", "artifacts", "pyproject.toml")
+PACKAGES: Final = ("scoring", "consumer", "training", "tests", "artifacts", "pyproject.toml")
 SIMULATION: Final = (sys.executable, "-m", "tests.simulation", "--jobs", "1")
 _FIRST_SEEDS: Final = 200  # most faults are caught by these; the copy that is used stays the same
 _PART_SECONDS: Final = 3600.0  # for one run of the simulation, which may hang with a fault in it

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from tests.sets import FiveFiles
-from training.dataset import generate
+from training.synthetic.dataset import generate
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "session-scorer"
 NOBODY: Final = "127.0.0.1:1"  # no broker and no worker listens there

@@ -8,8 +8,8 @@ import pytest
 from scoring.artifacts.manifest import FILES
 from tests import oracle
 from tests.sets import FiveFiles
-from training.dataset import generate
 from training.selection import Grid
+from training.synthetic.dataset import generate
 from training.train import Wishes, train
 
 SMALL = Wishes(Grid(trees=(12,), depth=(6,), balance=(0.75,)))

@@ -4,7 +4,7 @@ from itertools import islice
 
 from scoring.decoding import decode
 from tests import oracle
-from training.broken import BREAKAGES, Broken, broken
+from training.synthetic.invalid_events import BREAKAGES, Broken, broken
 
 
 def take(n: int, seed: int = 1) -> list[Broken]:

@@ -15,11 +15,11 @@ import pytest
 
 from scoring.contract import MODEL_FIELDS
 from scoring.decoding import decode
-from training import dataset
-from training.attacks import KINDS
-from training.dataset import LATER, STREAM, events, generate, keyed_events, main, random_labels
-from training.sessions import Sessions
-from training.world import PERSON, World
+from training.synthetic import dataset
+from training.synthetic.attacks import KINDS
+from training.synthetic.dataset import LATER, STREAM, events, generate, keyed_events, main, random_labels
+from training.synthetic.sessions import Sessions
+from training.synthetic.world import PERSON, World
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
-    program = "import itertools, sys; from training.dataset import events; sys.stdout.buffer.writelines("
+    program = "import itertools, sys; from training.synthetic.dataset import events; sys.stdout.buffer.writelines("
     program += "itertools.islice(events(3), 500))"
     again = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert again.stdout == b"".join(take(500, 3))

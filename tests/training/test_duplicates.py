@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.dataset import generate
 from training.duplicates import describe, fingerprints
 from training.labelled import Labelled, of_sessions
 from training.reading import read
+from training.synthetic.dataset import generate
 
 Event = dict[str, Any]
 Notes = Callable[[list[Event]], tuple[str, ...]]

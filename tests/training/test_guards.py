@@ -11,8 +11,8 @@ from tests.command import Call, Said, caller
 from tests.sets import FiveFiles
 from tests.training.conftest import SMALL
 from training import guards
-from training.dataset import generate
 from training.errors import TrainingError
+from training.synthetic.dataset import generate
 from training.train import train
 
 FOREST = ("--trees", "5", "--depth", "3", "--balance", "0.5")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.commands import MIB, PROGRAM
-from training.dataset import events
+from training.synthetic.dataset import events
 
 SECONDS = 60.0
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.dataset import generate
 from training.errors import TrainingError
 from training.reading import LabelColumn, Reading, read
+from training.synthetic.dataset import generate
 
 ROWS = 120
 

@@ -15,12 +15,12 @@ import pytest
 from scoring.contract import MODEL_FIELDS
 from scoring.tables.checked_source import TableOptions
 from tests.support.columns import assert_same_fields
-from training.dataset import generate
 from training.errors import TrainingError
 from training.labelled import valueless
 from training.reading import Labelled, Reading, of_sessions, read
 from training.sampling import sample_users
-from training.sessions import Sessions
+from training.synthetic.dataset import generate
+from training.synthetic.sessions import Sessions
 
 
 @pytest.fixture(scope="module")

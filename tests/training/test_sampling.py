@@ -7,13 +7,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from training.crossvalidation import CrossValidation
-from training.dataset import generate
 from training.errors import TrainingError
 from training.evaluation.measures import Judged, attacks_behind, measure
 from training.fitting import Parameters, attack_weight, unseen
 from training.labelled import Labelled
 from training.reading import of_sessions
 from training.sampling import FEW_ATTACKS, in_proportion, sample_sessions, sample_users
+from training.synthetic.dataset import generate
 from training.thresholds import Budget, Costs, choose
 
 

@@ -7,12 +7,12 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
 from training.crossvalidation import FOLDS, CrossValidation, Tried
-from training.dataset import generate
 from training.errors import TrainingError
 from training.fitting import Parameters, forest_of, learn, unseen
 from training.reading import Labelled, of_sessions
 from training.selection import Grid, Selection, best_weight, select, smallest
 from training.splitting import folds_of, groups_of
+from training.synthetic.dataset import generate
 
 GRID = Grid(trees=(1, 8, 16), depth=(2, 6), balance=(0.0, 0.75))
 SEED = 3

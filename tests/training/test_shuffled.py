@@ -10,13 +10,13 @@ from sklearn.metrics import roc_auc_score
 
 from scoring import Scorer
 from scoring.artifacts.loading import shipped
-from training.dataset import LATER, STANDARD, generate
 from training.evaluation.bootstrap import Row, estimate
 from training.evaluation.measures import Judged
 from training.evaluation.parts import whole
 from training.fitting import Parameters, forest_of, learn
 from training.labelled import Labelled, of_sessions
 from training.reading import read
+from training.synthetic.dataset import LATER, STANDARD, generate
 
 SMALL = Parameters(trees=10)
 RANDOM_LABELS = Path(__file__).parents[2] / "artifacts" / "datasets" / "random_labels.csv.gz"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dataset import generate
 from training.errors import TrainingError
 from training.reading import Labelled, of_sessions
 from training.splitting import folds_of, groups_of, hold_out
+from training.synthetic.dataset import generate
 
 
 @pytest.fixture(scope="module")

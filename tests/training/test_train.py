@@ -20,15 +20,15 @@ from scoring.features import FEATURES
 from tests import oracle
 from tests.sets import FiveFiles
 from tests.training.conftest import SMALL
-from training.dataset import STREAM, generate
 from training.errors import TrainingError
 from training.evaluation.evaluate import How, evaluate
 from training.fitting import attack_weight, fill_values
 from training.reading import of_sessions
 from training.splitting import Split
+from training.synthetic.dataset import STREAM, generate
+from training.synthetic.world import World
 from training.thresholds import Budget, Costs
 from training.train import train
-from training.world import World
 
 EVERY_FILE = (*FILES, NAME)
 

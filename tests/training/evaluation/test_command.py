@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.command import Call, caller
-from training.dataset import LATER, generate
+from training.synthetic.dataset import LATER, generate
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from training.dataset import LATER, generate
 from training.errors import TrainingError
 from training.evaluation import parts
 from training.evaluation.baselines import FOREST, RULES_ALONE
@@ -20,6 +19,7 @@ from training.evaluation.evaluate import Evaluation, How, evaluate
 from training.evaluation.report import as_html
 from training.evaluation.table import COLUMNS, as_csv, cell
 from training.evaluation.writing import REPORT, RESULTS, write
+from training.synthetic.dataset import LATER, generate
 
 QUICK = How(resamples=40)
 Change = Callable[[pd.DataFrame], pd.DataFrame]

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
-from training.dataset import LATER, generate
 from training.evaluation.leakage import shared, single_fields
 from training.guards import LEAK
 from training.reading import Labelled, of_sessions
 from training.splitting import groups_of
+from training.synthetic.dataset import LATER, generate
 
 
 @pytest.fixture(scope="module")

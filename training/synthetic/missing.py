@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from training.people import Flags, Habits, Rng
+from training.synthetic.people import Flags, Habits, Rng
 
 
 def draw_gaps(rng: Rng, habits: Habits) -> dict[str, Flags]:

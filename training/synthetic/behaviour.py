@@ -4,7 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.people import ABROAD, BROWSERS, CITIES, SCREENS, Flags, Floats, Habits, Rng, Texts, pick, pick_by
+from training.synthetic.people import (
+    ABROAD,
+    BROWSERS,
+    CITIES,
+    SCREENS,
+    Flags,
+    Floats,
+    Habits,
+    Rng,
+    Texts,
+    pick,
+    pick_by,
+)
 
 Numbers = dict[str, Floats]
 IDLE_SECONDS = 600  # clients stop their clock here: a tab left open reads exactly this

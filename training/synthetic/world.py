@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import DATE
-from training.attacks import KINDS, disguise
-from training.behaviour import Numbers, borrow_devices, describe, local_hours, measure
-from training.gaps import draw_gaps
-from training.people import BROWSERS, SCREENS, Floats, Habits, Rng, Texts, draw_habits, pick, pick_by
-from training.sessions import Sessions
+from training.synthetic.attacks import KINDS, disguise
+from training.synthetic.behaviour import Numbers, borrow_devices, describe, local_hours, measure
+from training.synthetic.missing import draw_gaps
+from training.synthetic.people import BROWSERS, SCREENS, Floats, Habits, Rng, Texts, draw_habits, pick, pick_by
+from training.synthetic.sessions import Sessions
 
 PERSON: Final = "person"
 """What `Sessions.kind` says of honest people."""

@@ -1,7 +1,7 @@
 """Seeded labelled sessions: the standard training set, and streams of events without end.
 
 The first n sessions of a world are the same however many are asked for. numpy and msgspec alone are needed.
-As a program it writes the three sets that ship: `python -m training.dataset DIR [--seed N]`.
+As a program it writes the three sets that ship: `python -m training.synthetic.dataset DIR [--seed N]`.
 """
 
 import argparse
@@ -16,8 +16,8 @@ from typing import Final
 
 import numpy as np
 
-from training.sessions import Sessions
-from training.world import World, live
+from training.synthetic.sessions import Sessions
+from training.synthetic.world import World, live
 
 STANDARD_ROWS: Final = 60_000
 LATER_ROWS: Final = 30_000
@@ -97,7 +97,7 @@ def write_sets(directory: Path, seed: int = STANDARD_SEED) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the training, test and random-label sets: NAME.csv.gz, and SHA256SUMS of the uncompressed tables."""
-    parser = argparse.ArgumentParser(prog="python -m training.dataset", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m training.synthetic.dataset", description=main.__doc__)
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("--seed", type=int, default=STANDARD_SEED)
     given = parser.parse_args(arguments)

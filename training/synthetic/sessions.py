@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, COUNTS, DATE, IDENTITIES, NUMERIC
-from training.people import Flags, Floats, Texts
+from training.synthetic.people import Flags, Floats, Texts
 
 LABEL: Final = "label"
 KIND: Final = "attack_kind"

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from training.dataset import STREAM, events
+from training.synthetic.dataset import STREAM, events
 
 Fields = dict[str, Any]
 WORLD: Final = replace(STREAM, first_user=300_001)  # so that no session_id stands in the good stream too

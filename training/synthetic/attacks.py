@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.behaviour import IDLE_SECONDS, Numbers
-from training.people import Floats, Odds, Rng
+from training.synthetic.behaviour import IDLE_SECONDS, Numbers
+from training.synthetic.people import Floats, Odds, Rng
 
 Attack = Callable[[Rng, Numbers], Numbers]
 
