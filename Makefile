@@ -85,7 +85,7 @@ lowest: $(READY) ## every command with the lowest versions that pyproject.toml a
 	sh tools/lowest.sh build/lowest
 
 kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
-	@$(QUIETLY) $(BIN)/python -m tests.brokers
+	@$(QUIETLY) $(BIN)/python -m tests.support.kafka.brokers
 
 dist: base-environment ## a wheel of the program, for pip to install anywhere: DIST=directory
 	@if $(BIN)/python -c 'import hatchling' 2>/dev/null; then $(BIN)/python -m hatchling build -t wheel -d "$(DIST)"; \

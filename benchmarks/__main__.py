@@ -19,7 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.old import OldCommitError, check_out  # noqa: PLC0415 - the same
     from benchmarks.run import ROUNDS, prepared  # noqa: PLC0415 - the same
     from benchmarks.watching import RaceError  # noqa: PLC0415 - the same
-    from tests.jars import BrokerError  # noqa: PLC0415 - the same
+    from tests.support.kafka.jars import BrokerError  # noqa: PLC0415 - the same
 
     given = _parser(parts.PARTS, parts.BUSY_PARTS, ROUNDS).parse_args(arguments)
     names = given.only or (parts.BUSY_PARTS if given.neighbours else parts.PARTS)

@@ -6,7 +6,7 @@ from itertools import islice
 
 from benchmarks.passthrough import PARTITIONER
 from consumer.records import Batch
-from tests.consumer.wire import Event, write
+from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
 SEED = 7

@@ -14,7 +14,7 @@ from benchmarks.passthrough import COMMAND
 from benchmarks.race import Contestant, Course, filled, race
 from benchmarks.rounds import Measured
 from benchmarks.run import Run
-from tests.jars import BrokerError
+from tests.support.kafka.jars import BrokerError
 
 QUIET, BUSY = 2.2, 4.0  # µs of CPU an event of the pass-through: quiet up to the first, busy from the second
 PASS = Contestant("pass-through, exactly-once", command=COMMAND)

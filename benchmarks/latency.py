@@ -19,8 +19,8 @@ from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
 from consumer.demo.feeder import Event, Feeder
-from tests.line import SECONDS, Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.kafka.topics import Topics
 
 RATES = (1000, 5000)  # events/s
 FED_SECONDS = 20.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import confluent_kafka
 
-from tests import jars
+from tests.support.kafka import jars
 
 PACKAGES = ("numpy", "numba", "msgspec", "orjson", "confluent-kafka", "scikit-learn", "onnxruntime", "pandas")
 DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")

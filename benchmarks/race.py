@@ -16,8 +16,8 @@ from benchmarks.passthrough import PARTITIONER
 from benchmarks.processes import Usage
 from benchmarks.run import Run
 from benchmarks.watching import RaceError, progress, span
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
 
 OUTPUT = {"message.timestamp.type": "LogAppendTime"}
 

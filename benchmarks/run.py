@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.old import OldCommit
-from tests.brokers import KafkaBroker
+from tests.support.kafka.brokers import KafkaBroker
 
 ROUNDS = 5
 

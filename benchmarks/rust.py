@@ -28,11 +28,11 @@ from consumer.stream.output_limits import TopicLimits
 from scoring import Scorer
 from scoring.artifacts.loading import shipped
 from scoring.contract import CATEGORIES, NUMERIC
-from tests.brokers import KafkaBroker
-from tests.checker import Report
-from tests.jars import BrokerError
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.checker import Report
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.jars import BrokerError
+from tests.support.kafka.topics import Topics
 from training.synthetic.invalid_events import broken
 
 SOURCE = Path(__file__).with_name("rust_peer")

@@ -19,8 +19,8 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
-from tests.line import SECONDS, Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.kafka.topics import Topics
 
 EVENTS = 100
 SETTLED_SECONDS = 3.0

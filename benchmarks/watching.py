@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tests.line import SECONDS, Line
+from tests.support.end_to_end import SECONDS, Line
 
 LOOKS = 0.02  # seconds between two questions how far it is
 

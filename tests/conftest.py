@@ -11,10 +11,10 @@ from typing import NamedTuple, NoReturn
 import hypothesis
 import pytest
 
-from tests import brokers, containers, jars
-from tests.brokers import KafkaBroker
-from tests.jars import BrokerError
-from tests.topics import Topics
+from tests.support.kafka import brokers, containers, jars
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.jars import BrokerError
+from tests.support.kafka.topics import Topics
 
 # the same examples in every run, so that a red run means a changed program, and soon: shrinking a batch of events takes
 # minutes. HYPOTHESIS_PROFILE=deep looks for new ones, and makes what it finds small.

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tests import oracle
-from tests.oracle_reading import DATE, MODEL_FIELDS
-from tests.sets import random_event, small_set
+from tests.support.artifacts.sets import random_event, small_set
+from tests.support.oracle import scoring
+from tests.support.oracle.reading import DATE, MODEL_FIELDS
 
 GOLDEN = Path(__file__).parent / "golden" / "scoring"
 
@@ -31,9 +31,9 @@ def events() -> list[bytes]:
     return [json.dumps(event, ensure_ascii=False).encode() for event in made] + odd
 
 
-def said_of(model: oracle.Model, event: bytes) -> dict[str, Any]:
-    said = oracle.judge(model, event)
-    if not isinstance(said, oracle.Verdict):
+def said_of(model: scoring.Model, event: bytes) -> dict[str, Any]:
+    said = scoring.judge(model, event)
+    if not isinstance(said, scoring.Verdict):
         return {"event": event.decode(), "error": said._asdict()}
     verdict = dataclasses.asdict(said)
     for inner in ("unseen_fields", "identities", "all_contributions"):

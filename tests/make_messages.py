@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from consumer.config.settings import Settings
 from scoring.schemas import event_schema
-from tests.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, result, result_headers
 from tests.support.field_tables import field_table
+from tests.support.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, result, result_headers
 
 ROOT: Final = Path(__file__).parents[1]
 PLACE: Final = ROOT / "docs" / "api"

@@ -15,14 +15,14 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 
-from tests import brokers, containers, jars
-from tests.brokers import HOST, KafkaBroker, free_ports
-from tests.consumer import wire
-from tests.jars import BrokerError
-from tests.topics import Topics
+from tests.support import wire
+from tests.support.kafka import brokers, containers, jars
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
+from tests.support.kafka.jars import BrokerError
+from tests.support.kafka.topics import Topics
 
 ROOT = Path(__file__).parents[1]
-RUN = [sys.executable, "-m", "tests.brokers"]
+RUN = [sys.executable, "-m", "tests.support.kafka.brokers"]
 
 
 def wait_for(happened: Callable[[], bool], seconds: float = 20) -> bool:

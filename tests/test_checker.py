@@ -8,8 +8,8 @@ import pytest
 from consumer.records import OutRecord
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
-from tests import by_hand
-from tests.checker import Outputs, Report, Seen, judge
+from tests.support.artifacts import hand_computed
+from tests.support.checker import Outputs, Report, Seen, judge
 from training.synthetic.invalid_events import Broken
 
 EVENTS = [b'{"click_events": %d, "transaction_amount": 12000}' % clicks for clicks in (3, 37, 4, 38, 5, 39)] + [b"{"]
@@ -19,10 +19,10 @@ PLANTED = {b"{": Broken("truncated", b"{", "not_json", None)}
 @pytest.fixture
 def line() -> tuple[list[Seen], Outputs]:
     """Seven events of one partition and key, the last of them broken, and what comes of them."""
-    batch = by_hand.batch(*EVENTS, headers=[("trace", b"1")])
+    batch = hand_computed.batch(*EVENTS, headers=[("trace", b"1")])
     topics = Topics("results", "alerts", "dead-letters")
     records = (
-        Pipeline(by_hand.scorer(), topics, "g", lambda _: TopicLimits(1_000_000), lambda: batch.timestamps[-1])
+        Pipeline(hand_computed.scorer(), topics, "g", lambda _: TopicLimits(1_000_000), lambda: batch.timestamps[-1])
         .process(batch)
         .records
     )

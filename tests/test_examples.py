@@ -21,9 +21,9 @@ from consumer.records import Headers
 from examples import fastapi_app, subscriber
 from scoring import InvalidEvent, Scorer, json_schemas
 from scoring.contract import IDENTITIES
-from tests import conformity
-from tests.strategies import events, invalid_events
-from tests.topics import Topics
+from tests.support import schema_validation
+from tests.support.kafka.topics import Topics
+from tests.support.strategies import events, invalid_events
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 GOLDEN = json.loads((Path(__file__).parent / "consumer" / "golden" / "result.json").read_bytes())
@@ -161,7 +161,7 @@ def produce(bootstrap: str, topic: str, values: list[bytes], *, commit: bool = T
     producer.init_transactions()
     producer.begin_transaction()
     for value in values:
-        conformity.hold_result(value, MODEL)
+        schema_validation.hold_result(value, MODEL)
         producer.produce(topic, value, headers=[*MODEL])
     producer.flush()
     if commit:

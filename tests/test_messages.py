@@ -13,24 +13,25 @@ from jsonschema_rs import Draft7Validator, meta
 from consumer.records import Headers
 from scoring import InvalidEvent
 from scoring.contract import IDENTITIES
-from tests import by_hand, conformity, strategies
-from tests.conformity import EVENT
-from tests.consumer.wire import Event, read, write
 from tests.faults.bad_events import EDGES, ODD
 from tests.make_messages import DRAFT, FIELDS, GOLDEN, PAGE, PLACE, document, files, page, samples
-from tests.message_schemas import SCHEMAS, Schema
+from tests.support import schema_validation, strategies
+from tests.support.artifacts import hand_computed
+from tests.support.kafka.topics import Topics
+from tests.support.message_schemas import SCHEMAS, Schema
 from tests.support.page_programs import page_program
-from tests.topics import Topics
+from tests.support.schema_validation import EVENT
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import events
 from training.synthetic.invalid_events import BREAKAGES
 
-SCORER = by_hand.scorer()
+SCORER = hand_computed.scorer()
 WHOLE: dict[str, Any] = json.loads(next(events(seed=3)))
 RESULT: dict[str, Any] = json.loads((GOLDEN / "result.json").read_bytes())
 ALERT: dict[str, Any] = json.loads((GOLDEN / "alert.json").read_bytes())
 LETTER_HEADERS: dict[str, str] = dict(json.loads((GOLDEN / "dead_letter.json").read_bytes())["headers"])
 DOCUMENT = document()
-MODEL = {"model_version": by_hand.VERSION}
+MODEL = {"model_version": hand_computed.VERSION}
 
 
 def test_the_files_are_what_is_generated() -> None:
@@ -131,7 +132,7 @@ def scores(value: bytes) -> bool:
 
 @given(strategies.any_bytes())
 def test_what_the_scorer_takes_the_schema_takes(value: bytes) -> None:
-    assert conformity.takes(value) or not scores(value)
+    assert schema_validation.takes(value) or not scores(value)
 
 
 @given(strategies.any_events())
@@ -159,14 +160,14 @@ def broken() -> dict[str, bytes]:
 def test_whatever_breaks_an_event_a_strict_parser_or_the_schema_refuses(kind: str) -> None:
     value = broken()[kind]
     assert not scores(value)
-    assert not conformity.takes(value)
+    assert not schema_validation.takes(value)
 
 
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_the_schema_takes_events_that_are_valid_and_odd(number: int) -> None:
     value = ODD[number](json.dumps(WHOLE).encode())
     assert scores(value)
-    assert conformity.takes(value)
+    assert schema_validation.takes(value)
 
 
 def text(headers: dict[str, str]) -> Headers:
@@ -174,33 +175,33 @@ def text(headers: dict[str, str]) -> Headers:
 
 
 def hold(topic: str, said: object, headers: dict[str, str]) -> None:
-    conformity.hold(topic, json.dumps(said).encode(), text(headers))
+    schema_validation.hold(topic, json.dumps(said).encode(), text(headers))
 
 
 def test_golden_messages_are_what_the_schemas_say() -> None:
     hold("results-0123456789ab", RESULT, MODEL)
     hold("session-alerts", ALERT, MODEL)
-    conformity.hold("dead-letters-0123456789ab", b'{"click_events": "7"}', text(LETTER_HEADERS))
+    schema_validation.hold("dead-letters-0123456789ab", b'{"click_events": "7"}', text(LETTER_HEADERS))
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.name)
 def test_a_second_parser_reads_the_same_of_each_golden_message(path: Path) -> None:
-    read = conformity.read_json(path.read_bytes())
+    read = schema_validation.read_json(path.read_bytes())
     assert orjson.loads(path.read_bytes()) == read
     assert orjson.loads(orjson.dumps(read)) == read
 
 
 def test_a_message_that_one_parser_alone_takes_is_found_and_wide_integers_are_let_be() -> None:
     with pytest.raises(orjson.JSONDecodeError):
-        conformity.read_json(rb'{"user_id": "\ud800"}')
-    assert conformity.read_json(b'{"user_id": 100000000000000000000000000000}') == {"user_id": 10**29}
+        schema_validation.read_json(rb'{"user_id": "\ud800"}')
+    assert schema_validation.read_json(b'{"user_id": 100000000000000000000000000000}') == {"user_id": 10**29}
 
 
 @pytest.mark.parametrize("number", range(len(ODD)))
 def test_the_results_of_odd_events_can_be_looked_at(number: int) -> None:
     event = ODD[number](json.dumps(WHOLE).encode())
     whole = json.dumps(RESULT | {"event": None}).encode().replace(b"null", event)
-    conformity.hold_result(whole, text(MODEL))
+    schema_validation.hold_result(whole, text(MODEL))
 
 
 OPTIONAL = {"session_id", "user_id"}
@@ -254,7 +255,7 @@ def test_an_alert_that_differs_from_the_contract_is_found(changes: dict[str, Any
 def test_a_dead_letter_without_one_of_its_headers_is_found(name: str) -> None:
     headers = {each: value for each, value in LETTER_HEADERS.items() if each != name}
     with pytest.raises(AssertionError, match=name):
-        conformity.hold("session-dead-letters", b"{", text(headers))
+        schema_validation.hold("session-dead-letters", b"{", text(headers))
 
 
 @pytest.mark.parametrize(
@@ -270,12 +271,12 @@ def test_a_dead_letter_without_one_of_its_headers_is_found(name: str) -> None:
 )
 def test_a_dead_letter_with_another_header_is_found(headers: dict[str, str]) -> None:
     with pytest.raises(AssertionError):
-        conformity.hold("session-dead-letters", b"{", text(LETTER_HEADERS | headers))
+        schema_validation.hold("session-dead-letters", b"{", text(LETTER_HEADERS | headers))
 
 
 def test_a_dead_letter_whose_event_the_schema_takes_is_found() -> None:
     with pytest.raises(AssertionError, match="takes what is wrong_type"):
-        conformity.hold("session-dead-letters", b'{"click_events": 7}', text(LETTER_HEADERS))
+        schema_validation.hold("session-dead-letters", b'{"click_events": 7}', text(LETTER_HEADERS))
 
 
 def test_results_and_alerts_without_their_model_are_found() -> None:

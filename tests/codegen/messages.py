@@ -11,9 +11,10 @@ from consumer.stream.dead_letters import of_unreadable
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
-from tests import by_hand, conformity
 from tests.faults.bad_events import distinct, odd
-from tests.sets import random_event
+from tests.support import schema_validation
+from tests.support.artifacts import hand_computed
+from tests.support.artifacts.sets import random_event
 from training.synthetic.dataset import events
 
 IDENTITY = 123_456_789_012_345_678_901_234_567_890
@@ -60,16 +61,16 @@ def _random_events(count: int) -> list[bytes]:
 def _process(values: Sequence[bytes], record_bytes: int, key: bytes = b"user_198") -> list[OutRecord]:
     """Return what the pipeline makes of the events; larger records than `record_bytes` lose their event, then key."""
     pipeline = Pipeline(Scorer.load(), TOPICS, "fraud", lambda _: TopicLimits(record_bytes), lambda: NOW)
-    records = pipeline.process(by_hand.batch(*values, keys=[key] * len(values))).records
+    records = pipeline.process(hand_computed.batch(*values, keys=[key] * len(values))).records
     for record in records:
-        conformity.hold(record.topic, record.value, record.headers)
+        schema_validation.hold(record.topic, record.value, record.headers)
     return records
 
 
 def _of_kind(kind: str, records: Sequence[OutRecord]) -> list[bytes]:
     if kind == "dead-letter-headers":
         letters = [record.headers for record in records if record.topic == TOPICS.dead_letters]
-        return [_json(conformity.as_text(headers)) for headers in letters]
+        return [_json(schema_validation.as_text(headers)) for headers in letters]
     return [record.value or b"" for record in records if record.topic == f"session-{kind}s"]
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from consumer.stream.batching import FEWEST, PART, Budget, Gathering, Limits
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 def gathering(most: int = 1000, size: int = 1_000_000, age: float = 0.005) -> tuple[Gathering, FakeClock]:

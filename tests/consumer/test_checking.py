@@ -24,7 +24,7 @@ from consumer.observability.health import Health
 from consumer.observability.http_server import PortTakenError, Server
 from consumer.observability.metrics import Metrics
 from scoring.artifacts.loading import shipped
-from tests.command import Call, caller
+from tests.support.command_line import Call, caller
 
 HOUR = 3_600_000  # ms
 DAY = 24 * HOUR

@@ -12,15 +12,15 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
+import files
 import pytest
 
-import files
 from consumer.cli.options import GROUPS
 from consumer.config.settings import Settings
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.artifacts.manifest import FILES
-from tests.command import Call, Said, caller
+from tests.support.command_line import Call, Said, caller
 from training.synthetic.dataset import generate
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "session-scorer"

@@ -16,7 +16,7 @@ from scoring import LEVELS, Scorer
 from scoring.artifacts.manifest import Thresholds
 from scoring.tables.checked_source import TableOptions
 from scoring.tables.source import BLOCK_BYTES, FileError
-from tests.sets import random_event, small_set
+from tests.support.artifacts.sets import random_event, small_set
 
 ANY = TableOptions(allow_missing=True)
 INVALID: list[dict[str, Any]] = [{"click_events": -1}, {"transaction_date": "soon"}]

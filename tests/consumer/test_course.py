@@ -5,7 +5,7 @@ from dataclasses import replace
 from consumer.console.alerts import Alert
 from consumer.console.progress import Course, Sight
 from consumer.console.snapshot import Reading
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 def seen(clock: FakeClock, fed: int, done: int, high: int = 0, alerted: int = 0) -> Sight:

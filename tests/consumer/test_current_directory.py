@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scoring.artifacts import loading
-from tests.scoring.loading import SET
+from tests.support.artifacts.loading import SET
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 from tests.support.opened_files import OpenedFiles, opened_files
 

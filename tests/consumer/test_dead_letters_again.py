@@ -17,9 +17,9 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
-from tests.command import Call, caller
-from tests.consumer.wire import Event, read, write
-from tests.topics import Topics
+from tests.support.command_line import Call, caller
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, read, write
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("logging_as_before")]
 

@@ -21,7 +21,7 @@ from consumer.errors import (
     WorkerError,
 )
 from consumer.records import OutRecord
-from tests.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
+from tests.support.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
 
 IDS = ("g-host-0-0", "g-host-0-1")
 TOO_LARGE = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])

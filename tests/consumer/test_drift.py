@@ -26,8 +26,8 @@ from scoring import Scorer
 from scoring.baseline import Baseline
 from scoring.contract import DATE
 from scoring.drift import DISTRIBUTIONS, Bins
-from tests.by_hand import batch
-from tests.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
+from tests.support.artifacts.hand_computed import batch
+from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
 from training.synthetic.dataset import keyed_events
 
 HOUR, DAY = 3600.0, 86_400.0

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checker import Report
 from tests.faults.doomed import command
-from tests.line import SECONDS, Line, stop
-from tests.topics import Topics
+from tests.support.checker import Report
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.kafka.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 

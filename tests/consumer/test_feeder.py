@@ -12,7 +12,7 @@ import pytest
 
 from consumer.demo.feeder import MOST_BYTES, Event, Feeder, key_of, lines, mixed
 from consumer.errors import WorkerError
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 class Sent(list[Event]):

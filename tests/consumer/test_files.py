@@ -25,7 +25,7 @@ from consumer.offline.score_file import Counts, FileError, rejected_path
 from scoring import Scorer, Verdict
 from scoring.tables.checked_source import TableOptions
 from scoring.tables.readers import open_source
-from tests import by_hand
+from tests.support.artifacts import hand_computed
 
 VERDICT = ["predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields"]
 CSV = """session_id,click_events,device_orientation,transaction_amount,note
@@ -40,7 +40,7 @@ score_file = partial(score.score_file, table=TableOptions(allow_missing=True))
 
 @pytest.fixture(scope="module")
 def scorer() -> Scorer:
-    return by_hand.scorer()
+    return hand_computed.scorer()
 
 
 def written(path: Path, text: str | bytes) -> Path:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from scoring.artifacts import loading
-from tests.scoring.loading import SET
+from tests.support.artifacts.loading import SET
 from tests.support.commands import NOBODY, PROGRAM, Inputs
 
 COMMANDS: Final = {

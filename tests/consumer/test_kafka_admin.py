@@ -7,7 +7,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
 from consumer.kafka.embedded import EmbeddedBroker
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
 
 
 def test_a_broker_that_does_not_answer_is_named_with_the_reason() -> None:

@@ -3,7 +3,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from tests.fakes import FakeClock, FakeConsumer
+from tests.support.fakes import FakeClock, FakeConsumer
 
 AWAY = KafkaError(KafkaError._TRANSPORT, "broker is away")
 NOT_READY = KafkaError(KafkaError._STATE, "not being read")

@@ -13,8 +13,8 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.records import Batch
 from consumer.stream.batching import PART, Limits
-from tests.consumer.wire import Event, committed, write, write_header_name
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, committed, write, write_header_name
 
 pytestmark = pytest.mark.kafka
 

@@ -15,8 +15,8 @@ from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
-from tests.consumer.wire import Event, read, write
-from tests.fakes import EchoPipeline, FakeHealth, FakeMetrics
+from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics
+from tests.support.wire import Event, read, write
 
 
 class StopsAfter(EchoPipeline):

@@ -7,8 +7,8 @@ from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
 from consumer.kafka.topic_identity import Denial, Identity, Read
-from tests.consumer.wire import SECONDS
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
+from tests.support.wire import SECONDS
 
 
 def answers(identity: Identity, positions: dict[int, Read]) -> Iterator[dict[int, Read] | None]:

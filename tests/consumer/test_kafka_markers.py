@@ -12,8 +12,8 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.records import Batch
 from consumer.stream.batching import PART, Limits
-from tests.consumer.wire import committed
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
+from tests.support.wire import committed
 
 pytestmark = pytest.mark.kafka
 

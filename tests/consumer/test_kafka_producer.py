@@ -14,9 +14,9 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord
 from consumer.stream.batching import Limits
-from tests.consumer.wire import committed, read
 from tests.faults.mocked import Api, MockBroker
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
+from tests.support.wire import committed, read
 
 pytestmark = pytest.mark.kafka
 

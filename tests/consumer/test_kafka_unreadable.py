@@ -10,7 +10,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.unreadable import Blocked, Find
 from consumer.records import UnreadableBatch
 from consumer.stream.unreadable_extent import find
-from tests.fakes import FakeClock, FakeProbe
+from tests.support.fakes import FakeClock, FakeProbe
 
 SECONDS = 30.0
 REASON = WorkerError("the batch there cannot be read")

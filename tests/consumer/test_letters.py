@@ -15,7 +15,7 @@ from consumer.dead_letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
-from tests.fakes import FakeLog, FakeProducer
+from tests.support.fakes import FakeLog, FakeProducer
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000

@@ -16,7 +16,7 @@ import pytest
 
 from consumer.errors import WorkerError
 from consumer.observability import logs
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture

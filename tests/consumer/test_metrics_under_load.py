@@ -8,8 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.consumer.test_metrics import KINDS
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 

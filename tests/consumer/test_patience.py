@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from consumer.errors import FatalError, RetriableError, UnansweredError
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 def failing(*errors: Exception) -> Callable[[], str]:

@@ -14,9 +14,10 @@ from consumer.stream import dead_letters
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.record_size import record_bytes
-from tests import by_hand, conformity
-from tests.by_hand import batch
-from tests.strategies import any_bytes
+from tests.support import schema_validation
+from tests.support.artifacts import hand_computed
+from tests.support.artifacts.hand_computed import batch
+from tests.support.strategies import any_bytes
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
 MINUTE = 60_000
@@ -35,9 +36,9 @@ def run(given: Batch, max_record_bytes: int = 1_000_000, **limits_of: TopicLimit
     def limits(topic: str) -> TopicLimits:
         return limits_of.get(topic.removeprefix("session-").replace("-", "_"), TopicLimits(max_record_bytes))
 
-    output = Pipeline(by_hand.scorer(), topics, "fraud", limits, lambda: NOW).process(given)
+    output = Pipeline(hand_computed.scorer(), topics, "fraud", limits, lambda: NOW).process(given)
     for record in output.records:
-        conformity.hold(record.topic, record.value, record.headers)
+        schema_validation.hold(record.topic, record.value, record.headers)
     return output
 
 

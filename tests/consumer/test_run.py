@@ -26,7 +26,7 @@ from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.records import OutRecord
-from tests import conformity
+from tests.support import schema_validation
 
 LATER = {  # what has nothing to say yet: partitions only after a gap, drift only of a thousand events
     "session_scorer_events_never_seen",
@@ -100,7 +100,7 @@ def read(broker: EmbeddedBroker, topic: str, count: int) -> list[bytes]:
     while len(found) < count and time.monotonic() < deadline:
         found += [message for message in reader.consume(count, 0.2) if message.error() is None]
     reader.close()
-    conformity.hold_all(found)
+    schema_validation.hold_all(found)
     return [message.value() or b"" for message in found]
 
 

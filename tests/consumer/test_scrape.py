@@ -14,7 +14,7 @@ from consumer.console.scrape import ScrapeError, address, scrape
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
-from tests.brokers import free_ports
+from tests.support.kafka.brokers import free_ports
 
 HOST = "127.0.0.1"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from consumer.dead_letters.skip import Place, require_idle, skip
 from consumer.errors import FatalError, WorkerError
 from consumer.stream.unreadable_extent import end_of
-from tests.fakes import FakeLog, FakeProbe, FakeProducer, Fault
+from tests.support.fakes import FakeLog, FakeProbe, FakeProducer, Fault
 
 NOW = 1_800_000_000_000
 WHY = "its checksum is wrong"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consumer.observability.slow_batches import SlowBatches
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 STAGES = {"decode": 0.1, "score": 0.2, "encode": 0.1, "publish": 0.1, "commit": 1.0}
 

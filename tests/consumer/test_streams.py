@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scoring.artifacts import loading
-from tests.scoring.loading import SET
+from tests.support.artifacts.loading import SET
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 
 SPEAKING = [name for name in COMMANDS if not name.startswith(("score", "run", "dead-letters", "watch"))]

@@ -12,7 +12,7 @@ from consumer.offline.score_file import score_file
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.contract import MODEL_FIELDS
-from tests.command import Call, caller
+from tests.support.command_line import Call, caller
 
 EVENT: dict[str, Any] = {
     "user_id": "u-1",

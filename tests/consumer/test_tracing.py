@@ -17,12 +17,12 @@ from consumer.errors import MustAbortError, UndeliveredError
 from consumer.observability import tracing
 from consumer.observability.otel import CLOSE_SECONDS, Traces, parents
 from consumer.records import Batch, Headers
-from tests.brokers import free_ports
-from tests.by_hand import batch
-from tests.collector import HOST, Collector, attributes, collecting
-from tests.consumer.wire import Event, read, write
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.artifacts.hand_computed import batch
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.brokers import free_ports
+from tests.support.kafka.topics import Topics
+from tests.support.otlp_collector import HOST, Collector, attributes, collecting
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"

@@ -18,11 +18,11 @@ from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
 from consumer.records import Tally
-from tests.brokers import free_ports
-from tests.command import Call, caller
-from tests.consumer.wire import Event, write
-from tests.line import Line, environment
-from tests.topics import Topics
+from tests.support.command_line import Call, caller
+from tests.support.end_to_end import Line, environment
+from tests.support.kafka.brokers import free_ports
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, write
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "watch"]
 HOST = "127.0.0.1"

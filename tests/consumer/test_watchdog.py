@@ -4,7 +4,7 @@ import sys
 import threading
 
 from consumer.stream.watchdog import Watchdog
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
 
 
 def watchdog(seconds: float = 80.0, shutdown_seconds: float = 30.0) -> tuple[Watchdog, FakeClock, list[str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
-from tests.by_hand import batch
+from tests.support.artifacts.hand_computed import batch
 from training.synthetic.dataset import keyed_events
 
 ROOT = Path(__file__).parents[2]

@@ -27,7 +27,7 @@ from consumer.stream.batching import PART, Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Pipeline, Worker
-from tests.fakes import (
+from tests.support.fakes import (
     EchoPipeline,
     FakeClock,
     FakeHealth,

@@ -8,9 +8,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.consumer.wire import read
 from tests.deploy.engine import ROOT, CheckError, compose, require, show, stop, wait_for
-from tests.line import Line
+from tests.support.end_to_end import Line
+from tests.support.wire import read
 
 PROMETHEUS = "http://127.0.0.1:9090/api/v1/"
 LINE = Line("localhost:9092", "session-scorer", "sessions", "session-results", "session-alerts", "session-dead-letters")

@@ -9,10 +9,10 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from tests.brokers import START_SECONDS, answers
 from tests.deploy import compose_check, image_check, stand_ins
 from tests.deploy.engine import CheckError, compose, docker, remove_started, require, run, show
-from tests.jars import BrokerError
+from tests.support.kafka.brokers import START_SECONDS, answers
+from tests.support.kafka.jars import BrokerError
 
 
 def check(*, keep: bool) -> None:

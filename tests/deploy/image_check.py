@@ -6,9 +6,9 @@ import time
 
 from confluent_kafka import Consumer, TopicPartition
 
-from tests.consumer.wire import Event, write
 from tests.deploy.engine import PROJECT, ROOT, docker, require, show, start, state, stop, wait_for
-from tests.line import Line
+from tests.support.end_to_end import Line
+from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
 IMAGE = "session-scorer:local"

@@ -11,7 +11,7 @@ import kubernetes_validate
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests import kustomize
+from tests.support import kustomize
 
 SCHEMAS = Path(__file__).parent / "schemas"
 PLACES = ["base", "overlays/production", "overlays/scram", "strimzi"]

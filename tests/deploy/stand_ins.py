@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tests import jars
 from tests.deploy.engine import ROOT, docker, has_image, run, show
+from tests.support.kafka import jars
 
 BASE = "session-scorer-base:bookworm"
 LABEL = "session-scorer.stand-in"

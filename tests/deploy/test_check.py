@@ -21,14 +21,14 @@ from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.inspector import Inspector
 from scoring.artifacts import loading
-from tests.brokers import HOST, free_ports
-from tests.certificates import Authority
-from tests.command import caller
-from tests.consumer.wire import Event, read, write
 from tests.faults.asking import last_words
-from tests.line import Line, stop
-from tests.secured import PASSWORD, Right, Secured, options, secured
-from tests.topics import Topics
+from tests.support.command_line import caller
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.brokers import HOST, free_ports
+from tests.support.kafka.certificates import Authority
+from tests.support.kafka.secured import PASSWORD, Right, Secured, options, secured
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]

@@ -20,8 +20,8 @@ from consumer.kafka.defaults import PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.stream.serialization import MOST_AHEAD_MS
-from tests import jars
-from tests.fakes import FakeClock
+from tests.support.fakes import FakeClock
+from tests.support.kafka import jars
 from tools.metrics_page import busy_metrics
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from scoring.rules import REASON_CODES
 from tests.codegen.generators import CodegenError, install_python, pydantic
 from tests.codegen.messages import Messages, messages
 from tests.codegen.reading import Reading, read
-from tests.message_schemas import SCHEMAS
+from tests.support.message_schemas import SCHEMAS
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]  # registries may be slow
 

@@ -18,7 +18,6 @@ from consumer.config.settings import PREFIX, Settings, known
 from consumer.kafka.defaults import CONSUMER, PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
-from tests import kustomize
 from tests.deploy.manifests import (
     OF_WORKERS,
     PLACES,
@@ -32,6 +31,7 @@ from tests.deploy.manifests import (
     variables,
 )
 from tests.make_prometheus_rule import OBJECT, RULES, prometheus_rule
+from tests.support import kustomize
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 VERSIONS = ["1.31", "1.37"]  # the oldest that docs/kubernetes.md names, and the newest whose schemas are here

@@ -9,7 +9,7 @@ from consumer.config.settings import PREFIX, Settings
 from consumer.delivery.transactional_ids import transactional_ids
 from consumer.kafka.defaults import PRODUCER
 from tests.deploy.manifests import objects, one, pod, those, variables
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]
 

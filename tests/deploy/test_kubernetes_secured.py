@@ -16,10 +16,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from tests.brokers import HOST, free_ports
-from tests.consumer.wire import Event, read, write
 from tests.deploy.manifests import container, one, pod, those, variables
-from tests.secured import USER, Right, Secured, operation_named, secured
+from tests.support.kafka.brokers import HOST, free_ports
+from tests.support.kafka.secured import USER, Right, Secured, operation_named, secured
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import free_ports
 from tests.deploy.prometheus import HOST, Prometheus, watching
-from tests.line import Line
-from tests.topics import Topics
+from tests.support.end_to_end import Line
+from tests.support.kafka.brokers import free_ports
+from tests.support.kafka.topics import Topics
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import free_ports
 from tests.deploy.prometheus import HOST, watching
 from tests.deploy.test_dashboard import PANELS
-from tests.line import Line
-from tests.topics import Topics
+from tests.support.end_to_end import Line
+from tests.support.kafka.brokers import free_ports
+from tests.support.kafka.topics import Topics
 
 VARIABLES = {"$__rate_interval": "1m", "$job": "session-scorer", "$instance": ".+"}
 # what is there only when something is wrong, or after a day

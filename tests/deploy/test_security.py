@@ -16,13 +16,13 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
-from tests.certificates import Authority
-from tests.command import Call, caller
 from tests.faults.asking import last_words
-from tests.line import Line, stop
-from tests.secured import PASSWORD, USER, Right, Secured, operation_named, options, secured
-from tests.tokens import LIFE_SECONDS, SECRET
-from tests.topics import Topics
+from tests.support.command_line import Call, caller
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.certificates import Authority
+from tests.support.kafka.secured import PASSWORD, USER, Right, Secured, operation_named, options, secured
+from tests.support.kafka.tokens import LIFE_SECONDS, SECRET
+from tests.support.kafka.topics import Topics
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]
 

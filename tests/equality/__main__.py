@@ -8,10 +8,10 @@ from itertools import chain
 from typing import get_args
 
 from scoring import Scorer
-from tests import by_hand
 from tests.equality import builds
 from tests.equality.batches import Kind
 from tests.equality.comparison import Comparison, DifferenceError, batch_number
+from tests.support.artifacts import hand_computed
 
 
 def main() -> int:
@@ -20,7 +20,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING)
     with builds.using(options.build):
         # a forest of hundreds of trees takes too long as plain Python
-        comparison = Comparison(by_hand.scorer() if options.build == "python" else Scorer.load())
+        comparison = Comparison(hand_computed.scorer() if options.build == "python" else Scorer.load())
         if options.batch is not None:
             for kind in options.kinds:
                 comparison.compare(batch_number(kind, options.seed, options.batch))

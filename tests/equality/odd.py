@@ -17,7 +17,7 @@ from tests.equality.values import (
     good_value,
     quoted,
 )
-from tests.oracle_reading import DATE
+from tests.support.oracle.reading import DATE
 
 SIZES: Final = (1, 1, 2, 3, 5, 8, 30, 100, 300, 500)
 _POOL: Final = 24  # values of each field at a time

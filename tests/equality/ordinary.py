@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.oracle_reading import DATE, MODEL_FIELDS
+from tests.support.oracle.reading import DATE, MODEL_FIELDS
 from training.synthetic.dataset import events
 
 Fields = dict[str, Any]

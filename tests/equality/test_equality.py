@@ -16,7 +16,7 @@ from scoring import Scorer
 from tests.equality.batches import Kind, batch_of
 from tests.equality.builds import Build
 from tests.equality.comparison import Comparison
-from tests.strategies import any_bytes, mutated
+from tests.support.strategies import any_bytes, mutated
 
 
 @pytest.mark.parametrize(("kind", "events"), [("ordinary", 15_000), ("odd", 15_000), ("mixed", 5_000)])

@@ -12,7 +12,7 @@ from scoring import InvalidEvent
 from scoring.parsing import parse
 from tests.equality.batches import Kind, batches, values_of
 from tests.equality.odd import broken
-from tests.oracle_reading import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
+from tests.support.oracle.reading import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
 
 Fault = tuple[str, str | None]
 

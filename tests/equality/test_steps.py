@@ -10,12 +10,12 @@ import pytest
 
 from scoring import Scorer
 from scoring.kernels.compiler import Kernel
-from tests import by_hand
 from tests.equality.batches import Kind, batch_of, batches
 from tests.equality.builds import using
 from tests.equality.comparison import Comparison
 from tests.equality.crafted import CRAFTED, colliding_cities, hashes
 from tests.equality.tracing import count_lines, lines_of
+from tests.support.artifacts import hand_computed
 
 SLACK = 1.25
 """Tables grow by powers of two, and so may what is done once a batch."""
@@ -29,7 +29,7 @@ def codes_of(kernels: Iterable[Kernel]) -> set[CodeType]:
 def steps(values: list[bytes]) -> int:
     """Return how many lines of the kernels run, as plain Python, to decode and score these values."""
     with using("python") as kernels:
-        scorer = by_hand.scorer()
+        scorer = hand_computed.scorer()
         scorer.score_columns(scorer.decode(values).columns)  # compiles what is compiled at its first use
         counts = count_lines(codes_of(kernels), lambda: scorer.score_columns(scorer.decode(values).columns))
     return counts.total()
@@ -92,7 +92,7 @@ def test_every_line_of_the_kernels_runs_in_these_tests() -> None:
     crafted = [CRAFTED[name](1000 if name == "cities of one hash" else 100) for name in CRAFTED]
     lists: list[Sequence[bytes | None]] = [*drawn, *crafted, ODD]
     with using("python") as kernels:
-        comparison = Comparison(by_hand.scorer())
+        comparison = Comparison(hand_computed.scorer())
 
         def compare() -> None:
             for values in lists:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from tests.oracle_reading import CATEGORIES, DATE, IDENTITIES, NEVER_NEGATIVE, NUMBERS
 from tests.support.edge_values import EDGES, NEAR_MISSES, NO_DATES, OFFSETS
+from tests.support.oracle.reading import CATEGORIES, DATE, IDENTITIES, NEVER_NEGATIVE, NUMBERS
 
 FIELDS: Final = (*NUMBERS, *CATEGORIES, DATE, *IDENTITIES)
 LENGTHS: Final = (*range(10), 15, 16, 17, 23, 24, 25, 31, 32, 33, 40)

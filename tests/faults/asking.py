@@ -11,7 +11,7 @@ from typing import Any
 
 from confluent_kafka.admin import AdminClient
 
-from tests.line import SECONDS
+from tests.support.end_to_end import SECONDS
 
 
 def ask(bootstrap: str, call: Callable[[AdminClient], Mapping[Any, "Future[Any]"]]) -> None:

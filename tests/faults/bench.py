@@ -11,8 +11,8 @@ from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import OutRecord
-from tests.fakes import deliver
 from tests.faults.mocked import MockBroker
+from tests.support.fakes import deliver
 
 SECONDS: Final = 15.0  # for a call and for all of its repetitions, where they should pass
 SHORT: Final = 2.0  # the same, where they should not

@@ -9,8 +9,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._metadata import ClusterMetadata, PartitionMetadata  # `admin` itself exports no types
 
-from tests.brokers import HOST, KafkaBroker, free_ports, new_cluster
-from tests.jars import BrokerError
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports, new_cluster
+from tests.support.kafka.jars import BrokerError
 
 NODES = 3
 SECONDS = 90.0

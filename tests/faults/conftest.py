@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.checker import Report
 from tests.faults.rights import guarded_broker
-from tests.line import Line
-from tests.topics import Topics
+from tests.support.checker import Report
+from tests.support.end_to_end import Line
+from tests.support.kafka.topics import Topics
 
 HERE = Path(__file__).parent
 Counted = Callable[[Line], None]

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Self
 
-from tests.brokers import HOST
+from tests.support.kafka.brokers import HOST
 
 _CHUNK = 65536
 

@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Final
 
-from tests.consumer.wire import SECONDS, Event
+from tests.support.wire import SECONDS, Event
 
 
 def _remainder(byte: int) -> int:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 
-from tests.brokers import HOST, KafkaBroker, free_ports
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
 
 USER = "scorer"
 AS_USER = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from tests.line import Line, stop
+from tests.support.end_to_end import Line, stop
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import Broken, broken
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.consumer.wire import read
 from tests.faults.doomed import command
-from tests.line import Line, stop
+from tests.support.end_to_end import Line, stop
+from tests.support.wire import read
 
 BATCH = 1000
 

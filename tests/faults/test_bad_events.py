@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.consumer.wire import Event, committed, read, write
 from tests.faults.bad_events import distinct, odd
-from tests.line import SECONDS, Line, stop
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.wire import Event, committed, read, write
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import Broken
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import KafkaBroker
 from tests.faults.cluster import NODES, Cluster, running_cluster
 from tests.faults.conftest import Counted
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
-from tests.line import Line
-from tests.topics import Topics
+from tests.support.end_to_end import Line
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.topics import Topics
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import KafkaBroker
 from tests.faults.asking import until
 from tests.faults.conftest import Counted
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.topics import Topics
 
 COUNT = 20_000  # 9 MB of events, and twice that of results
 

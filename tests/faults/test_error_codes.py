@@ -23,10 +23,10 @@ from consumer.kafka.tail import Tail
 from consumer.kafka.unreadable import Probe
 from consumer.patience import Patience
 from consumer.stream.batching import Limits
-from tests.consumer.wire import Event, write
-from tests.fakes import deliver
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
+from tests.support.fakes import deliver
+from tests.support.wire import Event, write
 
 
 class Fate(Enum):

@@ -25,9 +25,9 @@ from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
-from tests.consumer.wire import Event, committed, read, write
-from tests.fakes import EchoPipeline, FakeHealth, FakeMetrics
 from tests.faults.mocked import Api, MockBroker
+from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics
+from tests.support.wire import Event, committed, read, write
 
 EVENTS = [b"%d" % number for number in range(300)]
 PARTITIONS = 4

@@ -9,11 +9,11 @@ from typing import Final
 
 import pytest
 
-from tests.brokers import KafkaBroker
-from tests.consumer.wire import Event, read, write
 from tests.faults.conftest import Counted
-from tests.line import SECONDS, Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 EXPIRY_MS: Final = 3000

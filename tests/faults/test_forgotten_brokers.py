@@ -10,10 +10,10 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.stream.batching import PART, Limits
-from tests.brokers import HOST, KafkaBroker, free_ports
-from tests.consumer.wire import Event, write
 from tests.faults.amnesia import AmnesiaProxy
-from tests.topics import Topics
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, write
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
 

@@ -13,9 +13,9 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.consumer.wire import Event, read, write
 from tests.faults.asking import ask, last_words, metric, until
-from tests.line import SECONDS, Line, stop
+from tests.support.end_to_end import SECONDS, Line, stop
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 NEVER_SEEN = "session_scorer_events_never_seen_total"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.doomed import command
-from tests.line import QUICK, SECONDS, Line, stop
+from tests.support.end_to_end import QUICK, SECONDS, Line, stop
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]

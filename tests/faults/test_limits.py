@@ -18,13 +18,13 @@ from confluent_kafka.admin._config import AlterConfigOpType
 
 from consumer.records import Headers
 from consumer.stream.record_size import encode_headers, record_bytes
-from tests.consumer.wire import SECONDS, Event, read
 from tests.faults.asking import ask
 from tests.faults.rights import AS_USER, rule
 from tests.faults.test_outputs_refused import configure
 from tests.faults.test_sizes import LARGE, padded, samples
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import SECONDS, Event, read
 
 DEFAULT = 1_048_588  # Kafka's max.message.bytes
 MOST = 1_000_000  # --max-record-bytes

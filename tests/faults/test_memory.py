@@ -14,9 +14,9 @@ import pytest
 
 from consumer.config.settings import Settings
 from consumer.kafka.defaults import CONSUMER, PRODUCER
-from tests.consumer.wire import Event, write
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
 Full = Callable[[int, int], int]

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.brokers import HOST, KafkaBroker, free_ports
 from tests.faults.conftest import Counted
 from tests.faults.proxy import Proxy
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
-from tests.line import Line
-from tests.topics import Topics
+from tests.support.end_to_end import Line
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
+from tests.support.kafka.topics import Topics
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]

@@ -10,13 +10,13 @@ from confluent_kafka.admin._acl import AclBindingFilter, AclOperation, AclPermis
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.checker import Outputs, Seen, judge
-from tests.consumer.wire import read
 from tests.faults.asking import ask, last_words
 from tests.faults.conftest import Counted
 from tests.faults.rights import AS_USER, rule
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.checker import Outputs, Seen, judge
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import read
 
 COUNT = 3000
 OUTPUTS = ("results", "alerts", "dead_letters")

@@ -11,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.consumer.wire import read
 from tests.faults.stream import caught_up, stream, wait_until, watching
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import read
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]

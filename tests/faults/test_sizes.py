@@ -15,10 +15,10 @@ from confluent_kafka import Message, Producer
 
 from consumer.records import Headers
 from scoring import Scorer
-from tests.consumer.wire import SECONDS, Event, read
 from tests.faults.conftest import Counted
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import SECONDS, Event, read
 from training.synthetic.dataset import keyed_events
 
 LIMIT = 1_000_000  # max_record_bytes

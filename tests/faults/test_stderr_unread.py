@@ -10,10 +10,10 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.brokers import free_ports
 from tests.faults.asking import until
-from tests.line import QUICK, SECONDS, Line, environment, stop
-from tests.pipes import unread_pipe
+from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
+from tests.support.kafka.brokers import free_ports
+from tests.support.pipes import unread_pipe
 from training.synthetic.invalid_events import Broken
 
 COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.consumer.wire import is_open, read
 from tests.faults.stream import wait_until
-from tests.line import Line, stop
+from tests.support.end_to_end import Line, stop
+from tests.support.wire import is_open, read
 from training.synthetic.invalid_events import Broken
 
 EACH = 8_000  # more than is scored, in batches of 5, before the stop comes

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from tests.consumer.wire import Event, read, write
 from tests.faults.conftest import Counted
 from tests.faults.raw import write_dated
-from tests.line import Line, stop
-from tests.topics import Topics
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 HOUR = 3_600_000  # ms

@@ -18,10 +18,10 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.patience import Patience
 from consumer.records import OutRecord
 from consumer.stream.batching import Limits
-from tests.consumer.wire import Event, write
-from tests.fakes import deliver
 from tests.faults.mocked import Api, MockBroker
-from tests.line import Line
+from tests.support.end_to_end import Line
+from tests.support.fakes import deliver
+from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
 BOUND = 8  # seconds; the watchdog looks every half second, and a busy machine takes its time

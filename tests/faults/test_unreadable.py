@@ -21,12 +21,12 @@ from confluent_kafka import Message, Producer
 from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import Probe
 from consumer.stream.batching import PART
-from tests.brokers import KafkaBroker
-from tests.consumer.wire import SECONDS, read
 from tests.faults.conftest import Counted
 from tests.faults.doomed import command as doomed_command
-from tests.line import QUICK, Line, environment, stop
-from tests.topics import Topics
+from tests.support.end_to_end import QUICK, Line, environment, stop
+from tests.support.kafka.brokers import KafkaBroker
+from tests.support.kafka.topics import Topics
+from tests.support.wire import SECONDS, read
 
 EVENT = b'{"session_id":"s-%d","click_events":3}'
 STOP_SECONDS = 60.0  # a start, which compiles, and the stop; the stop itself takes no more than a poll

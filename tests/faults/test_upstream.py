@@ -9,9 +9,9 @@ from pathlib import Path
 
 from confluent_kafka import Producer
 
-from tests.consumer.wire import SECONDS
 from tests.faults.asking import metric, until
-from tests.line import Line, environment, stop
+from tests.support.end_to_end import Line, environment, stop
+from tests.support.wire import SECONDS
 from training.synthetic.dataset import keyed_events
 
 EACH = 50

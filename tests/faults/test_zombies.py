@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.consumer.wire import is_open
 from tests.faults.doomed import command
-from tests.line import QUICK, SECONDS, Line, stop
+from tests.support.end_to_end import QUICK, SECONDS, Line, stop
+from tests.support.wire import is_open
 from training.synthetic.invalid_events import Broken
 
 EVENTS = 5_000

@@ -11,7 +11,7 @@ from scoring import Decoded
 from scoring.contract import DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import decode
 from scoring.tables.csv_cells import Cells, bare
-from tests import strategies
+from tests.support import strategies
 from tests.support.columns import assert_same_fields
 from tests.support.edge_values import NO_DATES
 

@@ -9,8 +9,8 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from scoring import Scorer, Verdict
-from tests import oracle
-from tests.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder, small_set
+from tests.support.artifacts.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder, small_set
+from tests.support.oracle import scoring
 
 # none of the rules holds for it, so that a rule seen to hold is the doing of what a test adds
 QUIET = {
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
     """A set as the scorer loads it, as the oracle sees it, and as scikit-learn holds it."""
 
     scorer: Scorer
-    model: oracle.Model
+    model: scoring.Model
     files: FiveFiles
 
     def __repr__(self) -> str:

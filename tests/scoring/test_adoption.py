@@ -11,8 +11,8 @@ from scoring.artifacts import loading
 from scoring.artifacts.loading import Artifacts
 from scoring.artifacts.manifest import Thresholds
 from scoring.forest import LEAF
-from tests.scoring.loading import SET
-from tests.sets import small_set
+from tests.support.artifacts.loading import SET
+from tests.support.artifacts.sets import small_set
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import pytest
 
 from scoring import ArtifactError, Scorer
 from scoring.adoption import write_manifest
-from tests.scoring.loading import EVENTS, FILES, SET, refused, scores
-from tests.sets import small_set
+from tests.support.artifacts.loading import EVENTS, FILES, SET, refused, scores
+from tests.support.artifacts.sets import small_set
 
 NAMES = (*FILES, "manifest.json")
 

@@ -17,10 +17,10 @@ from scoring.adoption import write_manifest
 from scoring.baseline import Baseline, Mix, Spread, baseline
 from scoring.columns import Columns
 from scoring.decoding import decode_any
-from tests.oracle_reading import CATEGORIES, MODEL_FIELDS
 from tests.scoring.conftest import quiet
-from tests.scoring.loading import SET, refused
-from tests.sets import CLASSES, random_event
+from tests.support.artifacts.loading import SET, refused
+from tests.support.artifacts.sets import CLASSES, random_event
+from tests.support.oracle.reading import CATEGORIES, MODEL_FIELDS
 
 ROWS = [random_event(np.random.default_rng(seed)) for seed in range(200)]
 

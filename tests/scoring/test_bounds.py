@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.bombs import bombs
-from tests.scoring.loading import FILES, SET
-from tests.support.joblib_bombs import compressed_bombs, framed_bombs
+from tests.support.artifacts.bombs import bombs
+from tests.support.artifacts.joblib_bombs import compressed_bombs, framed_bombs
+from tests.support.artifacts.loading import FILES, SET
 
 MIB = 1 << 20
 # in a process of its own, for what fails may take the machine with it; the limit keeps it from that

@@ -13,10 +13,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import LabelEncoder
 
 from scoring import Scorer
-from tests import oracle
-from tests.pickling import respelt, with_trees_rewritten
-from tests.scoring.loading import EVENTS, FILES, SET, refused, scores
-from tests.sets import CLASSES, FEATURE_COLS, encoder, small_set
+from tests.support.artifacts.loading import EVENTS, FILES, SET, refused, scores
+from tests.support.artifacts.pickling import respelt, with_trees_rewritten
+from tests.support.artifacts.sets import CLASSES, FEATURE_COLS, encoder, small_set
+from tests.support.oracle import scoring
 
 
 @pytest.fixture
@@ -139,6 +139,6 @@ def test_a_forest_that_was_fitted_with_gaps_splits_them_off_at_infinity(tmp_path
 
     files = small_set(0, feature_cols=list(FEATURE_COLS), rf_model=forest)
     model, event = files.for_oracle(), EVENTS[1]
-    row = files.scaler.transform(np.array([oracle.columns(model, event)]))
+    row = files.scaler.transform(np.array([scoring.columns(model, event)]))
 
     assert scores(files.write(tmp_path))[1] == forest.predict_proba(row)[0, 1]

@@ -11,16 +11,16 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from scoring import Scorer
-from tests import oracle
-from tests.agreement import TOLERANCE, assert_contributions_agree, verdicts
-from tests.oracle_reading import NUMBERS
 from tests.scoring.conftest import Pair, load, quiet
-from tests.sets import FEATURE_COLS, FiveFiles, random_event, small_set
+from tests.support.artifacts.sets import FEATURE_COLS, FiveFiles, random_event, small_set
+from tests.support.oracle import scoring
+from tests.support.oracle.agreement import TOLERANCE, assert_contributions_agree, verdicts
+from tests.support.oracle.reading import NUMBERS
 
 
 def scaled(files: FiveFiles, events: list[dict[str, Any]]) -> Any:
     model = files.for_oracle()
-    return files.scaler.transform(np.array([oracle.columns(model, event) for event in events]))
+    return files.scaler.transform(np.array([scoring.columns(model, event) for event in events]))
 
 
 def some_events(number: int, seed: int = 1) -> list[dict[str, Any]]:
@@ -104,8 +104,8 @@ def neighbours(threshold: float) -> list[float]:
 def assert_scored_as_by_scikit_learn(files: FiveFiles, pair: Pair, events: list[dict[str, Any]]) -> None:
     expected = files.rf_model.predict_proba(scaled(files, events))[:, 1]
     for event, said, score in zip(events, verdicts(pair.scorer, events), expected, strict=True):
-        ours = oracle.judge(pair.model, event)
-        assert isinstance(ours, oracle.Verdict)
+        ours = scoring.judge(pair.model, event)
+        assert isinstance(ours, scoring.Verdict)
         assert said.anomaly_score == score == ours.anomaly_score, event
         if said.risk_level == "High":
             assert_contributions_agree(said.contributions, ours)
@@ -153,8 +153,8 @@ def test_a_scale_of_any_size_overflows_or_vanishes_as_in_float32(tmp_path: Path,
     pair = load(files, tmp_path)
 
     for event in [quiet(), quiet(transaction_amount=-1e12, timezone_offset=1e12)]:
-        ours = oracle.judge(pair.model, event)
-        assert isinstance(ours, oracle.Verdict)
+        ours = scoring.judge(pair.model, event)
+        assert isinstance(ours, scoring.Verdict)
         assert pair.scorer.score(event).anomaly_score == ours.anomaly_score
 
 
@@ -164,9 +164,9 @@ def test_a_moment_on_the_page_makes_rates_of_any_size(pairs: list[Pair], time: f
     event = quiet(time_on_page=time, click_events=count, keyboard_events=count)
 
     for pair in pairs:
-        ours = oracle.judge(pair.model, event)
+        ours = scoring.judge(pair.model, event)
         said = pair.scorer.score(event)
-        assert isinstance(ours, oracle.Verdict)
+        assert isinstance(ours, scoring.Verdict)
         assert (said.anomaly_score, said.reason_codes) == (ours.anomaly_score, ours.reason_codes)
 
 
@@ -177,7 +177,7 @@ def test_a_scaler_without_mean_or_without_scale_is_used_as_scikit_learn_uses_it(
     events = some_events(100)
     for number, (with_mean, with_std) in enumerate([(False, True), (True, False), (False, False)]):
         plain = small_set(7, trees=5)
-        features = np.array([oracle.columns(plain.for_oracle(), event) for event in events])
+        features = np.array([scoring.columns(plain.for_oracle(), event) for event in events])
         files = plain._replace(scaler=StandardScaler(with_mean=with_mean, with_std=with_std).fit(features))
         files.rf_model.fit(files.scaler.transform(features), np.arange(100) % 2)
 

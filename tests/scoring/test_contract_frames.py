@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, TableError
-from tests import oracle
-from tests.agreement import assert_agrees
-from tests.oracle_reading import DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
 from tests.scoring.conftest import Pair, quiet
-from tests.strategies import Event, events, invalid_events, near_threshold_events
+from tests.support.oracle import scoring
+from tests.support.oracle.agreement import assert_agrees
+from tests.support.oracle.reading import DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
+from tests.support.strategies import Event, events, invalid_events, near_threshold_events
 
 VERDICTS = ["predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields"]
 COLUMNS = [*VERDICTS, "error_code", "error_field"]
@@ -28,7 +28,7 @@ def assert_frame_agrees(pair: Pair, frame: pd.DataFrame, rows: list[Event]) -> N
     assert list(said.columns) == COLUMNS
     assert said.index.equals(frame.index)
     for row, event in zip(said.to_dict("records"), rows, strict=True):
-        expected = oracle.judge(pair.model, with_whole_identities(event))
+        expected = scoring.judge(pair.model, with_whole_identities(event))
         if row["error_code"] is None:
             assert row["error_field"] is None
             # contributions and base rate stand in no frame

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from scoring import ArtifactError, Scorer
-from tests.pickling import NodesOfAddresses, evil_pickles, scalar_of_an_address, with_trees_rewritten
 from tests.scoring.conftest import quiet
-from tests.scoring.loading import FILES, SET, refused
-from tests.support.joblib_bombs import COMPRESSED, of_objects
+from tests.support.artifacts.joblib_bombs import COMPRESSED, of_objects
+from tests.support.artifacts.loading import FILES, SET, refused
+from tests.support.artifacts.pickling import NodesOfAddresses, evil_pickles, scalar_of_an_address, with_trees_rewritten
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from scoring import InvalidEvent, Scorer
-from tests import oracle
-from tests.oracle_reading import DATE
-from tests.sets import small_set
+from tests.support.artifacts.sets import small_set
 from tests.support.edge_values import NO_DATES
+from tests.support.oracle import scoring
+from tests.support.oracle.reading import DATE
 
 
 class Bad(NamedTuple):
@@ -190,7 +190,7 @@ def test_an_invalid_event_is_refused_with_its_code_and_field(all_high: Scorer, b
 
 @pytest.mark.parametrize("bad", ALL, ids=lambda bad: bad.name)
 def test_the_oracle_refuses_it_alike(bad: Bad) -> None:
-    assert oracle.judge(ORACLE, bad.raw) == (bad.code, bad.field)
+    assert scoring.judge(ORACLE, bad.raw) == (bad.code, bad.field)
 
 
 def test_invalid_events_leave_the_valid_ones_of_their_batch_unharmed(all_high: Scorer) -> None:

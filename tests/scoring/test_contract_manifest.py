@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from scoring import Scorer
-from tests import oracle_reading
-from tests.pickling import evil_pickles
-from tests.scoring.loading import EVENTS, FILES, SET, refused, scores
+from tests.support.artifacts.loading import EVENTS, FILES, SET, refused, scores
+from tests.support.artifacts.pickling import evil_pickles
+from tests.support.oracle import reading
 
 FIELDS = {
-    **dict.fromkeys(oracle_reading.COUNTS, "count"),
+    **dict.fromkeys(reading.COUNTS, "count"),
     **dict.fromkeys(("device_motion", "time_on_page", "timezone_offset", "transaction_amount"), "number"),
-    **dict.fromkeys(oracle_reading.CATEGORIES, "category"),
+    **dict.fromkeys(reading.CATEGORIES, "category"),
     "transaction_date": "local time",
 }
 

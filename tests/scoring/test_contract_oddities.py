@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from scoring import Scorer
-from tests import oracle
-from tests.oracle_reading import DATE, MODEL_FIELDS, hour_of
 from tests.scoring.conftest import QUIET, quiet
-from tests.sets import small_set
+from tests.support.artifacts.sets import small_set
+from tests.support.oracle import scoring
+from tests.support.oracle.reading import DATE, MODEL_FIELDS, hour_of
 
 
 class Odd(NamedTuple):
@@ -121,10 +121,10 @@ def test_an_odd_event_is_scored_like_its_plain_twin(pairs_scorer: Scorer, odd: O
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.name)
 def test_the_oracle_scores_it_alike(odd: Odd) -> None:
-    said, twin = oracle.judge(ORACLE, written(odd)), oracle.judge(ORACLE, quiet(**odd.same_as))
+    said, twin = scoring.judge(ORACLE, written(odd)), scoring.judge(ORACLE, quiet(**odd.same_as))
 
-    assert isinstance(said, oracle.Verdict)
-    assert isinstance(twin, oracle.Verdict)
+    assert isinstance(said, scoring.Verdict)
+    assert isinstance(twin, scoring.Verdict)
     assert (said.anomaly_score, said.reason_codes, said.imputed_fields) == (
         twin.anomaly_score,
         twin.reason_codes,

@@ -12,10 +12,10 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.preprocessing import LabelEncoder, MinMaxScaler
 
-from tests.oracle_reading import CATEGORIES, DATE, MODEL_FIELDS, NUMBERS
-from tests.pickling import with_trees_rewritten
-from tests.scoring.loading import FILES, SET, refused
-from tests.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder
+from tests.support.artifacts.loading import FILES, SET, refused
+from tests.support.artifacts.pickling import with_trees_rewritten
+from tests.support.artifacts.sets import CLASSES, FEATURE_COLS, FiveFiles, encoder
+from tests.support.oracle.reading import CATEGORIES, DATE, MODEL_FIELDS, NUMBERS
 
 
 def without(values: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from tests.oracle_reading import DATE
 from tests.scoring.conftest import FeatureSeen, quiet
-from tests.sets import CLASSES, encoder, small_set
+from tests.support.artifacts.sets import CLASSES, encoder, small_set
+from tests.support.oracle.reading import DATE
 
 THREE = pd.Timestamp("2025-06-15 03:00:00")
 MOBILE = {"device_type": "Mobile"}

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import InvalidEvent, imputed_fields
-from tests import oracle
-from tests.agreement import assert_agrees
-from tests.oracle_reading import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
 from tests.scoring.conftest import Pair, quiet
-from tests.strategies import (
+from tests.support.oracle import scoring
+from tests.support.oracle.agreement import assert_agrees
+from tests.support.oracle.reading import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMBERS
+from tests.support.strategies import (
     Event,
     any_bytes,
     any_events,
@@ -34,7 +34,7 @@ def assert_each_agrees(pairs: list[Pair], batch: list[Any], as_the_oracle_reads:
         said = pair.scorer.score_many(batch)
         assert len(said) == len(batch)
         for each, event in zip(said, as_the_oracle_reads or batch, strict=True):
-            assert_agrees(each, oracle.judge(pair.model, event))
+            assert_agrees(each, scoring.judge(pair.model, event))
 
 
 @given(st.lists(encoded(events()), max_size=10))
@@ -109,7 +109,7 @@ def test_a_batch_of_nothing_and_one_of_nothing_valid(pairs: list[Pair]) -> None:
 @given(st.lists(encoded(events()), min_size=1, max_size=6))
 def test_the_columns_of_a_batch_say_the_same(pairs: list[Pair], batch: list[bytes]) -> None:
     scorer, model = pairs[0].scorer, pairs[0].model
-    expected = [said for event in batch if isinstance(said := oracle.judge(model, event), oracle.Verdict)]
+    expected = [said for event in batch if isinstance(said := scoring.judge(model, event), scoring.Verdict)]
 
     decoded = scorer.decode(batch)
     scored = scorer.score_columns(decoded.columns)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from scoring import InvalidEvent, Scorer
-from tests.sets import random_event, small_set
+from tests.support.artifacts.sets import random_event, small_set
 
 THREADS = 8
 FORK = """

@@ -14,8 +14,8 @@ from scoring.local_time import NO_DATE, NO_HOUR, hour_as_written, hours_as_writt
 from scoring.parsing import parse
 from scoring.rules import RULES
 from tests.scoring.conftest import quiet
-from tests.strategies import any_bytes, mutated
 from tests.support.columns import assert_same
+from tests.support.strategies import any_bytes, mutated
 
 GOOD = json.dumps(quiet()).encode()
 UNDATED = json.dumps({key: value for key, value in quiet().items() if key != "transaction_date"}).encode()

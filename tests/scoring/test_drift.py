@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scoring.baseline import baseline
 from scoring.decoding import decode_any
 from scoring.drift import DISTRIBUTIONS, Bins, psi
-from tests.oracle_reading import MODEL_FIELDS
-from tests.sets import CLASSES, random_event
+from tests.support.artifacts.sets import CLASSES, random_event
+from tests.support.oracle.reading import MODEL_FIELDS
 
 Rows = list[dict[str, Any]]
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from scoring import ArtifactError
 from scoring.artifacts.from_pickles import read_model
-from tests.fuzzing import MANIFEST, SYSTEM, CodeRan, Corpus, Watch, attempt
-from tests.scoring.loading import FILES
+from tests.support.artifacts.fuzzing import MANIFEST, SYSTEM, CodeRan, Corpus, Watch, attempt
+from tests.support.artifacts.loading import FILES
 
 
 @pytest.fixture(scope="module")

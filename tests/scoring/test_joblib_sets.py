@@ -23,8 +23,8 @@ from sklearn.preprocessing import LabelEncoder
 
 from scoring.adoption import write_manifest
 from scoring.artifacts.loading import load
-from tests.scoring.loading import FILES, SET, refused, scores
-from tests.sets import CLASSES, FiveFiles
+from tests.support.artifacts.loading import FILES, SET, refused, scores
+from tests.support.artifacts.sets import CLASSES, FiveFiles
 
 COMPRESSIONS = (0, 3, True, ("zlib", 9), ("gzip", 3), ("bz2", 3), ("xz", 3), ("xz", 9), ("lzma", 3))
 BY_HAND: dict[str, Callable[[bytes], bytes]] = {

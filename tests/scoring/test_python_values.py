@@ -16,8 +16,8 @@ import pytest
 
 from scoring import InvalidEvent, Scorer, Verdict
 from scoring.scorer import CHUNK
-from tests.oracle_reading import DATE
 from tests.scoring.conftest import quiet
+from tests.support.oracle.reading import DATE
 
 AMOUNT = "a number from -1e12 to 1e12"
 SECONDS = "a number from 0 to 1e12"

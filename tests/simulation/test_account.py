@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import tally
 from tests.simulation.account import PATIENCE_SECONDS, Account
 from tests.simulation.pipeline import INPUT
+from tests.support.fakes import tally
 
 PASSING = "could not commit the transaction: not now (NOT_COORDINATOR)"
 

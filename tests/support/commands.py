@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tests.sets import FiveFiles
+from tests.support.artifacts.sets import FiveFiles
 from training.synthetic.dataset import generate
 
 PROGRAM: Final = Path(sysconfig.get_path("scripts")) / "session-scorer"

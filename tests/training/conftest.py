@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from scoring.artifacts.manifest import FILES
-from tests import oracle
-from tests.sets import FiveFiles
+from tests.support.artifacts.sets import FiveFiles
+from tests.support.oracle import scoring
 from training.selection import Grid
 from training.synthetic.dataset import generate
 from training.train import Wishes, train
@@ -38,6 +38,6 @@ def five(trained: Path) -> FiveFiles:
 
 
 @pytest.fixture(scope="session")
-def model(five: FiveFiles) -> oracle.Model:
+def model(five: FiveFiles) -> scoring.Model:
     """The same, for the oracle."""
     return five.for_oracle()

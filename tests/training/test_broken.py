@@ -3,7 +3,7 @@
 from itertools import islice
 
 from scoring.decoding import decode
-from tests import oracle
+from tests.support.oracle import scoring
 from training.synthetic.invalid_events import BREAKAGES, Broken, broken
 
 
@@ -24,9 +24,9 @@ def test_the_decoder_refuses_each_with_its_code_and_field() -> None:
     assert said == [(event.kind, event.code, event.field) for event in events]
 
 
-def test_the_contract_read_event_by_event_refuses_each_likewise(model: oracle.Model) -> None:
+def test_the_contract_read_event_by_event_refuses_each_likewise(model: scoring.Model) -> None:
     for event in take(len(BREAKAGES)):
-        assert oracle.judge(model, event.value) == (event.code, event.field), event.kind
+        assert scoring.judge(model, event.value) == (event.code, event.field), event.kind
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

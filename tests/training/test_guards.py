@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from tests.command import Call, Said, caller
-from tests.sets import FiveFiles
+from tests.support.artifacts.sets import FiveFiles
+from tests.support.command_line import Call, Said, caller
 from tests.training.conftest import SMALL
 from training import guards
 from training.errors import TrainingError

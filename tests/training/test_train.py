@@ -17,8 +17,8 @@ from scoring.artifacts.loading import shipped
 from scoring.artifacts.manifest import FILES, NAME
 from scoring.contract import COUNTS, MODEL_FIELDS
 from scoring.features import FEATURES
-from tests import oracle
-from tests.sets import FiveFiles
+from tests.support.artifacts.sets import FiveFiles
+from tests.support.oracle import scoring
 from tests.training.conftest import SMALL
 from training.errors import TrainingError
 from training.evaluation.evaluate import How, evaluate
@@ -37,9 +37,11 @@ def bytes_of(directory: Path) -> dict[str, bytes]:
     return {name: (directory / name).read_bytes() for name in EVERY_FILE}
 
 
-def test_scores_are_scikit_learns_own_on_the_training_rows(trained: Path, five: FiveFiles, model: oracle.Model) -> None:
+def test_scores_are_scikit_learns_own_on_the_training_rows(
+    trained: Path, five: FiveFiles, model: scoring.Model
+) -> None:
     values = list(generate(3_000, 9)[:600].events())
-    features = np.array([oracle.columns(model, value) for value in values])
+    features = np.array([scoring.columns(model, value) for value in values])
     expected = five.rf_model.predict_proba((features - five.scaler.mean_) / five.scaler.scale_)[:, 1]
     scores = [verdict.anomaly_score for verdict in Scorer.load(trained).score_many(values)]  # type: ignore[union-attr] # all are valid
     assert np.abs(np.array(scores) - expected).max() <= 1e-12
@@ -54,9 +56,9 @@ def test_the_forest_has_the_form_that_existing_sets_have(five: FiveFiles) -> Non
     assert len(forest.estimators_) == forest.n_estimators == 12
 
 
-def test_growing_by_steps_gives_the_forest_of_a_single_call(five: FiveFiles, model: oracle.Model) -> None:
+def test_growing_by_steps_gives_the_forest_of_a_single_call(five: FiveFiles, model: scoring.Model) -> None:
     sessions = generate(3_000, 9)
-    features = np.array([oracle.columns(model, value) for value in sessions.events()])
+    features = np.array([scoring.columns(model, value) for value in sessions.events()])
     scaled = (features - five.scaler.mean_) / five.scaler.scale_
     again = type(five.rf_model)(**five.rf_model.get_params()).fit(scaled, sessions.label)
     assert (again.predict_proba(scaled) == five.rf_model.predict_proba(scaled)).all()

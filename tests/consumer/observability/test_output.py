@@ -20,8 +20,8 @@ from typing import TypeVar
 import pytest
 
 from consumer.observability.output import MOST_BYTES, PatientOutput, QueuedOutput
-from tests.line import environment
-from tests.pipes import unread_pipe
+from tests.support.end_to_end import environment
+from tests.support.pipes import unread_pipe
 
 Output = TypeVar("Output", bound=QueuedOutput)
 SECONDS = 60.0  # for whatever should take a moment

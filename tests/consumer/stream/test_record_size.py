@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from consumer.records import Headers
 from consumer.stream.record_size import encode_headers, least_room, record_bytes
-from tests.consumer.wire import SECONDS
-from tests.topics import Topics
+from tests.support.kafka.topics import Topics
+from tests.support.wire import SECONDS
 
 LIMIT = 20_000
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)

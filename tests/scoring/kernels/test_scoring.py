@@ -17,11 +17,11 @@ from scoring.kernels.attribution import ATTRIBUTE
 from scoring.kernels.compiled import Kernels
 from scoring.kernels.features import PLACES, PREPARE
 from scoring.kernels.forest import BLOCKS, WALK, WIDTH
-from tests import oracle
-from tests.agreement import assert_agrees
 from tests.scoring.conftest import Pair, load, quiet
-from tests.sets import CLASSES, encoder, random_event, small_set
-from tests.strategies import events
+from tests.support.artifacts.sets import CLASSES, encoder, random_event, small_set
+from tests.support.oracle import scoring
+from tests.support.oracle.agreement import assert_agrees
+from tests.support.strategies import events
 
 PLAIN = Kernels(PREPARE.function, WALK.function, ATTRIBUTE.function)
 CITIES = [f"{number:05d} {'x' * 193}é" for number in range(10_000)]  # 200 bytes and one more
@@ -69,7 +69,7 @@ def test_thousands_of_cities_with_long_names_are_told_apart(tmp_path: Path) -> N
     expected = [places.get(event["geolocation_city"], places["unknown"]) for event in batch]
     assert raw[files.feature_cols.index("geolocation_city")].tolist() == expected
     for row in (0, 1, 9_999, 10_000, 10_001):
-        assert_agrees(pair.scorer.score_columns(columns).verdict(row), oracle.judge(pair.model, batch[row]))
+        assert_agrees(pair.scorer.score_columns(columns).verdict(row), scoring.judge(pair.model, batch[row]))
 
 
 def test_of_equal_contributions_the_first_features_are_shown() -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 from scoring.decoding import decode_any
 from scoring.tables import Statistics
-from tests import by_hand
+from tests.support.artifacts import hand_computed
 
 
 def statistics(*events: dict[str, Any]) -> Statistics:
-    return Statistics.of(by_hand.scorer().score_columns(decode_any(events).columns))
+    return Statistics.of(hand_computed.scorer().score_columns(decode_any(events).columns))
 
 
 def test_shares_are_of_the_values_that_are_there() -> None:

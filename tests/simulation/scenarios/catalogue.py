@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from tests.brokers import KafkaBroker
 from tests.simulation.scenarios import (
     aborts,
     expiry,
@@ -21,6 +20,7 @@ from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.real import RealBackend
 from tests.simulation.scenarios.simulated import SimulatedBackend
 from tests.simulation.scenarios.steps import Observed
+from tests.support.kafka.brokers import KafkaBroker
 
 Scenario: TypeAlias = Callable[[Backend], Observed]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.command import Call, caller
+from tests.support.command_line import Call, caller
 from training.synthetic.dataset import LATER, generate
 
 

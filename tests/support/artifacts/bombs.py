@@ -5,7 +5,7 @@ import struct
 from typing import Any
 
 from scoring.contract import CATEGORIES
-from tests.sets import FiveFiles
+from tests.support.artifacts.sets import FiveFiles
 
 START, END, NONE, MARK, BUILD, REDUCE, NEWOBJ, TUPLE2 = b"\x80\x04", b".", b"N", b"(", b"b", b"R", b"\x81", b"\x86"
 MANY = 20_000

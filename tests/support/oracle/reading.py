@@ -1,4 +1,4 @@
-"""The reading half of the oracle: is this event valid, and what does it say? See tests/oracle.py."""
+"""The reading half of the oracle: is this event valid, and what does it say? See tests/support/oracle/scoring.py."""
 
 import datetime as dt
 import json

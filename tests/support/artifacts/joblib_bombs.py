@@ -10,7 +10,22 @@ from collections.abc import Callable
 from typing import Final
 
 from scoring.contract import CATEGORIES
-from tests.bombs import BUILD, END, MARK, NEWOBJ, NONE, REDUCE, START, get, long, name, number_of, put, scaler, text
+from tests.support.artifacts.bombs import (
+    BUILD,
+    END,
+    MARK,
+    NEWOBJ,
+    NONE,
+    REDUCE,
+    START,
+    get,
+    long,
+    name,
+    number_of,
+    put,
+    scaler,
+    text,
+)
 
 MANY: Final = 20_000
 ZEROS: Final = 8 << 20

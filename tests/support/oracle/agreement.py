@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from scoring import EventLike, InvalidEvent, Scorer, Verdict
-from tests import oracle
-from tests.oracle_reading import Invalid
+from tests.support.oracle import scoring
+from tests.support.oracle.reading import Invalid
 
 TOLERANCE = 1e-12
 REMEDY = (
-    "tests/oracle.py or tests/oracle_reading.py says otherwise: they have the contract once more, in plain Python; "
+    "tests/support/oracle/scoring.py or tests/support/oracle/reading.py says otherwise: they have the contract once more, in plain Python; "
     "change them by hand if the contract has changed, and run python -m tests.make_golden"
 )
 
 
-def assert_agrees(said: Any, expected: oracle.Verdict | Invalid, *, with_contributions: bool = True) -> None:
+def assert_agrees(said: Any, expected: scoring.Verdict | Invalid, *, with_contributions: bool = True) -> None:
     """`said` is what Scorer returned for an event: a Verdict or an InvalidEvent."""
     if isinstance(expected, Invalid):
         assert isinstance(said, InvalidEvent), f"scored, but the oracle says {expected}"
@@ -32,7 +32,7 @@ def assert_agrees(said: Any, expected: oracle.Verdict | Invalid, *, with_contrib
         assert_contributions_agree(said.contributions, expected)
 
 
-def assert_contributions_agree(said: Any, expected: oracle.Verdict) -> None:
+def assert_contributions_agree(said: Any, expected: scoring.Verdict) -> None:
     """The five largest. Two that differ by less than the tolerance may stand in either order, equal ones may not."""
     ours = {each.feature: each for each in expected.all_contributions}
     assert len(said) == len(expected.contributions)

@@ -13,8 +13,8 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 
-from tests.brokers import START_SECONDS, answers, free_ports
-from tests.jars import BrokerError, settings, version
+from tests.support.kafka.brokers import START_SECONDS, answers, free_ports
+from tests.support.kafka.jars import BrokerError, settings, version
 
 PORT = 9092
 

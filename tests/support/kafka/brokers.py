@@ -25,7 +25,7 @@ from typing import IO, Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.jars import BrokerError, fetch, java, lock, settings, version
+from tests.support.kafka.jars import BrokerError, fetch, java, lock, settings, version
 
 HOST = "127.0.0.1"
 JAVA_OPTIONS = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Dlog4j2.level=INFO")
@@ -234,7 +234,9 @@ def _serve() -> None:
 
 def main() -> int:
     """Run a broker until Ctrl-C or SIGTERM, or only fetch it: the exit code."""
-    parser = argparse.ArgumentParser("python -m tests.brokers", description="Apache Kafka on $KAFKA_PORT, or 9092")
+    parser = argparse.ArgumentParser(
+        "python -m tests.support.kafka.brokers", description="Apache Kafka on $KAFKA_PORT, or 9092"
+    )
     parser.add_argument(
         "what",
         nargs="?",

@@ -17,9 +17,9 @@ from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperatio
 from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.admin._scram import ScramCredentialInfo, ScramMechanism, UserScramCredentialUpsertion
 
-from tests.brokers import HOST, KafkaBroker, free_ports
-from tests.certificates import Authority
-from tests.tokens import LIFE_SECONDS, SECRET, TokenEndpoint
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
+from tests.support.kafka.certificates import Authority
+from tests.support.kafka.tokens import LIFE_SECONDS, SECRET, TokenEndpoint
 
 USER: Final = "scorer"  # whoever is let in, by whichever way
 PASSWORD: Final = "planted-sasl-password"

@@ -1,4 +1,4 @@
-"""The real kustomize, for tests of what it makes of deploy/kubernetes: `python -m tests.kustomize` fetches it.
+"""The real kustomize, for tests of what it makes of deploy/kubernetes: `python -m tests.support.kustomize` fetches it.
 
 Go builds it once, from the source that the Go module proxy has, into `build/`: half a minute of a core.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PLACE = ROOT / "deploy" / "kubernetes"
 VERSION = "v5.0.3"  # the newest that Debian 12's Go (1.19) can build, and older than what is in any kubectl since 1.28
 PROGRAM = ROOT / "build" / f"kustomize-{VERSION}"
@@ -65,7 +65,7 @@ def main() -> None:
     try:
         sys.stdout.write(f"{fetch()}\n")
     except KustomizeError as error:
-        sys.exit(f"tests.kustomize: {error}")
+        sys.exit(f"tests.support.kustomize: {error}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from tests.brokers import HOST
+from tests.support.kafka.brokers import HOST
 
 SECRET: Final = "planted-oauth-secret"
 LIFE_SECONDS: Final = 8

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from consumer.records import Headers
-from tests import conformity
+from tests.support import schema_validation
 
 SECONDS = 30.0
 
@@ -67,7 +67,7 @@ def read(bootstrap: str, *topics: str, isolation: str = "read_committed") -> lis
         found = _drain(reader, topics)
     finally:
         reader.close()
-    conformity.hold_all(found)
+    schema_validation.hold_all(found)
     return found
 
 

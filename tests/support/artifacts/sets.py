@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.preprocessing import LabelEncoder, StandardScaler
 
-from tests import oracle, oracle_reading
+from tests.support.oracle import reading, scoring
 
 SCREENS = ("1366x768", "1440x900", "1920x1080", "360x640", "414x896")
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -26,7 +26,7 @@ DERIVED = (
     "behavioural_consistency", "input_to_navigation_ratio", "active_to_passive_ratio", "session_complexity",
     "transaction_per_min", "is_high_value_short_session", "is_small_screen", "is_large_screen",
 )  # fmt: skip
-FEATURE_COLS = (*oracle_reading.CATEGORIES, *oracle_reading.NUMBERS, *DERIVED)
+FEATURE_COLS = (*reading.CATEGORIES, *reading.NUMBERS, *DERIVED)
 
 
 class FiveFiles(NamedTuple):
@@ -44,9 +44,9 @@ class FiveFiles(NamedTuple):
             (directory / f"{name}.pkl").write_bytes(pickle.dumps(value, protocol))
         return directory
 
-    def for_oracle(self, **thresholds: float) -> oracle.Model:
+    def for_oracle(self, **thresholds: float) -> scoring.Model:
         """The same set as plain lists, by scikit-learn's public attributes."""
-        return oracle.Model(
+        return scoring.Model(
             feature_cols=list(self.feature_cols),
             classes={name: [str(c) for c in encoder.classes_] for name, encoder in self.label_encoders.items()},
             means=[float(mean) for mean in self.scaler.mean_],
@@ -57,9 +57,9 @@ class FiveFiles(NamedTuple):
         )
 
 
-def _nodes(tree: Any) -> list[oracle.Node]:
+def _nodes(tree: Any) -> list[scoring.Node]:
     return [
-        oracle.Node(int(feature), float(threshold), int(left), int(right), float(value[0][1]))
+        scoring.Node(int(feature), float(threshold), int(left), int(right), float(value[0][1]))
         for feature, threshold, left, right, value in zip(
             tree.feature, tree.threshold, tree.children_left, tree.children_right, tree.value, strict=True
         )
@@ -69,14 +69,14 @@ def _nodes(tree: Any) -> list[oracle.Node]:
 def imputation_values(random: np.random.Generator) -> dict[str, Any]:
     """As training writes them: numpy numbers, strings, a pandas timestamp, and entries that serving ignores."""
     return {
-        **dict.fromkeys(oracle_reading.COUNTS, 0),
+        **dict.fromkeys(reading.COUNTS, 0),
         "device_motion": np.float64(random.uniform(0, 4)),
         "time_on_page": np.float64(random.uniform(5, 300)),
         "timezone_offset": np.float64(111.438),
         "transaction_amount": np.float64(random.choice([4376.98, 5000.01, 10000.5])),
         "label": np.float64(0.4),
         "clicks_per_sec": np.float64(0.37),
-        **{field: str(random.choice(CLASSES[field])) for field in oracle_reading.CATEGORIES},
+        **{field: str(random.choice(CLASSES[field])) for field in reading.CATEGORIES},
         "transaction_date": pd.Timestamp("2025-06-15") + pd.Timedelta(hours=int(random.integers(0, 24))),
     }
 
@@ -104,7 +104,7 @@ def encoder(classes: tuple[str, ...]) -> LabelEncoder:
 
 def training_features(random: np.random.Generator, rows: int, parts: dict[str, Any]) -> np.ndarray[Any, Any]:
     """Raw columns of the sizes that sessions have; (rows, features), by the oracle's own feature code."""
-    model = oracle.Model(
+    model = scoring.Model(
         feature_cols=parts["feature_cols"],
         classes={name: [str(c) for c in each.classes_] for name, each in parts["label_encoders"].items()},
         means=[],
@@ -112,7 +112,7 @@ def training_features(random: np.random.Generator, rows: int, parts: dict[str, A
         imputation=parts["imputation_values"],
         trees=[],
     )
-    return np.array([oracle.columns(model, random_event(random)) for _ in range(rows)])
+    return np.array([scoring.columns(model, random_event(random)) for _ in range(rows)])
 
 
 def training_labels(random: np.random.Generator, features: Any, parts: dict[str, Any]) -> np.ndarray[Any, Any]:

@@ -1,7 +1,7 @@
 """Apache Kafka's jars, by Maven from Maven Central, and the Java to run them with.
 
 They are fetched once, into `.kafka/` or $SESSION_SCORER_KAFKA_DIR: 44 MB in 5 to 10 s. Each jar must have the SHA-256
-that deploy/kafka/jars.sha256 gives, at every use; `python -m tests.brokers lock` writes that file for another version.
+that deploy/kafka/jars.sha256 gives, at every use; `python -m tests.support.kafka.brokers lock` writes that file for another version.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-DEPLOY = Path(__file__).parents[1] / "deploy" / "kafka"
+DEPLOY = Path(__file__).parents[3] / "deploy" / "kafka"
 LOCK = DEPLOY / "jars.sha256"
 DIRECTORY_VARIABLE = "SESSION_SCORER_KAFKA_DIR"
 PACKAGES = "on Debian: apt-get install default-jre-headless maven"
@@ -81,7 +81,7 @@ def check(jars: Path) -> None:
     if wrong:
         raise BrokerError(
             f"{jars / wrong[0]}: {_fault(wrong[0], locked, found)}; remove {jars}, so that it is fetched again "
-            "(another version of Kafka: python -m tests.brokers lock)"
+            "(another version of Kafka: python -m tests.support.kafka.brokers lock)"
         )
 
 

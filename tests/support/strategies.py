@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from tests.oracle_reading import CATEGORIES, DATE, IDENTITIES, LARGEST, MODEL_FIELDS, NEVER_NEGATIVE, NUMBERS
-from tests.sets import CLASSES, random_event
+from tests.support.artifacts.sets import CLASSES, random_event
 from tests.support.edge_values import EDGES, NEAR_MISSES, NO_DATES, OFFSETS
+from tests.support.oracle.reading import CATEGORIES, DATE, IDENTITIES, LARGEST, MODEL_FIELDS, NEVER_NEGATIVE, NUMBERS
 
 Event = dict[str, Any]
 Pairs = list[tuple[str, Any]]

@@ -9,7 +9,16 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tests.oracle_reading import CATEGORIES, COUNTS, DATE, MODEL_FIELDS, Invalid, InvalidEventError, checked_hour, read
+from tests.support.oracle.reading import (
+    CATEGORIES,
+    COUNTS,
+    DATE,
+    MODEL_FIELDS,
+    Invalid,
+    InvalidEventError,
+    checked_hour,
+    read,
+)
 
 
 class Node(NamedTuple):

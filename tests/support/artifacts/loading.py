@@ -9,7 +9,7 @@ import pytest
 
 from scoring import ArtifactError, Scorer
 from tests.scoring.conftest import quiet
-from tests.sets import random_event, small_set
+from tests.support.artifacts.sets import random_event, small_set
 
 FILES = ("rf_model.pkl", "scaler.pkl", "label_encoders.pkl", "feature_cols.pkl", "imputation_values.pkl")
 REMEDY = re.compile("restore|train|adopt|correct|upgrade|write the set again|in its place|put the set's own")

@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, TopicPartition
 from consumer.errors import RetriableError, UnansweredError
 from consumer.kafka.errors import calling
 from consumer.patience import Patience
-from tests.checker import Outputs, Report, Seen, judge
-from tests.consumer.wire import Event, read, write
-from tests.topics import Topics
+from tests.support.checker import Outputs, Report, Seen, judge
+from tests.support.kafka.topics import Topics
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import Broken, broken
 

@@ -1,6 +1,6 @@
 """Artifact files as nobody wrote them: broken, altered and made up, each from a number. `--seconds` tries many by hand:
 
-python -m tests.fuzzing --seconds 600 --seed 1
+python -m tests.support.artifacts.fuzzing --seconds 600 --seed 1
 """
 
 import argparse
@@ -39,7 +39,7 @@ from scoring.artifacts.pickle_globals import GLOBALS
 from scoring.errors import Unreadable
 from tests.scoring.conftest import quiet
 from tests.scoring.sets_of_old import make
-from tests.sets import FiveFiles, small_set
+from tests.support.artifacts.sets import FiveFiles, small_set
 
 MANIFEST: Final = "manifest.json"
 SYSTEM: Final = b"\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R"

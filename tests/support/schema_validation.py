@@ -13,7 +13,7 @@ from jsonschema_rs import Draft7Validator, ValidationError
 
 from consumer.records import Headers
 from scoring.contract import IDENTITIES
-from tests.message_schemas import SCHEMAS, Schema, result_headers
+from tests.support.message_schemas import SCHEMAS, Schema, result_headers
 
 
 def close(schema: Schema) -> Schema:
@@ -32,7 +32,7 @@ ALERT: Final = Draft7Validator(close(SCHEMAS["alert"]))
 RESULT_HEADERS: Final = Draft7Validator(result_headers())
 LETTER_HEADERS: Final = Draft7Validator(close(SCHEMAS["dead-letter-headers"]))
 OF_A_FIELD: Final = frozenset({"wrong_type", "out_of_range", "bad_date"})
-# the names that the consumer's topics have by default, and those of tests/topics.py
+# the names that the consumer's topics have by default, and those of tests/support/kafka/topics.py
 _KIND: Final = re.compile("(?:session-(results|alerts|dead-letters)|(results|alerts|dead-letters)-[0-9a-f]{12})")
 
 Check = Callable[[bytes | None, Headers], None]
