@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consumer.kafka.defaults import CONSUMER, PRODUCER, TRANSACTION_TIMEOUT_MS
-from tests.make_configuration import DOCUMENT, TABLE, table
+from tools.make_configuration import DOCUMENT, TABLE, table
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
@@ -50,7 +50,7 @@ def test_every_test_that_the_promises_rest_on_exists() -> None:
 def test_the_table_of_settings_is_that_of_the_settings() -> None:
     found = TABLE.search(DOCUMENT.read_text(encoding="utf-8"))
     assert found is not None
-    assert found.group() == table(), "docs/configuration.md is out of date: run python -m tests.make_configuration"
+    assert found.group() == table(), "docs/configuration.md is out of date: run python -m tools.make_configuration"
 
 
 def test_every_line_of_log_is_explained_at_its_level() -> None:

@@ -14,7 +14,6 @@ from consumer.records import Headers
 from scoring import InvalidEvent
 from scoring.contract import IDENTITIES
 from tests.faults.bad_events import EDGES, ODD
-from tests.make_messages import DRAFT, FIELDS, GOLDEN, PAGE, PLACE, document, files, page, samples
 from tests.support import schema_validation, strategies
 from tests.support.artifacts import hand_computed
 from tests.support.kafka.topics import Topics
@@ -22,6 +21,7 @@ from tests.support.message_schemas import SCHEMAS, Schema
 from tests.support.page_programs import page_program
 from tests.support.schema_validation import EVENT
 from tests.support.wire import Event, read, write
+from tools.make_messages import DRAFT, FIELDS, GOLDEN, PAGE, PLACE, document, files, page, samples
 from training.synthetic.dataset import events
 from training.synthetic.invalid_events import BREAKAGES
 
@@ -37,14 +37,14 @@ MODEL = {"model_version": hand_computed.VERSION}
 def test_the_files_are_what_is_generated() -> None:
     for name, text in files().items():
         found = (PLACE / name).read_text(encoding="utf-8")
-        assert found == text, f"docs/api/{name} is out of date: run python -m tests.make_messages"
+        assert found == text, f"docs/api/{name} is out of date: run python -m tools.make_messages"
     assert {path.name for path in PLACE.iterdir()} == files().keys()
 
 
 def test_the_tables_of_the_page_are_those_of_the_schemas() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert [name for _, name, _ in FIELDS.findall(text)] == [*SCHEMAS]
-    assert text == page(text), "docs/messages.md is out of date: run python -m tests.make_messages"
+    assert text == page(text), "docs/messages.md is out of date: run python -m tools.make_messages"
 
 
 def test_the_python_of_the_page_says_what_the_page_says(

@@ -12,7 +12,7 @@ import sys
 from typing import Final
 
 from deploy.grafana import dashboard
-from tests.make_prometheus_rule import OBJECT, RULES, prometheus_rule
+from tools.make_prometheus_rule import OBJECT, RULES, prometheus_rule
 
 SHIPPED: Final = "docs/runbook.md"
 TESTS: Final = RULES.with_name("rules_test.yml")

@@ -49,7 +49,7 @@ def to(topic: str, output: Output) -> list[OutRecord]:
 def remedy(name: str) -> str:
     return (
         f"{GOLDEN / name} says otherwise: if the message has changed on purpose (fields are only ever added), "
-        "correct it by hand and run python -m tests.make_messages"
+        "correct it by hand and run python -m tools.make_messages"
     )
 
 

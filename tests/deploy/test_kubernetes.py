@@ -30,8 +30,8 @@ from tests.deploy.manifests import (
     those,
     variables,
 )
-from tests.make_prometheus_rule import OBJECT, RULES, prometheus_rule
 from tests.support import kustomize
+from tools.make_prometheus_rule import OBJECT, RULES, prometheus_rule
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kubernetes.md"
 VERSIONS = ["1.31", "1.37"]  # the oldest that docs/kubernetes.md names, and the newest whose schemas are here
@@ -245,7 +245,7 @@ def test_the_operator_has_the_rules_that_ship_with_the_overlays_runbook() -> Non
     expected = re.sub(r"(?<=runbook_url: )\S+(?=#)", url, RULES.read_text(encoding="utf-8"))
     assert written == YAML(typ="safe").load(expected)["groups"]
     assert OBJECT.read_text(encoding="utf-8") == prometheus_rule(), (
-        f"{OBJECT} is out of date: run python -m tests.make_prometheus_rule"
+        f"{OBJECT} is out of date: run python -m tools.make_prometheus_rule"
     )
 
 

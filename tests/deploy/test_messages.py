@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.make_messages import document
+from tools.make_messages import document
 
 HERE = Path(__file__).parent / "asyncapi"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "api" / "asyncapi.yaml"

@@ -1,4 +1,4 @@
-"""A set that was pickled once, and what it said of events then, for good (written by tests/make_golden.py)."""
+"""A set that was pickled once, and what it said of events then, for good (written by tools/make_golden.py)."""
 
 import dataclasses
 import json
@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from scoring import InvalidEvent, Scorer
-from tests.make_golden import GOLDEN
+from tools.make_golden import GOLDEN
 
 LINES = [json.loads(line) for line in (GOLDEN / "verdicts.jsonl").read_text(encoding="utf-8").splitlines()]
 
 REMEDY = (
-    "tests/golden/scoring/verdicts.jsonl says otherwise: if the contract has changed, run python -m tests.make_golden"
+    "tests/golden/scoring/verdicts.jsonl says otherwise: if the contract has changed, run python -m tools.make_golden"
 )
 
 

@@ -1,6 +1,6 @@
 """Writes tests/golden/scoring: a small five-file set, and what the oracle says of some events with it.
 
-Run `python -m tests.make_golden` only when the contract itself changes: the files show that an existing set, pickled
+Run `python -m tools.make_golden` only when the contract itself changes: the files show that an existing set, pickled
 once, is read and scored as ever by whatever versions are installed.
 """
 

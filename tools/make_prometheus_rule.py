@@ -1,4 +1,4 @@
-"""Writes the PrometheusRule: `python -m tests.make_prometheus_rule`, after deploy/prometheus/rules.yml has changed.
+"""Writes the PrometheusRule: `python -m tools.make_prometheus_rule`, after deploy/prometheus/rules.yml has changed.
 
 kustomize takes no files from outside its folder, and the operator no rules files: so the rules stand there once more,
 the very lines, and a test holds that.
@@ -12,7 +12,7 @@ RULES = DEPLOY / "prometheus" / "rules.yml"
 OBJECT = DEPLOY / "kubernetes" / "components" / "monitoring" / "prometheusrule.yaml"
 
 _HEAD = """\
-# Written by `python -m tests.make_prometheus_rule` from deploy/prometheus/rules.yml: change the rules there.
+# Written by `python -m tools.make_prometheus_rule` from deploy/prometheus/rules.yml: change the rules there.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:

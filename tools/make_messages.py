@@ -1,4 +1,4 @@
-"""Writes docs/api, and the tables of docs/messages.md: `python -m tests.make_messages`.
+"""Writes docs/api, and the tables of docs/messages.md: `python -m tools.make_messages`.
 
 Run it after the contract, a code or a golden message has changed.
 """
@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 from consumer.config.settings import Settings
 from scoring.schemas import event_schema
-from tests.support.field_tables import field_table
 from tests.support.message_schemas import SCHEMAS, Schema, alert, dead_letter_headers, result, result_headers
+from tools.field_tables import field_table
 
 ROOT: Final = Path(__file__).parents[1]
 PLACE: Final = ROOT / "docs" / "api"
@@ -206,7 +206,7 @@ def _yaml(value: object) -> str:
     writer.width = 120
     writer.indent(mapping=2, sequence=4, offset=2)
     writer.representer.ignore_aliases = lambda _: True  # what stands in two places is written in both
-    text.write("# Generated: python -m tests.make_messages\n")
+    text.write("# Generated: python -m tools.make_messages\n")
     writer.dump(value, text)
     return text.getvalue()
 

@@ -1,4 +1,4 @@
-"""Writes the table of docs/configuration.md: `python -m tests.make_configuration`, after a setting has changed."""
+"""Writes the table of docs/configuration.md: `python -m tools.make_configuration`, after a setting has changed."""
 
 import re
 from pathlib import Path
