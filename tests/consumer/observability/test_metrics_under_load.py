@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.consumer.test_metrics import KINDS
+from tests.consumer.observability.test_metrics import KINDS
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
 

@@ -64,7 +64,7 @@ def bare_set(tmp_path: Path) -> Path:
 
 
 def test_the_version_is_that_of_the_project(call: Call) -> None:
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))["project"]
     assert call("--version").out == f"session-scorer {project['version']}\n"
 
 
