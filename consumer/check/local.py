@@ -35,7 +35,7 @@ def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether the command line says any, which whoever may list processes reads."""
     if seen := sources.exposed(given):
         where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
-        remedy = ", ".join(f"{properties.variable_name(name)}_FILE" for name in seen)
+        remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in seen)
         yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
 
 

@@ -91,7 +91,7 @@ ODD: Final = (
 
 
 def distinct(seed: int, count: int) -> list[Broken]:
-    """So many invalid events, no two alike: all kinds in turn, of `training.synthetic.invalid_events` and of the edges above."""
+    """Return distinct invalid events: each kind of `synthetic.invalid_events`, and each edge above, in turn."""
     found: dict[bytes, Broken] = {}
     for one in chain.from_iterable(zip(broken(seed), _edges(seed), strict=True)):
         found.setdefault(one.value, one)

@@ -21,7 +21,7 @@ from tests.support.strategies import any_bytes
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
 MINUTE = 60_000
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 QUIET = b'{"user_id": "user_198", "transaction_amount": 20, "click_events": 3}'
 MEDIUM = b'{"transaction_amount": 20, "click_events": 31}'

@@ -1,7 +1,8 @@
 """Apache Kafka's jars, by Maven from Maven Central, and the Java to run them with.
 
 They are fetched once, into `.kafka/` or $SESSION_SCORER_KAFKA_DIR: 44 MB in 5 to 10 s. Each jar must have the SHA-256
-that deploy/kafka/jars.sha256 gives, at every use; `python -m tests.support.kafka.brokers lock` writes that file for another version.
+that deploy/kafka/jars.sha256 gives, at every use. For another version `python -m tests.support.kafka.brokers lock`
+writes that file.
 """
 
 import contextlib

@@ -9,7 +9,7 @@ from tests.support.oracle.reading import Invalid
 
 TOLERANCE = 1e-12
 REMEDY = (
-    "tests/support/oracle/scoring.py or tests/support/oracle/reading.py says otherwise: they have the contract once more, in plain Python; "
+    "tests/support/oracle/ says otherwise: scoring.py and reading.py have the contract once more, in plain Python; "
     "change them by hand if the contract has changed, and run python -m tools.make_golden"
 )
 

@@ -183,7 +183,7 @@ def test_random_labels_are_as_many_and_have_nothing_to_do_with_who_made_the_sess
 
 def test_the_sets_that_ship_are_what_the_program_writes(tmp_path: Path) -> None:
     assert main([str(tmp_path)]) == 0
-    shipped = Path(__file__).parents[2] / "artifacts" / "datasets"
+    shipped = Path(__file__).parents[3] / "artifacts" / "datasets"
     assert sorted(path.name for path in shipped.iterdir()) == sorted(path.name for path in tmp_path.iterdir())
     assert (shipped / "SHA256SUMS").read_text() == (tmp_path / "SHA256SUMS").read_text()
     for line in (shipped / "SHA256SUMS").read_text().splitlines():
