@@ -18,7 +18,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
-from consumer.collector import collect_seldom
+from consumer.process import collect_seldom
 from scoring import Scorer
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.tables.readers import open_source

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.events import batches
-from consumer.collector import collect_seldom
+from consumer.process import collect_seldom
 from consumer.records import Batch
 from consumer.stream.pipeline import Pipeline
 from scoring import Scorer

@@ -16,7 +16,7 @@ import orjson
 from benchmarks.events import batches
 from benchmarks.report import Table, of_the_machine, show
 from benchmarks.rounds import Measured, in_turn
-from consumer.collector import collect_seldom
+from consumer.process import collect_seldom
 from consumer.stream.result_writer import Results, ResultWriter
 from scoring import Scorer
 from scoring.contract import Event

@@ -21,7 +21,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.trees import OURS, in_memory, same_events, trees
-from consumer.collector import collect_seldom
+from consumer.process import collect_seldom
 from consumer.records import Batch
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics

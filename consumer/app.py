@@ -12,7 +12,6 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from consumer.collector import collect_seldom
 from consumer.config import settings, sources
 from consumer.config.settings import Settings
 from consumer.config.version import program_version
@@ -33,9 +32,9 @@ from consumer.observability.metrics import Metrics
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import tracing
-from consumer.patience import Patience
-from consumer.process import stopped_by_signals
+from consumer.process import Task, collect_seldom, stopped_by_signals
 from consumer.records import UnreadableBatch
+from consumer.runtime import Retry
 from consumer.stream import result_writer
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
@@ -44,7 +43,6 @@ from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.unreadable_extent import find
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
-from consumer.task import Task
 from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger(__name__)
@@ -240,13 +238,13 @@ def _line(
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     budget = chosen.latency_budget / 1000
     limits = Limits(chosen.batch_bytes, budget * _FILLING)
-    patience = Patience(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
+    retry = Retry(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
     find_unreadable = _finder(chosen, connection) if chosen.on_unreadable == "dead-letter" else None
-    source = Source(connection, subscription, limits, patience, find_unreadable)
+    source = Source(connection, subscription, limits, retry, find_unreadable)
     delivery: Delivery
 
     def make_producer(transactional_id: str | None = None) -> KafkaProducer:
-        seconds, batch_bytes = patience.call_seconds, output_limits.batch_bytes
+        seconds, batch_bytes = retry.call_seconds, output_limits.batch_bytes
         return KafkaProducer(connection, transactional_id, seconds=seconds, batch_bytes=batch_bytes)
 
     if ids:
@@ -254,12 +252,12 @@ def _line(
             make_producer,
             ids,
             source.membership,
-            patience,
+            retry,
             transaction_seconds=connection.transaction_seconds,
             adapt=output_limits.lower,
         )
     else:
-        delivery = AtLeastOnce(make_producer, source.commit, patience, output_limits.lower)
+        delivery = AtLeastOnce(make_producer, source.commit, retry, output_limits.lower)
     outputs = (topics.results, topics.alerts, topics.dead_letters)
 
     def trouble() -> str | None:

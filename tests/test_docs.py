@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.kafka.defaults import CONSUMER, PRODUCER, TRANSACTION_TIMEOUT_MS
+from consumer.kafka.properties import CONSUMER, PRODUCER, TRANSACTION_TIMEOUT_MS
 from tools.make_configuration import DOCUMENT, TABLE, table
 
 ROOT = Path(__file__).parents[1]
@@ -77,4 +77,4 @@ def test_the_kafka_defaults_of_the_promises_are_those_of_the_clients() -> None:
     for name, value in named.items():
         size, unit = units[name.rpartition(".")[2]]
         default = f"{int(properties[name]) // size} {unit}"
-        assert value == default, f"docs/delivery.md has {value} for {name}, consumer/kafka/defaults.py {default}"
+        assert value == default, f"docs/delivery.md has {value} for {name}, consumer/kafka/properties.py {default}"

@@ -22,10 +22,10 @@ from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
-from consumer.kafka.defaults import CONSUMER
 from consumer.kafka.descriptions import Membership, Missing, Position, Topic, Waiting
-from consumer.kafka.group_reader import Glance
 from consumer.kafka.inspector import Inspector
+from consumer.kafka.properties import CONSUMER
+from consumer.kafka.reader import Glance
 from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import Trial
 from consumer.observability import logs

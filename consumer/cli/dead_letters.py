@@ -214,7 +214,7 @@ def _admin(connection: Any, read: list[str], write: list[str], group: str | None
 
 
 def _letterbox(chosen: Any, connection: Any) -> Any:
-    from consumer.kafka.dead_letter_reader import Letterbox
+    from consumer.kafka.reader import Letterbox
 
     return Letterbox(connection, _progress_of(chosen), chosen.dead_letters_topic)
 

@@ -248,10 +248,9 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     refused before anything is written.
     """
     options = table_options(allow_missing, renames)
-    from consumer.collector import collect_seldom
     from consumer.offline.progress import Reporting, shown_progress
     from consumer.offline.score_file import rejected_path, score_file
-    from consumer.process import ended_by_signals
+    from consumer.process import collect_seldom, ended_by_signals
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
     collect_seldom()

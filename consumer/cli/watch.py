@@ -84,7 +84,7 @@ def _alerts(given: dict[str, Any]) -> "Alerts":
     from consumer.console.alerts import MOST
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
-    from consumer.kafka.tail import Tail
+    from consumer.kafka.reader import Tail
 
     chosen = settings.load(given)
     connection = Connection(chosen.bootstrap_servers, chosen.kafka)

@@ -6,8 +6,7 @@ from itertools import chain
 from typing import Final
 
 from consumer.config.values import fault_of_text
-from consumer.kafka.defaults import RESERVED
-from consumer.kafka.secrets import is_path, is_secret
+from consumer.kafka.properties import RESERVED, is_path, is_secret
 from consumer.printable import printable
 
 _CLIENT: Final = """

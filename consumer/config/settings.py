@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from consumer.config import kafka_properties, sources, values
 from consumer.config.sources import SettingsError
-from consumer.kafka.defaults import PRODUCER
+from consumer.kafka.properties import PRODUCER
 
 __all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
 

@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
-from consumer.printable import beginning
+from consumer.dead_letters.record import Letter
+from consumer.printable import beginning, printable
+from consumer.records import Batch
 
 MOST: Final = 10  # that are ever shown
 _REMEMBERED: Final = 100_000  # ids; somebody may watch for weeks
@@ -56,3 +58,15 @@ def alert(value: bytes) -> tuple[str, Alert]:
     raw = bytes(came.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
     return came.alert_id, Alert(beginning(session_id), came.anomaly_score, beginning(came.risk_reason))
+
+
+_MOST_CHARACTERS: Final = 200
+
+
+def newest_fault(batch: Batch) -> str:
+    """Describe the last dead letter of a batch that is not empty: code, field and message, from its headers alone."""
+    letter = Letter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
+    message = letter.message
+    if letter.field and letter.field not in message:
+        message = f"{letter.field}: {message}"
+    return printable(f"{letter.code}, {message}"[:_MOST_CHARACTERS])

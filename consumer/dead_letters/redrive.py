@@ -14,8 +14,8 @@ from consumer.dead_letters.record import FINAL, Filter, Letter, Refusal, Writers
 from consumer.delivery.background_call import in_time
 from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes
 
 _BATCH_LETTERS: Final = 500
@@ -105,7 +105,7 @@ def redrive(box: Letterbox, producer: Producer, plan: Plan, stop: threading.Even
     tally = Tally()
     try:
         # ends what an earlier run left open, and fences a run that still goes on: only then is its progress final
-        Patience().insist(producer.init)
+        Retry().call(producer.init)
         done = box.progress()
         started = time.monotonic()
         for batch in _batches(box, done, plan, tally, stop):
@@ -123,7 +123,7 @@ def redrive(box: Letterbox, producer: Producer, plan: Plan, stop: threading.Even
 
 
 def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, Progress]) -> None:
-    insist = Patience().insist
+    insist = Retry().insist
     for (partition, ledger), ranges in batch.done.items():
         done[partition] = done.get(partition, Progress([], [])).with_done(ledger, ranges)
     noted = {partition: encode(done[partition]) for partition, _ in batch.done}

@@ -8,8 +8,8 @@ from typing import Protocol
 from consumer.delivery.background_call import in_time
 from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
-from consumer.patience import Patience
 from consumer.records import UnreadableBatch
+from consumer.runtime import Retry
 from consumer.stream import unreadable_extent
 from consumer.stream.dead_letters import of_unreadable
 from consumer.stream.unreadable_extent import end_of
@@ -61,7 +61,7 @@ def skip(
     end = end_of(probe, place.offset)
     batch = UnreadableBatch(place.topic, place.partition, place.offset, end, why)
     letter = of_unreadable(batch, dead_letters_topic, place.group_id, now())
-    insist = Patience().insist
+    insist = Retry().insist
     try:
         insist(producer.init)
         insist(producer.begin)

@@ -16,8 +16,8 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
-from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.runtime import Retry
 
 _log = logging.getLogger(__name__)
 
@@ -29,16 +29,16 @@ class AtLeastOnce:
         self,
         make_producer: Callable[[], Producer],
         commit: Callable[[str, dict[int, int]], None],
-        patience: Patience | None = None,
+        retry: Retry | None = None,
         adapt: Adapt = no_other_form,
     ) -> None:
         self._adapt = adapt
         self._make_producer = make_producer
         self._commit = commit
-        self._patience = patience or Patience()
-        self._clock = self._patience.runtime.clock
+        self._retry = retry or Retry()
+        self._clock = self._retry.runtime.clock
         self._producer: Producer | None = None
-        self._flush = Errand(self._patience.call_seconds + GRACE_SECONDS, self._patience.runtime)
+        self._flush = Errand(self._retry.call_seconds + GRACE_SECONDS, self._retry.runtime)
         self._under_way = UnderWay()
 
     def start(self) -> None:
@@ -64,7 +64,7 @@ class AtLeastOnce:
             if producer is None:  # a new one would have nothing to write, and the offsets would be committed
                 raise MustAbortError("nothing is published")
             # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
-            self._patience.insist(lambda: call("write", producer.flush), (UnansweredError,))
+            self._retry.call(lambda: call("write", producer.flush), (UnansweredError,))
 
         # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
         # caller's thread, since the consumer, which commits, serves one at a time.
@@ -98,7 +98,7 @@ class AtLeastOnce:
         self._drop()
 
     def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
-        self._patience.insist(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
+        self._retry.call(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
 
     def _drop(self) -> None:
         if self._producer is not None:

@@ -29,8 +29,8 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
-from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.runtime import Retry
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class ExactlyOnce:
         make_producer: Callable[[str], Producer],
         transactional_ids: Sequence[str],
         membership: Callable[[], Member],
-        patience: Patience | None = None,
+        retry: Retry | None = None,
         *,
         transaction_seconds: float = math.inf,
         adapt: Adapt = no_other_form,
@@ -148,15 +148,15 @@ class ExactlyOnce:
         self._began = -math.inf  # of the last transaction
         self._ids = list(transactional_ids)
         self._membership = membership
-        self._patience = patience or Patience()
-        self._clock = self._patience.runtime.clock
+        self._retry = retry or Retry()
+        self._clock = self._retry.runtime.clock
         self._producers: dict[str, Producer] = {}
         self._replaced: dict[str, float] = {}  # transactional id -> when its producer was last forgiven
         self._turn = 0
         self._open = False  # whether a transaction is begun whose commit is not
         self._name = self._ids[0]  # whose transaction that is, or was last
         self._member: Member = _nobody
-        self._commit = Errand(self._patience.call_seconds + GRACE_SECONDS, self._patience.runtime)
+        self._commit = Errand(self._retry.call_seconds + GRACE_SECONDS, self._retry.runtime)
         self._under_way = UnderWay()
 
     def start(self) -> None:
@@ -178,7 +178,7 @@ class ExactlyOnce:
 
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
-        insist, producer = self._patience.insist, self._producers[self._name]
+        insist, producer = self._retry.call, self._producers[self._name]
         group = self._committer()
 
         def commit(call: Call) -> None:
@@ -236,7 +236,7 @@ class ExactlyOnce:
         self._began = self._clock()
         try:
             # 2. Begin. No transaction is begun before the last one's commit has returned.
-            self._patience.insist(self._producers[self._name].begin)
+            self._retry.call(self._producers[self._name].begin)
         except DeliveryError as error:
             raise self._give_up(error) from error
         self._open = True
@@ -275,7 +275,7 @@ class ExactlyOnce:
 
     def _abort(self, name: str) -> None:
         try:
-            self._patience.insist(self._producers[name].abort)
+            self._retry.call(self._producers[name].abort)
         except FatalError as error:  # the error before it may have hidden that the id is another's now
             self._replace_once(name, error)
         except DeliveryError as error:
@@ -309,7 +309,7 @@ class ExactlyOnce:
         producer = self._producers[name] = self._make_producer(name)
         try:
             # Until the id is taken nothing is at stake, so a time-out here only means: ask again.
-            self._patience.insist(producer.init, (RetriableError, UnansweredError))
+            self._retry.call(producer.init, (RetriableError, UnansweredError))
         except DeliveryError as error:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
 

@@ -19,7 +19,7 @@ from consumer.console.view import summary
 from consumer.demo.feeder import Feed
 from consumer.demo.session import Rehearsal
 from consumer.errors import WorkerError
-from consumer.kafka.embedded import EmbeddedBroker
+from consumer.kafka.client import EmbeddedBroker
 
 TITLE: Final = "session-scorer demo"
 REFRESH_SECONDS: Final = 0.25

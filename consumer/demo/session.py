@@ -9,8 +9,7 @@ from typing import Final, Self
 
 from consumer import app
 from consumer.config.settings import Settings
-from consumer.console.alerts import Newest
-from consumer.console.dead_letters import newest_fault
+from consumer.console.alerts import Newest, newest_fault
 from consumer.console.progress import Sight
 from consumer.console.scrape import ScrapeError, scrape
 from consumer.console.snapshot import Reading
@@ -20,9 +19,9 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
+from consumer.process import Task
 from consumer.records import Batch, OutRecord
 from consumer.stream.batching import Limits
-from consumer.task import Task
 
 _POLL_SECONDS: Final = 0.2
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}

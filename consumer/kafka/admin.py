@@ -17,12 +17,11 @@ from confluent_kafka.admin._topic import TopicDescription
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.errors import WorkerError
-from consumer.kafka import permissions
+from consumer.kafka import connection_errors
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.connection_errors import Heard
+from consumer.kafka.connection_errors import Heard, Right
 from consumer.kafka.errors import explain
-from consumer.kafka.permissions import Right
 
 # After each of these, whether all brokers refuse is looked at. The first is as long as it takes a client to try both
 # addresses of a name (inspector.py); what is left of the time goes to the last wait.
@@ -68,7 +67,7 @@ class Admin:
             denied += self._of_ids(ids)
         faults = [_missing(missing)] if missing and create is None else []
         if denied:
-            faults.append(permissions.denied(denied, self._connection))
+            faults.append(connection_errors.denied(denied, self._connection))
         if faults:
             raise WorkerError(f"{self._servers}: {'; '.join(faults)}")
 
@@ -110,7 +109,7 @@ class Admin:
         if missing:
             gone = ", ".join(missing)
             return f"{gone}: gone since this worker started; create the topic, or have run make it (--create-topics)"
-        return permissions.denied(denied, self._connection) if denied else None
+        return connection_errors.denied(denied, self._connection) if denied else None
 
     def topic_settings(self, topics: Sequence[str]) -> dict[str, dict[str, str] | None]:
         """Return the settings of each topic; None where they cannot be seen, for whatever reason."""

@@ -14,10 +14,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
-from consumer.kafka.oldest_wait import Progress
 from consumer.kafka.positions import Gap, gap, made_anew
+from consumer.kafka.statistics import Progress
 from consumer.kafka.topic_identity import Read
-from consumer.patience import Patience
+from consumer.runtime import Retry
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Assignment:
         self,
         consumer: Consumer,
         subscription: Subscription,
-        patience: Patience,
+        retry: Retry,
         conclude: Callable[[], object] = lambda: None,
         *,
         cooperative: bool,
@@ -56,7 +56,7 @@ class Assignment:
         self._topic = subscription.topic
         self._cooperative = cooperative
         self._continue_on_gap = subscription.continue_on_gap
-        self._patience = patience
+        self._retry = retry
         self._places: dict[int, tuple[int, int]] = {}  # partition -> its committed offset (< 0: none), where to start
         self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
         self._begun: Counter[int] = Counter()  # partition -> how often reading began at an offset that was looked up
@@ -76,7 +76,7 @@ class Assignment:
     def join(self, *, rejoined: bool = False) -> None:
         """Subscribes; partitions come and go while the consumer is polled.
 
-        `rejoined`: the consumer replaces one that got no answer; its first callback waits with full patience.
+        `rejoined`: the consumer replaces one that got no answer; its first callback retries for the full time.
         """
         self._last_chance = rejoined
         what = f"a rebalance of {self._topic} could not be followed"
@@ -86,7 +86,7 @@ class Assignment:
     def leave(self) -> None:
         """From here on partitions may still be given, by a rebalance that was under way, but none is read.
 
-        A closing client answers no question: looking up where to begin would wait for all of patience (62 s seen).
+        A closing client answers no question: looking up where to begin would be retried to the end (62 s seen).
         """
         self._leaving = True
 
@@ -95,7 +95,7 @@ class Assignment:
         self._send_back(self._places)
 
     def settle(self) -> None:
-        """Begins a poll: brings back what is astray, as far as the broker answers. Raises WorkerError past patience."""
+        """Begins a poll: brings back what is astray, where the broker answers. Raises WorkerError after all retries."""
         self._taken.clear()
         if not self._astray:
             return
@@ -103,7 +103,7 @@ class Assignment:
         try:
             self._go_back()
         except (RetriableError, UnansweredError, MustAbortError) as error:
-            if self._patience.runtime.clock() - self._astray_since > self._patience.seconds:
+            if self._retry.runtime.clock() - self._astray_since > self._retry.seconds:
                 raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
             raise WorkerError(f"{self._topic}: {error}") from error
@@ -262,12 +262,12 @@ class Assignment:
 
     def _look_up_in_callback(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
         """Look up where to begin. Raises RetriableError or UnansweredError when another client should be tried."""
-        seconds = min(_CALLBACK_SECONDS, self._patience.seconds)
-        patience = self._patience if self._last_chance else replace(self._patience, seconds=seconds)
+        seconds = min(_CALLBACK_SECONDS, self._retry.seconds)
+        retry = self._retry if self._last_chance else replace(self._retry, seconds=seconds)
         ask_seconds = _ASK_SECONDS if self._last_chance else seconds / 2
         again = (RetriableError, UnansweredError)
         try:
-            places = patience.insist(lambda: self._look_up(numbers, ask_seconds), again)
+            places = retry.call(lambda: self._look_up(numbers, ask_seconds), again)
         except again as error:
             if self._last_chance:
                 raise WorkerError(f"could not begin to read {self._topic}: {error}") from error
@@ -298,7 +298,7 @@ class Assignment:
 
     def _send_back(self, partitions: Iterable[int]) -> None:
         if not self._astray:
-            self._astray_since = self._patience.runtime.clock()
+            self._astray_since = self._retry.runtime.clock()
         self._astray.update(partitions)
 
     def _go_back(self) -> None:

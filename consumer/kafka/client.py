@@ -2,16 +2,17 @@
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libversion
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import WorkerError, place
-from consumer.kafka.secrets import hidden_texts
-from consumer.runtime import SYSTEM, Clock, Runtime
+from consumer.errors import DeliveryError, WorkerError, place
+from consumer.kafka.errors import calling
+from consumer.kafka.properties import hidden_texts
+from consumer.runtime import SYSTEM, Clock, Retry, Runtime
 
 Client = TypeVar("Client")
 
@@ -104,3 +105,40 @@ class Complaints:
         if now - self._last.get(error.code(), -math.inf) >= _QUIET_SECONDS:
             self._last[error.code()] = now
             _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})
+
+
+T = TypeVar("T")
+
+
+def answer(doing: str, call: Callable[[], T], seconds: float, runtime: Runtime = SYSTEM) -> T:
+    """What `call` gives, within `seconds` or a little more. Raises WorkerError, in one line."""
+    try:
+        return Retry(seconds, runtime=runtime).call(lambda: calling(doing, call))
+    except DeliveryError as error:
+        raise WorkerError(str(error)) from error
+
+
+_SECONDS = 10.0
+
+
+class EmbeddedBroker:
+    """Runs from `__enter__` to `__exit__`; the `topics` are there from the start, with four partitions each."""
+
+    def __init__(self, topics: Sequence[str] = (), brokers: int = 1) -> None:
+        self._topics = topics
+        self._brokers = brokers
+        self._cluster: Producer | None = None
+        self.bootstrap_servers = ""
+
+    def __enter__(self) -> Self:
+        # the client that asks for a mock cluster owns it: the cluster lives as long as this producer
+        cluster = open_client(Producer, {"test.mock.num.brokers": self._brokers})
+        for topic in self._topics:
+            cluster.list_topics(topic, timeout=_SECONDS)  # asking makes it
+        addresses = cluster.list_topics(timeout=_SECONDS).brokers.values()
+        self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in addresses)
+        self._cluster = cluster
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cluster = None

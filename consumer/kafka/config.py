@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from consumer.errors import WorkerError
 from consumer.kafka.client import Clients
-from consumer.kafka.defaults import (
+from consumer.kafka.properties import (
     BATCH_SIZE,
     CALLBACK,
     COMMON,

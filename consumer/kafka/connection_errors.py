@@ -3,11 +3,17 @@
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 from confluent_kafka import KafkaError
+
+from consumer.kafka.config import Connection
+from consumer.printable import printable
 
 _LOOK_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(r"ssl://\[?([^/\]]+)\]?:(\d+)/")  # of a broker, as the client names it in what it says
@@ -107,3 +113,45 @@ def _trusting(properties: Mapping[str, str]) -> ssl.SSLContext:
     )
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # nor does the client ask for more
     return context
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """One operation on one resource, both spelled as kafka-acls.sh takes them."""
+
+    operation: str  # Read, Write, Create
+    kind: str  # topic, group, transactional-id
+    name: str
+    prefixed: bool = False  # all resources whose names begin so
+
+    def __str__(self) -> str:
+        kind = self.kind.replace("-", " ")
+        return f"{self.operation} on {kind}{'s' if self.prefixed else ''} {self.name}{'*' if self.prefixed else ''}"
+
+    @property
+    def resource(self) -> str:
+        """The options that name the resource."""
+        return f"--{self.kind} {quote(self.name)}{' --resource-pattern-type prefixed' if self.prefixed else ''}"
+
+
+def denied(rights: Sequence[Right], connection: Connection) -> str:
+    """Say in one line which rights are lacking, and the commands that give them."""
+    what = "the right" if len(rights) == 1 else "the rights"
+    names = ", ".join(map(str, rights))
+    return f"this user lacks {what} {names}; give them: {' && '.join(_commands(rights, connection))}"
+
+
+def _commands(rights: Sequence[Right], connection: Connection) -> list[str]:
+    """One call for each operation; a prefix needs a call of its own."""
+    user = quote(printable(_user(connection)))
+    begin = f"kafka-acls.sh --bootstrap-server {connection.bootstrap_servers} --add --allow-principal {user}"
+    ordered = sorted(rights, key=lambda right: (right.prefixed, right.operation))
+    return [
+        f"{begin} --operation {operation} {' '.join(right.resource for right in group)}"
+        for (_, operation), group in groupby(ordered, key=lambda right: (right.prefixed, right.operation))
+    ]
+
+
+def _user(connection: Connection) -> str:
+    """Return the principal of a login by name; what a certificate or a token stands for only the brokers know."""
+    return f"User:{connection.properties.get('sasl.username') or 'NAME'}"

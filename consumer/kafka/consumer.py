@@ -15,13 +15,12 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.group_metadata import is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
-from consumer.kafka.oldest_wait import Waiting
 from consumer.kafka.positions import Gap
-from consumer.kafka.statistics import Statistics
+from consumer.kafka.statistics import Statistics, Waiting
 from consumer.kafka.topic_identity import Identity, Read
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
-from consumer.patience import Patience
 from consumer.records import Batch, UnreadableBatch
+from consumer.runtime import Retry
 from consumer.stream.batching import PART, Gathering, Limits
 
 _log = logging.getLogger(__name__)
@@ -63,11 +62,11 @@ class Source:
         connection: Connection,
         subscription: Subscription,
         limits: Limits,
-        patience: Patience | None = None,
+        retry: Retry | None = None,
         find_unreadable: Find | None = None,
     ) -> None:
         """`find_unreadable`: to pass over batches that cannot be read; without it they end reading. The clock and
-        threads are those of `patience`."""
+        threads are those of `retry`."""
         self.conclude: Callable[[], bool] = lambda: False
         """See the worker's `Source`."""
         self._topic = subscription.topic
@@ -75,8 +74,8 @@ class Source:
         self._limits = limits
         self._connection = connection
         self._subscription = subscription
-        self._patience = patience or Patience(seconds=60.0)
-        self._runtime = self._patience.runtime
+        self._retry = retry or Retry(seconds=60.0)
+        self._runtime = self._retry.runtime
         self._clock = self._runtime.clock
         self._blocked = Blocked(find_unreadable, self._runtime)
         self._identity = Identity(connection, subscription.topic, self._clock)
@@ -101,7 +100,7 @@ class Source:
         self._assignment = Assignment(
             self._consumer,
             self._subscription,
-            self._patience,
+            self._retry,
             lambda: self.conclude(),  # noqa: PLW0108 - it is set later
             cooperative=self._connection.cooperative,
         )

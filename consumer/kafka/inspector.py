@@ -14,8 +14,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.admin._topic import TopicDescription
 
 from consumer.errors import WorkerError
-from consumer.kafka.asking import answer
-from consumer.kafka.client import open_client
+from consumer.kafka.client import answer, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.connection_errors import Heard
 from consumer.kafka.descriptions import Cluster, Group, Missing, Topic

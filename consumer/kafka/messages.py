@@ -6,9 +6,8 @@ from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from consumer.observability.logs import Seldom
 from consumer.records import Headers
-from consumer.runtime import SYSTEM, Clock
+from consumer.runtime import SYSTEM, Clock, RateLimit
 
 _log = logging.getLogger(__name__)
 
@@ -17,10 +16,10 @@ class LeftOut:
     """Says that a message's headers were left out; once a minute, for every event of a producer may be such a one."""
 
     def __init__(self, clock: Clock = SYSTEM.clock) -> None:
-        self._seldom = Seldom(clock=clock)
+        self._rate_limit = RateLimit(clock=clock)
 
     def __call__(self, message: Message) -> None:
-        if count := self._seldom.again():
+        if count := self._rate_limit.admit():
             place = {"topic": message.topic(), "partition": message.partition(), "offset": message.offset()}
             _log.warning("headers left out: a name is not UTF-8", extra=place | {"records": count})
 

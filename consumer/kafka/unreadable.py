@@ -9,8 +9,7 @@ from typing import Final, TypeVar, cast
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError, place
-from consumer.kafka.asking import answer
-from consumer.kafka.client import Complaints, close, open_client
+from consumer.kafka.client import Complaints, answer, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.records import UnreadableBatch

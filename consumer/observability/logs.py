@@ -5,11 +5,11 @@ No payloads, and none of what an exception may quote of one.
 
 import json
 import logging
-import math
+import os
+import re
 import sys
-import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from logging.handlers import MemoryHandler
@@ -18,7 +18,7 @@ from typing import Any, Final, TextIO
 import orjson
 
 from consumer.errors import DeliveryError, UndeliveredError, WorkerError
-from consumer.observability.log_text import is_coloured, text_line
+from consumer.printable import escaped, printable
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _OURS: Final = ("consumer", "scoring", "training")
@@ -65,28 +65,6 @@ def held_back() -> Iterator[None]:
         root.handlers = handlers
     for record in held.buffer:
         root.handle(record)
-
-
-class Seldom:
-    """For what may happen with every batch or event: is it time to say it again? At once, then every so many seconds.
-
-    `clock` is monotonic, in seconds.
-    """
-
-    def __init__(self, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
-        self._said = -math.inf
-        self._unsaid = 0
-
-    def again(self) -> int:
-        """It has happened once more. How often since it was last said; 0: too soon to say so."""
-        self._unsaid += 1
-        now = self._clock()
-        if now - self._said < self._seconds:
-            return 0
-        count, self._unsaid, self._said = self._unsaid, 0, now
-        return count
 
 
 class JsonFormatter(logging.Formatter):
@@ -168,3 +146,47 @@ def _exception(error: BaseException) -> dict[str, Any]:
         **said,
         "stack": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
+
+
+_BARE: Final = re.compile(r"[^\s\"'=\\{}\[\]]+")  # needs no quotes
+_MOST_CHARACTERS: Final = 200  # of a mapping, except at debug: the settings are a screenful
+_DIM: Final = "2"
+_COLOURS: Final = {"debug": _DIM, "warning": "33", "error": "31", "critical": "1;31"}
+_LEVEL_WIDTH: Final = len("critical")
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Return whether log lines have colours there: on a terminal that knows them, unless NO_COLOR is set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in {"", "dumb"}
+
+
+def text_line(entry: Mapping[str, Any], encode: Callable[[object], str], *, coloured: bool) -> str:
+    """Format a log entry: time (UTC), level, message, then key=value; an exception's stack in lines below.
+
+    `encode` writes any value as JSON. Nothing in the line steers a terminal but our own colours.
+    """
+    rest = {key: value for key, value in entry.items() if key not in {"time", "level", "logger", "message"}}
+    exception = rest.pop("exception", None) if isinstance(rest.get("exception"), Mapping) else None
+    if exception is not None:
+        rest["exception"] = ": ".join(str(exception[key]) for key in ("type", "message") if key in exception)
+    whole = entry["level"] == "debug"
+    pairs = "".join(f" {printable(str(key))}={_value(value, encode, whole=whole)}" for key, value in rest.items())
+    message = printable(" ".join(str(entry["message"]).split()))
+    time = f"{str(entry['time'])[:19].replace('T', ' ')}Z"
+    level = str(entry["level"])
+    shown = _coloured(level.ljust(_LEVEL_WIDTH), _COLOURS.get(level), on=coloured)
+    stack = "".join(f"\n    {printable(frame)}" for frame in (exception or {}).get("stack", ()))
+    return f"{_coloured(time, _DIM, on=coloured)} {shown} {message}{pairs}{stack}"
+
+
+def _value(value: object, encode: Callable[[object], str], *, whole: bool) -> str:
+    if isinstance(value, str) and _BARE.fullmatch(value) and value.isprintable():
+        return value
+    text = escaped(encode(value))
+    if isinstance(value, Mapping) and len(text) > _MOST_CHARACTERS and not whole:
+        return "{…}"
+    return text
+
+
+def _coloured(text: str, colour: str | None, *, on: bool) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if on and colour else text

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from consumer.observability.logs import Seldom
+from consumer.runtime import RateLimit
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class SlowBatches:
 
     def __init__(self, seconds: float = LATE_SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
-        self._seldom = Seldom(clock=clock)
+        self._rate_limit = RateLimit(clock=clock)
 
     @classmethod
     def beyond(cls, budget: float) -> "SlowBatches":
@@ -31,7 +31,7 @@ class SlowBatches:
     def took(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
         """A batch is committed, after so long. What its stages leave of that it waited: for the batch before it, or for
         its own parts."""
-        if seconds <= self._seconds or not (count := self._seldom.again()):
+        if seconds <= self._seconds or not (count := self._rate_limit.admit()):
             return
         shown = {name: round(each, 3) for name, each in stages.items()}
         shown["wait"] = round(max(0.0, seconds - sum(stages.values())), 3)

@@ -8,7 +8,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, Self, TypeVar
 
-from consumer.collector import collect_seldom
+from consumer.process import collect_seldom
 from scoring.tables.source import FileError
 
 T = TypeVar("T")

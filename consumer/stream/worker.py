@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when nothing comes
 _REPORT_SECONDS = 1.0  # how often lag and the state of the group are told
-_MOST_SETBACKS = 20  # deliveries that fail in a row, each with all of delivery's own patience
+_MOST_SETBACKS = 20  # deliveries that fail in a row, each after all retries of delivery's own
 _LONGEST_PAUSE = 5.0
 _DELIVERING = "delivering a batch"
 

@@ -21,8 +21,8 @@ from consumer import app
 from consumer.app import start
 from consumer.config.settings import Settings, load
 from consumer.errors import WorkerError
+from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
-from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.records import OutRecord

@@ -10,7 +10,7 @@ from consumer.runtime import SYSTEM, start_daemon
 
 ROOT = Path(__file__).parents[2] / "consumer"
 SIMULATED = [
-    *("worker", "delivery", "at_least_once", "errand", "patience", "batching", "breaker", "watchdog"),
+    *("worker", "delivery", "at_least_once", "errand", "retry", "batching", "breaker", "watchdog"),
     *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "positions", "membership", "messages")),
     *(f"kafka/{name}" for name in ("identity", "statistics", "client", "unreadable", "waiting", "asking", "errors")),
 ]

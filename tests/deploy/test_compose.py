@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from consumer.config.settings import Settings, known
-from consumer.kafka.defaults import PRODUCER
+from consumer.kafka.properties import PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.stream.serialization import MOST_AHEAD_MS

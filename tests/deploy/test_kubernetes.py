@@ -15,7 +15,7 @@ from consumer.app import _LAST_RESORT_SECONDS
 from consumer.config import kafka_properties, settings
 from consumer.config import sources as places
 from consumer.config.settings import PREFIX, Settings, known
-from consumer.kafka.defaults import CONSUMER, PRODUCER
+from consumer.kafka.properties import CONSUMER, PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from tests.deploy.manifests import (

@@ -7,7 +7,7 @@ import pytest
 
 from consumer.config.settings import PREFIX, Settings
 from consumer.delivery.transactional_ids import transactional_ids
-from consumer.kafka.defaults import PRODUCER
+from consumer.kafka.properties import PRODUCER
 from tests.deploy.manifests import objects, one, pod, those, variables
 from tests.support.kafka.topics import Topics
 

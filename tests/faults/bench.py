@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
-from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.runtime import Retry
 from tests.faults.mocked import MockBroker
 from tests.support.fakes import deliver
 
@@ -33,7 +33,7 @@ class Bench:
         self._seconds = seconds
         self._reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "scorer", "log_level": 0})
         group: bytes = self._reader.consumer_group_metadata()
-        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: lambda: group, Patience(seconds, seconds))
+        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: lambda: group, Retry(seconds, seconds))
 
     def deliver(self, times: int = 1) -> None:
         """Deliver one batch, or several in a row."""

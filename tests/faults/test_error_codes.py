@@ -15,13 +15,12 @@ from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
-from consumer.kafka.dead_letter_reader import Letterbox
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.tail import Tail
+from consumer.kafka.reader import Letterbox, Tail
 from consumer.kafka.unreadable import Probe
-from consumer.patience import Patience
+from consumer.runtime import Retry
 from consumer.stream.batching import Limits
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
@@ -270,7 +269,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
         connection = Connection(broker.bootstrap_servers, {"session.timeout.ms": str(session_ms)})
         source = Source(connection, Subscription("scorer", "sessions"), Limits())
-        delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Patience(SECONDS))
+        delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
             join(source)
             delivery.start()

@@ -19,8 +19,8 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import Statistics
-from consumer.patience import Patience
 from consumer.records import Batch, Output, Tally
+from consumer.runtime import Retry
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
@@ -88,9 +88,9 @@ def work(
 ) -> None:
     """A whole worker on real clients, until it has seen everything or cannot go on."""
     pipeline = pipeline or Until()
-    connection, patience = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Patience(10.0)
-    reader = source(connection, Subscription("scorer", "sessions"), Limits(), patience)
-    delivery = AtLeastOnce(lambda: producer(connection), reader.commit, patience)
+    connection, retry = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Retry(10.0)
+    reader = source(connection, Subscription("scorer", "sessions"), Limits(), retry)
+    delivery = AtLeastOnce(lambda: producer(connection), reader.commit, retry)
     line = Line("sessions", reader, pipeline, delivery, Budget(most=20))
     Worker(line, Breaker(), metrics or FakeMetrics(), FakeHealth(), Watchdog()).run(pipeline.stop)
 

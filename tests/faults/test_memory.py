@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from consumer.config.settings import Settings
-from consumer.kafka.defaults import CONSUMER, PRODUCER
+from consumer.kafka.properties import CONSUMER, PRODUCER
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, write

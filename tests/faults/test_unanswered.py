@@ -15,8 +15,8 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
-from consumer.patience import Patience
 from consumer.records import OutRecord
+from consumer.runtime import Retry
 from consumer.stream.batching import Limits
 from tests.faults.mocked import Api, MockBroker
 from tests.support.end_to_end import Line
@@ -95,7 +95,7 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
         made.append(KafkaProducer(connection, name, seconds=1.0))
         return made[-1]
 
-    delivery = ExactlyOnce(make, ["scorer-0"], reader.membership, Patience(call_seconds=1.0))
+    delivery = ExactlyOnce(make, ["scorer-0"], reader.membership, Retry(call_seconds=1.0))
     delivery.start()
     broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
     began = time.monotonic()

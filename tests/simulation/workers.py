@@ -13,8 +13,8 @@ from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
-from consumer.patience import Patience
 from consumer.records import UnreadableBatch
+from consumer.runtime import Retry
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
@@ -102,14 +102,14 @@ class WorkerProcess:
     def _worker(self) -> Worker:
         settings, process = self._settings, self.process
         threads = runtime(process)
-        patience = Patience(_PATIENCE_SECONDS, _CALL_SECONDS, runtime=threads)
+        retry = Retry(_PATIENCE_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
         subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
-        source = Source(connection, subscription, Limits(8 << 20, 0.005), patience, find)
+        source = Source(connection, subscription, Limits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()
         pipeline = SimulatedPipeline(limits.of, self._score)
-        delivery = self._delivery(connection, source, patience, limits)
+        delivery = self._delivery(connection, source, retry, limits)
         budget = Budget(most=settings.batch_events, part=settings.part_events, fewest=settings.part_events)
         line = Line(INPUT, source, pipeline, delivery, budget)
         breaker = Breaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
@@ -131,23 +131,23 @@ class WorkerProcess:
 
         return Clients(make_consumer, make_producer, make_admin)
 
-    def _delivery(self, connection: Connection, source: Source, patience: Patience, limits: OutputLimits) -> Delivery:
+    def _delivery(self, connection: Connection, source: Source, retry: Retry, limits: OutputLimits) -> Delivery:
         def make_producer(transactional_id: str | None = None) -> KafkaProducer:
             return KafkaProducer(
                 connection,
                 transactional_id,
-                seconds=patience.call_seconds,
+                seconds=retry.call_seconds,
                 batch_bytes=limits.batch_bytes,
-                runtime=patience.runtime,
+                runtime=retry.runtime,
             )
 
         if not self._settings.exactly_once:
-            return AtLeastOnce(make_producer, source.commit, patience, limits.lower)
+            return AtLeastOnce(make_producer, source.commit, retry, limits.lower)
         return ExactlyOnce(
             make_producer,
             transactional_ids(GROUP, "host", self.slot),
             source.membership,
-            patience,
+            retry,
             transaction_seconds=connection.transaction_seconds,
             adapt=limits.lower,
         )

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError
 from consumer.kafka.errors import calling
-from consumer.patience import Patience
+from consumer.runtime import Retry
 from tests.support.checker import Outputs, Report, Seen, judge
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
@@ -100,7 +100,7 @@ class Line:
                 return calling("read the committed offsets", lambda: asker.committed(wanted, 30.0))
 
             # on a new broker, or one that comes back, the coordinator first says that it is none
-            answers = Patience(seconds=SECONDS).insist(ask, (RetriableError, UnansweredError))
+            answers = Retry(seconds=SECONDS).call(ask, (RetriableError, UnansweredError))
             return sum(max(0, each.offset) for each in answers)
         finally:
             asker.close()

@@ -11,9 +11,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
-from consumer.patience import Patience
 from consumer.records import Batch, Output, OutRecord, Tally
-from consumer.runtime import Runtime
+from consumer.runtime import Retry, Runtime
 
 
 class FakeClock:
@@ -28,8 +27,8 @@ class FakeClock:
     def sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def patience(self, seconds: float = 60.0) -> Patience:
-        return Patience(seconds=seconds, runtime=self.runtime())
+    def retry(self, seconds: float = 60.0) -> Retry:
+        return Retry(seconds=seconds, runtime=self.runtime())
 
     def runtime(self) -> Runtime:
         return Runtime(clock=self, sleep=self.sleep)

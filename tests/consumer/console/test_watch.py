@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from consumer.kafka.config import Connection
-from consumer.kafka.tail import Tail
+from consumer.kafka.reader import Tail
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics

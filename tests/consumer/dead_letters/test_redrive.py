@@ -12,8 +12,8 @@ from consumer.dead_letters.record import Filter, Writers
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
-from consumer.kafka.dead_letter_reader import Letterbox
 from consumer.kafka.producer import KafkaProducer
+from consumer.kafka.reader import Letterbox
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent

@@ -36,7 +36,7 @@ def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no
         lambda name: FakeProducer(log, name),
         IDS,
         lambda: lambda: b"member",
-        (clock or FakeClock()).patience(),
+        (clock or FakeClock()).retry(),
         adapt=adapt,
     )
     delivery.start()
@@ -44,7 +44,7 @@ def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no
 
 
 def at_least_once(log: FakeLog, adapt: Adapt = no_other_form) -> AtLeastOnce:
-    delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().patience(), adapt)
+    delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().retry(), adapt)
     delivery.start()
     return delivery
 
@@ -195,7 +195,7 @@ class TestExactlyOnce:
             lambda name: FakeProducer(log, name),
             IDS[:1],
             lambda: lambda: b"member",
-            clock.patience(),
+            clock.retry(),
             transaction_seconds=2.0,
         )
         delivery.start()
@@ -217,7 +217,7 @@ class TestExactlyOnce:
             return FakeProducer(log, name)
 
         theirs: list[ExactlyOnce] = []
-        ours = ExactlyOnce(between, IDS, lambda: lambda: b"member", FakeClock().patience())
+        ours = ExactlyOnce(between, IDS, lambda: lambda: b"member", FakeClock().retry())
         ours.start()
         living = [ours, *theirs]
         for turn in range(60):
@@ -259,7 +259,7 @@ class TestExactlyOnce:
         def membership() -> Member:
             raise MustAbortError("not a member")
 
-        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, membership, FakeClock().patience())
+        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, membership, FakeClock().retry())
         delivery.start()
         with pytest.raises(UndeliveredError, match="not a member"):
             deliver(delivery, records(b"a"), "sessions", {0: 1})
@@ -273,7 +273,7 @@ class TestExactlyOnce:
                 raise lost.pop()
             return b"member"
 
-        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, lambda: member, FakeClock().patience())
+        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, lambda: member, FakeClock().retry())
         delivery.start()
         with pytest.raises(UndeliveredError, match="partitions were taken away"):
             deliver(delivery, records(b"a"), "sessions", {0: 1})

@@ -23,7 +23,7 @@ from consumer.config import settings
 from consumer.console.snapshot import reading
 from consumer.demo import main
 from consumer.errors import WorkerError
-from consumer.task import Task
+from consumer.process import Task
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60

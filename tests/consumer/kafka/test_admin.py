@@ -5,8 +5,8 @@ import pytest
 
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
+from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
-from consumer.kafka.embedded import EmbeddedBroker
 from tests.support.kafka.topics import Topics
 
 

@@ -21,7 +21,7 @@ def assignment(
     made = Assignment(
         consumer.client(),
         Subscription("g", "sessions", continue_on_gap),
-        (clock or FakeClock()).patience(seconds),
+        (clock or FakeClock()).retry(seconds),
         cooperative=cooperative,
     )
     made.join()
@@ -83,7 +83,7 @@ def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> 
     assert made.read_on() == {}
 
 
-def test_after_joining_again_the_first_callback_waits_with_full_patience() -> None:
+def test_after_joining_again_the_first_callback_waits_with_full_retry() -> None:
     consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}
     made = assignment(consumer, clock, seconds=60)
@@ -124,7 +124,7 @@ def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
     made = Assignment(
         consumer.client(),
         Subscription("g", "sessions"),
-        FakeClock().patience(),
+        FakeClock().retry(),
         lambda: told.append(made.lag({})),
         cooperative=True,
     )
@@ -139,7 +139,7 @@ def test_who_leaves_commits_nothing_more() -> None:
     made = Assignment(
         consumer.client(),
         Subscription("g", "sessions"),
-        FakeClock().patience(),
+        FakeClock().retry(),
         lambda: told.append(True),
         cooperative=True,
     )
@@ -155,7 +155,7 @@ def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committ
     made = Assignment(
         consumer.client(),
         Subscription("g", "sessions"),
-        FakeClock().patience(),
+        FakeClock().retry(),
         lambda: consumer.offsets.update({0: 7}),
         cooperative=True,
     )

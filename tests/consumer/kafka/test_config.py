@@ -2,7 +2,7 @@ import pytest
 
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
-from consumer.kafka.defaults import RESERVED
+from consumer.kafka.properties import RESERVED
 
 
 def test_the_users_settings_come_before_our_defaults() -> None:

@@ -6,9 +6,9 @@ from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
+from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
-from consumer.kafka.embedded import EmbeddedBroker
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Batch, Output
 from consumer.stream.batching import Budget, Limits

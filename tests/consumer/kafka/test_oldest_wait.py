@@ -1,4 +1,4 @@
-from consumer.kafka.oldest_wait import Progress, Waiting
+from consumer.kafka.statistics import Progress, Waiting
 
 
 def test_nothing_waits_where_all_is_read() -> None:

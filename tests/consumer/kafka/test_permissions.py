@@ -1,7 +1,7 @@
 """Rights in words, and as calls of Kafka's own tool."""
 
 from consumer.kafka.config import Connection
-from consumer.kafka.permissions import Right, denied
+from consumer.kafka.connection_errors import Right, denied
 
 LACKING = [
     Right("Read", "topic", "sessions"),

@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 
 from consumer.config import kafka_properties
 from consumer.kafka.client import ClientLog, open_client
-from consumer.kafka.secrets import hidden_texts
+from consumer.kafka.properties import hidden_texts
 
 SECRETS = {
     "sasl.kerberos.kinit.cmd": 'echo hunter-kinit | kinit -t "%{sasl.kerberos.keytab}" %{sasl.kerberos.principal}',

@@ -69,8 +69,8 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     """What a worker tells after these events, read in batches that are no smaller on a slow machine."""
     log, stop = log or FakeLog(), HurriedStop()
     clock = FakeClock()
-    patience = clock.patience(seconds=1)
-    delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", patience)
+    retry = clock.retry(seconds=1)
+    delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", retry)
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
     line = Line("sessions", FakeSource(log, {0: events}, stop, FEWEST), pipeline, delivery)

@@ -16,6 +16,7 @@ import pytest
 
 from consumer.errors import WorkerError
 from consumer.observability import logs
+from consumer.runtime import RateLimit
 from tests.support.fakes import FakeClock
 
 
@@ -103,12 +104,12 @@ def test_at_debug_nothing_is_held_back(stream: io.StringIO) -> None:
         assert [line["message"] for line in lines(stream)] == ["at once"]
 
 
-def test_what_happens_all_the_time_is_said_seldom_and_counted() -> None:
+def test_a_rate_limit_admits_one_of_many_and_counts_the_rest() -> None:
     clock = FakeClock()
-    seldom = logs.Seldom(60.0, clock)
+    rate_limit = RateLimit(60.0, clock)
     said = []
     for _ in range(181):
-        said.append(seldom.again())
+        said.append(rate_limit.admit())
         clock.sleep(1.0)
     assert [count for count in said if count] == [1, 60, 60, 60]
 

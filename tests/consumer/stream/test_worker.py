@@ -80,14 +80,14 @@ class Bench:
         worker.run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
-        patience = self.clock.patience(seconds=1)
+        retry = self.clock.retry(seconds=1)
         if self.at_least_once:
-            return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, patience)
+            return AtLeastOnce(lambda: FakeProducer(self.log), self.log.commit_offsets, retry)
         return ExactlyOnce(
             lambda name: FakeProducer(self.log, name),
             ("id-0", "id-1"),
             lambda: lambda: b"member",
-            patience,
+            retry,
             adapt=self.adapt,
         )
 

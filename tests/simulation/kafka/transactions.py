@@ -207,8 +207,8 @@ class TransactionCoordinator:
         if state.transaction is None:
             transaction = Transaction(f"{state.identity.name}#{next(self._numbers)}", state.owner)
             state.transaction = transaction
-            patience = state.timeout + self._world.random.random() * self._cleanup_seconds
-            self._world.after(patience, lambda: self._time_out(state, transaction))
+            retry = state.timeout + self._world.random.random() * self._cleanup_seconds
+            self._world.after(retry, lambda: self._time_out(state, transaction))
         return state.transaction
 
     def _time_out(self, state: _State, transaction: Transaction) -> None:

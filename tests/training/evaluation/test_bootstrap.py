@@ -55,10 +55,10 @@ def test_the_same_seed_draws_the_same_users() -> None:
 
 
 def test_what_is_not_defined_is_left_out_and_what_seldom_is_has_no_interval() -> None:
-    def seldom(weights: Floats) -> dict[tuple[str, str], float]:
+    def rate_limit(weights: Floats) -> dict[tuple[str, str], float]:
         return {("all", "never"): np.nan, ("all", "seldom"): 1.0 if weights[0] else np.nan}
 
-    row = one(estimate([Part("s", 10, seldom)], np.arange(10), 1, resamples=100))
+    row = one(estimate([Part("s", 10, rate_limit)], np.arange(10), 1, resamples=100))
     assert (row.measure, row.value) == ("seldom", 1.0)
     assert np.isnan([row.low, row.high]).all()
 

@@ -19,28 +19,28 @@ def failing(*errors: Exception) -> Callable[[], str]:
 
 
 def test_a_retriable_error_is_the_same_call_again() -> None:
-    assert FakeClock().patience().insist(failing(RetriableError("a"), RetriableError("b"))) == "done"
+    assert FakeClock().retry().call(failing(RetriableError("a"), RetriableError("b"))) == "done"
 
 
 def test_other_errors_are_not_asked_again_unless_they_are_named() -> None:
-    patience = FakeClock().patience()
+    retry = FakeClock().retry()
     with pytest.raises(FatalError):
-        patience.insist(failing(FatalError("a")))
+        retry.call(failing(FatalError("a")))
     with pytest.raises(UnansweredError):
-        patience.insist(failing(UnansweredError("a")))
-    assert patience.insist(failing(UnansweredError("a")), (UnansweredError,)) == "done"
+        retry.call(failing(UnansweredError("a")))
+    assert retry.call(failing(UnansweredError("a")), (UnansweredError,)) == "done"
 
 
 def test_patience_ends_with_the_last_error() -> None:
     clock = FakeClock()
     began = clock.now
     with pytest.raises(RetriableError, match="still away"):
-        clock.patience(seconds=10).insist(failing(*[RetriableError("still away")] * 1000))
+        clock.retry(seconds=10).call(failing(*[RetriableError("still away")] * 1000))
     assert 9 <= clock.now - began <= 10
 
 
 def test_each_pause_is_longer_than_the_last_up_to_a_bound() -> None:
     clock = FakeClock()
     began = clock.now
-    clock.patience().insist(failing(*[RetriableError("a")] * 3))
+    clock.retry().call(failing(*[RetriableError("a")] * 3))
     assert clock.now - began == pytest.approx(0.05 + 0.1 + 0.2)
