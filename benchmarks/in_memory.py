@@ -59,7 +59,7 @@ def cost(line: Pipeline, some: Sequence[Batch]) -> dict[str, float]:
         output = line.process(batch)
         spent["all"] += time.perf_counter() - began
         for stage in STAGES:
-            spent[stage] += output.tally.stage_seconds[stage]
+            spent[stage] += output.stats.stage_seconds[stage]
     events = sum(map(len, some))
     return {name: seconds / events * 1e6 for name, seconds in spent.items()}
 

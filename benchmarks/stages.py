@@ -101,7 +101,7 @@ def shares(line: Pipeline, some: Sequence[Batch]) -> str:
     """How the events' results are spread over the levels, in words."""
     counts: Counter[str] = Counter()
     for batch in some:
-        counts.update(line.process(batch).tally.levels)
+        counts.update(line.process(batch).stats.levels)
     return ", ".join(f"{counts[level] / max(1, counts.total()):.2%} {level}" for level in LEVELS)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong between here and the broker, named by what has to be done about it."""
+"""Define the errors of the consumer, named by what the caller must do."""
 
 import traceback
 from collections.abc import Sequence
@@ -8,47 +8,47 @@ from typing import NamedTuple
 
 
 class WorkerError(Exception):
-    """The world is at fault and waiting will not help; the message is the one line that a user reads."""
+    """The worker must end: a cause outside of it that waiting does not mend. The message is one line for the user."""
 
 
 class DeliveryError(Exception):
-    """A call to the broker failed. Its kind says what must follow; the message says what the broker said."""
+    """A call to a broker failed. Its class says what the caller must do; its message is the broker's reason."""
 
 
 class RetriableError(DeliveryError):
-    """The same call, made again, may pass."""
+    """Repeat the call: it may succeed."""
 
 
 class MustAbortError(DeliveryError):
-    """The transaction cannot be committed: abort it, go back to the committed offsets, begin anew."""
+    """Abort the transaction and read the batch again from the committed offsets (Kafka's abortable error)."""
 
 
 class UnansweredError(DeliveryError):
-    """The call timed out, so nobody knows whether it took effect: only a new producer of the same id can find out."""
+    """Make a new producer of the same transactional id: the call timed out and may have taken effect or not."""
 
 
 class FatalError(DeliveryError):
-    """The producer is past use: only a new one can go on."""
+    """Make a new producer: this one cannot be used any more."""
 
 
 class FencedError(FatalError):
-    """Another producer has taken this one's transactional id, or the broker gave it up for dead."""
+    """Another producer uses the transactional id, or the broker has timed this one's transaction out."""
 
 
 class ExpiredError(FatalError):
-    """The brokers have forgotten this producer's id, which was idle for longer than they keep one."""
+    """The producer's id expired: it was idle for longer than the brokers keep one."""
 
 
 class LostReasonError(FatalError):
-    """The client failed for good in the midst of a callback, and what it failed on is lost: it may be asked again."""
+    """The client failed for good inside a callback, which lost the reason: call again to learn it."""
 
 
 class RefusedError(DeliveryError):
-    """The broker will refuse this however often it is asked (rights, size, a topic that is not there)."""
+    """Give up: the broker refuses this every time (permissions, size, a missing topic)."""
 
 
 class Rejection(Enum):
-    """Why a broker, or the client before it, refuses a record that may pass in another form."""
+    """A cause for which a broker or the client refuses a record that may pass in another form."""
 
     SIZE = auto()
     DATE = auto()
@@ -56,14 +56,14 @@ class Rejection(Enum):
 
 
 class RejectedRecord(NamedTuple):
-    """A record that was refused."""
+    """The topic of a refused record, and the cause."""
 
     topic: str
-    why: Rejection
+    cause: Rejection
 
 
 class RecordsRefusedError(RefusedError):
-    """Some records are refused as they are: they may pass in a smaller form, with another date, or with a key."""
+    """Write these records in another form: smaller, with another date, or with a key."""
 
     def __init__(self, message: str, records: Sequence[RejectedRecord]) -> None:
         super().__init__(message)
@@ -71,9 +71,9 @@ class RecordsRefusedError(RefusedError):
 
 
 class UndeliveredError(Exception):
-    """Nothing of this batch counts, and its offsets stand as before: read it again from the committed offsets.
+    """Read the batch again from the committed offsets: none of its output counts, and no offset was committed.
 
-    `adapted`: it will not be the same again, since limits were lowered; how often that happens is bounded.
+    `adapted`: its output will be different, because limits were lowered. That can happen only so many times.
     """
 
     def __init__(self, message: str, *, adapted: bool = False) -> None:
@@ -81,8 +81,8 @@ class UndeliveredError(Exception):
         self.adapted = adapted
 
 
-def place(error: BaseException) -> str:
-    """Its kind, and the file and line where it was raised; not its message, which may hold what an event held."""
+def error_location(error: BaseException) -> str:
+    """Return the error's class, file and line; not its message, which may hold an event's content."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
     return f"{type(error).__name__} at {where}"

@@ -1,9 +1,12 @@
-"""The consumer's own small types: what came in, what goes out, what is counted. Columns, not an object an event."""
+"""Define the batches that are read, the records that are written, and the statistics of a batch.
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+A batch holds columns, not an object for each event.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +17,18 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True, slots=True)
 class UnreadableBatch:
-    """The offsets `start` to `end` - 1 of a partition, which no client can read, and why."""
+    """The offsets from `start` up to but not including `end` of a partition, which no client can read."""
 
     topic: str
     partition: int
     start: int
     end: int
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one poll round, all of one topic: lists of the same length, in the order they were read."""
+    """The records of one poll, all of one topic: columns of the same length, in the order they were read."""
 
     topic: str
     partitions: list[int]
@@ -35,14 +38,14 @@ class Batch:
     values: list[bytes | None]  # None: a tombstone
     headers: list[Headers]
     unreadable: UnreadableBatch | None = None
-    """What the only record here stands for; that record has its last offset, and no value."""
+    """The unreadable offsets that the batch's only record stands for. It has the last of them, and no value."""
     read_to: Mapping[int, int] = field(default_factory=dict, compare=False)
-    """Partition -> the offset after the last thing read, commit markers and aborted records included, where it is known
-    and every record read before it is in this batch or one before."""
+    """Partition -> position of the reader, past commit markers and aborted records. Left out where it is unknown, or
+    where a record before it is in no batch yet."""
 
     @classmethod
-    def standing_for(cls, unreadable: UnreadableBatch) -> "Batch":
-        """Return the batch whose only record stands for all that cannot be read, so it is committed as one."""
+    def of_unreadable(cls, unreadable: UnreadableBatch) -> "Batch":
+        """Return a batch with one record that stands for all unreadable offsets, so they are committed together."""
         return cls(
             topic=unreadable.topic,
             partitions=[unreadable.partition],
@@ -57,34 +60,36 @@ class Batch:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def take(self, places: Sequence[int]) -> "Batch":
-        """The records at these places, which rise."""
-        if len(places) == len(self):
+    def take(self, rows: Sequence[int]) -> "Batch":
+        """Return the records of these rows, which are in ascending order."""
+        if len(rows) == len(self):
             return self
-        return self._picked(lambda column: [column[i] for i in places])
+        return Batch(
+            topic=self.topic,
+            partitions=[self.partitions[row] for row in rows],
+            offsets=[self.offsets[row] for row in rows],
+            timestamps=[self.timestamps[row] for row in rows],
+            keys=[self.keys[row] for row in rows],
+            values=[self.values[row] for row in rows],
+            headers=[self.headers[row] for row in rows],
+            read_to=self.read_to,
+        )
 
     def without_tombstones(self) -> "Batch":
-        """The records that have a value."""
+        """Return the records that have a value."""
         if None not in self.values:
             return self
-        return self.take([i for i, value in enumerate(self.values) if value is not None])
+        return self.take([row for row, value in enumerate(self.values) if value is not None])
 
     def next_offsets(self) -> dict[int, int]:
-        """For each partition the offset to commit: one past the last record, whatever became of it, and past markers
-        that were read behind it."""
+        """Return the offset to commit for each partition: past its last record and the markers read behind it."""
         # offsets rise within a partition, so the last one written wins
         last = dict(zip(self.partitions, self.offsets, strict=True))
         return {partition: offset + 1 for partition, offset in last.items()} | dict(self.read_to)
 
-    def _picked(self, pick: Callable[[list[Any]], list[Any]]) -> "Batch":
-        columns: list[list[Any]] = [self.partitions, self.offsets, self.timestamps]
-        columns += [self.keys, self.values, self.headers]
-        partitions, offsets, timestamps, keys, values, headers = map(pick, columns)
-        return Batch(self.topic, partitions, offsets, timestamps, keys, values, headers, read_to=self.read_to)
-
 
 class OutRecord(NamedTuple):
-    """A record to produce. `timestamp` is in milliseconds since the epoch and always > 0."""
+    """A record to produce. `timestamp` is in milliseconds since the epoch, and positive."""
 
     topic: str
     key: bytes | None
@@ -93,7 +98,7 @@ class OutRecord(NamedTuple):
     timestamp: int
 
     @classmethod
-    def each(
+    def from_columns(
         cls,
         topic: str,
         keys: Sequence[bytes | None],
@@ -101,35 +106,35 @@ class OutRecord(NamedTuple):
         headers: Sequence[Headers],
         timestamps: Sequence[int],
     ) -> list["OutRecord"]:
-        """A record for each row of these columns. By tuple's own constructor: the class's, in Python, takes twice the
-        time."""
+        """Return a record for each row of the columns."""
+        # by tuple's own constructor: the class's is Python code and takes twice the time
         rows = zip(repeat(topic), keys, values, headers, timestamps, strict=False)
         return list(map(tuple.__new__, repeat(cls), rows))
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """What the metrics learn of a batch, once it is committed."""
+class BatchStats:
+    """The figures of a batch for the metrics, which count it once it is committed."""
 
     scored: int
     dead_lettered: int
     skipped: int
     levels: dict[str, int]  # risk level -> results
-    reasons: dict[str, int]  # reason code -> results that give it
+    reasons: dict[str, int]  # reason code -> results with it
     dead_letter_codes: dict[str, int]
     imputed: dict[str, int]  # field -> gaps filled
-    unseen: dict[str, int]  # field -> categories the encoder has never seen
+    unseen: dict[str, int]  # field -> values that are no category of the encoder
     scores: NDArray[np.float64]  # (scored,)
     timestamps: NDArray[np.int64]  # ms, of the scored events that have one
-    stage_seconds: dict[str, float]  # decode, score, encode; whoever publishes adds publish and commit
-    dead_letter_flags: list[bool]  # one an event in order, tombstones left out: what the circuit breaker sees
-    fallbacks: dict[str, int] = field(default_factory=dict)  # reason -> events left to the contract's decoder
+    stage_seconds: dict[str, float]  # decode, score, encode; later publish and commit
+    dead_letter_flags: list[bool]  # of each event in order, tombstones left out; for the circuit breaker
+    fallbacks: dict[str, int] = field(default_factory=dict)  # reason -> events that the contract's decoder read
     drift: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    """(bins,): events of the sample that drift is measured by; none where the set has no baseline."""
+    """(bins,): events of the sample that drift is measured by; empty when the artifact set has no baseline."""
 
     @classmethod
-    def sum(cls, parts: Sequence["Tally"]) -> "Tally":
-        """That of one batch, from those of its parts."""
+    def merge(cls, parts: Sequence["BatchStats"]) -> "BatchStats":
+        """Return the figures of a batch from those of its parts."""
         if len(parts) == 1:
             return parts[0]
         return cls(
@@ -151,14 +156,14 @@ class Tally:
 
 
 def _sum(parts: Iterable[Mapping[str, N]]) -> dict[str, N]:
-    """Name -> the sum of what the parts say of it."""
+    """Return the sum of each name's counts."""
     parts = list(parts)
     return {name: sum(part.get(name, 0) for part in parts) for name in dict.fromkeys(chain.from_iterable(parts))}
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """All that one batch becomes: records in an order that keeps each input partition's own."""
+    """The records to produce for a batch, in the order of each input partition, and the batch's figures."""
 
     records: list[OutRecord]
-    tally: Tally
+    stats: BatchStats

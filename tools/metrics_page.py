@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from consumer.observability.drift import LEAST_EVENTS
 from consumer.observability.metrics import Metrics
-from consumer.records import Tally
+from consumer.records import BatchStats
 from scoring import Scorer
 from scoring.drift import Bins
 
@@ -94,7 +94,7 @@ def busy_metrics() -> Metrics:
         raise RuntimeError("the set in artifacts/ has no baseline: train it again, make train")
     metrics = Metrics("v1", "abc", baseline)
     metrics.committed(
-        Tally(
+        BatchStats(
             scored=1,
             dead_lettered=0,
             skipped=0,

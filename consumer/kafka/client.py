@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libversion
 from confluent_kafka.admin import AdminClient
 
-from consumer.errors import DeliveryError, WorkerError, place
+from consumer.errors import DeliveryError, WorkerError, error_location
 from consumer.kafka.errors import calling
 from consumer.kafka.properties import hidden_texts
 from consumer.runtime import SYSTEM, Clock, Retry, Runtime
@@ -83,7 +83,7 @@ def guarded(callback: Callable[..., None], what: str, note: Callable[[WorkerErro
         try:
             callback(*given)
         except Exception as error:  # noqa: BLE001 - as it says
-            note(WorkerError(f"{what} ({place(error)}); please report it"))
+            note(WorkerError(f"{what} ({error_location(error)}); please report it"))
 
     return call
 

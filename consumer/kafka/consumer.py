@@ -47,7 +47,7 @@ _PASSING = {
 
 def _told(batch: UnreadableBatch) -> dict[str, object]:
     place = {"topic": batch.topic, "partition": batch.partition}
-    return place | {"first_offset": batch.start, "last_offset": batch.end - 1, "reason": batch.why}
+    return place | {"first_offset": batch.start, "last_offset": batch.end - 1, "reason": batch.reason}
 
 
 class Source:
@@ -335,7 +335,7 @@ class Source:
             assignment.overtaken(partition)
             if found is not None:
                 _log.error("passing over a batch that cannot be read", extra=_told(found))
-                batch = Batch.standing_for(found)
+                batch = Batch.of_unreadable(found)
                 assignment.handed_out(batch.next_offsets())
                 return batch
         self._blocked.search(assignment.next_offsets(), assignment.takings)

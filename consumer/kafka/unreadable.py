@@ -8,7 +8,7 @@ from typing import Final, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.errors import RetriableError, UnansweredError, WorkerError, place
+from consumer.errors import RetriableError, UnansweredError, WorkerError, error_location
 from consumer.kafka.client import Complaints, answer, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
@@ -125,7 +125,7 @@ class Blocked:
         error = search.found.exception() if search.found.done() else WorkerError("no answer in time")
         batch = None if error is not None else search.found.result()
         if error is not None:
-            said = str(error) if isinstance(error, WorkerError) else place(error)
+            said = str(error) if isinstance(error, WorkerError) else error_location(error)
             _log.warning("could not look at a batch that cannot be read", extra={"partition": partition, "error": said})
         if batch is None:
             before = self._in_vain.get(partition, (search.position, 0))

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift
-from consumer.records import Tally
+from consumer.records import BatchStats
 from consumer.stream.dead_letters import CODES
 from scoring import LEVELS
 from scoring.baseline import Baseline
@@ -142,27 +142,27 @@ class Metrics:
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
-    def committed(self, tally: Tally, seconds_ago: float = 0.0) -> None:
+    def committed(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
         """A batch is committed, since so long."""
-        outcomes = {"scored": tally.scored, "dead_lettered": tally.dead_lettered, "skipped": tally.skipped}
+        outcomes = {"scored": stats.scored, "dead_lettered": stats.dead_lettered, "skipped": stats.skipped}
         committed = self._clock() - seconds_ago
-        latencies = np.maximum(committed * 1000 - tally.timestamps, 0) / 1000  # a producer's clock may be ahead
+        latencies = np.maximum(committed * 1000 - stats.timestamps, 0) / 1000  # a producer's clock may be ahead
         with self._lock:
             self._events.update(outcomes)
-            self._results.update(tally.levels)
-            self._reasons.update(tally.reasons)
-            self._dead_letters.update(tally.dead_letter_codes)
-            self._imputed.update(tally.imputed)
-            self._unseen.update(tally.unseen)
-            self._fallbacks.update(tally.fallbacks)
+            self._results.update(stats.levels)
+            self._reasons.update(stats.reasons)
+            self._dead_letters.update(stats.dead_letter_codes)
+            self._imputed.update(stats.imputed)
+            self._unseen.update(stats.unseen)
+            self._fallbacks.update(stats.fallbacks)
             self._transactions["committed"] += 1
             if events := sum(outcomes.values()):  # none: only positions were committed
                 self._batch.add([events])
             self._latency.add(latencies)
-            self._scores.add(tally.scores)
+            self._scores.add(stats.scores)
             if self._drift is not None:
-                self._drift.add(tally.drift, committed)
-            for stage, seconds in tally.stage_seconds.items():
+                self._drift.add(stats.drift, committed)
+            for stage, seconds in stats.stage_seconds.items():
                 self._stages.setdefault(stage, Histogram(STAGE_BUCKETS)).add([seconds])
 
     def aborted(self) -> None:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from consumer.errors import place
+from consumer.errors import error_location
 from consumer.records import Batch
 
 _log = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ def tracing(environ: Mapping[str, str], group_id: str) -> Tracing:
         except ImportError:
             reason = "OpenTelemetry is not installed: pip install 'session-scorer[tracing]'"
         except (ValueError, OSError) as error:  # its words may hold a secret of the variables
-            reason = f"{place(error)}: are the variables OTEL_* right?"
+            reason = f"{error_location(error)}: are the variables OTEL_* right?"
     _log.warning("tracing is off", extra={"reason": reason})
     return OFF
 

@@ -72,7 +72,7 @@ def of_unreadable(unreadable: UnreadableBatch, topic: str, group_id: str, now: i
     """
     place = [unreadable.partition], [unreadable.start], [now]
     batch = Batch(unreadable.topic, *place, [None], [None], [[]])
-    message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.why}"
+    message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.reason}"
     said = headers(batch, 0, InvalidEvent(UNREADABLE, None, message), group_id)
     return OutRecord(topic, record_id(batch, 0).encode(), None, said, now)
 

@@ -138,7 +138,7 @@ class OutputLimits:
         known = self._update(topics)
         for topic in topics:
             if self._topics[topic] == before[topic]:
-                causes = {record.why for record in error.records if record.topic == topic}
+                causes = {record.cause for record in error.records if record.topic == topic}
                 least = LEAST_BYTES if topic == self._dead_letters else LEAST_RESULT_BYTES
                 lowered = _lowered(before[topic], causes, least, known=topic in known)
                 if lowered == before[topic]:

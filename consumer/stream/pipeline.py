@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.observability import drift
-from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
 from consumer.stream import dead_letters, record_size
 from consumer.stream.encoded_results import Columns, EncodedResults, record_id
 from consumer.stream.output_limits import TopicLimits
@@ -108,13 +108,13 @@ class Pipeline:
         records += self._dead_letters(judged, faults)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
-        return Output(records, _tally(judged, faults, len(batch) - len(live), stages, self._bins))
+        return Output(records, _stats(judged, faults, len(batch) - len(live), stages, self._bins))
 
     def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
         """One dead letter, counted as one event."""
         topic = self._topics.dead_letters
         letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
-        empty = self.process(replace(batch, unreadable=None)).tally
+        empty = self.process(replace(batch, unreadable=None)).stats
         codes = {dead_letters.UNREADABLE: 1}
         return Output(
             [letter], replace(empty, skipped=0, dead_lettered=1, dead_letter_codes=codes, dead_letter_flags=[True])
@@ -184,7 +184,7 @@ class Pipeline:
     ) -> list[OutRecord | None]:
         """Return the records, each in the largest form that its topic takes; None where it takes none."""
         rows, keys, values, headers, timestamps = columns
-        records = OutRecord.each(topic, keys, values, headers, timestamps)
+        records = OutRecord.from_columns(topic, keys, values, headers, timestamps)
         room = record_size.least_room(limits.record_bytes, keys, headers, self._model_header)
         if max(map(len, values), default=0) <= room and encoded.whole:
             return cast("list[OutRecord | None]", records)
@@ -225,20 +225,20 @@ def _restamped(headers: Headers, timestamp: int) -> Headers:
     return with_headers(headers, text_headers([(SOURCE_TIMESTAMP, timestamp)]))
 
 
-def _tally(
+def _stats(
     judged: _Judged,
     faults: Mapping[int, InvalidEvent],
     skipped: int,
     stage_seconds: dict[str, float],
     bins: Bins | None,
-) -> Tally:
+) -> BatchStats:
     scored, batch = judged.scored, judged.batch
     valid = np.ones(len(batch), dtype=np.bool_)
     if faults:
         valid[list(faults)] = False
     # a result that did not fit is a fault of a scored one; a slice takes no copy
     kept = valid[judged.valid] if faults else slice(None)
-    return Tally(
+    return BatchStats(
         scored=len(batch) - len(faults),
         dead_lettered=len(faults),
         skipped=skipped,

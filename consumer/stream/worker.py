@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from consumer.delivery.exactly_once import Committed, Delivery
-from consumer.errors import UndeliveredError, WorkerError, place
+from consumer.errors import UndeliveredError, WorkerError, error_location
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import OFF, Span, Tracing
-from consumer.records import Batch, Output, Tally
+from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
@@ -72,7 +72,7 @@ class Pipeline(Protocol):
 class Metrics(Protocol):
     """Who is told what happened. Every method is called from the worker's thread, after the fact, once a batch."""
 
-    def committed(self, tally: Tally, seconds_ago: float) -> None:
+    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
         """A batch is committed, since so long; `stage_seconds` now holds publish and commit too."""
 
     def aborted(self) -> None:
@@ -115,15 +115,15 @@ class _Batch:
     read_at: float  # its first event
     span: Span
     breaker: Breaker | None = None  # after its parts
-    tallies: list[Tally] = field(default_factory=list)
+    stats: list[BatchStats] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
     events: int = 0
     committing: bool = False
 
-    def add(self, part: Batch, tally: Tally, breaker: Breaker) -> None:
+    def add(self, part: Batch, stats: BatchStats, breaker: Breaker) -> None:
         """A part of it is published."""
         self.breaker = breaker
-        self.tallies.append(tally)
+        self.stats.append(stats)
         self.next_offsets |= part.next_offsets()
         self.events += len(part)
 
@@ -245,14 +245,14 @@ class Worker:
 
     def _publish(self, batch: _Batch, part: Batch, output: Output, stop: Event) -> bool:
         """Whether it could be. If not, the whole batch is to be read again."""
-        breaker = (batch.breaker or self._breaker).after(output.tally.dead_letter_flags)
+        breaker = (batch.breaker or self._breaker).after(output.stats.dead_letter_flags)
         if breaker.tripped is not None:
             what = f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
             raise _noted(batch.span, WorkerError(what))
         self._watchdog.watch(_DELIVERING)
         if not self._going(stop, batch.span, lambda: self._line.delivery.publish(output.records)):
             return False
-        batch.add(part, output.tally, breaker)
+        batch.add(part, output.stats, breaker)
         self._batch = batch
         return True
 
@@ -285,7 +285,7 @@ class Worker:
                 except (UndeliveredError, WorkerError) as failure:
                     batch.span.failed(failure)
                 except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
-                    _log.warning("could not count the last batch", extra={"error": place(fault)})
+                    _log.warning("could not count the last batch", extra={"error": error_location(fault)})
 
     def _settle(self, stop: Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
@@ -303,12 +303,12 @@ class Worker:
         """It is committed: all that is told of batches is told now."""
         self._setbacks = 0
         self._breaker = batch.breaker or self._breaker
-        tally = Tally.sum(batch.tallies)
-        seconds = tally.stage_seconds | committed.seconds
+        stats = BatchStats.merge(batch.stats)
+        seconds = stats.stage_seconds | committed.seconds
         self._line.budget.took(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
-        self._line.slow.took(tally.scored + tally.dead_lettered, committed.at - batch.read_at, seconds)
+        self._line.slow.took(stats.scored + stats.dead_lettered, committed.at - batch.read_at, seconds)
         batch.span.committed(seconds, committed.at)
-        self._metrics.committed(replace(tally, stage_seconds=seconds), self._clock() - committed.at)
+        self._metrics.committed(replace(stats, stage_seconds=seconds), self._clock() - committed.at)
 
     def _going(self, stop: Event, span: Span, step: Callable[[], None]) -> bool:
         """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
@@ -332,7 +332,7 @@ class Worker:
             # its message may hold what the event held, so only its kind and place are told
             spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(part.next_offsets().items()))
             what = (
-                f"scoring failed ({place(error)}) on {part.topic}, partition {spans}; "
+                f"scoring failed ({error_location(error)}) on {part.topic}, partition {spans}; "
                 "nothing of that batch was committed; please report it"
             )
             raise _noted(batch.span, WorkerError(what)) from error
@@ -376,7 +376,7 @@ _BREAKER = "is it the right topic? if these events are meant to be here, raise t
 
 def _our_fault(error: Exception) -> str:
     """Its message may hold what an event held, so only its kind and place are told."""
-    return f"the worker failed ({place(error)}); what is not committed will be read again; please report it"
+    return f"the worker failed ({error_location(error)}); what is not committed will be read again; please report it"
 
 
 def _noted(span: Span, error: WorkerError) -> WorkerError:
@@ -390,4 +390,4 @@ def _try(close: Callable[[], None]) -> None:
     try:
         close()
     except Exception as error:  # noqa: BLE001 - as it says
-        _log.warning("could not close", extra={"error": place(error)})
+        _log.warning("could not close", extra={"error": error_location(error)})

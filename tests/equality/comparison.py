@@ -89,8 +89,8 @@ class Comparison:
         self._compare_alone(values, expected)
         self.totals.batches += 1
         self.totals.valid += len(decoded.positions)
-        self.totals.high += output.tally.levels["High"]
-        self.totals.codes += Counter(output.tally.dead_letter_codes)
+        self.totals.high += output.stats.levels["High"]
+        self.totals.codes += Counter(output.stats.dead_letter_codes)
         self.totals.left += Counter(decoded.left)
 
     def _compare_alone(self, values: Sequence[bytes], expected: Expected) -> None:
@@ -153,9 +153,9 @@ def _compare_outputs(expected: Expected, output: Output) -> None:
                 raise DifferenceError(f"record of {other.value!r}:\n{name} is\n{ours!r}, and not\n{theirs!r}")
     if len(output.records) != len(expected.records):
         raise DifferenceError(f"{len(output.records)} records, and not {len(expected.records)}")
-    tally = output.tally
+    stats = output.stats
     for name, theirs in expected.counts.items():
-        ours = getattr(tally, name)
+        ours = getattr(stats, name)
         if (ours.tolist() if isinstance(ours, np.ndarray) else ours) != theirs:
             raise DifferenceError(f"{name}: {ours}, and not {theirs}")
 

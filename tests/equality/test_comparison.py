@@ -139,7 +139,7 @@ def test_a_change_of_a_count_is_seen(
 
     def changed(pipeline: Pipeline, batch: Batch) -> Output:
         output = process(pipeline, batch)
-        return replace(output, tally=replace(output.tally, **{count: _other(getattr(output.tally, count))}))
+        return replace(output, stats=replace(output.stats, **{count: _other(getattr(output.stats, count))}))
 
     monkeypatch.setattr(Pipeline, "process", changed)
 

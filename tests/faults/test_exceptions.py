@@ -19,7 +19,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import Statistics
-from consumer.records import Batch, Output, Tally
+from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import Retry
 from consumer.stream.batching import Budget, Limits
 from consumer.stream.circuit_breaker import Breaker
@@ -221,8 +221,8 @@ def test_in_the_callback_of_a_delivery_report(broker: MockBroker) -> None:
 
 def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
     class Broken(FakeMetrics):
-        def committed(self, tally: Tally, seconds_ago: float) -> None:
-            raise ValueError(SECRET, tally, seconds_ago)
+        def committed(self, stats: BatchStats, seconds_ago: float) -> None:
+            raise ValueError(SECRET, stats, seconds_ago)
 
     with pytest.raises(WorkerError, match=r"^the worker failed \(ValueError at test_exceptions.py:"):
         work(broker, metrics=Broken())

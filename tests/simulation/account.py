@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from consumer.records import Tally
+from consumer.records import BatchStats
 from consumer.runtime import Clock
 
 PATIENCE_SECONDS: Final = 60.0
@@ -84,11 +84,11 @@ class Account:
 
     # -- what the worker tells its metrics and its health ------------------------------------------------------------
 
-    def committed(self, tally: Tally, seconds_ago: float) -> None:
+    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
         """Count a batch."""
         del seconds_ago
-        self._counted += tally.scored + tally.dead_lettered
-        for dead in tally.dead_letter_flags:
+        self._counted += stats.scored + stats.dead_lettered
+        for dead in stats.dead_letter_flags:
             self._in_row = self._in_row + 1 if dead else 0
             self._most_in_row = max(self._most_in_row, self._in_row)
 

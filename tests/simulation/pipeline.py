@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from consumer.records import Batch, Output, OutRecord, Tally
+from consumer.records import Batch, BatchStats, Output, OutRecord
 from consumer.stream.output_limits import TopicLimits
 
 RESULTS: Final = "results"
@@ -64,7 +64,7 @@ class SimulatedPipeline:
                 results.append(self._record(RESULTS, batch, row, name))
             if value == HIGH:
                 alerts.append(self._record(ALERTS, batch, row, name))
-        return Output(results + alerts + dead_letters, _tally(len(batch), flags))
+        return Output(results + alerts + dead_letters, _stats(len(batch), flags))
 
     def _record(self, topic: str, batch: Batch, row: int, value: bytes) -> OutRecord:
         key = batch.keys[row]
@@ -73,9 +73,9 @@ class SimulatedPipeline:
         return OutRecord(topic, key, value, [], batch.timestamps[row])
 
 
-def _tally(read: int, flags: list[bool]) -> Tally:
+def _stats(read: int, flags: list[bool]) -> BatchStats:
     dead = sum(flags)
-    return Tally(
+    return BatchStats(
         scored=len(flags) - dead,
         dead_lettered=dead,
         skipped=read - len(flags),

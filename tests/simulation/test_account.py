@@ -6,7 +6,7 @@ import pytest
 
 from tests.simulation.account import PATIENCE_SECONDS, Account
 from tests.simulation.pipeline import INPUT
-from tests.support.fakes import tally
+from tests.support.fakes import stats
 
 PASSING = "could not commit the transaction: not now (NOT_COORDINATOR)"
 
@@ -39,7 +39,7 @@ def test_counts_are_those_of_committed_transactions(
 ) -> None:
     mine = account()
     mine.wrote(5)
-    mine.committed(replace(tally(scored=counted - 1), dead_lettered=1), 0.0)
+    mine.committed(replace(stats(scored=counted - 1), dead_lettered=1), 0.0)
     for _ in range(undelivered):
         mine.aborted()
 
@@ -62,7 +62,7 @@ def test_all_is_counted_before_an_orderly_stop() -> None:
 def test_dead_letters_in_a_row_trip_the_breaker(more: list[bool], wrong: str | None) -> None:
     mine = Account(Clock(), continue_on_gap=True, breaker_run=3)
     for flags in [[True, True, False], [True], [True, *more]]:
-        mine.committed(tally(dead_letter_flags=flags), 0.0)
+        mine.committed(stats(dead_letter_flags=flags), 0.0)
 
     assert mine.overlooked() == wrong
 

@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
-from consumer.records import Batch, Output, OutRecord, Tally
+from consumer.records import Batch, BatchStats, Output, OutRecord
 from consumer.runtime import Retry, Runtime
 
 
@@ -248,23 +248,23 @@ class EchoPipeline:
             OutRecord("dead-letters" if dead else "results", None, value, [], timestamp)
             for value, dead, timestamp in zip(values, bad, batch.timestamps, strict=True)
         ]
-        return Output(records, tally(scored=len(values) - sum(bad), dead_letter_flags=bad))
+        return Output(records, stats(scored=len(values) - sum(bad), dead_letter_flags=bad))
 
 
 class FakeMetrics:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.tallies: list[Tally] = []
+        self.stats: list[BatchStats] = []
         self.aborts = 0
         self.lags: dict[int, int] = {}
         self.held_back: dict[int, int] = {}
         self.waiting: dict[int, float] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
-    def committed(self, tally: Tally, seconds_ago: float) -> None:
+    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
         assert seconds_ago >= 0
-        self.tallies.append(tally)
+        self.stats.append(stats)
 
     def aborted(self) -> None:
         self.aborts += 1
@@ -338,10 +338,10 @@ class FakeTracing:
         pass
 
 
-def tally(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Tally:
+def stats(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> BatchStats:
     """What a batch of so many events adds up to; nothing else is counted."""
     flags = dead_letter_flags or []
-    return Tally(
+    return BatchStats(
         scored=scored,
         dead_lettered=sum(flags),
         skipped=0,

@@ -9,11 +9,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.console.snapshot import Reading, Window, pulse, quantile, reading
 from consumer.observability.metrics import Metrics
-from consumer.records import Tally
+from consumer.records import BatchStats
 
 
-def tally(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> Tally:
-    return Tally(
+def stats(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> BatchStats:
+    return BatchStats(
         scored=scored,
         dead_lettered=dead,
         skipped=1,
@@ -31,7 +31,7 @@ def tally(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> Ta
 
 def test_the_text_of_metrics_and_the_registry_itself_read_the_same() -> None:
     metrics = Metrics("v", "sha", clock=lambda: 100.0)
-    metrics.committed(tally(3, dead=2, timestamps=[99_996, 99_000, 1]))
+    metrics.committed(stats(3, dead=2, timestamps=[99_996, 99_000, 1]))
     metrics.lag("sessions", {0: 4, 1: 5})
 
     own = reading(metrics.registry.collect(), at=7.0)
@@ -72,7 +72,7 @@ def test_a_quantile_lies_evenly_within_its_bucket(q: float, expected: float) -> 
 def test_quantiles_of_known_values_are_within_their_buckets() -> None:
     metrics = Metrics("v", "sha", clock=lambda: 1000.0)
     latencies = np.arange(1, 1001)  # ms
-    metrics.committed(tally(1000, timestamps=(1_000_000 - latencies).tolist()))
+    metrics.committed(stats(1000, timestamps=(1_000_000 - latencies).tolist()))
 
     latency = reading(metrics.registry.collect(), at=0).latency
 

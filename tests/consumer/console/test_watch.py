@@ -17,7 +17,7 @@ from consumer.kafka.reader import Tail
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
-from consumer.records import Tally
+from consumer.records import BatchStats
 from tests.support.command_line import Call, caller
 from tests.support.end_to_end import Line, environment
 from tests.support.kafka.brokers import free_ports
@@ -66,13 +66,13 @@ def metrics(events: int, lag: int = 0) -> Metrics:
     """Those of a worker that has scored so many."""
     made = Metrics("2026.11.23-5f0c2a9b", "sha")
     if events:
-        made.committed(_tally(events))
+        made.committed(_stats(events))
     made.lag("sessions", {0: lag})
     return made
 
 
-def _tally(events: int) -> Tally:
-    return Tally(
+def _stats(events: int) -> BatchStats:
+    return BatchStats(
         scored=events,
         dead_lettered=2,
         skipped=0,

@@ -51,7 +51,7 @@ def test_at_least_once_on_the_embedded_broker_from_the_first_event_to_the_last()
     with EmbeddedBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", numbered(1000))
         metrics = work(broker.bootstrap_servers, StopsAfter(1000))
-        assert sum(tally.scored for tally in metrics.tallies) == 1000
+        assert sum(stats.scored for stats in metrics.stats) == 1000
         results = sorted(int(message.value() or b"") for message in read(broker.bootstrap_servers, "results"))
     assert results == list(range(1000))
 

@@ -79,8 +79,8 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
 
 
 def test_of_a_batch_every_eighth_event_is_counted_and_the_same_ones_each_time(scorer: Scorer) -> None:
-    one = processed(scorer, *EVENTS[:800]).tally.drift
-    again = processed(scorer, *EVENTS[:800]).tally.drift
+    one = processed(scorer, *EVENTS[:800]).stats.drift
+    again = processed(scorer, *EVENTS[:800]).stats.drift
 
     assert one.sum() == 100 * len(DISTRIBUTIONS)
     assert (one == again).all()
@@ -99,7 +99,7 @@ def test_an_event_is_as_likely_to_be_counted_in_small_batches_as_in_large_ones(s
 
 def test_a_batch_of_nothing_counts_nothing(scorer: Scorer, baseline: Baseline) -> None:
     for values in ((), (None,), (b"{",)):
-        assert Bins(baseline).events(processed(scorer, *values).tally.drift) == 0
+        assert Bins(baseline).events(processed(scorer, *values).stats.drift) == 0
 
 
 def test_nothing_is_told_before_the_window_holds_enough_events(scorer: Scorer, baseline: Baseline) -> None:
@@ -175,5 +175,5 @@ def test_a_set_without_a_baseline_scores_and_tells_nothing_of_drift(scorer: Scor
     without = msgspec.structs.replace(manifest, baseline=None) if adopted else None
     bare = Scorer(replace(scorer.artifacts, manifest=without))
 
-    assert processed(bare, *EVENTS[:1800]).tally.scored == 1800
+    assert processed(bare, *EVENTS[:1800]).stats.scored == 1800
     assert consumed(bare, EVENTS[:1000]) == {}

@@ -8,7 +8,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.observability.metrics import Histogram, Metrics
-from consumer.records import Tally
+from consumer.records import BatchStats
 
 NOW = 1_800_000_000.0
 
@@ -37,7 +37,7 @@ KINDS = {
 """The metrics of the contract, and those of our own."""
 
 
-def tally(**changes: Any) -> Tally:
+def stats(**changes: Any) -> BatchStats:
     values: dict[str, Any] = {
         "scored": 3,
         "dead_lettered": 1,
@@ -53,7 +53,7 @@ def tally(**changes: Any) -> Tally:
         "stage_seconds": {"decode": 0.001, "score": 0.002, "encode": 0.0, "publish": 0.2, "commit": 20.0},
         "dead_letter_flags": [False, True, False, False],
     }
-    return Tally(**(values | changes))
+    return BatchStats(**(values | changes))
 
 
 def metrics() -> Metrics:
@@ -95,8 +95,8 @@ def test_every_metric_of_the_contract_is_there_with_its_kind() -> None:
 
 def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
     seen = metrics()
-    seen.committed(tally())
-    seen.committed(tally())
+    seen.committed(stats())
+    seen.committed(stats())
     assert value(seen, "session_scorer_events_total", outcome="scored") == 6
     assert value(seen, "session_scorer_events_total", outcome="skipped") == 2
     assert value(seen, "session_scorer_results_total", risk_level="High") == 2
@@ -112,7 +112,7 @@ def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
 
 def test_a_code_that_was_not_foreseen_is_counted_too() -> None:
     seen = metrics()
-    seen.committed(tally(dead_letter_codes={"brand_new": 4}))
+    seen.committed(stats(dead_letter_codes={"brand_new": 4}))
     assert value(seen, "session_scorer_dead_letters_total", code="brand_new") == 4
 
 
@@ -126,7 +126,7 @@ def test_an_aborted_transaction_moves_nothing_else() -> None:
 
 def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
     seen = metrics()
-    seen.committed(tally())
+    seen.committed(stats())
     assert value(seen, "session_scorer_anomaly_score_bucket", le="0.05") == 1
     assert value(seen, "session_scorer_anomaly_score_bucket", le="0.1") == 2
     assert value(seen, "session_scorer_anomaly_score_bucket", le="1.0") == 3
@@ -139,7 +139,7 @@ def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
 
 def test_an_event_from_the_future_has_no_negative_latency() -> None:
     seen = metrics()
-    seen.committed(tally())
+    seen.committed(stats())
     assert value(seen, "session_scorer_latency_seconds_count") == 2
     assert value(seen, "session_scorer_latency_seconds_bucket", le="0.001") == 1
     assert value(seen, "session_scorer_latency_seconds_sum") == pytest.approx(0.003)
@@ -148,7 +148,7 @@ def test_an_event_from_the_future_has_no_negative_latency() -> None:
 def test_a_batch_without_a_scored_event_is_a_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
-    seen.committed(tally(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
+    seen.committed(stats(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
     assert value(seen, "session_scorer_anomaly_score_count") == 0
     assert value(seen, "session_scorer_batch_events_count") == 1
 
@@ -165,7 +165,7 @@ def test_a_commit_of_positions_alone_is_a_transaction_and_no_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
     nothing = {"scored": 0, "dead_lettered": 0, "skipped": 0, "levels": {}, "scores": none, "timestamps": none}
-    seen.committed(tally(**nothing))
+    seen.committed(stats(**nothing))
     assert value(seen, "session_scorer_transactions_total", outcome="committed") == 1
     assert value(seen, "session_scorer_batch_events_count") == 0
 
@@ -203,7 +203,7 @@ def test_events_that_retention_took_are_counted_by_partition() -> None:
 
 def test_two_instances_share_nothing() -> None:
     one, other = metrics(), metrics()
-    one.committed(tally())
+    one.committed(stats())
     assert value(other, "session_scorer_events_total", outcome="scored") == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.records import Batch, Headers, Output, OutRecord, Tally, UnreadableBatch
+from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
 from consumer.stream import dead_letters
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
@@ -114,14 +114,14 @@ def test_a_bad_event_leaves_its_batch_unharmed() -> None:
     output = run(batch(QUIET, b"{", HIGH, b"[]", MEDIUM))
     assert offsets(to("results", output)) == [1842, 1844, 1846]
     assert [letter.value for letter in to("dead-letters", output)] == [b"{", b"[]"]
-    assert output.tally.dead_letter_flags == [False, True, False, True, False]
+    assert output.stats.dead_letter_flags == [False, True, False, True, False]
 
 
 def test_a_tombstone_becomes_nothing_and_is_counted() -> None:
     output = run(batch(None, QUIET, None))
     assert offsets(to("results", output)) == [1843]
     assert len(output.records) == 1
-    assert (output.tally.skipped, output.tally.scored) == (2, 1)
+    assert (output.stats.skipped, output.stats.scored) == (2, 1)
 
 
 def test_an_empty_value_is_a_dead_letter_and_stays_empty() -> None:
@@ -136,7 +136,7 @@ def test_a_batch_of_nothing_becomes_nothing() -> None:
 
 def test_only_high_results_become_alerts() -> None:
     output = run(batch(QUIET, MEDIUM, HIGH))
-    assert output.tally.levels == {"Low": 1, "Medium": 1, "High": 1}
+    assert output.stats.levels == {"Low": 1, "Medium": 1, "High": 1}
     assert offsets(to("alerts", output)) == [1844]
 
 
@@ -163,14 +163,14 @@ def test_a_timestamp_that_kafka_may_refuse_is_replaced_and_kept_in_a_header(time
     output = run(batch(QUIET, b"{", timestamps=[timestamp, timestamp]))
     assert [record.timestamp for record in output.records] == [NOW, NOW]
     assert [header(record, "source_timestamp") for record in output.records] == [str(timestamp).encode()] * 2
-    assert len(output.tally.timestamps) == 0
+    assert len(output.stats.timestamps) == 0
 
 
 @pytest.mark.parametrize("timestamp", [1, NOW, NOW + 10 * MINUTE])
 def test_a_timestamp_up_to_ten_minutes_ahead_travels(timestamp: int) -> None:
     output = run(batch(QUIET, timestamps=[timestamp]))
     assert [record.timestamp for record in output.records] == [timestamp]
-    assert output.tally.timestamps.tolist() == [timestamp]
+    assert output.stats.timestamps.tolist() == [timestamp]
 
 
 def test_a_record_without_a_timestamp_has_null_as_its_source_s() -> None:
@@ -210,7 +210,7 @@ def test_what_fits_in_no_way_is_a_dead_letter_with_its_size_and_hash() -> None:
     assert letter.topic == "session-dead-letters"
     assert letter.value is None
     assert header(letter, "dead_letter.code") == b"too_large"
-    assert set(output.tally.imputed.values()) == {0}  # gaps are those of scored events
+    assert set(output.stats.imputed.values()) == {0}  # gaps are those of scored events
     assert header(letter, "dead_letter.value_bytes") == str(len(event)).encode()
     assert header(letter, "dead_letter.value_sha256") == hashlib.sha256(event).hexdigest().encode()
 
@@ -271,7 +271,7 @@ def test_where_the_alert_fits_in_no_form_there_is_no_result_but_a_dead_letter() 
     assert to("alerts", output) == []
     [letter] = to("dead-letters", output)
     assert (letter.value, header(letter, "dead_letter.code")) == (HIGH, b"too_large")
-    assert output.tally.levels == {"Low": 2, "Medium": 0, "High": 0}
+    assert output.stats.levels == {"Low": 2, "Medium": 0, "High": 0}
 
 
 def test_where_a_topic_requires_keys_what_came_without_one_gets_a_key_of_its_own() -> None:
@@ -326,7 +326,7 @@ def test_each_topic_says_which_dates_it_takes() -> None:
     assert (result.timestamp, alert.timestamp, letter.timestamp) == (times[0], NOW, times[0])
     assert header(alert, "source_timestamp") == str(times[0]).encode()
     assert "source_timestamp" not in dict(result.headers) | dict(letter.headers)
-    assert output.tally.timestamps.tolist() == [times[0]]
+    assert output.stats.timestamps.tolist() == [times[0]]
 
 
 def test_a_result_reduced_to_its_own_headers_keeps_its_source_timestamp() -> None:
@@ -364,7 +364,7 @@ def test_headers_like_those_of_a_redrive_make_no_dead_letter_too_large(date: byt
 
 def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_one() -> None:
     unreadable = UnreadableBatch("sessions", 3, 1842, 1850, "its checksum is wrong")
-    standing = Batch.standing_for(unreadable)
+    standing = Batch.of_unreadable(unreadable)
     assert standing.next_offsets() == {3: 1850}
     output = run(standing)
     (letter,) = output.records
@@ -372,10 +372,10 @@ def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_o
     assert letter.timestamp == NOW
     assert header(letter, "dead_letter.code") == b"unreadable_batch"
     assert header(letter, "__connect.errors.offset") == b"1842"
-    tally = output.tally
-    assert (tally.scored, tally.dead_lettered, tally.skipped) == (0, 1, 0)
-    assert (tally.dead_letter_codes, tally.dead_letter_flags) == ({"unreadable_batch": 1}, [True])
-    assert Tally.sum([tally, run(batch(QUIET)).tally]).scored == 1
+    stats = output.stats
+    assert (stats.scored, stats.dead_lettered, stats.skipped) == (0, 1, 0)
+    assert (stats.dead_letter_codes, stats.dead_letter_flags) == ({"unreadable_batch": 1}, [True])
+    assert BatchStats.merge([stats, run(batch(QUIET)).stats]).scored == 1
 
 
 def test_an_events_own_count_of_attempts_is_kept_and_not_taken_for_ours() -> None:
@@ -399,11 +399,11 @@ def test_the_value_of_a_bad_field_appears_in_no_header() -> None:
 
 
 def test_the_tally_counts_gaps_and_categories_never_seen() -> None:
-    tally = run(batch(b'{"device_type": "Toaster"}', b"{}")).tally
-    assert tally.unseen["device_type"] == 1
-    assert tally.imputed["device_type"] == 1
-    assert tally.imputed["transaction_date"] == 2
-    assert set(tally.stage_seconds) == {"decode", "score", "encode"}
+    stats = run(batch(b'{"device_type": "Toaster"}', b"{}")).stats
+    assert stats.unseen["device_type"] == 1
+    assert stats.imputed["device_type"] == 1
+    assert stats.imputed["transaction_date"] == 2
+    assert set(stats.stage_seconds) == {"decode", "score", "encode"}
 
 
 def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
@@ -411,7 +411,7 @@ def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
     given = Counter(
         code for result in to("results", output) for code in json.loads(result.value or b"")["reason_codes"]
     )
-    assert output.tally.reasons == given
+    assert output.stats.reasons == given
     assert given["unusual_time_on_page"] == 2
     assert "" not in given
 
@@ -419,7 +419,7 @@ def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
 def test_a_result_that_becomes_a_dead_letter_gives_no_reason() -> None:
     output = run(batch(HIGH), max_record_bytes=300)
     assert to("results", output) == []
-    assert output.tally.reasons == {}
+    assert output.stats.reasons == {}
 
 
 def offsets(records: list[OutRecord]) -> list[int]:

@@ -108,7 +108,7 @@ def test_after_an_abort_the_batch_is_read_again_and_counted_once() -> None:
     bench.run()
     assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
     assert (bench.source.rewinds, bench.metrics.aborts) == (1, 1)
-    assert sum(tally.scored for tally in bench.metrics.tallies) == 17
+    assert sum(stats.scored for stats in bench.metrics.stats) == 17
 
 
 class Releases(EchoPipeline):
@@ -139,7 +139,7 @@ def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() ->
             sizes.append(len(batch))
             output = super().process(batch)
             return replace(
-                output, tally=replace(output.tally, stage_seconds=dict.fromkeys(("decode", "score", "encode"), 2000.0))
+                output, stats=replace(output.stats, stage_seconds=dict.fromkeys(("decode", "score", "encode"), 2000.0))
             )
 
     sizes: list[int] = []
@@ -154,7 +154,7 @@ def test_a_batch_grows_part_by_part_while_events_wait_and_is_committed_whole() -
     bench.run()
     assert bench.seen() == values
     # nothing is known of the first; the last is found to be the last only by asking for more
-    assert [tally.scored for tally in bench.metrics.tallies] == [PART, 4 * PART, 4 * PART, PART]
+    assert [stats.scored for stats in bench.metrics.stats] == [PART, 4 * PART, 4 * PART, PART]
     assert len(log.called("produce")) == 10
     assert [span.parts for span in bench.tracing.spans] == [1, 4, 4, 1]
 
@@ -175,7 +175,7 @@ def test_partitions_are_not_given_up_before_what_is_published_of_them_is_committ
     bench.run()
     assert bench.source.given_up == [3 * PART]
     assert (bench.seen(), bench.metrics.aborts) == (values, 0)
-    assert [tally.scored for tally in bench.metrics.tallies] == [PART, 2 * PART, 2 * PART]
+    assert [stats.scored for stats in bench.metrics.stats] == [PART, 2 * PART, 2 * PART]
 
 
 def test_no_transaction_begins_before_the_one_before_is_committed() -> None:
@@ -208,7 +208,7 @@ def test_a_batch_that_cannot_be_scored_does_not_undo_the_one_under_way() -> None
         bench.run()
     assert bench.seen() == EVENTS[0][:3]
     assert log.offsets == {0: 3}
-    assert [tally.scored for tally in bench.metrics.tallies] == [3]
+    assert [stats.scored for stats in bench.metrics.stats] == [3]
     assert bench.tracing.spans[0].ends == ["committed"]
 
 
@@ -248,7 +248,7 @@ def test_a_batch_whose_second_part_stops_the_worker_comes_to_nothing_whole(
 def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committed() -> None:
     bench = Bench()
     bench.run()
-    stages = bench.metrics.tallies[0].stage_seconds
+    stages = bench.metrics.stats[0].stage_seconds
     assert stages.keys() == {"decode", "score", "encode", "publish", "commit"}
 
 
@@ -420,7 +420,7 @@ def test_markers_behind_the_last_event_are_committed_before_the_worker_ends(*, a
     bench.source.markers = {0: 12, 1: 8}
     bench.run()
     assert bench.log.offsets == {0: 12, 1: 8}
-    assert sum(tally.scored for tally in bench.metrics.tallies) == 17
+    assert sum(stats.scored for stats in bench.metrics.stats) == 17
     assert len(bench.log.visible) == 17
 
 
