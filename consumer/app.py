@@ -45,7 +45,7 @@ from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
 from scoring import Scorer, load_artifacts
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.run")
 
 # Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
 # silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.

@@ -25,7 +25,7 @@ except ImportError:
 if TYPE_CHECKING:
     from scoring.scorer import Scorer
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger("scoring.frames")
 Faults = dict[int, InvalidEvent]
 CHUNK: Final = 10_000  # rows scored at once: bounds the memory of the columns in between
 

@@ -27,7 +27,7 @@ from scoring.verdicts import Contribution, Scored, Verdict
 if TYPE_CHECKING:
     import pandas as pd  # an extra: only score_frame needs it
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger("scoring.scorer")
 CHUNK: Final = 500  # events scored at once: their columns stay in the CPU's cache
 EXACT: Final = 1e-12  # how far a golden score may be off
 

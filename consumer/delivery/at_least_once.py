@@ -19,7 +19,7 @@ from consumer.errors import (
 from consumer.records import OutRecord
 from consumer.runtime import Retry
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.at_least_once")
 
 
 class AtLeastOnce:

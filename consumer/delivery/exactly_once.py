@@ -32,7 +32,7 @@ from consumer.errors import (
 from consumer.records import OutRecord
 from consumer.runtime import Retry
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.delivery")
 
 SEND_OFFSETS: Final = "send offsets to the transaction"
 COMMIT: Final = "commit the transaction"

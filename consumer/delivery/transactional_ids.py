@@ -20,7 +20,7 @@ from typing import Final, Self
 
 from consumer.errors import WorkerError
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.slots")
 
 _MOST: Final = 10_000  # workers of one group on one host; beyond it something is wrong
 _LOOK_SECONDS: Final = 0.5  # less than another worker takes from its start to its slot

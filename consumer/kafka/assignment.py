@@ -19,7 +19,7 @@ from consumer.kafka.statistics import Progress
 from consumer.kafka.topic_identity import Read
 from consumer.runtime import Retry
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.kafka.assignment")
 
 _ASK_SECONDS = 5.0  # how long one question to the broker may take before it is asked again
 # A client may forget its brokers while a callback waits for them, which is found out only between polls (librdkafka

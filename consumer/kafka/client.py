@@ -16,7 +16,7 @@ from consumer.runtime import SYSTEM, Clock, Retry, Runtime
 
 Client = TypeVar("Client")
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.kafka.client")
 
 CLOSE_SECONDS = 10.0  # to leave the group and end the connections; what takes longer does not end
 _QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times a second

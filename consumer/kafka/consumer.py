@@ -23,7 +23,7 @@ from consumer.records import Batch, UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream.batching import PART, Gathering, Limits
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.kafka.consumer")
 
 _STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
 _READ_ON_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes

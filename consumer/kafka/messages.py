@@ -9,7 +9,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from consumer.records import Headers
 from consumer.runtime import SYSTEM, Clock, RateLimit
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.kafka.messages")
 
 
 class LeftOut:

@@ -21,7 +21,7 @@ Find = Callable[[int, int], UnreadableBatch | None]
 """Finds the unreadable batch that comes next in a partition from a position on; None when what is there can be read.
 Takes a second, or some where a broker is slow. Raises WorkerError."""
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.kafka.unreadable")
 
 _SEARCH_SECONDS = 30.0  # for one search, which takes a second; a client that hangs is given up, thread and all
 _ANSWER_SECONDS = 30.0  # for one answer of a broker, or for something to come of a partition

@@ -25,7 +25,7 @@ from consumer.observability.http_messages import HEAD_BYTES, Request, Response, 
 
 Listener = TypeVar("Listener")
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger("consumer.observability.http_server")
 
 MOST_CONNECTIONS: Final = 64
 REQUEST_SECONDS: Final = 10.0  # from the connection to the last byte of the response

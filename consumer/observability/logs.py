@@ -53,7 +53,7 @@ def held_back() -> Iterator[None]:
     At level debug nothing is held back.
     """
     root = logging.getLogger()
-    if logging.getLogger(__name__).isEnabledFor(logging.DEBUG):
+    if logging.getLogger("consumer.logs").isEnabledFor(logging.DEBUG):
         yield
         return
     handlers = root.handlers

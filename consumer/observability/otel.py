@@ -20,7 +20,7 @@ from opentelemetry.util.types import Attributes
 from consumer.config.version import program_version
 from consumer.records import Batch, Headers
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.otel")
 
 CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is left (run.py)
 _SILENT: Final = logging.CRITICAL + 1

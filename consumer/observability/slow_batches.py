@@ -7,7 +7,7 @@ from typing import Final
 
 from consumer.runtime import RateLimit
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.slow")
 
 LATE_SECONDS: Final = 1.0
 """What the latency objective allows an event, from its timestamp to its result's commit (docs/runbook.md)."""

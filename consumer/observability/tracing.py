@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from consumer.errors import error_location
 from consumer.records import Batch
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.tracing")
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from consumer.errors import RecordsRefusedError, Rejection, WorkerError
 from consumer.stream.serialization import MOST_AHEAD_MS
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.stream.output_limits")
 
 LEAST_BYTES: Final = 16 * 1024
 """The last form of a dead letter fits a topic that takes this much."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from consumer.observability.output import end_process
 from consumer.runtime import SYSTEM, Event, Runtime
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.watchdog")
 
 
 def _end_process(why: str) -> None:

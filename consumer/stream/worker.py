@@ -19,7 +19,7 @@ from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("consumer.worker")
 
 _WAIT_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when nothing comes
 _REPORT_SECONDS = 1.0  # how often lag and the state of the group are told

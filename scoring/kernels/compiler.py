@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from scoring.kernels import memory
 from scoring.kernels.cache import cache_directory, digest, is_trusted, numba_cache
 
-logger: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger("scoring.kernels.compiler")
 Function: TypeAlias = Callable[..., Any]
 
 _CHECKED: Final = (memory.load_byte, memory.load_word, memory.store_byte, memory.copy_bytes)
