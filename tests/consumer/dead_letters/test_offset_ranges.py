@@ -31,6 +31,10 @@ def test_a_note_of_version_0_1_0_says_what_is_done_whoever_wrote_it(spans: Range
     assert old.ours == decode(position, text).ours
 
 
+def test_a_note_that_kafka_keeps_is_still_read() -> None:
+    assert decode(5, "c-muPTFk@<00IR7s{,c-muR0ssI800a") == Progress([(0, 5), (7, 9), (300, 301)], [(1, 3)])
+
+
 def test_what_is_done_is_added_to_one_ledger() -> None:
     done = ours([(0, 5)]).with_done(Ledger.OTHERS, [(7, 9), (9, 12)]).with_done(Ledger.OURS, [(5, 6)])
     assert done == Progress([(0, 6)], [(7, 12)])
