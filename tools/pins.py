@@ -22,15 +22,15 @@ import scoring
 
 # the only imports of modules, rather than public names: change them here when a module moves
 from consumer.cli.main import app
-from consumer.kafka.defaults import BATCH_SIZE, CONSUMER, PRODUCER, RESERVED, TRANSACTION_TIMEOUT_MS
-from consumer.properties import ALIASES, CLIENT, variable_name
-from consumer.settings import PREFIX, Settings
+from consumer.config.kafka_properties import ALIASES, CLIENT, variable_name
+from consumer.config.settings import PREFIX, Settings
+from consumer.kafka.properties import BATCH_SIZE, CONSUMER, PRODUCER, RESERVED, TRANSACTION_TIMEOUT_MS
 from tools.calls import Call, calls_in, words
 from tools.metrics_page import busy_metrics
 
 ROOT: Final = Path(__file__).parents[1]
 FILE: Final = ROOT / "tests" / "pins.json"
-PACKAGES: Final = ("scoring", "consumer", "training", "files")
+PACKAGES: Final = ("scoring", "consumer", "training")
 LEVELS: Final = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 EXITS: Final = {"exit", "_exit", "Exit", "SystemExit", "end_process"}
 FINDINGS: Final = {"ok", "warn", "fail", "skip", "_asked"}
