@@ -270,7 +270,7 @@ def _line(
         delivery,
         Budget(budget, chosen.batch_events),
         trouble,
-        SlowBatches.beyond(budget),
+        SlowBatches.for_budget(budget),
     )
 
 

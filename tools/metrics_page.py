@@ -93,7 +93,7 @@ def busy_metrics() -> Metrics:
     if baseline is None:
         raise RuntimeError("the set in artifacts/ has no baseline: train it again, make train")
     metrics = Metrics("v1", "abc", baseline)
-    metrics.committed(
+    metrics.record_commit(
         BatchStats(
             scored=1,
             dead_lettered=0,
@@ -110,10 +110,10 @@ def busy_metrics() -> Metrics:
             drift=np.full(len(Bins(baseline)), LEAST_EVENTS),
         )
     )
-    metrics.lag("sessions", {0: 1})
-    metrics.unstable("sessions", {0: 1})
-    metrics.oldest_waiting("sessions", {0: 1.0})
-    metrics.never_seen("sessions", 0, 1)
+    metrics.set_lag("sessions", {0: 1})
+    metrics.set_unstable_offsets("sessions", {0: 1})
+    metrics.set_oldest_waiting("sessions", {0: 1.0})
+    metrics.record_never_seen("sessions", 0, 1)
     return metrics
 
 

@@ -56,7 +56,7 @@ def respond(request: Request, registry: CollectorRegistry, health: Health) -> Re
     if request.path == "/metrics":
         return Response(HTTPStatus.OK, *_exposition(registry, request.accept))
     if request.path in {"/livez", "/readyz"}:
-        reason = health.not_live() if request.path == "/livez" else health.not_ready()
+        reason = health.liveness_failure() if request.path == "/livez" else health.readiness_failure()
         return plain_text(HTTPStatus.OK, "ok") if reason is None else plain_text(HTTPStatus.SERVICE_UNAVAILABLE, reason)
     return plain_text(HTTPStatus.NOT_FOUND, "/metrics, /livez or /readyz")
 

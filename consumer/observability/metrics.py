@@ -1,6 +1,6 @@
-"""What /metrics says, fed once a committed batch: `observe()` for each event would cost 0.75 µs an event.
+"""Metrics for Prometheus, updated once a batch: `observe()` for every event would cost 0.75 µs an event.
 
-Every metric's name, kind and help stand in the tables below. Nothing is registered globally: two instances never meet.
+Every metric's name, kind and help stand in the tables below. Nothing is registered globally.
 """
 
 import threading
@@ -76,7 +76,7 @@ SCORE_BUCKETS: Final = tuple(round(0.05 * i, 2) for i in range(1, 21))
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts by upper bound (inclusive, as Prometheus has it) and the sum of what was seen."""
+    """Counts by upper bound (inclusive, as in Prometheus) and the sum of the values."""
 
     bounds: Sequence[float]
     total: float = 0.0
@@ -86,22 +86,22 @@ class Histogram:
         self.counts = np.zeros(len(self.bounds) + 1, dtype=np.int64)
 
     def add(self, values: ArrayLike) -> None:
-        """See each of the values."""
+        """Count the values."""
         array = np.asarray(values, dtype=np.float64)
         self.counts += np.bincount(np.searchsorted(self.bounds, array, side="left"), minlength=len(self.counts))
         self.total += float(array.sum())
 
     def buckets(self) -> list[tuple[str, float]]:
-        """As the exposition wants them: cumulative, the last one +Inf."""
+        """Return (upper bound, cumulative count), the last bound +Inf."""
         names = [*(str(float(bound)) for bound in self.bounds), "+Inf"]
         return list(zip(names, np.cumsum(self.counts).tolist(), strict=True))
 
 
 class Metrics:
-    """What the worker tells of its batches, read by any thread through `registry`.
+    """The metrics of one worker, which any thread can read through `registry`.
 
-    `version` and `sha256` are of the set that scores, and so is `baseline`: without one nothing is said of drift.
-    `clock` gives seconds since the epoch.
+    `version`, `sha256` and `baseline` belong to the artifact set; without a baseline no drift is exported. `clock`
+    returns seconds since the epoch.
     """
 
     def __init__(
@@ -126,12 +126,12 @@ class Metrics:
         self._fallbacks = Counter(dict.fromkeys(FALLBACKS, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
         self._never_seen: Counter[tuple[str, str]] = Counter()
-        self._of_partitions: dict[str, dict[str, dict[int, float]]] = {  # metric -> topic -> partition -> value
+        self._by_partition: dict[str, dict[str, dict[int, float]]] = {  # metric -> topic -> partition -> value
             "session_scorer_consumer_lag": {},
             "session_scorer_unstable_offsets": {},
         }
-        self._waiting: dict[str, dict[int, float]] = {}  # topic -> partition -> seconds, when it was told
-        self._waiting_told = 0.0
+        self._waiting: dict[str, dict[int, float]] = {}  # topic -> partition -> seconds, as of `_waiting_at`
+        self._waiting_at = 0.0
         self._throttled = 0.0
         self._drift = None if baseline is None else Drift(baseline)
         self._batch = Histogram(BATCH_BUCKETS)
@@ -142,8 +142,8 @@ class Metrics:
         self.registry.register(self)
         ProcessCollector(registry=self.registry)
 
-    def committed(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
-        """A batch is committed, since so long."""
+    def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
+        """Count a batch that was committed `seconds_ago`."""
         outcomes = {"scored": stats.scored, "dead_lettered": stats.dead_lettered, "skipped": stats.skipped}
         committed = self._clock() - seconds_ago
         latencies = np.maximum(committed * 1000 - stats.timestamps, 0) / 1000  # a producer's clock may be ahead
@@ -165,40 +165,40 @@ class Metrics:
             for stage, seconds in stats.stage_seconds.items():
                 self._stages.setdefault(stage, Histogram(STAGE_BUCKETS)).add([seconds])
 
-    def aborted(self) -> None:
-        """A transaction came to nothing."""
+    def record_abort(self) -> None:
+        """Count an aborted transaction."""
         with self._lock:
             self._transactions["aborted"] += 1
 
-    def lag(self, topic: str, partitions: Mapping[int, int]) -> None:
-        """The lag of every partition assigned now; those not named are no longer ours."""
+    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None:
+        """Replace the lag of all assigned partitions."""
         self._set("session_scorer_consumer_lag", topic, partitions)
 
-    def unstable(self, topic: str, partitions: Mapping[int, int]) -> None:
-        """The offsets of every partition assigned now that open upstream transactions hold back."""
+    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None:
+        """Replace the offsets that open upstream transactions hold back, for all assigned partitions."""
         self._set("session_scorer_unstable_offsets", topic, partitions)
 
-    def oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
-        """How long the oldest event of every partition assigned now has waited; what waits goes on aging."""
+    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
+        """Replace the wait of the oldest event, for all assigned partitions; above 0 it grows until the next call."""
         with self._lock:
-            self._waiting[topic], self._waiting_told = dict(partitions), self._clock()
+            self._waiting[topic], self._waiting_at = dict(partitions), self._clock()
 
-    def throttled(self, seconds: float) -> None:
-        """For how long a broker held its answers back."""
+    def set_throttle(self, seconds: float) -> None:
+        """Set the longest delay that a broker added to an answer."""
         with self._lock:
             self._throttled = seconds
 
     def _set(self, name: str, topic: str, partitions: Mapping[int, float]) -> None:
         with self._lock:
-            self._of_partitions[name][topic] = dict(partitions)
+            self._by_partition[name][topic] = dict(partitions)
 
-    def never_seen(self, topic: str, partition: int, records: int) -> None:
-        """Records that were deleted before they were read."""
+    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
+        """Count records that were deleted before they were read."""
         with self._lock:
             self._never_seen[topic, str(partition)] += records
 
     def collect(self) -> Iterator[Metric]:
-        """What prometheus_client's registry asks for: all of it, as of one moment."""
+        """Return all metrics as of one moment, for the registry of prometheus_client."""
         with self._lock:
             return iter([*self._counters(), *self._histograms(), *self._gauges()])
 
@@ -230,7 +230,7 @@ class Metrics:
         yield _histogram("session_scorer_anomaly_score", self._scores)
 
     def _gauges(self) -> Iterator[Metric]:
-        for name, topics in self._of_partitions.items():
+        for name, topics in self._by_partition.items():
             family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
             for topic, partitions in topics.items():
                 for partition, value in partitions.items():
@@ -249,7 +249,7 @@ class Metrics:
     def _oldest_waiting(self) -> Metric:
         name = "session_scorer_oldest_waiting_seconds"
         family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
-        since = max(0.0, self._clock() - self._waiting_told)  # it ages while the worker itself hangs, too
+        since = max(0.0, self._clock() - self._waiting_at)  # it grows while the worker hangs, too
         for topic, partitions in self._waiting.items():
             for partition, seconds in partitions.items():
                 family.add_metric([topic, str(partition)], seconds + since if seconds else 0.0)
@@ -265,15 +265,15 @@ def _drift(drift: Drift, now: float) -> Iterator[Metric]:
 
 def _gauge(name: str, label: str, values: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, GAUGES[name], labels=(label,))
-    for each, value in values.items():
-        family.add_metric([each], value)
+    for label_value, value in values.items():
+        family.add_metric([label_value], value)
     return family
 
 
 def _counter(name: str, label: str, counts: Mapping[str, int]) -> Metric:
     family = CounterMetricFamily(name, COUNTERS[name], labels=(label,))
-    for value, count in counts.items():
-        family.add_metric([value], count)
+    for label_value, count in counts.items():
+        family.add_metric([label_value], count)
     return family
 
 

@@ -1,4 +1,4 @@
-"""Batches as spans, sent over OTLP. Needs the extra `tracing`; nothing of it is global."""
+"""Spans of batches, sent over OTLP. Needs the extra `tracing`; sets nothing global."""
 
 import logging
 import os
@@ -18,39 +18,36 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 
 from consumer.config.version import program_version
+from consumer.observability.tracing import Span, Tracing
 from consumer.records import Batch, Headers
 
 _log = logging.getLogger("consumer.otel")
 
-CLOSE_SECONDS: Final = 3.0  # less than what a stop has left when the group is left (run.py)
+CLOSE_SECONDS: Final = 3.0  # less than a stop has left once the worker has left the group (app.py)
 _SILENT: Final = logging.CRITICAL + 1
-_LONGEST: Final = 512  # bytes of a traceparent that is looked at; one of today has 55
-_MOST_LINKS: Final = 128  # where the variables say that there is no limit
-# Shown one after the other, the first from when the batch was read, the others until it was committed; between them it
-# may wait. Of a batch that is worked on in parts each is a sum.
+_LONGEST: Final = 512  # bytes; a longer traceparent is ignored, a usual one has 55
+_MOST_LINKS: Final = 128  # where the variables set no limit
+# Stages follow one another: the first from the read on, the others up to the commit; between them the batch may wait.
+# A stage of a batch with several parts is their sum.
 _BEFORE: Final = ("decode", "score", "encode")
 _AFTER: Final = ("publish", "commit")
 
 
-class Traces:
-    """Makes a span of each batch, in the group's name, and sends it.
-
-    Raises ValueError for variables OTEL_* that cannot be read.
-    """
+class OtelTracing(Tracing):
+    """Sends a span of every batch. Raises ValueError for invalid variables OTEL_*."""
 
     def __init__(self, group_id: str, endpoint: str) -> None:
-        # it logs each of a collector's failures several times, and may quote what it could not read
+        # it logs a collector's failure several times, and may quote what it could not read
         logging.getLogger("opentelemetry").setLevel(_SILENT)
         limits = SpanLimits()
         self._most_links = _MOST_LINKS if limits.max_links is None else limits.max_links
         self._group_id = group_id
         self._provider = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(_Told(OTLPSpanExporter(), endpoint)))
+        self._provider.add_span_processor(BatchSpanProcessor(_LoggedExporter(OTLPSpanExporter(), endpoint)))
         self._tracer = self._provider.get_tracer("session-scorer", program_version())
 
-    def begin(self, batch: Batch) -> "BatchSpan":
-        """See `Tracing`."""
-        began = time.time_ns(), time.monotonic()
+    def start_span(self, batch: Batch) -> "OtelSpan":
+        started = time.time_ns(), time.monotonic()
         attributes: Attributes = {
             "messaging.system": "kafka",
             "messaging.operation.name": "process",
@@ -62,35 +59,37 @@ class Traces:
             f"process {batch.topic}",
             kind=trace.SpanKind.CONSUMER,
             attributes=attributes,
-            start_time=began[0],
+            start_time=started[0],
         )
-        made = BatchSpan(self._tracer, span, *began, self._most_links)
-        made.extend(batch)
-        return made
+        batch_span = OtelSpan(self._tracer, span, *started, self._most_links)
+        batch_span.extend(batch)
+        return batch_span
 
     def close(self) -> None:
-        """See `Tracing`. A collector that does not answer is not waited for any longer: what is left is given up."""
+        # spans that a slow collector has not accepted by then are lost
         last = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
         last.start()
         last.join(CLOSE_SECONDS)
 
 
-class BatchSpan:
-    """See `Span`. Began at the same time by two clocks: in ns since the epoch, and by time.monotonic."""
+class OtelSpan(Span):
+    """A span that is sent, with links to the traces of its records.
+
+    `started` (ns since the epoch) and `started_by_clock` (time.monotonic) are the same moment.
+    """
 
     def __init__(
-        self, tracer: trace.Tracer, span: trace.Span, began: int, began_by_clock: float, most_links: int
+        self, tracer: trace.Tracer, span: trace.Span, started: int, started_by_clock: float, most_links: int
     ) -> None:
         self._tracer = tracer
         self._span = span
-        self._began = began
-        self._began_by_clock = began_by_clock
+        self._started = started
+        self._started_by_clock = started_by_clock
         self._most_links = most_links
         self._events = 0
         self._linked: set[tuple[int, int]] = set()
 
     def extend(self, part: Batch) -> None:
-        """See `Span`. Linked are the distinct traces that its records are of, to `most_links` of them."""
         self._events += len(part)
         self._span.set_attribute("messaging.batch.message_count", self._events)
         if len(self._linked) == self._most_links:
@@ -101,67 +100,62 @@ class BatchSpan:
                 self._linked.add(ids)
                 self._span.add_link(context)
 
-    def committed(self, seconds: Mapping[str, float], at: float) -> None:
-        """See `Span`."""
-        end = self._began + _ns(at - self._began_by_clock)
-        self._stages(self._began, {name: seconds.get(name, 0.0) for name in _BEFORE})
-        after = {name: seconds.get(name, 0.0) for name in _AFTER}
-        self._stages(end - _ns(sum(after.values())), after)
+    def finish(self, stage_seconds: Mapping[str, float], committed_at: float) -> None:
+        end = self._started + _ns(committed_at - self._started_by_clock)
+        self._add_stages(self._started, {name: stage_seconds.get(name, 0.0) for name in _BEFORE})
+        after = {name: stage_seconds.get(name, 0.0) for name in _AFTER}
+        self._add_stages(end - _ns(sum(after.values())), after)
         self._span.end(end)
 
-    def failed(self, error: Exception) -> None:
-        """See `Span`."""
+    def fail(self, error: Exception) -> None:
         self._span.set_attribute("error.type", type(error.__cause__ or error).__name__)
         self._span.set_status(trace.StatusCode.ERROR, str(error))
         self._span.end()
 
-    def _stages(self, start: int, seconds: Mapping[str, float]) -> None:
-        """A span for each, one after the other. Where a batch is worked on in parts, a stage's times are added up."""
-        inside = trace.set_span_in_context(self._span)
-        for name, each in seconds.items():
-            stage = self._tracer.start_span(name, inside, start_time=start)
-            start += _ns(each)
+    def _add_stages(self, start: int, stage_seconds: Mapping[str, float]) -> None:
+        """Add a child span per stage, one after the other."""
+        context = trace.set_span_in_context(self._span)
+        for name, seconds in stage_seconds.items():
+            stage = self._tracer.start_span(name, context, start_time=start)
+            start += _ns(seconds)
             stage.end(start)
 
 
-class _Told(SpanExporter):
-    """Exports as `exporter` does, and tells when that begins to fail, and when it goes on."""
+class _LoggedExporter(SpanExporter):
+    """Logs when an exporter begins to fail and when it recovers."""
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
-        self._where = urlsplit(endpoint).netloc.rpartition("@")[2]  # without a password
+        self._address = urlsplit(endpoint).netloc.rpartition("@")[2]  # without a password
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Sends them."""
         result = self._exporter.export(spans)
         failed = result is not SpanExportResult.SUCCESS
         if failed and not self._failing:
-            _log.warning("traces cannot be sent", extra={"endpoint": self._where})
+            _log.warning("traces cannot be sent", extra={"endpoint": self._address})
         elif self._failing and not failed:
-            _log.info("traces are sent again", extra={"endpoint": self._where})
+            _log.info("traces are sent again", extra={"endpoint": self._address})
         self._failing = failed
         return result
 
     def shutdown(self) -> None:
-        """Gives up what is being sent."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Nothing is kept here."""
         return self._exporter.force_flush(timeout_millis)
 
 
 def parents(headers: Sequence[Headers], most: int) -> list[trace.SpanContext]:
-    """The distinct traces (W3C's traceparent) that records are of, `most` of them."""
-    found: dict[bytes, None] = {}
-    for each in headers:
-        parent = dict(each).get("traceparent") if each else None
+    """Return the distinct traces (W3C traceparent) of the records, at most `most`."""
+    distinct: dict[bytes, None] = {}
+    for record_headers in headers:
+        parent = dict(record_headers).get("traceparent") if record_headers else None
         if parent and len(parent) <= _LONGEST:
-            found[parent] = None
-            if len(found) >= most:
+            distinct[parent] = None
+            if len(distinct) >= most:
                 break
-    return [context for context in map(_context, found) if context.is_valid]
+    return [context for context in map(_context, distinct) if context.is_valid]
 
 
 def _context(parent: bytes) -> trace.SpanContext:
@@ -170,13 +164,13 @@ def _context(parent: bytes) -> trace.SpanContext:
 
 
 def _resource() -> Resource:
-    """Who sends: what OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say comes first."""
-    ours = {
+    """Return the attributes of this process; OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override them."""
+    attributes = {
         "service.name": "session-scorer",
         "service.version": program_version(),
         "service.instance.id": f"{socket.gethostname()}-{os.getpid()}",
     }
-    return Resource.create(ours).merge(OTELResourceDetector().detect())
+    return Resource.create(attributes).merge(OTELResourceDetector().detect())
 
 
 def _ns(seconds: float) -> int:

@@ -1,4 +1,4 @@
-"""Batches that take long: said in the log, once a minute at the most."""
+"""The warning about slow batches, logged at most once a minute."""
 
 import logging
 import time
@@ -10,11 +10,11 @@ from consumer.runtime import RateLimit
 _log = logging.getLogger("consumer.slow")
 
 LATE_SECONDS: Final = 1.0
-"""What the latency objective allows an event, from its timestamp to its result's commit (docs/runbook.md)."""
+"""The latency objective: from an event's timestamp to its result's commit (docs/runbook.md)."""
 
 
 class SlowBatches:
-    """Says when a batch took longer than `seconds` from its events' being read to their results' commit.
+    """Logs a batch that took longer than `seconds` from the read of its events to the commit of their results.
 
     `clock` is monotonic, in seconds.
     """
@@ -24,16 +24,15 @@ class SlowBatches:
         self._rate_limit = RateLimit(clock=clock)
 
     @classmethod
-    def beyond(cls, budget: float) -> "SlowBatches":
-        """Those that are late by the objective, and took twice what the budget meant them to take."""
+    def for_budget(cls, budget: float) -> "SlowBatches":
+        """Return the log of batches that miss the objective and take twice the latency budget."""
         return cls(max(LATE_SECONDS, 2 * budget))
 
-    def took(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
-        """A batch is committed, after so long. What its stages leave of that it waited: for the batch before it, or for
-        its own parts."""
+    def record(self, events: int, seconds: float, stages: Mapping[str, float]) -> None:
+        """Log a committed batch if it was slow. `wait`: for the batch before it, or for its own parts."""
         if seconds <= self._seconds or not (count := self._rate_limit.admit()):
             return
-        shown = {name: round(each, 3) for name, each in stages.items()}
-        shown["wait"] = round(max(0.0, seconds - sum(stages.values())), 3)
-        extra = {"events": events, "seconds": round(seconds, 3), "stages": shown, "slow_batches": count}
+        rounded = {name: round(stage_seconds, 3) for name, stage_seconds in stages.items()}
+        rounded["wait"] = round(max(0.0, seconds - sum(stages.values())), 3)
+        extra = {"events": events, "seconds": round(seconds, 3), "stages": rounded, "slow_batches": count}
         _log.warning("slow batch", extra=extra)

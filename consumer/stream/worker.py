@@ -12,7 +12,7 @@ from typing import Protocol
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, error_location
 from consumer.observability.slow_batches import SlowBatches
-from consumer.observability.tracing import OFF, Span, Tracing
+from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
 from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.stream.batching import Budget
@@ -72,26 +72,26 @@ class Pipeline(Protocol):
 class Metrics(Protocol):
     """Who is told what happened. Every method is called from the worker's thread, after the fact, once a batch."""
 
-    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
+    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
         """A batch is committed, since so long; `stage_seconds` now holds publish and commit too."""
 
-    def aborted(self) -> None:
+    def record_abort(self) -> None:
         """A transaction came to nothing; its batch will be read again."""
 
-    def lag(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_lag(self, topic: str, partitions: dict[int, int]) -> None:
         """Offsets between what was read and the last stable offset, for every partition assigned now: replaces what was
         said before, so a partition that is not named has gone to another worker."""
 
-    def unstable(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None:
         """Offsets between there and the end, which open upstream transactions hold back; likewise."""
 
-    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
+    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
         """Seconds that the oldest offset past what was read has been seen to wait; 0: none does; likewise."""
 
-    def throttled(self, seconds: float) -> None:
+    def set_throttle(self, seconds: float) -> None:
         """For how long a broker held its answers back of late, as a quota has it."""
 
-    def never_seen(self, topic: str, partition: int, records: int) -> None:
+    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
         """`--on-gap continue` went on past records that retention took before they were read."""
 
 
@@ -102,7 +102,7 @@ class Health(Protocol):
         """The loop has come round. Its longest pause is one delivery, which the watchdog ends at its bound: /livez
         may give up a little later than that, not sooner."""
 
-    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
         """About once a second: whether the group gave this worker its share (maybe none), how long ago any broker last
         answered (infinity: never), and whether the input topic is deleted."""
 
@@ -214,7 +214,7 @@ class Worker:
         output = self._process(part, batch)
         if self._settle(stop):
             return self._publish(batch, part, output, stop)
-        batch.span.failed(UndeliveredError("the batch before it came to nothing: both are read again"))
+        batch.span.fail(UndeliveredError("the batch before it came to nothing: both are read again"))
         return False
 
     def _finish(self, stop: Event) -> None:
@@ -237,7 +237,7 @@ class Worker:
         """The batch that this is a part of. Until the part is published too, nothing commits what came before it."""
         batch = self._open
         if batch is None:
-            return _Batch(self._clock(), self._line.tracing.begin(part) if len(part) else OFF)
+            return _Batch(self._clock(), self._line.tracing.start_span(part) if len(part) else NO_SPAN)
         self._batch = None
         if len(part):
             batch.span.extend(part)
@@ -275,7 +275,7 @@ class Worker:
         """The worker ends: a batch that is open comes to nothing, one that commits may still be counted."""
         batch, self._batch = self._batch, None
         if batch is not None and not batch.committing:
-            batch.span.failed(error)
+            batch.span.fail(error)
         elif batch is not None:
             with self._watchdog.watching(_DELIVERING):
                 try:
@@ -283,7 +283,7 @@ class Worker:
                     if committed is not None:
                         self._count(batch, committed)
                 except (UndeliveredError, WorkerError) as failure:
-                    batch.span.failed(failure)
+                    batch.span.fail(failure)
                 except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
                     _log.warning("could not count the last batch", extra={"error": error_location(fault)})
 
@@ -291,7 +291,7 @@ class Worker:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
         batch, self._batch = self._batch, None
         committed: list[Committed | None] = []
-        span = OFF if batch is None else batch.span
+        span = NO_SPAN if batch is None else batch.span
         if not self._going(stop, span, lambda: committed.append(self._line.delivery.settle())):
             return False
         self._watchdog.rest()
@@ -306,21 +306,21 @@ class Worker:
         stats = BatchStats.merge(batch.stats)
         seconds = stats.stage_seconds | committed.seconds
         self._line.budget.took(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
-        self._line.slow.took(stats.scored + stats.dead_lettered, committed.at - batch.read_at, seconds)
-        batch.span.committed(seconds, committed.at)
-        self._metrics.committed(replace(stats, stage_seconds=seconds), self._clock() - committed.at)
+        self._line.slow.record(stats.scored + stats.dead_lettered, committed.at - batch.read_at, seconds)
+        batch.span.finish(seconds, committed.at)
+        self._metrics.record_commit(replace(stats, stage_seconds=seconds), self._clock() - committed.at)
 
     def _going(self, stop: Event, span: Span, step: Callable[[], None]) -> bool:
         """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
         try:
             step()
         except UndeliveredError as error:
-            span.failed(error)
+            span.fail(error)
             self._watchdog.rest()
             self._set_back(error, stop)
             return False
         except WorkerError as error:
-            span.failed(error)
+            span.fail(error)
             self._blame_the_topics(error)
             raise
         return True
@@ -339,7 +339,7 @@ class Worker:
 
     def _set_back(self, error: UndeliveredError, stop: Event) -> None:
         """Reads the batch again, a little later each time; at once where it will not be the same again."""
-        self._metrics.aborted()
+        self._metrics.record_abort()
         if error.adapted:
             self._line.source.rewind()
             return
@@ -359,16 +359,16 @@ class Worker:
     def _report(self) -> None:
         source = self._line.source
         for gap in source.take_gaps():
-            self._metrics.never_seen(self._line.topic, gap.partition, gap.never_seen)
+            self._metrics.record_never_seen(self._line.topic, gap.partition, gap.never_seen)
         if self._clock() - self._reported >= _REPORT_SECONDS:
             self._reported = self._clock()
-            self._health.kafka(
+            self._health.set_kafka_state(
                 joined=source.joined(), silent_seconds=source.silent_seconds(), topic_gone=source.topic_gone()
             )
-            self._metrics.lag(self._line.topic, source.lag())
-            self._metrics.unstable(self._line.topic, source.unstable())
-            self._metrics.oldest_waiting(self._line.topic, source.oldest_waiting())
-            self._metrics.throttled(source.throttled_seconds())
+            self._metrics.set_lag(self._line.topic, source.lag())
+            self._metrics.set_unstable_offsets(self._line.topic, source.unstable())
+            self._metrics.set_oldest_waiting(self._line.topic, source.oldest_waiting())
+            self._metrics.set_throttle(source.throttled_seconds())
 
 
 _BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"
@@ -381,7 +381,7 @@ def _our_fault(error: Exception) -> str:
 
 def _noted(span: Span, error: WorkerError) -> WorkerError:
     """The same error, once the batch's course has it."""
-    span.failed(error)
+    span.fail(error)
     return error
 
 

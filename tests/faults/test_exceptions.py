@@ -221,7 +221,7 @@ def test_in_the_callback_of_a_delivery_report(broker: MockBroker) -> None:
 
 def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
     class Broken(FakeMetrics):
-        def committed(self, stats: BatchStats, seconds_ago: float) -> None:
+        def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
             raise ValueError(SECRET, stats, seconds_ago)
 
     with pytest.raises(WorkerError, match=r"^the worker failed \(ValueError at test_exceptions.py:"):

@@ -84,7 +84,7 @@ class Account:
 
     # -- what the worker tells its metrics and its health ------------------------------------------------------------
 
-    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
+    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
         """Count a batch."""
         del seconds_ago
         self._counted += stats.scored + stats.dead_lettered
@@ -92,11 +92,11 @@ class Account:
             self._in_row = self._in_row + 1 if dead else 0
             self._most_in_row = max(self._most_in_row, self._in_row)
 
-    def aborted(self) -> None:
+    def record_abort(self) -> None:
         """Count a batch that came to nothing."""
         self._undelivered += 1
 
-    def never_seen(self, topic: str, partition: int, records: int) -> None:
+    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
         """Note a gap."""
         del topic
         self._reported[partition] += records
@@ -106,8 +106,8 @@ class Account:
         self._rounds_since += 1
         self._ticked = self._clock()
 
-    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
-    def lag(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def unstable(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...
-    def throttled(self, seconds: float) -> None: ...
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
+    def set_lag(self, topic: str, partitions: dict[int, int]) -> None: ...
+    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None: ...
+    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...
+    def set_throttle(self, seconds: float) -> None: ...

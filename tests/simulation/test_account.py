@@ -39,9 +39,9 @@ def test_counts_are_those_of_committed_transactions(
 ) -> None:
     mine = account()
     mine.wrote(5)
-    mine.committed(replace(stats(scored=counted - 1), dead_lettered=1), 0.0)
+    mine.record_commit(replace(stats(scored=counted - 1), dead_lettered=1), 0.0)
     for _ in range(undelivered):
-        mine.aborted()
+        mine.record_abort()
 
     for _ in range(rounds):
         mine.tick()
@@ -62,14 +62,14 @@ def test_all_is_counted_before_an_orderly_stop() -> None:
 def test_dead_letters_in_a_row_trip_the_breaker(more: list[bool], wrong: str | None) -> None:
     mine = Account(Clock(), continue_on_gap=True, breaker_run=3)
     for flags in [[True, True, False], [True], [True, *more]]:
-        mine.committed(stats(dead_letter_flags=flags), 0.0)
+        mine.record_commit(stats(dead_letter_flags=flags), 0.0)
 
     assert mine.overlooked() == wrong
 
 
 def test_lost_events_are_reported() -> None:
     mine = account()
-    mine.never_seen(INPUT, 0, 3)
+    mine.record_never_seen(INPUT, 0, 3)
 
     assert mine.passed(0, 2) is None
     assert mine.passed(0, 1) is None
@@ -79,7 +79,7 @@ def test_lost_events_are_reported() -> None:
 
 def test_lost_events_are_not_passed_over_against_the_settings() -> None:
     mine = account(continue_on_gap=False)
-    mine.never_seen(INPUT, 0, 3)
+    mine.record_never_seen(INPUT, 0, 3)
 
     assert mine.passed(0, 2) == "2 lost events of partition 0 are passed over, which the settings forbid"
 

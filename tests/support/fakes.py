@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.kafka.positions import Gap
+from consumer.observability.tracing import Span, Tracing
 from consumer.records import Batch, BatchStats, Output, OutRecord
 from consumer.runtime import Retry, Runtime
 
@@ -262,29 +263,29 @@ class FakeMetrics:
         self.waiting: dict[int, float] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
-    def committed(self, stats: BatchStats, seconds_ago: float) -> None:
+    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
         assert seconds_ago >= 0
         self.stats.append(stats)
 
-    def aborted(self) -> None:
+    def record_abort(self) -> None:
         self.aborts += 1
 
-    def lag(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_lag(self, topic: str, partitions: dict[int, int]) -> None:
         assert topic
         self.lags = partitions
 
-    def unstable(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None:
         assert topic
         self.held_back = partitions
 
-    def oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
+    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
         assert topic
         self.waiting = partitions
 
-    def throttled(self, seconds: float) -> None:
+    def set_throttle(self, seconds: float) -> None:
         assert seconds >= 0
 
-    def never_seen(self, topic: str, partition: int, records: int) -> None:
+    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
         self.unseen.append((topic, partition, records))
 
 
@@ -298,12 +299,12 @@ class FakeHealth:
     def tick(self) -> None:
         self.ticks += 1
 
-    def kafka(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
         assert not topic_gone
         self.told.append((joined, silent_seconds))
 
 
-class FakeSpan:
+class FakeSpan(Span):
     """Remembers how its batch ended."""
 
     def __init__(self) -> None:
@@ -314,28 +315,25 @@ class FakeSpan:
         assert len(part)
         self.parts += 1
 
-    def committed(self, seconds: Mapping[str, float], at: float) -> None:
-        assert seconds.keys() == {"decode", "score", "encode", "publish", "commit"}
-        assert at > 0
+    def finish(self, stage_seconds: Mapping[str, float], committed_at: float) -> None:
+        assert stage_seconds.keys() == {"decode", "score", "encode", "publish", "commit"}
+        assert committed_at > 0
         self.ends.append("committed")
 
-    def failed(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         self.ends.append(str(error))
 
 
-class FakeTracing:
-    """Remembers the batches that it was told of."""
+class FakeTracing(Tracing):
+    """Remembers the spans of batches."""
 
     def __init__(self) -> None:
         self.spans: list[FakeSpan] = []
 
-    def begin(self, batch: Batch) -> FakeSpan:
+    def start_span(self, batch: Batch) -> FakeSpan:
         assert len(batch)
         self.spans.append(FakeSpan())
         return self.spans[-1]
-
-    def close(self) -> None:
-        pass
 
 
 def stats(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> BatchStats:

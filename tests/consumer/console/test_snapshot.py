@@ -31,8 +31,8 @@ def stats(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> Ba
 
 def test_the_text_of_metrics_and_the_registry_itself_read_the_same() -> None:
     metrics = Metrics("v", "sha", clock=lambda: 100.0)
-    metrics.committed(stats(3, dead=2, timestamps=[99_996, 99_000, 1]))
-    metrics.lag("sessions", {0: 4, 1: 5})
+    metrics.record_commit(stats(3, dead=2, timestamps=[99_996, 99_000, 1]))
+    metrics.set_lag("sessions", {0: 4, 1: 5})
 
     own = reading(metrics.registry.collect(), at=7.0)
     scraped = reading(text_string_to_metric_families(generate_latest(metrics.registry).decode()), at=7.0)
@@ -72,7 +72,7 @@ def test_a_quantile_lies_evenly_within_its_bucket(q: float, expected: float) -> 
 def test_quantiles_of_known_values_are_within_their_buckets() -> None:
     metrics = Metrics("v", "sha", clock=lambda: 1000.0)
     latencies = np.arange(1, 1001)  # ms
-    metrics.committed(stats(1000, timestamps=(1_000_000 - latencies).tolist()))
+    metrics.record_commit(stats(1000, timestamps=(1_000_000 - latencies).tolist()))
 
     latency = reading(metrics.registry.collect(), at=0).latency
 

@@ -66,8 +66,8 @@ def metrics(events: int, lag: int = 0) -> Metrics:
     """Those of a worker that has scored so many."""
     made = Metrics("2026.11.23-5f0c2a9b", "sha")
     if events:
-        made.committed(_stats(events))
-    made.lag("sessions", {0: lag})
+        made.record_commit(_stats(events))
+    made.set_lag("sessions", {0: lag})
     return made
 
 

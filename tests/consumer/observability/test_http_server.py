@@ -40,7 +40,7 @@ def test_the_probes_answer_with_the_reason(server: Server, health: Health) -> No
     unready = httpx.get(f"{server.url}/readyz")
     assert (unready.status_code, unready.text) == (503, "no broker has answered yet\n")
     assert unready.headers["content-type"].startswith("text/plain")
-    health.kafka(joined=True, silent_seconds=0)
+    health.set_kafka_state(joined=True, silent_seconds=0)
     assert httpx.get(f"{server.url}/readyz?verbose").text == "ok\n"
 
 

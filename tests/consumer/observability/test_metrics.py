@@ -95,8 +95,8 @@ def test_every_metric_of_the_contract_is_there_with_its_kind() -> None:
 
 def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
     seen = metrics()
-    seen.committed(stats())
-    seen.committed(stats())
+    seen.record_commit(stats())
+    seen.record_commit(stats())
     assert value(seen, "session_scorer_events_total", outcome="scored") == 6
     assert value(seen, "session_scorer_events_total", outcome="skipped") == 2
     assert value(seen, "session_scorer_results_total", risk_level="High") == 2
@@ -112,13 +112,13 @@ def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
 
 def test_a_code_that_was_not_foreseen_is_counted_too() -> None:
     seen = metrics()
-    seen.committed(stats(dead_letter_codes={"brand_new": 4}))
+    seen.record_commit(stats(dead_letter_codes={"brand_new": 4}))
     assert value(seen, "session_scorer_dead_letters_total", code="brand_new") == 4
 
 
 def test_an_aborted_transaction_moves_nothing_else() -> None:
     seen, before = metrics(), samples(metrics())
-    seen.aborted()
+    seen.record_abort()
     name = ("session_scorer_transactions_total", frozenset({("outcome", "aborted")}))
     own = {key: number for key, number in samples(seen).items() if key[0].startswith("session_scorer_")}
     assert {key: number for key, number in own.items() if number != before[key]} == {name: 1}
@@ -126,7 +126,7 @@ def test_an_aborted_transaction_moves_nothing_else() -> None:
 
 def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
     seen = metrics()
-    seen.committed(stats())
+    seen.record_commit(stats())
     assert value(seen, "session_scorer_anomaly_score_bucket", le="0.05") == 1
     assert value(seen, "session_scorer_anomaly_score_bucket", le="0.1") == 2
     assert value(seen, "session_scorer_anomaly_score_bucket", le="1.0") == 3
@@ -139,7 +139,7 @@ def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
 
 def test_an_event_from_the_future_has_no_negative_latency() -> None:
     seen = metrics()
-    seen.committed(stats())
+    seen.record_commit(stats())
     assert value(seen, "session_scorer_latency_seconds_count") == 2
     assert value(seen, "session_scorer_latency_seconds_bucket", le="0.001") == 1
     assert value(seen, "session_scorer_latency_seconds_sum") == pytest.approx(0.003)
@@ -148,15 +148,15 @@ def test_an_event_from_the_future_has_no_negative_latency() -> None:
 def test_a_batch_without_a_scored_event_is_a_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
-    seen.committed(stats(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
+    seen.record_commit(stats(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
     assert value(seen, "session_scorer_anomaly_score_count") == 0
     assert value(seen, "session_scorer_batch_events_count") == 1
 
 
 def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_told() -> None:
     seen = metrics()
-    seen.lag("sessions", {0: 5, 1: 7})
-    seen.lag("sessions", {1: 3})
+    seen.set_lag("sessions", {0: 5, 1: 7})
+    seen.set_lag("sessions", {1: 3})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="1") == 3
     assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
 
@@ -165,15 +165,15 @@ def test_a_commit_of_positions_alone_is_a_transaction_and_no_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
     nothing = {"scored": 0, "dead_lettered": 0, "skipped": 0, "levels": {}, "scores": none, "timestamps": none}
-    seen.committed(stats(**nothing))
+    seen.record_commit(stats(**nothing))
     assert value(seen, "session_scorer_transactions_total", outcome="committed") == 1
     assert value(seen, "session_scorer_batch_events_count") == 0
 
 
 def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> None:
     seen = metrics()
-    seen.lag("sessions", {0: 0})
-    seen.unstable("sessions", {0: 2})
+    seen.set_lag("sessions", {0: 0})
+    seen.set_unstable_offsets("sessions", {0: 2})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="0") == 0
     assert value(seen, "session_scorer_unstable_offsets", topic="sessions", partition="0") == 2
 
@@ -181,7 +181,7 @@ def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> N
 def test_the_oldest_event_that_waits_ages_also_while_nobody_tells_of_it() -> None:
     now = [float(NOW)]
     seen = Metrics("v1", "abc", clock=lambda: now[0])
-    seen.oldest_waiting("sessions", {0: 12.0, 1: 0.0})
+    seen.set_oldest_waiting("sessions", {0: 12.0, 1: 0.0})
     now[0] += 30
     assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="0") == 42
     assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="1") == 0
@@ -190,20 +190,20 @@ def test_the_oldest_event_that_waits_ages_also_while_nobody_tells_of_it() -> Non
 def test_throttling_is_told() -> None:
     seen = metrics()
     assert value(seen, "session_scorer_broker_throttle_seconds") == 0
-    seen.throttled(1.5)
+    seen.set_throttle(1.5)
     assert value(seen, "session_scorer_broker_throttle_seconds") == 1.5
 
 
 def test_events_that_retention_took_are_counted_by_partition() -> None:
     seen = metrics()
-    seen.never_seen("sessions", 2, 40)
-    seen.never_seen("sessions", 2, 2)
+    seen.record_never_seen("sessions", 2, 40)
+    seen.record_never_seen("sessions", 2, 2)
     assert value(seen, "session_scorer_events_never_seen_total", topic="sessions", partition="2") == 42
 
 
 def test_two_instances_share_nothing() -> None:
     one, other = metrics(), metrics()
-    one.committed(stats())
+    one.record_commit(stats())
     assert value(other, "session_scorer_events_total", outcome="scored") == 0
 
 

@@ -26,14 +26,14 @@ def said(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 
 
 def test_a_batch_in_time_is_no_news(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
-    slow.took(1000, 1.0, STAGES)
+    slow.record(1000, 1.0, STAGES)
     assert said(caplog) == []
 
 
 def test_a_slow_one_is_a_warning_that_says_where_the_time_went(
     slow: SlowBatches, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow.took(1000, 2.25, STAGES)
+    slow.record(1000, 2.25, STAGES)
     [line] = said(caplog)
     assert (line["levelno"], line["message"]) == (logging.WARNING, "slow batch")
     assert (line["events"], line["seconds"], line["slow_batches"]) == (1000, 2.25, 1)
@@ -44,7 +44,7 @@ def test_it_is_said_once_a_minute_with_how_many_there_were_since(
     slow: SlowBatches, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
-        slow.took(10, 1.5, STAGES)
+        slow.record(10, 1.5, STAGES)
         clock.sleep(1.5)
     assert [line["slow_batches"] for line in said(caplog)] == [1, 40, 40]
 
@@ -52,9 +52,9 @@ def test_it_is_said_once_a_minute_with_how_many_there_were_since(
 def test_after_a_quiet_time_the_first_slow_one_is_said_at_once(
     slow: SlowBatches, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    slow.took(10, 1.5, STAGES)
+    slow.record(10, 1.5, STAGES)
     clock.sleep(3600)
-    slow.took(10, 1.5, STAGES)
+    slow.record(10, 1.5, STAGES)
     assert [line["slow_batches"] for line in said(caplog)] == [1, 1]
 
 
@@ -64,5 +64,5 @@ def test_after_a_quiet_time_the_first_slow_one_is_said_at_once(
 def test_what_is_slow_goes_by_the_objective_and_by_the_budget(
     budget: float, seconds: float, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    SlowBatches.beyond(budget).took(10, seconds, STAGES)
+    SlowBatches.for_budget(budget).record(10, seconds, STAGES)
     assert len(said(caplog)) == lines

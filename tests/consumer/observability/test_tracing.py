@@ -15,7 +15,7 @@ import pytest
 
 from consumer.errors import MustAbortError, UndeliveredError
 from consumer.observability import tracing
-from consumer.observability.otel import CLOSE_SECONDS, Traces, parents
+from consumer.observability.otel import CLOSE_SECONDS, OtelTracing, parents
 from consumer.records import Batch, Headers
 from tests.support.artifacts.hand_computed import batch
 from tests.support.end_to_end import Line, stop
@@ -54,9 +54,9 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 
 def test_a_batch_is_a_span_and_each_stage_a_span_inside(collector: Collector) -> None:
-    traces = Traces("fraud", collector.url)
-    span = traces.begin(batch(b"{}", b"{}"))
-    span.committed(STAGES, time.perf_counter() + 0.1)
+    traces = OtelTracing("fraud", collector.url)
+    span = traces.start_span(batch(b"{}", b"{}"))
+    span.finish(STAGES, time.perf_counter() + 0.1)
     traces.close()
 
     [sent] = collector.named("process sessions")
@@ -81,10 +81,10 @@ def test_a_batch_is_a_span_and_each_stage_a_span_inside(collector: Collector) ->
 
 
 def test_a_batch_that_came_to_nothing_is_an_error_with_its_reason(collector: Collector) -> None:
-    traces = Traces("fraud", collector.url)
+    traces = OtelTracing("fraud", collector.url)
     error = UndeliveredError("the group has moved on")
     error.__cause__ = MustAbortError("the group has moved on")
-    traces.begin(batch(b"{}")).failed(error)
+    traces.start_span(batch(b"{}")).fail(error)
     traces.close()
 
     [sent] = collector.spans
@@ -93,9 +93,9 @@ def test_a_batch_that_came_to_nothing_is_an_error_with_its_reason(collector: Col
 
 
 def test_a_batch_is_linked_to_each_trace_that_its_records_are_of(collector: Collector) -> None:
-    traces = Traces("fraud", collector.url)
+    traces = OtelTracing("fraud", collector.url)
     headers = [traced(number) for number in (0, 1, 1, 0)]
-    traces.begin(with_headers(headers)).committed(STAGES, time.perf_counter())
+    traces.start_span(with_headers(headers)).finish(STAGES, time.perf_counter())
     traces.close()
 
     [sent] = collector.named("process")
@@ -110,8 +110,8 @@ def test_a_batch_is_linked_to_each_trace_that_its_records_are_of(collector: Coll
 def test_links_have_a_bound(collector: Collector, monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
     if variable is not None:
         monkeypatch.setenv(variable, "5")
-    traces = Traces("fraud", collector.url)
-    traces.begin(with_headers([traced(number) for number in range(2000)])).committed(STAGES, time.perf_counter())
+    traces = OtelTracing("fraud", collector.url)
+    traces.start_span(with_headers([traced(number) for number in range(2000)])).finish(STAGES, time.perf_counter())
     traces.close()
 
     [sent] = collector.named("process")
@@ -137,8 +137,8 @@ def test_what_is_no_trace_context_makes_no_link(headers: Headers) -> None:
 def test_the_service_is_named_as_the_variables_say(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "fraud-scorer")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
-    traces = Traces("fraud", collector.url)
-    traces.begin(batch(b"{}")).failed(UndeliveredError("no"))
+    traces = OtelTracing("fraud", collector.url)
+    traces.start_span(batch(b"{}")).fail(UndeliveredError("no"))
     traces.close()
 
     [resource] = collector.resources
@@ -168,7 +168,7 @@ def with_headers(headers: list[Headers]) -> Batch:
     ],
 )
 def test_the_standard_variables_switch_it_on(environ: dict[str, str], on: bool) -> None:
-    assert tracing.wanted(environ) is on
+    assert tracing.is_requested(environ) is on
 
 
 def test_off_it_says_and_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -211,8 +211,8 @@ def test_a_collector_that_never_answers_is_not_waited_for_at_the_end(
 ) -> None:
     with socket.create_server((HOST, 0)) as mute:
         monkeypatch.setenv(ENDPOINT, f"http://{HOST}:{mute.getsockname()[1]}")
-        traces = Traces("fraud", collector.url)
-        traces.begin(batch(b"{}")).failed(UndeliveredError("no"))
+        traces = OtelTracing("fraud", collector.url)
+        traces.start_span(batch(b"{}")).fail(UndeliveredError("no"))
         began = time.monotonic()
         traces.close()
     assert time.monotonic() - began < CLOSE_SECONDS + 5  # the collector is given 10

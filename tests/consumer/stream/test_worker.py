@@ -368,7 +368,7 @@ def test_reading_that_cannot_go_on_stops_the_worker_and_leaves_the_group() -> No
 class BrokenMetrics(FakeMetrics):
     """Cannot take what it is told."""
 
-    def committed(self, *_: object, **__: object) -> None:
+    def record_commit(self, *_: object, **__: object) -> None:
         raise ValueError("what an event held")
 
 
