@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from consumer.check.finding import Finding, fail, lasting, ok, warn
-from consumer.kafka.descriptions import ClockReading, Group, Membership, Position, Topic, Waiting
+from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Position, Topic, Waiting
 from consumer.stream.serialization import MOST_AHEAD_MS
 
 _NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by
 _WRONG_MS: Final = 60_000
 
 
-def group(name: str, found: Group, ours: Membership) -> Finding:
+def group(name: str, found: Group, ours: MemberSettings) -> Finding:
     """Judge the group, and whether this worker may be a member of it."""
     title = f"group {name}"
     if found.allowed is not None and "READ" not in found.allowed:
@@ -28,7 +28,7 @@ def group(name: str, found: Group, ours: Membership) -> Finding:
     return _foreign(title, found, ours) or ok(title, described)
 
 
-def _foreign(title: str, found: Group, ours: Membership) -> Finding | None:
+def _foreign(title: str, found: Group, ours: MemberSettings) -> Finding | None:
     """Say how its members differ from this worker, which brokers then refuse (INCONSISTENT_GROUP_PROTOCOL)."""
     if not found.members or not found.protocol:
         return None

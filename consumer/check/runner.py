@@ -22,7 +22,7 @@ from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
-from consumer.kafka.descriptions import Membership, Missing, Position, Topic, Waiting
+from consumer.kafka.descriptions import MemberSettings, Missing, Position, Topic, Waiting
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.properties import CONSUMER
 from consumer.kafka.reader import Glance
@@ -96,11 +96,11 @@ def _outputs(chosen: Settings) -> tuple[str, ...]:
     return chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic
 
 
-def _membership(connection: Connection) -> Membership:
+def _membership(connection: Connection) -> MemberSettings:
     properties = CONSUMER | dict(connection.properties)
     assignors = [each.strip() for each in str(properties["partition.assignment.strategy"]).split(",")]
     protocol = str(properties.get("group.protocol", "classic")).lower()
-    return Membership(connection.properties.get("group.instance.id"), protocol, assignors)
+    return MemberSettings(connection.properties.get("group.instance.id"), protocol, assignors)
 
 
 def _needing_brokers(chosen: Settings) -> Iterator[str]:

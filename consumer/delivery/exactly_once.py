@@ -29,6 +29,7 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
+from consumer.kafka.group_metadata import Membership
 from consumer.records import OutRecord
 from consumer.runtime import Retry
 
@@ -45,11 +46,6 @@ _OFFSETS_SECONDS = 6.0
 # A producer that breaks is replaced once; a second time within this many seconds is no accident any more. Two live
 # processes with one transactional id would otherwise fence each other for ever.
 _FORGIVEN_SECONDS = 300.0
-
-Member = Callable[[], bytes]
-"""This worker as the group knows it now. Raises MustAbortError when it has lost partitions since it was asked for, or
-the whole group: whoever has them now commits what becomes of them."""
-
 
 Adapt = Callable[[RecordsRefusedError], bool]
 """Makes the records refused go out in another form the next time; returns whether producers must be made again. Raises
@@ -135,13 +131,14 @@ class ExactlyOnce:
         self,
         make_producer: Callable[[str], Producer],
         transactional_ids: Sequence[str],
-        membership: Callable[[], Member],
+        membership: Callable[[], Membership],
         retry: Retry | None = None,
         *,
         transaction_seconds: float = math.inf,
         adapt: Adapt = no_other_form,
     ) -> None:
-        """`transaction_seconds` is how long the broker leaves a transaction open (`transaction.timeout.ms`)."""
+        """`membership` raises MustAbortError when the group has expelled this worker; `transaction_seconds` is how long
+        the broker leaves a transaction open (`transaction.timeout.ms`)."""
         self._make_producer = make_producer
         self._adapt = adapt
         self._transaction_seconds = transaction_seconds
@@ -155,7 +152,7 @@ class ExactlyOnce:
         self._turn = 0
         self._open = False  # whether a transaction is begun whose commit is not
         self._name = self._ids[0]  # whose transaction that is, or was last
-        self._member: Member = _nobody
+        self._joined_as: Membership | None = None  # when the transaction began
         self._commit = Errand(self._retry.call_seconds + GRACE_SECONDS, self._retry.runtime)
         self._under_way = UnderWay()
 
@@ -179,7 +176,7 @@ class ExactlyOnce:
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """See `Delivery`."""
         insist, producer = self._retry.call, self._producers[self._name]
-        group = self._committer()
+        group = self._committer(topic)
 
         def commit(call: Call) -> None:
             if isinstance(group, MustAbortError):
@@ -228,7 +225,7 @@ class ExactlyOnce:
     def _begin(self) -> None:
         # 1. Who commits: asked before the transaction, so that whoever loses partitions meanwhile is found out.
         try:
-            self._member = self._membership()
+            self._joined_as = self._membership()
         except MustAbortError as error:
             raise UndeliveredError(str(error)) from error
         self._name = self._ids[self._turn % len(self._ids)]
@@ -241,12 +238,19 @@ class ExactlyOnce:
             raise self._give_up(error) from error
         self._open = True
 
-    def _committer(self) -> bytes | MustAbortError:
-        """Who commits, or why nobody may. From the caller's thread, for a consumer serves one at a time."""
+    def _committer(self, topic: str) -> bytes | MustAbortError:
+        """Return the group metadata to commit with, or why none may commit.
+
+        Partitions that were revoked since the transaction began are another worker's to commit, even if this one is a
+        member again. From the caller's thread, for a consumer serves one at a time.
+        """
         try:
-            return self._member()
+            membership = self._membership()
         except MustAbortError as error:
             return error
+        if membership != self._joined_as:
+            return MustAbortError(f"partitions of {topic} were taken away from this worker")
+        return membership.metadata
 
     def _give_up(self, error: DeliveryError) -> UndeliveredError:
         """Clears the way for the next transaction. Raises WorkerError when there should be none."""
@@ -312,10 +316,6 @@ class ExactlyOnce:
             self._retry.call(producer.init, (RetriableError, UnansweredError))
         except DeliveryError as error:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
-
-
-def _nobody() -> bytes:
-    raise MustAbortError("nothing is published")
 
 
 def _whose(error: DeliveryError) -> str:

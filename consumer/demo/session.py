@@ -133,6 +133,7 @@ class Rehearsal:
         if not self._served():
             return
         source = Source(self._connection, Subscription(f"{topic}-screen", topic), Limits())
+        source.subscribe()
         while not self._over.is_set():
             batch = source.poll(_POLL_SECONDS)
             if batch:

@@ -47,12 +47,13 @@ class Assignment:
         consumer: Consumer,
         subscription: Subscription,
         retry: Retry,
-        conclude: Callable[[], object] = lambda: None,
         *,
         cooperative: bool,
+        revocations: int = 0,
     ) -> None:
+        """`revocations`: to count on from."""
         self._consumer = consumer
-        self._conclude = conclude
+        self._on_revoke: Callable[[], object] | None = None
         self._topic = subscription.topic
         self._cooperative = cooperative
         self._continue_on_gap = subscription.continue_on_gap
@@ -65,19 +66,21 @@ class Assignment:
         self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
         self._taken: set[int] = set()  # taken away since the last `settle`
         self._gaps: list[Gap] = []
-        self.takings = 0
-        """How often partitions were taken away."""
+        self.revocations = revocations
+        """The number of times that partitions were revoked or lost."""
         self._leaving = False
         self._last_chance = False
         self.unanswered: DeliveryError | None = None
         """Why a callback could not look up where to begin: the group must be joined again with another consumer."""
         self.failure: WorkerError | None = None
 
-    def join(self, *, rejoined: bool = False) -> None:
-        """Subscribes; partitions come and go while the consumer is polled.
+    def subscribe(self, on_revoke: Callable[[], object], *, rejoined: bool = False) -> None:
+        """Subscribe to the topic; partitions come and go while the consumer is polled.
 
+        `on_revoke` is called before partitions are revoked, and before committed offsets are looked up again.
         `rejoined`: the consumer replaces one that got no answer; its first callback retries for the full time.
         """
+        self._on_revoke = on_revoke
         self._last_chance = rejoined
         what = f"a rebalance of {self._topic} could not be followed"
         given, revoked, lost = (guarded(each, what, self._note) for each in (self._given, self._revoked, self._lost))
@@ -99,7 +102,7 @@ class Assignment:
         self._taken.clear()
         if not self._astray:
             return
-        self._conclude()  # or what is published, and committed only after we have asked, would be read again
+        self._commit_pending()  # or what is published, and committed only after we have asked, would be read again
         try:
             self._go_back()
         except (RetriableError, UnansweredError, MustAbortError) as error:
@@ -277,14 +280,18 @@ class Assignment:
 
     def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # then nothing can be committed any more
-            self._conclude()  # a commit that the group no longer has us for would be in vain
+            self._commit_pending()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
+
+    def _commit_pending(self) -> None:
+        if self._on_revoke is not None:
+            self._on_revoke()
 
     def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         _log.warning("partitions lost", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _forget(self, partitions: list[TopicPartition]) -> list[int]:
-        self.takings += 1
+        self.revocations += 1
         numbers = sorted(partition.partition for partition in partitions)
         for number in numbers:
             self._places.pop(number, None)

@@ -7,13 +7,12 @@ from typing import cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from consumer.delivery.exactly_once import Member
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, close, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.group_metadata import is_member, member_id
+from consumer.kafka.group_metadata import Membership, is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics, Waiting
@@ -45,6 +44,11 @@ _PASSING = {
 }
 
 
+def _nothing_pending() -> bool:
+    """Commit nothing, for a subscriber that publishes nothing."""
+    return False
+
+
 def _told(batch: UnreadableBatch) -> dict[str, object]:
     place = {"topic": batch.topic, "partition": batch.partition}
     return place | {"first_offset": batch.start, "last_offset": batch.end - 1, "reason": batch.reason}
@@ -67,8 +71,6 @@ class Source:
     ) -> None:
         """`find_unreadable`: to pass over batches that cannot be read; without it they end reading. The clock and
         threads are those of `retry`."""
-        self.conclude: Callable[[], bool] = lambda: False
-        """See the worker's `Source`."""
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
@@ -85,10 +87,20 @@ class Source:
         self._read_on_at = -math.inf  # when positions were last handed out by themselves
         self._left_out = LeftOut(self._clock)
         self._waiting = Waiting()
-        self._join(Statistics(clock=self._clock))
+        self._on_revoke: Callable[[], bool] = _nothing_pending
+        self._open(Statistics(clock=self._clock))
 
-    def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
-        """Becomes a new member of the group. `rejoined`: in place of one that got no answer in a rebalance."""
+    def subscribe(self, on_revoke: Callable[[], bool] = _nothing_pending) -> None:
+        """Join the group; partitions are assigned while `poll` is called.
+
+        `on_revoke` is called from within `poll` before partitions are revoked, before committed offsets are looked up
+        again, and before reading ends. It commits what is published, and returns whether there was anything.
+        """
+        self._on_revoke = on_revoke
+        self._assignment.subscribe(on_revoke)
+
+    def _open(self, statistics: Statistics, revocations: int = 0) -> None:
+        """Open a client, which is a member of the group once it subscribes."""
         self._statistics = statistics
         self._blocked.clear()
         callbacks = {
@@ -101,10 +113,9 @@ class Source:
             self._consumer,
             self._subscription,
             self._retry,
-            lambda: self.conclude(),  # noqa: PLW0108 - it is set later
             cooperative=self._connection.cooperative,
+            revocations=revocations,
         )
-        self._assignment.join(rejoined=rejoined)
 
     def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
         """The next events, `most` at the most, or None when none came within `wait` seconds; every few seconds then a
@@ -114,7 +125,7 @@ class Source:
         is taken as it is, so batches grow with the load by themselves.
         """
         if self._blocked.failure is not None:  # what stood before it has been handed out
-            if self.conclude():
+            if self._on_revoke():
                 return None
             raise self._blocked.failure
         if self._blocked and (standing := self._pass_over()) is not None:
@@ -188,31 +199,12 @@ class Source:
             self._read_on_at = self._clock()
         return batch
 
-    def membership(self) -> Member:
-        """Who commits: a worker that may do so until partitions are taken away from it. Raises MustAbortError, now or
-        when it is asked for, when the group has put it out.
-
-        The generation that a transaction commits with may be newer than its records: a rebalance that leaves this
-        worker its partitions ends no transaction. One that takes some comes through `conclude`, or as a loss: then what
-        is open can no longer be committed, even if by now this is a member again. A static member whose session ended
-        may join again without hearing of a loss; its id tells.
-        """
-        assignment, who = self._assignment, member_id(self._group())
-        takings = assignment.takings
-
-        def member() -> bytes:
-            group = self._group()
-            if self._assignment is not assignment or assignment.takings != takings or member_id(group) != who:
-                raise MustAbortError(f"partitions of {self._topic} were taken away from this worker")
-            return group
-
-        return member
-
-    def _group(self) -> bytes:
+    def membership(self) -> Membership:
+        """Return the membership to commit with. Raises MustAbortError when the group has expelled this worker."""
         metadata = cast("bytes", self._consumer.consumer_group_metadata())
         if not is_member(metadata):
             raise MustAbortError(f"this worker is not a member of group {self._group_id} at the moment")
-        return metadata
+        return Membership(member_id(metadata), self._assignment.revocations, metadata)
 
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """Commit offsets by themselves, for delivery without transactions. Raises DeliveryError.
@@ -283,12 +275,13 @@ class Source:
             _log.warning("the Kafka client has forgotten its brokers: joining the group anew")
         else:
             _log.warning("no answer during a rebalance: joining the group again", extra={"error": str(unanswered)})
-        self.conclude()
+        self._on_revoke()
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identity.reopen()
-        self._join(Statistics(self._statistics.last_answer, self._clock), rejoined=unanswered is not None)
+        self._open(Statistics(self._statistics.last_answer, self._clock), self._assignment.revocations + 1)
+        self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
@@ -331,14 +324,14 @@ class Source:
         """What stands for a batch that cannot be read, once its extent is known. The partition is read on from its
         committed offset, so behind the batch once that is committed."""
         assignment = self._assignment
-        for partition, found in self._blocked.finished(assignment.takings):
+        for partition, found in self._blocked.finished(assignment.revocations):
             assignment.overtaken(partition)
             if found is not None:
                 _log.error("passing over a batch that cannot be read", extra=_told(found))
                 batch = Batch.of_unreadable(found)
                 assignment.handed_out(batch.next_offsets())
                 return batch
-        self._blocked.search(assignment.next_offsets(), assignment.takings)
+        self._blocked.search(assignment.next_offsets(), assignment.revocations)
         return None
 
     def _batch(self, messages: list[Message], *, drained: bool) -> Batch | None:

@@ -53,8 +53,8 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
-    """How this worker would join a group: group.instance.id, group.protocol, partition.assignment.strategy."""
+class MemberSettings:
+    """The settings to join a group with: group.instance.id, group.protocol, partition.assignment.strategy."""
 
     instance: str | None = None
     protocol: str = "classic"

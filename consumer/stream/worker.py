@@ -40,9 +40,13 @@ class Gap(Protocol):
 class Source(Protocol):
     """Where events come from. Hands one out again only after `rewind`, and then from the committed offset."""
 
-    conclude: Callable[[], bool]
-    """Called from within `poll` where what is published must first be committed, or have failed: before partitions are
-    taken away, before committed offsets are asked for, and before reading ends. Says whether there was anything."""
+    def subscribe(self, on_revoke: Callable[[], bool]) -> None:
+        """Join the group.
+
+        `on_revoke` is called from within `poll` where what is published must first be committed, or have failed: before
+        partitions are revoked, before committed offsets are looked up again, and before reading ends. It returns
+        whether there was anything.
+        """
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
@@ -165,7 +169,6 @@ class Worker:
         self._batch: _Batch | None = None  # the one that is open, or commits
         self._setbacks = 0  # in a row
         self._reported = 0.0
-        line.source.conclude = self._conclude
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set; the batch in hand is finished first, then the group is left.
@@ -175,6 +178,7 @@ class Worker:
         """
         with self._watchdog.on_duty(stop):
             try:
+                self._line.source.subscribe(self._commit_pending)
                 self._line.delivery.start()
                 _log.info("started", extra={"topic": self._line.topic})
                 while not stop.is_set():
@@ -265,8 +269,8 @@ class Worker:
         self._line.delivery.commit(self._line.topic, batch.next_offsets)
         return True
 
-    def _conclude(self) -> bool:
-        """See `Source`; how it ended shows when it is settled."""
+    def _commit_pending(self) -> bool:
+        """Commit what is published; return whether there was anything. How it ended shows when it is settled."""
         self._commit()
         self._line.delivery.wait()
         return self._batch is not None

@@ -271,6 +271,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
         source = Source(connection, Subscription("scorer", "sessions"), Limits())
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
+            source.subscribe()
             join(source)
             delivery.start()
             deliver(delivery, RECORDS, "sessions", {0: 1})

@@ -171,6 +171,7 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
         other = Source(connection, Subscription("scorer", "sessions"), Limits())
+        other.subscribe()
         while not enough.is_set():
             other.poll(0.1, most=1)
         other.close()

@@ -57,6 +57,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
         write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
         reader = Source(connection, Subscription(f"group-of-{topic}", topic), Limits())
+        reader.subscribe()
         try:
             began = time.monotonic()
             values = read(reader, 10)

@@ -87,6 +87,7 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     """librdkafka itself asks for the coordinator without end (its issue 5456)."""
     connection = Connection(broker.bootstrap_servers)
     reader = Source(connection, Subscription("scorer", "sessions"), Limits())
+    reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)
     made = []

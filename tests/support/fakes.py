@@ -167,9 +167,12 @@ class FakeSource:
         self.gaps: list[Gap] = []
         self.markers: dict[int, int] = {}  # partition -> the offset past markers that were read behind its events
         self.failure: WorkerError | None = None
-        self.conclude: Callable[[], bool] = lambda: False
+        self._on_revoke: Callable[[], bool] | None = None
         self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
         self.given_up: list[int] = []  # what was committed of it then
+
+    def subscribe(self, on_revoke: Callable[[], bool]) -> None:
+        self._on_revoke = on_revoke
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
         assert wait >= 0
@@ -178,7 +181,8 @@ class FakeSource:
             raise self.failure
         if self._next[0] in self.rebalances:
             self.rebalances.remove(self._next[0])
-            self.conclude()
+            assert self._on_revoke is not None
+            self._on_revoke()
             self.given_up.append(self._log.offsets.get(0, 0))
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]
         places = places[: min(self._size, most)]

@@ -19,7 +19,7 @@ from consumer.check.finding import Finding, Status, lasting, ok
 from consumer.check.report import line
 from consumer.check.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
-from consumer.kafka.descriptions import ClockReading, Group, Membership, Missing, Position, Topic, Waiting
+from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Missing, Position, Topic, Waiting
 from consumer.observability.health import Health
 from consumer.observability.http_server import PortTakenError, Server
 from consumer.observability.metrics import Metrics
@@ -186,8 +186,8 @@ def test_a_topic_that_is_missing_is_a_failure_unless_run_makes_it() -> None:
 GROUP = Group("STABLE", 2, ["a", "b"], frozenset({"READ", "DESCRIBE"}))
 
 
-def as_member(instance: str | None = None) -> Membership:
-    return Membership(instance, "classic", ["cooperative-sticky"])
+def as_member(instance: str | None = None) -> MemberSettings:
+    return MemberSettings(instance, "classic", ["cooperative-sticky"])
 
 
 def test_a_group_is_described_or_what_is_wrong_with_it_is_named() -> None:
@@ -221,7 +221,7 @@ def test_a_group_of_others_is_told_by_what_its_members_use(
     theirs: tuple[str, str], ours: tuple[str, str], status: str, said: str
 ) -> None:
     found = replace(GROUP, protocol=theirs[0], assignor=theirs[1])
-    judged = groups.group("g", found, Membership(None, ours[0], ours[1].split(",")))
+    judged = groups.group("g", found, MemberSettings(None, ours[0], ours[1].split(",")))
     assert judged.status == status
     assert said in judged.message
     assert groups.group("g", replace(found, members=0), as_member()).status is Status.OK

@@ -1,10 +1,11 @@
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from consumer.delivery.at_least_once import AtLeastOnce
-from consumer.delivery.exactly_once import Adapt, ExactlyOnce, Member, no_other_form
+from consumer.delivery.exactly_once import Adapt, ExactlyOnce, no_other_form
 from consumer.errors import (
     DeliveryError,
     ExpiredError,
@@ -20,10 +21,12 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
+from consumer.kafka.group_metadata import Membership
 from consumer.records import OutRecord
 from tests.support.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
 
 IDS = ("g-host-0-0", "g-host-0-1")
+MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
 TOO_LARGE = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])
 
 
@@ -35,7 +38,7 @@ def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no
     delivery = ExactlyOnce(
         lambda name: FakeProducer(log, name),
         IDS,
-        lambda: lambda: b"member",
+        lambda: MEMBER,
         (clock or FakeClock()).retry(),
         adapt=adapt,
     )
@@ -194,7 +197,7 @@ class TestExactlyOnce:
         delivery = ExactlyOnce(
             lambda name: FakeProducer(log, name),
             IDS[:1],
-            lambda: lambda: b"member",
+            lambda: MEMBER,
             clock.retry(),
             transaction_seconds=2.0,
         )
@@ -217,7 +220,7 @@ class TestExactlyOnce:
             return FakeProducer(log, name)
 
         theirs: list[ExactlyOnce] = []
-        ours = ExactlyOnce(between, IDS, lambda: lambda: b"member", FakeClock().retry())
+        ours = ExactlyOnce(between, IDS, lambda: MEMBER, FakeClock().retry())
         ours.start()
         living = [ours, *theirs]
         for turn in range(60):
@@ -256,7 +259,7 @@ class TestExactlyOnce:
     def test_who_is_no_member_of_the_group_begins_no_transaction(self) -> None:
         log = FakeLog()
 
-        def membership() -> Member:
+        def membership() -> Membership:
             raise MustAbortError("not a member")
 
         delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, membership, FakeClock().retry())
@@ -266,14 +269,13 @@ class TestExactlyOnce:
         assert not log.called("begin")
 
     def test_what_was_published_before_partitions_were_lost_is_never_committed(self) -> None:
-        log, lost = FakeLog(), [MustAbortError("partitions were taken away")]
-
-        def member() -> bytes:
-            if lost:
-                raise lost.pop()
-            return b"member"
-
-        delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, lambda: member, FakeClock().retry())
+        log, memberships = FakeLog(), [MEMBER, replace(MEMBER, revocations=1)]
+        delivery = ExactlyOnce(
+            lambda name: FakeProducer(log, name),
+            IDS,
+            lambda: memberships.pop(0) if len(memberships) > 1 else memberships[0],
+            FakeClock().retry(),
+        )
         delivery.start()
         with pytest.raises(UndeliveredError, match="partitions were taken away"):
             deliver(delivery, records(b"a"), "sessions", {0: 1})

@@ -24,7 +24,7 @@ def assignment(
         (clock or FakeClock()).retry(seconds),
         cooperative=cooperative,
     )
-    made.join()
+    made.subscribe(lambda: None)
     return made
 
 
@@ -87,7 +87,7 @@ def test_after_joining_again_the_first_callback_waits_with_full_retry() -> None:
     consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}
     made = assignment(consumer, clock, seconds=60)
-    made.join(rejoined=True)
+    made.subscribe(lambda: None, rejoined=True)
     began = clock()
     consumer.give(0)
     assert clock() - began > 20
@@ -103,7 +103,7 @@ def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[Ka
     consumer = FakeConsumer({})
     consumer.errors = {"committed": errors}
     made = assignment(consumer)
-    made.join(rejoined=True)
+    made.subscribe(lambda: None, rejoined=True)
     consumer.give(0)
     assert str(made.failure).startswith("could not begin to read sessions: could not read the committed offsets: ")
     assert consumer.positions == {}
@@ -125,10 +125,9 @@ def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
         consumer.client(),
         Subscription("g", "sessions"),
         FakeClock().retry(),
-        lambda: told.append(made.lag({})),
         cooperative=True,
     )
-    made.join()
+    made.subscribe(lambda: told.append(made.lag({})))
     consumer.give(0)
     consumer.take(0)
     assert told == [{0: 58}], "they were forgotten before"
@@ -140,10 +139,9 @@ def test_who_leaves_commits_nothing_more() -> None:
         consumer.client(),
         Subscription("g", "sessions"),
         FakeClock().retry(),
-        lambda: told.append(True),
         cooperative=True,
     )
-    made.join()
+    made.subscribe(lambda: told.append(True))
     consumer.give(0)
     made.leave()
     consumer.take(0)
@@ -156,10 +154,9 @@ def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committ
         consumer.client(),
         Subscription("g", "sessions"),
         FakeClock().retry(),
-        lambda: consumer.offsets.update({0: 7}),
         cooperative=True,
     )
-    made.join()
+    made.subscribe(lambda: consumer.offsets.update({0: 7}))
     consumer.give(0)
     made.overtaken(0)
     made.settle()

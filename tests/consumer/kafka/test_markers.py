@@ -51,6 +51,7 @@ class Upstream:
 @contextmanager
 def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[Source]:
     opened = Source(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), Limits(age=0.2))
+    opened.subscribe()
     try:
         yield opened
     finally:

@@ -186,9 +186,10 @@ def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: 
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
     reader = Source(Connection(kafka), Subscription(group, topic), Limits())
+    reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)
-    member = reader.membership()()
+    member = reader.membership().metadata
     reader.close()
     producer = transactional(kafka, topic)
     producer.begin()
