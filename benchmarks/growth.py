@@ -21,7 +21,8 @@ from benchmarks.stages import decoding, pipeline
 from consumer.records import Batch
 from scoring import Scorer
 from scoring.artifacts.loading import load, shipped
-from scoring.forest import Forest, Tree
+from scoring.forest import Forest
+from scoring.model import Tree
 from training.synthetic.dataset import generate
 
 OURS, BASELINE, ALONE = "ours", "scikit-learn", "msgspec alone"

@@ -11,29 +11,13 @@ the next node is `left + (value > threshold)`, without a branch. A leaf points t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.kernels.compiled import compiled
 from scoring.kernels.forest import WIDTH, block_rows
-
-LEAF: Final = -1  # scikit-learn's mark in `left_child`
-MOST_FEATURES: Final = 1 << 8
-MOST_NODES: Final = 1 << 24  # of one tree
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """One decision tree, its nodes in scikit-learn's order and fields."""
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    feature: NDArray[np.int64]
-    threshold: NDArray[np.float64]
-    probability: NDArray[np.float64]  # of class 1, at every node
+from scoring.model import LEAF, Tree
 
 
 class Forest:

@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.artifacts.from_pickles import Imputation
 from scoring.columns import Columns, Lookup
 from scoring.contract import CATEGORIES, MODEL_FIELDS, UNKNOWN
 from scoring.features import FEATURES, LARGE_SCREENS, MOBILE, SMALL_SCREENS
 from scoring.kernels import features as kernel
 from scoring.kernels.compiled import compiled
+from scoring.model import Imputation
 
 _FLAGS: Final = {
     "device_type": {MOBILE: kernel.MOBILE},

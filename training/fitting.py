@@ -8,11 +8,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.artifacts.from_pickles import Imputation
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
 from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
+from scoring.model import Imputation
 from scoring.preprocessing import Preprocessor
 from training.labelled import Labelled, valueless
 from training.synthetic.sessions import LABEL

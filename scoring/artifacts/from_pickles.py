@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +17,7 @@ from scoring.artifacts.pickle_types import Record
 from scoring.artifacts.unpickler import unpickle
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN, expected
 from scoring.errors import ArtifactError, Unreadable
-from scoring.forest import LEAF, MOST_FEATURES, MOST_NODES, Tree
+from scoring.model import LEAF, MOST_FEATURES, MOST_NODES, Imputation, Model, Tree
 from scoring.validation import fault_of
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
@@ -28,27 +27,6 @@ _NODE: Final = {"left_child": "i", "right_child": "i", "feature": "i", "threshol
 _MOST_NAME: Final = 200  # characters of a column's name
 _MOST: Final = 1e300  # weight at a node: two of them can be added
 _OLDEST: Final = "0.23"  # of scikit-learn: the first whose forests say how many columns they take
-
-
-@dataclass(frozen=True, slots=True)
-class Imputation:
-    """What fills a gap, field by field in the order of the contract's table."""
-
-    numbers: Numbers  # (9,)
-    categories: tuple[str, ...]  # six
-    hour: int
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What the five files say."""
-
-    trees: tuple[Tree, ...]
-    mean: Numbers  # (features,)
-    scale: Numbers
-    classes: dict[str, tuple[str, ...]]  # category -> classes, in the order of their codes
-    feature_names: tuple[str, ...]
-    imputation: Imputation
 
 
 def read_model(files: Mapping[str, bytes]) -> Model:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from scoring.artifacts import manifest as manifests
-from scoring.artifacts.from_pickles import Model, read_model
+from scoring.artifacts.from_pickles import read_model
 from scoring.artifacts.manifest import FILES, Manifest, Thresholds
 from scoring.baseline import Baseline
 from scoring.errors import ArtifactError
+from scoring.model import Model
 
 ADOPT: Final = "session-scorer model verify --write-manifest"
 _MOST_MIB: Final = {"rf_model.pkl": 2048, "label_encoders.pkl": 16, manifests.NAME: 16}

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from scoring.artifacts.pickle_types import Global, Record, plain, recorded
-from scoring.forest import MOST_FEATURES
+from scoring.model import MOST_FEATURES
 
 _OFFSETS: Final = {"string": "<i4", "utf8": "<i4", "large_string": "<i8", "large_utf8": "<i8"}  # Arrow's, by its type
 _MOST_BYTES: Final = 800  # of a name, on average: 200 characters of four bytes

@@ -10,7 +10,7 @@ from scoring.adoption import doubts, write_manifest
 from scoring.artifacts import loading
 from scoring.artifacts.loading import Artifacts
 from scoring.artifacts.manifest import Thresholds
-from scoring.forest import LEAF
+from scoring.model import LEAF
 from tests.support.artifacts.loading import SET
 from tests.support.artifacts.sets import small_set
 

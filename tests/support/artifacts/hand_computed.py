@@ -6,11 +6,10 @@ import numpy as np
 
 from consumer.records import Batch, Headers
 from scoring import Scorer
-from scoring.artifacts.from_pickles import Imputation, Model
 from scoring.artifacts.loading import Artifacts
 from scoring.artifacts.manifest import Thresholds
 from scoring.contract import CATEGORIES
-from scoring.forest import Tree
+from scoring.model import Imputation, Model, Tree
 
 VERSION = "2026.11.23-5f0c2a9b"
 FEATURES = ("transaction_amount", "click_events", "device_type")
