@@ -4,11 +4,10 @@ from scoring.artifacts.loading import Artifacts
 from scoring.artifacts.loading import load as load_artifacts
 from scoring.decoding import Decoded, EventLike
 from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra, TableError
-from scoring.preprocessing import imputed_fields
 from scoring.rules import LEVELS, Explanation, ReasonCode, RiskLevel, explain
 from scoring.schemas import json_schemas
 from scoring.scorer import Scorer
-from scoring.verdicts import Contribution, Scored, Verdict
+from scoring.verdicts import Contribution, Scored, Verdict, imputed_fields
 
 __all__ = [
     "LEVELS",

@@ -1,47 +1,46 @@
-"""DataFrames in and out, for notebooks and for training (the extra `frames`): column by column, no event objects."""
+"""Score a pandas DataFrame column by column, without event objects (the extra `frames`)."""
 
 import logging
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.columns import from_table
+from scoring.columns import Columns, from_table
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, least
 from scoring.decoding import Decoded, plain_value
 from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.local_time import NO_HOUR, hour_as_written
 from scoring.tables import PYTHON, Statistics, judge_columns, nested_path
 from scoring.validation import fault_of, out_of_range, wrong_type
-from scoring.verdicts import meaning
+from scoring.verdicts import Scored
 
 try:
     import pandas as pd
 except ImportError:
     raise MissingExtra("scoring DataFrames", "frames") from None
 
-if TYPE_CHECKING:
-    from scoring.scorer import Scorer
-
 logger: Final = logging.getLogger("scoring.frames")
 Faults = dict[int, InvalidEvent]
-CHUNK: Final = 10_000  # rows scored at once: bounds the memory of the columns in between
+CHUNK: Final = 10_000  # rows scored at once: bounds memory
 
 
-def score_frame(scorer: "Scorer", frame: pd.DataFrame, *, allow_missing: bool = False) -> pd.DataFrame:
-    """Verdict columns for a DataFrame of events, with its index (see Scorer.score_frame)."""
+def score_frame(
+    score: Callable[[Columns], Scored], frame: pd.DataFrame, *, allow_missing: bool = False
+) -> pd.DataFrame:
+    """Return verdict columns for a DataFrame of events, with its index (see Scorer.score_frame)."""
     if not isinstance(frame, pd.DataFrame):
         raise TypeError(f"expected a pandas DataFrame, got {type(frame).__name__}; for events use score_many")
     if not allow_missing:
-        _judge(frame)
-    chunks = [_score_chunk(scorer, frame.iloc[at : at + CHUNK], at) for at in range(0, max(len(frame), 1), CHUNK)]
+        _check_columns(frame)
+    chunks = [_score_chunk(score, frame.iloc[at : at + CHUNK], at) for at in range(0, max(len(frame), 1), CHUNK)]
     return pd.concat(chunks) if len(chunks) > 1 else chunks[0]
 
 
-def _judge(frame: pd.DataFrame) -> None:
-    """Log what columns are missing. Raises TableError when they are too many; of nothing at all nothing is asked."""
+def _check_columns(frame: pd.DataFrame) -> None:
+    """Log missing columns. Raises TableError when too many are missing; an empty frame without columns is fine."""
     if not frame.shape[0] and not frame.shape[1]:
         return
     report = judge_columns(frame.columns, MODEL_FIELDS, nested=_nested(frame))
@@ -52,49 +51,43 @@ def _judge(frame: pd.DataFrame) -> None:
 
 
 def _nested(frame: pd.DataFrame) -> str | None:
-    """Where in a column of dicts the fields are, by the first row."""
+    """Return where in a column of dicts the fields are, by the first row."""
     if not len(frame) or any(name in MODEL_FIELDS for name in frame.columns):
         return None
     return nested_path(dict(zip(frame.columns, frame.iloc[0].tolist(), strict=True)))
 
 
-def _score_chunk(scorer: "Scorer", frame: pd.DataFrame, start: int) -> pd.DataFrame:
+def _score_chunk(score: Callable[[Columns], Scored], frame: pd.DataFrame, start: int) -> pd.DataFrame:
     decoded = decode_frame(frame)
-    scored = scorer.score_columns(decoded.columns)
+    scored = score(decoded.columns)
     if not start:
         for note in Statistics.of(scored).notes():
             logger.warning("values of the DataFrame: %s", note)
-    at = decoded.positions
-    said = list(map(meaning, scored.meanings().tolist()))
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
-    verdicts = {
-        "predicted_label": _spread(pd.array(scored.labels, dtype="Int64"), at, frame),
-        "anomaly_score": _spread(scored.scores, at, frame),
-        "risk_level": _spread(_objects([each.level for each in said]), at, frame),
-        "risk_reason": _spread(_objects([each.phrase for each in said]), at, frame),
-        "reason_codes": _spread(_objects([list(each.codes) for each in said]), at, frame),
-        "imputed_fields": _spread(_objects([list(each.imputed) for each in said]), at, frame),
-        "error_code": pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object),
-        "error_field": pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object),
-    }
-    return pd.DataFrame(verdicts, index=frame.index)
+    columns = {name: _spread(_array(values), decoded.positions, frame) for name, values in scored.fields().items()}
+    columns["error_code"] = pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object)
+    columns["error_field"] = pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object)
+    return pd.DataFrame(columns, index=frame.index)
 
 
-def _objects(values: Sequence[object]) -> NDArray[np.object_]:
-    array = np.empty(len(values), dtype=object)
-    array[:] = values
-    return array
+def _array(values: Sequence[Any] | NDArray[Any]) -> Any:
+    """Return integers as pandas' nullable ones, other values as objects; lists are copied, for verdicts share them."""
+    if isinstance(values, np.ndarray):
+        return pd.array(values, dtype="Int64") if values.dtype == np.int64 else values
+    objects = np.empty(len(values), dtype=object)
+    objects[:] = [list(value) if isinstance(value, list) else value for value in values]
+    return objects
 
 
 def _spread(values: Any, positions: Sequence[int], frame: pd.DataFrame) -> "pd.Series[Any]":
-    """The values at their rows of the frame, null in between."""
+    """Return the values at their rows of the frame, null in between."""
     spread: pd.Series[Any] = pd.Series(values, index=pd.Index(positions, dtype=np.int64)).reindex(range(len(frame)))
     spread.index = frame.index
     return spread.astype(object).where(spread.notna(), None) if spread.dtype == object else spread
 
 
 def decode_frame(frame: pd.DataFrame) -> Decoded:
-    """The valid rows as columns, and what is wrong with the others. NaN, NaT, None and pd.NA are gaps."""
+    """Decode the valid rows, and explain what is wrong with the others. NaN, NaT, None and pd.NA are gaps."""
     faults: Faults = {}
     numbers = np.array([_numbers(_column(frame, field), field, faults) for field in NUMERIC])
     categories = [_texts(_column(frame, field), field, faults) for field in CATEGORIES]
@@ -115,8 +108,8 @@ def _column(frame: pd.DataFrame, field: str) -> "pd.Series[Any]":
     return frame[field].reset_index(drop=True)
 
 
-def _each(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, faults: Faults) -> list[Any]:
-    """`read` on each value that is no gap; what it refuses is a fault of its row unless the row had one before."""
+def _read_values(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: object, faults: Faults) -> list[Any]:
+    """Read the values that are no gaps. What `read` refuses is the fault of its row, unless the row has one already."""
     read_values = []
     for row, (value, gap) in enumerate(zip(column.tolist(), column.isna().tolist(), strict=True)):
         try:
@@ -137,7 +130,7 @@ def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np
     if pd.api.types.is_any_real_numeric_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
     else:
-        numbers = np.array(_each(column, number, np.nan, faults), dtype=np.float64)
+        numbers = np.array(_read_values(column, number, np.nan, faults), dtype=np.float64)
     for row in np.flatnonzero((numbers < least(field)) | (numbers > LIMIT)).tolist():
         faults.setdefault(row, out_of_range(field))
     return numbers
@@ -149,7 +142,7 @@ def _texts(column: "pd.Series[Any]", field: str, faults: Faults) -> list[str | N
             raise wrong_type(field, value)
         return value
 
-    return _each(column, text, None, faults)
+    return _read_values(column, text, None, faults)
 
 
 def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
@@ -163,7 +156,7 @@ def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
 
     if pd.api.types.is_datetime64_any_dtype(column):
         return np.asarray(column.dt.hour.fillna(NO_HOUR), dtype=np.int64)
-    return np.array(_each(column, hour, NO_HOUR, faults), dtype=np.int64)
+    return np.array(_read_values(column, hour, NO_HOUR, faults), dtype=np.int64)
 
 
 def _check_identities(column: "pd.Series[Any]", field: str, faults: Faults) -> None:
@@ -175,4 +168,4 @@ def _check_identities(column: "pd.Series[Any]", field: str, faults: Faults) -> N
 
     if pd.api.types.is_integer_dtype(column) or pd.api.types.is_string_dtype(column):
         return
-    _each(column, identity, None, faults)
+    _read_values(column, identity, None, faults)

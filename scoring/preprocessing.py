@@ -1,6 +1,5 @@
 """From decoded columns to the features of a model."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import Columns, Lookup
-from scoring.contract import CATEGORIES, MODEL_FIELDS, UNKNOWN
+from scoring.contract import CATEGORIES, UNKNOWN
 from scoring.features import FEATURES, LARGE_SCREENS, MOBILE, SMALL_SCREENS
 from scoring.kernels import features as kernel
 from scoring.kernels.compiled import compiled
@@ -82,12 +81,6 @@ def _lookup(classes: Sequence[str], imputed: str, flags: Mapping[str, int]) -> L
     other = codes[UNKNOWN] | kernel.UNSEEN
     known = {string: codes.get(string, other) | flags.get(string, 0) for string in {**codes, **flags}}
     return Lookup(known, other, known[imputed])
-
-
-@functools.cache  # at most 65,536, one a pattern of gaps
-def imputed_fields(gap_bits: int) -> list[str]:
-    """The fields that were imputed, in the contract's order. The list is shared: read it, do not change it."""
-    return [field for i, field in enumerate(MODEL_FIELDS) if gap_bits >> i & 1]
 
 
 def unknown_features(feature_names: Sequence[str]) -> list[str]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from scoring.artifacts import loading as sets
 from scoring.artifacts.loading import Artifacts
-from scoring.attribution import MOST, contributions
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
 from scoring.decoding import Decoded, EventLike, decode, decode_any
@@ -22,7 +21,7 @@ from scoring.kernels.compiled import compiled
 from scoring.parsing import compiled_reader
 from scoring.preprocessing import Preprocessor, unknown_features
 from scoring.rules import HIGH
-from scoring.verdicts import Contribution, Scored, Verdict
+from scoring.verdicts import MOST_CONTRIBUTIONS, Contribution, Scored, Verdict, largest_contributions
 
 if TYPE_CHECKING:
     import pandas as pd  # an extra: only score_frame needs it
@@ -117,7 +116,7 @@ class Scorer:
         """
         from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
 
-        return score_frame(self, frame, allow_missing=allow_missing)
+        return score_frame(self.score_columns, frame, allow_missing=allow_missing)
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         """Columns of the valid ones among `values`, one JSON object each, and what is wrong with the others."""
@@ -150,8 +149,8 @@ class Scorer:
         def text(name: str, row: int) -> str:
             return self._preprocessor.category(name, columns.category(CATEGORIES.index(name), row))
 
-        moved, largest = self._forest.contributions(raw, rows, MOST)
-        return contributions(self.artifacts.model.feature_names, raw, rows, moved, largest, text)
+        moved, largest = self._forest.contributions(raw, rows, MOST_CONTRIBUTIONS)
+        return largest_contributions(self.artifacts.model.feature_names, raw, rows, moved, largest, text)
 
     def _check_golden(self, *, as_json: bool) -> None:
         manifest = self.artifacts.manifest

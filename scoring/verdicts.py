@@ -1,6 +1,8 @@
-"""What the core says of events: a Verdict for one, columns for a batch."""
+"""The scores of events and their reasons: a Verdict for one event, columns for a batch."""
 
 import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -9,16 +11,29 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, MODEL_FIELDS
-from scoring.preprocessing import imputed_fields
 from scoring.rules import LEVELS, RULES, ReasonCode, RiskLevel, explain
 
 Label = Literal[0, 1]
 Rows = NDArray[np.bool_] | slice
-ALL: Final = slice(None)
 Share = Annotated[float, Meta(ge=0, le=1)]
 
+ALL: Final = slice(None)
+MOST_CONTRIBUTIONS: Final = 5
+"""An alert names this many features."""
+_LARGEST: Final = sys.float_info.max
 
-@dataclass(slots=True)  # not frozen, which makes it take 1 µs instead of 0.2: an alert has five
+WIRE_FIELDS: Final[Mapping[str, type]] = {
+    "predicted_label": int,
+    "anomaly_score": float,
+    "risk_level": str,
+    "risk_reason": str,
+    "reason_codes": list,
+    "imputed_fields": list,
+}
+"""The output fields and the kinds of their values, in order: the first fields of `Verdict`, which every output has."""
+
+
+@dataclass(slots=True)  # not frozen: 0.2 µs instead of 1, and an alert has five
 class Contribution:
     """How far one feature moved a score."""
 
@@ -47,26 +62,15 @@ class Verdict:
     ]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the first six fields, as they go over the wire."""
+        """Return the output fields, `WIRE_FIELDS`."""
         return {name: getattr(self, name) for name in WIRE_FIELDS}
-
-
-WIRE_FIELDS: Final = (
-    "predicted_label",
-    "anomaly_score",
-    "risk_level",
-    "risk_reason",
-    "reason_codes",
-    "imputed_fields",
-)
-"""The fields of `Verdict.as_dict`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """A verdict without its score as one number: label 1 bit, level 2, a bit for each rule, then for each field."""
+    """A verdict without its score as one number: label 1 bit, level 2, then a bit for each rule and each field."""
 
-    rules: int  # how many there are
+    rules: int  # their number
 
     def __post_init__(self) -> None:
         if self._gaps + len(MODEL_FIELDS) > 63:
@@ -83,7 +87,7 @@ class Packing:
         levels: NDArray[np.int64],
         labels: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """(n,) each -> (n,)."""
+        """Return one number for each row; all arrays are (n,)."""
         return gap_bits << self._gaps | rules << 3 | levels << 1 | labels
 
     def unpack(self, number: int) -> tuple[int, int, int, int]:
@@ -94,51 +98,66 @@ class Packing:
 _PACKING: Final = Packing(len(RULES))
 
 
-class Meaning(NamedTuple):
-    """What a verdict says beside the score. The lists are shared: read them, do not change them."""
+class VerdictFields(NamedTuple):
+    """The output fields without the score. Treat the lists as read-only: verdicts share them."""
 
-    label: int
-    level: RiskLevel
-    phrase: str
-    codes: list[ReasonCode]
-    imputed: list[str]
+    predicted_label: int
+    risk_level: RiskLevel
+    risk_reason: str
+    reason_codes: list[ReasonCode]
+    imputed_fields: list[str]
 
 
 @functools.lru_cache(maxsize=4096)  # some dozens are usual
-def meaning(number: int) -> Meaning:
-    """What one of `Scored.meanings` stands for."""
+def unpack_verdict(number: int) -> VerdictFields:
+    """Return the output fields that one of `Scored.packed_verdicts` stands for."""
     gaps, rules, level, label = _PACKING.unpack(number)
     codes, phrase = explain(rules, level)
-    return Meaning(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
+    return VerdictFields(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
+
+
+@functools.cache  # at most 65,536, one for each pattern of gaps
+def imputed_fields(gap_bits: int) -> list[str]:
+    """Return the imputed fields in the contract's order. Treat the list as read-only: callers share it."""
+    return [field for i, field in enumerate(MODEL_FIELDS) if gap_bits >> i & 1]
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """The verdicts on n valid events, as columns: `explain` and `imputed_fields` put their bit patterns into words."""
+    """The verdicts on n valid events, as columns. `explain` and `imputed_fields` translate the bit patterns."""
 
     scores: NDArray[np.float64]  # (n,)
     labels: NDArray[np.int64]  # (n,), 0 or 1
-    levels: NDArray[np.int64]  # (n,), place in reasons.LEVELS
-    rules: NDArray[np.int64]  # (n,): bit i is set when rule i of reasons.RULES holds
+    levels: NDArray[np.int64]  # (n,), index in rules.LEVELS
+    rules: NDArray[np.int64]  # (n,): bit i is set when rule i of rules.RULES holds
     gap_bits: NDArray[np.int64]  # (n,): bit i is set when field i of MODEL_FIELDS was imputed
     unseen_bits: NDArray[np.int64]  # (n,): bit i is set when the encoder has never seen category i
-    contributions: dict[int, list[Contribution]]  # row -> the five largest, for each High one
+    contributions: dict[int, list[Contribution]]  # row -> the five largest, for High rows only
     base_rate: float
 
-    def meanings(self) -> NDArray[np.int64]:
-        """(n,): what each verdict says beside the score, as a number. Few differ, so what is made of one is kept."""
+    def packed_verdicts(self) -> NDArray[np.int64]:
+        """Return each verdict without its score as one number, (n,). Few differ, so callers cache what they encode."""
         return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
 
+    def fields(self) -> dict[str, Sequence[Any] | NDArray[Any]]:
+        """Return `WIRE_FIELDS` by name, each with n values: arrays of numbers, lists of all else."""
+        unpacked = [unpack_verdict(number) for number in self.packed_verdicts().tolist()]
+        numbers = {"predicted_label": self.labels, "anomaly_score": self.scores}
+        return {
+            name: numbers[name] if name in numbers else [getattr(fields, name) for fields in unpacked]
+            for name in WIRE_FIELDS
+        }
+
     def gap_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
-        """Return how often each field of MODEL_FIELDS was imputed, (16,), in these rows."""
+        """Return how often each field of MODEL_FIELDS was imputed in these rows, (16,)."""
         return _count_bits(self.gap_bits[rows], len(MODEL_FIELDS))
 
     def unseen_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
-        """Return how often each category was one that the encoder has never seen, (6,), in these rows."""
+        """Return how often each category had a value that the encoder has never seen in these rows, (6,)."""
         return _count_bits(self.unseen_bits[rows], len(CATEGORIES))
 
     def verdict(self, row: int) -> Verdict:
-        """One row as an object of its own."""
+        """Return one row as an object with lists of its own."""
         level = int(self.levels[row])
         codes, phrase = explain(int(self.rules[row]), level)
         return Verdict(
@@ -154,7 +173,31 @@ class Scored:
 
 
 def _count_bits(bits: NDArray[np.int64], width: int) -> NDArray[np.int64]:
-    """Return how often each bit is set, (width,). Most rows have none, so the others alone are taken apart."""
+    """Return how often each bit is set, (width,). Skips rows of zero, which most are."""
     some = bits[bits != 0]
     counts: NDArray[np.int64] = (some[:, None] >> np.arange(width) & 1).sum(axis=0)
     return counts
+
+
+def largest_contributions(  # noqa: PLR0913, PLR0917 - what was computed of the rows, and how it reads
+    names: Sequence[str],
+    raw: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    moved: NDArray[np.float64],
+    largest: NDArray[np.int64],
+    text: Callable[[str, int], str],
+) -> dict[int, list[Contribution]]:
+    """Return by row the features that moved its score most.
+
+    `raw` has all events, (features, n); `moved` the k at `rows`, (k, features), and `largest` the indices of their
+    features, (k, most). `text` returns the string of a category in one row.
+    """
+    most, features = largest.shape[1], largest.ravel()  # row by row, as all below
+    # a rate over next to no time is infinite, which JSON has not
+    values: list[float | str] = np.minimum(raw[largest, rows[:, None]], _LARGEST).ravel().tolist()
+    is_category = np.array([name in CATEGORIES for name in names])
+    for i in np.flatnonzero(is_category[features]).tolist():
+        values[i] = text(names[features[i]], int(rows[i // most]))
+    sizes = np.take_along_axis(moved, largest, axis=1).ravel().tolist()
+    flat = list(map(Contribution, map(names.__getitem__, features.tolist()), values, sizes))
+    return {row: flat[i * most : (i + 1) * most] for i, row in enumerate(rows.tolist())}

@@ -10,7 +10,7 @@ import msgspec
 from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
 from scoring.tables.source import Rows, Source
-from scoring.verdicts import meaning
+from scoring.verdicts import WIRE_FIELDS
 
 try:
     import pyarrow as pa
@@ -18,16 +18,8 @@ try:
 except ImportError:
     raise MissingExtra("Parquet", "frames") from None
 
-VERDICT: Final = pa.schema(
-    [
-        ("predicted_label", pa.int64()),
-        ("anomaly_score", pa.float64()),
-        ("risk_level", pa.string()),
-        ("risk_reason", pa.string()),
-        ("reason_codes", pa.list_(pa.string())),
-        ("imputed_fields", pa.list_(pa.string())),
-    ]
-)
+_ARROW_TYPES: Final = {int: pa.int64(), float: pa.float64(), str: pa.string(), list: pa.list_(pa.string())}
+VERDICT: Final = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in WIRE_FIELDS.items()])
 _NULL: Final = msgspec.Raw(b"null")
 
 
@@ -62,16 +54,8 @@ class ParquetForm:
 
     def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
         """The rows at `kept`, and the verdict on each."""
-        said = list(map(meaning, scored.meanings().tolist()))
-        columns = (
-            [each.label for each in said],
-            scored.scores,
-            [each.level for each in said],
-            [each.phrase for each in said],
-            [each.codes for each in said],
-            [each.imputed for each in said],
-        )
-        verdicts = [pa.array(column, entry.type) for column, entry in zip(columns, VERDICT, strict=True)]
+        columns = scored.fields()
+        verdicts = [pa.array(columns[entry.name], entry.type) for entry in VERDICT]
         return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema), b""
 
     def _columns(self, rows: Rows, kept: Sequence[int]) -> list[pa.Array]:

@@ -14,22 +14,13 @@ from numpy.typing import NDArray
 
 from scoring import Scored
 from scoring.tables.source import Rows, Source
-from scoring.verdicts import meaning
-
-COLUMNS: Final = (
-    "predicted_label",
-    "anomaly_score",
-    "risk_level",
-    "risk_reason",
-    "reason_codes",
-    "imputed_fields",
-)
-"""What verdicts add to rows. A column of such a name in the input gives way to the verdict's."""
+from scoring.verdicts import WIRE_FIELDS, unpack_verdict
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encoder: Final = msgspec.json.Encoder()
-_ENDING: Final = re.compile("_(?:{})".format("|".join(name.rpartition("_")[2] for name in COLUMNS)).encode())
+_ENDING: Final = re.compile("_(?:{})".format("|".join(name.rpartition("_")[2] for name in WIRE_FIELDS)).encode())
+"""Columns of the input with the name of an output field give way to the verdict's."""
 
 
 class Form(Protocol):
@@ -90,7 +81,7 @@ def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, by
     begun = [row[:-1].rstrip() for row in own]
     begun = [row if row == b"{" else row + b"," for row in begun]
     scores = _json_of(scored.scores).split(b"\n")
-    words = zip(begun, map(_json_words, scored.meanings().tolist()), scores, strict=False)
+    words = zip(begun, map(_json_words, scored.packed_verdicts().tolist()), scores, strict=False)
     text = b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
     return len(text), text
 
@@ -98,9 +89,9 @@ def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, by
 @functools.lru_cache(maxsize=4096)
 def _json_words(number: int) -> tuple[bytes, bytes]:
     """What stands before and behind the score of a verdict."""
-    said = meaning(number)
-    after = dict(zip(COLUMNS[2:], (said.level, said.phrase, said.codes, said.imputed), strict=True))
-    return b'"predicted_label":%d,"anomaly_score":' % said.label, b",%b\n" % _encoder.encode(after)[1:]
+    fields = unpack_verdict(number)._asdict()
+    label = fields.pop("predicted_label")
+    return b'"predicted_label":%d,"anomaly_score":' % label, b",%b\n" % _encoder.encode(fields)[1:]
 
 
 def _json_of(scores: NDArray[np.float64]) -> bytes:
@@ -109,15 +100,17 @@ def _json_of(scores: NDArray[np.float64]) -> bytes:
 
 
 def _may_give_way(rows: bytes) -> bool:
-    """Whether a key may be one of COLUMNS: such an ending stands there, or a letter of one as a number. 0.3 µs a row,
-    where searching for six names and two characters takes 1.0 (one character is found in no time)."""
+    """Return True when a key may be one of WIRE_FIELDS: its ending is there, or a letter as an escaped number.
+
+    0.3 µs a row, where searching for six names and two characters takes 1.0.
+    """
     return _ENDING.search(rows) is not None or (b"\\" in rows and b"\\u" in rows)
 
 
 def _giving_way(row: bytes) -> bytes:
     """The row without fields of such a name; when it has none, as it is."""
     fields = _fields(row)
-    own = {name: value for name, value in fields.items() if name not in COLUMNS}
+    own = {name: value for name, value in fields.items() if name not in WIRE_FIELDS}
     return row if len(own) == len(fields) else _encoder.encode(own)
 
 
@@ -130,12 +123,12 @@ class CsvForm:
     @property
     def header(self) -> list[str]:
         """The names of the columns that are written."""
-        return [*self._names, *COLUMNS]
+        return [*self._names, *WIRE_FIELDS]
 
     def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
         """The rows at `kept`, and the verdict on each."""
         scores = _json_of(scored.scores).decode().split("\n")
-        words = zip(self._own(rows, kept), map(_csv_words, scored.meanings().tolist()), scores, strict=False)
+        words = zip(self._own(rows, kept), map(_csv_words, scored.packed_verdicts().tolist()), scores, strict=False)
         text = "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
         return len(text), text
 
@@ -154,14 +147,15 @@ class CsvForm:
     @property
     def _names(self) -> list[str]:
         """Of the columns that do not give way."""
-        return [name for name in self.columns if name not in COLUMNS]
+        return [name for name in self.columns if name not in WIRE_FIELDS]
 
 
 @functools.lru_cache(maxsize=4096)
 def _csv_words(number: int) -> tuple[str, str]:
     """What stands before and behind the score of a verdict. No word of it needs quotes."""
-    said = meaning(number)
-    return f",{said.label},", f",{said.level},{said.phrase},{';'.join(said.codes)},{';'.join(said.imputed)}\n"
+    label, *fields = unpack_verdict(number)
+    cells = [";".join(value) if isinstance(value, list) else value for value in fields]
+    return f",{label},", f",{','.join(cells)}\n"
 
 
 def _csv(records: Iterable[Sequence[str]]) -> list[str]:

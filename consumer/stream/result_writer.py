@@ -100,7 +100,7 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     """Return the arguments of `write_results` behind the first two."""
     batch, columns, scored = results.batch, results.columns, results.scored
     scores = np.frombuffer(_encoder.encode_lines(scored.scores.tolist()), np.uint8)
-    numbers = scored.meanings()
+    numbers = scored.packed_verdicts()
     meanings = np.unique(numbers)
     texts = _texts(results, meanings.tolist())
     return (
@@ -133,7 +133,7 @@ def _texts(results: Results, meanings: Sequence[int]) -> list[bytes]:
         b',"timestamp":"0000-00-00T00:00:00.000Z"',
         b',"timestamp":null',
         b'},"scored_at":' + _encoder.encode(serialization.utc(results.scored_at)) + serialization.EVENT,
-        *(serialization.encode_meaning(number, results.model_version) + source for number in meanings),
+        *(serialization.encode_fields(number, results.model_version) + source for number in meanings),
     ]
 
 

@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from consumer.records import Headers
-from scoring import Contribution, ReasonCode
-from scoring.verdicts import meaning
+from scoring import Contribution
+from scoring.verdicts import unpack_verdict
 
 SCHEMA_VERSION: Final = 1
 MOST_AHEAD_MS: Final = 10 * 60 * 1000
@@ -21,16 +21,6 @@ SOURCE_TIMESTAMP: Final = "source_timestamp"
 EVENT: Final = b',"event":'
 """What stands before the event in a result."""
 _json: Final = msgspec.json.Encoder().encode
-
-
-class _Said(Struct, gc=False):
-    """The part of a result that says what the score means."""
-
-    risk_level: str
-    risk_reason: str
-    reason_codes: list[ReasonCode]
-    imputed_fields: list[str]
-    model_version: str
 
 
 class _AlertPart(Struct, gc=False):
@@ -81,7 +71,8 @@ def text_headers(pairs: Iterable[tuple[str, object]]) -> Headers:
 
 
 @functools.lru_cache(maxsize=4096)  # of the some dozens that are usual, 0.1 µs an event
-def encode_meaning(number: int, model_version: str) -> bytes:
-    """The JSON of what is said beside the score, `number` of `Scored.meanings`: as the members that follow another."""
-    said = meaning(number)
-    return b"," + _json(_Said(said.level, said.phrase, said.codes, said.imputed, model_version))[1:-1]
+def encode_fields(packed_verdict: int, model_version: str) -> bytes:
+    """Return the JSON members of a result that follow its score: one of `Scored.packed_verdicts`, and the version."""
+    fields = unpack_verdict(packed_verdict)._asdict() | {"model_version": model_version}
+    del fields["predicted_label"]  # stands before the score
+    return b"," + _json(fields)[1:-1]

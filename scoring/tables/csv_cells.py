@@ -13,10 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import Decoded
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, LIMIT, NUMERIC, least
-from scoring.decoding import decode, has_utf8
+from scoring.decoding import Decoded, decode, has_utf8
 from scoring.local_time import NO_DATE, hours_as_written
 
 _NUMERIC: Final = frozenset(NUMERIC)

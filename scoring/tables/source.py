@@ -12,8 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from scoring import Decoded, InvalidEvent
-from scoring.decoding import decode
+from scoring.decoding import Decoded, decode
+from scoring.errors import InvalidEvent
 from scoring.tables.column_map import NO_RENAMES, Renames, rename_keys
 from scoring.tables.csv_cells import Cells
 

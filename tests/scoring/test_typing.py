@@ -121,7 +121,7 @@ def test_each_attribute_is_documented(documented: type) -> None:
 
 def test_a_dict_has_the_first_fields_of_a_verdict(all_high: Scorer) -> None:
     verdict = all_high.score({})
-    assert tuple(verdict.as_dict()) == WIRE_FIELDS == Verdict.__match_args__[: len(WIRE_FIELDS)]
+    assert tuple(verdict.as_dict()) == tuple(WIRE_FIELDS) == Verdict.__match_args__[: len(WIRE_FIELDS)]
     assert verdict.as_dict() == {name: getattr(verdict, name) for name in WIRE_FIELDS}
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from scoring.contract import MODEL_FIELDS
 from scoring.rules import HIGH, REASON_CODES, RULES, WHEN_NONE_HOLDS
-from scoring.verdicts import Packing, Scored, meaning
+from scoring.verdicts import Packing, Scored, unpack_verdict
 
 FIELDS = len(MODEL_FIELDS)
 
@@ -29,8 +29,8 @@ def test_the_last_rule_reports_no_imputed_field() -> None:
     last = np.array([1 << len(RULES) - 1])
     nothing = np.zeros(1, np.int64)
     scored = Scored(np.ones(1), nothing, nothing + HIGH, last, nothing, nothing, {}, 0.5)
-    (number,) = scored.meanings()
-    assert meaning(number).codes == [RULES[-1]]
-    assert meaning(number).imputed == []
+    (number,) = scored.packed_verdicts()
+    assert unpack_verdict(number).reason_codes == [RULES[-1]]
+    assert unpack_verdict(number).imputed_fields == []
     assert REASON_CODES[len(RULES) - 1] == RULES[-1]
     assert len(REASON_CODES) == len(RULES) + len(WHEN_NONE_HOLDS)

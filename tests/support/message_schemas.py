@@ -18,9 +18,9 @@ from typing import Any, Final
 from consumer.stream.dead_letters import ATTEMPTS, CODES
 from consumer.stream.serialization import SCHEMA_VERSION, SOURCE_TIMESTAMP
 from scoring import InvalidEvent
-from scoring.attribution import MOST
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.schemas import event_schema, verdict_fields
+from scoring.verdicts import MOST_CONTRIBUTIONS
 
 Schema = dict[str, Any]
 
@@ -60,7 +60,7 @@ def alert(event: Schema) -> Schema:
             "description": "What moved the score most, by size.",
             "type": "array",
             "items": _contribution(),
-            "maxItems": MOST,
+            "maxItems": MOST_CONTRIBUTIONS,
         },
     }
     return made | {
