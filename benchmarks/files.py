@@ -18,7 +18,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.watching import RaceError
-from consumer.process import collect_seldom
+from consumer.process import tune_garbage_collector
 from scoring import Scorer
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.tables.readers import open_source
@@ -109,7 +109,7 @@ def _long(given: Run, source: Path, rows: int, times: int) -> Iterator[tuple[str
 def parts(path: Path) -> tuple[float, float]:
     """µs a row, on one core: reading the file into columns, and scoring those. Writing is what is left."""
     scorer, spent, rows = Scorer.load(), (0.0, 0.0), 0
-    collect_seldom()  # as the command does
+    tune_garbage_collector()  # as the command does
     began = time.perf_counter()
     for chunk in open_source(path).chunks():
         decoded = chunk.read().decode()

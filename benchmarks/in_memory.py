@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.events import batches
-from consumer.process import collect_seldom
+from consumer.process import tune_garbage_collector
 from consumer.records import Batch
 from consumer.stream.pipeline import Pipeline
 from scoring import Scorer
@@ -29,7 +29,7 @@ def main() -> None:
     """Answer until stdin ends."""
     from benchmarks.stages import decoding, pipeline  # noqa: PLC0415 - this tree's stages import this file
 
-    collect_seldom()  # as the consumer does
+    tune_garbage_collector()  # as the consumer does
     line = pipeline(Scorer.load())
     made = functools.cache(batches)
     answers: dict[str, Callable[[Sequence[Batch]], Mapping[str, float | str]]] = {

@@ -16,7 +16,7 @@ import orjson
 from benchmarks.events import batches
 from benchmarks.report import Table, of_the_machine, show
 from benchmarks.rounds import Measured, in_turn
-from consumer.process import collect_seldom
+from consumer.process import tune_garbage_collector
 from consumer.stream.result_writer import Results, ResultWriter
 from scoring import Scorer
 from scoring.contract import Event
@@ -141,5 +141,5 @@ def cpu_seconds(call: Callable[[], object], times: int) -> float:
 
 
 if __name__ == "__main__":
-    collect_seldom()  # as the consumer does
+    tune_garbage_collector()  # as the consumer does
     show([of_the_machine(), measure(ROUNDS, AGAIN)])

@@ -21,7 +21,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn
 from benchmarks.run import Run
 from benchmarks.trees import OURS, in_memory, same_events, trees
-from consumer.process import collect_seldom
+from consumer.process import tune_garbage_collector
 from consumer.records import Batch
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
@@ -41,7 +41,7 @@ Costs = dict[int, dict[str, Measured]]  # by size of batch
 def run(given: Run) -> Findings:
     """µs an event for each size of batch, in this tree and in an older commit's; and what the explanation of a High one
     adds."""
-    collect_seldom()  # as the consumer does
+    tune_garbage_collector()  # as the consumer does
     events = 200 if given.quick else EVENTS
     with probing(given) as probe:
         found = _in_turn(given, events, probe)

@@ -32,7 +32,7 @@ from consumer.observability.metrics import Metrics
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import tracing
-from consumer.process import Task, collect_seldom, stopped_by_signals
+from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream import result_writer
@@ -68,7 +68,7 @@ def main(given: dict[str, Any]) -> None:
     ended: list[BaseException | None] = []
 
     def announce(_: Server) -> None:
-        collect_seldom()
+        tune_garbage_collector()
         serving.set()
 
     def work() -> None:
@@ -82,7 +82,7 @@ def main(given: dict[str, Any]) -> None:
     # on a thread of its own, so that signals find this one waiting: in a call of the Kafka client they would be
     # noticed only when it returns. A daemon, because what is not serving yet may be left as it is.
     thread = threading.Thread(target=work, name="worker", daemon=True)
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         thread.start()
         while thread.is_alive() and not stop.is_set():
             thread.join(0.1)
@@ -140,7 +140,7 @@ def start(
     _log.debug("starting", extra={"settings": settings.shown(chosen)})
     with ExitStack() as stack:
         with logs.held_back():
-            kernels = Task("compiler", compile_kernels)
+            kernels = BackgroundTask("compiler", compile_kernels)
             artifacts = load_artifacts(
                 chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
             )
@@ -175,7 +175,7 @@ def compile_kernels() -> None:
     result_writer.compiled()
 
 
-def _wait(kernels: Task, health: Health, on_compiling: Callable[[], None]) -> None:
+def _wait(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:
     """Wait until the kernels are compiled; the process is live meanwhile, however long that takes."""
     while not kernels.join(_TICK_SECONDS):
         on_compiling()

@@ -1,4 +1,7 @@
-"""The clock and the threads that a worker runs on, so that a simulation can put its own in their place."""
+"""Define what a worker takes from the system: a clock, threads, queues and events; and what follows from the clock.
+
+A simulation passes a `Runtime` of its own. `Retry` repeats a call, `RateLimit` thins out log lines.
+"""
 
 import math
 import threading
@@ -6,34 +9,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from consumer.errors import DeliveryError, RetriableError
 
 Clock = Callable[[], float]
 """Returns seconds of a monotonic clock."""
 
+Event = threading.Event
+"""A flag that threads set and wait for; a simulation passes a subclass."""
+
 
 class Thread(Protocol):
-    """A thread that has been started."""
+    """A thread that runs."""
 
     def join(self, timeout: float | None = None) -> None: ...
-
-
-class Queue(Protocol):
-    """A queue between threads. `get` raises `queue.Empty` after `timeout` seconds; None waits without end."""
-
-    def put(self, item: Any, /) -> None: ...
-    def get(self, *, timeout: float | None = None) -> Any: ...
-    def empty(self) -> bool: ...
-
-
-class Event(Protocol):
-    """A flag that threads set and wait for."""
-
-    def set(self) -> None: ...
-    def is_set(self) -> bool: ...
-    def wait(self, timeout: float | None = None) -> bool: ...
 
 
 def start_daemon(target: Callable[[], None], name: str) -> Thread:
@@ -45,14 +35,14 @@ def start_daemon(target: Callable[[], None], name: str) -> Thread:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a worker takes from the system: time, threads, and what threads wait for."""
+    """The clock of a worker, and the makers of its threads, queues and events."""
 
     clock: Clock = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     start_thread: Callable[[Callable[[], None], str], Thread] = start_daemon
-    """Starts a daemon thread, given its target and its name."""
-    make_queue: Callable[[], Queue] = SimpleQueue
-    make_event: Callable[[], Event] = threading.Event
+    """Starts a daemon thread from its target and its name."""
+    make_queue: Callable[[], SimpleQueue[Any]] = SimpleQueue
+    make_event: Callable[[], Event] = Event
 
 
 SYSTEM: Final = Runtime()
@@ -60,12 +50,16 @@ SYSTEM: Final = Runtime()
 
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How long a call is repeated. Longer than a broker's restart, shorter than `max.poll.interval.ms` (5 min).
-    `call_seconds` is what each of the calls is given. Whatever waits runs on its `runtime`."""
+    """A policy of repeated calls: for `seconds` in all, with pauses from `first_pause` to `longest_pause` seconds.
+
+    `seconds` is longer than a broker's restart and shorter than `max.poll.interval.ms` (5 min). `call_seconds` is the
+    timeout of each call, for those who make them. `runtime` is where calls and pauses take place.
+    """
 
     seconds: float = 60.0
     call_seconds: float = 15.0
@@ -73,15 +67,17 @@ class Retry:
     longest_pause: float = 1.0
     runtime: Runtime = SYSTEM
 
-    def call(self, call: Callable[[], T], again: tuple[type[DeliveryError], ...] = (RetriableError,)) -> T:
-        """The answer of `call`, repeated while it raises one of `again`; past the deadline that error is raised."""
+    def call(
+        self, function: Callable[[*Ts], T], *args: *Ts, on: tuple[type[DeliveryError], ...] = (RetriableError,)
+    ) -> T:
+        """Return the function's result. Repeat the call on these errors; raise the last one after the deadline."""
         clock = self.runtime.clock
         deadline = clock() + self.seconds
         pause = self.first_pause
         while True:
             try:
-                return call()
-            except again:
+                return function(*args)
+            except on:
                 if clock() + pause > deadline:
                     raise
             self.runtime.sleep(pause)
@@ -89,10 +85,7 @@ class Retry:
 
 
 class RateLimit:
-    """Lets one of many occurrences through: the first at once, then one every `seconds`.
-
-    `clock` is monotonic, in seconds.
-    """
+    """Admit the first of many occurrences at once, then one every `seconds`."""
 
     def __init__(self, seconds: float = 60.0, clock: Clock = time.monotonic) -> None:
         self._seconds = seconds
@@ -101,7 +94,7 @@ class RateLimit:
         self._pending = 0
 
     def admit(self) -> int:
-        """Count one occurrence; return how many there were since the last admitted one, 0 when it is too soon."""
+        """Count an occurrence; return the number since the last admitted one, 0 when it is too soon."""
         self._pending += 1
         now = self._clock()
         if now - self._last < self._seconds:

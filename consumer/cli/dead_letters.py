@@ -123,7 +123,7 @@ def redrive(context: typer.Context) -> None:
         from consumer.dead_letters.report import done, foreseen
         from consumer.kafka.producer import KafkaProducer
         from consumer.observability.output import interruptible
-        from consumer.process import stopped_by_signals
+        from consumer.process import stop_on_signals
 
         chosen, connection = _settings(given)
         writers = _writers(chosen.group_id, from_group, any_writer=any_writer)
@@ -132,7 +132,7 @@ def redrive(context: typer.Context) -> None:
         stop = Event()
         _admin(connection, [chosen.dead_letters_topic], [chosen.input_topic], _progress_of(chosen))
         with (
-            stopped_by_signals(stop),
+            stop_on_signals(stop),
             closing(_letterbox(chosen, connection)) as box,
             interruptible(sys.stdout, stop) as out,
         ):

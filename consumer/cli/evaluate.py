@@ -42,7 +42,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the com
     this very file.
     """
     from consumer.offline.progress import shown_activity
-    from consumer.process import ended_by_signals
+    from consumer.process import exit_on_signals
     from training.evaluation.evaluate import How
     from training.evaluation.evaluate import evaluate as evaluate_set
     from training.evaluation.summary import show
@@ -50,7 +50,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the com
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
     column, options = label_column(label, positive), table_options(allow_missing, renames)
-    with ended_by_signals(), shown_activity("evaluate") as activity:
+    with exit_on_signals(), shown_activity("evaluate") as activity:
         how = How(seed, track=activity.track, reading=activity.reading, label=column, table=options)
         evaluation = evaluate_set(data, scorer, training_data, how)
         written = write(evaluation, out)

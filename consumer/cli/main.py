@@ -159,10 +159,10 @@ def demo(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command
     """
     from threading import Event
 
-    from consumer.process import stopped_by_signals
+    from consumer.process import stop_on_signals
 
     stop = Event()
-    with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
+    with stop_on_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
         from consumer.demo.main import main as run_demo
         from consumer.observability.output import interruptible
 
@@ -250,11 +250,11 @@ def score(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     options = table_options(allow_missing, renames)
     from consumer.offline.progress import Reporting, shown_progress
     from consumer.offline.score_file import rejected_path, score_file
-    from consumer.process import collect_seldom, ended_by_signals
+    from consumer.process import exit_on_signals, tune_garbage_collector
 
     scorer = load(artifacts, allow_unverified, manifest_sha256)
-    collect_seldom()
-    with ended_by_signals(), shown_progress(source.name) as progress:
+    tune_garbage_collector()
+    with exit_on_signals(), shown_progress(source.name) as progress:
         counts = score_file(scorer, source, output, Reporting(progress, warn), table=options)
     aside = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
     if not counts.scored:

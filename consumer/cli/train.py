@@ -80,7 +80,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
     options = table_options(allow_missing, renames)
     from consumer.offline.progress import shown_activity
-    from consumer.process import ended_by_signals
+    from consumer.process import exit_on_signals
     from training.evaluation.measures import attacks_behind
     from training.reading import Reading
     from training.selection import Grid
@@ -95,7 +95,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     )
     reading = Reading(label_column(label, positive), options)
     wishes = Wishes(grid, split, max_rows, budget, costs, reading, allow_doubtful)
-    with ended_by_signals(), shown_activity("train") as activity:
+    with exit_on_signals(), shown_activity("train") as activity:
         manifest = train_set(
             data,
             out,

@@ -51,10 +51,10 @@ def watch(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
     """
     from threading import Event
 
-    from consumer.process import stopped_by_signals
+    from consumer.process import stop_on_signals
 
     stop = Event()
-    with stopped_by_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
+    with stop_on_signals(stop):  # from here on, so that Ctrl-C is no error while the rest is imported
         from consumer.console.scrape import address
         from consumer.console.watch import main
         from consumer.observability.output import interruptible

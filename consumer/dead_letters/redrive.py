@@ -123,7 +123,7 @@ def redrive(box: Letterbox, producer: Producer, plan: Plan, stop: threading.Even
 
 
 def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, Progress]) -> None:
-    insist = Retry().insist
+    insist = Retry().call
     for (partition, ledger), ranges in batch.done.items():
         done[partition] = done.get(partition, Progress([], [])).with_done(ledger, ranges)
     noted = {partition: encode(done[partition]) for partition, _ in batch.done}

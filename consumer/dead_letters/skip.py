@@ -61,7 +61,7 @@ def skip(
     end = end_of(probe, place.offset)
     batch = UnreadableBatch(place.topic, place.partition, place.offset, end, why)
     letter = of_unreadable(batch, dead_letters_topic, place.group_id, now())
-    insist = Retry().insist
+    insist = Retry().call
     try:
         insist(producer.init)
         insist(producer.begin)

@@ -64,7 +64,7 @@ class AtLeastOnce:
             if producer is None:  # a new one would have nothing to write, and the offsets would be committed
                 raise MustAbortError("nothing is published")
             # 2. Every delivery report is read; one that failed stops here, and the offsets stay.
-            self._retry.call(lambda: call("write", producer.flush), (UnansweredError,))
+            self._retry.call(call, "write", producer.flush, on=(UnansweredError,))
 
         # 3. Only then: the offset after the batch in each partition. Committing the same twice does no harm. From the
         # caller's thread, since the consumer, which commits, serves one at a time.
@@ -98,7 +98,7 @@ class AtLeastOnce:
         self._drop()
 
     def _insist_on_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
-        self._retry.call(lambda: self._commit(topic, next_offsets), (RetriableError, UnansweredError))
+        self._retry.call(self._commit, topic, next_offsets, on=(RetriableError, UnansweredError))
 
     def _drop(self) -> None:
         if self._producer is not None:

@@ -313,7 +313,7 @@ class ExactlyOnce:
         producer = self._producers[name] = self._make_producer(name)
         try:
             # Until the id is taken nothing is at stake, so a time-out here only means: ask again.
-            self._retry.call(producer.init, (RetriableError, UnansweredError))
+            self._retry.call(producer.init, on=(RetriableError, UnansweredError))
         except DeliveryError as error:
             raise WorkerError(f"transactional id {name}: {error}{_whose(error)}") from error
 

@@ -19,7 +19,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
-from consumer.process import Task
+from consumer.process import BackgroundTask
 from consumer.records import Batch, OutRecord
 from consumer.stream.batching import Limits
 
@@ -39,7 +39,7 @@ class Rehearsal:
         self._producer: KafkaProducer | None = None
         self._over = threading.Event()  # nothing more is to be done
         self._enough = threading.Event()  # nothing more is to be fed
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, BackgroundTask] = {}
         self._serving = threading.Event()
         self._compiling = False
         self.server: Server | None = None
@@ -54,7 +54,7 @@ class Rehearsal:
             "dead letters": partial(self._subscribe, self._chosen.dead_letters_topic, self._take_dead_letters),
             "feeder": self._feed,
         }
-        self._tasks = {name: Task(name, do) for name, do in work.items()}
+        self._tasks = {name: BackgroundTask(name, do) for name, do in work.items()}
         return self
 
     def __exit__(self, *_: object) -> None:

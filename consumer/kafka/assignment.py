@@ -270,7 +270,7 @@ class Assignment:
         ask_seconds = _ASK_SECONDS if self._last_chance else seconds / 2
         again = (RetriableError, UnansweredError)
         try:
-            places = retry.call(lambda: self._look_up(numbers, ask_seconds), again)
+            places = retry.call(self._look_up, numbers, ask_seconds, on=again)
         except again as error:
             if self._last_chance:
                 raise WorkerError(f"could not begin to read {self._topic}: {error}") from error

@@ -8,7 +8,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, Self, TypeVar
 
-from consumer.process import collect_seldom
+from consumer.process import tune_garbage_collector
 from scoring.tables.source import FileError
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def _no_interrupts() -> Iterator[None]:
 def _serve(make: Callable[[], Task[T, R]], pipe: Connection) -> None:
     """In the other process: until the pipe is closed."""
     task = make()
-    collect_seldom()
+    tune_garbage_collector()
     while True:
         try:
             place, item = pipe.recv()

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from consumer.process import ended_by_signals, stopped_by_signals
+from consumer.process import exit_on_signals, stop_on_signals
 
 SECONDS = 30.0
 
@@ -25,14 +25,14 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
 
 def test_each_asks_to_stop_and_the_next_does_what_it_did_before(number: signal.Signals) -> None:
     stop = threading.Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         os.kill(os.getpid(), number)
         assert stop.wait(SECONDS)
         assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_afterwards_each_does_what_it_did_before(number: signal.Signals) -> None:
-    with stopped_by_signals(threading.Event()):
+    with stop_on_signals(threading.Event()):
         assert signal.getsignal(number) != signal.SIG_DFL
     assert signal.getsignal(number) == signal.SIG_DFL
 
@@ -40,7 +40,7 @@ def test_afterwards_each_does_what_it_did_before(number: signal.Signals) -> None
 def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stop = threading.Event()
-    with stopped_by_signals(stop):
+    with stop_on_signals(stop):
         os.kill(os.getpid(), signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     assert not stop.is_set()
@@ -56,7 +56,7 @@ def test_work_that_a_signal_ends_clears_up_and_the_same_signal_again_kills(numbe
     handlers: list[object] = []
     with ExitStack() as cleared:
         ended = cleared.enter_context(pytest.raises(BaseException))  # noqa: PT011 - which one, the next lines say
-        cleared.enter_context(ended_by_signals())
+        cleared.enter_context(exit_on_signals())
         cleared.callback(lambda: handlers.append(signal.getsignal(number)))
         os.kill(os.getpid(), number)
     assert handlers == [signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL]
@@ -73,7 +73,7 @@ def test_work_is_ended_though_python_drops_the_exception(number: signal.Signals)
     ended: list[int] = []
     began = time.monotonic()
     try:
-        with ended_by_signals():
+        with exit_on_signals():
             Dropping()
             time.sleep(SECONDS)
     except (SystemExit, KeyboardInterrupt) as ending:
@@ -86,7 +86,7 @@ def test_work_that_clears_up_for_long_is_not_ended_again(number: signal.Signals)
     cleared: list[signal.Signals] = []
     with ExitStack() as stack:
         stack.enter_context(pytest.raises((SystemExit, KeyboardInterrupt)))
-        stack.enter_context(ended_by_signals())
+        stack.enter_context(exit_on_signals())
         stack.callback(cleared.append, number)
         stack.callback(time.sleep, 1.0)  # five times as long as it takes to raise again
         os.kill(os.getpid(), number)
@@ -95,6 +95,6 @@ def test_work_that_clears_up_for_long_is_not_ended_again(number: signal.Signals)
 
 def test_work_is_not_ended_by_a_hangup_that_is_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    with ended_by_signals():
+    with exit_on_signals():
         os.kill(os.getpid(), signal.SIGHUP)
     signal.signal(signal.SIGHUP, before)

@@ -28,10 +28,10 @@ def test_other_errors_are_not_asked_again_unless_they_are_named() -> None:
         retry.call(failing(FatalError("a")))
     with pytest.raises(UnansweredError):
         retry.call(failing(UnansweredError("a")))
-    assert retry.call(failing(UnansweredError("a")), (UnansweredError,)) == "done"
+    assert retry.call(failing(UnansweredError("a")), on=(UnansweredError,)) == "done"
 
 
-def test_patience_ends_with_the_last_error() -> None:
+def test_deadline_ends_with_the_last_error() -> None:
     clock = FakeClock()
     began = clock.now
     with pytest.raises(RetriableError, match="still away"):

@@ -10,9 +10,10 @@ from consumer.runtime import SYSTEM, start_daemon
 
 ROOT = Path(__file__).parents[2] / "consumer"
 SIMULATED = [
-    *("worker", "delivery", "at_least_once", "errand", "retry", "batching", "breaker", "watchdog"),
-    *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "positions", "membership", "messages")),
-    *(f"kafka/{name}" for name in ("identity", "statistics", "client", "unreadable", "waiting", "asking", "errors")),
+    *(f"delivery/{name}" for name in ("exactly_once", "at_least_once", "background_call")),
+    *(f"stream/{name}" for name in ("worker", "batching", "circuit_breaker", "watchdog")),
+    *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "positions", "group_metadata", "messages")),
+    *(f"kafka/{name}" for name in ("topic_identity", "statistics", "client", "unreadable", "errors")),
 ]
 
 

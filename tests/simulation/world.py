@@ -10,12 +10,12 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
-from queue import Empty
-from typing import Any, Generic, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
 
 import greenlet
 
-from consumer.runtime import Runtime
+from consumer.runtime import Event, Runtime
 
 T = TypeVar("T")
 
@@ -281,7 +281,7 @@ class Task:
                 task.wake()
 
 
-class SimulatedQueue(Generic[T]):
+class SimulatedQueue(SimpleQueue[T]):
     """A queue between threads of one process."""
 
     def __init__(self, process: Process) -> None:
@@ -289,14 +289,14 @@ class SimulatedQueue(Generic[T]):
         self._items: deque[T] = deque()
         self._waiting: list[Task] = []
 
-    def put(self, item: T) -> None:
+    def put(self, item: T, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002 - as in SimpleQueue
         """Add an item."""
         self._process.require_alive()
         self._items.append(item)
         for task in self._waiting:
             task.wake()
 
-    def get(self, timeout: float | None = None) -> T:
+    def get(self, block: bool = True, timeout: float | None = None) -> T:  # noqa: ARG002 - the same
         """Remove and return an item; wait for one. Raises Empty after `timeout` seconds."""
         self._process.require_alive()
         if not self._items:
@@ -318,7 +318,7 @@ class SimulatedQueue(Generic[T]):
             self._waiting.remove(task)
 
 
-class SimulatedEvent:
+class SimulatedEvent(Event):
     """A flag that threads wait for."""
 
     def __init__(self, process: Process) -> None:

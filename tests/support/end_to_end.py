@@ -100,7 +100,7 @@ class Line:
                 return calling("read the committed offsets", lambda: asker.committed(wanted, 30.0))
 
             # on a new broker, or one that comes back, the coordinator first says that it is none
-            answers = Retry(seconds=SECONDS).call(ask, (RetriableError, UnansweredError))
+            answers = Retry(seconds=SECONDS).call(ask, on=(RetriableError, UnansweredError))
             return sum(max(0, each.offset) for each in answers)
         finally:
             asker.close()

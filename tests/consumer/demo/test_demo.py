@@ -23,7 +23,7 @@ from consumer.config import settings
 from consumer.console.snapshot import reading
 from consumer.demo import main
 from consumer.errors import WorkerError
-from consumer.process import Task
+from consumer.process import BackgroundTask
 
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60
@@ -249,7 +249,7 @@ def test_what_ends_a_thread_is_raised_where_it_can_be_told() -> None:
     def fail() -> None:
         raise WorkerError("no more")
 
-    task = Task("work", fail)
+    task = BackgroundTask("work", fail)
     assert task.join(SECONDS)
     with pytest.raises(WorkerError, match="no more"):
         task.check()
