@@ -88,6 +88,37 @@ class Batch:
         return {partition: offset + 1 for partition, offset in last.items()} | dict(self.read_to)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offset `position` was to be read next, but the partition now holds `low` up to, not including, `high`."""
+
+    topic: str
+    partition: int
+    position: int
+    low: int
+    high: int
+
+    @property
+    def never_seen(self) -> int:
+        """Return the number of offsets that retention took unread, an upper bound of the records.
+
+        Some may have been transaction markers or aborted records, which cannot be told any more. 0 when the position
+        lies past the end, where nothing can be counted.
+        """
+        return max(0, self.low - self.position)
+
+    def __str__(self) -> str:
+        where = f"{self.topic}, partition {self.partition}: offset {self.position} is next"
+        if self.never_seen:
+            what = (
+                f"the oldest left is {self.low}, so up to {self.never_seen} records were never seen (retention took "
+                "their offsets, of which some may have been transaction markers or aborted records)"
+            )
+        else:
+            what = f"the end is {self.high}, so the topic was made anew or lost its end; it now holds {self.low} on"
+        return f"{where}, but {what}; --on-gap continue goes on from offset {self.low}"
+
+
 class OutRecord(NamedTuple):
     """A record to produce. `timestamp` is in milliseconds since the epoch, and positive."""
 

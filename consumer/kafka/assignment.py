@@ -14,9 +14,9 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import calling, classify
-from consumer.kafka.positions import Gap, gap, made_anew
 from consumer.kafka.statistics import Progress
-from consumer.kafka.topic_identity import Read
+from consumer.kafka.topic_identity import Read, describe_recreated
+from consumer.records import Gap
 from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.kafka.assignment")
@@ -191,10 +191,10 @@ class Assignment:
             gaps = [gap for partition, read in sorted(old.items()) if (gap := self._passed_over(partition, read))]
         except KafkaException:  # no broker says what the new one holds, so nothing is known of it
             gaps = []
-        said = made_anew(self._topic, gaps)
+        message = describe_recreated(self._topic, gaps)
         if not self._continue_on_gap:
-            raise WorkerError(said)
-        _log.error("went on in a topic made anew", extra={"gap": said, "records": sum(g.never_seen for g in gaps)})
+            raise WorkerError(message)
+        _log.error("went on in a topic made anew", extra={"gap": message, "records": sum(g.never_seen for g in gaps)})
         self._gaps += gaps
 
     def _passed_over(self, partition: int, old: Read) -> Gap | None:
@@ -359,13 +359,14 @@ class Assignment:
             lambda: self._consumer.get_watermark_offsets(asked, seconds),
             _NOT_KNOWN_YET,
         )
-        found = gap(self._topic, partition, position, low, high)
-        return position if found is None else self._pass(found)
+        if low <= position <= high:
+            return position
+        return self._pass(Gap(self._topic, partition, position, low, high))
 
-    def _pass(self, found: Gap) -> int:
+    def _pass(self, gap: Gap) -> int:
         if not self._continue_on_gap:
-            raise WorkerError(str(found))
-        if found not in self._gaps:
-            _log.error("went on past a gap", extra={"gap": str(found), "records": found.never_seen})
-            self._gaps.append(found)
-        return found.low
+            raise WorkerError(str(gap))
+        if gap not in self._gaps:
+            _log.error("went on past a gap", extra={"gap": str(gap), "records": gap.never_seen})
+            self._gaps.append(gap)
+        return gap.low

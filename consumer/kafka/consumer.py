@@ -14,11 +14,10 @@ from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
 from consumer.kafka.group_metadata import Membership, is_member, member_id
 from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
-from consumer.kafka.positions import Gap
 from consumer.kafka.statistics import Statistics, Waiting
 from consumer.kafka.topic_identity import Identity, Read
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
-from consumer.records import Batch, UnreadableBatch
+from consumer.records import Batch, Gap, UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream.batching import PART, Gathering, Limits
 

@@ -5,6 +5,7 @@ silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give each topic an
 """
 
 import math
+from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from confluent_kafka.admin._topic import TopicDescription
 
 from consumer.kafka.client import Complaints, open_client
 from consumer.kafka.config import Connection
+from consumer.records import Gap
 from consumer.runtime import SYSTEM, Clock
 
 _GONE_SECONDS = 3.0  # for so long a broker must deny the topic: one that is not let in again yet knows none at all
@@ -100,3 +102,19 @@ class Identity:
             return None
         self._denial.clear()
         return found
+
+
+def describe_recreated(topic: str, gaps: Sequence[Gap]) -> str:
+    """Say in one line that the topic was deleted and created again, and what of it is known to be unread."""
+    count = sum(each.never_seen for each in gaps)
+    where = ", ".join(f"partition {each.partition} before offset {each.low}" for each in gaps)
+    what = (
+        f"reading went on in the new one past at least {count} offsets that were never read ({where}); resetting the "
+        "group's offsets would score these, and once more what was read of the new one behind them"
+    )
+    if not gaps:
+        what = "nothing of the new one is known to be passed over"
+    return (
+        f"{topic} was deleted and made anew while this worker read it: {what}; start again to go on from the group's "
+        "offsets; --on-gap continue goes on by itself"
+    )

@@ -13,7 +13,7 @@ from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import UndeliveredError, WorkerError, error_location
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
-from consumer.records import Batch, BatchStats, Output
+from consumer.records import Batch, BatchStats, Gap, Output
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
@@ -26,15 +26,6 @@ _REPORT_SECONDS = 1.0  # how often lag and the state of the group are told
 _MOST_SETBACKS = 20  # deliveries that fail in a row, each after all retries of delivery's own
 _LONGEST_PAUSE = 5.0
 _DELIVERING = "delivering a batch"
-
-
-class Gap(Protocol):
-    """Records that retention took before they were read."""
-
-    @property
-    def partition(self) -> int: ...
-    @property
-    def never_seen(self) -> int: ...
 
 
 class Source(Protocol):

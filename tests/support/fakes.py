@@ -10,9 +10,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from consumer.delivery.exactly_once import Committed, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
-from consumer.kafka.positions import Gap
 from consumer.observability.tracing import Span, Tracing
-from consumer.records import Batch, BatchStats, Output, OutRecord
+from consumer.records import Batch, BatchStats, Gap, Output, OutRecord
 from consumer.runtime import Retry, Runtime
 
 

@@ -163,6 +163,14 @@ def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committ
     assert consumer.positions == {0: 7}
 
 
+@pytest.mark.parametrize("committed", [10, 15, 20])
+def test_a_position_within_the_partition_or_at_its_end_is_no_gap(committed: int) -> None:
+    consumer = FakeConsumer({0: committed}, low=10, high=20)
+    made = assignment(consumer)
+    consumer.give(0)
+    assert (made.failure, consumer.positions) == (None, {0: committed})
+
+
 def test_a_gap_is_noted_too() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer)

@@ -6,7 +6,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
-from consumer.kafka.topic_identity import Denial, Identity, Read
+from consumer.kafka.topic_identity import Denial, Identity, Read, describe_recreated
+from consumer.records import Gap
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
 
@@ -81,3 +82,12 @@ def test_a_denial_lasts_by_answers_alone() -> None:
     denial.clear()
     denial.add(4.0)
     assert not denial.lasts()
+
+
+def test_of_a_topic_created_again_it_is_said_what_was_passed_over() -> None:
+    gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
+    said = describe_recreated("sessions", gaps)
+    assert said.startswith("sessions was deleted and made anew while this worker read it: reading went on in the new")
+    assert "past at least 42 offsets that were never read (partition 0 before offset 40, partition 2 before" in said
+    assert "once more what was read of the new one behind them; start again" in said
+    assert ": nothing of the new one is known to be passed over; start" in describe_recreated("sessions", [])

@@ -20,9 +20,8 @@ from consumer.errors import (
     UnansweredError,
     WorkerError,
 )
-from consumer.kafka.positions import Gap
 from consumer.observability.slow_batches import SlowBatches
-from consumer.records import Batch, Output
+from consumer.records import Batch, Gap, Output
 from consumer.stream.batching import PART, Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
