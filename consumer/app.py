@@ -23,6 +23,7 @@ from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, Probe
 from consumer.observability import logs
@@ -36,7 +37,7 @@ from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_colle
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream import result_writer
-from consumer.stream.batching import Budget, Limits
+from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.pipeline import Pipeline, Topics
@@ -237,7 +238,7 @@ def _line(
     pipeline = Pipeline(scorer, topics, chosen.group_id, output_limits.of, _now_ms)
     subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
     budget = chosen.latency_budget / 1000
-    limits = Limits(chosen.batch_bytes, budget * _FILLING)
+    limits = FetchLimits(chosen.batch_bytes, budget * _FILLING)
     retry = Retry(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
     find_unreadable = _finder(chosen, connection) if chosen.on_unreadable == "dead-letter" else None
     source = Source(connection, subscription, limits, retry, find_unreadable)

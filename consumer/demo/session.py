@@ -17,11 +17,11 @@ from consumer.demo.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.process import BackgroundTask
 from consumer.records import Batch, OutRecord
-from consumer.stream.batching import Limits
 
 _POLL_SECONDS: Final = 0.2
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}
@@ -132,7 +132,7 @@ class Rehearsal:
         """Read a topic as any subscriber does, from when the topics are there for certain."""
         if not self._served():
             return
-        source = Source(self._connection, Subscription(f"{topic}-screen", topic), Limits())
+        source = Source(self._connection, Subscription(f"{topic}-screen", topic), FetchLimits())
         source.subscribe()
         while not self._over.is_set():
             batch = source.poll(_POLL_SECONDS)

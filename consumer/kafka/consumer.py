@@ -12,14 +12,13 @@ from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import Complaints, close, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.fetching import FetchLimits, Gathering, LeftOut, headers_of, timestamps_of
 from consumer.kafka.group_metadata import Membership, is_member, member_id
-from consumer.kafka.messages import LeftOut, headers_of, timestamps_of
 from consumer.kafka.statistics import Statistics, Waiting
 from consumer.kafka.topic_identity import Identity, Read
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
 from consumer.records import Batch, Gap, UnreadableBatch
 from consumer.runtime import Retry
-from consumer.stream.batching import PART, Gathering, Limits
 
 _log = logging.getLogger("consumer.kafka.consumer")
 
@@ -64,7 +63,7 @@ class Source:
         self,
         connection: Connection,
         subscription: Subscription,
-        limits: Limits,
+        limits: FetchLimits,
         retry: Retry | None = None,
         find_unreadable: Find | None = None,
     ) -> None:
@@ -116,7 +115,7 @@ class Source:
             revocations=revocations,
         )
 
-    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = PART) -> Batch | None:
+    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = 1000) -> Batch | None:
         """The next events, `most` at the most, or None when none came within `wait` seconds; every few seconds then a
         batch without events, see `read_on`.
 

@@ -13,7 +13,7 @@ from consumer.kafka.client import Complaints, answer, close, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.descriptions import Position, Waiting
 from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.messages import LeftOut, headers_of, milliseconds, timestamps_of
+from consumer.kafka.fetching import LeftOut, headers_of, milliseconds, timestamps_of
 from consumer.kafka.unreadable import unreadable
 
 _AT_ONCE: Final = 500

@@ -1,64 +1,12 @@
-"""How much is read at once, and when is a batch full? By count, by bytes, because its oldest event has waited long
-enough, or because more events could not be through in time. No clock of its own."""
+"""The number of events that a batch may have so that it can be committed in time. No clock of its own."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
-
-# The most records asked for at once. Bytes are only known once records are here, so a batch may pass its limit of
-# bytes by what one such request brings; small requests keep that little, and cost nothing measurable.
-_REQUEST = 256
 
 PART: Final = 1000
 """A batch is what is committed together; so many of its events are worked on at once, which fits the caches."""
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of what is read at once: bytes of the values, and seconds that the oldest may wait for company."""
-
-    size: int = 8 * 1024 * 1024
-    age: float = 0.005
-
-
 FEWEST: Final = 100
 """Smaller batches than this gain nothing, and tell nothing of what an event takes."""
-
-
-class Gathering:
-    """A part of a batch as it fills: `add` what came; `room`: how many to fetch next, `time_left`: how long to wait."""
-
-    def __init__(self, limits: Limits, clock: Callable[[], float], most: int = PART) -> None:
-        """`most`: events that it may have."""
-        self._limits = limits
-        self._most = most
-        self._clock = clock
-        self._events = 0
-        self._size = 0
-        self._oldest = 0.0
-
-    def add(self, events: int, size: int) -> None:
-        """Counts `events` records whose values hold `size` bytes in all."""
-        if events and not self._events:
-            self._oldest = self._clock()
-        self._events += events
-        self._size += size
-
-    def room(self) -> int:
-        """How many records to ask for next; 0 when there are enough. Large records are asked for a few at a time."""
-        left = min(self._most - self._events, _REQUEST)
-        bytes_left = self._limits.size - self._size
-        if left <= 0 or bytes_left <= 0:
-            return 0
-        if not self._events:
-            return 1  # the first one ends the long wait; its company is asked for with `time_left`
-        return max(1, min(left, bytes_left * self._events // max(self._size, 1)))
-
-    def time_left(self) -> float:
-        """Seconds that the oldest event may still wait. At 0 what is already here may join, nothing is waited for."""
-        if not self._events:
-            return self._limits.age
-        return max(0.0, self._oldest + self._limits.age - self._clock())
 
 
 class Budget:

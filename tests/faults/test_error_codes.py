@@ -16,12 +16,12 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.errors import REMEDIES
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import Letterbox, Tail
 from consumer.kafka.unreadable import Probe
 from consumer.runtime import Retry
-from consumer.stream.batching import Limits
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
 from tests.support.fakes import deliver
@@ -268,7 +268,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
     with MockBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
         connection = Connection(broker.bootstrap_servers, {"session.timeout.ms": str(session_ms)})
-        source = Source(connection, Subscription("scorer", "sessions"), Limits())
+        source = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
             source.subscribe()

@@ -17,11 +17,12 @@ from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import Statistics
 from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import Retry
-from consumer.stream.batching import Budget, Limits
+from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
@@ -89,7 +90,7 @@ def work(
     """A whole worker on real clients, until it has seen everything or cannot go on."""
     pipeline = pipeline or Until()
     connection, retry = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Retry(10.0)
-    reader = source(connection, Subscription("scorer", "sessions"), Limits(), retry)
+    reader = source(connection, Subscription("scorer", "sessions"), FetchLimits(), retry)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, retry)
     line = Line("sessions", reader, pipeline, delivery, Budget(most=20))
     Worker(line, Breaker(), metrics or FakeMetrics(), FakeHealth(), Watchdog()).run(pipeline.stop)
@@ -170,7 +171,7 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
 
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
-        other = Source(connection, Subscription("scorer", "sessions"), Limits())
+        other = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
         other.subscribe()
         while not enough.is_set():
             other.poll(0.1, most=1)

@@ -9,7 +9,8 @@ import pytest
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
-from consumer.stream.batching import PART, Limits
+from consumer.kafka.fetching import FetchLimits
+from consumer.stream.batching import PART
 from tests.faults.amnesia import AmnesiaProxy
 from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
 from tests.support.kafka.topics import Topics
@@ -56,7 +57,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
         topic = topics("sessions", partitions=2)
         write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
-        reader = Source(connection, Subscription(f"group-of-{topic}", topic), Limits())
+        reader = Source(connection, Subscription(f"group-of-{topic}", topic), FetchLimits())
         reader.subscribe()
         try:
             began = time.monotonic()

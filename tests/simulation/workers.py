@@ -12,10 +12,11 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
-from consumer.stream.batching import Budget, Limits
+from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.watchdog import Watchdog
@@ -106,7 +107,7 @@ class WorkerProcess:
         connection = Connection("simulated:9092", settings.properties(), self._clients())
         subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
-        source = Source(connection, subscription, Limits(8 << 20, 0.005), retry, find)
+        source = Source(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()
         pipeline = SimulatedPipeline(limits.of, self._score)
         delivery = self._delivery(connection, source, retry, limits)

@@ -11,8 +11,9 @@ from consumer.errors import MustAbortError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
-from consumer.stream.batching import PART, Limits
+from consumer.stream.batching import PART
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, committed, write, write_header_name
 
@@ -24,10 +25,10 @@ T = TypeVar("T")
 
 @contextmanager
 def source(
-    connection: str | Connection, topic: str, *, limits: Limits | None = None, continue_on_gap: bool = False
+    connection: str | Connection, topic: str, *, limits: FetchLimits | None = None, continue_on_gap: bool = False
 ) -> Iterator[Source]:
     connection = Connection(connection) if isinstance(connection, str) else connection
-    opened = Source(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or Limits())
+    opened = Source(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or FetchLimits())
     opened.subscribe()
     try:
         yield opened
@@ -60,7 +61,7 @@ def take(reader: Source, count: int, most: int = PART) -> list[bytes | None]:
 def test_a_batch_that_could_be_published_at_once_is_not_kept_waiting_for_company(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(1))
-    with source(kafka, topic, limits=Limits(age=SECONDS)) as reader:
+    with source(kafka, topic, limits=FetchLimits(age=SECONDS)) as reader:
         until(lambda: reader.poll(0.2))
         write(kafka, topic, numbered(1, start=1))
         began = time.monotonic()
@@ -103,7 +104,7 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
     for _ in range(20):  # the interpreter changes how it calls once it has called often
         write_header_name(kafka, topic, b"caf\xe9", b"value")
         write(kafka, topic, [Event(b"next", headers=[("fine", b"1")])])
-    with source(kafka, topic, limits=Limits(age=5.0)) as reader:
+    with source(kafka, topic, limits=FetchLimits(age=5.0)) as reader:
         batch = next_batch(reader)
     assert batch.values == [b"value", b"next"] * 20
     assert batch.headers == [[], [("fine", b"1")]] * 20
@@ -115,7 +116,7 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
 def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
-    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+    with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         assert [len(next_batch(reader, 4)) for _ in range(3)] == [4, 4, 2]
 
 
@@ -132,7 +133,7 @@ def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_
 def test_what_is_not_committed_comes_again_after_a_rewind_and_nothing_else_does(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(100))
-    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+    with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         assert take(reader, 20, 10)[-1] == b"19"
         reader.commit(topic, {0: 10})
         reader.rewind()
@@ -242,7 +243,7 @@ def test_who_commits_is_known_once_the_group_is_joined(kafka: str, topics: Topic
 def test_lag_counts_what_is_not_handed_out_yet(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
-    with source(kafka, topic, limits=Limits(age=1.0)) as reader:
+    with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         next_batch(reader, 4)
         assert reader.lag() == {0: 6}
         take(reader, 6)
@@ -308,4 +309,4 @@ def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(k
 
 def test_a_setting_that_the_client_refuses_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
-        Source(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), Limits())
+        Source(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), FetchLimits())

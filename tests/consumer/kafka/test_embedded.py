@@ -9,9 +9,10 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Batch, Output
-from consumer.stream.batching import Budget, Limits
+from consumer.stream.batching import Budget
 from consumer.stream.circuit_breaker import Breaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
@@ -36,7 +37,7 @@ class StopsAfter(EchoPipeline):
 def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     """A whole at-least-once worker, until the pipeline has seen enough."""
     connection, metrics = Connection(bootstrap), FakeMetrics()
-    source = Source(connection, Subscription("scorer", "sessions"), Limits())
+    source = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
     line = Line("sessions", source, pipeline, delivery, Budget(most=100))
     Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(pipeline.stop)

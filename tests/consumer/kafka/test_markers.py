@@ -10,8 +10,9 @@ from confluent_kafka import Producer
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
-from consumer.stream.batching import PART, Limits
+from consumer.stream.batching import PART
 from tests.support.kafka.topics import Topics
 from tests.support.wire import committed
 
@@ -50,7 +51,7 @@ class Upstream:
 
 @contextmanager
 def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[Source]:
-    opened = Source(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), Limits(age=0.2))
+    opened = Source(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), FetchLimits(age=0.2))
     opened.subscribe()
     try:
         yield opened

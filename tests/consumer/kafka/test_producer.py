@@ -11,9 +11,9 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
+from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord
-from consumer.stream.batching import Limits
 from tests.faults.mocked import Api, MockBroker
 from tests.support.kafka.topics import Topics
 from tests.support.wire import committed, read
@@ -185,7 +185,7 @@ def test_a_fatal_error_that_is_lost_under_a_report_is_asked_for_again() -> None:
 def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
-    reader = Source(Connection(kafka), Subscription(group, topic), Limits())
+    reader = Source(Connection(kafka), Subscription(group, topic), FetchLimits())
     reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)

@@ -1,7 +1,8 @@
-"""What a message of the Kafka client holds, as our own types."""
+"""How many messages to ask the client for, and what they hold, as plain values."""
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
@@ -9,7 +10,55 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from consumer.records import Headers
 from consumer.runtime import SYSTEM, Clock, RateLimit
 
-_log = logging.getLogger("consumer.kafka.messages")
+_log = logging.getLogger("consumer.kafka.fetching")
+
+# The most records asked for at once. Bytes are only known once records are here, so a batch may pass its limit of
+# bytes by what one such request brings; small requests keep that little, and cost nothing measurable.
+_REQUEST = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLimits:
+    """The bounds of one poll: bytes of the values, and seconds that the oldest event may wait for others."""
+
+    size: int = 8 * 1024 * 1024
+    age: float = 0.005
+
+
+class Gathering:
+    """The events of one poll as they come: `add` counts them, `room` and `time_left` say how long to go on."""
+
+    def __init__(self, limits: FetchLimits, clock: Clock, most: int) -> None:
+        """`most` is the largest number of events."""
+        self._limits = limits
+        self._most = most
+        self._clock = clock
+        self._events = 0
+        self._size = 0
+        self._oldest = 0.0
+
+    def add(self, events: int, size: int) -> None:
+        """Count `events` records whose values hold `size` bytes in all."""
+        if events and not self._events:
+            self._oldest = self._clock()
+        self._events += events
+        self._size += size
+
+    def room(self) -> int:
+        """Return the number of records to ask for next; 0 when there are enough, few at a time when they are large."""
+        left = min(self._most - self._events, _REQUEST)
+        bytes_left = self._limits.size - self._size
+        if left <= 0 or bytes_left <= 0:
+            return 0
+        if not self._events:
+            return 1  # the first one ends the long wait; others are asked for with `time_left`
+        return max(1, min(left, bytes_left * self._events // max(self._size, 1)))
+
+    def time_left(self) -> float:
+        """Return the seconds that the oldest event may still wait. At 0 what is already here may join."""
+        if not self._events:
+            return self._limits.age
+        return max(0.0, self._oldest + self._limits.age - self._clock())
 
 
 class LeftOut:
