@@ -1,3 +1,5 @@
+import pytest
+
 from consumer.kafka.fetching import FetchLimits, Gathering
 from tests.support.fakes import FakeClock
 
