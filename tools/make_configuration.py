@@ -4,9 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from consumer.cli.options import takes_settings
+from consumer.cli.help import as_command
+from consumer.cli.setting_options import takes_settings
 from consumer.config.settings import PREFIX
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -14,14 +13,13 @@ TABLE = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- /settings -->)", re.DOTAL
 
 
 def table() -> str:
-    """Each setting of the consumer: its option, its variable, what it is, its default, as `run --help` says it."""
+    """Return a row for each setting: its option, its variable, its meaning and default, as in `run --help`."""
 
-    def run(given: dict[str, Any]) -> None:
-        """Takes the settings, and nothing else."""
+    @takes_settings()
+    def run(cli_settings: dict[str, Any]) -> None:
+        """Take the settings, and nothing else."""
 
-    app = typer.Typer(add_completion=False)
-    app.command()(takes_settings(run))
-    rows = [_row(option) for option in typer.main.get_command(app).params]
+    rows = [_row(option) for option in as_command(run).params if not option.hidden]
     return "\n".join(["| option | in the environment | what |", "| --- | --- | --- |", *rows, ""])
 
 

@@ -36,12 +36,12 @@ T = TypeVar("T")
 _SECONDS: Final = 30.0  # for one check, of which each question has ten
 
 
-def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
-    """The settings, and what is found, one after the other; `given` is what the command line says of the settings."""
+def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
+    """Return the settings with their origins, and the findings as they come."""
     try:
-        chosen = settings.load(given)
+        chosen = settings.load(cli_settings)
         connection = Connection(chosen.bootstrap_servers, chosen.kafka)
-        found = origins(chosen, given, os.environ)
+        found = origins(chosen, cli_settings, os.environ)
     except (SettingsError, WorkerError) as error:
         return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
     level = "error" if chosen.log_level == "info" else chosen.log_level  # a person reads this
@@ -50,7 +50,7 @@ def whole(given: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
     return found, chain(
         [first],
-        local.secrets(given),
+        local.secrets(cli_settings),
         local.environment(os.environ),
         check(chosen, connection, lambda: time.time_ns() // 1_000_000),
     )

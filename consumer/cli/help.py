@@ -1,10 +1,12 @@
-"""Help in groups, as plain text: readable in 80 columns and in a pipe."""
+"""Commands and groups: help as plain text in sections, and modules imported when their command is called."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from importlib import import_module
+from typing import Any, ClassVar, Final, NamedTuple
 
+import typer.main
 from typer.core import TyperCommand, TyperGroup
 
 from consumer.printable import printable
@@ -13,38 +15,74 @@ CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["--help", "-h"]}
 
 
 class Command(TyperCommand):
-    """A command whose options stand in the groups that their `rich_help_panel` names."""
+    """A command whose help lists its options in sections, by their `rich_help_panel`."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the arguments and options, a section for each group."""
         write_sections(parameter_rows(self.get_params(ctx), ctx), formatter)
 
 
 class Group(TyperGroup):
-    """A family of commands; these stand in groups too, before the options."""
+    """A group of commands whose help lists them before its options, both in sections."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Find the command that is named; where there is none, name the nearest, which typer does from 0.20 on."""
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            nearest = ["--help"] if name == "help" else get_close_matches(name.lower(), self.list_commands(ctx), 1)
-            ctx.fail(f"No such command '{printable(name)}'." + "".join(f" Did you mean '{each}'?" for each in nearest))
+        """Find the named command; for an unknown one, suggest the nearest name, as typer does from 0.20 on."""
+        name, names = args[0], self.list_commands(ctx)
+        if not name.startswith("-") and name not in names:
+            nearest = ["--help"] if name == "help" else get_close_matches(name.lower(), names, 1)
+            hint = f" Did you mean '{nearest[0]}'?" if nearest else ""
+            ctx.fail(f"No such command '{printable(name)}'.{hint}")
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, then the options."""
         self.format_commands(ctx, formatter)
         write_sections(parameter_rows(self.get_params(ctx), ctx), formatter)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write the commands, a section for each group."""
-        commands = {name: self.get_command(ctx, name) for name in self.list_commands(ctx)}
-        shown = {name: command for name, command in commands.items() if command is not None and not command.hidden}
-        limit = formatter.width - 6 - max(map(len, shown), default=0)
-        rows = [
-            (_group(command, "Commands"), (name, command.get_short_help_str(limit))) for name, command in shown.items()
-        ]
-        write_sections(rows, formatter)
+        limit = formatter.width - 6 - max(map(len, self.list_commands(ctx)))
+        write_sections(self.command_rows(limit), formatter)
+
+    def command_rows(self, limit: int) -> list[tuple[str, "Row"]]:
+        """Return the section, name and summary of each command; a summary has at most `limit` characters."""
+        return [("Commands", (name, command.get_short_help_str(limit))) for name, command in self.commands.items()]
+
+
+class LazyCommand(NamedTuple):
+    """A command or group by the address of its function or typer app, and what help shows before it is imported."""
+
+    address: str  # MODULE:NAME
+    section: str
+    summary: str
+
+    def load(self) -> Any:
+        """Import the module and return the command that it defines."""
+        module, _, name = self.address.partition(":")
+        return as_command(getattr(import_module(module), name))
+
+
+class LazyGroup(Group):
+    """A group that imports a command's module only when that command is called: help needs none of them."""
+
+    lazy_commands: ClassVar[Mapping[str, LazyCommand]]
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer's signature
+        return list(self.lazy_commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer's signature
+        if cmd_name in self.lazy_commands and cmd_name not in self.commands:
+            self.commands[cmd_name] = self.lazy_commands[cmd_name].load()
+        return self.commands.get(cmd_name)
+
+    def command_rows(self, limit: int) -> list[tuple[str, "Row"]]:  # noqa: ARG002 - the summaries are short
+        return [(command.section, (name, command.summary)) for name, command in self.lazy_commands.items()]
+
+
+def as_command(definition: typer.Typer | Callable[..., None]) -> Any:
+    """Return the command that a typer app, or the signature and docstring of a function, define."""
+    if isinstance(definition, typer.Typer):
+        return typer.main.get_command(definition)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    app.command(cls=Command, context_settings=CONTEXT)(definition)
+    return typer.main.get_command(app)
 
 
 Row = tuple[str, str]
@@ -52,27 +90,23 @@ _TYPE: Final = re.compile(r" <[\w\[\]]+>$")  # a type of Python, which typer put
 
 
 def parameter_rows(parameters: Iterable[Any], context: Any) -> list[tuple[str, Row]]:
-    """Return the group and the text of each argument and option that is not hidden."""
+    """Return the section and the text of each argument and option that is not hidden."""
     rows = []
     for parameter in parameters:
         row = parameter.get_help_record(context)
         if row is not None:
             name, text = row
-            kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-            rows.append((_group(parameter, kind), (_TYPE.sub("", name), text)))
+            default = "Arguments" if parameter.param_type_name == "argument" else "Options"
+            panel = getattr(parameter, "rich_help_panel", None)
+            rows.append((panel if isinstance(panel, str) else default, (_TYPE.sub("", name), text)))
     return rows
 
 
 def write_sections(rows: Iterable[tuple[str, Row]], formatter: Any) -> None:
-    """Write a section for each group, in the order in which they first come."""
-    groups: dict[str, list[Row]] = {}
-    for group, row in rows:
-        groups.setdefault(group, []).append(row)
-    for group, members in groups.items():
-        with formatter.section(group):
+    """Write each section once, in the order of its first row."""
+    sections: dict[str, list[Row]] = {}
+    for section, row in rows:
+        sections.setdefault(section, []).append(row)
+    for section, members in sections.items():
+        with formatter.section(section):
             formatter.write_dl(members)
-
-
-def _group(item: Any, default: str) -> str:
-    group = getattr(item, "rich_help_panel", None)
-    return group if isinstance(group, str) else default

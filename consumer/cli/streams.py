@@ -1,4 +1,4 @@
-"""The standard streams: what is done when one is closed, full or no longer read."""
+"""Standard streams that are closed, full or no longer read."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ _OF_WRITING: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.
 
 
 def open_missing_streams() -> None:
-    """Open what the caller closed (`>&-`), as something that fails when it is used; else a file takes its number.
+    """Open each stream that the caller closed (`>&-`) so that using it fails; else the next file takes its number.
 
-    Standard error stays silent: nobody can be told that it is closed.
+    Writing to a closed standard error does nothing: there is no other way to report it.
     """
     for number, mode in enumerate((os.O_WRONLY, os.O_RDONLY, os.O_RDWR)):
         try:
@@ -36,7 +36,7 @@ def _stream(number: int, mode: str) -> Any:
 
 @contextlib.contextmanager
 def flushed_output() -> Iterator[None]:
-    """Write what is buffered for standard output while an error of it can still be reported."""
+    """Flush standard output at the end, while an error can still be reported."""
     try:
         yield
     finally:
@@ -44,28 +44,30 @@ def flushed_output() -> Iterator[None]:
 
 
 def report(error: OSError) -> None:
-    """Say in one line which file or stream failed; nothing of a pipe whose reader has gone."""
-    _give_up_if_lost(sys.stdout)
+    """Print in one line which file or stream failed; print nothing for a pipe that its reader closed."""
+    _discard_if_broken(sys.stdout)
     if isinstance(error, BrokenPipeError):
         return
     why = error.strerror or type(error).__name__
     if error.filename is not None:
-        say(f"{printable(str(error.filename))}: {why}")
-    else:  # an error of opening names its file, and those of writing files are reported by who writes
-        say(f"{STDOUT} cannot be written: {why}" if error.errno in _OF_WRITING else f"the system refused: {why}")
+        print_error(f"{printable(str(error.filename))}: {why}")
+    else:  # opening names its file, and those who write files report their own errors
+        print_error(
+            f"{STDOUT} cannot be written: {why}" if error.errno in _OF_WRITING else f"the system refused: {why}"
+        )
 
 
-def say(line: str) -> None:
-    """Write a line of ours to standard error, if that can be written."""
+def print_error(line: str) -> None:
+    """Write one line to standard error, with the program's name; ignore a standard error that cannot be written."""
     with contextlib.suppress(OSError):
         typer.echo(f"session-scorer: {line}", err=True)
-    _give_up_if_lost(sys.stderr)
+    _discard_if_broken(sys.stderr)
 
 
-def _give_up_if_lost(stream: TextIO) -> None:
-    """Send what cannot be written nowhere, so that Python does not try again when it exits."""
+def _discard_if_broken(stream: TextIO) -> None:
+    """Discard the output of a stream that cannot be written, so that Python does not try again when it exits."""
     try:
         stream.flush()
     except OSError:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a name, not a path of ours
-            os.dup2(nowhere.fileno(), stream.fileno())
+        with open(os.devnull, "wb") as devnull:  # noqa: PTH123 - a name, not a path of ours
+            os.dup2(devnull.fileno(), stream.fileno())

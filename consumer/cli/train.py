@@ -1,36 +1,35 @@
-"""`session-scorer train`.
+"""`session-scorer train`. What needs the packages for training is imported inside: they are an extra."""
 
-Imports stand inside the command, as in main.py.
-"""
-
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from consumer.cli.labels import AllowDoubtful, Label, Positive, label_column
-from consumer.cli.tables import AllowMissing, Map, table_options
+from consumer.cli.options import AllowDoubtful, AllowMissing, Label, Positive, Renames, label_column, table_options
+from consumer.offline.progress import shown_activity
+from consumer.process import exit_on_signals
 
 if TYPE_CHECKING:
     from training.thresholds import Budget, Costs
 
 
-def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the command's options
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where to write the artifact set.")],
+def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Directory for the artifact set.")],
     data: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Labelled sessions: CSV, JSON Lines or Parquet (default: generated ones)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of all that is random.")] = 42,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Random seed.")] = 42,
     split: Annotated[
         Literal["time", "group"] | None,
         typer.Option(
             metavar="time|group",
-            help="Hold out the newest fifth of the sessions, or a fifth of the users, and measure on it.",
+            help="Measure on the newest fifth of the sessions, or on a fifth of the users, held out of training.",
         ),
     ] = None,
     max_rows: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Train on at most so many sessions; of more, whole users are drawn.")
+        int, typer.Option(min=1, metavar="N", help="Train on at most N sessions; beyond that, users are sampled.")
     ] = 1_000_000,
     trees: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Number of trees (default: by cross-validation).")
@@ -44,27 +43,28 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
             min=0.0,
             max=1.0,
             metavar="N",
-            help="What an attack weighs: 0 as much as any session, 1 as much as makes both classes equal "
-            "(default: by cross-validation).",
+            help="Weight of attacks, from 0 (as any session) to 1 (both classes weigh the same; default: by "
+            "cross-validation).",
         ),
     ] = None,
     alert_budget: Annotated[
         str | None,
         typer.Option(
             metavar="N/TIME@N/TIME",
-            help="Choose the threshold of High: 50/h@1000/s is at most 50 alerts an hour at 1,000 events a second.",
+            help="Set the threshold of High by alerts: 50/h@1000/s allows 50 an hour at 1,000 events a second.",
         ),
     ] = None,
     cost_false_alert: Annotated[
-        float | None, typer.Option(metavar="N", help="With --cost-missed: choose the threshold of label 1.")
+        float | None,
+        typer.Option(metavar="N", help="Cost of a false alert; with --cost-missed it sets the threshold of label 1."),
     ] = None,
     cost_missed: Annotated[
-        float | None, typer.Option(metavar="N", help="What an attack that is missed costs, in the same unit.")
+        float | None, typer.Option(metavar="N", help="Cost of a missed attack, in the same unit.")
     ] = None,
     label: Label = "label",
     positive: Positive = None,
     allow_missing: AllowMissing = False,
-    renames: Map = None,
+    renames: Renames = None,
     allow_doubtful: AllowDoubtful = False,
 ) -> None:
     """Train an artifact set.
@@ -74,13 +74,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
       session-scorer train --out my-set
       session-scorer train --data labelled.parquet --split time --out my-set
 
-    Five files, and the manifest that verifies them. Size and balance of the forest are chosen by cross-validation
-    in which no user is on both sides; the same seed and data give the same files.
+    Writes five files and a manifest that verifies them. Cross-validation, with each user on one side only, chooses
+    the size and balance of the forest. The same seed and data give the same files.
     """
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
     options = table_options(allow_missing, renames)
-    from consumer.offline.progress import shown_activity
-    from consumer.process import exit_on_signals
     from training.evaluation.measures import attacks_behind
     from training.reading import Reading
     from training.selection import Grid
@@ -103,11 +101,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer takes the parameters for the comman
             wishes=wishes,
             track=activity.track,
             reading=activity.reading,
-            say=lambda line: typer.echo(line, err=True),
+            say=partial(typer.echo, err=True),
         )
-    described = manifest.training
-    typer.echo(", ".join(f"{name} {described.parameters[name]:g}" for name in ("trees", "depth", "balance")))
-    typer.echo(f"measured on {described.measured_on}:")
+    training = manifest.training
+    typer.echo(", ".join(f"{name} {training.parameters[name]:g}" for name in ("trees", "depth", "balance")))
+    typer.echo(f"measured on {training.measured_on}:")
     attacks = attacks_behind(manifest.metrics)
     for name, value in manifest.metrics.items():
         typer.echo(f"{name} {value:g}" + ("" if name in ("sessions", "attacks") else f" ({attacks:,} attacks)"))

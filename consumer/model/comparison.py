@@ -33,7 +33,7 @@ class Move:
 
 
 @dataclass(slots=True)
-class Disagreement:
+class Comparison:
     """What two sets, A and B, say of the same rows; a move is B's score less A's."""
 
     rows: int = 0  # scored
@@ -114,7 +114,7 @@ def changed(counts: Counts) -> int:
 
 def compare(
     a: Scorer, b: Scorer, source: Path, report: Reporting = SILENT, *, table: TableOptions = AS_IS
-) -> Disagreement:
+) -> Comparison:
     """Score the rows of a CSV, JSON Lines or Parquet file with both. Invalid rows are counted, and left out.
 
     The table is judged as `score` judges it. Raises FileError for a file that cannot be read, has too few fields, or
@@ -123,7 +123,7 @@ def compare(
     opened, notes = open_table(source, table)
     for note in notes:
         report.say(note)
-    found = Disagreement()
+    found = Comparison()
     first = tuple(FirstRows(report.say, f"set {name}") for name in ("A", "B"))
     for chunk in opened.chunks():
         for scored, rows in zip(_add(found, chunk.read().decode(), a, b), first, strict=False):
@@ -137,7 +137,7 @@ def compare(
     return found
 
 
-def _add(found: Disagreement, rows: Decoded, a: Scorer, b: Scorer) -> tuple[Scored, ...]:
+def _add(found: Comparison, rows: Decoded, a: Scorer, b: Scorer) -> tuple[Scored, ...]:
     before = found.rows + found.invalid
     found.invalid += len(rows.invalid)
     if not rows.positions:

@@ -7,7 +7,7 @@ from itertools import starmap
 from rich.console import Console
 from rich.table import Table
 
-from consumer.model.comparison import Disagreement, Move, changed
+from consumer.model.comparison import Comparison, Move, changed
 from scoring import LEVELS, Scorer
 
 
@@ -35,7 +35,7 @@ class Sheet:
         console.print(table)
 
 
-def sheets(found: Disagreement, a: Scorer, b: Scorer) -> list[Sheet]:
+def sheets(found: Comparison, a: Scorer, b: Scorer) -> list[Sheet]:
     """What there is to say of two sets: the counts, who changes levels, and the rows that move most."""
     levels = [[name, *(f"{count:,}" for count in row)] for name, row in zip(LEVELS, found.levels.tolist(), strict=True)]
     said = [Sheet(("", "A", "B"), _sets(a, b)), Sheet(("over all rows", ""), list(_totals(found)))]
@@ -55,7 +55,7 @@ def _sets(a: Scorer, b: Scorer) -> list[list[str]]:
     ]
 
 
-def _totals(found: Disagreement) -> Iterable[list[str]]:
+def _totals(found: Comparison) -> Iterable[list[str]]:
     labels = found.labels
     yield ["rows scored", f"{found.rows:,}"]
     if found.invalid:

@@ -12,12 +12,11 @@ import sysconfig
 import tomllib
 from pathlib import Path
 
-import files
 import pytest
 
-from consumer.cli.options import GROUPS
+from consumer.cli.setting_options import GROUPS
 from consumer.config.settings import Settings
-from scoring import Scorer
+from scoring import Scorer, tables
 from scoring.artifacts import loading
 from scoring.artifacts.manifest import FILES
 from tests.support.command_line import Call, Said, caller
@@ -367,7 +366,7 @@ def test_parquet_without_its_package_names_the_command(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "scoring.tables.parquet", raising=False)
-    monkeypatch.delattr(files, "parquet", raising=False)
+    monkeypatch.delattr(tables, "parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
     (tmp_path / "in.parquet").touch()
     said = call("score", tmp_path / "in.parquet", "-o", tmp_path / "out.csv")

@@ -248,7 +248,7 @@ def test_one_letter_is_chosen_by_its_source(post: Post, call: Call) -> None:
     ("options", "said"),
     [
         (("--source", "3-1842"), "TOPIC-PARTITION-OFFSET"),
-        (("--from-group", "a", "--any-writer"), "--any-writer takes them all"),
+        (("--from-group", "a", "--any-writer"), "--any-writer includes every group"),
     ],
 )
 def test_options_that_name_nothing_are_wrong_usage(call: Call, options: tuple[str, ...], said: str) -> None:

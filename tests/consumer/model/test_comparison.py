@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from consumer.model import report
-from consumer.model.comparison import Disagreement, compare
+from consumer.model.comparison import Comparison, compare
 from consumer.offline.progress import Reporting
 from scoring import LEVELS, Scorer
 from scoring.artifacts.manifest import Thresholds
@@ -44,7 +44,7 @@ def written(events: list[dict[str, Any]], path: Path) -> Path:
 @pytest.fixture(scope="module")
 def found(
     sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Disagreement:
+) -> Comparison:
     return compare(*sets, written(events, tmp_path_factory.mktemp("events") / "events.jsonl"))
 
 
@@ -56,11 +56,11 @@ def verdicts(sets: tuple[Scorer, Scorer], events: list[dict[str, Any]]) -> list[
     return [each for each in zip(rows, a, b, strict=True) if not isinstance(each[1], Exception)]
 
 
-def test_rows_are_scored_by_both_and_invalid_ones_counted(found: Disagreement, events: list[dict[str, Any]]) -> None:
+def test_rows_are_scored_by_both_and_invalid_ones_counted(found: Comparison, events: list[dict[str, Any]]) -> None:
     assert (found.rows, found.invalid) == (len(events) - len(INVALID), len(INVALID))
 
 
-def test_levels_and_labels_are_counted_from_a_to_b(found: Disagreement, verdicts: list[Any]) -> None:
+def test_levels_and_labels_are_counted_from_a_to_b(found: Comparison, verdicts: list[Any]) -> None:
     levels, labels = found.as_dict()["levels"], found.as_dict()["labels"]
 
     for level in LEVELS:
@@ -73,7 +73,7 @@ def test_levels_and_labels_are_counted_from_a_to_b(found: Disagreement, verdicts
     assert levels["Low"]["High"] + levels["High"]["Low"] > 0
 
 
-def test_moves_and_their_correlation_are_numpys(found: Disagreement, verdicts: list[Any]) -> None:
+def test_moves_and_their_correlation_are_numpys(found: Comparison, verdicts: list[Any]) -> None:
     a, b = (np.array([each[place].anomaly_score for each in verdicts]) for place in (1, 2))
 
     assert found.mean_move == pytest.approx(np.abs(b - a).mean(), abs=1e-12)
@@ -82,7 +82,7 @@ def test_moves_and_their_correlation_are_numpys(found: Disagreement, verdicts: l
 
 
 def test_the_rows_that_move_most_come_first_by_their_numbers_in_the_file(
-    found: Disagreement, verdicts: list[Any]
+    found: Comparison, verdicts: list[Any]
 ) -> None:
     by_size = sorted(verdicts, key=lambda each: (-abs(each[2].anomaly_score - each[1].anomaly_score), each[0]))
 
@@ -139,7 +139,7 @@ def test_without_a_valid_row_nothing_is_compared(
 
 
 def test_a_table_is_read_as_score_reads_it(
-    sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Disagreement, tmp_path: Path
+    sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Comparison, tmp_path: Path
 ) -> None:
     with (tmp_path / "events.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(events[0]))
@@ -162,7 +162,7 @@ def test_nothing_of_the_rows_is_shown(sets: tuple[Scorer, Scorer], tmp_path: Pat
 
 
 def test_a_row_keeps_its_number_beyond_the_first_chunk_and_past_invalid_ones(
-    sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Disagreement, tmp_path: Path
+    sets: tuple[Scorer, Scorer], events: list[dict[str, Any]], found: Comparison, tmp_path: Path
 ) -> None:
     moves_most = events[found.largest[0].row - 1]
     rows = [*INVALID, *[{"click_events": -1}] * (BLOCK_BYTES // 10), *INVALID, moves_most]
