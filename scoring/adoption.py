@@ -14,9 +14,9 @@ from scoring.artifacts import loading, manifest
 from scoring.artifacts.from_pickles import read_model
 from scoring.artifacts.loading import Artifacts
 from scoring.artifacts.manifest import KINDS, Golden, Manifest, Schema, Thresholds, Training
-from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
 from scoring.decoding import decode_any
+from scoring.drift import Baseline
 from scoring.model import LEAF, Model
 from scoring.preprocessing import Preprocessor
 from scoring.scorer import EXACT, Scorer

@@ -14,7 +14,7 @@ from scoring import ArtifactError, MissingExtra, Scorer
 from scoring.adoption import write_manifest
 from scoring.artifacts.manifest import FILES, NAME, Manifest, Thresholds, Training
 from scoring.artifacts.manifest import read as read_manifest
-from scoring.baseline import baseline
+from scoring.drift import compute_baseline
 from training import guards
 from training.crossvalidation import FOLDS, CrossValidation
 from training.errors import TrainingError
@@ -95,7 +95,9 @@ def train(  # noqa: PLR0913 - what is asked, and how to tell of it
             training=_origin(parts, selection, choice, seed),
             versions=_versions(),
             metrics=_metrics(parts, selection, choice.thresholds, made),
-            baseline=baseline(columns, selection.scores[in_proportion(selection.data)], classes_of(parts.rest.columns)),
+            baseline=compute_baseline(
+                columns, selection.scores[in_proportion(selection.data)], classes_of(parts.rest.columns)
+            ),
         )
 
 

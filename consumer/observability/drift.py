@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.records import Batch
-from scoring.baseline import Baseline
 from scoring.contract import DATE
-from scoring.drift import Bins
+from scoring.drift import Baseline, Bins
 
 EVERY: Final = 8
 """Of how many events one is counted: that takes 0.05 µs an event in batches of 1,000, where counting all takes 0.26."""
@@ -56,7 +55,7 @@ class Drift:
 
     def events(self, now: float) -> int:
         """How many events the window holds."""
-        return self._bins.events(self._counts(now))
+        return self._bins.count_events(self._counts(now))
 
     def psi(self, now: float) -> dict[str, float]:
         """The population stability index by distribution; nothing before the window holds enough events.
@@ -64,9 +63,9 @@ class Drift:
         That of the hour in transaction_date comes only after a day: it turns with the clock.
         """
         counts = self._counts(now)
-        if self._since is None or self._bins.events(counts) < LEAST_EVENTS:
+        if self._since is None or self._bins.count_events(counts) < LEAST_EVENTS:
             return {}
-        found = dict(self._bins.drift(counts))
+        found = dict(self._bins.measure_drift(counts))
         if now - self._since < _DAY:
             del found[DATE]
         return found

@@ -19,9 +19,9 @@ from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift
 from consumer.records import BatchStats
 from consumer.stream.dead_letters import CODES
 from scoring import LEVELS
-from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.decoding import FALLBACKS
+from scoring.drift import Baseline
 from scoring.rules import REASON_CODES
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")

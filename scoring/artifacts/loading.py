@@ -11,7 +11,7 @@ from typing import Final
 from scoring.artifacts import manifest as manifests
 from scoring.artifacts.from_pickles import read_model
 from scoring.artifacts.manifest import FILES, Manifest, Thresholds
-from scoring.baseline import Baseline
+from scoring.drift import Baseline
 from scoring.errors import ArtifactError
 from scoring.model import Model
 

@@ -8,9 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
-from scoring import baseline as baselines
-from scoring.baseline import Baseline
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC
+from scoring.drift import Baseline, check_baseline
 from scoring.errors import ArtifactError
 
 FILES: Final = ("rf_model.pkl", "scaler.pkl", "label_encoders.pkl", "feature_cols.pkl", "imputation_values.pkl")
@@ -112,7 +111,7 @@ def read(data: bytes) -> Manifest:
     _check_fields(manifest.schema.fields)
     if manifest.baseline is not None:
         try:
-            baselines.check(manifest.baseline)
+            check_baseline(manifest.baseline)
         except ArtifactError as error:
             raise ArtifactError(f"{NAME}: {error}") from None
     return manifest

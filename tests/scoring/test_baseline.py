@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from scoring import Scorer
 from scoring.adoption import write_manifest
-from scoring.baseline import Baseline, Mix, Spread, baseline
 from scoring.columns import Columns
 from scoring.decoding import decode_any
+from scoring.drift import Baseline, ClassShares, Histogram, compute_baseline
 from tests.scoring.conftest import quiet
 from tests.support.artifacts.loading import SET, refused
 from tests.support.artifacts.sets import CLASSES, random_event
@@ -27,10 +27,10 @@ ROWS = [random_event(np.random.default_rng(seed)) for seed in range(200)]
 
 def of(events: list[dict[str, Any]], scores: list[float] | None = None) -> Baseline:
     columns: Columns = decode_any(events).columns
-    return baseline(columns, np.array(scores or [0.5] * len(events)), CLASSES)
+    return compute_baseline(columns, np.array(scores or [0.5] * len(events)), CLASSES)
 
 
-def counted(spread: Spread, values: list[float | None]) -> list[float]:
+def counted(spread: Histogram, values: list[float | None]) -> list[float]:
     """The shares that the docstring promises, counted one by one."""
     bounds = [-np.inf, *spread.edges, np.inf]
     pairs = itertools.pairwise(bounds)
@@ -74,7 +74,7 @@ def test_what_an_encoder_has_never_seen_counts_as_unknown() -> None:
     devices = ["Mobile", "Amiga", "unknown", None]
     mix = of([{"device_type": device} for device in devices]).categories["device_type"]
 
-    assert mix == Mix(shares={"Mobile": 0.25, "PC": 0.0, "unknown": 0.5}, gaps=0.25)
+    assert mix == ClassShares(shares={"Mobile": 0.25, "PC": 0.0, "unknown": 0.5}, gaps=0.25)
 
 
 def test_every_field_of_the_model_is_in_it_and_it_stays_small() -> None:

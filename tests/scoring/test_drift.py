@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scoring.baseline import baseline
 from scoring.decoding import decode_any
-from scoring.drift import DISTRIBUTIONS, Bins, psi
+from scoring.drift import DISTRIBUTIONS, Bins, compute_baseline, psi
 from tests.support.artifacts.sets import CLASSES, random_event
 from tests.support.oracle.reading import MODEL_FIELDS
 
@@ -19,12 +18,12 @@ Rows = list[dict[str, Any]]
 
 ROWS = [random_event(np.random.default_rng(seed)) for seed in range(500)]
 SCORES = np.random.default_rng(0).random(len(ROWS))
-BINS = Bins(baseline(decode_any(ROWS).columns, SCORES, CLASSES))
+BINS = Bins(compute_baseline(decode_any(ROWS).columns, SCORES, CLASSES))
 COUNTS = st.lists(st.integers(0, 10**9), min_size=1, max_size=30)
 
 
 def drift_of(rows: Rows, scores: NDArray[np.float64] = SCORES) -> dict[str, float]:
-    return dict(BINS.drift(BINS.count(decode_any(rows).columns, scores, slice(None))))
+    return dict(BINS.measure_drift(BINS.count(decode_any(rows).columns, scores, slice(None))))
 
 
 @given(COUNTS)
@@ -64,13 +63,13 @@ def test_the_rows_of_the_baseline_are_no_drift() -> None:
 def test_each_event_is_counted_once_in_each_distribution() -> None:
     counts = BINS.count(decode_any(ROWS).columns, SCORES, slice(3, None, 8))
 
-    assert BINS.events(counts) == len(ROWS[3::8])
+    assert BINS.count_events(counts) == len(ROWS[3::8])
     assert counts.sum() == len(ROWS[3::8]) * len(DISTRIBUTIONS)
     assert len(counts) == len(BINS)
 
 
 def test_no_events_are_counted_as_none() -> None:
-    assert BINS.events(BINS.count(decode_any([]).columns, np.zeros(0), slice(None))) == 0
+    assert BINS.count_events(BINS.count(decode_any([]).columns, np.zeros(0), slice(None))) == 0
 
 
 @pytest.mark.parametrize("field", MODEL_FIELDS)

@@ -23,9 +23,8 @@ from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Line, Worker
 from scoring import Scorer
-from scoring.baseline import Baseline
 from scoring.contract import DATE
-from scoring.drift import DISTRIBUTIONS, Bins
+from scoring.drift import DISTRIBUTIONS, Baseline, Bins
 from tests.support.artifacts.hand_computed import batch
 from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
 from training.synthetic.dataset import keyed_events
