@@ -1,30 +1,39 @@
-"""JSON bytes, or dicts, to columns; each invalid event aside, by its position, with code, field and message."""
+"""Decode events, JSON or Python mappings, into columns. Invalid ones are returned by position as InvalidEvent.
 
+msgspec parses and validates an event in one pass in C: it is the authority. A compiled loop (kernels/json_columns.py)
+reads a batch of JSON; the events that it leaves, with a reason, msgspec reads one by one.
+"""
+
+import functools
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Final, cast
-from uuid import UUID
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.columns import Columns, concatenate, from_events
-from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS, NUMERIC, Event, expected
+from scoring.columns import GAP, Columns, concatenate, from_events
+from scoring.contract import CATEGORIES, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, Event
 from scoring.errors import InvalidEvent
-from scoring.kernels.json_text import REASONS
-from scoring.parsing import compiled_reader, parse, parse_each, read_batch
-from scoring.validation import fault_of, missing_kind, wrong_type
+from scoring.kernels.compiler import CompilationError, Function, compile_kernels
+from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
+from scoring.kernels.json_keys import MOST_KEYS
+from scoring.kernels.json_text import MOST_NESTED, PADDING, REASONS, UNUSUAL
+from scoring.kernels.string_codes import HEAD, LENGTH
+from scoring.validation import find_fault, validated
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
 
 INVALID: Final = "invalid"
 FALLBACKS: Final = (*REASONS[1:], INVALID)
-"""Why events are left to the contract's decoder: the keys of `Decoded.left`."""
-_LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
+"""Why the compiled loop leaves events to msgspec: the keys of `Decoded.fallbacks`."""
+
+_decode: Final = msgspec.json.Decoder(Event).decode
+_decode_untyped: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _no_ends() -> NDArray[np.int64]:
@@ -33,56 +42,55 @@ def _no_ends() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The valid events as columns, where each stood in the input, and what was wrong with the others."""
+    """The valid events as columns with their positions in the input, and the faults of the others by position."""
 
     columns: Columns
     positions: Sequence[int]
     invalid: dict[int, InvalidEvent]
     ends: NDArray[np.int64] = field(default_factory=_no_ends)
-    """(m,): where each value, valid or not, ends in the text of the columns, which begins with all m values; none of
+    """(m,): where each value, valid or not, ends in the text of the columns, which begins with all m values. Empty for
     events that are not JSON as bytes."""
-    left: Mapping[str, int] = field(default_factory=dict)
-    """How many events the compiled loop left to the contract's decoder, by reason: INVALID for those it refused."""
+    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    """How many events the compiled loop left to msgspec, by reason; INVALID counts those that msgspec refused."""
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
     """Decode values of one JSON object each."""
-    read = compiled_reader()
+    read = compile_reader()
     if read is None or not values:
-        events, invalid = parse_each(values)
+        events, invalid = _parse_each(values)
         ends = np.fromiter(map(len, values), np.int64, len(values)).cumsum()
-        return Decoded(from_events(events, b"".join(values)), _others(len(values), invalid), invalid, ends)
+        return Decoded(from_events(events, b"".join(values)), _valid_positions(len(values), invalid), invalid, ends)
     batch = read_batch(values, read)
     left = np.flatnonzero(batch.reasons).tolist()
     if not left:
         return Decoded(batch.columns, range(len(values)), {}, batch.ends)
-    events, faults = parse_each([values[position] for position in left])
-    invalid = {left[place]: fault for place, fault in faults.items()}
+    events, faults = _parse_each([values[position] for position in left])
+    invalid = {left[i]: fault for i, fault in faults.items()}
     rows = np.arange(len(values))
     rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
-    positions = _others(len(values), invalid)
+    positions = _valid_positions(len(values), invalid)
     columns = concatenate([batch.columns, from_events(events)]) if events else batch.columns
-    reasons = Counter(INVALID if position in invalid else REASONS[batch.reasons[position]] for position in left)
-    return Decoded(columns.take(rows[positions]), positions, invalid, batch.ends, reasons)
+    fallbacks = Counter(INVALID if position in invalid else REASONS[batch.reasons[position]] for position in left)
+    return Decoded(columns.take(rows[positions]), positions, invalid, batch.ends, fallbacks)
 
 
 def decode_any(events: Sequence[EventLike]) -> Decoded:
-    """Decode events of any form, mixed as they come; what is no event at all is invalid like any other."""
+    """Decode events of any form, also mixed. A value of another type is invalid like any other."""
     if all(isinstance(event, bytes) for event in events):
         return decode(cast("Sequence[bytes]", events))
-    read: list[Event] = []
+    valid: list[Event] = []
     invalid: dict[int, InvalidEvent] = {}
     for position, event in enumerate(events):
         try:
-            read.append(_from_any(event))
+            valid.append(_from_any(event))
         except InvalidEvent as fault:
             invalid[position] = fault
-    return Decoded(from_events(read), _others(len(events), invalid), invalid)
+    return Decoded(from_events(valid), _valid_positions(len(events), invalid), invalid)
 
 
-def _others(number: int, faulty: Collection[int]) -> Sequence[int]:
-    """The places below `number` that are not among the faulty ones."""
-    return [place for place in range(number) if place not in faulty] if faulty else range(number)
+def _valid_positions(count: int, invalid: Collection[int]) -> Sequence[int]:
+    return [position for position in range(count) if position not in invalid] if invalid else range(count)
 
 
 def _from_any(event: object) -> Event:
@@ -91,11 +99,11 @@ def _from_any(event: object) -> Event:
     if isinstance(event, bytes | bytearray | memoryview):
         return parse(bytes(event))
     if not isinstance(event, Mapping):
-        raise _no_event(event)
-    return Event(**{field: _checked(field, event[field]) for field in (*MODEL_FIELDS, *IDENTITIES) if field in event})
+        raise _not_an_event(event)
+    return Event(**{name: validated(name, event[name]) for name in (*MODEL_FIELDS, *IDENTITIES) if name in event})
 
 
-def _no_event(value: object) -> InvalidEvent:
+def _not_an_event(value: object) -> InvalidEvent:
     hint = ""
     if hasattr(value, "columns"):
         hint = "; score_frame takes a DataFrame"
@@ -104,58 +112,106 @@ def _no_event(value: object) -> InvalidEvent:
     return InvalidEvent("not_an_object", None, f"expected a mapping or JSON, got {type(value).__name__}{hint}")
 
 
-def _checked(field: str, value: object) -> Any:
-    """Return a value of a mapping as the decoder would give it. Raises InvalidEvent."""
-    plain = plain_value(field, value)
-    if (fault := fault_of(field, plain)) is not None:
-        raise _with_hint(fault, field, plain)
-    if field in IDENTITIES and isinstance(plain, str) and not has_utf8(plain):
-        kind = "a string with a lone surrogate, which UTF-8 cannot hold"
-        raise InvalidEvent("wrong_type", field, f"{field}: expected {expected(field)}, got {kind}")
-    if field in IDENTITIES:  # of a subclass its plain value, which msgspec can encode
-        return str.__str__(plain) if isinstance(plain, str) else plain if plain is None else int.__int__(plain)  # type: ignore[arg-type]  # an int, as checked
-    return float(plain) if field in NUMERIC and plain is not None else plain  # type: ignore[arg-type]  # a number, as checked
-
-
-def plain_value(field: str, value: object) -> object:
-    """Convert numpy's scalars to Python's, and a moment to text by its own wall clock; leave all else as it is.
-
-    Raises InvalidEvent for a numpy duration, which counts as an integer for Python.
-    """
-    if isinstance(value, np.timedelta64):
-        raise _with_hint(wrong_type(field, value), field, value)
-    if missing_kind(value) is not None:
-        return value
-    if isinstance(value, np.datetime64):
-        return _local_time(value) if field == DATE else value
-    if field == DATE and isinstance(value, date):
-        return (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _local_time(moment: np.datetime64) -> str:
-    """Return it as the contract writes dates: an hour with its minutes, a fraction of at most nine digits."""
-    unit, _ = np.datetime_data(moment.dtype)
-    return f"{moment}:00" if unit == "h" else str(moment)[:_LONGEST_DATE]
-
-
-def _with_hint(fault: InvalidEvent, field: str, value: object) -> InvalidEvent:
-    """Add what to do about a value that Python programs often have in the place of another."""
-    if missing_kind(value) is not None:
-        hint = "a missing value is None, or no such key"
-    elif field in IDENTITIES and isinstance(value, UUID):
-        hint = "pass str(value)"
-    elif field in IDENTITIES and isinstance(value, float | Decimal):
-        hint = "pass int(value) or str(value)"
-    else:
-        return fault
-    return InvalidEvent(fault.code, fault.field, f"{fault.message}; {hint}")
-
-
-def has_utf8(text: str) -> bool:
-    """Whether it can travel: a lone surrogate has no UTF-8."""
+def parse(value: bytes) -> Event:
+    """Return the event in one value. Raises InvalidEvent."""
     try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        if not value.isascii():
+            value.decode()  # msgspec does not check the UTF-8 of what it skips, and results embed the event unchanged
+        return _decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise find_fault(value) from None
+
+
+def _parse_each(values: Sequence[bytes]) -> tuple[list[Event], dict[int, InvalidEvent]]:
+    """Return the valid events, and the faults of the others by position."""
+    events: list[Event] = []
+    invalid: dict[int, InvalidEvent] = {}
+    for position, value in enumerate(values):
+        try:
+            events.append(parse(value))
+        except InvalidEvent as fault:
+            invalid[position] = fault
+    return events, invalid
+
+
+@functools.cache
+def compile_reader() -> Function | None:
+    """Return the compiled loop; None where it cannot be compiled."""
+    try:
+        return compile_kernels([KERNEL])[0]
+    except CompilationError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBatch:
+    """A batch as the compiled loop reads it: one row for each value, valid where the reason is READ."""
+
+    columns: Columns  # `text` begins with the joined values
+    ends: NDArray[np.int64]  # where each value ends in it
+    reasons: NDArray[np.uint8]
+
+
+def read_batch(values: Sequence[bytes], read: Function) -> JsonBatch:
+    """Read values of one JSON object each by the loop `read`, whose arrays kernels/json_columns.py describes."""
+    n = len(values)
+    joined = bytearray().join((*values, bytes(PADDING)))  # not bytes, which are another type for numba
+    text = np.frombuffer(joined, np.uint8)
+    ends = np.fromiter(map(len, values), np.int64, n).cumsum()
+    numbers = np.empty((len(NUMERIC), n))
+    codes = np.empty((len(CATEGORIES), n), np.int32)
+    spans = np.empty((5, n), np.int64)
+    reasons = np.empty(n, np.uint8)
+    odd = np.empty((1 + MOST_ODD * n, 4), np.int64)
+    strings = np.empty((len(CATEGORIES), 1 + n, 3), np.int64)
+    slots = np.zeros((len(CATEGORIES), 1 << (2 * n - 1).bit_length()), np.int32)
+    keys = np.empty((MOST_KEYS, 4), np.int64)
+    closers = np.empty(MOST_NESTED, np.uint8)
+    read(text, ends, numbers, codes, spans, reasons, odd, strings, slots, keys, closers)
+    if count := int(odd[HEAD, LENGTH]):
+        rewritten = _convert_odd(joined, odd[1 : 1 + count], numbers, spans, reasons)
+        text = np.concatenate([text, np.frombuffer(rewritten, np.uint8)])
+    columns = Columns(numbers, codes, _strings(joined, strings, codes), spans[0], spans[1:].reshape(2, 2, n), text)
+    return JsonBatch(columns, ends, reasons)
+
+
+def _convert_odd(
+    joined: bytearray,
+    odd: NDArray[np.int64],
+    numbers: NDArray[np.float64],
+    spans: NDArray[np.int64],
+    reasons: NDArray[np.uint8],
+) -> bytearray:
+    """Convert the numbers and rewrite the identities that the loop noted; return what follows the joined values."""
+    is_number = odd[:, 1] < FIRST_CATEGORY
+    rows, fields = odd[is_number, :2].T
+    values = np.array([float(joined[start:end]) for start, end in odd[is_number, 2:].tolist()])
+    numbers[fields, rows] = values
+    reasons[rows[(values < LEAST[fields]) | (values > LIMIT)]] = UNUSUAL
+    rewritten = bytearray()
+    for row, identity, start, end in odd[~is_number].tolist():
+        span = 1 + 2 * (identity - FIRST_IDENTITY)
+        spans[span, row] = len(joined) + len(rewritten)
+        rewritten += _encode(_decode_untyped(joined[start:end]))
+        spans[span + 1, row] = len(joined) + len(rewritten)
+    return rewritten
+
+
+def _strings(joined: bytearray, lists: NDArray[np.int64], codes: NDArray[np.int32]) -> list[list[str]]:
+    """Return the strings of each category's codes. Codes of one string, written in several ways, become one."""
+    lengths = lists[:, HEAD, LENGTH].tolist()
+    spans = lists[:, 1 : 1 + max(lengths), :2].tolist()
+    strings = [
+        [_unescape(joined[start : start + size]) for start, size in spans[category][:length]]
+        for category, length in enumerate(lengths)
+    ]
+    for category, own in enumerate(strings):
+        if len(distinct := dict.fromkeys(own)) < len(own):
+            codes_by_string = {string: code for code, string in enumerate(distinct)}
+            codes[category] = np.array([*map(codes_by_string.__getitem__, own), GAP], np.int32)[codes[category]]
+            strings[category] = list(distinct)
+    return strings
+
+
+def _unescape(letters: bytearray) -> str:
+    return str(_decode_untyped(b'"%b"' % bytes(letters))) if b"\\" in letters else letters.decode()

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from scoring.columns import Columns, from_table
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, least
-from scoring.decoding import Decoded, plain_value
+from scoring.decoding import Decoded
 from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.local_time import NO_HOUR, hour_as_written
 from scoring.tables import PYTHON, Statistics, judge_columns, nested_path
-from scoring.validation import fault_of, out_of_range, wrong_type
+from scoring.validation import find_value_fault, out_of_range, plain_value, wrong_type
 from scoring.verdicts import Scored
 
 try:
@@ -123,7 +123,7 @@ def _read_values(column: "pd.Series[Any]", read: Callable[[Any], Any], absent: o
 def _numbers(column: "pd.Series[Any]", field: str, faults: Faults) -> NDArray[np.float64]:
     def number(value: object) -> float:
         value = plain_value(field, value)
-        if (fault := fault_of(field, value)) is not None:
+        if (fault := find_value_fault(field, value)) is not None:
             raise fault
         return float(value)  # type: ignore[arg-type]  # a number, as checked
 
@@ -150,7 +150,7 @@ def _hours(column: "pd.Series[Any]", faults: Faults) -> NDArray[np.int64]:
         if isinstance(value, date):
             return value.hour if isinstance(value, datetime) else 0
         value = plain_value(DATE, value)
-        if (fault := fault_of(DATE, value)) is not None:
+        if (fault := find_value_fault(DATE, value)) is not None:
             raise fault
         return hour_as_written(str(value))
 

@@ -14,11 +14,10 @@ from scoring.artifacts import loading as sets
 from scoring.artifacts.loading import Artifacts
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
-from scoring.decoding import Decoded, EventLike, decode, decode_any
+from scoring.decoding import Decoded, EventLike, compile_reader, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent
 from scoring.forest import Forest
 from scoring.kernels.compiled import compiled
-from scoring.parsing import compiled_reader
 from scoring.preprocessing import Preprocessor, unknown_features
 from scoring.rules import HIGH
 from scoring.verdicts import MOST_CONTRIBUTIONS, Contribution, Scored, Verdict, largest_contributions
@@ -71,7 +70,7 @@ class Scorer:
         A scorer does so when it is made; this does it sooner.
         """
         compiled()
-        compiled_reader()
+        compile_reader()
 
     @property
     def model_version(self) -> str:

@@ -1,21 +1,27 @@
-"""What is wrong with an event that the decoder refused: read again, slowly, field by field in the table's order."""
+"""Validate the values of events, and find what is wrong with JSON that the decoder refuses.
+
+Refused JSON is read again, slowly, field by field in the contract's order.
+"""
 
 import json
 import re
+from datetime import date, datetime
 from decimal import Decimal
 from numbers import Real
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 import numpy as np
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, expected, least
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, NUMERIC, expected, least
 from scoring.errors import ErrorCode, InvalidEvent
 from scoring.local_time import is_local_time
 
 _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
 _TOO_LONG: Final = 10**MOST_DIGITS
-_POSITION: Final = re.compile(r"\(byte ([0-9]+)\)")  # all that msgspec's message tells of the value
+_POSITION: Final = re.compile(r"\(byte ([0-9]+)\)")  # the position is all that msgspec's message says of the value
 _KINDS: Final = ((bool, "true or false"), (str, "a string"), (int | float, "a number"), (list, "an array"))
 _PANDAS_MISSING: Final = {"NaTType": "NaT", "NAType": "NA"}
 
@@ -31,12 +37,12 @@ def _integer(text: str) -> int:
 _read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_integer).decode
 
 
-def explain(value: bytes) -> InvalidEvent:
-    """Why this JSON is no valid event. Broken syntax anywhere comes first, then the fields in the table's order."""
+def find_fault(value: bytes) -> InvalidEvent:
+    """Return the fault of refused JSON: broken syntax first, then the fields in the contract's order."""
     try:
         text = value.decode()
         _skim(value)
-        found = _read(text)
+        event = _read(text)
     except UnicodeDecodeError as error:
         return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
     except RecursionError:
@@ -46,17 +52,73 @@ def explain(value: bytes) -> InvalidEvent:
         return InvalidEvent(
             "not_json", None, f"not JSON, broken at byte {at[1]}" if at else "not JSON, it is not whole"
         )
-    if not isinstance(found, _Object):
-        return InvalidEvent("not_an_object", None, f"expected an object, got {kind_of(found)}")
+    if not isinstance(event, _Object):
+        return InvalidEvent("not_an_object", None, f"expected an object, got {describe_kind(event)}")
     for field in (*MODEL_FIELDS, *IDENTITIES):
-        for fault in (fault_of(field, each) for name, each in found if name == field):
+        for fault in (find_value_fault(field, value) for name, value in event if name == field):
             if fault is not None:
                 return fault
-    return InvalidEvent("not_json", None, "not JSON")  # never seen: the decoder refused what the table takes
+    return InvalidEvent("not_json", None, "not JSON")  # unreachable: the decoder refuses what the contract allows
 
 
-def fault_of(field: str, value: object) -> InvalidEvent | None:
-    """What is wrong with one value of `field`, a Python object; None for a valid one or a gap."""
+def validated(field: str, value: object) -> Any:
+    """Return a value of a mapping as the decoder would. Raises InvalidEvent."""
+    plain = plain_value(field, value)
+    if (fault := find_value_fault(field, plain)) is not None:
+        raise _with_hint(fault, field, plain)
+    if field in IDENTITIES and isinstance(plain, str) and not has_utf8(plain):
+        raise _fault("wrong_type", field, "a string with a lone surrogate, which UTF-8 cannot hold")
+    if field in IDENTITIES:  # of a subclass its plain value, which msgspec can encode
+        return str.__str__(plain) if isinstance(plain, str) else plain if plain is None else int.__int__(plain)  # type: ignore[arg-type]  # an int, as checked
+    return float(plain) if field in NUMERIC and plain is not None else plain  # type: ignore[arg-type]  # a number, as checked
+
+
+def plain_value(field: str, value: object) -> object:
+    """Convert numpy's scalars to Python's, and moments to text by their own wall clock; return all else unchanged.
+
+    Raises InvalidEvent for a numpy duration, which is an integer for Python.
+    """
+    if isinstance(value, np.timedelta64):
+        raise _with_hint(wrong_type(field, value), field, value)
+    if missing_kind(value) is not None:
+        return value
+    if isinstance(value, np.datetime64):
+        return _local_time(value) if field == DATE else value
+    if field == DATE and isinstance(value, date):
+        return (value.replace(tzinfo=None) if isinstance(value, datetime) else value).isoformat()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _local_time(moment: np.datetime64) -> str:
+    """Return a moment as the contract writes dates: an hour with its minutes, a fraction of at most nine digits."""
+    unit, _ = np.datetime_data(moment.dtype)
+    return f"{moment}:00" if unit == "h" else str(moment)[:_LONGEST_DATE]
+
+
+def _with_hint(fault: InvalidEvent, field: str, value: object) -> InvalidEvent:
+    """Add what to do about a value that Python programs often pass by mistake."""
+    if missing_kind(value) is not None:
+        hint = "a missing value is None, or no such key"
+    elif field in IDENTITIES and isinstance(value, UUID):
+        hint = "pass str(value)"
+    elif field in IDENTITIES and isinstance(value, float | Decimal):
+        hint = "pass int(value) or str(value)"
+    else:
+        return fault
+    return InvalidEvent(fault.code, fault.field, f"{fault.message}; {hint}")
+
+
+def has_utf8(text: str) -> bool:
+    """Return True when `text` can be encoded: a lone surrogate has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def find_value_fault(field: str, value: object) -> InvalidEvent | None:
+    """Return the fault of one value of `field`, a Python object; None for a valid one or a gap."""
     if value is None:
         return None
     if field in CATEGORIES:
@@ -73,7 +135,7 @@ def fault_of(field: str, value: object) -> InvalidEvent | None:
 def _fault_of_date(value: object) -> InvalidEvent | None:
     if not isinstance(value, str):
         return wrong_type(DATE, value)
-    return None if is_local_time(value) else bad_date()
+    return None if is_local_time(value) else _fault("bad_date", DATE, "another text")
 
 
 def _fault_of_identity(field: str, value: object) -> InvalidEvent | None:
@@ -83,7 +145,7 @@ def _fault_of_identity(field: str, value: object) -> InvalidEvent | None:
 
 
 def _as_float(value: Real | Decimal) -> float:
-    """NaN for what has no finite double: it lies within no bounds."""
+    """Convert to float; NaN for what has no finite double: it lies within no bounds."""
     try:
         return float(value)
     except (OverflowError, ValueError):  # an int too large, a signalling NaN
@@ -91,26 +153,21 @@ def _as_float(value: Real | Decimal) -> float:
 
 
 def wrong_type(field: str, value: object) -> InvalidEvent:
-    """`value` is of a kind that `field` does not take."""
-    return _fault("wrong_type", field, kind_of(value))
+    """Return the fault of a value of a kind that `field` does not take."""
+    return _fault("wrong_type", field, describe_kind(value))
 
 
 def out_of_range(field: str, missing: str | None = None) -> InvalidEvent:
-    """Return that a number is not within the bounds of `field`; `missing` says that it is NaN."""
+    """Return the fault of a number outside the bounds of `field`; `missing` is the kind of NaN, if it is one."""
     return _fault("out_of_range", field, missing or "a number beyond that")
 
 
-def bad_date() -> InvalidEvent:
-    """A text is no date."""
-    return _fault("bad_date", DATE, "another text")
-
-
-def _fault(code: ErrorCode, field: str, came: str) -> InvalidEvent:
-    return InvalidEvent(code, field, f"{field}: expected {expected(field)}, got {came}")
+def _fault(code: ErrorCode, field: str, kind: str) -> InvalidEvent:
+    return InvalidEvent(code, field, f"{field}: expected {expected(field)}, got {kind}")
 
 
 def missing_kind(value: object) -> str | None:
-    """Return NaN, NaT or NA when it is one of these, which are no value; else None. pandas need not be there."""
+    """Return the name of a missing value, NaN, NaT or NA; None for any other. Does not need pandas."""
     if isinstance(value, np.datetime64 | np.timedelta64):
         return "NaT" if np.isnat(value) else None
     if isinstance(value, Decimal):
@@ -120,8 +177,8 @@ def missing_kind(value: object) -> str | None:
     return _PANDAS_MISSING.get(type(value).__name__)
 
 
-def kind_of(value: object) -> str:
-    """What kind of value this is, in the words of JSON where it has them; never the value itself."""
+def describe_kind(value: object) -> str:
+    """Return the kind of a value, in JSON's words where it has them; never the value itself."""
     if value is None:
         return "null"
     if (missing := missing_kind(value)) is not None:

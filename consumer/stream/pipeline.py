@@ -251,7 +251,7 @@ def _stats(
         timestamps=judged.timestamps[valid & judged.plausible],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
-        fallbacks=dict(judged.decoded.left),
+        fallbacks=dict(judged.decoded.fallbacks),
         drift=_binned(judged, bins),
     )
 

@@ -18,7 +18,7 @@ from scoring.artifacts.unpickler import unpickle
 from scoring.contract import CATEGORIES, DATE, NUMERIC, UNKNOWN, expected
 from scoring.errors import ArtifactError, Unreadable
 from scoring.model import LEAF, MOST_FEATURES, MOST_NODES, Imputation, Model, Tree
-from scoring.validation import fault_of
+from scoring.validation import find_value_fault
 
 RF_MODEL, SCALER, LABEL_ENCODERS, FEATURE_COLS, IMPUTATION_VALUES = FILES
 Numbers = NDArray[np.float64]
@@ -158,7 +158,7 @@ def _number(field: str, value: Any) -> float:
         raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not a number")
     if isinstance(value, float | np.floating) and not math.isfinite(value):
         raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not finite")
-    if fault_of(field, value.item() if isinstance(value, np.number) else value) is not None:
+    if find_value_fault(field, value.item() if isinstance(value, np.number) else value) is not None:
         # a gap filled with what no event may hold would bring NaN before the forest
         raise _refuse(IMPUTATION_VALUES, f"the value for {field} is not {expected(field)}")
     return float(value)

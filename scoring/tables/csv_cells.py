@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, DATE, LIMIT, NUMERIC, least
-from scoring.decoding import Decoded, decode, has_utf8
+from scoring.decoding import Decoded
 from scoring.local_time import NO_DATE, hours_as_written
+from scoring.validation import find_fault, has_utf8
 
 _NUMERIC: Final = frozenset(NUMERIC)
 _NUMBER: Final = r"-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?+[0-9]++)?+"
@@ -48,9 +49,9 @@ class Cells:
         columns = from_table(numbers, categories, hours)
         if not wrong.any():
             return Decoded(columns, range(len(self)), {})
-        places = np.flatnonzero(wrong).tolist()
-        refused = Cells(fields, [[column[i] for i in places] for column in self.columns], None)
-        faults = {places[i]: fault for i, fault in decode(refused.as_json()).invalid.items()}
+        rows = np.flatnonzero(wrong).tolist()
+        refused = Cells(fields, [[column[row] for row in rows] for column in self.columns], None)
+        faults = dict(zip(rows, map(find_fault, refused.as_json()), strict=True))
         return Decoded(columns.take(~wrong), np.flatnonzero(~wrong).tolist(), faults)
 
     def as_json(self) -> list[bytes]:

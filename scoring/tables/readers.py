@@ -16,12 +16,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from scoring import InvalidEvent
-from scoring.decoding import has_utf8
 from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields, source
 from scoring.tables.column_map import NO_RENAMES, Renames
 from scoring.tables.csv_cells import Cells, bare
 from scoring.tables.file_contents import check_contents, checked_kind
 from scoring.tables.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
+from scoring.validation import has_utf8
 
 _row_as_dict: Final = msgspec.json.Decoder(dict[str, object]).decode
 _BOM: Final = b"\xef\xbb\xbf"

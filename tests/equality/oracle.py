@@ -18,7 +18,7 @@ from consumer.stream.serialization import MOST_AHEAD_MS, SOURCE_TIMESTAMP, utc
 from scoring import InvalidEvent, Scored, Scorer, Verdict
 from scoring.columns import Columns, from_events
 from scoring.contract import CATEGORIES, IDENTITIES, MODEL_FIELDS, Event
-from scoring.parsing import parse
+from scoring.decoding import parse
 
 NOW: Final = 1_795_428_999_000
 TOPICS: Final = Topics("session-results", "session-alerts", "session-dead-letters")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from scoring import InvalidEvent
-from scoring.parsing import parse
+from scoring.decoding import parse
 from tests.equality.batches import Kind, batches, values_of
 from tests.equality.odd import broken
 from tests.support.oracle.reading import CATEGORIES, DATE, IDENTITIES, MODEL_FIELDS, NUMBERS

@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, explain, imputed_fields
 from scoring.contract import MODEL_FIELDS, Event
-from scoring.decoding import decode, decode_any
+from scoring.decoding import decode, decode_any, parse
 from scoring.local_time import NO_DATE, NO_HOUR, hour_as_written, hours_as_written, is_local_time
-from scoring.parsing import parse
 from scoring.rules import RULES
 from tests.scoring.conftest import quiet
 from tests.support.columns import assert_same

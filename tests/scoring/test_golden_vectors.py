@@ -8,8 +8,8 @@ import pytest
 
 from scoring import ArtifactError, Artifacts, Scorer, decoding, load_artifacts
 from scoring.artifacts.manifest import Golden
+from scoring.decoding import JsonBatch, read_batch
 from scoring.kernels.compiler import Function
-from scoring.parsing import JsonBatch, read_batch
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 
 from scoring.columns import from_events
 from scoring.contract import CATEGORIES
-from scoring.decoding import decode
+from scoring.decoding import JsonBatch, decode, parse, read_batch
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import Function, compile_kernels
 from scoring.kernels.json_columns import KERNEL
@@ -19,7 +19,6 @@ from scoring.kernels.json_keys import MOST_KEYS
 from scoring.kernels.json_text import REASONS
 from scoring.kernels.string_codes import MOST_SLOTS_TRIED, hash_bytes
 from scoring.local_time import hour_as_written, is_local_time
-from scoring.parsing import JsonBatch, parse, read_batch
 from tests.scoring.conftest import quiet
 from tests.support.columns import assert_same
 from tests.support.edge_values import NO_DATES, OFFSETS
@@ -203,7 +202,7 @@ def test_strings_whose_slots_are_taken_are_left(read: Function) -> None:
     batch = read_batch(values, read)
     assert reasons(batch) == [""] * MOST_SLOTS_TRIED + ["crowded_strings"] * (rows - MOST_SLOTS_TRIED)
     decoded = decode(values)
-    assert decoded.left == {"crowded_strings": rows - MOST_SLOTS_TRIED}
+    assert decoded.fallbacks == {"crowded_strings": rows - MOST_SLOTS_TRIED}
     assert_same(decoded.columns, from_events([parse(value) for value in values]))
 
 
@@ -266,7 +265,7 @@ def test_left_events_stand_in_their_rows_and_are_counted() -> None:
     assert list(decoded.positions) == valid
     assert list(decoded.invalid) == [position for position in range(len(values)) if position not in valid]
     assert_same(decoded.columns, from_events([parse(values[position]) for position in valid]))
-    assert decoded.left == {"invalid": 6, "escaped_key": 6, "repeated_key": 6, "too_deep": 3, "unusual_form": 1}
+    assert decoded.fallbacks == {"invalid": 6, "escaped_key": 6, "repeated_key": 6, "too_deep": 3, "unusual_form": 1}
 
 
 def test_the_text_begins_with_the_joined_values() -> None:
