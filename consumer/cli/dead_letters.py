@@ -15,12 +15,12 @@ from consumer.config.settings import Settings
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
-from consumer.dead_letters.record import Filter, Writers, parse_source, parse_time
+from consumer.dead_letters.record import Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.reader import Letterbox
+from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.kafka.unreadable import Probe
 from consumer.observability import logs
 from consumer.observability.output import interruptible
@@ -84,8 +84,8 @@ def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     writers = _writers(loaded.group_id, from_group, any_writer=any_writer)
     listing = report.Listing(writers, _filter(code, field, since, until, source), limit, as_json)
     Admin(connection).require_topics([loaded.dead_letters_topic])
-    with closing(_letterbox(loaded, connection)) as box:
-        for line in report.show(box.letters(), listing, typer.echo):
+    with closing(_reader(loaded, connection)) as reader:
+        for line in report.print_dead_letters(reader.dead_letters(), listing, typer.echo):
             typer.echo(line, err=as_json)
 
 
@@ -125,14 +125,14 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Admin(connection).require_topics([plan.dead_letters_topic], [plan.input_topic], group=_redrive_group(loaded))
     with (
         stop_on_signals(stop),
-        closing(_letterbox(loaded, connection)) as box,
+        closing(_reader(loaded, connection)) as reader,
         interruptible(sys.stdout, stop) as out,
     ):
         if yes:
             producer = KafkaProducer(connection, f"{loaded.group_id}-redrive")
-            lines = report.done(redrives.redrive(box, producer, plan, stop), plan)
+            lines = report.describe_redrive(redrives.redrive(reader, producer, plan, stop), plan)
         else:
-            lines = report.foreseen(redrives.survey(box, plan, stop), plan)
+            lines = report.describe_dry_run(redrives.dry_run(reader, plan, stop), plan)
         for line in lines:
             typer.echo(line, file=out)
 
@@ -156,13 +156,13 @@ def skip(
     """
     loaded, connection = _load_settings(cli_settings)
     group_id, topic, letters = loaded.group_id, loaded.input_topic, loaded.dead_letters_topic
-    place = skips.Place(group_id, topic, partition, offset)
+    target = skips.SkipTarget(group_id, topic, partition, offset)
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
-    skips.require_idle(place, admin)
+    skips.require_idle(target, admin.readers(group_id, topic, partition))
     with closing(Probe(connection, group_id, topic, partition)) as probe:
         producer = KafkaProducer(connection, f"{group_id}-skip")
-        start, end = skips.skip(probe, producer, place, letters, _now_ms)
+        start, end = skips.skip(probe, producer, target, letters, _now_ms())
     typer.echo(
         f"skipped {end - start:,} offsets, {start} to {end - 1}, of {topic}, partition {partition}; the dead letter is "
         f"in {letters}; group {group_id} goes on at offset {end}"
@@ -177,8 +177,8 @@ def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
     return loaded, Connection(loaded.bootstrap_servers, loaded.kafka)
 
 
-def _letterbox(loaded: Settings, connection: Connection) -> Letterbox:
-    return Letterbox(connection, _redrive_group(loaded), loaded.dead_letters_topic)
+def _reader(loaded: Settings, connection: Connection) -> KafkaDeadLetterReader:
+    return KafkaDeadLetterReader(connection, _redrive_group(loaded), loaded.dead_letters_topic)
 
 
 def _redrive_group(loaded: Settings) -> str:
@@ -190,10 +190,10 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> Writers:
+def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> WriterFilter:
     if from_group is not None and any_writer:
         raise typer.BadParameter("--any-writer includes every group: give one of the two", param_hint="--from-group")
-    return Writers(group_id, from_group, any_writer)
+    return WriterFilter(group_id, from_group, any_writer)
 
 
 def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> Filter:

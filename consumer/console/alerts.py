@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from consumer.dead_letters.record import Letter
+from consumer.dead_letters.record import DeadLetter
 from consumer.printable import beginning, printable
 from consumer.records import Batch
 
@@ -65,7 +65,7 @@ _MOST_CHARACTERS: Final = 200
 
 def newest_fault(batch: Batch) -> str:
     """Describe the last dead letter of a batch that is not empty: code, field and message, from its headers alone."""
-    letter = Letter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
+    letter = DeadLetter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
     message = letter.message
     if letter.field and letter.field not in message:
         message = f"{letter.field}: {message}"

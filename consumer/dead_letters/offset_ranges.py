@@ -1,7 +1,7 @@
-"""Which offsets of a partition are done, where filters leave some between them undone. Pure.
+"""The offsets of a partition that are redriven, also where filters leave gaps between them.
 
-A group's committed offset says "all before this"; the ranges beyond it travel in the text that Kafka keeps beside an
-offset, so both are committed in one step.
+A group's committed offset means "all before this". The ranges beyond it travel in the metadata that Kafka keeps beside
+an offset, so both are committed in one step.
 """
 
 import base64
@@ -10,60 +10,63 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from enum import IntEnum
 from itertools import accumulate, chain, pairwise
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from consumer.errors import WorkerError
 
 Ranges = list[tuple[int, int]]
-"""Disjoint, rising; each from its first offset up to, not including, its second."""
+"""Disjoint and ascending; the second offset of a range is not part of it."""
 
-_BETWEEN: Final = ","  # the two parts of a note; base 85 has no comma
+_SEPARATOR: Final = ","  # between the two parts of the metadata; base 85 has no comma
 
 MOST_BYTES: Final = 4000  # Kafka refuses more than 4096 (offset.metadata.max.bytes)
 
 
-def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """The same offsets in as few ranges as can be."""
-    done: Ranges = []
-    for start, end in sorted(each for each in ranges if each[0] < each[1]):
-        if done and start <= done[-1][1]:
-            done[-1] = (done[-1][0], max(done[-1][1], end))
+def merge(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Return the same offsets in as few ranges as possible."""
+    merged: Ranges = []
+    for start, end in sorted(ranges):
+        if start >= end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
-            done.append((start, end))
-    return done
+            merged.append((start, end))
+    return merged
 
 
-def undone(ranges: Ranges, offset: int) -> bool:
-    """Whether the offset lies in none of the ranges."""
-    before = bisect_right(ranges, offset, key=lambda each: each[0])  # how many begin at or before it
-    return before == 0 or offset >= ranges[before - 1][1]
+def contains(ranges: Ranges, offset: int) -> bool:
+    """Return whether the offset lies in one of the ranges."""
+    index = bisect_right(ranges, offset, key=itemgetter(0)) - 1  # the last range that starts at or before it
+    return index >= 0 and offset < ranges[index][1]
 
 
-class Ledger(IntEnum):
-    """Whose letters a note is about. In each of the two, letters of the other kind count as done."""
+class WriterKind(IntEnum):
+    """Who wrote a dead letter. The progress of one kind counts dead letters of the other as done."""
 
-    OURS = 0
-    OTHERS = 1
-
-
-class Progress(NamedTuple):
-    """What redrives have done in one partition, by `Ledger`."""
-
-    ours: Ranges
-    others: Ranges
-
-    def with_done(self, ledger: Ledger, done: Ranges) -> "Progress":
-        """Return the progress once these offsets are done too."""
-        ranges = [*self]
-        ranges[ledger] = merged([*ranges[ledger], *done])
-        return Progress(*ranges)
+    OWN_GROUP = 0
+    OTHER = 1
 
 
-def encode(progress: Progress) -> tuple[int, str]:
-    """The offset to commit and the text beside it. Raises WorkerError when that is longer than Kafka allows."""
-    ours, others = merged(progress.ours), merged(progress.others)
-    position, beyond = (ours[0][1], ours[1:]) if ours and ours[0][0] == 0 else (0, ours)
-    text = _pack(position, beyond) + _BETWEEN + _pack(0, others)
+class RedriveProgress(NamedTuple):
+    """The redriven offsets of one partition, by `WriterKind`."""
+
+    own_group: Ranges
+    other: Ranges
+
+    def add(self, kind: WriterKind, ranges: Ranges) -> "RedriveProgress":
+        """Return the progress with these offsets added."""
+        done = [*self]
+        done[kind] = merge([*done[kind], *ranges])
+        return RedriveProgress(*done)
+
+
+def encode(progress: RedriveProgress) -> tuple[int, str]:
+    """Return the offset to commit and its metadata. Raise WorkerError when that is longer than Kafka allows."""
+    own_group, other = merge(progress.own_group), merge(progress.other)
+    position, beyond = (own_group[0][1], own_group[1:]) if own_group and own_group[0][0] == 0 else (0, own_group)
+    text = _pack(position, beyond) + _SEPARATOR + _pack(0, other)
     if len(text) > MOST_BYTES:
         raise WorkerError(
             "too many dead letters are left out between those redriven to note which; "
@@ -72,21 +75,21 @@ def encode(progress: Progress) -> tuple[int, str]:
     return position, text
 
 
-def decode(position: int, text: str) -> Progress:
-    """The reverse of `encode`. Raises WorkerError for a text that is not of its making.
+def decode(position: int, text: str) -> RedriveProgress:
+    """Return the progress that `encode` wrote. Raise WorkerError for any other text.
 
-    A text without a comma is of version 0.1.0, which wrote back letters of any writer.
+    A text without a comma is from version 0.1.0, which redrove dead letters of any writer.
     """
-    ours, comma, others = text.partition(_BETWEEN)
+    own_group, separator, other = text.partition(_SEPARATOR)
     try:
-        done = merged([(0, position), *_unpack(position, ours)])
-        return Progress(done, _unpack(0, others) if comma else done)
+        done = merge([(0, position), *_unpack(position, own_group)])
+        return RedriveProgress(done, _unpack(0, other) if separator else done)
     except (ValueError, zlib.error) as error:
         raise WorkerError("the progress noted by an earlier redrive cannot be read: delete its group") from error
 
 
 def _pack(start: int, ranges: Ranges) -> str:
-    """The ranges as text, by the steps from `start` on; "" for none."""
+    """Return the ranges as text, as steps from `start` on; "" for none."""
     steps = (after - before for before, after in pairwise(chain([start], *ranges)))
     return base64.b85encode(zlib.compress(b"".join(map(_varint, steps)), 9)).decode() if ranges else ""
 

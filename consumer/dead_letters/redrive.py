@@ -1,55 +1,42 @@
-"""Dead letters written back to the topic they came from: chosen, in batches, each batch one transaction with the note
-of what is done. Stopped and started again at any point, it writes no letter back twice."""
+"""Redrive: write dead letters back to the input topic, each batch in one transaction with its progress.
+
+A redrive can be stopped and started again at any point and writes no dead letter back twice.
+"""
 
 import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from consumer.dead_letters.offset_ranges import Ledger, Progress, Ranges, encode, undone
-from consumer.dead_letters.record import FINAL, Filter, Letter, Refusal, Writers, refusal, written_back
+from consumer.dead_letters.offset_ranges import Ranges, RedriveProgress, WriterKind, contains, encode
+from consumer.dead_letters.record import FINAL, DeadLetter, Filter, Refusal, WriterFilter, input_record, refusal
 from consumer.delivery.background_call import in_time
-from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS
+from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.records import OutRecord
 from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes
 
-_BATCH_LETTERS: Final = 500
-_BATCH_BYTES: Final = 8 * 1024 * 1024  # of records with their headers; beside the reader's queue this bounds the memory
+_BATCH_RECORDS: Final = 500
+_BATCH_BYTES: Final = 8 * 1024 * 1024  # of records with their headers; with the reader's queue this bounds the memory
 
 
-class Letterbox(Protocol):
-    """Where letters are read, and how far earlier redrives have come."""
+class DeadLetterReader(Protocol):
+    """Reads the dead-letter topic and the progress of earlier redrives."""
 
-    def letters(self) -> Iterator[Letter]: ...
-    def progress(self) -> dict[int, Progress]: ...
+    def dead_letters(self) -> Iterator[DeadLetter]: ...
+    def progress(self) -> dict[int, RedriveProgress]: ...
     def group(self) -> bytes: ...
-
-
-class Producer(Protocol):
-    """One transactional producer; see KafkaProducer."""
-
-    def init(self) -> None: ...
-    def begin(self) -> None: ...
-    def produce(self, records: Sequence[OutRecord]) -> None: ...
-    def send_offsets(
-        self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
-    ) -> None: ...
-    def commit(self) -> None: ...
-    def abort(self) -> None: ...
-    def drop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to redrive, and how. `limit` 0 is no limit, `rate` is in letters a second."""
+    """Which dead letters to redrive, and how. `limit` 0 is no limit; `rate` is in dead letters a second."""
 
-    writers: Writers
-    wanted: Filter
+    writers: WriterFilter
+    filter: Filter
     input_topic: str
     dead_letters_topic: str
     limit: int = 1000
@@ -58,12 +45,12 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What became of the letters that were looked at."""
+class RedriveStats:
+    """Counts of the records that were read."""
 
-    chosen: Counter[str] = field(default_factory=Counter)  # by code: to be redriven
+    selected: Counter[str] = field(default_factory=Counter)  # to be redriven, by code
     refused: Counter[Refusal] = field(default_factory=Counter)
-    writers: Counter[str] = field(default_factory=Counter)  # of those refused as of other writers
+    other_writers: Counter[str] = field(default_factory=Counter)  # of Refusal.OTHER_WRITER
     redriven: int = 0
     stopped: bool = False
     limited: bool = False  # there are more than --limit
@@ -71,123 +58,134 @@ class Tally:
 
 @dataclass(slots=True)
 class _Batch:
-    letters: list[Letter] = field(default_factory=list)
-    done: dict[tuple[int, Ledger], Ranges] = field(default_factory=dict)  # by partition and ledger
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    done: dict[tuple[int, WriterKind], Ranges] = field(default_factory=dict)  # by partition and kind
     bytes: int = 0
 
-    def add(self, letter: Letter) -> None:
-        self.letters.append(letter)
-        self.bytes += record_bytes(letter.key, letter.value, letter.headers)
+    def add(self, dead_letter: DeadLetter) -> None:
+        self.dead_letters.append(dead_letter)
+        self.bytes += record_bytes(dead_letter.key, dead_letter.value, dead_letter.headers)
 
-    def mark(self, partition: int, ledger: Ledger, start: int, end: int) -> None:
-        """Note that these offsets are done: one range for all in a row, however many records are passed over."""
-        ranges = self.done.setdefault((partition, ledger), [])
+    def mark(self, partition: int, kind: WriterKind, start: int, end: int) -> None:
+        """Mark offsets as done. Adjacent ranges become one, so that memory does not grow with skipped records."""
+        ranges = self.done.setdefault((partition, kind), [])
         begin = ranges.pop()[0] if ranges and ranges[-1][1] == start else start
         ranges.append((begin, end))
 
-    def full(self, plan: Plan) -> bool:
-        return len(self.letters) >= min(_BATCH_LETTERS, max(1, int(plan.rate))) or self.bytes >= _BATCH_BYTES
+    def is_full(self, plan: Plan) -> bool:
+        return len(self.dead_letters) >= min(_BATCH_RECORDS, max(1, int(plan.rate))) or self.bytes >= _BATCH_BYTES
 
 
-def survey(box: Letterbox, plan: Plan, stop: threading.Event) -> Tally:
-    """What `redrive` would do now. Raises WorkerError."""
-    tally = Tally()
-    for _ in _batches(box, box.progress(), plan, tally, stop):
+def dry_run(reader: DeadLetterReader, plan: Plan, stop: threading.Event) -> RedriveStats:
+    """Return what `redrive` would do now. Raise WorkerError."""
+    stats = RedriveStats()
+    for _ in _batches(reader, reader.progress(), plan, stats, stop):
         pass
-    return tally
+    return stats
 
 
-def redrive(box: Letterbox, producer: Producer, plan: Plan, stop: threading.Event) -> Tally:
-    """Writes back what the plan says, until that is done or `stop` is set.
+def redrive(reader: DeadLetterReader, producer: Producer, plan: Plan, stop: threading.Event) -> RedriveStats:
+    """Write dead letters back as planned, until done or `stop` is set.
 
-    Raises WorkerError, one line; the batch in hand then counts for nothing, and running again goes on from there.
+    Raise WorkerError, one line; the open batch is then aborted, and the next run continues before it.
     """
-    tally = Tally()
+    stats = RedriveStats()
     try:
-        # ends what an earlier run left open, and fences a run that still goes on: only then is its progress final
+        # aborts what an earlier run left open, and fences one that still runs: only then is its progress final
         Retry().call(producer.init)
-        done = box.progress()
+        done = reader.progress()
         started = time.monotonic()
-        for batch in _batches(box, done, plan, tally, stop):
-            _write(box, producer, plan, batch, done)
-            tally.redriven += len(batch.letters)
-            stop.wait(max(0.0, started + tally.redriven / plan.rate - time.monotonic()))
+        for batch in _batches(reader, done, plan, stats, stop):
+            _write(reader, producer, plan, batch, done)
+            stats.redriven += len(batch.dead_letters)
+            stop.wait(max(0.0, started + stats.redriven / plan.rate - time.monotonic()))
     except DeliveryError as error:
         with contextlib.suppress(DeliveryError):
             producer.abort()
-        twin = "; another redrive of this group has begun" if isinstance(error, FencedError) else ""
-        raise WorkerError(f"{error}{twin}; {tally.redriven} letters are redriven; run it again to go on") from error
+        rival = "; another redrive of this group has begun" if isinstance(error, FencedError) else ""
+        raise WorkerError(f"{error}{rival}; {stats.redriven} letters are redriven; run it again to go on") from error
     finally:
         producer.drop()
-    return tally
+    return stats
 
 
-def _write(box: Letterbox, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, Progress]) -> None:
-    insist = Retry().call
-    for (partition, ledger), ranges in batch.done.items():
-        done[partition] = done.get(partition, Progress([], [])).with_done(ledger, ranges)
-    noted = {partition: encode(done[partition]) for partition, _ in batch.done}
+def _write(
+    reader: DeadLetterReader, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, RedriveProgress]
+) -> None:
+    retry = Retry()
+    for (partition, kind), ranges in batch.done.items():
+        done[partition] = done.get(partition, RedriveProgress([], [])).add(kind, ranges)
+    encoded = {partition: encode(done[partition]) for partition, _ in batch.done}
+    positions = {partition: position for partition, (position, _) in encoded.items()}
+    metadata = {partition: text for partition, (_, text) in encoded.items()}
+
+    def send_offsets() -> None:
+        producer.send_offsets(plan.dead_letters_topic, positions, reader.group(), metadata)
+
     now = time.time_ns() // 1_000_000
-    insist(producer.begin)
-    producer.produce([written_back(letter, now) for letter in batch.letters])
-    positions = {partition: position for partition, (position, _) in noted.items()}
-    notes = {partition: text for partition, (_, text) in noted.items()}
-    topic = plan.dead_letters_topic
-    insist(lambda: in_time(SEND_OFFSETS, lambda: producer.send_offsets(topic, positions, box.group(), notes)))
-    insist(lambda: in_time(COMMIT, producer.commit))
+    retry.call(producer.begin)
+    producer.produce([input_record(dead_letter, now) for dead_letter in batch.dead_letters])
+    retry.call(in_time, SEND_OFFSETS, send_offsets)
+    retry.call(in_time, COMMIT, producer.commit)
 
 
 def _batches(
-    box: Letterbox, done: Mapping[int, Progress], plan: Plan, tally: Tally, stop: threading.Event
+    reader: DeadLetterReader,
+    done: Mapping[int, RedriveProgress],
+    plan: Plan,
+    stats: RedriveStats,
+    stop: threading.Event,
 ) -> Iterator[_Batch]:
-    """The letters to redrive, and with each batch the offsets that it makes done."""
+    """Yield the dead letters to redrive, each batch with the offsets that it makes done."""
     batch = _Batch()
-    reached: dict[int, int] = {}
-    for letter in _until(stop, box.letters(), tally):
-        # between the last record and this one are only a transaction's marks: they go with this one
-        since, reached[letter.partition] = reached.get(letter.partition, 0), letter.offset + 1
-        why = _refusal(letter, done, plan)
-        if why is None and plan.limit and tally.chosen.total() == plan.limit:
-            tally.limited = True
+    ends: dict[int, int] = {}
+    for dead_letter in _until_stopped(stop, reader.dead_letters(), stats):
+        # between the last record and this one are only transaction markers: they go with this one
+        start, ends[dead_letter.partition] = ends.get(dead_letter.partition, 0), dead_letter.offset + 1
+        why = _refusal(dead_letter, done, plan)
+        if why is None and plan.limit and stats.selected.total() == plan.limit:
+            stats.limited = True
             break
-        _count(letter, why, tally)
+        _count(dead_letter, why, stats)
         if why is None:
-            batch.add(letter)
-        for ledger in plan.writers.ledgers():
-            if why is None or why in FINAL or ledger is not plan.writers.ledger_of(letter):
-                batch.mark(letter.partition, ledger, since, letter.offset + 1)
-        if batch.full(plan):
+            batch.add(dead_letter)
+        for kind in plan.writers.kinds():
+            if why is None or why in FINAL or kind is not plan.writers.kind_of(dead_letter):
+                batch.mark(dead_letter.partition, kind, start, dead_letter.offset + 1)
+        if batch.is_full(plan):
             yield batch
             batch = _Batch()
-    if batch.letters and not tally.stopped:
+    if batch.dead_letters and not stats.stopped:
         yield batch
 
 
-def _refusal(letter: Letter, done: Mapping[int, Progress], plan: Plan) -> Refusal | None:
-    """Return why the letter is not written back now; None when it is."""
-    if letter.topic is None:
-        return Refusal.NO_LETTER
-    if not plan.writers.takes(letter):
+def _refusal(dead_letter: DeadLetter, done: Mapping[int, RedriveProgress], plan: Plan) -> Refusal | None:
+    """Return why the dead letter is not redriven now; None when it is."""
+    if dead_letter.topic is None:
+        return Refusal.NOT_A_DEAD_LETTER
+    if not plan.writers.matches(dead_letter):
         return Refusal.OTHER_WRITER
-    if not plan.wanted.takes(letter):
+    if not plan.filter.matches(dead_letter):
         return Refusal.FILTERED
-    why = refusal(letter, plan.input_topic, plan.max_attempts)
-    progress = done.get(letter.partition, Progress([], []))[plan.writers.ledger_of(letter)]
-    return why if why in FINAL or undone(progress, letter.offset) else Refusal.REDRIVEN
+    why = refusal(dead_letter, plan.input_topic, plan.max_attempts)
+    progress = done.get(dead_letter.partition, RedriveProgress([], []))[plan.writers.kind_of(dead_letter)]
+    return Refusal.REDRIVEN if why not in FINAL and contains(progress, dead_letter.offset) else why
 
 
-def _count(letter: Letter, why: Refusal | None, tally: Tally) -> None:
+def _count(dead_letter: DeadLetter, why: Refusal | None, stats: RedriveStats) -> None:
     if why is None:
-        tally.chosen[letter.code] += 1
+        stats.selected[dead_letter.code] += 1
         return
-    tally.refused[why] += 1
+    stats.refused[why] += 1
     if why is Refusal.OTHER_WRITER:
-        tally.writers[letter.writer] += 1
+        stats.other_writers[dead_letter.writer] += 1
 
 
-def _until(stop: threading.Event, letters: Iterable[Letter], tally: Tally) -> Iterator[Letter]:
-    for letter in letters:
+def _until_stopped(
+    stop: threading.Event, dead_letters: Iterable[DeadLetter], stats: RedriveStats
+) -> Iterator[DeadLetter]:
+    for dead_letter in dead_letters:
         if stop.is_set():
-            tally.stopped = True
+            stats.stopped = True
             return
-        yield letter
+        yield dead_letter

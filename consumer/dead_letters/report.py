@@ -1,12 +1,12 @@
-"""Dead letters shown: one line each as it is read, the counts at the end. No keys, no values."""
+"""Output of the dead-letter commands: a line per dead letter, then the counts. No keys, no values."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.dead_letters.record import Filter, Letter, Refusal, Writers
-from consumer.dead_letters.redrive import Plan, Tally
+from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
+from consumer.dead_letters.redrive import Plan, RedriveStats
 from consumer.printable import json_text, printable
 
 _ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {writer:20}  {message}"
@@ -20,75 +20,72 @@ _HEAD = {
     "message": "MESSAGE",
 }
 
-_SAID_APART: Final = {Refusal.REDRIVEN, Refusal.NO_LETTER, Refusal.OTHER_WRITER, Refusal.FILTERED}
-
-Say = Callable[[str], None]
+_OWN_LINES: Final = {Refusal.REDRIVEN, Refusal.NOT_A_DEAD_LETTER, Refusal.OTHER_WRITER, Refusal.FILTERED}
+"""Refusals that have a line of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What to list, and how. `limit` 0 is no limit."""
+    """Which dead letters to list, and how. `limit` 0 is no limit."""
 
-    writers: Writers
-    wanted: Filter
+    writers: WriterFilter
+    filter: Filter
     limit: int = 0
     as_json: bool = False
 
 
-def show(letters: Iterable[Letter], listing: Listing, say: Say) -> list[str]:
-    """Say the letters that are wanted, each once it is read.
-
-    Returns the counts: of those said, by code, and of what is passed over because others wrote it.
-    """
+def print_dead_letters(dead_letters: Iterable[DeadLetter], listing: Listing, echo: Callable[[str], None]) -> list[str]:
+    """Print the dead letters that match, as they are read; return lines with the counts."""
     counts: Counter[str] = Counter()
     others: Counter[str] = Counter()
-    no_letters = 0
-    for letter in letters:
-        if letter.topic is None:
-            no_letters += 1
-        elif not listing.writers.takes(letter):
-            others[letter.writer] += 1
-        elif listing.wanted.takes(letter):
+    not_dead_letters = 0
+    for dead_letter in dead_letters:
+        if dead_letter.topic is None:
+            not_dead_letters += 1
+        elif not listing.writers.matches(dead_letter):
+            others[dead_letter.writer] += 1
+        elif listing.filter.matches(dead_letter):
             if not listing.as_json and not counts:
-                say(_ROW.format(**_HEAD))
-            counts[letter.code] += 1
-            say(json_text(letter.shown()) if listing.as_json else _row(letter))
+                echo(_ROW.format(**_HEAD))
+            counts[dead_letter.code] += 1
+            echo(json_text(dead_letter.summary()) if listing.as_json else _row(dead_letter))
             if counts.total() == listing.limit:
                 break
     stopped = f"; stopped at --limit {listing.limit}" if listing.limit and counts.total() == listing.limit else ""
-    return [f"{_number(counts.total())}{_by_code(counts)}{stopped}", *_passed_over(no_letters, others)]
+    return [f"{_number(counts.total())}{_by_code(counts)}{stopped}", *_skipped(not_dead_letters, others)]
 
 
-def _passed_over(no_letters: int, others: Counter[str]) -> Iterator[str]:
-    if no_letters:
-        yield f"skipped {no_letters:,}: {Refusal.NO_LETTER}"
+def _skipped(not_dead_letters: int, others: Counter[str]) -> Iterator[str]:
+    if not_dead_letters:
+        yield f"skipped {not_dead_letters:,}: {Refusal.NOT_A_DEAD_LETTER}"
     if others:
         listed = ", ".join(f"{printable(name).strip() or 'unnamed'} {count:,}" for name, count in others.most_common())
         yield f"skipped {others.total():,}: {Refusal.OTHER_WRITER} ({listed}); see --from-group and --any-writer"
 
 
-def foreseen(tally: Tally, plan: Plan) -> list[str]:
-    """What a redrive would do."""
-    what = f"would write {_number(tally.chosen.total())} back to {plan.input_topic}{_by_code(tally.chosen)}"
-    return [what, *_left(tally, plan), "nothing was written; --yes does it"]
+def describe_dry_run(stats: RedriveStats, plan: Plan) -> list[str]:
+    """Return lines about what a redrive would do."""
+    written = f"would write {_number(stats.selected.total())} back to {plan.input_topic}{_by_code(stats.selected)}"
+    return [written, *_left(stats, plan), "nothing was written; --yes does it"]
 
 
-def done(tally: Tally, plan: Plan) -> list[str]:
-    """What a redrive has done."""
-    what = f"wrote {_number(tally.redriven)} back to {plan.input_topic}"
-    stopped = ["stopped before the end; run it again to go on"] if tally.stopped else []
-    return [what, *_left(tally, plan), *stopped]
+def describe_redrive(stats: RedriveStats, plan: Plan) -> list[str]:
+    """Return lines about what a redrive did."""
+    written = f"wrote {_number(stats.redriven)} back to {plan.input_topic}"
+    stopped = ["stopped before the end; run it again to go on"] if stats.stopped else []
+    return [written, *_left(stats, plan), *stopped]
 
 
-def _left(tally: Tally, plan: Plan) -> Iterator[str]:
-    if before := tally.refused[Refusal.REDRIVEN]:
+def _left(stats: RedriveStats, plan: Plan) -> Iterator[str]:
+    if before := stats.refused[Refusal.REDRIVEN]:
         yield f"{Refusal.REDRIVEN}: {before:,}"
-    yield from _passed_over(tally.refused[Refusal.NO_LETTER], tally.writers)
-    for why in (why for why in tally.refused if why not in _SAID_APART and tally.refused[why]):
-        yield f"skipped {tally.refused[why]:,}: {_with_values(why, plan)}"
-    if others := tally.refused[Refusal.FILTERED]:
+    yield from _skipped(stats.refused[Refusal.NOT_A_DEAD_LETTER], stats.other_writers)
+    for why, count in stats.refused.items():
+        if count and why not in _OWN_LINES:
+            yield f"skipped {count:,}: {_with_values(why, plan)}"
+    if others := stats.refused[Refusal.FILTERED]:
         yield f"left {others:,} {Refusal.FILTERED}"
-    if tally.limited:
+    if stats.limited:
         yield f"left the rest: --limit {plan.limit}"
 
 
@@ -97,9 +94,9 @@ def _with_values(why: Refusal, plan: Plan) -> str:
     return text.replace("--input-topic", f"--input-topic ({plan.input_topic})")
 
 
-def _row(letter: Letter) -> str:
-    shown = {name: "" if value is None else value for name, value in letter.shown().items()}
-    return printable(_ROW.format(**shown)).rstrip()
+def _row(dead_letter: DeadLetter) -> str:
+    cells = {name: "" if value is None else value for name, value in dead_letter.summary().items()}
+    return printable(_ROW.format(**cells)).rstrip()
 
 
 def _number(count: int) -> str:
@@ -107,7 +104,6 @@ def _number(count: int) -> str:
 
 
 def _by_code(counts: Counter[str]) -> str:
-    listed = ", ".join(
-        f"{printable(code).rstrip() or 'without a code'} {count:,}" for code, count in counts.most_common()
-    )
+    names = {code: printable(code).rstrip() or "without a code" for code in counts}
+    listed = ", ".join(f"{names[code]} {count:,}" for code, count in counts.most_common())
     return f" ({listed})" if listed else ""

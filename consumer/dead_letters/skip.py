@@ -1,7 +1,7 @@
-"""Past a batch that cannot be read: a dead letter in its place, and the group's offset after it, in one transaction."""
+"""Skip a batch that cannot be read: commit a dead letter and the group's offset after the batch in one transaction."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,27 +10,20 @@ from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
-from consumer.stream import unreadable_extent
 from consumer.stream.dead_letters import of_unreadable
-from consumer.stream.unreadable_extent import end_of
+from consumer.stream.unreadable_extent import Probe, end_of
 
 
-class Probe(unreadable_extent.Probe, Protocol):
-    """Looks at single places of one partition, on behalf of a group."""
+class GroupProbe(Probe, Protocol):
+    """Reads single offsets of one partition, and the position of a group."""
 
     def position(self) -> int: ...
     def group(self) -> bytes: ...
 
 
-class Admin(Protocol):
-    """Who knows the members of a group."""
-
-    def readers(self, group_id: str, topic: str, partition: int) -> list[str]: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the unreadable batch begins, and for which group it is gone past."""
+class SkipTarget:
+    """The start of the unreadable batch, and the group that skips it."""
 
     group_id: str
     topic: str
@@ -41,50 +34,53 @@ class Place:
         return f"{self.topic}, partition {self.partition}, offset {self.offset}"
 
 
-def require_idle(place: Place, admin: Admin) -> None:
-    """Raises WorkerError while a worker of the group has the partition."""
-    if readers := admin.readers(place.group_id, place.topic, place.partition):
+def require_idle(target: SkipTarget, hosts: Sequence[str]) -> None:
+    """Raise WorkerError when the partition is assigned to a worker of the group, on one of `hosts`."""
+    if hosts:
         raise WorkerError(
-            f"a worker of group {place.group_id} on {readers[0]} has partition {place.partition} of {place.topic}: "
+            f"a worker of group {target.group_id} on {hosts[0]} has partition {target.partition} of {target.topic}: "
             "stop the group's workers first (one that was killed is a member until its session times out)"
         )
 
 
 def skip(
-    probe: Probe, producer: Producer, place: Place, dead_letters_topic: str, now: Callable[[], int]
+    probe: GroupProbe, producer: Producer, target: SkipTarget, dead_letters_topic: str, now: int
 ) -> tuple[int, int]:
-    """Goes past the batch; returns the first offset gone past and the one after the last. `now` is in ms.
+    """Skip the batch; return the first skipped offset and the one after the last. `now` is in ms since the epoch.
 
-    Raises WorkerError, one line, and then nothing was changed, unless the message says that this is not known.
+    Raise WorkerError, one line; then nothing was changed, unless the message says that this is not known.
     """
-    start, why = _check(probe, place)
-    end = end_of(probe, place.offset)
-    batch = UnreadableBatch(place.topic, place.partition, place.offset, end, why)
-    letter = of_unreadable(batch, dead_letters_topic, place.group_id, now())
-    insist = Retry().call
+    start, why = _check(probe, target)
+    end = end_of(probe, target.offset)
+    batch = UnreadableBatch(target.topic, target.partition, target.offset, end, why)
+    dead_letter = of_unreadable(batch, dead_letters_topic, target.group_id, now)
+    retry = Retry()
+
+    def send_offsets() -> None:
+        producer.send_offsets(target.topic, {target.partition: end}, probe.group())
+
     try:
-        insist(producer.init)
-        insist(producer.begin)
-        producer.produce([letter])
-        moved = {place.partition: end}
-        insist(lambda: in_time(SEND_OFFSETS, lambda: producer.send_offsets(place.topic, moved, probe.group())))
-        insist(lambda: in_time(COMMIT, producer.commit))
+        retry.call(producer.init)
+        retry.call(producer.begin)
+        producer.produce([dead_letter])
+        retry.call(in_time, SEND_OFFSETS, send_offsets)
+        retry.call(in_time, COMMIT, producer.commit)
     except DeliveryError as error:
         with contextlib.suppress(DeliveryError):
             producer.abort()
-        raise WorkerError(f"{place}: {error}; run it again: it goes past the batch once") from error
+        raise WorkerError(f"{target}: {error}; run it again: it skips the batch once") from error
     finally:
         producer.drop()
     return start, end
 
 
-def _check(probe: Probe, place: Place) -> tuple[int, str]:
-    """Where the group stands in the batch, and why that cannot be read. Refuses what is not the group's next batch."""
+def _check(probe: GroupProbe, target: SkipTarget) -> tuple[int, str]:
+    """Return the group's position and why it is unreadable. Raise WorkerError when the target is not its next batch."""
     position = probe.position()
-    found = probe.at(position)
-    stands = f"group {place.group_id} goes on at offset {position} of partition {place.partition} of {place.topic}"
-    if found.why is None:
-        raise WorkerError(f"{stands}, and what is there can be read: nothing to skip")
-    if found.offset != place.offset:
-        raise WorkerError(f"{stands}, where the batch that cannot be read begins at {found.offset}: --offset says else")
-    return max(position, place.offset), found.why
+    first = probe.at(position)
+    group = f"group {target.group_id} goes on at offset {position} of partition {target.partition} of {target.topic}"
+    if first.why is None:
+        raise WorkerError(f"{group}, and what is there can be read: nothing to skip")
+    if first.offset != target.offset:
+        raise WorkerError(f"{group}, where the batch that cannot be read begins at {first.offset}: --offset says else")
+    return max(position, target.offset), first.why

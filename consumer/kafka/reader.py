@@ -6,8 +6,8 @@ from typing import Final, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from consumer.dead_letters.offset_ranges import Progress, decode
-from consumer.dead_letters.record import Letter
+from consumer.dead_letters.offset_ranges import RedriveProgress, decode
+from consumer.dead_letters.record import DeadLetter
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import Complaints, answer, close, open_client
 from consumer.kafka.config import Connection
@@ -89,7 +89,7 @@ class Tail:
 _LETTERS_AT_ONCE = 100  # messages taken from the client's queue, which the settings bound in bytes
 
 
-class Letterbox:
+class KafkaDeadLetterReader:
     """One reader of the topic, no member of any group; `group_id` is where the progress of redrives is kept.
 
     `seconds` bounds each wait for the broker. Every method raises WorkerError, in one line.
@@ -104,13 +104,13 @@ class Letterbox:
         config = {**connection.reader(group_id), "error_cb": Complaints()}
         self._consumer = open_client(Consumer, config)
 
-    def letters(self) -> Iterator[Letter]:
+    def dead_letters(self) -> Iterator[DeadLetter]:
         """All records of the topic, from the oldest up to the end that each partition has now: what comes meanwhile is
         left for the next time."""
         for partition, (start, end) in [(each, self._span(each)) for each in self._partitions()]:
-            yield from self._letters_of(partition, start, end)
+            yield from self._read(partition, start, end)
 
-    def progress(self) -> dict[int, Progress]:
+    def progress(self) -> dict[int, RedriveProgress]:
         """What earlier redrives have done, by partition."""
         wanted = [TopicPartition(self._topic, partition) for partition in self._partitions()]
         doing = f"read the offsets of group {self._group_id}"
@@ -149,7 +149,7 @@ class Letterbox:
             "ask for the end", lambda: self._consumer.get_watermark_offsets(asked, self._seconds), self._seconds
         )
 
-    def _letters_of(self, partition: int, start: int, end: int) -> Iterator[Letter]:
+    def _read(self, partition: int, start: int, end: int) -> Iterator[DeadLetter]:
         if start >= end:
             return
         self._consumer.assign([TopicPartition(self._topic, partition, start)])
@@ -161,7 +161,7 @@ class Letterbox:
                 offset = cast("int", message.offset())
                 if offset >= end:
                     return
-                yield Letter(partition, offset, milliseconds(message), message.key(), message.value(), headers)
+                yield DeadLetter(partition, offset, milliseconds(message), message.key(), message.value(), headers)
             if any(self._at_end(message) for message in messages):
                 return
             heard = time.monotonic() if records else heard

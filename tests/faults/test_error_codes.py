@@ -19,7 +19,7 @@ from consumer.kafka.errors import REMEDIES
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.reader import Letterbox, Tail
+from consumer.kafka.reader import KafkaDeadLetterReader, Tail
 from consumer.kafka.unreadable import Probe
 from consumer.runtime import Retry
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
@@ -317,7 +317,7 @@ def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api,
 
 ASKING_FOR_THE_END: dict[str, Callable[[Connection], object]] = {
     "watch": lambda connection: Tail(connection, "sessions", back=20),
-    "redrive": lambda connection: list(Letterbox(connection, "scorer", "sessions").letters()),
+    "redrive": lambda connection: list(KafkaDeadLetterReader(connection, "scorer", "sessions").dead_letters()),
     "skip": lambda connection: Probe(connection, "scorer", "sessions", 0).span(),
     "check": lambda connection: Inspector(connection).ends("sessions", 1),
 }

@@ -124,7 +124,13 @@ class FakeProducer:
         self._run("flush", lambda: self._log.visible.extend(self._queued))
         self._queued.clear()
 
-    def send_offsets(self, topic: str, next_offsets: dict[int, int], group: bytes) -> None:
+    def send_offsets(
+        self,
+        topic: str,
+        next_offsets: dict[int, int],
+        group: bytes,
+        metadata: Mapping[int, str] | None = None,  # noqa: ARG002 - the protocol's
+    ) -> None:
         assert topic, group
         self._run("send_offsets", lambda: self._log.open[self._name].offsets.update(next_offsets))
 

@@ -1,7 +1,7 @@
-"""What a dead letter says, which are meant, and what is written back."""
+"""Parsed dead letters, the filters on them, and the records that a redrive writes."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.dead_letters import record
-from consumer.dead_letters.offset_ranges import Progress
-from consumer.dead_letters.record import Filter, Letter, Refusal, Writers
+from consumer.dead_letters.offset_ranges import RedriveProgress
+from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
@@ -28,15 +28,15 @@ def letter(
     *,
     came: Headers = CAME,
     value: bytes | None = b"x",
-) -> Letter:
+) -> DeadLetter:
     """One as the worker writes it."""
     batch = Batch("sessions", [3], [1842], [NOW], [b"key"], [value], [came])
     fault = InvalidEvent(code, field, "expected a number, got a string")
-    return Letter(0, 7, NOW, b"key", value, dead_letters.headers(batch, 0, fault, "scorers"))
+    return DeadLetter(0, 7, NOW, b"key", value, dead_letters.headers(batch, 0, fault, "scorers"))
 
 
-def test_a_letter_tells_what_is_wrong_and_where_it_came_from() -> None:
-    assert letter().shown() == {
+def test_the_summary_has_the_error_and_the_source() -> None:
+    assert letter().summary() == {
         "time": "2027-01-15T08:00:00.000Z",
         "code": "wrong_type",
         "field": "click_events",
@@ -49,13 +49,13 @@ def test_a_letter_tells_what_is_wrong_and_where_it_came_from() -> None:
     }
 
 
-def test_a_letter_shows_neither_key_nor_value() -> None:
-    secret = Letter(0, 7, NOW, b"a-secret-key", b"a-secret-value", letter(came=[("h", b"a-secret-header")]).headers)
-    assert "secret" not in str(secret.shown())
+def test_the_summary_has_neither_key_nor_value() -> None:
+    secret = DeadLetter(0, 7, NOW, b"a-secret-key", b"a-secret-value", letter(came=[("h", b"a-secret-header")]).headers)
+    assert "secret" not in str(secret.summary())
 
 
 @pytest.mark.parametrize(
-    ("wanted", "takes"),
+    ("conditions", "matches"),
     [
         (Filter(), True),
         (Filter(code="wrong_type", field="click_events"), True),
@@ -66,8 +66,8 @@ def test_a_letter_shows_neither_key_nor_value() -> None:
         (Filter(until=NOW), False),
     ],
 )
-def test_filters_are_joined_by_and(wanted: Filter, takes: bool) -> None:
-    assert wanted.takes(letter()) is takes
+def test_filters_are_joined_by_and(conditions: Filter, matches: bool) -> None:
+    assert conditions.matches(letter()) is matches
 
 
 def redriven(attempts: int, *own: tuple[str, bytes | None]) -> Headers:
@@ -75,20 +75,20 @@ def redriven(attempts: int, *own: tuple[str, bytes | None]) -> Headers:
     return [*own, *dead_letters.redrive_headers(attempts - 1)]
 
 
-def test_a_key_that_stood_for_none_is_not_written_back() -> None:
-    assert record.written_back(replace(letter(), key=b"sessions-3-1842"), NOW).key is None
-    assert record.written_back(replace(letter(), key=b"sessions-3-1843"), NOW).key == b"sessions-3-1843"
+def test_a_key_made_from_the_source_is_dropped() -> None:
+    assert record.input_record(replace(letter(), key=b"sessions-3-1842"), NOW).key is None
+    assert record.input_record(replace(letter(), key=b"sessions-3-1843"), NOW).key == b"sessions-3-1843"
 
 
-def test_what_is_written_back_is_the_record_as_it_came_and_a_count_of_attempts() -> None:
+def test_a_redrive_restores_the_record_and_adds_attempts() -> None:
     count = [("dead_letter.attempts", b"1"), ("dead_letter.attempts", b"2")]
-    assert record.written_back(letter(), NOW) == ("sessions", b"key", b"x", [*CAME, *count], NOW)
+    assert record.input_record(letter(), NOW) == ("sessions", b"key", b"x", [*CAME, *count], NOW)
 
 
-def test_a_letter_that_comes_again_counts_on() -> None:
+def test_a_second_dead_letter_counts_on() -> None:
     again = letter(came=redriven(2, *CAME))
     assert again.attempts == 2
-    assert record.written_back(again, NOW).headers == redriven(3, *CAME)
+    assert record.input_record(again, NOW).headers == redriven(3, *CAME)
 
 
 OWN: list[Headers] = [
@@ -112,14 +112,14 @@ OWN: list[Headers] = [
 
 
 @pytest.mark.parametrize("own", OWN)
-def test_an_event_gets_its_own_headers_back_whatever_their_names(own: Headers) -> None:
+def test_an_event_gets_its_own_headers_back(own: Headers) -> None:
     first = letter(came=own)
     assert first.attempts == 1
-    event = record.written_back(first, NOW).headers
+    event = record.input_record(first, NOW).headers
     assert event == redriven(2, *own)
     second = letter(came=event)
     assert second.attempts == 2
-    assert record.written_back(second, NOW).headers == redriven(3, *own)
+    assert record.input_record(second, NOW).headers == redriven(3, *own)
 
 
 names = st.builds(
@@ -134,13 +134,13 @@ dates = st.none() | st.integers(-(2**63), 2**63 - 1).map(lambda date: b"%d" % da
 
 
 @given(st.lists(st.tuples(names, values), max_size=6), st.sampled_from([1, 2, 7]), dates)
-def test_headers_survive_any_number_of_letters_and_redrives(own: Headers, tried: int, date: bytes | None) -> None:
+def test_headers_survive_dead_letters_and_redrives(own: Headers, tried: int, date: bytes | None) -> None:
     assert dead_letters.restore_original(dead_letters.keep_original(own)) == own
     added = dead_letters.redrive_headers(tried, date)
     assert dead_letters.split_redrive([*own, *added]) == (own, added)
 
 
-def test_of_a_name_that_we_write_a_letter_has_ours_and_keeps_the_events_own_beside_it() -> None:
+def test_an_event_header_of_a_reserved_name_is_renamed() -> None:
     came: Headers = [("dead_letter.code", b"forged"), ("original.dead_letter.code", b"nested"), ("trace", b"1")]
     headers = letter(came=came).headers
     assert headers[:3] == [
@@ -151,49 +151,49 @@ def test_of_a_name_that_we_write_a_letter_has_ours_and_keeps_the_events_own_besi
     assert [value for name, value in headers if name == "dead_letter.code"] == [b"wrong_type"]
 
 
-def ahead(came: Headers) -> Letter:
+def ahead(came: Headers) -> DeadLetter:
     """One of an event that is dated two hours ahead."""
     headers: Headers = [*letter(came=came).headers, ("source_timestamp", str(NOW + 2 * HOUR).encode())]
-    return Letter(0, 7, NOW, b"key", b"x", headers)
+    return DeadLetter(0, 7, NOW, b"key", b"x", headers)
 
 
-def test_a_record_dated_ahead_gets_its_date_back_once_kafka_takes_it() -> None:
+def test_a_record_dated_ahead_gets_its_timestamp_back() -> None:
     came: Headers = [("source_timestamp", b"its own")]
-    early, late = record.written_back(ahead(came), NOW), record.written_back(ahead(came), NOW + 3 * HOUR)
+    early, late = record.input_record(ahead(came), NOW), record.input_record(ahead(came), NOW + 3 * HOUR)
     assert early.timestamp == NOW
     assert ("source_timestamp", str(NOW + 2 * HOUR).encode()) in early.headers
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(2, *came))
 
 
-def test_a_date_that_kafka_does_not_take_yet_outlives_a_second_letter() -> None:
+def test_a_timestamp_ahead_survives_a_second_dead_letter() -> None:
     came: Headers = [("source_timestamp", b"its own")]
-    again = letter(came=record.written_back(ahead(came), NOW).headers)
+    again = letter(came=record.input_record(ahead(came), NOW).headers)
     assert again.attempts == 2
-    late = record.written_back(again, NOW + 3 * HOUR)
+    late = record.input_record(again, NOW + 3 * HOUR)
     assert (late.timestamp, late.headers) == (NOW + 2 * HOUR, redriven(3, *came))
 
 
 @pytest.mark.parametrize("date", [b"x" * 20_000, b"1.5", b"9" * 20])
-def test_a_letter_whose_date_is_none_still_counts_on(date: bytes) -> None:
+def test_an_invalid_source_timestamp_does_not_stop_the_count(date: bytes) -> None:
     first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
-    event = record.written_back(first, NOW).headers
+    event = record.input_record(first, NOW).headers
     assert event == redriven(2, *CAME)
     assert letter(came=event).attempts == 2
 
 
 @pytest.mark.parametrize("date", [b"-1", b"0", b"%d" % (2**63 - 1)])
-def test_a_date_that_no_record_takes_is_kept_and_the_attempts_count_on(date: bytes) -> None:
+def test_a_timestamp_that_no_record_can_carry_is_kept(date: bytes) -> None:
     first = replace(letter(), headers=[*letter().headers, ("source_timestamp", date)])
-    again = letter(came=record.written_back(first, NOW).headers)
+    again = letter(came=record.input_record(first, NOW).headers)
     assert again.attempts == 2
     assert dict(again.headers)["source_timestamp"] == date
 
 
-def lost(part: str) -> Letter:
+def lost(part: str) -> DeadLetter:
     """One that is without a part of its event."""
     whole = letter()
     sizes: Headers = [(f"dead_letter.{part}_bytes", b"9"), (f"dead_letter.{part}_sha256", b"0" * 64)]
-    return Letter(0, 7, NOW, b"key", None if part == "value" else b"x", whole.headers + sizes)
+    return DeadLetter(0, 7, NOW, b"key", None if part == "value" else b"x", whole.headers + sizes)
 
 
 @pytest.mark.parametrize(
@@ -210,68 +210,68 @@ def lost(part: str) -> Letter:
         (letter(came=dead_letters.redrive_headers(1)), None),
     ],
 )
-def test_what_is_not_whole_or_was_tried_often_enough_is_not_written_back(one: Letter, why: Refusal | None) -> None:
+def test_incomplete_or_often_tried_events_are_refused(one: DeadLetter, why: Refusal | None) -> None:
     assert record.refusal(one, "sessions", max_attempts=3) is why
 
 
-def test_a_null_value_of_another_writer_is_not_called_too_large() -> None:
+def test_a_null_value_is_not_reported_as_too_large() -> None:
     null = replace(of_connect(), value=None)
     why = record.refusal(null, "sessions", max_attempts=3)
     assert why == "with a null value"
     assert why in record.FINAL
 
 
-def test_a_letter_of_another_topic_is_not_written_back() -> None:
+def test_a_dead_letter_of_another_topic_is_refused() -> None:
     assert record.refusal(letter(), "others", max_attempts=3) is Refusal.OTHER_TOPIC
 
 
-def of_connect(*own: tuple[str, bytes | None], connector: str = "es-sink") -> Letter:
+def of_connect(*own: tuple[str, bytes | None], connector: str = "es-sink") -> DeadLetter:
     """One as a sink of Kafka Connect writes it."""
     names = {"topic": "sessions", "partition": "0", "offset": "7", "connector.name": connector, "task.id": "0"}
     names |= {"class.name": "x.Y", "exception.message": "no", "exception.stacktrace": "a\nb"}
     headers = [(f"__connect.errors.{name}", value.encode()) for name, value in names.items()]
-    return Letter(0, 8, NOW, b"key", b"x", [*own, *headers])
+    return DeadLetter(0, 8, NOW, b"key", b"x", [*own, *headers])
 
 
-STRANGER = Letter(0, 9, NOW, None, b"x", [("kafka_dlt-original-topic", b"orders")])
+STRANGER = DeadLetter(0, 9, NOW, None, b"x", [("kafka_dlt-original-topic", b"orders")])
 
 
 @pytest.mark.parametrize(
     ("writers", "ours", "of_the_connector", "of_a_connector_of_our_name"),
     [
-        (Writers("scorers"), True, False, False),
-        (Writers("scorers", "scorers"), True, False, False),
-        (Writers("others"), False, False, False),
-        (Writers("others", "scorers"), True, False, True),
-        (Writers("scorers", "es-sink"), False, True, False),
-        (Writers("scorers", anyone=True), True, True, True),
+        (WriterFilter("scorers"), True, False, False),
+        (WriterFilter("scorers", "scorers"), True, False, False),
+        (WriterFilter("others"), False, False, False),
+        (WriterFilter("others", "scorers"), True, False, True),
+        (WriterFilter("scorers", "es-sink"), False, True, False),
+        (WriterFilter("scorers", any_writer=True), True, True, True),
     ],
 )
-def test_whose_letters_are_meant(
-    writers: Writers, *, ours: bool, of_the_connector: bool, of_a_connector_of_our_name: bool
+def test_writers_are_selected_by_group_or_connector(
+    writers: WriterFilter, *, ours: bool, of_the_connector: bool, of_a_connector_of_our_name: bool
 ) -> None:
-    assert writers.takes(letter()) is ours
-    assert writers.takes(of_connect()) is of_the_connector
-    assert writers.takes(of_connect(connector="scorers")) is of_a_connector_of_our_name
-    assert not writers.takes(STRANGER)
-    assert not writers.takes(Letter(0, 0, NOW, None, None, []))
+    assert writers.matches(letter()) is ours
+    assert writers.matches(of_connect()) is of_the_connector
+    assert writers.matches(of_connect(connector="scorers")) is of_a_connector_of_our_name
+    assert not writers.matches(STRANGER)
+    assert not writers.matches(DeadLetter(0, 0, NOW, None, None, []))
 
 
-def test_a_letter_of_kafka_connect_is_written_back_without_connects_headers() -> None:
+def test_the_headers_of_kafka_connect_are_not_redriven() -> None:
     own: Headers = [("source_timestamp", b"1000"), ("dead_letter.note", b"1"), ("original.source_timestamp", b"2")]
-    once = record.written_back(of_connect(*own), NOW)
+    once = record.input_record(of_connect(*own), NOW)
     assert (once.topic, once.headers, once.timestamp) == ("sessions", redriven(2, *own), NOW)
     assert of_connect(*once.headers).attempts == 2
 
 
 @pytest.mark.parametrize("text", ["sessions-3-1842", "sessions-003-01842"])
-def test_an_input_record_is_named_as_the_list_prints_it(text: str) -> None:
-    assert Filter(source=record.parse_source(text)).takes(letter())
-    assert not Filter(source=record.parse_source("sessions-3-184")).takes(letter())
+def test_a_source_is_parsed_as_listed(text: str) -> None:
+    assert Filter(source=record.parse_source(text)).matches(letter())
+    assert not Filter(source=record.parse_source("sessions-3-184")).matches(letter())
 
 
 @pytest.mark.parametrize("text", ["", "sessions", "sessions-3", "sessions-3-", "sessions-3-x", "-3-1", "a b-3-1"])
-def test_no_other_text_names_an_input_record(text: str) -> None:
+def test_any_other_source_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^"):
         record.parse_source(text)
 
@@ -287,43 +287,30 @@ def test_no_other_text_names_an_input_record(text: str) -> None:
         ("2027-01-15T10:00:00+02:00", NOW),
     ],
 )
-def test_a_time_is_iso_in_utc_or_so_long_ago(text: str, time: int) -> None:
+def test_a_time_is_iso_or_an_age(text: str, time: int) -> None:
     assert record.parse_time(text, NOW) == time
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1y", "-1h", "99999999999h"])
-def test_no_other_text_is_a_time(text: str) -> None:
+def test_any_other_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         record.parse_time(text, NOW)
 
 
-class Letters:
-    """Letters at rest, none of them redriven yet."""
+class FakeReader:
+    """A topic of which nothing is redriven yet."""
 
-    def __init__(self, *letters: Letter) -> None:
-        self._letters = letters
+    def __init__(self, *dead_letters: DeadLetter) -> None:
+        self._dead_letters = dead_letters
 
-    def letters(self) -> Iterator[Letter]:
-        return iter(self._letters)
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        return iter(self._dead_letters)
 
-    def progress(self) -> dict[int, Progress]:
+    def progress(self) -> dict[int, RedriveProgress]:
         return {}
 
     def group(self) -> bytes:
         return b"group"
-
-
-class NotingProducer(FakeProducer):
-    """One that takes notes beside offsets."""
-
-    def send_offsets(
-        self,
-        topic: str,
-        next_offsets: dict[int, int],
-        group: bytes,
-        notes: Mapping[int, str] | None = None,  # noqa: ARG002 - redrive's protocol
-    ) -> None:
-        super().send_offsets(topic, next_offsets, group)
 
 
 @pytest.mark.parametrize(
@@ -336,8 +323,8 @@ class NotingProducer(FakeProducer):
     ],
     ids=["key", "value", "header", "name of a header"],
 )
-def test_a_transaction_of_a_redrive_is_bounded_by_the_bytes_of_its_records(large: Letter) -> None:
-    log, plan = FakeLog(), Plan(Writers("scorers"), Filter(), "sessions", "letters", rate=1e6)
-    box = Letters(*(replace(large, offset=offset) for offset in range(5)))
-    assert redrive(box, NotingProducer(log), plan, threading.Event()).redriven == 5
+def test_a_redrive_bounds_the_bytes_of_a_transaction(large: DeadLetter) -> None:
+    log, plan = FakeLog(), Plan(WriterFilter("scorers"), Filter(), "sessions", "letters", rate=1e6)
+    reader = FakeReader(*(replace(large, offset=offset) for offset in range(5)))
+    assert redrive(reader, FakeProducer(log), plan, threading.Event()).redriven == 5
     assert len(log.called("commit")) == 2

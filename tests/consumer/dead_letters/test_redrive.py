@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.dead_letters.record import Filter, Writers
+from consumer.dead_letters.record import Filter, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.reader import Letterbox
+from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
@@ -286,11 +286,11 @@ def test_a_topic_that_is_missing_is_one_line(post: Post, call: Call) -> None:
 
 
 def plan(post: Post) -> Plan:
-    return Plan(Writers(post.group), Filter(), post.sessions, post.letters, limit=0, rate=10)
+    return Plan(WriterFilter(post.group), Filter(), post.sessions, post.letters, limit=0, rate=10)
 
 
-def box(post: Post) -> Letterbox:
-    return Letterbox(Connection(post.bootstrap), f"{post.group}-redrive", post.letters)
+def reader(post: Post) -> KafkaDeadLetterReader:
+    return KafkaDeadLetterReader(Connection(post.bootstrap), f"{post.group}-redrive", post.letters)
 
 
 class Interrupted(KafkaProducer):
@@ -310,8 +310,8 @@ def test_a_redrive_that_is_killed_goes_on_where_it_was(post: Post) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(45)])
     name = f"{post.group}-redrive"
     with pytest.raises(KeyboardInterrupt):
-        redrive(box(post), Interrupted(Connection(post.bootstrap), name), plan(post), Flag())
-    assert redrive(box(post), KafkaProducer(Connection(post.bootstrap), name), plan(post), Flag()).redriven == 25
+        redrive(reader(post), Interrupted(Connection(post.bootstrap), name), plan(post), Flag())
+    assert redrive(reader(post), KafkaProducer(Connection(post.bootstrap), name), plan(post), Flag()).redriven == 25
     assert written(post) == Counter(b"secret-%d" % i for i in range(45))
 
 
@@ -325,11 +325,11 @@ def test_a_second_redrive_ends_the_first(post: Post) -> None:
         def commit(self) -> None:
             """First lets the other do it all."""
             producer = KafkaProducer(Connection(post.bootstrap), name)
-            assert redrive(box(post), producer, plan(post), Flag()).redriven == 45
+            assert redrive(reader(post), producer, plan(post), Flag()).redriven == 45
             super().commit()
 
     with pytest.raises(WorkerError, match="another redrive of this group has begun"):
-        redrive(box(post), Overtaken(Connection(post.bootstrap), name), plan(post), Flag())
+        redrive(reader(post), Overtaken(Connection(post.bootstrap), name), plan(post), Flag())
     assert written(post) == Counter(b"secret-%d" % i for i in range(45))
 
 
@@ -337,6 +337,6 @@ def test_a_redrive_that_is_told_to_stop_says_so_and_writes_no_more(post: Post) -
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
     stop = Flag()
     stop.set()
-    tally = redrive(box(post), KafkaProducer(Connection(post.bootstrap), f"{post.group}-redrive"), plan(post), stop)
-    assert (tally.redriven, tally.stopped) == (0, True)
+    stats = redrive(reader(post), KafkaProducer(Connection(post.bootstrap), f"{post.group}-redrive"), plan(post), stop)
+    assert (stats.redriven, stats.stopped) == (0, True)
     assert not written(post)
