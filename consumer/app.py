@@ -16,7 +16,8 @@ from consumer.config import settings, sources
 from consumer.config.settings import Settings
 from consumer.config.version import program_version
 from consumer.delivery.at_least_once import AtLeastOnce
-from consumer.delivery.exactly_once import Delivery, ExactlyOnce
+from consumer.delivery.exactly_once import ExactlyOnce
+from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import Slot, kept, take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin

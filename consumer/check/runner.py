@@ -17,7 +17,7 @@ from consumer.check.topics import Needs
 from consumer.config import settings
 from consumer.config.origins import DEFAULT, Origin, origins
 from consumer.config.settings import Delivery, Settings, SettingsError
-from consumer.delivery.background_call import in_time
+from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
@@ -76,14 +76,12 @@ def check(chosen: Settings, connection: Connection, now: Callable[[], int]) -> I
 
 def _asked(name: str, ask: Callable[[], T]) -> tuple[T | None, list[Finding]]:
     """The answer; without one, the finding that says why. What is not answered in time is given up."""
-    given: list[T] = []
     try:
-        in_time(f"check {name}", lambda: given.append(ask()), _SECONDS)
+        return call_with_timeout(f"check {name}", ask, seconds=_SECONDS), []
     except (WorkerError, DeliveryError) as error:
         return None, [fail(name, str(error))]
     except TimeoutError:  # of the client, which has been asked to be sooner
         return None, [fail(name, "no answer in time; look at the brokers")]
-    return given[0], []
 
 
 def _reach(connection: Connection) -> tuple[Inspector, Finding]:

@@ -13,8 +13,8 @@ from typing import Final, Protocol
 
 from consumer.dead_letters.offset_ranges import Ranges, RedriveProgress, WriterKind, contains, encode
 from consumer.dead_letters.record import FINAL, DeadLetter, Filter, Refusal, WriterFilter, input_record, refusal
-from consumer.delivery.background_call import in_time
-from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
+from consumer.delivery.background_call import call_with_timeout
+from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
 from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes
@@ -125,8 +125,8 @@ def _write(
     now = time.time_ns() // 1_000_000
     retry.call(producer.begin)
     producer.produce([input_record(dead_letter, now) for dead_letter in batch.dead_letters])
-    retry.call(in_time, SEND_OFFSETS, send_offsets)
-    retry.call(in_time, COMMIT, producer.commit)
+    retry.call(call_with_timeout, SEND_OFFSETS, send_offsets)
+    retry.call(call_with_timeout, COMMIT, producer.commit)
 
 
 def _batches(

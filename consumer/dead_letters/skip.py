@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from consumer.delivery.background_call import in_time
-from consumer.delivery.exactly_once import COMMIT, SEND_OFFSETS, Producer
+from consumer.delivery.background_call import call_with_timeout
+from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
@@ -63,8 +63,8 @@ def skip(
         retry.call(producer.init)
         retry.call(producer.begin)
         producer.produce([dead_letter])
-        retry.call(in_time, SEND_OFFSETS, send_offsets)
-        retry.call(in_time, COMMIT, producer.commit)
+        retry.call(call_with_timeout, SEND_OFFSETS, send_offsets)
+        retry.call(call_with_timeout, COMMIT, producer.commit)
     except DeliveryError as error:
         with contextlib.suppress(DeliveryError):
             producer.abort()

@@ -1,61 +1,67 @@
-"""Work that goes on beside its caller: one thread that stays, for calls that may outlast their own bounds.
+"""Call the Kafka client on a background thread, with a timeout for each call.
 
-librdkafka does not always keep to the time it is given (send_offsets: its issues 5456 and 5511), and no Python code
-can interrupt it. What does not come back in time is given up, thread and all.
+librdkafka does not always keep to the timeout of a call (send_offsets: its issues 5456 and 5511), and no Python code
+can interrupt it. A call that outlasts its timeout is abandoned together with its thread.
 """
 
 import math
 from collections.abc import Callable
 from queue import Empty
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, TypeVar, TypeVarTuple
 
 from consumer.errors import UnansweredError
 from consumer.runtime import SYSTEM, Clock, Runtime
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
-class Call(Protocol):
-    """Makes one call to a broker, given what it is for. `seconds` bounds it from its beginning, where the errand's own
-    bound would be too long."""
-
-    def __call__(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None: ...
-
-
-Work = Callable[[Call], None]
+Work = Callable[["Run"], None]
+"""Makes its calls to a broker by `Run.call`, one after the other."""
 
 
-def in_time(doing: str, call: Callable[[], None], seconds: float = 18.0) -> None:
-    """One call, bounded, with nothing to do meanwhile. Raises what it raises, or UnansweredError."""
-    errand = Errand(seconds)
-    errand.start(lambda make: make(doing, call))
+def call_with_timeout(operation: str, function: Callable[[*Ts], T], *args: *Ts, seconds: float = 18.0) -> T:
+    """Return the function's result. Raises UnansweredError after `seconds`, or what the function raises."""
+    result: T
+
+    def work(run: Run) -> None:
+        nonlocal result
+        result = run.call(operation, lambda: function(*args))
+
+    background = BackgroundCall(seconds)
+    background.start(work)
     try:
-        errand.result()
+        background.result()
     finally:
-        errand.close()
+        background.close()
+    return result
 
 
-class Errand:
-    """One piece of work at a time: `start` it, go on, ask for its `result`. `seconds` bounds each call it makes."""
+class BackgroundCall:
+    """Does one piece of work at a time on a background thread: `start` it, go on, ask for its `result`.
+
+    `seconds` is the timeout of each call that the work makes.
+    """
 
     def __init__(self, seconds: float, runtime: Runtime = SYSTEM) -> None:
         self._seconds = seconds
         self._runtime = runtime
         self._thread: _Thread | None = None
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._then: Callable[[], None] | None = None
-        self._outcome: float | BaseException | None = None  # when it was done, or why not; None: not known yet
+        self._outcome: float | BaseException | None = None  # time of its end, or its error; None: unknown yet
 
     def start(self, work: Work, then: Callable[[], None] | None = None) -> None:
-        """Has `work` done on the other thread, and once it is done `then` on the thread that waits for it."""
+        """Do `work` on the background thread, and once it is done `then` on the thread that waits for it."""
         self._thread = self._thread or _Thread(self._runtime)
-        self._run, self._then, self._outcome = _Run(work, self._seconds, self._runtime), then, None
-        self._thread.given.put(self._run)
+        self._run, self._then, self._outcome = Run(work, self._seconds, self._runtime), then, None
+        self._thread.runs.put(self._run)
 
     def busy(self) -> bool:
-        """Whether waiting would take time; not when a call has outlasted its bound."""
-        return self._run is not None and not self._run.ended and self._run.call.left() > 0
+        """Return whether waiting would take time. False once a call has outlasted its timeout."""
+        return self._run is not None and not self._run.ended and self._run.current.seconds_left() > 0
 
     def wait(self) -> None:
-        """Waits until it is done, or has failed; which of the two, `result` tells."""
+        """Wait until the work is done or has failed; `result` says which."""
         if self._run is None:
             return
         try:
@@ -68,10 +74,10 @@ class Errand:
         self._run = None
 
     def result(self) -> float | None:
-        """When it was done, by the runtime's clock; None when nothing was started since the last time.
+        """Return the time at which the work was done, by the runtime's clock; None when none was started since.
 
-        Raises what the work raised, and UnansweredError when a call of its has outlasted the bound: then it goes on
-        alone, and whatever it uses must not be used again.
+        Raises the error of the work, or UnansweredError when one of its calls has outlasted its timeout. The call then
+        goes on alone, and the producer that it uses must not be used again.
         """
         self.wait()
         outcome, self._outcome = self._outcome, None
@@ -80,86 +86,92 @@ class Errand:
         return outcome
 
     def close(self) -> None:
-        """Waits, and lets the thread end."""
+        """Wait for the work, and end the thread."""
         self.wait()
-        self._let_go()
+        self._end_thread()
 
-    def _finish(self, run: "_Run") -> float:
+    def _finish(self, run: "Run") -> float:
         try:
             outcome = run.wait()
         except UnansweredError:
-            self._let_go()
+            self._end_thread()
             raise
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
-    def _let_go(self) -> None:
+    def _end_thread(self) -> None:
         if self._thread is not None:
-            self._thread.given.put(None)
+            self._thread.runs.put(None)
         self._thread = None
 
 
-class _Begun(NamedTuple):
-    """A call that was begun, and its bound in seconds."""
+class _TimedCall(NamedTuple):
+    """A call that has begun, and its timeout in seconds."""
 
-    doing: str
+    operation: str
     began: float
     seconds: float
     clock: Clock
 
-    def left(self) -> float:
-        """Return the seconds that it may still take."""
+    def seconds_left(self) -> float:
+        """Return the seconds until its deadline."""
         return max(0.0, self.began + self.seconds - self.clock())
 
-    def ends_before(self, other: "_Begun") -> bool:
-        """Tell whether its bound is over earlier."""
+    def ends_before(self, other: "_TimedCall") -> bool:
+        """Return whether its deadline is the earlier one."""
         return self.began + self.seconds < other.began + other.seconds
 
 
-class _Run:
-    """One piece of work, which call it is at, and how it ended. `seconds` bounds each call."""
+class Run:
+    """One piece of work in progress. `seconds` is the timeout of each of its calls."""
 
     def __init__(self, work: Work, seconds: float, runtime: Runtime) -> None:
         self._work = work
         self._seconds = seconds
         self._clock = runtime.clock
-        self._given_up = False
-        self._news = runtime.make_queue()  # the outcome; before it None, where a waiter must look at the call again
-        self.call = _Begun("begin", self._clock(), seconds, self._clock)
+        self._abandoned = False
+        self._news = runtime.make_queue()  # the outcome; before it None, for a waiter to look at `current` again
+        self.current = _TimedCall("begin", self._clock(), seconds, self._clock)
         self.ended = False
 
-    def do(self) -> None:
-        """Do the work, on the thread that is there for it."""
+    def call(self, operation: str, function: Callable[[], T], seconds: float = math.inf) -> T:
+        """Make one call. `seconds` is its timeout when shorter than that of the run; `operation` names it in errors."""
+        if self._abandoned:
+            raise UnansweredError(f"given up before it could {operation}")
+        before, self.current = (
+            self.current,
+            _TimedCall(operation, self._clock(), min(seconds, self._seconds), self._clock),
+        )
+        if self.current.ends_before(before):
+            self._news.put(None)
+        return function()
+
+    def execute(self) -> None:
+        """Do the work, on the background thread."""
         try:
-            self._work(self._make_call)
+            self._work(self)
         except BaseException as error:  # noqa: BLE001 - handed over, and raised by `result`
             self._end(error)
         else:
             self._end(self._clock())
 
     def wait(self) -> float | BaseException:
-        """Return when the work was done, or why not. Raises UnansweredError when a call outlasts its bound; then no
-        further call is made."""
+        """Return the time at which the work was done, or its error.
+
+        Raises UnansweredError when a call outlasts its timeout; the run then makes no further call.
+        """
         while True:
-            call = self.call
+            call = self.current
             try:
-                outcome: float | BaseException | None = self._news.get(timeout=call.left())
+                outcome: float | BaseException | None = self._news.get(timeout=call.seconds_left())
             except Empty:
-                if self.call is not call or call.left() > 0:
+                if self.current is not call or call.seconds_left() > 0:
                     continue
-                self._given_up = True
-                raise UnansweredError(f"could not {call.doing}: no answer within {call.seconds:g} s") from None
+                self._abandoned = True
+                raise UnansweredError(f"could not {call.operation}: no answer within {call.seconds:g} s") from None
             if outcome is not None:
                 return outcome
-
-    def _make_call(self, doing: str, call: Callable[[], None], seconds: float = math.inf) -> None:
-        if self._given_up:
-            raise UnansweredError(f"given up before it could {doing}")
-        before, self.call = self.call, _Begun(doing, self._clock(), min(seconds, self._seconds), self._clock)
-        if self.call.ends_before(before):
-            self._news.put(None)
-        call()
 
     def _end(self, outcome: float | BaseException) -> None:
         self.ended = True
@@ -167,12 +179,12 @@ class _Run:
 
 
 class _Thread:
-    """Does what it is given, one after the other, until it is given None."""
+    """Executes runs, one after the other, until it gets None."""
 
     def __init__(self, runtime: Runtime) -> None:
-        self.given = runtime.make_queue()
-        runtime.start_thread(self._serve, "errand")
+        self.runs = runtime.make_queue()
+        runtime.start_thread(self._serve, "background call")
 
     def _serve(self) -> None:
-        while (run := self.given.get()) is not None:
-            run.do()
+        while (run := self.runs.get()) is not None:
+            run.execute()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from consumer.delivery.exactly_once import Committed, Delivery
+from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import UndeliveredError, WorkerError, error_location
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
@@ -194,7 +194,7 @@ class Worker:
         self._health.tick()
         most = min(self._line.budget.part, self._room())
         wait = 0.0 if self._batch else _WAIT_SECONDS  # not for events while there is something to commit or to settle
-        part = self._line.source.poll(wait, self._line.delivery.busy, most)
+        part = self._line.source.poll(wait, self._line.delivery.committing, most)
         self._report()
         if part is None:
             if not self._commit():
@@ -257,7 +257,7 @@ class Worker:
         if batch is None:
             return False
         batch.committing = True
-        self._line.delivery.commit(self._line.topic, batch.next_offsets)
+        self._line.delivery.begin_commit(self._line.topic, batch.next_offsets)
         return True
 
     def _commit_pending(self) -> bool:
@@ -274,7 +274,7 @@ class Worker:
         elif batch is not None:
             with self._watchdog.watching(_DELIVERING):
                 try:
-                    committed = self._line.delivery.settle()
+                    committed = self._line.delivery.finish_commit()
                     if committed is not None:
                         self._count(batch, committed)
                 except (UndeliveredError, WorkerError) as failure:
@@ -285,16 +285,16 @@ class Worker:
     def _settle(self, stop: Event) -> bool:
         """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
         batch, self._batch = self._batch, None
-        committed: list[Committed | None] = []
+        committed: list[CommitResult | None] = []
         span = NO_SPAN if batch is None else batch.span
-        if not self._going(stop, span, lambda: committed.append(self._line.delivery.settle())):
+        if not self._going(stop, span, lambda: committed.append(self._line.delivery.finish_commit())):
             return False
         self._watchdog.rest()
         if batch is not None and committed[0] is not None:
             self._count(batch, committed[0])
         return True
 
-    def _count(self, batch: _Batch, committed: Committed) -> None:
+    def _count(self, batch: _Batch, committed: CommitResult) -> None:
         """It is committed: all that is told of batches is told now."""
         self._setbacks = 0
         self._breaker = batch.breaker or self._breaker

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.delivery.exactly_once import GRACE_SECONDS, ExactlyOnce
+from consumer.delivery.exactly_once import ExactlyOnce
+from consumer.delivery.interface import GRACE_SECONDS
 from consumer.errors import UndeliveredError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -101,13 +102,13 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
     began = time.monotonic()
     delivery.publish([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)])
-    delivery.commit("sessions", {0: 1})
+    delivery.begin_commit("sessions", {0: 1})
     delivery.wait()
-    assert not delivery.busy()
+    assert not delivery.committing()
     assert time.monotonic() - began < 1.0 + GRACE_SECONDS + MARGIN
     broker.relent(Api.FIND_COORDINATOR)
     with pytest.raises(UndeliveredError, match="could not send offsets to the transaction: no answer within 4 s"):
-        delivery.settle()
+        delivery.finish_commit()
     assert len(made) == 2, "the producer is not replaced"
     deliver(delivery, [OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], "sessions", {0: 1})
     delivery.close()

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from consumer.delivery.at_least_once import AtLeastOnce
-from consumer.delivery.exactly_once import Delivery, ExactlyOnce
+from consumer.delivery.exactly_once import ExactlyOnce
+from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
 
-from consumer.delivery.exactly_once import Committed, Delivery
+from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
 from consumer.observability.tracing import Span, Tracing
 from consumer.records import Batch, BatchStats, Gap, Output, OutRecord
@@ -477,10 +477,10 @@ class FakeProbe:
         return b"nobody"
 
 
-def deliver(delivery: Delivery, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> Committed:
+def deliver(delivery: Delivery, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> CommitResult:
     """One batch, from its first record to its commit."""
     delivery.publish(records)
-    delivery.commit(topic, next_offsets)
-    committed = delivery.settle()
+    delivery.begin_commit(topic, next_offsets)
+    committed = delivery.finish_commit()
     assert committed is not None
     return committed

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.delivery.background_call import Call, Errand, in_time
+from consumer.delivery.background_call import BackgroundCall, Run, call_with_timeout
 from consumer.errors import MustAbortError, UnansweredError
 
 SECONDS = 0.2
@@ -18,95 +18,99 @@ def waiting_for(event: threading.Event) -> Callable[[], None]:
     return wait
 
 
-def hanging(until: threading.Event, done: list[str]) -> Errand:
-    """An errand whose first call hangs until the event, and whose second one is then due."""
-    errand = Errand(SECONDS)
+def hanging(until: threading.Event, done: list[str]) -> BackgroundCall:
+    """A background call whose first call hangs until the event, and whose second one is then due."""
+    background = BackgroundCall(SECONDS)
 
-    def work(call: Call) -> None:
-        call("look for a coordinator", lambda: done.append("first") if until.wait(LONG) else None)
-        call("commit", lambda: done.append("second"))
+    def work(run: Run) -> None:
+        run.call("look for a coordinator", lambda: done.append("first") if until.wait(LONG) else None)
+        run.call("commit", lambda: done.append("second"))
 
-    errand.start(work)
-    return errand
+    background.start(work)
+    return background
 
 
 def test_work_goes_on_beside_its_caller() -> None:
-    errand, go = Errand(LONG), threading.Event()
-    errand.start(lambda call: call("wait", waiting_for(go)))
-    assert errand.busy()
+    background, go = BackgroundCall(LONG), threading.Event()
+    background.start(lambda run: run.call("wait", waiting_for(go)))
+    assert background.busy()
     go.set()
     before = time.perf_counter()
-    done = errand.result()
+    done = background.result()
     assert done is not None
     assert abs(done - before) < LONG
-    assert not errand.busy()
+    assert not background.busy()
 
 
 def test_nothing_started_is_nothing_to_wait_for() -> None:
-    errand = Errand(LONG)
-    errand.wait()
-    assert (errand.busy(), errand.result()) == (False, None)
+    background = BackgroundCall(LONG)
+    background.wait()
+    assert (background.busy(), background.result()) == (False, None)
 
 
 def test_a_call_may_have_a_bound_of_its_own_which_is_shorter_also_when_it_is_waited_for_before_it_began() -> None:
-    errand = Errand(LONG)
+    background = BackgroundCall(LONG)
     began = time.monotonic()
-    errand.start(lambda call: call("look for a coordinator", waiting_for(threading.Event()), SECONDS))
+    background.start(lambda run: run.call("look for a coordinator", waiting_for(threading.Event()), SECONDS))
     with pytest.raises(UnansweredError, match=f"could not look for a coordinator: no answer within {SECONDS} s"):
-        errand.result()
+        background.result()
     assert time.monotonic() - began < LONG / 2
 
 
 def test_what_has_outlasted_its_bound_is_not_busy_any_more() -> None:
-    errand = Errand(SECONDS)
-    errand.start(lambda call: call("look for a coordinator", waiting_for(threading.Event())))
+    background = BackgroundCall(SECONDS)
+    background.start(lambda run: run.call("look for a coordinator", waiting_for(threading.Event())))
     deadline = time.monotonic() + LONG / 2
-    while errand.busy():
+    while background.busy():
         assert time.monotonic() < deadline
     with pytest.raises(UnansweredError):
-        errand.result()
+        background.result()
 
 
 def test_one_thread_does_all_of_it() -> None:
-    errand, threads = Errand(LONG), set()
+    background, threads = BackgroundCall(LONG), set()
     for _ in range(3):
-        errand.start(lambda call: call("look", lambda: threads.add(threading.get_ident())))
-        errand.result()
+        background.start(lambda run: run.call("look", lambda: threads.add(threading.get_ident())))
+        background.result()
     assert len(threads) == 1
     assert threading.get_ident() not in threads
 
 
 def test_what_goes_wrong_is_told_once_and_only_to_who_asks_for_the_result() -> None:
-    def work(_: Call) -> None:
+    def work(_: Run) -> None:
         raise MustAbortError("the group has moved on")
 
-    errand = Errand(LONG)
-    errand.start(work)
-    errand.wait()
+    background = BackgroundCall(LONG)
+    background.start(work)
+    background.wait()
     with pytest.raises(MustAbortError, match="the group has moved on"):
-        errand.result()
-    assert errand.result() is None
+        background.result()
+    assert background.result() is None
+
+
+def test_call_with_timeout_returns_the_result() -> None:
+    assert call_with_timeout("add", sum, [1, 2]) == 3
 
 
 def test_what_comes_after_is_done_by_who_waits_and_not_at_all_when_the_work_failed() -> None:
-    errand, threads = Errand(LONG), []
-    errand.start(lambda _: None, then=lambda: threads.append(threading.get_ident()))
-    errand.result()
+    background, threads = BackgroundCall(LONG), []
+    background.start(lambda _: None, then=lambda: threads.append(threading.get_ident()))
+    background.result()
     assert threads == [threading.get_ident()]
     with pytest.raises(UnansweredError):
-        in_time("wait", waiting_for(threading.Event()), SECONDS)
+        call_with_timeout("wait", waiting_for(threading.Event()), seconds=SECONDS)
 
 
 def test_a_call_that_does_not_come_back_is_given_up_and_the_call_after_it_is_never_made() -> None:
     release, done = threading.Event(), list[str]()
-    errand = hanging(release, done)
+    background = hanging(release, done)
     began = time.monotonic()
     with pytest.raises(UnansweredError, match=r"^could not look for a coordinator: no answer within 0.2 s$"):
-        errand.result()
+        background.result()
     assert SECONDS <= time.monotonic() - began < LONG
     release.set()
-    errand.start(lambda call: call("go on", lambda: done.append("other")))
-    assert errand.result() is not None, "another thread does what comes next"
+    background.start(lambda run: run.call("go on", lambda: done.append("other")))
+    assert background.result() is not None, "another thread does what comes next"
     deadline = time.monotonic() + LONG
     while "first" not in done and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -115,11 +119,11 @@ def test_a_call_that_does_not_come_back_is_given_up_and_the_call_after_it_is_nev
 
 
 def test_the_bound_is_of_each_call_not_of_all() -> None:
-    errand = Errand(SECONDS)
+    background = BackgroundCall(SECONDS)
 
-    def work(call: Call) -> None:
+    def work(run: Run) -> None:
         for _ in range(4):
-            call("rest a little", lambda: time.sleep(SECONDS / 2))
+            run.call("rest a little", lambda: time.sleep(SECONDS / 2))
 
-    errand.start(work)
-    assert errand.result() is not None
+    background.start(work)
+    assert background.result() is not None

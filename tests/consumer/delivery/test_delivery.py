@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consumer.delivery.at_least_once import AtLeastOnce
-from consumer.delivery.exactly_once import Adapt, ExactlyOnce, no_other_form
+from consumer.delivery.exactly_once import ExactlyOnce
+from consumer.delivery.interface import Adapt, cannot_adapt
 from consumer.errors import (
     DeliveryError,
     ExpiredError,
@@ -34,7 +35,7 @@ def records(*values: bytes) -> list[OutRecord]:
     return [OutRecord("results", None, value, [], 1) for value in values]
 
 
-def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no_other_form) -> ExactlyOnce:
+def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = cannot_adapt) -> ExactlyOnce:
     delivery = ExactlyOnce(
         lambda name: FakeProducer(log, name),
         IDS,
@@ -46,7 +47,7 @@ def exactly_once(log: FakeLog, clock: FakeClock | None = None, adapt: Adapt = no
     return delivery
 
 
-def at_least_once(log: FakeLog, adapt: Adapt = no_other_form) -> AtLeastOnce:
+def at_least_once(log: FakeLog, adapt: Adapt = cannot_adapt) -> AtLeastOnce:
     delivery = AtLeastOnce(lambda: FakeProducer(log), log.commit_offsets, FakeClock().retry(), adapt)
     delivery.start()
     return delivery
@@ -277,7 +278,7 @@ class TestExactlyOnce:
             FakeClock().retry(),
         )
         delivery.start()
-        with pytest.raises(UndeliveredError, match="partitions were taken away"):
+        with pytest.raises(UndeliveredError, match="partitions of sessions were taken away"):
             deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert (log.called("send_offsets"), log.called("abort")) == ([], [IDS[0]])
         deliver(delivery, records(b"b"), "sessions", {0: 1})
@@ -289,8 +290,8 @@ class TestExactlyOnce:
         for value in (b"a", b"b", b"c"):
             delivery.publish(records(value))
         assert log.visible == []
-        delivery.commit("sessions", {0: 3})
-        assert delivery.settle() is not None
+        delivery.begin_commit("sessions", {0: 3})
+        assert delivery.finish_commit() is not None
         assert (log.called("begin"), log.called("commit")) == ([IDS[0]], [IDS[0]])
         assert (log.visible, log.offsets) == (records(b"a", b"b", b"c"), {0: 3})
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.errors import MustAbortError
+from consumer.kafka.group_metadata import Membership
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.observability.metrics import Metrics
 from consumer.records import Output
@@ -29,6 +30,7 @@ from tests.support.artifacts.hand_computed import batch
 from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
 from training.synthetic.dataset import keyed_events
 
+MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
 HOUR, DAY = 3600.0, 86_400.0
 EVENTS = [value for _, value in itertools.islice(keyed_events(7), 9000)]
 TOPICS = Topics("session-results", "session-alerts", "session-dead-letters")
@@ -69,7 +71,7 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     log, stop = log or FakeLog(), HurriedStop()
     clock = FakeClock()
     retry = clock.retry(seconds=1)
-    delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: lambda: b"member", retry)
+    delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: MEMBER, retry)
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
     line = Line("sessions", FakeSource(log, {0: events}, stop, FEWEST), pipeline, delivery)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.delivery.at_least_once import AtLeastOnce
-from consumer.delivery.exactly_once import Adapt, Delivery, ExactlyOnce, no_other_form
+from consumer.delivery.exactly_once import ExactlyOnce
+from consumer.delivery.interface import Adapt, Delivery, cannot_adapt
 from consumer.errors import (
     DeliveryError,
     FatalError,
@@ -20,6 +21,7 @@ from consumer.errors import (
     UnansweredError,
     WorkerError,
 )
+from consumer.kafka.group_metadata import Membership
 from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, Gap, Output
 from consumer.stream.batching import PART, Budget
@@ -39,6 +41,7 @@ from tests.support.fakes import (
     HurriedStop,
 )
 
+MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
 EVENTS = {0: [b"a%d" % i for i in range(10)], 1: [b"b%d" % i for i in range(7)]}
 
 
@@ -55,7 +58,7 @@ class Bench:
     size: int = 3  # of the batches
     budget: Budget = field(default_factory=Budget)
     slow: SlowBatches = field(default_factory=SlowBatches)
-    adapt: Adapt = no_other_form
+    adapt: Adapt = cannot_adapt
 
     def __post_init__(self) -> None:
         self.stop = HurriedStop()
@@ -85,7 +88,7 @@ class Bench:
         return ExactlyOnce(
             lambda name: FakeProducer(self.log, name),
             ("id-0", "id-1"),
-            lambda: lambda: b"member",
+            lambda: MEMBER,
             retry,
             adapt=self.adapt,
         )
