@@ -12,9 +12,8 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any
 
-from consumer.config import settings, sources
+from consumer.config import program_version, settings, sources
 from consumer.config.settings import Settings
-from consumer.config.version import program_version
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
@@ -63,7 +62,7 @@ def main(given: dict[str, Any]) -> None:
 
     `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
     """
-    chosen = settings.load(given)
+    chosen = settings.load_settings(given)
     logs.configure(chosen.log_level, log_format=chosen.log_format)
     _warn_of(given)
     stop, serving = threading.Event(), threading.Event()
@@ -100,9 +99,9 @@ def main(given: dict[str, Any]) -> None:
 
 def _warn_of(given: dict[str, Any]) -> None:
     """Log what is not wrong, and should be otherwise."""
-    if seen := sources.exposed(given):
+    if seen := sources.secrets_on_command_line(given):
         _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
-    if unused := sources.ignored(os.environ, settings.PREFIX):
+    if unused := sources.ignored_variables(os.environ):
         _log.warning("variables of the environment are ignored", extra={"variables": unused})
 
 
@@ -139,7 +138,7 @@ def start(
     artifacts, brokers, topics or ports is found before the first event is read. Raises ArtifactError or WorkerError,
     one line.
     """
-    _log.debug("starting", extra={"settings": settings.shown(chosen)})
+    _log.debug("starting", extra={"settings": settings.masked(chosen)})
     with ExitStack() as stack:
         with logs.held_back():
             kernels = BackgroundTask("compiler", compile_kernels)
@@ -292,6 +291,6 @@ def _now_ms() -> int:
 
 
 def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
-    shown = settings.shown(chosen)
+    shown = settings.masked(chosen)
     what = {"version": program_version(), "model_version": scorer.artifacts.version, "pid": os.getpid()}
     _log.info("ready to score", extra=what | {"metrics": f"{server.url}/metrics", "settings": shown})

@@ -9,9 +9,8 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from consumer.check.finding import Finding, fail, ok, warn
-from consumer.config import kafka_properties, sources
-from consumer.config.settings import PREFIX, Delivery, Settings
-from consumer.config.version import program_version
+from consumer.config import kafka_properties, program_version, sources
+from consumer.config.settings import Delivery, Settings
 from consumer.console.scrape import ScrapeError, scrape
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
@@ -33,7 +32,7 @@ def versions(librdkafka: str) -> Finding:
 
 def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
     """Whether the command line says any, which whoever may list processes reads."""
-    if seen := sources.exposed(given):
+    if seen := sources.secrets_on_command_line(given):
         where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
         remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in seen)
         yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
@@ -41,7 +40,7 @@ def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
 
 def environment(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Name the variables that look like settings and are none."""
-    for said in sources.ignored(environ, PREFIX):
+    for said in sources.ignored_variables(environ):
         yield warn("environment", f"ignored: {said}")
 
 

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from consumer.check.finding import Finding, Status, failed
-from consumer.config.origins import DEFAULT, Origin
+from consumer.config.settings import Origin
+from consumer.config.sources import DEFAULT
 from consumer.printable import json_text, printable
 
 _STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}
@@ -35,8 +36,8 @@ def show_settings(found: Sequence[Origin], console: Console) -> None:
 def setting_lines(found: Sequence[Origin]) -> Iterator[str]:
     """As plain text."""
     for each in found:
-        if each.place != DEFAULT:
-            yield printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.place})")
+        if each.origin != DEFAULT:
+            yield printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.origin})")
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -49,7 +50,7 @@ def document(found: Sequence[Origin], findings: Sequence[Finding]) -> str:
     """All of it, as one JSON document."""
     said: dict[str, Any] = {
         "ok": not failed(findings),
-        "settings": [{"name": each.name, "value": each.value, "from": each.place} for each in found],
+        "settings": [{"name": each.name, "value": each.value, "from": each.origin} for each in found],
         "checks": [{"name": each.name, "status": each.status, "message": each.message} for each in findings],
     }
     return json_text(said)

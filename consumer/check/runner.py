@@ -14,9 +14,8 @@ from consumer.check import group as groups
 from consumer.check import local, topics
 from consumer.check.finding import Finding, Status, fail, ok, skip, warn
 from consumer.check.topics import Needs
-from consumer.config import settings
-from consumer.config.origins import DEFAULT, Origin, origins
-from consumer.config.settings import Delivery, Settings, SettingsError
+from consumer.config.settings import Delivery, Origin, Settings, SettingsError, load_settings, origins
+from consumer.config.sources import DEFAULT
 from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
@@ -39,14 +38,14 @@ _SECONDS: Final = 30.0  # for one check, of which each question has ten
 def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
     """Return the settings with their origins, and the findings as they come."""
     try:
-        chosen = settings.load(cli_settings)
+        chosen = load_settings(cli_settings)
         connection = Connection(chosen.bootstrap_servers, chosen.kafka)
         found = origins(chosen, cli_settings, os.environ)
     except (SettingsError, WorkerError) as error:
         return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
     level = "error" if chosen.log_level == "info" else chosen.log_level  # a person reads this
     logs.configure(level, log_format=chosen.log_format)
-    others = sum(each.place != DEFAULT for each in found)
+    others = sum(each.origin != DEFAULT for each in found)
     first = ok("settings", f"{len(found)} as resolved, {others} of them not the defaults")
     return found, chain(
         [first],

@@ -10,8 +10,7 @@ import typer
 
 from consumer.cli.help import Command, Group
 from consumer.cli.setting_options import takes_settings
-from consumer.config import settings
-from consumer.config.settings import Settings
+from consumer.config.settings import Settings, load_settings
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
@@ -80,11 +79,11 @@ def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
     Reads the dead-letter topic, partition by partition, up to its current end. Changes nothing.
     """
-    loaded, connection = _load_settings(cli_settings)
-    writers = _writers(loaded.group_id, from_group, any_writer=any_writer)
+    settings, connection = _load_settings(cli_settings)
+    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
     listing = report.Listing(writers, _filter(code, field, since, until, source), limit, as_json)
-    Admin(connection).require_topics([loaded.dead_letters_topic])
-    with closing(_reader(loaded, connection)) as reader:
+    Admin(connection).require_topics([settings.dead_letters_topic])
+    with closing(_reader(settings, connection)) as reader:
         for line in report.print_dead_letters(reader.dead_letters(), listing, typer.echo):
             typer.echo(line, err=as_json)
 
@@ -117,19 +116,19 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Key, value and headers are those of the original event; header dead_letter.attempts counts. Progress is committed
     to the consumer group GROUP-redrive in the same transactions, so the command can be stopped and restarted.
     """
-    loaded, connection = _load_settings(cli_settings)
-    writers = _writers(loaded.group_id, from_group, any_writer=any_writer)
+    settings, connection = _load_settings(cli_settings)
+    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
     criteria = _filter(code, field, since, until, source)
-    plan = Plan(writers, criteria, loaded.input_topic, loaded.dead_letters_topic, limit, rate, max_attempts)
+    plan = Plan(writers, criteria, settings.input_topic, settings.dead_letters_topic, limit, rate, max_attempts)
     stop = Event()
-    Admin(connection).require_topics([plan.dead_letters_topic], [plan.input_topic], group=_redrive_group(loaded))
+    Admin(connection).require_topics([plan.dead_letters_topic], [plan.input_topic], group=_redrive_group(settings))
     with (
         stop_on_signals(stop),
-        closing(_reader(loaded, connection)) as reader,
+        closing(_reader(settings, connection)) as reader,
         interruptible(sys.stdout, stop) as out,
     ):
         if yes:
-            producer = KafkaProducer(connection, f"{loaded.group_id}-redrive")
+            producer = KafkaProducer(connection, f"{settings.group_id}-redrive")
             lines = report.describe_redrive(redrives.redrive(reader, producer, plan, stop), plan)
         else:
             lines = report.describe_dry_run(redrives.dry_run(reader, plan, stop), plan)
@@ -154,8 +153,8 @@ def skip(
     may be running on the partition. The dead letter (code unreadable_batch) and the group's new offset are one
     transaction.
     """
-    loaded, connection = _load_settings(cli_settings)
-    group_id, topic, letters = loaded.group_id, loaded.input_topic, loaded.dead_letters_topic
+    settings, connection = _load_settings(cli_settings)
+    group_id, topic, letters = settings.group_id, settings.input_topic, settings.dead_letters_topic
     target = skips.SkipTarget(group_id, topic, partition, offset)
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
@@ -171,19 +170,19 @@ def skip(
 
 def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
     """Load the settings and configure the log, which is quieter than that of `run`: a person reads it."""
-    loaded = settings.load(cli_settings)
-    level = "error" if loaded.log_level == "info" else loaded.log_level
-    logs.configure(level, log_format=loaded.log_format)
-    return loaded, Connection(loaded.bootstrap_servers, loaded.kafka)
+    settings = load_settings(cli_settings)
+    level = "error" if settings.log_level == "info" else settings.log_level
+    logs.configure(level, log_format=settings.log_format)
+    return settings, Connection(settings.bootstrap_servers, settings.kafka)
 
 
-def _reader(loaded: Settings, connection: Connection) -> KafkaDeadLetterReader:
-    return KafkaDeadLetterReader(connection, _redrive_group(loaded), loaded.dead_letters_topic)
+def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader:
+    return KafkaDeadLetterReader(connection, _redrive_group(settings), settings.dead_letters_topic)
 
 
-def _redrive_group(loaded: Settings) -> str:
+def _redrive_group(settings: Settings) -> str:
     """Return the consumer group that keeps the progress of redrives."""
-    return f"{loaded.group_id}-redrive"
+    return f"{settings.group_id}-redrive"
 
 
 def _now_ms() -> int:

@@ -8,7 +8,6 @@ import typer
 
 from consumer.cli import streams
 from consumer.cli.help import CONTEXT, LazyCommand, LazyGroup
-from consumer.config.version import program_version
 from consumer.printable import printable
 
 _OURS: Final = frozenset({"consumer", "scoring", "training"})
@@ -73,6 +72,8 @@ def one_line(error: Exception) -> str:
 
 def _print_version(requested: bool) -> None:
     if requested:
+        from consumer.config import program_version  # noqa: PLC0415 - nothing else needs it
+
         typer.echo(f"session-scorer {program_version()}")
         raise typer.Exit
 

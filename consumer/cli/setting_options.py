@@ -43,7 +43,7 @@ def takes_settings(
     """Return a decorator that gives a command an option for each setting in place of its parameter `cli_settings`.
 
     That parameter receives the text of each option by the name of its setting, None where the option is missing;
-    `settings.load` validates it. Help shows the settings that are `used` (None: all). The others are accepted, so that
+    `load_settings` validates it. Help shows the settings that are `used` (None: all). The others are accepted, so that
     one alias may serve several commands, and named in one line, as are options of earlier versions.
     """
 

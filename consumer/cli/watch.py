@@ -81,13 +81,13 @@ def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
 
 def _alerts(cli_settings: dict[str, Any]) -> "Alerts":
-    from consumer.config import settings
+    from consumer.config.settings import load_settings
     from consumer.console.alerts import MOST
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
     from consumer.kafka.reader import Tail
 
-    loaded = settings.load(cli_settings)
-    connection = Connection(loaded.bootstrap_servers, loaded.kafka)
-    Admin(connection).require_topics([loaded.alerts_topic])
-    return Tail(connection, loaded.alerts_topic, back=2 * MOST)  # every second offset may be the end of a transaction
+    settings = load_settings(cli_settings)
+    connection = Connection(settings.bootstrap_servers, settings.kafka)
+    Admin(connection).require_topics([settings.alerts_topic])
+    return Tail(connection, settings.alerts_topic, back=2 * MOST)  # every second offset may be the end of a transaction

@@ -1,13 +1,14 @@
-"""Every setting of the consumer, its default and its bounds, and the places that it can come from.
+"""Every setting of the consumer with its default and bounds.
 
 Command line > environment > file > defaults. In the environment a setting is SESSION_SCORER_ and its name in capitals
-(an empty variable counts as none); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Kafka's own
-settings pass through: -X prop=value, KAFKA_* (which of them: properties.py) or a file named by KAFKA_*_FILE, the
-settings file's table [kafka].
+(empty variables do not count); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Properties of the
+Kafka client pass through: -X prop=value, KAFKA_* (see kafka_properties.py) or a file named by KAFKA_*_FILE, and the
+table [kafka] of the settings file.
 """
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -25,18 +26,27 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumer.config import kafka_properties, sources, values
-from consumer.config.sources import SettingsError
+from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
 from consumer.kafka.properties import PRODUCER
 
-__all__ = ["Delivery", "Settings", "SettingsError", "known", "load", "shown"]
+__all__ = [
+    "PREFIX",
+    "Delivery",
+    "Origin",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "masked",
+    "origins",
+    "setting_names",
+]
 
-PREFIX: Final = "SESSION_SCORER_"
 _MIB: Final = 1024 * 1024
-_METRICS_PORTS: Final = 10  # tried from the default one on, as many as docker-compose.yml publishes
+_METRICS_PORTS: Final = 10  # tried from the default on, as many as docker-compose.yml publishes
 
 
 class Delivery(StrEnum):
-    """How sure a result is to be there exactly once."""
+    """The guarantee for each result."""
 
     EXACTLY_ONCE = "exactly-once"
     AT_LEAST_ONCE = "at-least-once"
@@ -60,7 +70,7 @@ Properties = Annotated[dict[str, str], AfterValidator(kafka_properties.validated
 
 
 class Settings(BaseSettings):
-    """The settings as resolved. `load` makes them, and says in one line what is wrong."""
+    """The settings as resolved. `load_settings` makes them, and describes in one line what is wrong."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -73,36 +83,36 @@ class Settings(BaseSettings):
     results_topic: Topic = Field("session-results", description="topic of the results")
     alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
     dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
-    artifacts: Path | None = Field(None, description="directory of the artifact set (default: the one that ships)")
+    artifacts: Path | None = Field(None, description="directory of the artifact set (default: the bundled one)")
     manifest_sha256: Annotated[str, AfterValidator(values.sha256)] | None = Field(
-        None, description="SHA-256 that the set's manifest.json must have"
+        None, description="required SHA-256 of the set's manifest.json"
     )
-    allow_unverified: bool = Field(default=False, description="take an artifact set without a manifest")
+    allow_unverified: bool = Field(default=False, description="accept an artifact set without a manifest")
     delivery: Delivery = Field(Delivery.EXACTLY_ONCE, description="delivery guarantee")
     slot: Annotated[int, Field(ge=0)] | None = Field(
         None, description="number of this worker on its host, part of its transactional ids (default: lowest free)"
     )
-    on_gap: Literal["stop", "continue"] = Field(
-        "stop", description="what to do when events were deleted before they were read"
-    )
+    on_gap: Literal["stop", "continue"] = Field("stop", description="what to do when events were deleted unread")
     on_unreadable: Literal["stop", "dead-letter"] = Field(
-        "stop", description="what to do at a batch of events that cannot be decompressed or has a wrong checksum"
+        "stop", description="what to do with a batch of events that cannot be decompressed or has a wrong checksum"
     )
-    create_topics: bool = Field(default=False, description="create the topics that are missing")
-    partitions: Annotated[int, Field(ge=1)] = Field(4, description="partitions of a topic created here")
+    create_topics: bool = Field(default=False, description="create missing topics")
+    partitions: Annotated[int, Field(ge=1)] = Field(4, description="partitions of a created topic")
     replication_factor: Annotated[int, Field(ge=-1), AfterValidator(_replicas)] = Field(
-        -1, description="replicas of a topic created here (-1: the broker's default)"
+        -1, description="replicas of a created topic (-1: the broker's default)"
     )
     batch_events: Annotated[int, Field(ge=1, le=1_000_000)] = Field(10_000, description="most events in a batch")
     batch_bytes: Annotated[int, Field(ge=1024)] = Field(8 * _MIB, description="most bytes read at once")
     latency_budget: Annotated[float, Field(gt=0, le=60_000)] = Field(
-        50, description="what a batch may take until it is committed, in ms: batches are kept small enough for it"
+        50, description="target time from read to commit, in ms; the batch size adapts to it"
     )
     max_record_bytes: Annotated[int, Field(ge=1024)] = Field(1_000_000, description="largest result or alert, in bytes")
     breaker_ratio: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.5, description="stop when more of the last events than this are dead letters"
+        0.5, description="stop when more than this share of recent events are dead letters"
     )
-    breaker_window: Annotated[int, Field(ge=1)] = Field(1000, description="how many last events that looks at")
+    breaker_window: Annotated[int, Field(ge=1)] = Field(
+        1000, description="number of recent events that --breaker-ratio looks at"
+    )
     breaker_run: Annotated[int, Field(ge=0)] = Field(
         500, description="stop after this many dead letters in a row (0: never)"
     )
@@ -111,33 +121,32 @@ class Settings(BaseSettings):
     )
     metrics_port: Port = Field(
         9108,
-        description="port of /metrics, /livez and /readyz (0: a free one); when it is not set and 9108 is taken, "
-        "the first free one up to 9117",
+        description="port of /metrics, /livez, /readyz (0: any free port; not set: the first free one of 9108 to 9117)",
     )
-    shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest that a stop may take")
+    shutdown_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(30, description="longest time for a stop")
     watchdog_seconds: Annotated[float, Field(ge=1, le=240)] = Field(
-        80, description="longest that one delivery may take before the process is ended"
+        80, description="longest time for one delivery, after which the process is ended"
     )
-    log_level: Level = Field("info", description="least level that is logged")
-    log_format: LogFormat = Field("auto", description="how log lines are written; auto: text on a terminal, else JSON")
+    log_level: Level = Field("info", description="lowest level that is logged")
+    log_format: LogFormat = Field("auto", description="format of log lines; auto: text on a terminal, else JSON")
     kafka: Properties = Field(
-        default_factory=dict, repr=False, description="a setting of the Kafka client, passed through"
+        default_factory=dict, repr=False, description="a property of the Kafka client, passed through"
     )
 
     @field_validator("*", mode="before")
     @classmethod
-    def _of_its_kind(cls, value: object, info: ValidationInfo) -> object:
+    def _check_kind(cls, value: object, info: ValidationInfo) -> object:
         kind = cls.model_fields[str(info.field_name)].annotation
         if isinstance(value, bool) and kind is not bool:  # pydantic takes true for 1
             raise PydanticCustomError("of_another_kind", "neither true nor false")
         if isinstance(value, str) and (fault := values.fault_of_text(value)) is not None:
             raise ValueError(fault)
-        if value == "" and kind is not str:  # of a path it would make the current directory
+        if value == "" and kind is not str:  # an empty path would be the current directory
             raise PydanticCustomError("of_another_kind", "not empty")
         return value
 
     @model_validator(mode="after")
-    def _four_topics(self) -> Self:
+    def _check_topics(self) -> Self:
         names = ("input_topic", "results_topic", "alerts_topic", "dead_letters_topic")
         seen: dict[str, str] = {}
         for name in names:
@@ -147,7 +156,7 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _records_fit(self) -> Self:
+    def _check_record_size(self) -> Self:
         limit = str(self.kafka.get("message.max.bytes", PRODUCER["message.max.bytes"]))
         if limit.isdecimal() and self.max_record_bytes > int(limit):
             raise ValueError(
@@ -158,7 +167,7 @@ class Settings(BaseSettings):
 
     @property
     def metrics_ports(self) -> Sequence[int]:
-        """Return the ports to try in turn: the one that was set, else the default one and those above it."""
+        """Return the ports to try in turn: the one that is set, else the default and those above it."""
         port = self.metrics_port
         return [port] if "metrics_port" in self.model_fields_set else range(port, port + _METRICS_PORTS)
 
@@ -171,31 +180,57 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, environment, KAFKA_* of the environment, file."""
-        ours = sources.environment(os.environ, PREFIX, known())
+        """Return the command line, the environment, its KAFKA_* and the file, the strongest first."""
+        ours = sources.environment(os.environ, setting_names())
         path = init_settings().get("config") or ours.get("config")
-        further = (ours, sources.kafka_environment(os.environ), sources.file(path, known()))
-        return (init_settings, *(InitSettingsSource(settings_cls, said) for said in further))
+        weaker = (ours, sources.kafka_environment(os.environ), sources.file(path, setting_names()))
+        return (init_settings, *(InitSettingsSource(settings_cls, values) for values in weaker))
 
 
-def known() -> frozenset[str]:
-    """The names of the settings."""
+def setting_names() -> frozenset[str]:
+    """Return the names of the settings."""
     return frozenset(Settings.model_fields)
 
 
-def load(given: Mapping[str, Any] | None = None) -> Settings:
-    """The settings, from the command line (`given`: name -> text, None where nothing was said; `kafka` as a list of
-    `prop=value`), the environment, the file and the defaults. Raises SettingsError."""
-    said = sources.command_line(given or {})
-    sources.refuse_unknown_variables(os.environ, PREFIX, known())
+def load_settings(cli_settings: Mapping[str, Any] | None = None) -> Settings:
+    """Resolve the settings from the command line, the environment, the file and the defaults. Raises SettingsError.
+
+    `cli_settings` maps names to texts, None for an option that is missing; `kafka` to a list of `prop=value`.
+    """
+    values = sources.command_line(cli_settings or {})
+    sources.refuse_unknown_variables(os.environ, setting_names())
     try:
-        return Settings(**said)
+        return Settings(**values)
     except ValidationError as error:
-        path = said.get("config") or sources.environment(os.environ, PREFIX, frozenset({"config"})).get("config")
-        where = sources.Places(given or {}, os.environ, PREFIX, Path(path) if path else None)
-        raise SettingsError(where.explain(error, Settings.model_fields)) from None
+        path = values.get("config") or sources.environment(os.environ, frozenset({"config"})).get("config")
+        message = Sources(cli_settings or {}, os.environ, path).explain(error, Settings.model_fields)
+        raise SettingsError(message) from None
 
 
-def shown(settings: Settings) -> dict[str, Any]:
-    """All settings by name, fit to be printed or logged: no secrets."""
+def masked(settings: Settings) -> dict[str, Any]:
+    """Return all settings by name, fit to be printed or logged: secrets are masked."""
     return settings.model_dump(mode="json") | {"kafka": kafka_properties.masked(settings.kafka)}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The value of a setting, masked if it is a secret, and where it was set."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def origins(settings: Settings, cli_settings: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
+    """Return the origin of each setting, then of each property of the Kafka client as `kafka.NAME`."""
+    where = Sources(cli_settings, environ, settings.config)
+    values = masked(settings)
+    properties: dict[str, str] = values.pop("kafka")
+    resolved = [
+        Origin(name, value, where.origin(where.source_of(name)) if name in settings.model_fields_set else DEFAULT)
+        for name, value in values.items()
+    ]
+    return resolved + [
+        Origin(f"kafka.{name}", value, where.origin(where.source_of_property(name)))
+        for name, value in sorted(properties.items())
+    ]

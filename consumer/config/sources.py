@@ -1,9 +1,11 @@
-"""Where settings stand, and what to say when one is wrong there."""
+"""Where settings come from: command line, environment and file; and which of them gave a setting, right or wrong."""
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, Literal, NamedTuple, Union, get_args, get_origin
@@ -14,103 +16,108 @@ from pydantic.fields import FieldInfo
 
 from consumer.config import kafka_properties
 
+PREFIX: Final = "SESSION_SCORER_"
+DEFAULT: Final = "default"
+
 _SERVICE_LINK: Final = re.compile(
     r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
 )
 _LINKED: Final = re.compile(r"(tcp|udp|sctp)://")
-_OF_TESTS: Final = "SESSION_SCORER_TEST_"  # what the project's own tests are told; no settings
+_OF_TESTS: Final = f"{PREFIX}TEST_"  # options of the project's own tests, not settings
 
 
 class SettingsError(Exception):
-    """A setting is wrong. The message is one line: which, where it stands, what was expected; never its value."""
+    """A setting is wrong. The message is one line: which, where it is set, what is expected; never its value."""
 
 
-def command_line(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was said on the command line, by name, `-X` taken apart."""
-    values = {name: value for name, value in given.items() if value is not None and name != "kafka"}
-    pairs = _pairs(given)
+def command_line(cli_settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings given on the command line, those of `-X` by name under `kafka`."""
+    values = {name: value for name, value in cli_settings.items() if value is not None and name != "kafka"}
+    pairs = _pairs(cli_settings)
     return _own_names(values | ({"kafka": pairs} if pairs else {}))
 
 
-def exposed(given: Mapping[str, Any]) -> list[str]:
-    """The properties on the command line that are secrets: whoever may list processes sees them."""
-    return kafka_properties.secrets(command_line(given).get("kafka", {}))
+def secrets_on_command_line(cli_settings: Mapping[str, Any]) -> list[str]:
+    """Return the properties on the command line that are secrets: any user who may list processes sees them."""
+    return kafka_properties.secrets(command_line(cli_settings).get("kafka", {}))
 
 
 def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """What KAFKA_* says, and the files that KAFKA_*_FILE name. Raises SettingsError for a file that says nothing."""
-    said, paths = kafka_properties.from_environment(environ), kafka_properties.files_from_environment(environ)
-    return _own_names({"kafka": said | {name: _from_file(name, path, said) for name, path in paths.items()}})
+    """Return the properties of KAFKA_* and of the files that KAFKA_*_FILE name. Raises SettingsError for an empty or
+    unreadable file."""
+    texts, paths = kafka_properties.from_environment(environ), kafka_properties.files_from_environment(environ)
+    return _own_names({"kafka": texts | {name: _read_secret(name, path, texts) for name, path in paths.items()}})
 
 
-def _from_file(name: str, path: str, said: Mapping[str, str]) -> str:
-    """The file's text without the end of its line: a secret as Docker and Kubernetes hand it over."""
+def _read_secret(name: str, path: str, texts: Mapping[str, str]) -> str:
+    """Return the file's text without its line end: Docker and Kubernetes pass secrets this way."""
     variable = kafka_properties.variable_name(name)
-    where = f"{variable}_FILE (environment)"
-    if name in said:
-        raise SettingsError(f"{where}: {variable} is there too, and one of them must go")
+    place = f"{variable}_FILE (environment)"
+    if name in texts:
+        raise SettingsError(f"{place}: {variable} is there too, and one of them must go")
     try:
         text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
-        raise SettingsError(f"{where}: {path} cannot be read: {error.strerror}") from None
-    except ValueError:  # its words quote what could not be decoded
-        raise SettingsError(f"{where}: {path} is not text in UTF-8") from None
+        raise SettingsError(f"{place}: {path} cannot be read: {error.strerror}") from None
+    except ValueError:  # its message quotes what could not be decoded
+        raise SettingsError(f"{place}: {path} is not text in UTF-8") from None
     if not text:
-        raise SettingsError(f"{where}: {path} is empty")
+        raise SettingsError(f"{place}: {path} is empty")
     return text
 
 
-def environment(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> dict[str, str]:
-    """Return the settings that variables of our prefix name; empty ones and Kubernetes' service links do not count."""
-    said = {
-        name.upper(): value
-        for name, value in environ.items()
-        if value and not is_service_link(name.upper(), value, prefix)
-    }
-    return {name: said[prefix + name.upper()] for name in known - {"kafka"} if prefix + name.upper() in said}
+def environment(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
+    """Return the settings in SESSION_SCORER_* variables; empty ones and Kubernetes' service links do not count."""
+    values = {name.upper(): value for name, value in environ.items() if value and not is_service_link(name, value)}
+    return {name: values[_variable(name)] for name in names - {"kafka"} if _variable(name) in values}
 
 
-def variable_of(name: str, environ: Mapping[str, str], prefix: str) -> str | None:
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
     """Return the variable that gives a setting, as the environment spells it: ours, else one by Kafka's name for it."""
     ours = [
         key
         for key, value in environ.items()
-        if key.upper() == prefix + name.upper() and value and not is_service_link(key.upper(), value, prefix)
+        if key.upper() == _variable(name) and value and not is_service_link(key, value)
     ]
-    kafkas = [kafka_properties.variable_of(alias, environ) for alias in kafka_properties.aliases(name)]
-    return next((each for each in (*reversed(ours), *kafkas) if each is not None), None)
+    aliases = [kafka_properties.variable_of(alias, environ) for alias in kafka_properties.aliases(name)]
+    return next((variable for variable in (*reversed(ours), *aliases) if variable is not None), None)
 
 
-def is_service_link(variable: str, value: str, prefix: str) -> bool:
+def is_service_link(variable: str, value: str) -> bool:
     """Return whether Kubernetes sets it, for a Service named as we are: SESSION_SCORER_PORT=tcp://10.0.0.1:9108."""
-    name = variable.removeprefix(prefix)
-    of_a_port = name.endswith("PORT") and _LINKED.match(value) is not None
-    return variable.startswith(prefix) and (of_a_port or _SERVICE_LINK.fullmatch(name) is not None)
+    variable = variable.upper()
+    name = variable.removeprefix(PREFIX)
+    is_port = name.endswith("PORT") and _LINKED.match(value) is not None
+    return variable.startswith(PREFIX) and (is_port or _SERVICE_LINK.fullmatch(name) is not None)
 
 
-def ignored(environ: Mapping[str, str], prefix: str) -> list[str]:
-    """Say of variables that look like settings and are none: Kubernetes' service links, and slips in KAFKA_*."""
-    links = sorted(name for name, value in environ.items() if is_service_link(name.upper(), value, prefix))
-    said = [
+def ignored_variables(environ: Mapping[str, str]) -> list[str]:
+    """Describe variables that look like settings and are not: Kubernetes' service links, and slips in KAFKA_*."""
+    links = sorted(name for name, value in environ.items() if is_service_link(name, value))
+    lines = [
         f"{name} is no setting of the Kafka client; the nearest is {right}"
         for name, right in kafka_properties.near_misses(environ)
     ]
     if links:
-        said.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
-    return said
+        lines.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
+    return lines
 
 
-def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
-    """What the TOML file says; nothing when none is named. Raises SettingsError for what is not as it should be."""
+def file(path: str | Path | None, names: frozenset[str]) -> dict[str, Any]:
+    """Return the settings in the TOML file, none without a path. Raises SettingsError for what it must not hold."""
     if path is None:
         return {}
     values = _parsed(path)
-    _refuse_unknown(values, known - {"config"}, f" ({path})")
+    _refuse_unknown(values, names - {"config"}, f" ({path})")
     if not isinstance(values.get("kafka", {}), dict):
         raise SettingsError(f"kafka ({path}): expected a table, [kafka]")
     kafka = dict(_flat(values.get("kafka", {})))
     for name, value in kafka.items():
-        if not all(isinstance(each, str | int | float) for each in (value if isinstance(value, list) else [value])):
+        if not all(isinstance(item, str | int | float) for item in (value if isinstance(value, list) else [value])):
             raise SettingsError(
                 f"[kafka] {name} ({path}): expected a text, a number, true or false, or a list of these"
             )
@@ -119,79 +126,91 @@ def file(path: str | Path | None, known: frozenset[str]) -> dict[str, Any]:
 
 def _parsed(path: str | Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(Path(path).read_text("utf-8-sig"))  # some editors begin a file with a mark
+        return tomllib.loads(Path(path).read_text("utf-8-sig"))  # some editors write a byte order mark
     except OSError as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise SettingsError(f"the settings file {path} is not text in UTF-8 (byte {error.start}): save it so") from None
-    except ValueError as error:  # it names a position, not what stands there
+    except ValueError as error:  # its message has a position, no value
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from None
 
 
-def refuse_unknown_variables(environ: Mapping[str, str], prefix: str, known: frozenset[str]) -> None:
-    """Raises SettingsError for a variable of our own prefix that is no setting: a slip that would pass unseen."""
+def refuse_unknown_variables(environ: Mapping[str, str], names: frozenset[str]) -> None:
+    """Raise SettingsError for a SESSION_SCORER_* variable that is no setting: a slip that would pass unnoticed."""
     variables = [
-        name
+        name.upper()
         for name, value in environ.items()
-        if name.upper().startswith(prefix)
-        and not name.startswith(_OF_TESTS)
-        and not is_service_link(name.upper(), value, prefix)
+        if name.upper().startswith(PREFIX) and not name.startswith(_OF_TESTS) and not is_service_link(name, value)
     ]
-    settings = frozenset(prefix + name.upper() for name in known - {"kafka"})
-    _refuse_unknown([name.upper() for name in variables], settings, " (environment)")
+    _refuse_unknown(variables, frozenset(map(_variable, names - {"kafka"})), " (environment)")
 
 
-class Places(NamedTuple):
-    """The places that were looked at, to find the one in which a wrong value stands."""
+class Source(NamedTuple):
+    """The option or the environment variable that gave a setting; the option wins, and with neither it is the file."""
 
-    given: Mapping[str, Any]
+    option: str | None
+    variable: str | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Everywhere that settings come from. `path` is the settings file."""
+
+    cli_settings: Mapping[str, Any]
     environ: Mapping[str, str]
-    prefix: str
-    path: Path | None
+    path: str | Path | None
+
+    @cached_property
+    def _pairs(self) -> dict[str, str]:
+        return _pairs(self.cli_settings)
+
+    def source_of(self, name: str) -> Source:
+        """Return the source of a setting that is not a default."""
+        options = [f"--{name.replace('_', '-')}"] if self.cli_settings.get(name) is not None else []
+        options += [f"-X {alias}" for alias in kafka_properties.aliases(name) if alias in self._pairs]
+        return Source(next(iter(options), None), variable_of(name, self.environ))
+
+    def source_of_property(self, name: str) -> Source:
+        """Return the source of a property of the Kafka client."""
+        return Source(f"-X {name}" if name in self._pairs else None, kafka_properties.variable_of(name, self.environ))
+
+    def origin(self, source: Source) -> str:
+        """Describe a source, as `check` prints it beside the value."""
+        if source.option:
+            return "command line"
+        return f"environment variable {source.variable}" if source.variable else f"file {self.path}"
 
     def explain(self, error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-        """One line for all that is wrong."""
+        """Describe all wrong settings in one line."""
         return "; ".join(self._line(detail, fields) for detail in error.errors(include_url=False, include_input=False))
 
     def _line(self, detail: Any, fields: Mapping[str, FieldInfo]) -> str:
-        said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else ""
+        message = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else ""
         if not detail["loc"]:
-            return said
+            return message
         name = str(detail["loc"][0])
-        if name == "kafka":  # what is said begins with the property's name
-            name, _, said = said.partition(" ")
-            return f"{self._spelled_property(name)} {said}"
-        return f"{self._spelled(name)}: expected {said or expected(fields[name])}"
+        if name == "kafka":  # the message begins with the property's name
+            name, _, message = message.partition(" ")
+            source = self.source_of_property(name)
+            return f"{self._spelled(source) or f'[kafka] {name} ({self.path})'} {message}"
+        spelled = self._spelled(self.source_of(name)) or f"{self._name_in_file(name)} ({self.path})"
+        return f"{spelled}: expected {message or expected(fields[name])}"
 
-    def _spelled(self, name: str) -> str:
-        if self.given.get(name) is not None:
-            return "--" + name.replace("_", "-")
-        pairs = _pairs(self.given)
-        if alias := next((each for each in kafka_properties.aliases(name) if each in pairs), None):
-            return f"-X {alias}"
-        if variable := variable_of(name, self.environ, self.prefix):
-            return f"{variable} (environment)"
-        return f"{self._spelled_in_file(name)} ({self.path})"
+    def _spelled(self, source: Source) -> str | None:
+        return source.option or (f"{source.variable} (environment)" if source.variable else None)
 
-    def _spelled_in_file(self, name: str) -> str:
-        """Look at the file once more for Kafka's name of the setting; our own where it can be read only once."""
-        if self.path is None or not self.path.is_file():
+    def _name_in_file(self, name: str) -> str:
+        """Look in the file once more for Kafka's name of a setting; a pipe can be read only once, so our own there."""
+        if self.path is None or not Path(self.path).is_file():
             return name
         values = _parsed(self.path)
         kafka = dict(_flat(values.get("kafka", {})))
         alias = next((each for each in kafka_properties.aliases(name) if each in kafka and name not in values), None)
         return f"[kafka] {alias}" if alias else name
 
-    def _spelled_property(self, name: str) -> str:
-        if name in _pairs(self.given):
-            return f"-X {name}"
-        if variable := kafka_properties.variable_of(name, self.environ):
-            return f"{variable} (environment)"
-        return f"[kafka] {name} ({self.path})"
-
 
 def expected(field: FieldInfo) -> str:
-    """What a value of this setting must be, in words."""
+    """Describe the values that a setting accepts."""
     kind = _kind(field.annotation)
     if get_origin(kind) is Literal or hasattr(kind, "__members__"):
         return " or ".join(str(choice) for choice in (get_args(kind) or list(kind)))
@@ -200,7 +219,7 @@ def expected(field: FieldInfo) -> str:
 
 
 def _kind(annotation: Any) -> Any:
-    """The type itself: without None, and without what annotates it."""
+    """Return the type without None and without annotations."""
     if get_origin(annotation) in (Union, UnionType):
         annotation = next(part for part in get_args(annotation) if part is not type(None))
     return getattr(annotation, "__origin__", annotation) if hasattr(annotation, "__metadata__") else annotation
@@ -222,7 +241,7 @@ def _range(bounds: list[Any]) -> str:
 
 
 def _own_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Kafka's names for settings of ours count as ours, unless ours is said in the same place."""
+    """Rename Kafka's names for our settings; our own name wins within one source."""
     kafka = dict(values.get("kafka", {}))
     for alias, name in kafka_properties.ALIASES.items():
         if alias in kafka:
@@ -230,9 +249,9 @@ def _own_names(values: dict[str, Any]) -> dict[str, Any]:
     return values | ({"kafka": kafka} if "kafka" in values else {})
 
 
-def _pairs(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return what `-X` says, by name."""
-    return dict(_pair(text) for text in given.get("kafka") or ())
+def _pairs(cli_settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of the `-X` options by property."""
+    return dict(_pair(text) for text in cli_settings.get("kafka") or ())
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -243,7 +262,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """`security.protocol = "SSL"` is a table in a table to TOML, and one name to Kafka."""
+    """Join the keys of nested tables: TOML reads `security.protocol = "SSL"` as a table in a table."""
     for name, value in table.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
@@ -257,8 +276,8 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _refuse_unknown(names: Any, known: frozenset[str], place: str) -> None:
+def _refuse_unknown(names: Iterable[str], valid: frozenset[str], source: str) -> None:
     for name in names:
-        if name not in known:
-            nearest = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise SettingsError(f"{name}{place}: there is no such setting; the nearest is {nearest}")
+        if name not in valid:
+            nearest = get_close_matches(name, valid, n=1, cutoff=0.0)[0]
+            raise SettingsError(f"{name}{source}: there is no such setting; the nearest is {nearest}")

@@ -11,8 +11,7 @@ from dataclasses import replace
 from threading import Event
 from typing import Any, Final, TextIO
 
-from consumer.config import settings
-from consumer.config.settings import Delivery, Settings
+from consumer.config.settings import Delivery, Settings, load_settings
 from consumer.console.display import Notes, display, write_lines
 from consumer.console.progress import Course
 from consumer.console.view import summary
@@ -38,14 +37,14 @@ OF_THE_EMBEDDED_BROKER: Final = {"fetch.wait.max.ms": "1"}
 empty fetch when its wait is over and no sooner: at the default of 500 ms the median latency was 270 ms, so 8."""
 
 
-def main(given: Mapping[str, Any], feed: Feed, bootstrap_servers: str | None, stop: Event, out: TextIO) -> None:
+def main(cli_settings: Mapping[str, Any], feed: Feed, bootstrap_servers: str | None, stop: Event, out: TextIO) -> None:
     """Runs the demo to its end, or until `stop` is set. Without `bootstrap_servers` it brings its own broker.
 
-    `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
+    Raises SettingsError, ArtifactError or WorkerError, one line.
     """
     run_id = secrets.token_hex(3)
     with _broker(bootstrap_servers, run_id) as address:
-        chosen = own_settings(given, address, run_id, embedded=bootstrap_servers is None)
+        chosen = own_settings(cli_settings, address, run_id, embedded=bootstrap_servers is None)
         course = Course(TITLE, feed.count, time.monotonic)
         with Notes().listening() as notes, display(out) as shown:
             with Rehearsal(chosen, feed) as rehearsal:
@@ -77,7 +76,7 @@ def _follow(rehearsal: Rehearsal, course: Course, stop: Event, show: Callable[[s
         time.sleep(REFRESH_SECONDS)
 
 
-def own_settings(given: Mapping[str, Any], address: str, run_id: str, *, embedded: bool) -> Settings:
+def own_settings(cli_settings: Mapping[str, Any], address: str, run_id: str, *, embedded: bool) -> Settings:
     """The settings of the demo's consumer: topics and group of its own, whatever the environment or a file says."""
     delivery = Delivery.AT_LEAST_ONCE if embedded else Delivery.EXACTLY_ONCE
     names = dict(zip(TOPICS, _topics(run_id), strict=True))
@@ -87,7 +86,7 @@ def own_settings(given: Mapping[str, Any], address: str, run_id: str, *, embedde
         "delivery": delivery.value,
         "create_topics": not embedded,
     }
-    chosen = settings.load({**given, **names, **ours})
+    chosen = load_settings({**cli_settings, **names, **ours})
     return chosen.model_copy(update={"kafka": dict(OF_THE_EMBEDDED_BROKER)}) if embedded else chosen
 
 

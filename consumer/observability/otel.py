@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import Attributes
 
-from consumer.config.version import program_version
+from consumer.config import program_version
 from consumer.observability.tracing import Span, Tracing
 from consumer.records import Batch, Headers
 

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer import app
 from consumer.app import start
-from consumer.config.settings import Settings, load
+from consumer.config.settings import Settings, load_settings
 from consumer.errors import WorkerError
 from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
@@ -43,7 +43,7 @@ def broker() -> Iterator[EmbeddedBroker]:
 
 def chosen(broker: EmbeddedBroker, **given: str) -> Settings:
     ours = {"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once", "metrics_port": "0"}
-    return load(ours | given)
+    return load_settings(ours | given)
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) ->
 def test_workers_of_one_host_find_metrics_ports_of_their_own(
     broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = load({"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once"})
+    settings = load_settings({"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once"})
     with running(settings) as first, running(settings) as second:
         assert first.port != second.port
         assert {first.port, second.port} <= set(range(9108, 9118))  # other programs may have some of them

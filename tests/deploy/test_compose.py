@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
-from consumer.config.settings import Settings, known
+from consumer.config.settings import Settings, setting_names
 from consumer.kafka.properties import PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
@@ -96,7 +96,7 @@ def test_the_variables_given_to_the_consumer_are_settings_of_it() -> None:
     variables = {**environment(), **SERVICES["consumer"]["environment"]}
     ours = {name.removeprefix("SESSION_SCORER_").lower() for name in variables if name.startswith("SESSION_SCORER_")}
     assert "bootstrap_servers" in ours
-    assert ours <= known()
+    assert ours <= setting_names()
 
 
 def topics() -> dict[str, dict[str, str]]:

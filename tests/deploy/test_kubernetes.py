@@ -12,9 +12,8 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from consumer.app import _LAST_RESORT_SECONDS
-from consumer.config import kafka_properties, settings
-from consumer.config import sources as places
-from consumer.config.settings import PREFIX, Settings, known
+from consumer.config import kafka_properties, settings, sources
+from consumer.config.settings import PREFIX, Settings, setting_names
 from consumer.kafka.properties import CONSUMER, PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
@@ -67,7 +66,7 @@ def test_the_workers_take_their_environment(place: str, monkeypatch: pytest.Monk
     for name, value in variables(place).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(PREFIX + "CONFIG", raising=False)  # it is a Secret's
-    chosen = settings.load()
+    chosen = settings.load_settings()
     assert chosen.bootstrap_servers == variables(place)[PREFIX + "BOOTSTRAP_SERVERS"]
     assert chosen.metrics_host == "0.0.0.0"
     # a variable that spells no property of Kafka is not refused, it is passed over
@@ -78,14 +77,14 @@ def test_the_workers_take_their_environment(place: str, monkeypatch: pytest.Monk
 def test_the_variables_are_settings(place: str) -> None:
     ours = {name.removeprefix(PREFIX).lower() for name in variables(place) if name.startswith(PREFIX)}
     assert ours
-    assert ours <= known()
+    assert ours <= setting_names()
 
 
 @pytest.mark.parametrize("place", OF_WORKERS)
 def test_no_variable_of_a_service_reaches_the_worker_which_would_warn_of_it(place: str) -> None:
     service = one(place, "Service")["metadata"]["name"]
     variable = f"{service.upper().replace('-', '_')}_SERVICE_HOST"
-    assert variable in "".join(places.ignored({variable: "10.0.0.1"}, PREFIX))
+    assert variable in "".join(sources.ignored_variables({variable: "10.0.0.1"}))
     assert pod(place)["spec"]["enableServiceLinks"] is False
 
 
@@ -122,10 +121,10 @@ def test_every_file_that_a_variable_names_is_mounted_from_a_secret_for_the_worke
 
 def test_the_settings_file_of_the_example_is_one_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + "CONFIG", str(kustomize.PLACE / "overlays" / "scram" / "settings.toml.example"))
-    chosen = settings.load()
+    chosen = settings.load_settings()
     (mount,) = [each for each in container("overlays/scram")["volumeMounts"] if each["name"] == "kafka"]
     assert chosen.kafka["sasl.password"] == "the password"
-    assert "the password" not in str(settings.shown(chosen))
+    assert "the password" not in str(settings.masked(chosen))
     assert Path(chosen.kafka["ssl.ca.location"]).parent == Path(mount["mountPath"])
 
 

@@ -8,8 +8,7 @@ import pytest
 from confluent_kafka import cimpl
 
 from consumer.config import kafka_properties, sources
-from consumer.config.origins import origins
-from consumer.config.settings import Delivery, Settings, SettingsError, known, load, shown
+from consumer.config.settings import Delivery, Settings, SettingsError, load_settings, masked, origins, setting_names
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +26,14 @@ def file(tmp_path: Path, text: str) -> str:
 
 def refused(given: dict[str, object] | None = None) -> str:
     with pytest.raises(SettingsError) as caught:
-        load(given)
+        load_settings(given)
     message = str(caught.value)
     assert "\n" not in message
     return message
 
 
 def test_without_a_word_the_defaults_hold() -> None:
-    settings = load()
+    settings = load_settings()
     assert settings.bootstrap_servers == "localhost:9092"
     assert settings.delivery is Delivery.EXACTLY_ONCE
     assert settings.metrics_host == "127.0.0.1"
@@ -47,19 +46,19 @@ def test_command_line_beats_environment_beats_file_beats_default(
     path = file(tmp_path, 'group_id = "file"\ninput_topic = "file"\nresults_topic = "file-results"')
     monkeypatch.setenv("SESSION_SCORER_GROUP_ID", "environment")
     monkeypatch.setenv("SESSION_SCORER_INPUT_TOPIC", "environment")
-    settings = load({"config": path, "group_id": "command-line", "input_topic": None})
+    settings = load_settings({"config": path, "group_id": "command-line", "input_topic": None})
     assert (settings.group_id, settings.input_topic) == ("command-line", "environment")
     assert (settings.results_topic, settings.alerts_topic) == ("file-results", "session-alerts")
 
 
 def test_the_file_can_be_named_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSION_SCORER_CONFIG", file(tmp_path, "slot = 3"))
-    assert load().slot == 3
+    assert load_settings().slot == 3
 
 
 def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSION_SCORER_SLOT", "")
-    assert load().slot is None
+    assert load_settings().slot is None
 
 
 def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +69,7 @@ def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkey
     )
     monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
     monkeypatch.setenv("KAFKA_SASL_USERNAME", "environment")
-    settings = load({"config": path, "kafka": ["sasl.username=a=b"]})
+    settings = load_settings({"config": path, "kafka": ["sasl.username=a=b"]})
     assert settings.kafka == {
         "security.protocol": "SSL",
         "fetch.min.bytes": "7",
@@ -82,11 +81,11 @@ def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkey
 
 def test_kafkas_own_names_for_our_settings_count_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:1")
-    assert load().bootstrap_servers == "kafka:1"
+    assert load_settings().bootstrap_servers == "kafka:1"
     monkeypatch.setenv("SESSION_SCORER_BOOTSTRAP_SERVERS", "own:1")
-    assert load().bootstrap_servers == "own:1"
-    assert load({"kafka": ["bootstrap.servers=given:1"]}).bootstrap_servers == "given:1"
-    settings = load({"bootstrap_servers": "option:1", "kafka": ["bootstrap.servers=given:1"]})
+    assert load_settings().bootstrap_servers == "own:1"
+    assert load_settings({"kafka": ["bootstrap.servers=given:1"]}).bootstrap_servers == "given:1"
+    settings = load_settings({"bootstrap_servers": "option:1", "kafka": ["bootstrap.servers=given:1"]})
     assert (settings.bootstrap_servers, settings.kafka) == ("option:1", {})
 
 
@@ -104,7 +103,7 @@ def test_variables_that_merely_begin_like_kafkas_are_left_alone(monkeypatch: pyt
     )
     for name in others:
         monkeypatch.setenv(f"KAFKA_{name}", "x")
-    assert load().kafka == {}
+    assert load_settings().kafka == {}
 
 
 def test_a_secret_can_stand_in_a_file_that_the_environment_names(
@@ -115,11 +114,11 @@ def test_a_secret_can_stand_in_a_file_that_the_environment_names(
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
     monkeypatch.setenv("KAFKA_SASL_OAUTHBEARER_ASSERTION_FILE", "/a/setting/of/its/own")
     monkeypatch.setenv("KAFKA_LOG_FILE", "/none/of/ours")
-    assert load().kafka == {
+    assert load_settings().kafka == {
         "sasl.password": "hunter2 ",
         "sasl.oauthbearer.assertion.file": "/a/setting/of/its/own",
     }
-    assert load({"kafka": ["sasl.password=given"]}).kafka["sasl.password"] == "given"
+    assert load_settings({"kafka": ["sasl.password=given"]}).kafka["sasl.password"] == "given"
 
 
 def test_a_secret_file_that_says_nothing_is_told_by_its_variable(
@@ -139,8 +138,8 @@ def test_a_secret_file_that_says_nothing_is_told_by_its_variable(
 
 def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
     given = ["sasl.password=a", "ssl.key.pem=b", "ssl.key.location=c", "sasl.username=d", "debug=e"]
-    assert sources.exposed({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
-    assert sources.exposed({}) == []
+    assert sources.secrets_on_command_line({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
+    assert sources.secrets_on_command_line({}) == []
 
 
 @pytest.mark.parametrize(
@@ -200,7 +199,10 @@ def test_a_topic_may_serve_one_purpose_only() -> None:
 
 def test_records_may_not_be_larger_than_the_client_sends() -> None:
     assert "is more than Kafka's message.max.bytes (1048588)" in refused({"max_record_bytes": "2000000"})
-    assert load({"max_record_bytes": "2000000", "kafka": ["message.max.bytes=3000000"]}).max_record_bytes == 2_000_000
+    assert (
+        load_settings({"max_record_bytes": "2000000", "kafka": ["message.max.bytes=3000000"]}).max_record_bytes
+        == 2_000_000
+    )
 
 
 def test_a_file_that_is_not_there_or_no_toml_is_one_line(tmp_path: Path) -> None:
@@ -235,18 +237,18 @@ def test_a_property_without_a_value_is_refused_without_repeating_it() -> None:
 
 def test_no_secret_is_ever_shown() -> None:
     given = ["sasl.password=hunter2", "ssl.key.pem=hunter2", "sasl.oauthbearer.config=hunter2", "new.property=hunter2"]
-    settings = load({"kafka": [*given, "sasl.username=me", "ssl.key.location=/k"]})
+    settings = load_settings({"kafka": [*given, "sasl.username=me", "ssl.key.location=/k"]})
     assert settings.kafka["sasl.password"] == "hunter2"
     assert "hunter2" not in repr(settings)
-    assert "hunter2" not in str(shown(settings))
-    assert shown(settings)["kafka"]["sasl.username"] == "me"
-    assert shown(settings)["kafka"]["ssl.key.location"] == "/k"
+    assert "hunter2" not in str(masked(settings))
+    assert masked(settings)["kafka"]["sasl.username"] == "me"
+    assert masked(settings)["kafka"]["ssl.key.location"] == "/k"
     message = refused({"kafka": ["sasl.password=hunter2", "transactional.id=hunter2"], "metrics_port": "hunter2"})
     assert "hunter2" not in message
 
 
 def test_every_setting_has_words_of_its_own() -> None:
-    assert known() == frozenset(Settings.model_fields)
+    assert setting_names() == frozenset(Settings.model_fields)
     assert all(field.description for field in Settings.model_fields.values())
 
 
@@ -274,11 +276,11 @@ def test_a_property_with_nul_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load({"config": file(tmp_path, '\ufeffgroup_id = "marked"')}).group_id == "marked"
+    assert load_settings({"config": file(tmp_path, '\ufeffgroup_id = "marked"')}).group_id == "marked"
     secret = tmp_path / "password"
     secret.write_text("\ufeffhunter2\r\n", "utf-8")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
-    assert load().kafka["sasl.password"] == "hunter2"
+    assert load_settings().kafka["sasl.password"] == "hunter2"
 
 
 def test_a_file_in_another_encoding_is_named_as_such(tmp_path: Path) -> None:
@@ -314,9 +316,9 @@ LINKS = {
 def test_service_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
     for name, value in LINKS.items():
         monkeypatch.setenv(prefix + name, value)
-    settings = load()
+    settings = load_settings()
     assert (settings.metrics_port, settings.kafka) == (9108, {})
-    said = sources.ignored(os.environ, "SESSION_SCORER_")
+    said = sources.ignored_variables(os.environ)
     if prefix.startswith("SESSION"):
         (line,) = said
         assert f"{prefix}SERVICE_HOST" in line
@@ -327,7 +329,7 @@ def test_service_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyP
 
 def test_a_port_that_is_no_service_link_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSION_SCORER_METRICS_PORT", "9109")
-    assert load().metrics_port == 9109
+    assert load_settings().metrics_port == 9109
     monkeypatch.setenv("SESSION_SCORER_PORT", "9109")
     assert "SESSION_SCORER_PORT (environment): there is no such setting" in refused()
 
@@ -337,7 +339,7 @@ def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.M
     monkeypatch.setenv("KAFKA_SASL_PASSWD_FILE", "/x")
     monkeypatch.setenv("KAFKA_SSL_TRUSTSTORE_LOCATION", "/of/java")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/known")
-    assert sources.ignored(os.environ, "SESSION_SCORER_") == [
+    assert sources.ignored_variables(os.environ) == [
         "KAFKA_SASL_PASSWD_FILE is no setting of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
         "KAFKA_SASL_USERNAM is no setting of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
     ]
@@ -370,8 +372,8 @@ def test_a_wrong_value_is_told_by_the_variable_that_gives_it(
     path = file(tmp_path, 'group_id = "right"')
     assert refused({"config": path}).startswith(f"{variable} (environment): expected HOST:PORT")
     monkeypatch.setenv(variable, "a:1")
-    (found,) = [each for each in origins(load(), {}, os.environ) if each.value == "a:1"]
-    assert found.place == f"environment variable {variable}"
+    (found,) = [each for each in origins(load_settings(), {}, os.environ) if each.value == "a:1"]
+    assert found.origin == f"environment variable {variable}"
 
 
 def test_a_wrong_value_is_told_by_the_variable_that_wins(monkeypatch: pytest.MonkeyPatch) -> None:

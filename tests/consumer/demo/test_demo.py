@@ -229,7 +229,7 @@ def test_on_a_real_broker_it_is_exactly_once_on_topics_of_its_own(kafka: str) ->
 
 
 def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in settings.known():
+    for name in settings.setting_names():
         if name.endswith(("_topic", "group_id", "bootstrap_servers")):
             monkeypatch.setenv(f"SESSION_SCORER_{name.upper()}", "production")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
