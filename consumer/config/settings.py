@@ -197,12 +197,12 @@ def load_settings(cli_settings: Mapping[str, Any] | None = None) -> Settings:
 
     `cli_settings` maps names to texts, None for an option that is missing; `kafka` to a list of `prop=value`.
     """
-    values = sources.command_line(cli_settings or {})
+    options = sources.command_line(cli_settings or {})
     sources.refuse_unknown_variables(os.environ, setting_names())
     try:
-        return Settings(**values)
+        return Settings(**options)
     except ValidationError as error:
-        path = values.get("config") or sources.environment(os.environ, frozenset({"config"})).get("config")
+        path = options.get("config") or sources.environment(os.environ, frozenset({"config"})).get("config")
         message = Sources(cli_settings or {}, os.environ, path).explain(error, Settings.model_fields)
         raise SettingsError(message) from None
 
@@ -224,11 +224,11 @@ class Origin:
 def origins(settings: Settings, cli_settings: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
     """Return the origin of each setting, then of each property of the Kafka client as `kafka.NAME`."""
     where = Sources(cli_settings, environ, settings.config)
-    values = masked(settings)
-    properties: dict[str, str] = values.pop("kafka")
+    printable = masked(settings)
+    properties: dict[str, str] = printable.pop("kafka")
     resolved = [
         Origin(name, value, where.origin(where.source_of(name)) if name in settings.model_fields_set else DEFAULT)
-        for name, value in values.items()
+        for name, value in printable.items()
     ]
     return resolved + [
         Origin(f"kafka.{name}", value, where.origin(where.source_of_property(name)))
