@@ -21,7 +21,7 @@ from benchmarks.watching import RaceError
 from consumer.process import tune_garbage_collector
 from scoring import Scorer
 from scoring.contract import IDENTITIES, MODEL_FIELDS
-from scoring.tables.readers import open_source
+from scoring.tables import open_source
 
 ROWS = 250_000  # distinct, for each contestant in a round
 TIMES = 20  # as often is that file repeated in the long one

@@ -13,7 +13,7 @@ from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, 
 from scoring.decoding import Decoded
 from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.local_time import NO_HOUR, hour_as_written
-from scoring.tables import PYTHON, Statistics, judge_columns, nested_path
+from scoring.tables import PYTHON, Statistics, compare_columns, nested_path
 from scoring.validation import find_value_fault, out_of_range, plain_value, wrong_type
 from scoring.verdicts import Scored
 
@@ -43,7 +43,7 @@ def _check_columns(frame: pd.DataFrame) -> None:
     """Log missing columns. Raises TableError when too many are missing; an empty frame without columns is fine."""
     if not frame.shape[0] and not frame.shape[1]:
         return
-    report = judge_columns(frame.columns, MODEL_FIELDS, nested=_nested(frame))
+    report = compare_columns(frame.columns, MODEL_FIELDS, nested=_nested(frame))
     if report.is_refused:
         raise TableError(report.refusal(PYTHON))
     for note in report.notes(PYTHON):

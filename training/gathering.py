@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scoring.columns import Columns, concatenate
 from scoring.contract import IDENTITIES
 from scoring.decoding import decode
-from scoring.tables.source import Rows
+from scoring.tables import Rows
 from training import duplicates
 from training.labelled import Labelled
 from training.labels import LabelColumn

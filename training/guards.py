@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from scoring.artifacts.loading import Artifacts
-from scoring.tables.source import digest
+from scoring.tables import digest
 
 LEAST_ROWS: Final = 100
 LEAK: Final = 0.99

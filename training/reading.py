@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from scoring.contract import DATE
-from scoring.tables.checked_source import AS_IS, TableOptions, open_table
-from scoring.tables.source import FileError, Source, digest
+from scoring.tables import AS_IS, FileError, Source, TableOptions, digest, open_table
 from training.errors import TrainingError
 from training.gathering import Gathered
 from training.labelled import Labelled, of_sessions

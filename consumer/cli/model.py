@@ -28,8 +28,7 @@ from consumer.model.report import sheets
 from consumer.offline.progress import Reporting, shown_progress
 from consumer.printable import json_text
 from scoring import MissingExtra, Scorer
-from scoring.tables.checked_source import TableOptions
-from scoring.tables.readers import first_row, open_source
+from scoring.tables import TableOptions, first_row, open_source
 
 if TYPE_CHECKING:
     from training.labels import LabelColumn

@@ -12,7 +12,7 @@ import typer
 from consumer.printable import printable
 
 if TYPE_CHECKING:
-    from scoring.tables.checked_source import TableOptions
+    from scoring.tables import TableOptions
     from training.reading import LabelColumn
 
 Artifacts = Annotated[
@@ -75,8 +75,7 @@ AllowDoubtful = Annotated[
 
 def table_options(allow_missing: bool, renames: list[str] | None) -> "TableOptions":
     """Parse the options of a table. Raises BadParameter."""
-    from scoring.tables.checked_source import TableOptions
-    from scoring.tables.column_map import parse_renames
+    from scoring.tables import TableOptions, parse_renames
 
     try:
         return TableOptions(allow_missing, parse_renames(renames or ()))

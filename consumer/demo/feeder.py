@@ -15,8 +15,7 @@ from typing import Final
 import msgspec
 
 from consumer.errors import WorkerError
-from scoring.tables import ObjectSample
-from scoring.tables.file_format import (
+from scoring.tables import (
     BOM,
     CSV,
     EMPTY,
@@ -26,6 +25,7 @@ from scoring.tables.file_format import (
     JSON_LINES,
     PARQUET,
     UNKNOWN,
+    ObjectSample,
     recognise,
 )
 

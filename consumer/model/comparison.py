@@ -12,9 +12,7 @@ from numpy.typing import NDArray
 
 from consumer.offline.progress import SILENT, FirstRows, Reporting
 from scoring import LEVELS, Decoded, Scored, Scorer
-from scoring.tables import Statistics
-from scoring.tables.checked_source import AS_IS, TableOptions, open_table
-from scoring.tables.source import FileError
+from scoring.tables import AS_IS, FileError, Statistics, TableOptions, open_table
 
 MOST_MOVES: Final = 10
 

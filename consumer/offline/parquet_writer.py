@@ -9,7 +9,7 @@ import msgspec
 
 from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
-from scoring.tables.source import Rows, Source
+from scoring.tables import Rows, Source
 from scoring.verdicts import WIRE_FIELDS
 
 try:

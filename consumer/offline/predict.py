@@ -8,18 +8,7 @@ import msgspec
 
 from consumer.printable import escaped
 from scoring import InvalidEvent, Scorer, Verdict
-from scoring.tables import ObjectSample
-from scoring.tables.file_format import (
-    BOM,
-    CSV,
-    HEAD_BYTES,
-    JSON,
-    JSON_LINES,
-    PARQUET,
-    TEXT,
-    UNKNOWN,
-    recognise,
-)
+from scoring.tables import BOM, CSV, HEAD_BYTES, JSON, JSON_LINES, PARQUET, TEXT, UNKNOWN, ObjectSample, recognise
 
 _TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
 _BLANK: Final = b" \t\r\n"

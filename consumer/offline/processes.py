@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Protocol, Self, TypeVar
 
 from consumer.process import tune_garbage_collector
-from scoring.tables.source import FileError
+from scoring.tables import FileError
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -17,9 +17,7 @@ from consumer.offline.progress import SILENT, FirstRows, Reporting
 from consumer.offline.writers import Form, open_writer
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts.loading import Artifacts
-from scoring.tables import Statistics
-from scoring.tables.checked_source import AS_IS, TableOptions, open_table
-from scoring.tables.source import Chunk, FileError, Rows, Source, kind_of
+from scoring.tables import AS_IS, Chunk, FileError, Rows, Source, Statistics, TableOptions, file_kind, open_table
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
@@ -100,7 +98,7 @@ def _crew(source: Path) -> int:
 
 
 def _check_target(source: Path, target: Path) -> None:
-    kind_of(target)
+    file_kind(target)
     if not target.parent.is_dir():
         raise FileError(f"{target}: cannot be written: {target.parent} is no directory")
     for path in (target, rejected_path(target)):
@@ -128,7 +126,7 @@ def _score(scorer: Scorer, source: Source, target: Path, report: Reporting, proc
     counts, first = Counts(), FirstRows(report.say)
     with _Staging() as staging:
         made, aside = staging.stage(target), staging.stage(rejected_path(target))
-        with closing(open_writer(made, kind_of(target), source)) as writer, aside.open("wb") as rejects:
+        with closing(open_writer(made, file_kind(target), source)) as writer, aside.open("wb") as rejects:
             share = partial(_Share, scorer.artifacts, writer.form, made)
             with closing(in_order(share, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
                 for part in parts:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import Scored
-from scoring.tables.source import Rows, Source
+from scoring.tables import Rows, Source
 from scoring.verdicts import WIRE_FIELDS, unpack_verdict
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode

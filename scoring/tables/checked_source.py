@@ -1,4 +1,4 @@
-"""A file judged before its rows are scored: is this a table of session events?"""
+"""Open a file and check that it is a table of session events, before its rows are scored."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from scoring.tables import COMMAND_LINE, SAMPLE_ROWS, ObjectSample, judge_columns
-from scoring.tables.column_map import Renames
+from scoring.tables.columns import COMMAND_LINE, Renames, compare_columns
+from scoring.tables.objects import SAMPLE_ROWS, ObjectSample
 from scoring.tables.readers import open_source
 from scoring.tables.source import FileError, Source
 
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """What the user says of a file's columns."""
+    """The user's options for the columns of a file."""
 
-    allow_missing: bool = False  # that fields are missing is meant, however many
+    allow_missing: bool = False  # missing fields are intended, however many
     renames: Renames = field(default_factory=dict)
 
 
@@ -24,25 +24,25 @@ AS_IS: Final = TableOptions()
 
 
 def open_table(path: Path, options: TableOptions = AS_IS) -> tuple[Source, list[str]]:
-    """Open a file of events and judge it by its columns, or by its first rows where only those name the columns.
+    """Open a file of events and check its columns, or the keys of its first rows when it has no columns.
 
-    Returns the source and what is to be reported before it is scored, a line each. Raises FileError for a file that
-    cannot be read, a column to rename that is not there, and a table with too few fields unless that is allowed.
+    Returns the source and lines to report before it is scored. Raises FileError for a file that cannot be read, for a
+    column to rename that is missing, and for a table with too few fields unless that is allowed.
     """
     source = open_source(path, options.renames)
-    fault, notes = (_judge_columns if source.is_table else _judge_rows)(source, options)
+    fault, notes = (_check_columns if source.is_table else _check_rows)(source, options)
     if fault is not None:
         raise FileError(f"{path}: {fault}")
     return source, [f"{path}: {note}" for note in notes]
 
 
-_Judgement = tuple[str | None, list[str]]
-"""Why a table is refused, if it is, and what is to be reported of one that is not."""
+_Findings = tuple[str | None, list[str]]
+"""Why a table is refused, if it is, and what to report of one that is not."""
 
 
-def _judge_columns(source: Source, options: TableOptions) -> _Judgement:
+def _check_columns(source: Source, options: TableOptions) -> _Findings:
     columns = source.columns()
-    report = judge_columns(map(source.field, columns), nested=source.nested)
+    report = compare_columns(map(source.field, columns), nested=source.nested)
     fault = _fault_of_renames(options.renames, columns)
     if fault is None and report.is_refused and not options.allow_missing:
         report = replace(report, nested=report.nested or _nested_in_text(source))
@@ -60,7 +60,7 @@ def _nested_in_text(source: Source) -> str | None:
     return sample.nested_in
 
 
-def _judge_rows(source: Source, options: TableOptions) -> _Judgement:
+def _check_rows(source: Source, options: TableOptions) -> _Findings:
     sample = ObjectSample(options.renames)
     rows = (row for chunk in source.chunks() for row, _ in chunk.read().values)
     sample.add(islice(rows, SAMPLE_ROWS))
@@ -73,10 +73,10 @@ def _judge_rows(source: Source, options: TableOptions) -> _Judgement:
 
 
 def _fault_of_renames(renames: Renames, columns: Collection[str], *, both: bool = False) -> str | None:
-    """Say what is wrong with renames; `both` names may be there, of JSON Lines in different rows."""
-    for theirs, ours in renames.items():
-        if theirs not in columns:
-            return f"no column {theirs!r} to rename"
-        if ours in columns and not both:
-            return f"the column {ours} is there: {theirs!r} cannot be renamed to it"
+    """Return what is wrong with renames; `both` names are fine in JSON Lines, whose rows differ."""
+    for column, name in renames.items():
+        if column not in columns:
+            return f"no column {column!r} to rename"
+        if name in columns and not both:
+            return f"the column {name} is there: {column!r} cannot be renamed to it"
     return None

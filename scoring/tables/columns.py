@@ -1,16 +1,24 @@
-"""What the columns of a table tell of it: which fields are there, which are missing or spelled differently."""
+"""Compare the columns of a table with the contract, and rename columns for reading (`--map FIELD=COLUMN`)."""
 
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import msgspec
+
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.tables.similarity import similar_columns
 
+Renames = Mapping[str, str]
+"""Column of the file -> field of the contract. What is written keeps the file's names."""
+NO_RENAMES: Final[Renames] = {}
 LEAST_FIELDS: Final = 8
-"""Of the sixteen model fields: a table with fewer is refused unless the user insists."""
-_MOST_CHARACTERS: Final = 60  # of a column's name that are shown
+"""A table with fewer of the sixteen model fields is refused unless the user insists."""
+_MOST_CHARACTERS: Final = 60  # of a column's name in a message
+_KNOWN: Final = (*MODEL_FIELDS, *IDENTITIES)
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +43,12 @@ class ColumnReport:
 
     @property
     def model_fields(self) -> int:
-        """Return how many of the sixteen model fields have a column."""
+        """Return the number of model fields that have a column."""
         return len(MODEL_FIELDS) - len(self._missing_fields)
 
     @property
     def is_refused(self) -> bool:
-        """Tell whether the table has too few model fields to be scored unasked."""
+        """Return True when the table has too few model fields to be scored by default."""
         return self.model_fields < LEAST_FIELDS
 
     @property
@@ -48,20 +56,20 @@ class ColumnReport:
         return [name for name in self.missing if name in MODEL_FIELDS]
 
     def refusal(self, wording: Wording) -> str:
-        """Say in one line why the table is refused, and what to do."""
-        found = self.model_fields
+        """Return one line: why the table is refused, and what to do."""
+        present = self.model_fields
         hints = [f"the fields are inside {self.nested!r}: give those objects themselves"] if self.nested else []
         hints += [f"{self.lookalikes()}: {self._remedy(wording)}"] if self.similar else []
         parts = [
-            f"{_number(found)} of the {len(MODEL_FIELDS)} model fields {'is' if found == 1 else 'are'} there",
+            f"{_number(present)} of the {len(MODEL_FIELDS)} model fields {'is' if present == 1 else 'are'} there",
             *hints,
-            *([f"missing: {', '.join(self._missing_fields)}"] if found else []),
+            *([f"missing: {', '.join(self._missing_fields)}"] if present else []),
             f"{wording.insist} scores what is there",
         ]
         return "; ".join(parts)
 
     def notes(self, wording: Wording) -> list[str]:
-        """Say, a line each, what is missing from a table that is scored."""
+        """Return lines about what is missing from a table that is scored."""
         fields, identities = self._missing_fields, [name for name in self.missing if name in IDENTITIES]
         gaps = [f"no column {', '.join(fields)}: imputed in every row"] if fields else []
         gaps += [f"no column {', '.join(identities)}: left out"] if identities else []
@@ -69,15 +77,15 @@ class ColumnReport:
         return [*(["; ".join(gaps)] if gaps else []), *alike]
 
     def lookalikes(self) -> str:
-        """Say which columns look like which fields; nothing when none does."""
-        return ", ".join(f"{_shown(column)!r} looks like {name}" for name, column in self.similar.items())
+        """Return which columns look like which fields, as text; empty when none does."""
+        return ", ".join(f"{_shorten(column)!r} looks like {name}" for name, column in self.similar.items())
 
     def _remedy(self, wording: Wording) -> str:
         if all(column.strip().strip("\"'") == name for name, column in self.similar.items()):
             return "remove the blanks or quotes around names and values"
         name, column = next(iter(self.similar.items()))
-        shown = _shown(column)
-        return wording.rename.format(field=name, column=shlex.quote(shown) if wording is COMMAND_LINE else shown)
+        short = _shorten(column)
+        return wording.rename.format(field=name, column=shlex.quote(short) if wording is COMMAND_LINE else short)
 
 
 def known_fields(columns: Iterable[str]) -> list[str]:
@@ -85,28 +93,59 @@ def known_fields(columns: Iterable[str]) -> list[str]:
     return [name for name in columns if name in MODEL_FIELDS]
 
 
-def judge_columns(
+def compare_columns(
     columns: Iterable[object],
-    fields: Iterable[str] = (*MODEL_FIELDS, *IDENTITIES),
+    fields: Iterable[str] = _KNOWN,
     *,
     nested: str | None = None,
 ) -> ColumnReport:
-    """Compare a table's columns with those of the contract. Names are compared as they are."""
+    """Compare a table's columns with the fields of the contract, by their exact names."""
     names = dict.fromkeys(column if isinstance(column, str) else _joined(column) for column in columns)
     missing = tuple(name for name in fields if name not in names)
-    others = (name for name in names if name not in (*MODEL_FIELDS, *IDENTITIES))
+    others = (name for name in names if name not in _KNOWN)
     report = ColumnReport(missing, similar_columns(missing, others), nested)
     return report if report.is_refused else replace(report, nested=None)
 
 
-def _number(found: int) -> str:
-    return f"only {found}" if found else "none"
+def _number(count: int) -> str:
+    return f"only {count}" if count else "none"
 
 
 def _joined(column: object) -> str:
-    """Return the name of a column that is no text, as ("event", "click_events") of several header rows."""
+    """Return the name of a column that is no text, such as ("event", "click_events") of several header rows."""
     return ".".join(map(str, column)) if isinstance(column, tuple) else str(column)
 
 
-def _shown(column: str) -> str:
+def _shorten(column: str) -> str:
     return column if len(column) <= _MOST_CHARACTERS else column[:_MOST_CHARACTERS] + "…"
+
+
+def parse_renames(pairs: Iterable[str]) -> Renames:
+    """Parse `FIELD=COLUMN` pairs. Raises ValueError, one line, for what is no such pair."""
+    renames: dict[str, str] = {}
+    for pair in pairs:
+        field_name, equals, column = pair.partition("=")
+        if not equals or not column:
+            raise ValueError(f"expected FIELD=COLUMN, such as {MODEL_FIELDS[0]}=clicks")
+        if field_name not in _KNOWN:
+            raise ValueError(f"{field_name!r} is no field of a session event; they are {', '.join(_KNOWN)}")
+        if field_name in renames.values() or column in renames:
+            raise ValueError(f"{pair!r}: the field or the column is named twice")
+        renames[column] = field_name
+    return renames
+
+
+def rename_keys(row: bytes, renames: Renames) -> bytes:
+    """Rename the keys of a JSON object and keep its values byte for byte; return anything else unchanged.
+
+    An object with both names then has the field twice: the last one counts, and both must be valid.
+    """
+    try:
+        members = _members(row)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return row
+    if renames.keys().isdisjoint(members):
+        return row
+    encode = msgspec.json.encode
+    renamed = (b"%b:%b" % (encode(renames.get(name, name)), bytes(value)) for name, value in members.items())
+    return b"{%b}" % b",".join(renamed)

@@ -1,14 +1,17 @@
-"""Recognise what a file holds by its first bytes, whatever its name says. Pure.
+"""Recognise the format of a file by its first bytes, and compare it with the name.
 
-Only what is certain is recognised: text that may be JSON Lines with a broken first line is left to whoever reads it.
+Only certain formats are recognised: text that may be JSON Lines with a broken first line is left to its reader.
 """
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from scoring.tables.source import FileError, input_kind, is_zipped, open_bytes
+
 HEAD_BYTES: Final = 64 * 1024
-"""How much of the beginning is looked at."""
+"""How much of a file is read to recognise it."""
 
 EMPTY: Final = "empty"
 GZIP: Final = "gzip"
@@ -26,7 +29,7 @@ _MOST_CONTROL: Final = 0.05  # of the first line, in text; a tenth of random byt
 _MARKUP: Final = re.compile(rb"<(?:!doctype|\?xml|html|table\b|!--)", re.IGNORECASE)
 _ARRAY_OF_OBJECTS: Final = re.compile(rb"\[\s*(?:\{|$)")
 _CONTINUED: Final = re.compile(rb'\{[^\n]*[\[:][ \t\r]*\n|\{(?:[^\n]*[{,])?[ \t\r]*\n\s*["}]')
-"""An object that goes on in the next line; after a broken line another object begins."""
+"""An object that continues in the next line; after a broken line another object begins."""
 _STRINGS: Final = b'"{\\"'
 _PYTHON_OBJECT: Final = re.compile(rb"\{\s*'")
 _CR_ENDS: Final = re.compile(rb"[^\n]*?\}\r[ \t\r]*\{")
@@ -41,7 +44,7 @@ _ONE_A_LINE: Final = "write one object a line (JSON Lines)"
 
 @dataclass(frozen=True, slots=True)
 class FileFormat:
-    """What a file holds: `kind` for programs; for people what it is, and what to do where it cannot be read."""
+    """A format: `kind` for programs; for people a description, and what to do when it cannot be read."""
 
     kind: str
     description: str
@@ -85,12 +88,11 @@ _UTF_32: Final = FileFormat("utf-32", "text in UTF-32", "save it as UTF-8 (iconv
 
 
 def recognise(head: bytes) -> FileFormat:
-    """Tell what a file holds that begins with `head`, all of it or the first HEAD_BYTES."""
+    """Return the format of a file by `head`: all of it or the first HEAD_BYTES."""
     if not head:
         return _EMPTY
-    found = _by_magic(head) or _by_encoding(head)
-    if found is not None:
-        return found
+    if (known := _by_magic(head) or _by_encoding(head)) is not None:
+        return known
     text = head.removeprefix(BOM).lstrip(_BLANK)
     return _BINARY if _is_binary(text) else _of_text(text)
 
@@ -111,10 +113,10 @@ def _by_magic(head: bytes) -> FileFormat | None:
         return FileFormat("pickle", "a Python pickle")
     if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
         return FileFormat("bzip2", "compressed by bzip2", f"{_PLAIN} (bunzip2)")
-    found = next(((magic, format_) for magic, format_ in _MAGIC if head.startswith(magic)), None)
-    if found is None or (found[0].isascii() and not _CONTROL.search(head)):  # a column may be called ORC
-        return None
-    return found[1]
+    for magic, format_ in _MAGIC:
+        if head.startswith(magic):
+            return None if magic.isascii() and not _CONTROL.search(head) else format_  # a column may be called ORC
+    return None
 
 
 def _of_zip(head: bytes) -> FileFormat:
@@ -135,16 +137,16 @@ def _by_encoding(head: bytes) -> FileFormat | None:
     zeros = [i for i, byte in enumerate(start) if not byte]
     if zeros in ([i for i in range(len(start)) if i % 2 == odd] for odd in (0, 1)):
         return _UTF_16
-    four = ([i for i in range(len(start)) if i % 4 != place] for place in (0, 3))
+    four = ([i for i in range(len(start)) if i % 4 != nonzero] for nonzero in (0, 3))
     return _UTF_32 if zeros in four else None
 
 
 def _of_text(text: bytes) -> FileFormat:
-    """Recognise text without its mark and the blanks before it."""
+    """Recognise text whose byte order mark and leading blanks are removed."""
     if not text:
         return FileFormat(EMPTY, "only blanks", _EMPTY.remedy)
     if _MARKUP.match(text):
-        return FileFormat("markup", "HTML or XML", f"{EXPORT} (a login page may have been downloaded in its place)")
+        return FileFormat("markup", "HTML or XML", f"{EXPORT} (a login page may have been downloaded instead)")
     if text.startswith(b"["):
         return _ARRAY if _ARRAY_OF_OBJECTS.match(text) else _UNKNOWN
     if text.startswith((b"{", _STRINGS)):
@@ -162,3 +164,57 @@ def _of_objects(text: bytes) -> FileFormat:
     if _CR_ENDS.match(text):
         return _CR_LINES
     return _PRETTY if _CONTINUED.match(text) else _LINES
+
+
+_FITTING: Final = {
+    CSV: {CSV, TEXT, UNKNOWN, EMPTY},
+    JSON_LINES: {JSON_LINES, TEXT, UNKNOWN, EMPTY},
+    PARQUET: {PARQUET},
+}
+"""Formats that a file of this kind may have: broken lines and empty files are left to the reader."""
+
+
+def checked_kind(path: Path) -> str:
+    """Return csv, jsonl or parquet, by the name of a file to be read.
+
+    Raises FileError for a file that cannot be opened, or whose name does not tell its kind.
+    """
+    try:
+        kind = input_kind(path)
+    except FileError as error:
+        if path.is_dir():
+            raise FileError(f"{path}: is a directory: give one file") from None
+        content = recognise(_head(path))
+        if content.kind in {EMPTY, TEXT, UNKNOWN}:
+            raise
+        raise FileError(f"{error}; it is {content}") from None
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise FileError(f"{path}: is a pipe or a device, and a file is read more than once: write a file first")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {error.strerror}") from None
+    return kind
+
+
+def check_contents(path: Path, kind: str) -> None:
+    """Raise FileError when the file certainly holds something else than its name says."""
+    with open_bytes(path) as file:
+        content = recognise(file.bytes.read(HEAD_BYTES))
+    if content.kind in _FITTING[kind]:
+        return
+    verb = "cannot be read as Parquet: it is" if kind == PARQUET else "is"
+    if content.kind == GZIP and kind != PARQUET and not is_zipped(path):
+        raise FileError(f"{path}: is compressed by gzip: name it {path.name}.gz")
+    raise FileError(f"{path}: {verb} {content}")
+
+
+def _head(path: Path) -> bytes:
+    """Return the first bytes of a file; none of one that cannot be read."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(HEAD_BYTES)
+    except OSError:
+        return b""

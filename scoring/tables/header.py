@@ -1,7 +1,8 @@
-"""The first lines of a CSV file whose header has too few known names: what is wrong with it."""
+"""Find what is wrong with the header of a CSV file that has too few known names."""
 
 import re
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -29,16 +30,16 @@ class _Header(NamedTuple):
 
 
 def header_fault(lines: Sequence[str]) -> str | None:
-    """Say why the first line does not give the columns' names; None when it may.
+    """Return why the first line does not name the columns; None when it may.
 
-    `lines` are the first of the file, at most HEADER_LINES. Nothing of them is repeated in the message.
+    `lines` are the first of the file, at most HEADER_LINES. The message repeats none of their text.
     """
-    found = [
+    headers = [
         _Header(_known(line, separator), number, separator)
         for number, line in enumerate(lines, 1)
         for separator in _SEPARATORS
     ]
-    best = max(found, key=lambda header: header.known, default=_Header(0, 1, ","))
+    best = max(headers, key=attrgetter("known"), default=_Header(0, 1, ","))
     if best.known and best.known > _known(lines[0], ","):
         return _misplaced(best)
     if not best.known and lines and _are_values(lines[0]):
@@ -66,7 +67,7 @@ def _cells(line: str, separator: str) -> list[str]:
 
 
 def _are_values(line: str) -> bool:
-    """Tell whether a line has two numbers or dates, or nothing else."""
+    """Return True when a line has two numbers or dates, or no other cells."""
     cells = max((_cells(line, separator) for separator in _OF_VALUES), key=len)
     values = [cell for cell in cells if _NUMBER.fullmatch(cell) or is_local_time(cell)]
     return len(values) > 1 or len(values) == len(cells)

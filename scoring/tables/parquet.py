@@ -1,4 +1,4 @@
-"""Parquet as a source of rows (the extra `frames`), a batch of them at a time."""
+"""Read Parquet in batches of rows (the extra `frames`)."""
 
 from collections.abc import Iterable, Iterator
 from datetime import date, time
@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from scoring import MissingExtra
 from scoring.contract import IDENTITIES
-from scoring.tables import nested_path
-from scoring.tables.column_map import NO_RENAMES, Renames
-from scoring.tables.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, check_columns
+from scoring.errors import MissingExtra
+from scoring.tables.columns import NO_RENAMES, Renames
+from scoring.tables.objects import nested_path
+from scoring.tables.source import CHUNK_ROWS, Chunk, FileError, Rows, Source, require_distinct, valid_rows
 
 try:
     import pyarrow as pa
@@ -27,18 +27,18 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
-    """A Parquet file. Raises FileError."""
+    """Open a Parquet file. Raises FileError."""
     try:
         schema = parquet.read_schema(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from None
-    names = check_columns(path, list(schema.names))
+    names = require_distinct(path, list(schema.names))
     nested = nested_path(_members(schema))
-    return Source(lambda: _chunks(path, renames), lambda: names, schema.remove_metadata(), renames, nested=nested)
+    return Source(partial(_chunks, path, renames), names.copy, schema.remove_metadata(), renames, nested=nested)
 
 
 def _members(fields: Iterable[pa.Field]) -> dict[str, Any]:
-    """The names of columns and, for those of structs, of what is inside."""
+    """Return the names of columns with, for structs, the names inside."""
     return {field.name: _inside(field.type) for field in fields}
 
 
@@ -70,16 +70,16 @@ def _rows(batch: pa.RecordBatch, renames: Renames) -> Rows:
     ]
     names = batch.schema.names
     rows = [_ENCODER.encode(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True)]
-    return Rows(lambda: [(row, None) for row in rows], table=batch, renames=renames)
+    return Rows(partial(valid_rows, rows), table=batch, renames=renames)
 
 
 def _plain(field: str, value: Any) -> Any:
-    """A value as JSON has it: times with their own wall clock, numbers as numbers."""
+    """Return a value for JSON: times by their own wall clock, numbers as numbers."""
     if isinstance(value, float):
         if isnan(value):
             return _NULL
         if not isfinite(value):
-            return msgspec.Raw(b"Infinity")  # no JSON, so no event; msgspec would make a gap of it
+            return msgspec.Raw(b"Infinity")  # no JSON, so no event; msgspec would write a gap
         # a column of integers with gaps comes from pandas as floats
         return int(value) if field in IDENTITIES and value.is_integer() else value
     if isinstance(value, date | time):

@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from scoring import InvalidEvent
-from scoring.tables import HEADER_LINES, LEAST_FIELDS, header_fault, known_fields, source
-from scoring.tables.column_map import NO_RENAMES, Renames
-from scoring.tables.csv_cells import Cells, bare
-from scoring.tables.file_contents import check_contents, checked_kind
-from scoring.tables.source import Chunk, FileError, Row, Rows, Source, check_columns, opened
+from scoring.tables import source
+from scoring.tables.columns import LEAST_FIELDS, NO_RENAMES, Renames, known_fields
+from scoring.tables.csv_cells import Cells, split_lines
+from scoring.tables.file_format import check_contents, checked_kind
+from scoring.tables.header import HEADER_LINES, header_fault
+from scoring.tables.source import Chunk, FileError, Row, Rows, Source, open_bytes, require_distinct, valid_rows
 from scoring.validation import has_utf8
 
 _row_as_dict: Final = msgspec.json.Decoder(dict[str, object]).decode
@@ -29,7 +30,7 @@ _LONGEST_HEADER: Final = 10_000  # characters of a line that are searched for co
 
 
 def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
-    """What the file holds, its columns renamed for whoever decodes them.
+    """Open a file as a source whose rows decode with renamed columns.
 
     Raises FileError, now or while it is read; MissingExtra for Parquet without its package.
     """
@@ -42,11 +43,11 @@ def open_source(path: Path, renames: Renames = NO_RENAMES) -> Source:
     check_contents(path, kind)
     if kind == "csv":
         return _csv(path, renames)
-    return Source(lambda: _json_lines(path, renames), lambda: _keys(path), renames=renames, is_table=False)
+    return Source(partial(_json_lines, path, renames), partial(_keys, path), renames=renames, is_table=False)
 
 
 def first_row(path: Path) -> dict[str, object]:
-    """Return the first row that is an object, by its keys; nothing where the first chunk has none. Raises FileError."""
+    """Return the first row that is an object; an empty dict where the first chunk has none. Raises FileError."""
     for row, fault in next((chunk.read().values for chunk in open_source(path).chunks()), []):
         try:
             if fault is None:
@@ -57,22 +58,26 @@ def first_row(path: Path) -> dict[str, object]:
 
 
 def _json_lines(path: Path, renames: Renames) -> Iterator[Chunk]:
-    with opened(path) as file:
+    with open_bytes(path) as file:
         for block in _blocks(file.bytes, path):
             yield Chunk(partial(_rows_of_lines, block, renames), file.done())
 
 
 def _rows_of_lines(block: bytes, renames: Renames) -> Rows:
-    return Rows(lambda: [(line, None) for line in _lines(block)], renames=renames)
+    return Rows(partial(_json_rows, block), renames=renames)
+
+
+def _json_rows(block: bytes) -> list[Row]:
+    return valid_rows(_lines(block))
 
 
 def _lines(block: bytes) -> list[bytes]:
-    """The lines that are not blank."""
+    """Return the lines that are not blank."""
     return [line for line in map(bytes.strip, block.split(b"\n")) if line]
 
 
 def _blocks(file: io.BufferedReader | gzip.GzipFile, path: Path) -> Iterator[bytes]:
-    """The file in pieces of whole lines. A byte order mark before the first is the editor's, not the event's."""
+    """Yield the file in pieces of complete lines, without a byte order mark, which editors write."""
     bom = _BOM
     while block := file.read(source.BLOCK_BYTES):
         rest = b"" if block.endswith(b"\n") else file.readline(source.LINE_BYTES)
@@ -83,10 +88,10 @@ def _blocks(file: io.BufferedReader | gzip.GzipFile, path: Path) -> Iterator[byt
 
 
 def _keys(path: Path) -> list[str]:
-    """The keys of all objects in the file, in the order in which they first come."""
+    """Return the keys of all objects in the file, in the order of their first appearance."""
     keys: dict[str, None] = {}
     decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
-    with opened(path) as file:
+    with open_bytes(path) as file:
         for line in chain.from_iterable(map(_lines, _blocks(file.bytes, path))):
             try:
                 keys.update(dict.fromkeys(decoder.decode(line)))
@@ -96,7 +101,7 @@ def _keys(path: Path) -> list[str]:
 
 
 class _Names(NamedTuple):
-    """What the columns of a CSV file are called: by the file, and by the contract where some are renamed."""
+    """The names of the columns of a CSV file, and their fields where some are renamed."""
 
     names: list[str]
     fields: list[str] | None
@@ -111,20 +116,20 @@ def _csv(path: Path, renames: Renames) -> Source:
     fault = _header_fault(path, fields)
     if fault is not None and len(set(columns)) < len(columns):  # values, most likely
         raise FileError(f"{path}: {fault}")
-    names = _Names(check_columns(path, columns), fields if renames else None, renames)
+    names = _Names(require_distinct(path, columns), fields if renames else None, renames)
 
     def chunks() -> Iterator[Chunk]:
-        with opened(path) as file, _text(file.bytes) as text:
+        with open_bytes(path) as file, _text(file.bytes) as text:
             _, line = _header(text, path)
-            while lines := _whole_records(text):
+            while lines := _complete_records(text):
                 yield Chunk(partial(_rows_of_csv, path, names, "".join(lines), line), file.done())
                 line += len(lines)
 
-    return Source(chunks, lambda: columns, renames=renames, header_fault=fault)
+    return Source(chunks, columns.copy, renames=renames, header_fault=fault)
 
 
 def _column_names(path: Path) -> list[str]:
-    with opened(path) as file, _text(file.bytes) as text:
+    with open_bytes(path) as file, _text(file.bytes) as text:
         try:
             return _header(text, path)[0]
         except FileError:  # quotes of another kind of table, perhaps
@@ -134,49 +139,49 @@ def _column_names(path: Path) -> list[str]:
 
 
 def _header_fault(path: Path, fields: Sequence[str]) -> str | None:
-    """What is wrong with the first line, where it has too few of the fields."""
+    """Return what is wrong with the first line, where it has too few of the fields."""
     if len(known_fields(fields)) >= LEAST_FIELDS:
         return None
-    with opened(path) as file, _text(file.bytes) as text:
+    with open_bytes(path) as file, _text(file.bytes) as text:
         return header_fault([line[:_LONGEST_HEADER] for line in islice(text, HEADER_LINES)])
 
 
 def _text(file: io.BufferedReader | gzip.GzipFile) -> io.TextIOWrapper:
-    # what is no UTF-8 becomes lone surrogates, which condemn their own row and no other
+    # invalid UTF-8 becomes lone surrogates, which make only their own row invalid
     return io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 def _header(text: io.TextIOWrapper, path: Path) -> tuple[list[str], int]:
-    """The first record, and how many lines it takes."""
+    """Return the first record, and how many lines it takes."""
     read: list[str] = []
-    for record in _records(_noting(text, read), path):
+    for record in _records(_recording(text, read), path):
         return record, len(read)
     raise FileError(f"{path}: is empty: expected a line of column names")
 
 
-def _whole_records(text: io.TextIOWrapper) -> list[str]:
-    """The next lines, and as many more as the last record needs: a quoted cell may hold ends of lines."""
+def _complete_records(text: io.TextIOWrapper) -> list[str]:
+    """Return the next lines, up to the end of a record: a quoted cell may hold line ends."""
     lines = text.readlines(source.BLOCK_BYTES)
     if not any('"' in line for line in lines):
         return lines
     read: list[str] = []
     try:
-        for _ in csv.reader(_noting(chain(lines, text), read), strict=True):
+        for _ in csv.reader(_recording(chain(lines, text), read), strict=True):
             if len(read) >= len(lines):
                 break
     except csv.Error:
-        pass  # whoever reads the records comes upon it again, and says where
+        pass  # raised again, with the line, when the records are read
     return read + lines[len(read) :]
 
 
-def _noting(lines: Iterable[str], read: list[str]) -> Iterator[str]:
+def _recording(lines: Iterable[str], read: list[str]) -> Iterator[str]:
     for line in lines:
         read.append(line)
         yield line
 
 
 def _records(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[list[str]]:
-    """The records that are not blank; `before` is how many lines of the file come before these."""
+    """Yield the records that are not blank; `before` is how many lines of the file precede these."""
     reader = csv.reader(lines, strict=True)
     try:
         yield from (record for record in reader if record)
@@ -186,13 +191,21 @@ def _records(lines: Iterable[str], path: Path, before: int = 0) -> Iterator[list
 
 def _rows_of_csv(path: Path, columns: _Names, block: str, before: int) -> Rows:
     names, fields, renames = columns
-    cells = bare(names, block, fields)
+    cells = split_lines(names, block, fields)
     if cells is None:
         records = list(_records(io.StringIO(block, newline=""), path, before))
         if not has_utf8(block) or any(len(record) != len(names) for record in records):
-            return Rows(lambda: [_row(columns, record) for record in records], renames=renames)
+            return Rows(partial(_rows_of_records, columns, records), renames=renames)
         cells = Cells(names, list(zip(*records, strict=True)) or [()] * len(names), None, fields)
-    return Rows(lambda: [(row, None) for row in cells.as_json()], cells, renames=renames)
+    return Rows(partial(_rows_of_cells, cells), cells, renames=renames)
+
+
+def _rows_of_cells(cells: Cells) -> list[Row]:
+    return valid_rows(cells.as_json())
+
+
+def _rows_of_records(columns: _Names, records: list[list[str]]) -> list[Row]:
+    return [_row(columns, record) for record in records]
 
 
 def _row(columns: _Names, record: list[str]) -> Row:

@@ -1,9 +1,10 @@
-"""Column names that look like a field of the contract and are spelled differently."""
+"""Find column names that look like a field of the contract but are spelled differently."""
 
 import re
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 from itertools import islice
+from operator import itemgetter
 from typing import Final
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -13,7 +14,7 @@ _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_NAMES: Final = 500  # that are compared: one takes some 0.2 ms
 _LONGEST: Final = 100  # characters of a name that are compared
 _ALIKE: Final = 0.85  # SequenceMatcher's ratio of a misspelled name: about one letter in seven
-# words that say how a thing is counted or stored, not which thing it is
+# words for how a thing is counted or stored, not for the thing
 _GENERIC: Final = frozenset(
     {"avg", "cnt", "col", "count", "data", "event", "field", "id", "info", "kind", "name", "no", "num", "number"}
     | {"offset", "on", "page", "session", "size", "sum", "time", "total", "type", "val", "value"}
@@ -26,18 +27,18 @@ def similar_columns(fields: Iterable[str], columns: Iterable[str]) -> dict[str, 
     `fields` are those without a column, `columns` the names that are no field. A column stands for one field at
     most, the closest.
     """
-    wanted = {field: _words(field) for field in fields}
+    words_by_field = {field: _words(field) for field in fields}
     pairs = [
         (rank, field, column)
         for column in islice(columns, _MOST_NAMES)
-        for field, words in wanted.items()
+        for field, words in words_by_field.items()
         if (rank := _rank(words, _words(column))) is not None
     ]
-    found: dict[str, str] = {}
-    for _, field, column in sorted(pairs, key=lambda pair: pair[0]):
-        if field not in found and column not in found.values():
-            found[field] = column
-    return {field: found[field] for field in wanted if field in found}
+    closest: dict[str, str] = {}
+    for _, field, column in sorted(pairs, key=itemgetter(0)):
+        if field not in closest and column not in closest.values():
+            closest[field] = column
+    return {field: closest[field] for field in words_by_field if field in closest}
 
 
 def _words(name: str) -> list[str]:
@@ -56,7 +57,7 @@ def _rank(field: list[str], column: list[str]) -> int | None:
     things = _things(column)
     if things and things == _things(field):
         return 2
-    if things and things < _things(field) and sum(things < each for each in _THINGS) == 1:
+    if things and things < _things(field) and sum(things < others for others in _THINGS) == 1:
         return 3
     return 4 if _are_alike(one, other) else None
 

@@ -1,4 +1,4 @@
-"""What a file of sessions is to those who read it, and how its bytes are opened."""
+"""Files of events as chunks of rows, and how their bytes are opened."""
 
 import gzip
 import hashlib
@@ -14,30 +14,30 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from scoring.decoding import Decoded, decode
 from scoring.errors import InvalidEvent
-from scoring.tables.column_map import NO_RENAMES, Renames, rename_keys
+from scoring.tables.columns import NO_RENAMES, Renames, rename_keys
 from scoring.tables.csv_cells import Cells
 
 if TYPE_CHECKING:
     import pyarrow as pa  # an extra
 
 BLOCK_BYTES: Final = 384 * 1024
-"""How much text makes a chunk; the line that is begun is read to its end."""
+"""Size of a chunk of text; its last line is read to the end."""
 LINE_BYTES: Final = 16 * 1024 * 1024
-"""How long that line may be."""
+"""Limit of that line."""
 CHUNK_ROWS: Final = 5_000  # of Parquet
 _KINDS: Final = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 Row = tuple[bytes, InvalidEvent | None]
-"""A row as JSON, and what is wrong when it is no row at all."""
+"""A row as JSON, and its fault when it is no row at all."""
 
 
 class FileError(ValueError):
-    """A file that cannot be read, or not be written. The message is one line: which, where in it, what to do."""
+    """A file that cannot be read or written. The message is one line: which file, where in it, what to do."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows, in order, and what they were where that says more than their JSON."""
+    """Rows in order, with their cells or table when the file has those."""
 
     read: Callable[[], list[Row]]
     cells: Cells | None = None  # of CSV
@@ -46,39 +46,44 @@ class Rows:
 
     @cached_property
     def values(self) -> list[Row]:
-        """Each as JSON, made when it is first asked for."""
+        """The rows as JSON, made on first access."""
         return self.read()
 
     @cached_property
     def events(self) -> list[Row]:
-        """Return the same with the contract's names for the columns that are renamed."""
+        """The rows as JSON, with the contract's names for renamed columns."""
         if not self.renames:
             return self.values
         return [(rename_keys(row, self.renames), fault) for row, fault in self.values]
 
     def decode(self) -> Decoded:
-        """Columns of the rows that are valid events, and what is wrong with the others."""
+        """Decode the rows that are valid events; collect the faults of the others."""
         if self.cells is not None:
             return self.cells.decode()
         events = self.events
         faults = {i: fault for i, (_, fault) in enumerate(events) if fault is not None}
         if not faults:
             return decode([row for row, _ in events])
-        places = [i for i in range(len(events)) if i not in faults]
-        decoded = decode([events[i][0] for i in places])
-        faults |= {places[i]: fault for i, fault in decoded.invalid.items()}
-        return Decoded(decoded.columns, [places[i] for i in decoded.positions], faults)
+        rows = [row for row in range(len(events)) if row not in faults]
+        decoded = decode([events[row][0] for row in rows])
+        faults |= {rows[i]: fault for i, fault in decoded.invalid.items()}
+        return Decoded(decoded.columns, [rows[i] for i in decoded.positions], faults)
+
+
+def valid_rows(rows: list[bytes]) -> list[Row]:
+    """Return rows of JSON without faults."""
+    return [(row, None) for row in rows]
 
 
 class Chunk(NamedTuple):
-    """A piece of a file. Its rows are read when they are asked for, in whichever process that is: fit for pickle."""
+    """A piece of a file. `read` runs later, in any process: it can be pickled."""
 
     read: Callable[[], Rows]
-    done: float  # how much of the file is used up by now, 0 to 1
+    done: float  # share of the file up to its end, 0 to 1
 
 
 class Source(NamedTuple):
-    """A file that can be read: its chunks, the names of its columns, and their types where it has any."""
+    """A file to read: its chunks, the names of its columns, and their types if it has any."""
 
     chunks: Callable[[], Iterator[Chunk]]
     columns: Callable[[], list[str]]
@@ -93,18 +98,18 @@ class Source(NamedTuple):
         return self.renames.get(column, column)
 
 
-def kind_of(path: Path) -> str:
-    """csv, jsonl or parquet, by the ending of the name. Raises FileError."""
+def file_kind(path: Path) -> str:
+    """Return csv, jsonl or parquet, by the suffix of the name. Raises FileError."""
     kind = _KINDS.get(path.suffix.lower())
     if kind is None:
         raise FileError(f"{path}: expected a name that ends in .csv, .jsonl, .ndjson or .parquet")
     return kind
 
 
-def kind_to_read(path: Path) -> str:
-    """The same of a file to be read, where text may be compressed: .csv.gz. Raises FileError."""
+def input_kind(path: Path) -> str:
+    """Return the kind of a file to read, whose text may be compressed: .csv.gz. Raises FileError."""
     if not is_zipped(path):
-        return kind_of(path)
+        return file_kind(path)
     kind = _KINDS.get(Path(path.stem).suffix.lower())
     if kind in (None, "parquet"):
         raise FileError(f"{path}: expected a name that ends in .csv.gz, .jsonl.gz, .ndjson.gz or .parquet")
@@ -112,20 +117,20 @@ def kind_to_read(path: Path) -> str:
 
 
 def is_zipped(path: Path) -> bool:
-    """Whether the name says that the file is compressed by gzip."""
+    """Return True when the name says that the file is compressed by gzip."""
     return path.suffix.lower() == ".gz"
 
 
-class Opened(NamedTuple):
-    """The bytes of a file, as they are when uncompressed."""
+class OpenFile(NamedTuple):
+    """The uncompressed bytes of a file."""
 
     bytes: BufferedReader | gzip.GzipFile
-    done: Callable[[], float]  # how much of the file is read, 0 to 1
+    done: Callable[[], float]  # share of the file that is read, 0 to 1
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Opened]:
-    """The file open for reading. What goes wrong inside while it is read is raised as FileError."""
+def open_bytes(path: Path) -> Iterator[OpenFile]:
+    """Open a file for reading. Raises FileError for errors of opening and of reading inside the block."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size or 1
@@ -134,23 +139,23 @@ def opened(path: Path) -> Iterator[Opened]:
                 return file.tell() / size
 
             if not is_zipped(path):
-                yield Opened(file, done)
+                yield OpenFile(file, done)
                 return
             with gzip.open(file) as unzipped:
-                yield Opened(unzipped, done)
+                yield OpenFile(unzipped, done)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise FileError(f"{path}: cannot be read: {reason}") from None
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file as it is when uncompressed, in hex. Raises FileError."""
-    with opened(path) as file:
+    """Return the SHA-256 of a file's uncompressed bytes, in hex. Raises FileError."""
+    with open_bytes(path) as file:
         return hashlib.file_digest(file.bytes, "sha256").hexdigest()
 
 
-def check_columns(path: Path, columns: list[str]) -> list[str]:
-    """The names of the columns. Raises FileError for a name that is there twice."""
+def require_distinct(path: Path, columns: list[str]) -> list[str]:
+    """Return the names of the columns. Raises FileError for a repeated name."""
     twice = next((name for name, times in Counter(columns).items() if times > 1), None)
     if twice is not None:
         raise FileError(f"{path}: the column {twice!r} is there more than once")

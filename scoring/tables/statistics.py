@@ -1,6 +1,5 @@
-"""Counts over the scored rows of a table: gaps, and categories that the model has never seen."""
+"""Count gaps, and categories that the model has never seen, over the scored rows of a table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,22 +14,26 @@ _FIRST_CATEGORY: Final = len(NUMERIC)
 _STRIKING: Final = 0.5  # share of values never seen from which the values are probably spelled differently
 
 
-def _zeros(fields: Sequence[str]) -> Counts:
-    return np.zeros(len(fields), np.int64)
+def _no_gaps() -> Counts:
+    return np.zeros(len(MODEL_FIELDS), np.int64)
+
+
+def _none_unseen() -> Counts:
+    return np.zeros(len(CATEGORIES), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts over n valid rows. Those of two parts add up to those of the whole."""
+    """Counts over n valid rows. The counts of parts can be added."""
 
     rows: int = 0
     empty: int = 0  # rows without a value in any of the sixteen fields
-    gaps: Counts = field(default_factory=lambda: _zeros(MODEL_FIELDS))  # (16,)
-    unseen: Counts = field(default_factory=lambda: _zeros(CATEGORIES))  # (6,)
+    gaps: Counts = field(default_factory=_no_gaps)  # (16,)
+    unseen: Counts = field(default_factory=_none_unseen)  # (6,)
 
     @classmethod
     def of(cls, scored: Scored) -> "Statistics":
-        """Count what was scored."""
+        """Count the gaps and unseen categories of scored rows."""
         return cls(
             rows=len(scored.scores),
             empty=int(np.count_nonzero(scored.gap_bits == (1 << len(MODEL_FIELDS)) - 1)),
@@ -44,7 +47,7 @@ class Statistics:
         )
 
     def unseen_shares(self) -> dict[str, float]:
-        """Return the share of a category's values that the model has never seen, for those that have such values."""
+        """Return the share of unseen values by category, for categories that have such values."""
         values = self.rows - self.gaps[_FIRST_CATEGORY : _FIRST_CATEGORY + len(CATEGORIES)]
         return {
             name: int(unseen) / int(number)
@@ -53,7 +56,7 @@ class Statistics:
         }
 
     def notes(self, model: str = "the model") -> list[str]:
-        """Say of which categories half the values or more were never seen."""
+        """Return a note about the categories whose values are half or more unseen."""
         shares = {name: share for name, share in self.unseen_shares().items() if share >= _STRIKING}
         if not shares:
             return []
@@ -61,7 +64,7 @@ class Statistics:
         return [f"{model} has never seen most values {rows}: {_percentages(shares)}; spelled as in training?"]
 
     def summary(self) -> list[str]:
-        """Say, a line each, what is worth knowing of all rows."""
+        """Return lines about all rows: unseen categories, and fields without values."""
         lines = []
         if shares := self.unseen_shares():
             lines.append(f"categories never seen: {_percentages(shares)}")

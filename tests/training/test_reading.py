@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from scoring.contract import MODEL_FIELDS
-from scoring.tables.checked_source import TableOptions
+from scoring.tables import TableOptions
 from tests.support.columns import assert_same_fields
 from training.errors import TrainingError
 from training.labelled import valueless

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.scorer import Scorer
-from scoring.tables.checked_source import AS_IS, TableOptions
+from scoring.tables import AS_IS, TableOptions
 from training import guards
 from training.errors import TrainingError
 from training.evaluation import leakage, parts

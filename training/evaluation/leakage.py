@@ -11,8 +11,7 @@ from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.errors import MissingExtra
 from scoring.local_time import NO_HOUR
-from scoring.tables.checked_source import TableOptions
-from scoring.tables.column_map import Renames
+from scoring.tables import Renames, TableOptions
 from training import guards
 from training.duplicates import by_field
 from training.evaluation.measures import Flags

@@ -14,8 +14,8 @@ from consumer.model.comparison import Comparison, compare
 from consumer.offline.progress import Reporting
 from scoring import LEVELS, Scorer
 from scoring.artifacts.manifest import Thresholds
-from scoring.tables.checked_source import TableOptions
-from scoring.tables.source import BLOCK_BYTES, FileError
+from scoring.tables import FileError, TableOptions
+from scoring.tables.source import BLOCK_BYTES
 from tests.support.artifacts.sets import random_event, small_set
 
 ANY = TableOptions(allow_missing=True)

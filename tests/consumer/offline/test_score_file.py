@@ -23,8 +23,7 @@ from consumer.offline.processes import in_order
 from consumer.offline.progress import Reporting
 from consumer.offline.score_file import Counts, FileError, rejected_path
 from scoring import Scorer, Verdict
-from scoring.tables.checked_source import TableOptions
-from scoring.tables.readers import open_source
+from scoring.tables import TableOptions, open_source
 from tests.support.artifacts import hand_computed
 
 VERDICT = ["predicted_label", "anomaly_score", "risk_level", "risk_reason", "reason_codes", "imputed_fields"]

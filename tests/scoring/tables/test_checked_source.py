@@ -10,9 +10,8 @@ import pytest
 from pyarrow import parquet
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
-from scoring.tables.checked_source import TableOptions, open_table
-from scoring.tables.column_map import parse_renames, rename_keys
-from scoring.tables.source import FileError
+from scoring.tables import FileError, TableOptions, open_table, parse_renames
+from scoring.tables.columns import rename_keys
 
 WHOLE: dict[str, Any] = dict.fromkeys((*MODEL_FIELDS, *IDENTITIES))
 HEADER = ",".join(WHOLE)

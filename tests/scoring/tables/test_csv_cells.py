@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scoring import Decoded
 from scoring.contract import DATE, MODEL_FIELDS, NUMERIC
 from scoring.decoding import decode
-from scoring.tables.csv_cells import Cells, bare
+from scoring.tables.csv_cells import Cells, split_lines
 from tests.support import strategies
 from tests.support.columns import assert_same_fields
 from tests.support.edge_values import NO_DATES
@@ -57,7 +57,7 @@ LINES = st.text(st.sampled_from('ab1,"\r\n \t;\u2028é\udce9'), max_size=30)
 @given(st.integers(1, 3), LINES)
 def test_bare_lines_are_cut_as_a_reader_of_csv_would(columns: int, text: str) -> None:
     names = list("xyz"[:columns])
-    cells = bare(names, text)
+    cells = split_lines(names, text)
     if cells is None:
         return
     records = [record for record in csv.reader(io.StringIO(text, newline="")) if record]
@@ -67,9 +67,9 @@ def test_bare_lines_are_cut_as_a_reader_of_csv_would(columns: int, text: str) ->
 
 @pytest.mark.parametrize("text", ["1,2\n3,4\n", "1,2\r\n3,4\r\n", "1,2\n\n3,4"])
 def test_lines_of_bare_cells_take_no_reader(text: str) -> None:
-    cells = bare(["x", "y"], text)
+    cells = split_lines(["x", "y"], text)
     assert cells == Cells(["x", "y"], [["1", "3"], ["2", "4"]], ["1,2", "3,4"])
 
 
 def test_a_cell_too_long_for_a_reader_is_left_to_it() -> None:
-    assert bare(["x"], "1" * (csv.field_size_limit() + 1)) is None
+    assert split_lines(["x"], "1" * (csv.field_size_limit() + 1)) is None

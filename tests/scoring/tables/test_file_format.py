@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.tables.file_format import CSV, EMPTY, GZIP, JSON, JSON_LINES, PARQUET, TEXT, UNKNOWN, recognise
+from scoring.tables import CSV, EMPTY, GZIP, JSON, JSON_LINES, PARQUET, TEXT, UNKNOWN, recognise
 
 EVENT = {"click_events": 45, "device_type": "Mobile", "note": "a}{b"}
 LINES = "".join(json.dumps(EVENT) + "\n" for _ in range(3))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scoring.tables import header_fault
+from scoring.tables.header import header_fault
 
 NAMES = ["click_events", "transaction_amount", "device_type"]
 

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.tables.readers import open_source
-from scoring.tables.source import FileError
+from scoring.tables import FileError, open_source
 
 CSV = "click_events,device_type\n" + "".join(f"{i},PC\n" for i in range(20_000))
 LINES = "".join(f'{{"click_events": {i}}}\n' for i in range(20_000))
