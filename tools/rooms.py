@@ -18,7 +18,7 @@ from typing import Final
 
 import grimp
 
-PACKAGES: Final = ("scoring", "files", "consumer", "training")
+PACKAGES: Final = ("scoring", "consumer", "training")
 MAX_CHAIN: Final = {"scoring": 9, "consumer": 9}  # rooms, the first importer and the last imported one included
 MAX_FILES: Final = 17  # in one folder
 MAX_LOOSE_MODULES: Final = {"consumer": 6}
