@@ -33,7 +33,7 @@ FILE: Final = ROOT / "tests" / "pins.json"
 PACKAGES: Final = ("scoring", "consumer", "training")
 LEVELS: Final = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 EXITS: Final = {"exit", "_exit", "Exit", "SystemExit", "end_process"}
-FINDINGS: Final = {"ok", "warn", "fail", "skip", "_asked"}
+FINDINGS: Final = {"ok", "warn", "fail", "skip", "_attempt"}
 """The functions that take the name of a check first."""
 KINDS: Final = {"classmethod", "property", "staticmethod"}
 FOREIGN_VARIABLE: Final = re.compile(r"(OTEL|NUMBA|XDG)_[A-Z_]+|NO_COLOR")
@@ -77,7 +77,7 @@ def _fields(call: Call) -> Iterator[str]:
 
 def _check_names(calls: Iterable[Call]) -> Iterator[str]:
     for call in calls:
-        if call.name in FINDINGS and len(call.node.args) == 2:
+        if call.name in FINDINGS and len(call.node.args) >= 2:
             leaves = call.leaves(call.node.args[0])
             yield from (words(leaf) for leaf in leaves if isinstance(leaf, ast.Constant | ast.JoinedStr))
 

@@ -1,4 +1,4 @@
-"""What a check comes to: one line of ok, warn, fail or skip."""
+"""Findings of checks: one line of ok, warn, fail or skip."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Final
 
 
 class Status(StrEnum):
-    """How a check went. A `warn` can be lived with; with a `fail` the worker would not start, or not do its job.
+    """The outcome of a check. With a `fail` the worker does not start, or does not work; with a `warn` it does.
 
-    What a `fail` before it keeps from being checked is a `skip`.
+    A check that an earlier `fail` prevents is a `skip`.
     """
 
     OK = "ok"
@@ -20,7 +20,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line: what was looked at, how it is, and for `warn` and `fail` what to do. No payload and no secret."""
+    """One line: the check, its status, and for `warn` and `fail` the remedy. Holds no payload and no secret."""
 
     name: str
     status: Status
@@ -28,35 +28,32 @@ class Finding:
 
 
 def ok(name: str, message: str) -> Finding:
-    """As it should be."""
+    """Return a finding of this status; `warn`, `fail` and `skip` likewise."""
     return Finding(name, Status.OK, message)
 
 
 def warn(name: str, message: str) -> Finding:
-    """It works, and there is something to know."""
     return Finding(name, Status.WARN, message)
 
 
 def fail(name: str, message: str) -> Finding:
-    """It does not work."""
     return Finding(name, Status.FAIL, message)
 
 
 def skip(name: str, reason: str) -> Finding:
-    """It could not be checked."""
     return Finding(name, Status.SKIP, f"not checked: {reason}")
 
 
 def failed(findings: Iterable[Finding]) -> bool:
-    """Whether any is a `fail`."""
-    return any(each.status is Status.FAIL for each in findings)
+    """Return whether any finding is a `fail`."""
+    return any(finding.status is Status.FAIL for finding in findings)
 
 
 _UNITS: Final = ((86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1000, "s"))
 
 
-def lasting(milliseconds: float) -> str:
-    """A length of time in the largest unit that it fills, as in 7 d, 1.5 h, 90 ms."""
+def duration(milliseconds: float) -> str:
+    """Format a duration in the largest unit that it fills, as in 7 d, 1.5 h, 90 ms."""
     for unit, name in _UNITS:
         if milliseconds >= unit:
             return f"{round(milliseconds / unit, 1):g} {name}"

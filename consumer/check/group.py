@@ -1,72 +1,71 @@
-"""Judges where the group stands, what waits, and the clocks."""
+"""Checks of the consumer group, of the waiting events and of the clocks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from consumer.check.finding import Finding, fail, lasting, ok, warn
+from consumer.check.finding import Finding, duration, fail, ok, warn
 from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Position, Topic, Waiting
 from consumer.stream.serialization import MOST_AHEAD_MS
 
-_NOTICEABLE_MS: Final = 1000  # the bound that latencies are judged by
+_NOTICEABLE_MS: Final = 1000  # the target of latencies
 _WRONG_MS: Final = 60_000
 
 
-def group(name: str, found: Group, ours: MemberSettings) -> Finding:
-    """Judge the group, and whether this worker may be a member of it."""
+def group(name: str, group: Group, member: MemberSettings) -> Finding:
+    """Check the group, and whether this worker may join it."""
     title = f"group {name}"
-    if found.allowed is not None and "READ" not in found.allowed:
+    if group.allowed is not None and "READ" not in group.allowed:
         return fail(title, "this user lacks the right Read on the group")
-    if ours.instance is not None and ours.instance in found.instances:
+    if member.instance is not None and member.instance in group.instances:
         return fail(
             title,
-            f"a member of it has the same -X group.instance.id ({ours.instance}), and would be put out: give each its "
-            "own",
+            f"a member has the same -X group.instance.id ({member.instance}) and would be expelled: give each its own",
         )
-    if found.state is None:
+    if group.state is None:
         return ok(title, "is new: it begins with the oldest event")
-    described = f"{found.members} members, {found.state.lower().replace('_', ' ')}"
-    return _foreign(title, found, ours) or ok(title, described)
+    described = f"{group.members} members, {group.state.lower().replace('_', ' ')}"
+    return _mismatch(title, group, member) or ok(title, described)
 
 
-def _foreign(title: str, found: Group, ours: MemberSettings) -> Finding | None:
-    """Say how its members differ from this worker, which brokers then refuse (INCONSISTENT_GROUP_PROTOCOL)."""
-    if not found.members or not found.protocol:
+def _mismatch(title: str, group: Group, member: MemberSettings) -> Finding | None:
+    """Describe a protocol or assignor unlike the members', which brokers refuse (INCONSISTENT_GROUP_PROTOCOL)."""
+    if not group.members or not group.protocol:
         return None
-    if found.protocol != ours.protocol:
+    if group.protocol != member.protocol:
         return warn(
             title,
-            f"its {found.members} members use group.protocol={found.protocol}, this worker {ours.protocol}, which the "
-            "brokers may refuse: choose another --group-id, or end all members and start them with the same",
+            f"its {group.members} members use group.protocol={group.protocol}, this worker {member.protocol}: the "
+            "brokers may refuse it; choose another --group-id, or end all members and start them with the same",
         )
-    if ours.protocol == "classic" and found.assignor and found.assignor not in ours.assignors:
+    if member.protocol == "classic" and group.assignor and group.assignor not in member.assignors:
         return fail(
             title,
-            f"its {found.members} members use the assignor {found.assignor}, this worker {', '.join(ours.assignors)}: "
-            "if they are others' choose another --group-id, else give all the same -X partition.assignment.strategy",
+            f"its {group.members} members use assignor {group.assignor}, this worker {', '.join(member.assignors)}: "
+            "choose another --group-id if they are others', else give all the same -X partition.assignment.strategy",
         )
     return None
 
 
 def position(topic: str, positions: Sequence[Position], *, continues: bool) -> Finding:
-    """Whether all that the group has not read is still there."""
+    """Check that no event was deleted unread."""
     name = f"events of {topic}"
     lost = [each for each in positions if each.committed is not None and each.start != each.committed]
     if not lost:
         waiting = sum(each.high - each.start for each in positions)
         return ok(name, f"{waiting:,} to be read")
     worst = lost[0]
-    said = (
+    gap = (
         f"partition {worst.partition} is to be read from offset {worst.committed}, and holds {worst.low} to "
         f"{worst.high}{f' ({len(lost)} partitions are so)' if len(lost) > 1 else ''}: what is between was deleted, or "
         "the topic was made anew"
     )
     if continues:
-        return warn(name, f"{said}; it goes on without it (--on-gap continue)")
-    return fail(name, f"{said}; run would stop: --on-gap continue goes on from the oldest")
+        return warn(name, f"{gap}; it goes on without it (--on-gap continue)")
+    return fail(name, f"{gap}; run would stop: --on-gap continue goes on from the oldest")
 
 
 def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, int]) -> Iterator[Finding]:
-    """Transactions upstream that are open: nobody reads committed past them. `stable` is asked for after `ends`."""
+    """Warn of open transactions upstream: no read-committed reader passes them. `stable` is read after `ends`."""
     held = {each: ends[each] - stable[each] for each in ends.keys() & stable.keys() if stable[each] < ends[each]}
     if not held:
         return
@@ -81,27 +80,27 @@ def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, 
 
 
 def oldest_age(waiting: Sequence[Waiting], now: int) -> int | None:
-    """How old the oldest event that waits is, in ms."""
+    """Return the age of the oldest waiting event, in ms."""
     dates = [each.timestamp for each in waiting if each.timestamp > 0]
     return max(0, now - min(dates)) if dates else None
 
 
 def ahead(newest: int, now: int) -> int:
-    """How far the event dated latest is ahead of now, in ms."""
+    """Return how far the latest event date is ahead of now, in ms."""
     return max(0, newest - now)
 
 
-def unreadable(topic: str, remedies: Sequence[str], *, passes: bool) -> Iterator[Finding]:
-    """What is to be said of batches at the group's positions that cannot be read; `passes`: run goes past them."""
+def unreadable(topic: str, descriptions: Sequence[str], *, passes: bool) -> Iterator[Finding]:
+    """Report unreadable batches at the group's positions; with `passes`, run skips them."""
     name = f"read {topic}"
     if passes:
-        yield from (warn(name, f"{each}; run makes a dead letter of it (--on-unreadable)") for each in remedies)
+        yield from (warn(name, f"{text}; run makes a dead letter of it (--on-unreadable)") for text in descriptions)
     else:
-        yield from (fail(name, each) for each in remedies)
+        yield from (fail(name, text) for text in descriptions)
 
 
 def kind(topic: str, codes: Sequence[str | None]) -> Iterator[Finding]:
-    """Whether these are events: the code of what is wrong with each of those that were looked at."""
+    """Warn when sampled records are no events. `codes` has one code for each, None for a valid event."""
     wrong = [code for code in codes if code is not None]
     if wrong:
         yield warn(
@@ -112,7 +111,7 @@ def kind(topic: str, codes: Sequence[str | None]) -> Iterator[Finding]:
 
 
 def writable(topic: Topic) -> Finding:
-    """By what the broker says of this user's rights, where it cannot be tried."""
+    """Check the right to write by what the broker reports, where it cannot be tried."""
     name = f"write {topic.name}"
     if topic.allowed is None:
         return warn(name, "not known: the broker does not tell rights")
@@ -122,25 +121,25 @@ def writable(topic: Topic) -> Finding:
 
 
 def clock(reading: ClockReading) -> Finding:
-    """This machine's clock against the broker's."""
+    """Compare this machine's clock with the broker's."""
     if reading.latest is None:
         why = "a record is dated ahead of it" if reading.hidden_by >= 0 else "a transaction of somebody else stays open"
         return warn("clock", f"could not be compared with the broker's: {why}; try again")
     behind, early = reading.latest - reading.after, reading.before - reading.latest
-    off, where = max((behind, "behind"), (early, "ahead of"))
+    off, direction = max((behind, "behind"), (early, "ahead of"))
     if off < _NOTICEABLE_MS:
-        return ok("clock", f"agrees with the broker's to {lasting(reading.after - reading.before)} or better")
-    say = fail if off >= _WRONG_MS else warn
-    return say("clock", f"this machine's is {lasting(off)} {where} the broker's: set both by NTP")
+        return ok("clock", f"agrees with the broker's to {duration(reading.after - reading.before)} or better")
+    status = fail if off >= _WRONG_MS else warn
+    return status("clock", f"this machine's is {duration(off)} {direction} the broker's: set both by NTP")
 
 
 def dates(topic: str, ahead_ms: int) -> Iterator[Finding]:
-    """The events' own dates against this machine's clock."""
+    """Compare the events' dates with this machine's clock."""
     if ahead_ms < _NOTICEABLE_MS:
         return
-    then = "; its result gets the time of day instead" if ahead_ms > MOST_AHEAD_MS else ""
+    effect = "; its result gets the time of day instead" if ahead_ms > MOST_AHEAD_MS else ""
     yield warn(
         f"events of {topic}",
-        f"the newest is dated {lasting(ahead_ms)} ahead of this machine's clock{then}: look at the clocks of the "
+        f"the newest is dated {duration(ahead_ms)} ahead of this machine's clock{effect}: look at the clocks of the "
         "producers, and at ours",
     )

@@ -1,4 +1,4 @@
-"""Checks of this machine: the programs, the artifacts, the port, the slot. Asks no broker."""
+"""Checks of this machine: versions, artifacts, files, port and slot. Needs no broker."""
 
 import os
 import platform
@@ -21,57 +21,58 @@ from scoring.artifacts.loading import ADOPT, shipped
 from scoring.artifacts.manifest import Manifest
 
 _SECONDS: Final = 3.0
-_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to ask at, not to listen on
+_ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to connect to, not to listen on
 
 
 def versions(librdkafka: str) -> Finding:
-    """What runs here."""
-    named = f"session-scorer {program_version()} confluent-kafka {version('confluent-kafka')}"
-    return ok("versions", f"{named} librdkafka {librdkafka} Python {platform.python_version()}")
+    """List the versions of the programs."""
+    clients = f"session-scorer {program_version()} confluent-kafka {version('confluent-kafka')}"
+    return ok("versions", f"{clients} librdkafka {librdkafka} Python {platform.python_version()}")
 
 
-def secrets(given: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether the command line says any, which whoever may list processes reads."""
-    if seen := sources.secrets_on_command_line(given):
-        where = f"{', '.join(seen)} on the command line, where any user of this host can list it"
-        remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in seen)
-        yield warn("secrets", f"{where}: set {remedy} in the environment, to the path of a file that holds it")
+def secrets(cli_settings: Mapping[str, Any]) -> Iterator[Finding]:
+    """Warn of secrets on the command line."""
+    if names := sources.secrets_on_command_line(cli_settings):
+        exposed = f"{', '.join(names)} on the command line, where any user of this host can list it"
+        remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in names)
+        yield warn("secrets", f"{exposed}: set {remedy} in the environment, to the path of a file that holds it")
 
 
 def environment(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Name the variables that look like settings and are none."""
-    for said in sources.ignored_variables(environ):
-        yield warn("environment", f"ignored: {said}")
+    """Warn of variables that look like settings and are not."""
+    for description in sources.ignored_variables(environ):
+        yield warn("environment", f"ignored: {description}")
 
 
-def artifacts(chosen: Settings) -> tuple[Scorer | None, Finding]:
-    """The set, loaded as `run` loads it: verified, its golden vectors scored."""
+def artifacts(settings: Settings) -> tuple[Scorer | None, Finding]:
+    """Load the set as `run` does: verified, its golden vectors scored."""
     try:
         scorer = Scorer.load(
-            chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
+            settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
         )
     except ArtifactError as error:
         return None, fail("artifacts", str(error))
-    manifest, where = scorer.artifacts.manifest, chosen.artifacts or shipped()
-    what = f"{where}: model {scorer.artifacts.version}"
+    manifest, directory = scorer.artifacts.manifest, settings.artifacts or shipped()
+    model = f"{directory}: model {scorer.artifacts.version}"
     if manifest is None:
-        return scorer, warn("artifacts", f"{what}, unverified: nothing proves that these files are right")
+        return scorer, warn("artifacts", f"{model}, unverified: nothing proves that these files are right")
     if doubtful := doubts(scorer.artifacts):
-        return scorer, warn("artifacts", f"{what}: {'; '.join(doubtful)}: {_remedy(manifest)}")
+        return scorer, warn("artifacts", f"{model}: {'; '.join(doubtful)}: {_remedy(manifest)}")
     newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
     golden = f"{len(manifest.golden)} golden vectors score as they must"
-    return scorer, ok("artifacts", f"{what}{newest}; hashes agree, {golden}")
+    return scorer, ok("artifacts", f"{model}{newest}; hashes agree, {golden}")
 
 
 def _remedy(manifest: Manifest) -> str:
-    said = "train the set again, or correct its manifest"
-    return said if manifest.golden else f"{said} (take `golden` from the one that {ADOPT} writes in a copy without any)"
+    remedy = "train the set again, or correct its manifest"
+    example = f" (take `golden` from the one that {ADOPT} writes in a copy without any)"
+    return remedy if manifest.golden else remedy + example
 
 
-def files(chosen: Settings) -> Iterator[Finding]:
-    """Whether the files that the Kafka settings name can be read: the client does not say which one cannot."""
-    for name, path in chosen.kafka.items():
-        if not name.endswith((".location", ".file")) or path == "probe":  # that has the client look for authorities
+def files(settings: Settings) -> Iterator[Finding]:
+    """Check that the files named by Kafka properties can be read: the client does not say which one cannot."""
+    for name, path in settings.kafka.items():
+        if not name.endswith((".location", ".file")) or path == "probe":  # the client then looks for authorities itself
             continue
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # a directory of authorities can be opened as well
@@ -81,48 +82,49 @@ def files(chosen: Settings) -> Iterator[Finding]:
             )
 
 
-def metrics(chosen: Settings) -> Finding:
-    """Whether /metrics can be served where it is to be."""
-    host, port = chosen.metrics_host, chosen.metrics_port
+def metrics(settings: Settings) -> Finding:
+    """Check that /metrics can be served on its host and port."""
+    host, port = settings.metrics_host, settings.metrics_port
 
     def listen(candidate: int) -> int:
         require_free(host, candidate)
         return candidate
 
     try:
-        found = on_first_free(chosen.metrics_ports, listen)
+        free = on_first_free(settings.metrics_ports, listen)
     except WorkerError as error:
-        if port and _is_ours(_ANYWHERE.get(host, host), port):
-            return warn("metrics", f"{_beside(host, port)} needs another --metrics-port")
+        if port and _is_worker(host, port):
+            return warn("metrics", f"{_second_worker(host, port)} needs another --metrics-port")
         return fail("metrics", str(error))
-    if found != port:
-        who = _beside(host, port) if _is_ours(_ANYWHERE.get(host, host), port) else f"{host} port {port} is taken: run"
-        return warn("metrics", f"{who} serves on port {found}, unless --metrics-port names another one")
+    if free != port:
+        other = _second_worker(host, port) if _is_worker(host, port) else f"{host} port {port} is taken: run"
+        return warn("metrics", f"{other} serves on port {free}, unless --metrics-port names another one")
     return ok("metrics", f"{host} port {port} is free" if port else f"{host}, a free port (--metrics-port 0)")
 
 
-def _beside(host: str, port: int) -> str:
+def _second_worker(host: str, port: int) -> str:
     return f"a session-scorer answers on {host} port {port} already: a second one beside it"
 
 
-def _is_ours(host: str, port: int) -> bool:
+def _is_worker(host: str, port: int) -> bool:
+    host = _ANYWHERE.get(host, host)
     url = f"http://[{host}]:{port}/metrics" if ":" in host else f"http://{host}:{port}/metrics"
     with suppress(ScrapeError):
         return bool(scrape(url, _SECONDS).model)
     return False
 
 
-def slot(chosen: Settings) -> Iterator[Finding]:
-    """The number that the transactional ids are made of: free on this host?"""
-    if chosen.delivery is Delivery.AT_LEAST_ONCE:
+def slot(settings: Settings) -> Iterator[Finding]:
+    """Check that the slot, the number in the transactional ids, is free on this host."""
+    if settings.delivery is Delivery.AT_LEAST_ONCE:
         return
     host = socket.gethostname()
     try:
-        with take_slot(chosen.group_id, chosen.slot) as taken:
-            first, second = transactional_ids(chosen.group_id, host, taken.number)
+        with take_slot(settings.group_id, settings.slot) as taken:
+            first, second = transactional_ids(settings.group_id, host, taken.number)
     except WorkerError as error:
-        if chosen.slot is not None:
-            ids = " and ".join(transactional_ids(chosen.group_id, host, chosen.slot))
+        if settings.slot is not None:
+            ids = " and ".join(transactional_ids(settings.group_id, host, settings.slot))
             yield fail("slot", f"{error}; two processes of one slot have the same transactional ids ({ids})")
         else:
             yield fail("slot", str(error))

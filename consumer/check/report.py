@@ -1,4 +1,4 @@
-"""Findings and settings shown: lines for people, coloured and folded on a terminal; or one JSON document."""
+"""Findings and settings as text, coloured and folded on a terminal, or as one JSON document."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -13,47 +13,47 @@ from consumer.config.sources import DEFAULT
 from consumer.printable import json_text, printable
 
 _STYLES: Final = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "bold red", Status.SKIP: "dim"}
-_INDENT: Final = 5  # of what follows the status
+_INDENT: Final = 5  # of the text after the status
 _NARROWEST: Final = 40
 
 
 def line(finding: Finding) -> str:
-    """As plain text."""
+    """Format a finding as plain text."""
     return f"{finding.status:<{_INDENT}}{printable(f'{finding.name}: {finding.message}')}"
 
 
 def show(finding: Finding, console: Console) -> None:
-    """One finding, at once."""
+    """Print a finding."""
     _print(line(finding), console, _STYLES[finding.status])
 
 
-def show_settings(found: Sequence[Origin], console: Console) -> None:
-    """Those that are not the defaults, and where each was said."""
-    for text in setting_lines(found):
+def show_settings(settings: Sequence[Origin], console: Console) -> None:
+    """Print the settings that are not defaults, each with its origin."""
+    for text in setting_lines(settings):
         _print(text, console, "dim")
 
 
-def setting_lines(found: Sequence[Origin]) -> Iterator[str]:
-    """As plain text."""
-    for each in found:
-        if each.origin != DEFAULT:
-            yield printable(f"{'':{_INDENT}}{each.name} = {each.value} ({each.origin})")
+def setting_lines(settings: Sequence[Origin]) -> Iterator[str]:
+    """Format the settings that are not defaults as plain text."""
+    for setting in settings:
+        if setting.origin != DEFAULT:
+            yield printable(f"{'':{_INDENT}}{setting.name} = {setting.value} ({setting.origin})")
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """The counts."""
-    counts = [(status, sum(each.status is status for each in findings)) for status in Status]
-    return ", ".join(f"{count} {status}" for status, count in counts)
+    """Format the number of findings of each status."""
+    statuses = [finding.status for finding in findings]
+    return ", ".join(f"{statuses.count(status)} {status}" for status in Status)
 
 
-def document(found: Sequence[Origin], findings: Sequence[Finding]) -> str:
-    """All of it, as one JSON document."""
-    said: dict[str, Any] = {
+def document(settings: Sequence[Origin], findings: Sequence[Finding]) -> str:
+    """Format settings and findings as one JSON document."""
+    content: dict[str, Any] = {
         "ok": not failed(findings),
-        "settings": [{"name": each.name, "value": each.value, "from": each.origin} for each in found],
+        "settings": [{"name": each.name, "value": each.value, "from": each.origin} for each in settings],
         "checks": [{"name": each.name, "status": each.status, "message": each.message} for each in findings],
     }
-    return json_text(said)
+    return json_text(content)
 
 
 def _print(text: str, console: Console, style: str) -> None:
@@ -61,6 +61,6 @@ def _print(text: str, console: Console, style: str) -> None:
         console.out(text, highlight=False)
         return
     folded = wrap(text, max(console.width, _NARROWEST), subsequent_indent=" " * _INDENT, break_on_hyphens=False)
-    shown = Text("\n".join(folded))
-    shown.stylize(style, 0, None if style == "dim" else _INDENT)
-    console.print(shown, soft_wrap=True)
+    lines = Text("\n".join(folded))
+    lines.stylize(style, 0, None if style == "dim" else _INDENT)
+    console.print(lines, soft_wrap=True)

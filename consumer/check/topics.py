@@ -1,10 +1,10 @@
-"""Judges the four topics: are they there, do they keep what is written, do they take what the worker writes?"""
+"""Checks of the four topics: they exist, keep what is written, and accept what the worker writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from consumer.check.finding import Finding, fail, lasting, ok, warn
+from consumer.check.finding import Finding, duration, fail, ok, warn
 from consumer.kafka.descriptions import Missing, Topic
 from consumer.stream.output_limits import LEAST_BYTES, size_limit
 from consumer.stream.serialization import MOST_AHEAD_MS
@@ -17,17 +17,17 @@ _OUTAGE_MS: Final = 86_400_000  # a worker may be away for a night
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What the worker wants of the topics."""
+    """What the worker needs of the topics."""
 
     max_record_bytes: int
-    oldest_age_ms: int | None = None  # of the events that wait; None when none does, or it is not known
-    newest_ahead_ms: int = 0  # how far the event dated latest is ahead of now; 0 when it is not
+    oldest_age_ms: int | None = None  # of waiting events; None without any, or when unknown
+    newest_ahead_ms: int = 0  # of the latest event date ahead of now; 0 when it is not
     input_retention_ms: int | None = None
     creates: bool = False  # --create-topics
 
 
 def missing(topic: Missing, needs: Needs) -> Finding:
-    """The topic is not there."""
+    """Report a missing topic."""
     name = f"topic {topic.name}"
     if topic.denied:
         return fail(name, "this user may not see it: what it needs stands at rights")
@@ -38,25 +38,25 @@ def missing(topic: Missing, needs: Needs) -> Finding:
 
 
 def source(topic: Topic, needs: Needs) -> list[Finding]:
-    """What there is to say of the input topic."""
-    found = [_described(topic), *_partitions(topic), *_kept(topic, needs)]
+    """Check the input topic."""
+    findings = [_described(topic), *_partitions(topic), *_kept(topic, needs)]
     if "compact" in _policy(topic):
-        found.append(warn(_name(topic), "is compacted: of events with one key some go before they are scored"))
-    return found
+        findings.append(warn(_name(topic), "is compacted: of events with one key some go before they are scored"))
+    return findings
 
 
 def output(topic: Topic, needs: Needs, *, dead_letters: bool = False) -> list[Finding]:
-    """What there is to say of an output topic."""
-    found = [_described(topic), *_partitions(topic), *_sizes(topic, needs, dead_letters=dead_letters)]
-    found += [*_retention(topic, needs), *_dates(topic, needs)]
+    """Check an output topic."""
+    findings = [_described(topic), *_partitions(topic), *_sizes(topic, needs, dead_letters=dead_letters)]
+    findings += [*_retention(topic, needs), *_dates(topic, needs)]
     if "compact" in _policy(topic):
-        found.append(
+        findings.append(
             fail(
                 _name(topic),
                 "is compacted: of records with one key all but the last are lost: set cleanup.policy=delete",
             )
         )
-    return found
+    return findings
 
 
 def _name(topic: Topic) -> str:
@@ -74,15 +74,15 @@ def _described(topic: Topic) -> Finding:
             _name(topic),
             f"{layout}; its settings cannot be seen: allow this user DescribeConfigs there to have them checked",
         )
-    size, kept, most = (topic.number(each) for each in ("max.message.bytes", "retention.ms", "retention.bytes"))
-    keeps = "for ever" if kept is None or kept < 0 else f"for {lasting(kept)}"
+    size, retention, most = map(topic.number, ("max.message.bytes", "retention.ms", "retention.bytes"))
+    keeps = "for ever" if retention is None or retention < 0 else f"for {duration(retention)}"
     bound = f", at most {most:,} bytes a partition" if most is not None and most >= 0 else ""
     compression = topic.settings.get("compression.type", "producer")
-    packed = "" if compression == "producer" else f", compressed anew ({compression})"
+    recompressed = "" if compression == "producer" else f", compressed anew ({compression})"
     return ok(
         _name(topic),
         f"{layout} (min.insync.replicas {topic.number('min.insync.replicas')}), keeps records {keeps}{bound}, takes "
-        f"{size or 0:,} bytes{packed}",
+        f"{size or 0:,} bytes{recompressed}",
     )
 
 
@@ -123,13 +123,13 @@ def _kept(topic: Topic, needs: Needs) -> Iterator[Finding]:
     if age is not None and age > kept / 2:
         yield warn(
             _name(topic),
-            f"keeps events for {lasting(kept)}, and the oldest that waits is {lasting(age)} old: events are deleted "
+            f"keeps events for {duration(kept)}, and the oldest that waits is {duration(age)} old: events are deleted "
             "unread beyond it; raise retention.ms until the group has caught up",
         )
     elif kept < _OUTAGE_MS:
         yield warn(
             _name(topic),
-            f"keeps events for {lasting(kept)}: a worker that is away longer never sees them; raise retention.ms",
+            f"keeps events for {duration(kept)}: a worker that is away longer never sees them; raise retention.ms",
         )
 
 
@@ -137,15 +137,15 @@ def _retention(topic: Topic, needs: Needs) -> Iterator[Finding]:
     kept, age, before = topic.number("retention.ms"), needs.oldest_age_ms, needs.input_retention_ms
     if kept is None or kept < 0:
         return
-    keeps = f"keeps records for {lasting(kept)}"
+    keeps = f"keeps records for {duration(kept)}"
     if age is not None and age >= kept:
         yield fail(
             _name(topic),
-            f"{keeps}, and the oldest event that waits is {lasting(age)} old: what becomes of it carries its date, "
+            f"{keeps}, and the oldest event that waits is {duration(age)} old: what becomes of it carries its date, "
             "and is deleted at once; raise retention.ms",
         )
     elif before is not None and not 0 <= before <= kept:
-        length = "for ever" if before < 0 else f"for {lasting(before)}"
+        length = "for ever" if before < 0 else f"for {duration(before)}"
         yield warn(
             _name(topic),
             f"{keeps}, the input topic {length}: what becomes of an old backlog carries its dates, and is deleted "
@@ -174,19 +174,19 @@ def _dates(topic: Topic, needs: Needs) -> Iterator[Finding]:
         yield warn(name, "message.timestamp.type is LogAppendTime: results lose the dates of their events")
         return
     either = topic.number(_DIFFERENCE)
-    before, after = (either if each is None else each for each in (topic.number(_BEFORE), topic.number(_AFTER)))
+    before, after = (either if limit is None else limit for limit in (topic.number(_BEFORE), topic.number(_AFTER)))
     if before is not None and age is not None and age > before:
         yield warn(
             name,
-            f"refuses records dated more than {lasting(before)} ago ({_BEFORE}), and the oldest event that waits is "
-            f"{lasting(age)} old: what becomes of it is dated now, its own date in header source_timestamp; raise "
+            f"refuses records dated more than {duration(before)} ago ({_BEFORE}), and the oldest event that waits is "
+            f"{duration(age)} old: what becomes of it is dated now, its own date in header source_timestamp; raise "
             "it to keep dates",
         )
     if after is not None and after < MOST_AHEAD_MS:
-        said = f"refuses records dated more than {lasting(after)} ahead ({_AFTER})"
-        met = f", and the newest event is {lasting(ahead)} ahead" if after < ahead <= MOST_AHEAD_MS else ""
+        refusal = f"refuses records dated more than {duration(after)} ahead ({_AFTER})"
+        example = f", and the newest event is {duration(ahead)} ahead" if after < ahead <= MOST_AHEAD_MS else ""
         yield warn(
             name,
-            f"{said}{met}: what becomes of an event that is farther ahead is dated now; raise it to keep dates up to "
-            f"{lasting(MOST_AHEAD_MS)} ahead",
+            f"{refusal}{example}: the result of an event farther ahead is dated now; raise it to keep dates up to "
+            f"{duration(MOST_AHEAD_MS)} ahead",
         )

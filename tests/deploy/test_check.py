@@ -188,7 +188,7 @@ def test_a_group_whose_members_use_another_assignor_is_named_and_run_says_what_t
         other.poll(0.1)
     name, message = the_only_failure(check(*line.options()))
     assert name == f"group {line.group}"
-    assert "its 1 members use the assignor range, this worker cooperative-sticky" in message
+    assert "its 1 members use assignor range, this worker cooperative-sticky" in message
     with line.running(tmp_path / "log") as process:
         said = last_words(process, tmp_path / "log")
     other.close()

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from consumer.check import group as groups
 from consumer.check import topics
-from consumer.check.finding import Finding, Status, lasting, ok
+from consumer.check.finding import Finding, Status, duration, ok
 from consumer.check.report import line
 from consumer.check.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
@@ -211,7 +211,7 @@ def test_a_group_is_described_or_what_is_wrong_with_it_is_named() -> None:
         (("classic", ""), ("classic", "cooperative-sticky"), "ok", "2 members, stable"),
         (("consumer", "uniform"), ("consumer", "cooperative-sticky"), "ok", "2 members, stable"),
         (("", ""), ("classic", "cooperative-sticky"), "ok", "2 members, stable"),
-        (("classic", "range"), ("classic", "cooperative-sticky"), "fail", "use the assignor range, this worker coop"),
+        (("classic", "range"), ("classic", "cooperative-sticky"), "fail", "use assignor range, this worker coop"),
         (("classic", "sessioned"), ("classic", "cooperative-sticky"), "fail", "choose another --group-id"),
         (("classic", "range"), ("consumer", "range"), "warn", "use group.protocol=classic, this worker consumer"),
         (("consumer", "uniform"), ("classic", "range"), "warn", "use group.protocol=consumer, this worker classic"),
@@ -308,7 +308,7 @@ def test_what_is_no_event_is_told_by_its_code() -> None:
     ("milliseconds", "text"), [(0, "0 ms"), (999, "999 ms"), (1500, "1.5 s"), (90_000, "1.5 min"), (7 * DAY, "7 d")]
 )
 def test_lengths_of_time_are_told_in_their_largest_unit(milliseconds: int, text: str) -> None:
-    assert lasting(milliseconds) == text
+    assert duration(milliseconds) == text
 
 
 def test_nothing_that_is_shown_steers_a_terminal() -> None:
