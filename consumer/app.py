@@ -1,4 +1,4 @@
-"""The consumer put together: from settings to a worker that runs until it is told to stop."""
+"""Run a worker: make its parts from the settings, start them, and end the process on a signal."""
 
 import faulthandler
 import logging
@@ -9,15 +9,16 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from consumer.config import program_version, settings, sources
-from consumer.config.settings import Settings
+from consumer.config import program_version, sources
+from consumer.config.settings import Delivery as DeliverySetting
+from consumer.config.settings import Settings, load_settings, masked
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
-from consumer.delivery.transactional_ids import Slot, kept, take_slot, transactional_ids
+from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
@@ -32,255 +33,278 @@ from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.metrics import Metrics
 from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.observability.slow_batches import SlowBatches
-from consumer.observability.tracing import tracing
+from consumer.observability.tracing import Tracing, tracing
 from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream import result_writer
-from consumer.stream.batching import Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.unreadable_extent import find
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Worker
+from consumer.stream.worker import Worker
 from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger("consumer.run")
 
-# Parts of the watchdog's bound: one call to the broker (15 s of 80), a call with all its repetitions (60 s), and the
-# silence of the loop after which /livez gives up (90 s): each must have had its say before the next one acts.
-_CALL, _PATIENCE, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+# Shares of the watchdog's time: one call to the broker (15 s of 80), a call with all its retries (60 s), and the pause
+# of the loop after which /livez gives up (90 s). Each ends before the next one acts.
+_CALL, _RETRY, _SILENCE = 3 / 16, 3 / 4, 9 / 8
+_FETCH_SHARE = 0.1  # of the latency budget, while a batch fills and the one before it commits
+_ASK_SECONDS = 5.0  # for a question to the brokers that the worker can do without
 _TICK_SECONDS = 1.0
-_FILLING = 0.1  # of the latency budget: how long a batch may fill while the one before it commits
+_JOIN_SECONDS = 0.1
 _STDERR = 2
-_LAST_RESORT_SECONDS = 5.0  # past the bound of a stop, so that the watchdog has its say first
+_LAST_RESORT_SECONDS = 5.0  # past the time of a stop, so that the watchdog acts first
 
 
-def main(given: dict[str, Any]) -> None:
-    """`session-scorer run`: until SIGTERM, SIGINT or SIGHUP, each of which lets the batch in hand be committed first.
+def main(cli_settings: dict[str, Any]) -> None:
+    """Run `session-scorer run` until SIGTERM, SIGINT or SIGHUP; the pending batch is committed first.
 
-    `given` is what the command line says of the settings. Raises SettingsError, ArtifactError or WorkerError, one line.
+    Raises SettingsError, ArtifactError or WorkerError, each with a message of one line.
     """
-    chosen = settings.load_settings(given)
-    logs.configure(chosen.log_level, log_format=chosen.log_format)
-    _warn_of(given)
+    settings = load_settings(cli_settings)
+    logs.configure(settings.log_level, log_format=settings.log_format)
+    _warn_of_settings(cli_settings)
     stop, serving = threading.Event(), threading.Event()
-    ended: list[BaseException | None] = []
 
-    def announce(_: Server) -> None:
+    def on_serving(_: Server) -> None:
         tune_garbage_collector()
         serving.set()
 
-    def work() -> None:
-        try:
-            start(chosen, stop, announce)
-        except BaseException as error:  # noqa: BLE001 - raised again below, on the thread that can report it
-            ended.append(error)
-        else:
-            ended.append(None)
-
     # on a thread of its own, so that signals find this one waiting: in a call of the Kafka client they would be
-    # noticed only when it returns. A daemon, because what is not serving yet may be left as it is.
-    thread = threading.Thread(target=work, name="worker", daemon=True)
+    # noticed only when it returns. As long as it does not serve, it may be left as it is.
     with stop_on_signals(stop):
-        thread.start()
-        while thread.is_alive() and not stop.is_set():
-            thread.join(0.1)
+        worker = BackgroundTask("worker", partial(start, settings, stop, on_serving))
+        ended = False
+        while not ended and not stop.is_set():
+            ended = worker.join(_JOIN_SECONDS)
         if serving.is_set():
-            _end_within(chosen.shutdown_seconds + _LAST_RESORT_SECONDS)
-        while thread.is_alive() and serving.is_set():
-            thread.join(0.1)
-    if ended and ended[0] is not None:
-        raise ended[0]
+            _end_within(settings.shutdown_seconds + _LAST_RESORT_SECONDS)
+        while not ended and serving.is_set():
+            ended = worker.join(_JOIN_SECONDS)
+    worker.check()
     logging.shutdown()
     end_process(0)  # in order, or before anything was served: it waited for a broker, or compiled
 
 
-def _warn_of(given: dict[str, Any]) -> None:
-    """Log what is not wrong, and should be otherwise."""
-    if seen := sources.secrets_on_command_line(given):
-        _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": seen})
-    if unused := sources.ignored_variables(os.environ):
-        _log.warning("variables of the environment are ignored", extra={"variables": unused})
+def _warn_of_settings(cli_settings: dict[str, Any]) -> None:
+    """Log settings that work but should be set in another way."""
+    if secrets := sources.secrets_on_command_line(cli_settings):
+        _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": secrets})
+    if ignored := sources.ignored_variables(os.environ):
+        _log.warning("variables of the environment are ignored", extra={"variables": ignored})
 
 
 def _end_within(seconds: float) -> None:
-    """The process ends by then, whatever stands in the way, with 1 and every thread's stack on stderr.
+    """End the process after so many seconds with status 1, and every thread's stack on stderr.
 
-    From here on the watchdog cannot be relied on: it is gone once the group is left, and a client of Kafka that waits
-    with the interpreter's lock in its hand, or is never done with ending (librdkafka's issue 4519), holds up all of
-    Python. This timer is C's own. Where its own write can block, the kernel's timer ends the process (SIGALRM).
+    The watchdog no longer helps: it ends when the group is left, and a Kafka client that waits while it holds the
+    interpreter's lock, or never ends (librdkafka's issue 4519), holds up all of Python. This timer is C's own. Where
+    its own write can block, the kernel's timer ends the process (SIGALRM).
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=_unblocked(_STDERR))
     signal.setitimer(signal.ITIMER_REAL, seconds + EXIT_SECONDS)
 
 
 def _unblocked(descriptor: int) -> int:
-    """Open the file behind a descriptor a second time, for writes that fail rather than block: other processes share
-    the first. Returns the descriptor itself where that cannot be, as for a socket."""
+    """Open the file behind a descriptor a second time, for writes that fail rather than block.
+
+    Other processes share the first descriptor, which is returned where that is impossible, as for a socket.
+    """
     try:
         return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
         return descriptor
 
 
-def start(
-    chosen: Settings,
-    stop: threading.Event,
-    announce: Callable[[Server], None] = lambda _: None,
-    on_compiling: Callable[[], None] = lambda: None,
-) -> None:
-    """Runs a consumer until `stop` is set; on any thread, so no signal is handled in here.
+def _ignore(*_: object) -> None:
+    """Do nothing."""
 
-    The metrics server answers from early on, and `announce` is told of it before the worker joins its group.
-    `on_compiling` is called each second in which the start waits for the kernels alone. Whatever can be wrong with
-    artifacts, brokers, topics or ports is found before the first event is read. Raises ArtifactError or WorkerError,
-    one line.
+
+def start(
+    settings: Settings,
+    stop: threading.Event,
+    on_serving: Callable[[Server], None] = _ignore,
+    on_compiling: Callable[[], None] = _ignore,
+) -> None:
+    """Run a worker until `stop` is set. It handles no signals, so it runs on any thread.
+
+    Errors of artifacts, brokers, topics and ports are found before the first event is read. `on_serving` is called
+    when the metrics are served, before the worker joins its group; `on_compiling` once a second while the start waits
+    for the kernels alone. Raises ArtifactError or WorkerError, each with a message of one line.
     """
-    _log.debug("starting", extra={"settings": settings.masked(chosen)})
+    _log.debug("starting", extra={"settings": masked(settings)})
     with ExitStack() as stack:
         with logs.held_back():
             kernels = BackgroundTask("compiler", compile_kernels)
             artifacts = load_artifacts(
-                chosen.artifacts, allow_unverified=chosen.allow_unverified, manifest_sha256=chosen.manifest_sha256
+                settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
             )
             metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
-            health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * chosen.watchdog_seconds)
-            server = _serve(chosen, metrics, health)
+            health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
+            server = _serve(settings, metrics, health)
             stack.callback(server.close)
-            connection = Connection(chosen.bootstrap_servers, chosen.kafka)
-            _find_topics(chosen, connection)
-            limits = _output_limits(chosen, connection)
+            connection = Connection(settings.bootstrap_servers, settings.kafka)
+            _require_topics(settings, connection)
+            limits = _output_limits(settings, connection)
             limits.ask()
-            slot = _slot(chosen, stack)
-            _wait(kernels, health, on_compiling)
+            slot = _slot(settings, stack)
+            _wait_for_kernels(kernels, health, on_compiling)
             scorer = Scorer.from_artifacts(artifacts, as_json=True)
-        _say_what_runs(chosen, scorer, server)
-        announce(server)
+        _log_start(settings, scorer, server)
+        on_serving(server)
         if not stop.is_set():
-            traces = tracing(os.environ, chosen.group_id)
+            traces = tracing(os.environ, settings.group_id)
             stack.callback(traces.close)
-            ids = () if slot is None else transactional_ids(chosen.group_id, socket.gethostname(), slot.number)
-            line = replace(_line(chosen, connection, scorer, limits, ids), tracing=traces)
-            breaker = Breaker(chosen.breaker_ratio, chosen.breaker_window, chosen.breaker_run)
-            watchdog = Watchdog(chosen.watchdog_seconds, chosen.shutdown_seconds)
+            worker = _worker(settings, connection, scorer, limits, slot, metrics=metrics, health=health, tracing=traces)
             if slot is not None:
-                stack.enter_context(kept(slot, stop))
-            Worker(line, breaker, metrics, health, watchdog).run(stop)
+                stack.enter_context(keep_slot(slot, stop))
+            worker.run(stop)
 
 
 def compile_kernels() -> None:
-    """Compile what a worker calls, or take it from the cache."""
+    """Compile the kernels that a worker calls, or load them from the cache."""
     Scorer.compile()
     result_writer.compiled()
 
 
-def _wait(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:
-    """Wait until the kernels are compiled; the process is live meanwhile, however long that takes."""
+def _wait_for_kernels(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:
+    """Wait until the kernels are compiled; the process stays live, however long that takes."""
     while not kernels.join(_TICK_SECONDS):
         on_compiling()
         health.tick()
     kernels.check()
 
 
-def _serve(chosen: Settings, metrics: Metrics, health: Health) -> Server:
-    def listen(port: int) -> Server:
-        return Server(chosen.metrics_host, port, metrics.registry, health)
+def _serve(settings: Settings, metrics: Metrics, health: Health) -> Server:
+    """Serve the metrics on the first free port."""
 
-    server = on_first_free(chosen.metrics_ports, listen)
-    if server.port != chosen.metrics_port != 0:
-        taken = {"port": chosen.metrics_port, "metrics": f"{server.url}/metrics"}
-        _log.warning("the metrics are served on another port", extra=taken)
+    def listen(port: int) -> Server:
+        return Server(settings.metrics_host, port, metrics.registry, health)
+
+    server = on_first_free(settings.metrics_ports, listen)
+    if server.port != settings.metrics_port != 0:
+        extra = {"port": settings.metrics_port, "metrics": f"{server.url}/metrics"}
+        _log.warning("the metrics are served on another port", extra=extra)
     return server
 
 
-def _find_topics(chosen: Settings, connection: Connection) -> None:
-    outputs = [chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic]
-    topics = [chosen.input_topic, *outputs]
+def _require_topics(settings: Settings, connection: Connection) -> None:
+    """Check topics and permissions; create missing topics if the settings say so."""
+    outputs = [settings.results_topic, settings.alerts_topic, settings.dead_letters_topic]
+    topics = [settings.input_topic, *outputs]
     admin = Admin(connection)
     refused: list[str] | None = None
-    if chosen.create_topics:
-        created, refused = admin.create_topics(topics, chosen.partitions, chosen.replication_factor)
+    if settings.create_topics:
+        created, refused = admin.create_topics(topics, settings.partitions, settings.replication_factor)
         if created:
             _log.info("topics created", extra={"topics": created})
-    ids = f"{chosen.group_id}-" if chosen.delivery is settings.Delivery.EXACTLY_ONCE else None
-    admin.require_topics(topics[:1], outputs, group=chosen.group_id, ids=ids, create=refused)
+    ids = f"{settings.group_id}-" if settings.delivery is DeliverySetting.EXACTLY_ONCE else None
+    admin.require_topics(topics[:1], outputs, group=settings.group_id, ids=ids, create=refused)
 
 
-def _slot(chosen: Settings, stack: ExitStack) -> Slot | None:
-    if chosen.delivery is settings.Delivery.AT_LEAST_ONCE:
+def _slot(settings: Settings, stack: ExitStack) -> Slot | None:
+    """Take a slot for exactly-once delivery."""
+    if settings.delivery is DeliverySetting.AT_LEAST_ONCE:
         return None
-    return stack.enter_context(take_slot(chosen.group_id, chosen.slot))
+    return stack.enter_context(take_slot(settings.group_id, settings.slot))
 
 
-def _output_limits(chosen: Settings, connection: Connection) -> OutputLimits:
-    client, most = connection.most_record_bytes, chosen.max_record_bytes
-    most_of = {
-        chosen.results_topic: most,
-        chosen.alerts_topic: most,
-        chosen.dead_letters_topic: max(most, LEAST_BYTES),
+def _output_limits(settings: Settings, connection: Connection) -> OutputLimits:
+    """Return the limits of the output topics, whose settings the brokers know."""
+    max_bytes = settings.max_record_bytes
+    max_bytes_of = {
+        settings.results_topic: max_bytes,
+        settings.alerts_topic: max_bytes,
+        settings.dead_letters_topic: max(max_bytes, LEAST_BYTES),
     }
 
     def ask(topics: Sequence[str]) -> Mapping[str, TopicSettings | None]:
         try:
-            return Admin(connection, seconds=5.0).topic_settings(topics)
-        except WorkerError:  # no broker answers now: the writes themselves tell
+            return Admin(connection, seconds=_ASK_SECONDS).topic_settings(topics)
+        except WorkerError:  # no broker answers now: the writes themselves will tell
             return dict.fromkeys(topics)
 
-    return OutputLimits(most_of, client, ask, dead_letters=chosen.dead_letters_topic)
+    return OutputLimits(max_bytes_of, connection.most_record_bytes, ask, dead_letters=settings.dead_letters_topic)
 
 
-def _line(
-    chosen: Settings, connection: Connection, scorer: Scorer, output_limits: OutputLimits, ids: tuple[str, ...]
-) -> Line:
-    topics = Topics(chosen.results_topic, chosen.alerts_topic, chosen.dead_letters_topic)
-    pipeline = Pipeline(scorer, topics, chosen.group_id, output_limits.of, _now_ms)
-    subscription = Subscription(chosen.group_id, chosen.input_topic, continue_on_gap=chosen.on_gap == "continue")
-    budget = chosen.latency_budget / 1000
-    limits = FetchLimits(chosen.batch_bytes, budget * _FILLING)
-    retry = Retry(_PATIENCE * chosen.watchdog_seconds, _CALL * chosen.watchdog_seconds)
-    find_unreadable = _finder(chosen, connection) if chosen.on_unreadable == "dead-letter" else None
-    source = Source(connection, subscription, limits, retry, find_unreadable)
-    delivery: Delivery
+def _worker(  # noqa: PLR0913 - the parts that `start` has made
+    settings: Settings,
+    connection: Connection,
+    scorer: Scorer,
+    limits: OutputLimits,
+    slot: Slot | None,
+    *,
+    metrics: Metrics,
+    health: Health,
+    tracing: Tracing,
+) -> Worker:
+    """Return the worker of these settings."""
+    topics = Topics(settings.results_topic, settings.alerts_topic, settings.dead_letters_topic)
+    budget = settings.latency_budget / 1000
+    source = Source(
+        connection,
+        Subscription(settings.group_id, settings.input_topic, continue_on_gap=settings.on_gap == "continue"),
+        FetchLimits(settings.batch_bytes, budget * _FETCH_SHARE),
+        _retry(settings),
+        _find_unreadable(settings, connection) if settings.on_unreadable == "dead-letter" else None,
+    )
 
-    def make_producer(transactional_id: str | None = None) -> KafkaProducer:
-        seconds, batch_bytes = retry.call_seconds, output_limits.batch_bytes
-        return KafkaProducer(connection, transactional_id, seconds=seconds, batch_bytes=batch_bytes)
+    def output_trouble() -> str | None:
+        outputs = (topics.results, topics.alerts, topics.dead_letters)
+        return Admin(connection, seconds=_ASK_SECONDS).trouble(outputs, witness=settings.input_topic)
 
-    if ids:
-        delivery = ExactlyOnce(
-            make_producer,
-            ids,
-            source.membership,
-            retry,
-            transaction_seconds=connection.transaction_seconds,
-            adapt=output_limits.lower,
-        )
-    else:
-        delivery = AtLeastOnce(make_producer, source.commit, retry, output_limits.lower)
-    outputs = (topics.results, topics.alerts, topics.dead_letters)
-
-    def trouble() -> str | None:
-        return Admin(connection, seconds=5.0).trouble(outputs, witness=chosen.input_topic)
-
-    return Line(
-        chosen.input_topic,
-        source,
-        pipeline,
-        delivery,
-        Budget(budget, chosen.batch_events),
-        trouble,
-        SlowBatches.for_budget(budget),
+    return Worker(
+        topic=settings.input_topic,
+        source=source,
+        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
+        delivery=_delivery(settings, connection, source, limits, slot),
+        sizer=BatchSizer(budget, settings.batch_events),
+        breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),
+        metrics=metrics,
+        health=health,
+        watchdog=Watchdog(settings.watchdog_seconds, settings.shutdown_seconds),
+        slow_batches=SlowBatches.for_budget(budget),
+        output_trouble=output_trouble,
+        tracing=tracing,
     )
 
 
-def _finder(chosen: Settings, connection: Connection) -> Find:
-    """What looks for the extent of a batch that cannot be read, with clients of its own."""
+def _retry(settings: Settings) -> Retry:
+    """Return the times of calls to the brokers."""
+    return Retry(_RETRY * settings.watchdog_seconds, _CALL * settings.watchdog_seconds)
+
+
+def _delivery(
+    settings: Settings, connection: Connection, source: Source, limits: OutputLimits, slot: Slot | None
+) -> Delivery:
+    """Return the delivery: exactly once when the worker has a slot."""
+    retry = _retry(settings)
+
+    def make_producer(transactional_id: str | None = None) -> KafkaProducer:
+        return KafkaProducer(connection, transactional_id, seconds=retry.call_seconds, batch_bytes=limits.batch_bytes)
+
+    if slot is None:
+        return AtLeastOnce(make_producer, source.commit, retry, limits.lower)
+    return ExactlyOnce(
+        make_producer,
+        transactional_ids(settings.group_id, socket.gethostname(), slot.number),
+        source.membership,
+        retry,
+        transaction_seconds=connection.transaction_seconds,
+        adapt=limits.lower,
+    )
+
+
+def _find_unreadable(settings: Settings, connection: Connection) -> Find:
+    """Return the search for the extent of an unreadable batch, which has clients of its own."""
 
     def find_batch(partition: int, position: int) -> UnreadableBatch | None:
-        with closing(Probe(connection, chosen.group_id, chosen.input_topic, partition)) as probe:
-            return find(probe, chosen.input_topic, partition, position)
+        with closing(Probe(connection, settings.group_id, settings.input_topic, partition)) as probe:
+            return find(probe, settings.input_topic, partition, position)
 
     return find_batch
 
@@ -290,7 +314,13 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _say_what_runs(chosen: Settings, scorer: Scorer, server: Server) -> None:
-    shown = settings.masked(chosen)
-    what = {"version": program_version(), "model_version": scorer.artifacts.version, "pid": os.getpid()}
-    _log.info("ready to score", extra=what | {"metrics": f"{server.url}/metrics", "settings": shown})
+def _log_start(settings: Settings, scorer: Scorer, server: Server) -> None:
+    """Log the versions, the addresses and the settings."""
+    extra = {
+        "version": program_version(),
+        "model_version": scorer.artifacts.version,
+        "pid": os.getpid(),
+        "metrics": f"{server.url}/metrics",
+        "settings": masked(settings),
+    }
+    _log.info("ready to score", extra=extra)

@@ -90,7 +90,7 @@ def take_slot(group_id: str, fixed: int | None = None, directory: Path | None = 
 
 
 @contextmanager
-def kept(slot: Slot, stop: threading.Event, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
+def keep_slot(slot: Slot, stop: threading.Event, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
     """Keep the slot while inside. When it is lost, `stop` is set, and leaving raises SlotTakenError."""
     left = threading.Event()
     lost: list[SlotTakenError] = []

@@ -1,43 +1,49 @@
-"""The number of events that a batch may have so that it can be committed in time. No clock of its own."""
+"""Limit the size of batches so that they are committed in time. The clock is the caller's."""
 
 from typing import Final
 
-PART: Final = 1000
-"""A batch is what is committed together; so many of its events are worked on at once, which fits the caches."""
+PART_EVENTS: Final = 1000
+"""The most events in a part of a batch: they are worked on together and fit the CPU's caches."""
 
-FEWEST: Final = 100
-"""Smaller batches than this gain nothing, and tell nothing of what an event takes."""
+MIN_EVENTS: Final = 100
+"""Smaller batches gain nothing, and their times say nothing about the time of an event."""
 
 
-class Budget:
-    """How many events a batch may have so that it is committed in time, going by the batches before it.
+class BatchSizer:
+    """Limits the events of a batch so that it is committed within `seconds`, judging by the batches before it.
 
-    It takes what each event takes, and the commit. Where the commit alone takes longer than half of the budget, the
-    work on a batch takes as long: smaller ones would make a backlog, and it all the later.
+    A batch takes the time of its events and of its commit. When the commit alone takes more than half of `seconds`, the
+    work on a batch may take as long as the commit: smaller batches would let a backlog grow and delay every event.
     """
 
-    WEIGHT: Final = 0.2  # of the last batch
+    WEIGHT: Final = 0.2  # of the latest batch
 
-    def __init__(self, seconds: float = 0.05, most: int = 10_000, *, part: int = PART, fewest: int = FEWEST) -> None:
-        """`most` events, whatever the time; `part` of them are worked on at once, and a batch has room for more as long
-        as `fewest` fit in."""
-        self.part = part
-        self.fewest = fewest
+    def __init__(
+        self,
+        seconds: float = 0.05,
+        max_events: int = 10_000,
+        *,
+        part_events: int = PART_EVENTS,
+        min_events: int = MIN_EVENTS,
+    ) -> None:
+        """A batch is full when fewer than `min_events` more may join it."""
+        self.part_events = part_events
+        self.min_events = min_events
         self._seconds = seconds
-        self._most = most
-        self._event: float | None = None  # seconds that one takes, from its bytes to its result handed to the producer
-        self._commit = 0.0
+        self._max_events = max_events
+        self._event_seconds: float | None = None  # of one event, from the read to the producer
+        self._commit_seconds = 0.0
 
-    def took(self, events: int, working: float, committing: float) -> None:
-        """A batch was committed, after so many seconds of work and so many of commit."""
-        self._commit += self.WEIGHT * (committing - self._commit)
-        if events >= self.fewest:
-            before = working / events if self._event is None else self._event
-            self._event = before + self.WEIGHT * (working / events - before)
+    def record(self, events: int, work_seconds: float, commit_seconds: float) -> None:
+        """Learn from a committed batch."""
+        self._commit_seconds += self.WEIGHT * (commit_seconds - self._commit_seconds)
+        if events >= self.min_events:
+            before = work_seconds / events if self._event_seconds is None else self._event_seconds
+            self._event_seconds = before + self.WEIGHT * (work_seconds / events - before)
 
-    def events(self) -> int:
-        """The most that the next batch may have."""
-        if not self._event:
-            return min(self._most, self.part)
-        in_time = int(max(self._seconds - self._commit, self._commit) / self._event)
-        return min(self._most, max(self.fewest, in_time))
+    def limit(self) -> int:
+        """Return the most events that the next batch may have."""
+        if not self._event_seconds:
+            return min(self._max_events, self.part_events)
+        in_time = int(max(self._seconds - self._commit_seconds, self._commit_seconds) / self._event_seconds)
+        return min(self._max_events, max(self.min_events, in_time))

@@ -9,8 +9,8 @@ _RUNS = re.compile(b"\1+")
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
-    """What the last events were. Immutable: `after` a batch gives the next state, kept only once the batch commits.
+class CircuitBreaker:
+    """The latest events: dead letter or not. Immutable: the state `after` a batch is kept once the batch commits.
 
     Trips past `ratio` of dead letters among the last `window` events, or at `run` dead letters in a row. A window or
     run of 0 turns that half off.
@@ -20,29 +20,29 @@ class Breaker:
     window: int = 1000
     run: int = 500
     recent: bytes = b""  # the last `window` events, a byte each: 1 is a dead letter
-    in_row: int = 0  # dead letters at the end of all that was seen
-    tripped: str | None = None  # why, in one line
+    in_row: int = 0  # dead letters at the end of all events
+    tripped: str | None = None  # the reason, in one line
 
-    def after(self, dead_letters: Sequence[bool]) -> "Breaker":
-        """The state once these events have been seen, in order."""
+    def after(self, dead_letters: Sequence[bool]) -> "CircuitBreaker":
+        """Return the state after these events, in order."""
         new = bytes(dead_letters)
-        met = _DEAD * self.in_row + new
-        longest = max(map(len, _RUNS.findall(met)), default=0)
+        run = _DEAD * self.in_row + new
+        longest = max(map(len, _RUNS.findall(run)), default=0)
         recent = self.recent + new
         return replace(
             self,
             recent=recent[-self.window :] if self.window else b"",
-            in_row=len(met) - len(met.rstrip(_DEAD)),
+            in_row=len(run) - len(run.rstrip(_DEAD)),
             tripped=self._reason(longest, self._worst(recent)),
         )
 
     def _worst(self, recent: bytes) -> int:
-        """The most dead letters in any full window, when they could be too many; 0 when they could not."""
+        """Return the most dead letters in any full window; 0 when they cannot be too many."""
         if not self.window or len(recent) < self.window or recent.count(_DEAD) <= self.ratio * self.window:
             return 0
         count = worst = recent[: self.window].count(_DEAD)
-        for left, came in zip(recent, recent[self.window :], strict=False):
-            count += came - left
+        for leaving, entering in zip(recent, recent[self.window :], strict=False):
+            count += entering - leaving
             worst = max(worst, count)
         return worst
 

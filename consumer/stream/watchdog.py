@@ -1,6 +1,7 @@
-"""Ends the process when something that must end does not: a commit without an answer, a shutdown without an end.
+"""End the process when a commit or a shutdown does not end.
 
-librdkafka's commit and send_offsets have no bound of their own (its issue 5456), and no Python code can interrupt them.
+librdkafka's commit and send_offsets have no timeout of their own (its issue 5456), and no Python code can interrupt
+them.
 """
 
 import functools
@@ -14,36 +15,37 @@ from consumer.runtime import SYSTEM, Event, Runtime
 _log = logging.getLogger("consumer.watchdog")
 
 
-def _end_process(why: str) -> None:
-    _log.critical("cannot go on", extra={"reason": why})
+def _end_process(reason: str) -> None:
+    _log.critical("cannot go on", extra={"reason": reason})
     logging.shutdown()
     end_process(1)  # sys.exit would wait for the very call that does not return
 
 
 class Watchdog:
-    """Watches one stretch of work at a time, and the stop. While entered, a thread looks every `look_seconds`."""
+    """Watches one operation at a time, and the stop. Inside `on_duty` a thread checks both every `interval` seconds."""
 
     def __init__(
         self,
         seconds: float = 80.0,
         shutdown_seconds: float = 30.0,
         *,
-        look_seconds: float = 0.5,
+        interval: float = 0.5,
         end: Callable[[str], None] = _end_process,
         runtime: Runtime = SYSTEM,
     ) -> None:
+        """Give an operation `seconds`, and a stop `shutdown_seconds`; then call `end` with the reason."""
         self._seconds = seconds
         self._shutdown_seconds = shutdown_seconds
-        self._look_seconds = look_seconds
+        self._interval = interval
         self._end = end
         self._runtime = runtime
-        self._watched: tuple[float, str] | None = None  # deadline, what must be over by then
-        self._stopping: tuple[float, str] | None = None  # the same, and nothing lifts it
+        self._watched: tuple[float, str] | None = None  # deadline, reason when it passes
+        self._stopping: tuple[float, str] | None = None  # the same, for good
         self._left = runtime.make_event()
 
     @contextmanager
     def on_duty(self, stop: Event) -> Iterator[None]:
-        """Looks while inside. From the moment `stop` is set, leaving must happen within the shutdown bound."""
+        """Check deadlines inside. Once `stop` is set, the block must end within the shutdown's time."""
         thread = self._runtime.start_thread(functools.partial(self._watch, stop), "watchdog")
         try:
             yield
@@ -52,31 +54,31 @@ class Watchdog:
             thread.join()
 
     @contextmanager
-    def watching(self, what: str) -> Iterator[None]:
-        """The work inside must end within the bound."""
-        self.watch(what)
+    def watching(self, operation: str) -> Iterator[None]:
+        """Watch the block, which must end in time."""
+        self.watch(operation)
         try:
             yield
         finally:
             self.rest()
 
-    def watch(self, what: str) -> None:
-        """This must have ended, and `rest` been called, within the bound."""
-        self._watched = (self._runtime.clock() + self._seconds, f"{what} did not end within {self._seconds:g} s")
+    def watch(self, operation: str) -> None:
+        """Watch an operation that begins now, until `rest`."""
+        self._watched = (self._runtime.clock() + self._seconds, f"{operation} did not end within {self._seconds:g} s")
 
     def rest(self) -> None:
-        """What was watched has ended."""
+        """Watch no operation."""
         self._watched = None
 
-    def look(self, stop: Event) -> None:
-        """Ends the process if a deadline has passed."""
+    def check(self, stop: Event) -> None:
+        """End the process if a deadline has passed."""
         now = self._runtime.clock()
         if stop.is_set() and self._stopping is None:
             self._stopping = (now + self._shutdown_seconds, f"no clean stop within {self._shutdown_seconds:g} s")
-        for deadline, why in filter(None, (self._watched, self._stopping)):
+        for deadline, reason in filter(None, (self._watched, self._stopping)):
             if now > deadline:
-                self._end(f"{why}: gave up; what is not committed will be read again")
+                self._end(f"{reason}: gave up; what is not committed will be read again")
 
     def _watch(self, stop: Event) -> None:
-        while not self._left.wait(self._look_seconds):
-            self.look(stop)
+        while not self._left.wait(self._interval):
+            self.check(stop)

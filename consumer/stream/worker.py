@@ -1,50 +1,59 @@
-"""The loop: poll, score, settle the batch before, publish. While one batch commits, the next is read and scored.
+"""The worker's loop: poll events, score them, publish the output, commit.
 
-A batch is what is committed together. It is read, scored and published part by part, and grows as long as more events
-wait and it can still be committed in time.
+A batch is what is committed together. It is read, scored and published part by part, and grows while more events wait
+and it can still be committed in time. While one batch commits in the background the next one is read and scored; it
+is published once that commit has succeeded.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import UndeliveredError, WorkerError, error_location
+from consumer.observability.health import Health
+from consumer.observability.metrics import Metrics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
 from consumer.records import Batch, BatchStats, Gap, Output
 from consumer.runtime import SYSTEM, Event, Runtime
-from consumer.stream.batching import Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.watchdog import Watchdog
 
 _log = logging.getLogger("consumer.worker")
 
-_WAIT_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when nothing comes
-_REPORT_SECONDS = 1.0  # how often lag and the state of the group are told
-_MOST_SETBACKS = 20  # deliveries that fail in a row, each after all retries of delivery's own
+_POLL_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when no events come
+_REPORT_SECONDS = 1.0  # between two reports of lag and of the state of the group
+_MAX_FAILURES = 20  # deliveries that fail in a row, each after all retries of the delivery itself
 _LONGEST_PAUSE = 5.0
 _DELIVERING = "delivering a batch"
 
 
 class Source(Protocol):
-    """Where events come from. Hands one out again only after `rewind`, and then from the committed offset."""
+    """The input topic, as one member of a consumer group reads it.
+
+    Events are handed out once; after `rewind` again from the committed offsets.
+    """
 
     def subscribe(self, on_revoke: Callable[[], bool]) -> None:
         """Join the group.
 
-        `on_revoke` is called from within `poll` where what is published must first be committed, or have failed: before
-        partitions are revoked, before committed offsets are looked up again, and before reading ends. It returns
-        whether there was anything.
+        `on_revoke` is called from within `poll` before partitions are revoked, before committed offsets are looked up
+        again, and before reading ends. It commits what is published, and returns whether there was anything.
         """
 
     def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
-        """The next events, `most` at the most. They gather as long as `busy` says that they could not be published yet;
-        None when none came in that time, or `wait` seconds more; now and then a batch as of `read_on`."""
+        """Return the next events, `most` at the most; None when none come within `wait` seconds.
+
+        Events gather while `busy` returns true: they could not be published yet. Now and then the result is a batch
+        without events, as from `read_on`.
+        """
 
     def read_on(self) -> Batch | None:
-        """A batch without events that moves positions past what is no event; None when there is nothing to move."""
+        """Return a batch without events that moves positions past transaction markers; None when there are none."""
 
     def rewind(self) -> None: ...
     def joined(self) -> bool: ...
@@ -58,331 +67,295 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class Pipeline(Protocol):
-    """What events become. Pure: the same batch gives the same output, but for the time of scoring."""
-
-    def process(self, batch: Batch) -> Output: ...
-
-
-class Metrics(Protocol):
-    """Who is told what happened. Every method is called from the worker's thread, after the fact, once a batch."""
-
-    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
-        """A batch is committed, since so long; `stage_seconds` now holds publish and commit too."""
-
-    def record_abort(self) -> None:
-        """A transaction came to nothing; its batch will be read again."""
-
-    def set_lag(self, topic: str, partitions: dict[int, int]) -> None:
-        """Offsets between what was read and the last stable offset, for every partition assigned now: replaces what was
-        said before, so a partition that is not named has gone to another worker."""
-
-    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None:
-        """Offsets between there and the end, which open upstream transactions hold back; likewise."""
-
-    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
-        """Seconds that the oldest offset past what was read has been seen to wait; 0: none does; likewise."""
-
-    def set_throttle(self, seconds: float) -> None:
-        """For how long a broker held its answers back of late, as a quota has it."""
-
-    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
-        """`--on-gap continue` went on past records that retention took before they were read."""
-
-
-class Health(Protocol):
-    """What /livez and /readyz go by."""
-
-    def tick(self) -> None:
-        """The loop has come round. Its longest pause is one delivery, which the watchdog ends at its bound: /livez
-        may give up a little later than that, not sooner."""
-
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
-        """About once a second: whether the group gave this worker its share (maybe none), how long ago any broker last
-        answered (infinity: never), and whether the input topic is deleted."""
-
-
 @dataclass(slots=True)
-class _Batch:
-    """A batch on its way: where its course is noted, and its parts that are published, which count once it is
-    committed."""
+class _PendingBatch:
+    """A batch whose parts are published and not committed yet."""
 
-    read_at: float  # its first event
+    read_at: float  # time of its first event
     span: Span
-    breaker: Breaker | None = None  # after its parts
+    breaker: CircuitBreaker | None = None  # after its parts
     stats: list[BatchStats] = field(default_factory=list)
     next_offsets: dict[int, int] = field(default_factory=dict)
     events: int = 0
     committing: bool = False
 
-    def add(self, part: Batch, stats: BatchStats, breaker: Breaker) -> None:
-        """A part of it is published."""
+    def add(self, part: Batch, stats: BatchStats, breaker: CircuitBreaker) -> None:
+        """Add a published part."""
         self.breaker = breaker
         self.stats.append(stats)
         self.next_offsets |= part.next_offsets()
         self.events += len(part)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The way of an event, end to end."""
-
-    topic: str
-    source: Source
-    pipeline: Pipeline
-    delivery: Delivery
-    budget: Budget = field(default_factory=Budget)
-    trouble: Callable[[], str | None] = lambda: None  # what a broker says is wrong with the output topics
-    slow: SlowBatches = field(default_factory=SlowBatches)
-    tracing: Tracing = OFF
-
-
 class Worker:
-    """Runs one line until it is told to stop or cannot go on."""
+    """Scores the events of a topic until it is stopped or cannot go on."""
 
     def __init__(  # noqa: PLR0913 - each is a collaborator
         self,
-        line: Line,
-        breaker: Breaker,
+        *,
+        topic: str,
+        source: Source,
+        process: Callable[[Batch], Output],
+        delivery: Delivery,
+        sizer: BatchSizer,
+        breaker: CircuitBreaker,
         metrics: Metrics,
         health: Health,
         watchdog: Watchdog,
-        *,
+        slow_batches: SlowBatches,
+        output_trouble: Callable[[], str | None],
+        tracing: Tracing = OFF,
         runtime: Runtime = SYSTEM,
     ) -> None:
-        """`runtime` is the one that the line's delivery runs on."""
-        self._line = line
-        self._clock = runtime.clock
+        """`process` returns the output of events; called again with the same events it returns the same. After a
+        failure `output_trouble` returns what the brokers say is wrong with the output topics. `runtime` is the
+        delivery's."""
+        self._topic = topic
+        self._source = source
+        self._process = process
+        self._delivery = delivery
+        self._sizer = sizer
         self._breaker = breaker
         self._metrics = metrics
         self._health = health
         self._watchdog = watchdog
-        self._batch: _Batch | None = None  # the one that is open, or commits
-        self._setbacks = 0  # in a row
+        self._slow_batches = slow_batches
+        self._output_trouble = output_trouble
+        self._tracing = tracing
+        self._clock = runtime.clock
+        self._batch: _PendingBatch | None = None
+        self._failures = 0  # in a row
         self._reported = 0.0
 
     def run(self, stop: Event) -> None:
-        """Works until `stop` is set; the batch in hand is finished first, then the group is left.
+        """Work until `stop` is set; then commit the pending batch and leave the group.
 
-        Raises WorkerError, with the one line that says why, when going on is no use. What is not committed by then
-        will be read again by whoever comes next.
+        Raises WorkerError when the worker cannot go on. Events that are not committed by then will be read again by
+        the next worker.
         """
         with self._watchdog.on_duty(stop):
             try:
-                self._line.source.subscribe(self._commit_pending)
-                self._line.delivery.start()
-                _log.info("started", extra={"topic": self._line.topic})
+                self._source.subscribe(self._commit_pending)
+                self._delivery.start()
+                _log.info("started", extra={"topic": self._topic})
                 while not stop.is_set():
-                    self._round(stop)
+                    self._run_once(stop)
                 self._finish(stop)
             except WorkerError as error:
-                _log.critical("cannot go on", extra={"reason": str(error)})  # before leaving, which may not end
-                self._give_up(error)
+                self._abandon(error)
                 raise
             except Exception as error:
-                fault = WorkerError(_our_fault(error))
-                _log.critical("cannot go on", extra={"reason": str(fault)})
-                self._give_up(fault)
+                # its message may hold an event's content, so it is left out
+                reason = f"the worker failed ({error_location(error)})"
+                fault = WorkerError(f"{reason}; what is not committed will be read again; please report it")
+                self._abandon(fault)
                 raise fault from error
             finally:
                 with self._watchdog.watching("leaving the group"):
-                    _try(self._line.delivery.close)
-                    _try(self._line.source.close)
-                _log.info("stopped", extra={"topic": self._line.topic})
+                    with _errors_logged():
+                        self._delivery.close()
+                    with _errors_logged():
+                        self._source.close()
+                _log.info("stopped", extra={"topic": self._topic})
 
-    def _round(self, stop: Event) -> None:
+    def _run_once(self, stop: Event) -> None:
+        """Poll once; score and publish the events; commit when the batch is full or no more events wait."""
         self._health.tick()
-        most = min(self._line.budget.part, self._room())
-        wait = 0.0 if self._batch else _WAIT_SECONDS  # not for events while there is something to commit or to settle
-        part = self._line.source.poll(wait, self._line.delivery.committing, most)
+        most = min(self._sizer.part_events, self._room())
+        wait = 0.0 if self._batch else _POLL_SECONDS  # a pending batch is not to wait for more events
+        part = self._source.poll(wait, self._delivery.committing, most)
         self._report()
         if part is None:
-            if not self._commit():
-                self._settle(stop)
+            if not self._begin_commit():
+                self._finish_commit(stop)
             return
-        if self._deliver(part, stop) and (len(part) < most or self._room() < self._line.budget.fewest):
-            self._commit()
+        if self._score_and_publish(part, stop) and (len(part) < most or self._room() < self._sizer.min_events):
+            self._begin_commit()
 
-    def _deliver(self, part: Batch, stop: Event) -> bool:
-        """Scores and publishes a part. Whether it could be; if not, it is to be read again."""
-        batch = self._begin(part)
-        output = self._process(part, batch)
-        if self._settle(stop):
+    def _finish(self, stop: Event) -> None:
+        """Commit the pending batch, then the positions past it, so that the next worker need not read them again."""
+        self._begin_commit()
+        if not self._finish_commit(stop):
+            return
+        markers = self._source.read_on()
+        if markers is not None and self._score_and_publish(markers, stop):
+            self._begin_commit()
+            self._finish_commit(stop)
+
+    # -- a part of a batch: score, publish -----------------------------------------------------------------------------
+
+    @property
+    def _open_batch(self) -> _PendingBatch | None:
+        """The pending batch, unless its commit has begun."""
+        return None if self._batch is None or self._batch.committing else self._batch
+
+    def _room(self) -> int:
+        """Return the number of events that the open batch, or else the next one, may still have."""
+        return self._sizer.limit() - (self._open_batch.events if self._open_batch else 0)
+
+    def _score_and_publish(self, part: Batch, stop: Event) -> bool:
+        """Score a part, wait for the commit of the batch before, publish. False when the part must be read again."""
+        batch = self._batch_of(part)
+        output = self._score(part, batch)
+        if self._finish_commit(stop):
             return self._publish(batch, part, output, stop)
         batch.span.fail(UndeliveredError("the batch before it came to nothing: both are read again"))
         return False
 
-    def _finish(self, stop: Event) -> None:
-        """Commits the batch in hand, then the positions past it: what is read is not to wait for the next worker."""
-        self._commit()
-        if self._settle(stop) and (part := self._line.source.read_on()) is not None and self._deliver(part, stop):
-            self._commit()
-            self._settle(stop)
-
-    @property
-    def _open(self) -> _Batch | None:
-        """The batch in hand, unless it commits."""
-        return None if self._batch is None or self._batch.committing else self._batch
-
-    def _room(self) -> int:
-        """How many more events the batch that is open may have, or how many the next one."""
-        return self._line.budget.events() - (self._open.events if self._open else 0)
-
-    def _begin(self, part: Batch) -> _Batch:
-        """The batch that this is a part of. Until the part is published too, nothing commits what came before it."""
-        batch = self._open
+    def _batch_of(self, part: Batch) -> _PendingBatch:
+        """Return the batch that the part belongs to. It is not pending until the part is published, too."""
+        batch = self._open_batch
         if batch is None:
-            return _Batch(self._clock(), self._line.tracing.start_span(part) if len(part) else NO_SPAN)
+            return _PendingBatch(self._clock(), self._tracing.start_span(part) if len(part) else NO_SPAN)
         self._batch = None
         if len(part):
             batch.span.extend(part)
         return batch
 
-    def _publish(self, batch: _Batch, part: Batch, output: Output, stop: Event) -> bool:
-        """Whether it could be. If not, the whole batch is to be read again."""
+    def _score(self, part: Batch, batch: _PendingBatch) -> Output:
+        try:
+            return self._process(part)
+        except Exception as error:  # of any kind: no offset of this batch may be committed
+            # its message may hold an event's content, so it is left out
+            ranges = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(part.next_offsets().items()))
+            fault = WorkerError(
+                f"scoring failed ({error_location(error)}) on {part.topic}, partition {ranges}; "
+                "nothing of that batch was committed; please report it"
+            )
+            batch.span.fail(fault)
+            raise fault from error
+
+    def _publish(self, batch: _PendingBatch, part: Batch, output: Output, stop: Event) -> bool:
+        """Publish one part; False when the whole batch must be read again."""
         breaker = (batch.breaker or self._breaker).after(output.stats.dead_letter_flags)
         if breaker.tripped is not None:
-            what = f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_BREAKER}"
-            raise _noted(batch.span, WorkerError(what))
+            fault = WorkerError(f"{part.topic}: {breaker.tripped}, so nothing of this batch was committed; {_TRIPPED}")
+            batch.span.fail(fault)
+            raise fault
         self._watchdog.watch(_DELIVERING)
-        if not self._going(stop, batch.span, lambda: self._line.delivery.publish(output.records)):
+        try:
+            self._delivery.publish(output.records)
+        except (UndeliveredError, WorkerError) as error:
+            self._handle_failure(error, batch.span, stop)
             return False
         batch.add(part, output.stats, breaker)
         self._batch = batch
         return True
 
-    def _commit(self) -> bool:
-        """Begins the commit of the batch that is open, if one is."""
-        batch = self._open
+    # -- commit --------------------------------------------------------------------------------------------------------
+
+    def _begin_commit(self) -> bool:
+        """Start to commit the open batch; False when there is none."""
+        batch = self._open_batch
         if batch is None:
             return False
         batch.committing = True
-        self._line.delivery.begin_commit(self._line.topic, batch.next_offsets)
+        self._delivery.begin_commit(self._topic, batch.next_offsets)
         return True
 
-    def _commit_pending(self) -> bool:
-        """Commit what is published; return whether there was anything. How it ended shows when it is settled."""
-        self._commit()
-        self._line.delivery.wait()
-        return self._batch is not None
-
-    def _give_up(self, error: WorkerError) -> None:
-        """The worker ends: a batch that is open comes to nothing, one that commits may still be counted."""
+    def _finish_commit(self, stop: Event) -> bool:
+        """Wait for the commit that has begun. False when its batch, and all that was read since, must be read again."""
         batch, self._batch = self._batch, None
-        if batch is not None and not batch.committing:
-            batch.span.fail(error)
-        elif batch is not None:
-            with self._watchdog.watching(_DELIVERING):
-                try:
-                    committed = self._line.delivery.finish_commit()
-                    if committed is not None:
-                        self._count(batch, committed)
-                except (UndeliveredError, WorkerError) as failure:
-                    batch.span.fail(failure)
-                except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
-                    _log.warning("could not count the last batch", extra={"error": error_location(fault)})
-
-    def _settle(self, stop: Event) -> bool:
-        """Waits for the batch that commits. False when it must be read again, and what was read since with it."""
-        batch, self._batch = self._batch, None
-        committed: list[CommitResult | None] = []
-        span = NO_SPAN if batch is None else batch.span
-        if not self._going(stop, span, lambda: committed.append(self._line.delivery.finish_commit())):
+        try:
+            committed = self._delivery.finish_commit()
+        except (UndeliveredError, WorkerError) as error:
+            self._handle_failure(error, NO_SPAN if batch is None else batch.span, stop)
             return False
         self._watchdog.rest()
-        if batch is not None and committed[0] is not None:
-            self._count(batch, committed[0])
+        if batch is not None and committed is not None:
+            self._record_commit(batch, committed)
         return True
 
-    def _count(self, batch: _Batch, committed: CommitResult) -> None:
-        """It is committed: all that is told of batches is told now."""
-        self._setbacks = 0
+    def _record_commit(self, batch: _PendingBatch, committed: CommitResult) -> None:
+        """Count the batch in everything that counts batches."""
+        self._failures = 0
         self._breaker = batch.breaker or self._breaker
         stats = BatchStats.merge(batch.stats)
         seconds = stats.stage_seconds | committed.seconds
-        self._line.budget.took(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
-        self._line.slow.record(stats.scored + stats.dead_lettered, committed.at - batch.read_at, seconds)
+        self._sizer.record(batch.events, sum(seconds.values()) - seconds["commit"], seconds["commit"])
+        self._slow_batches.record(stats.scored + stats.dead_lettered, committed.at - batch.read_at, seconds)
         batch.span.finish(seconds, committed.at)
         self._metrics.record_commit(replace(stats, stage_seconds=seconds), self._clock() - committed.at)
 
-    def _going(self, stop: Event, span: Span, step: Callable[[], None]) -> bool:
-        """Takes a step of a delivery; when it fails the batch is to be read again, and this is False."""
-        try:
-            step()
-        except UndeliveredError as error:
-            span.fail(error)
-            self._watchdog.rest()
-            self._set_back(error, stop)
-            return False
-        except WorkerError as error:
-            span.fail(error)
-            self._blame_the_topics(error)
-            raise
-        return True
+    def _commit_pending(self) -> bool:
+        """Commit the pending batch before partitions are revoked; False when there is none.
 
-    def _process(self, part: Batch, batch: _Batch) -> Output:
-        try:
-            return self._line.pipeline.process(part)
-        except Exception as error:  # whatever it is: no offset of this batch may be committed
-            # its message may hold what the event held, so only its kind and place are told
-            spans = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(part.next_offsets().items()))
-            what = (
-                f"scoring failed ({error_location(error)}) on {part.topic}, partition {spans}; "
-                "nothing of that batch was committed; please report it"
-            )
-            raise _noted(batch.span, WorkerError(what)) from error
+        The next `_finish_commit` handles the result.
+        """
+        self._begin_commit()
+        self._delivery.wait()
+        return self._batch is not None
 
-    def _set_back(self, error: UndeliveredError, stop: Event) -> None:
-        """Reads the batch again, a little later each time; at once where it will not be the same again."""
+    # -- failures ------------------------------------------------------------------------------------------------------
+
+    def _handle_failure(self, error: UndeliveredError | WorkerError, span: Span, stop: Event) -> None:
+        """Read the batch again, or raise WorkerError when that is no use."""
+        span.fail(error)
+        if isinstance(error, WorkerError):
+            self._check_outputs(error)
+            raise error
+        self._watchdog.rest()
         self._metrics.record_abort()
-        if error.adapted:
-            self._line.source.rewind()
+        if error.adapted:  # its output will be another one, so this is no failure in a row
+            self._source.rewind()
             return
-        self._setbacks += 1
-        self._blame_the_topics(error)
-        if self._setbacks >= _MOST_SETBACKS:
-            raise WorkerError(f"{self._setbacks} deliveries in a row failed, the last: {error}") from error
-        _log.warning("going back to the committed offsets", extra={"reason": str(error), "in_a_row": self._setbacks})
-        self._line.source.rewind()
-        stop.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._setbacks))
+        self._failures += 1
+        self._check_outputs(error)
+        if self._failures >= _MAX_FAILURES:
+            raise WorkerError(f"{self._failures} deliveries in a row failed, the last: {error}") from error
+        _log.warning("going back to the committed offsets", extra={"reason": str(error), "in_a_row": self._failures})
+        self._source.rewind()
+        stop.wait(min(_LONGEST_PAUSE, 0.05 * 2**self._failures))
 
-    def _blame_the_topics(self, error: Exception) -> None:
-        """Of a topic that is gone or read-only the client says only that a write timed out, or names none."""
-        if trouble := self._line.trouble():
+    def _check_outputs(self, error: Exception) -> None:
+        """Raise WorkerError when an output topic is missing or read-only: the client reports no more than a timeout."""
+        if trouble := self._output_trouble():
             raise WorkerError(f"{trouble} (nothing of the last batch was committed)") from error
 
+    def _abandon(self, error: WorkerError) -> None:
+        """End the pending batch: one that is open is aborted, one whose commit has begun may still count."""
+        _log.critical("cannot go on", extra={"reason": str(error)})  # first, for the rest may not end
+        batch, self._batch = self._batch, None
+        if batch is None:
+            return
+        if not batch.committing:
+            batch.span.fail(error)
+            return
+        with self._watchdog.watching(_DELIVERING):
+            try:
+                committed = self._delivery.finish_commit()
+                if committed is not None:
+                    self._record_commit(batch, committed)
+            except (UndeliveredError, WorkerError) as failure:
+                batch.span.fail(failure)
+            except Exception as fault:  # noqa: BLE001 - it must not hide why the worker ended
+                _log.warning("could not count the last batch", extra={"error": error_location(fault)})
+
+    # -- reports -------------------------------------------------------------------------------------------------------
+
     def _report(self) -> None:
-        source = self._line.source
+        """Report gaps at once, and the state of the group and the partitions once a second."""
+        source, metrics, topic = self._source, self._metrics, self._topic
         for gap in source.take_gaps():
-            self._metrics.record_never_seen(self._line.topic, gap.partition, gap.never_seen)
+            metrics.record_never_seen(topic, gap.partition, gap.never_seen)
         if self._clock() - self._reported >= _REPORT_SECONDS:
             self._reported = self._clock()
             self._health.set_kafka_state(
                 joined=source.joined(), silent_seconds=source.silent_seconds(), topic_gone=source.topic_gone()
             )
-            self._metrics.set_lag(self._line.topic, source.lag())
-            self._metrics.set_unstable_offsets(self._line.topic, source.unstable())
-            self._metrics.set_oldest_waiting(self._line.topic, source.oldest_waiting())
-            self._metrics.set_throttle(source.throttled_seconds())
+            metrics.set_lag(topic, source.lag())
+            metrics.set_unstable_offsets(topic, source.unstable())
+            metrics.set_oldest_waiting(topic, source.oldest_waiting())
+            metrics.set_throttle(source.throttled_seconds())
 
 
-_BREAKER = "is it the right topic? if these events are meant to be here, raise the limit and start again"
+_TRIPPED = "is it the right topic? if these events are meant to be here, raise the limit and start again"
 
 
-def _our_fault(error: Exception) -> str:
-    """Its message may hold what an event held, so only its kind and place are told."""
-    return f"the worker failed ({error_location(error)}); what is not committed will be read again; please report it"
-
-
-def _noted(span: Span, error: WorkerError) -> WorkerError:
-    """The same error, once the batch's course has it."""
-    span.fail(error)
-    return error
-
-
-def _try(close: Callable[[], None]) -> None:
-    """Whatever comes of it, it must not hide why the worker ended, nor keep the rest from closing."""
+@contextmanager
+def _errors_logged() -> Iterator[None]:
+    """Log errors inside: they must neither hide why the worker ended nor keep the rest from closing."""
     try:
-        close()
+        yield
     except Exception as error:  # noqa: BLE001 - as it says
         _log.warning("could not close", extra={"error": error_location(error)})

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2] / "consumer"
 SIMULATED = [
     *(f"delivery/{name}" for name in ("exactly_once", "at_least_once", "background_call")),
     *(f"stream/{name}" for name in ("worker", "batching", "circuit_breaker", "watchdog")),
-    *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "positions", "group_metadata", "messages")),
+    *(f"kafka/{name}" for name in ("consumer", "assignment", "producer", "fetching", "group_metadata", "messages")),
     *(f"kafka/{name}" for name in ("topic_identity", "statistics", "client", "unreadable", "errors")),
 ]
 

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.kafka.config import Connection
+from consumer.kafka.group_metadata import Membership
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from consumer.runtime import Retry
@@ -32,8 +33,8 @@ class Bench:
         self.made = 0
         self._seconds = seconds
         self._reader = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "scorer", "log_level": 0})
-        group: bytes = self._reader.consumer_group_metadata()
-        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: lambda: group, Retry(seconds, seconds))
+        membership = Membership(b"", revocations=0, metadata=self._reader.consumer_group_metadata())
+        self.delivery = ExactlyOnce(self._make, ("id-0", "id-1"), lambda: membership, Retry(seconds, seconds))
 
     def deliver(self, times: int = 1) -> None:
         """Deliver one batch, or several in a row."""

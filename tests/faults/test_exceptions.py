@@ -20,14 +20,15 @@ from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import Statistics
+from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import Retry
-from consumer.stream.batching import Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Worker
+from consumer.stream.worker import Worker
 from tests.faults.mocked import Api, MockBroker
-from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics
+from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics, no_trouble
 from tests.support.wire import Event, committed, read, write
 
 EVENTS = [b"%d" % number for number in range(300)]
@@ -92,8 +93,20 @@ def work(
     connection, retry = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Retry(10.0)
     reader = source(connection, Subscription("scorer", "sessions"), FetchLimits(), retry)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, retry)
-    line = Line("sessions", reader, pipeline, delivery, Budget(most=20))
-    Worker(line, Breaker(), metrics or FakeMetrics(), FakeHealth(), Watchdog()).run(pipeline.stop)
+    worker = Worker(
+        topic="sessions",
+        source=reader,
+        process=pipeline.process,
+        delivery=delivery,
+        sizer=BatchSizer(max_events=20),
+        breaker=CircuitBreaker(),
+        metrics=metrics or FakeMetrics(),
+        health=FakeHealth(),
+        watchdog=Watchdog(),
+        slow_batches=SlowBatches(),
+        output_trouble=no_trouble,
+    )
+    worker.run(pipeline.stop)
 
 
 def results(broker: MockBroker) -> set[bytes | None]:
@@ -197,8 +210,8 @@ class Unreadable(Statistics):
 
 
 class StatisticsFail(Source):
-    def _join(self, statistics: Statistics, *, rejoined: bool = False) -> None:
-        super()._join(Unreadable(statistics.last_answer), rejoined=rejoined)
+    def _open(self, statistics: Statistics, revocations: int = 0) -> None:
+        super()._open(Unreadable(statistics.last_answer), revocations)
 
 
 def test_in_the_callback_of_the_statistics(broker: MockBroker) -> None:
@@ -223,7 +236,7 @@ def test_in_the_callback_of_a_delivery_report(broker: MockBroker) -> None:
 
 def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
     class Broken(FakeMetrics):
-        def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
+        def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
             raise ValueError(SECRET, stats, seconds_ago)
 
     with pytest.raises(WorkerError, match=r"^the worker failed \(ValueError at test_exceptions.py:"):

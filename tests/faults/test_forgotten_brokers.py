@@ -10,7 +10,7 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
-from consumer.stream.batching import PART
+from consumer.stream.batching import PART_EVENTS
 from tests.faults.amnesia import AmnesiaProxy
 from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
 from tests.support.kafka.topics import Topics
@@ -80,6 +80,6 @@ def read(reader: Source, count: int) -> list[bytes]:
     deadline = time.monotonic() + 2 * BOUND
     while len(values) < count:
         assert time.monotonic() < deadline, f"{len(values)} of {count} events after {2 * BOUND:g} s"
-        batch = reader.poll(0.2, lambda: False, PART)
+        batch = reader.poll(0.2, lambda: False, PART_EVENTS)
         values += [value or b"" for value in batch.values] if batch else []
     return values

@@ -20,7 +20,7 @@ from confluent_kafka import Message, Producer
 
 from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import Probe
-from consumer.stream.batching import PART
+from consumer.stream.batching import PART_EVENTS
 from tests.faults.conftest import Counted
 from tests.faults.doomed import command as doomed_command
 from tests.support.end_to_end import QUICK, Line, environment, stop
@@ -130,7 +130,11 @@ Spoil = Callable[[KafkaBroker, Line], int]
 
 @pytest.mark.parametrize(
     ("before", "spoil"),
-    [(10, bad_checksum), (PART, bad_checksum), (10, too_large_to_decompress)],  # after a whole part a batch stays open
+    [
+        (10, bad_checksum),
+        (PART_EVENTS, bad_checksum),
+        (10, too_large_to_decompress),
+    ],  # after a whole part a batch stays open
 )
 def test_a_batch_that_cannot_be_read_stops_the_worker_and_skip_goes_past_it(
     broker: KafkaBroker, line: Line, tmp_path: Path, before: int, spoil: Spoil
@@ -243,7 +247,7 @@ def passed_over(log: str) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
 @pytest.mark.parametrize(
-    "case", [(10, bad_checksum), (0, bad_checksum), (PART, bad_checksum), (10, too_large_to_decompress)]
+    "case", [(10, bad_checksum), (0, bad_checksum), (PART_EVENTS, bad_checksum), (10, too_large_to_decompress)]
 )
 def test_told_to_a_worker_passes_over_a_batch_that_cannot_be_read(
     broker: KafkaBroker, line: Line, tmp_path: Path, case: tuple[int, Spoil], delivery: str

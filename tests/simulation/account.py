@@ -1,8 +1,11 @@
 """What one worker process says of itself: how much it has counted, which gaps it reports, why it ends."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final
 
+from consumer.observability.health import Health
+from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
 from consumer.runtime import Clock
 
@@ -29,7 +32,7 @@ _WATCHDOG: Final = "did not end within"
 _ROUNDS: Final = 3  # of the worker's loop, after which a batch is counted
 
 
-class Account:
+class Account(Metrics, Health):
     """The metrics and the health of one process, compared with what its transactions did."""
 
     def __init__(self, clock: Clock, *, continue_on_gap: bool, breaker_run: int = 0) -> None:
@@ -84,7 +87,7 @@ class Account:
 
     # -- what the worker tells its metrics and its health ------------------------------------------------------------
 
-    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
+    def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
         """Count a batch."""
         del seconds_ago
         self._counted += stats.scored + stats.dead_lettered
@@ -107,7 +110,7 @@ class Account:
         self._ticked = self._clock()
 
     def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None: ...
-    def set_lag(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None: ...
-    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None: ...
+    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None: ...
+    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None: ...
+    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None: ...
     def set_throttle(self, seconds: float) -> None: ...

@@ -15,13 +15,14 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
+from consumer.observability.slow_batches import SlowBatches
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
-from consumer.stream.batching import Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Worker
+from consumer.stream.worker import Worker
 from tests.simulation.account import Account
 from tests.simulation.clients.admin import SimulatedAdmin
 from tests.simulation.clients.consumer import SimulatedConsumer
@@ -30,6 +31,7 @@ from tests.simulation.faults import Faults
 from tests.simulation.kafka.cluster import Cluster
 from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, INPUT, RESULTS, SimulatedPipeline
 from tests.simulation.world import Process, SimulatedEvent, World, runtime
+from tests.support.fakes import no_trouble
 
 GROUP: Final = "scorers"
 Protocol = Literal["cooperative-sticky", "range", "consumer"]
@@ -112,11 +114,25 @@ class WorkerProcess:
         limits = self._output_limits()
         pipeline = SimulatedPipeline(limits.of, self._score)
         delivery = self._delivery(connection, source, retry, limits)
-        budget = Budget(most=settings.batch_events, part=settings.part_events, fewest=settings.part_events)
-        line = Line(INPUT, source, pipeline, delivery, budget)
-        breaker = Breaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
-        watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, look_seconds=_WATCHDOG_LOOKS)
-        return Worker(line, breaker, self.account, self.account, watchdog, runtime=threads)
+        sizer = BatchSizer(
+            max_events=settings.batch_events, part_events=settings.part_events, min_events=settings.part_events
+        )
+        breaker = CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
+        watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, interval=_WATCHDOG_LOOKS)
+        return Worker(
+            topic=INPUT,
+            source=source,
+            process=pipeline.process,
+            delivery=delivery,
+            sizer=sizer,
+            breaker=breaker,
+            metrics=self.account,
+            health=self.account,
+            watchdog=watchdog,
+            slow_batches=SlowBatches(clock=process.clock),
+            output_trouble=no_trouble,
+            runtime=threads,
+        )
 
     def _clients(self) -> Clients:
         process, cluster, faults = self.process, self._cluster, self._faults

@@ -10,6 +10,8 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
+from consumer.observability.health import Health
+from consumer.observability.metrics import Metrics
 from consumer.observability.tracing import Span, Tracing
 from consumer.records import Batch, BatchStats, Gap, Output, OutRecord
 from consumer.runtime import Retry, Runtime
@@ -261,33 +263,33 @@ class EchoPipeline:
         return Output(records, stats(scored=len(values) - sum(bad), dead_letter_flags=bad))
 
 
-class FakeMetrics:
+class FakeMetrics(Metrics):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
         self.stats: list[BatchStats] = []
         self.aborts = 0
-        self.lags: dict[int, int] = {}
-        self.held_back: dict[int, int] = {}
-        self.waiting: dict[int, float] = {}
+        self.lags: Mapping[int, int] = {}
+        self.held_back: Mapping[int, int] = {}
+        self.waiting: Mapping[int, float] = {}
         self.unseen: list[tuple[str, int, int]] = []
 
-    def record_commit(self, stats: BatchStats, seconds_ago: float) -> None:
+    def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
         assert seconds_ago >= 0
         self.stats.append(stats)
 
     def record_abort(self) -> None:
         self.aborts += 1
 
-    def set_lag(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None:
         assert topic
         self.lags = partitions
 
-    def set_unstable_offsets(self, topic: str, partitions: dict[int, int]) -> None:
+    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None:
         assert topic
         self.held_back = partitions
 
-    def set_oldest_waiting(self, topic: str, partitions: dict[int, float]) -> None:
+    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
         assert topic
         self.waiting = partitions
 
@@ -298,7 +300,7 @@ class FakeMetrics:
         self.unseen.append((topic, partition, records))
 
 
-class FakeHealth:
+class FakeHealth(Health):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -343,6 +345,11 @@ class FakeTracing(Tracing):
         assert len(batch)
         self.spans.append(FakeSpan())
         return self.spans[-1]
+
+
+def no_trouble() -> str | None:
+    """Say that the output topics are as they should be."""
+    return None
 
 
 def stats(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> BatchStats:

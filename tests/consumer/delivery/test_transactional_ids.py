@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from consumer.delivery.transactional_ids import SlotTakenError, kept, take_slot, transactional_ids
+from consumer.delivery.transactional_ids import SlotTakenError, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
 
 DAY = 86_400  # seconds
@@ -102,7 +102,7 @@ def test_a_lock_that_another_worker_took_after_its_removal_is_lost(tmp_path: Pat
 
 def test_a_running_worker_notices_the_removal_by_itself(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     stop = threading.Event()
-    with take_slot("g", directory=tmp_path) as slot, kept(slot, stop, 0.01):
+    with take_slot("g", directory=tmp_path) as slot, keep_slot(slot, stop, 0.01):
         slot.path.unlink()
         assert wait_for(lambda: "the lock of this slot was removed and is made again" in caplog.messages)
         with take_slot("g", directory=tmp_path) as second:
@@ -117,7 +117,7 @@ def test_a_worker_stops_when_its_slot_is_lost(tmp_path: Path) -> None:
         take_slot("g", directory=tmp_path / "theirs") as other,
     ):
         other.path.replace(slot.path)
-        with pytest.raises(SlotTakenError), kept(slot, stop, 0.01):
+        with pytest.raises(SlotTakenError), keep_slot(slot, stop, 0.01):
             assert stop.wait(30)
 
 
@@ -125,7 +125,7 @@ def test_a_lock_that_cannot_be_made_again_stops_nobody_and_is_warned_of(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     locks, stop = tmp_path / "locks", threading.Event()
-    with take_slot("g", directory=locks) as slot, kept(slot, stop, 0.01):
+    with take_slot("g", directory=locks) as slot, keep_slot(slot, stop, 0.01):
         shutil.rmtree(locks)
         locks.symlink_to(tmp_path)
         assert wait_for(lambda: "the lock of this slot cannot be kept" in caplog.messages)

@@ -13,7 +13,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
-from consumer.stream.batching import PART
+from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, committed, write, write_header_name
 
@@ -36,7 +36,7 @@ def source(
         opened.close()
 
 
-def next_batch(reader: Source, most: int = PART) -> Batch:
+def next_batch(reader: Source, most: int = PART_EVENTS) -> Batch:
     """The next one, given time to fill: as if the one before were being committed."""
     since = time.monotonic()
     return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
@@ -51,7 +51,7 @@ def until(ask: Callable[[], T | None]) -> T:
     raise AssertionError(f"nothing within {SECONDS:g} s")
 
 
-def take(reader: Source, count: int, most: int = PART) -> list[bytes | None]:
+def take(reader: Source, count: int, most: int = PART_EVENTS) -> list[bytes | None]:
     values: list[bytes | None] = []
     while len(values) < count:
         values += next_batch(reader, most).values

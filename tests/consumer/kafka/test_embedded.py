@@ -11,12 +11,13 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
+from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, Output
-from consumer.stream.batching import Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Worker
-from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics
+from consumer.stream.worker import Worker
+from tests.support.fakes import EchoPipeline, FakeHealth, FakeMetrics, no_trouble
 from tests.support.wire import Event, read, write
 
 
@@ -39,8 +40,20 @@ def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     connection, metrics = Connection(bootstrap), FakeMetrics()
     source = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
-    line = Line("sessions", source, pipeline, delivery, Budget(most=100))
-    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog()).run(pipeline.stop)
+    worker = Worker(
+        topic="sessions",
+        source=source,
+        process=pipeline.process,
+        delivery=delivery,
+        sizer=BatchSizer(max_events=100),
+        breaker=CircuitBreaker(),
+        metrics=metrics,
+        health=FakeHealth(),
+        watchdog=Watchdog(),
+        slow_batches=SlowBatches(),
+        output_trouble=no_trouble,
+    )
+    worker.run(pipeline.stop)
     return metrics
 
 

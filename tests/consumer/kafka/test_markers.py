@@ -12,7 +12,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import Source
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
-from consumer.stream.batching import PART
+from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics
 from tests.support.wire import committed
 
@@ -74,7 +74,7 @@ def take(reader: Source, count: int) -> dict[int, int]:
 
 
 def poll(reader: Source) -> Batch | None:
-    return reader.poll(0.2, lambda: False, PART)
+    return reader.poll(0.2, lambda: False, PART_EVENTS)
 
 
 def wait_for_lag(reader: Source, lag: int) -> None:

@@ -16,18 +16,19 @@ from consumer.errors import MustAbortError
 from consumer.kafka.group_metadata import Membership
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.observability.metrics import Metrics
+from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Output
-from consumer.stream.batching import FEWEST
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import MIN_EVENTS, BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Worker
+from consumer.stream.worker import Worker
 from scoring import Scorer
 from scoring.contract import DATE
 from scoring.drift import DISTRIBUTIONS, Baseline, Bins
 from tests.support.artifacts.hand_computed import batch
-from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop
+from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop, no_trouble
 from training.synthetic.dataset import keyed_events
 
 MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
@@ -74,8 +75,21 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     delivery = ExactlyOnce(lambda name: FakeProducer(log, name), ("id-0", "id-1"), lambda: MEMBER, retry)
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
-    line = Line("sessions", FakeSource(log, {0: events}, stop, FEWEST), pipeline, delivery)
-    Worker(line, Breaker(), metrics, FakeHealth(), Watchdog(), runtime=clock.runtime()).run(stop)
+    worker = Worker(
+        topic="sessions",
+        source=FakeSource(log, {0: events}, stop, MIN_EVENTS),
+        process=pipeline.process,
+        delivery=delivery,
+        sizer=BatchSizer(),
+        breaker=CircuitBreaker(),
+        metrics=metrics,
+        health=FakeHealth(),
+        watchdog=Watchdog(),
+        slow_batches=SlowBatches(),
+        output_trouble=no_trouble,
+        runtime=clock.runtime(),
+    )
+    worker.run(stop)
     return told(metrics)
 
 

@@ -1,40 +1,40 @@
 import pytest
 
-from consumer.stream.batching import FEWEST, PART, Budget
+from consumer.stream.batching import MIN_EVENTS, PART_EVENTS, BatchSizer
 
 
-def budget(seconds: float, *, batches: int = 50, events: int, working: float, committing: float) -> Budget:
+def sizer(seconds: float, *, batches: int = 50, events: int, working: float, committing: float) -> BatchSizer:
     """After so many batches of that kind."""
-    found = Budget(seconds)
+    found = BatchSizer(seconds)
     for _ in range(batches):
-        found.took(events, working, committing)
+        found.record(events, working, committing)
     return found
 
 
 def test_a_budget_that_knows_nothing_yet_begins_with_one_part() -> None:
-    assert Budget(0.001).events() == PART
-    assert Budget(0.001, most=7).events() == 7
+    assert BatchSizer(0.001).limit() == PART_EVENTS
+    assert BatchSizer(0.001, max_events=7).limit() == 7
 
 
 def test_a_batch_may_be_as_large_as_what_work_and_commit_leave_of_the_budget() -> None:
-    assert budget(0.1, events=1000, working=0.1, committing=0.02).events() == pytest.approx(800, abs=1)
+    assert sizer(0.1, events=1000, working=0.1, committing=0.02).limit() == pytest.approx(800, abs=1)
 
 
 def test_small_batches_tell_nothing_of_what_an_event_takes() -> None:
-    known = budget(0.1, events=1000, working=0.1, committing=0.02)
-    known.took(1, 1.0, 0.02)
-    assert known.events() == pytest.approx(800, abs=1)
+    known = sizer(0.1, events=1000, working=0.1, committing=0.02)
+    known.record(1, 1.0, 0.02)
+    assert known.limit() == pytest.approx(800, abs=1)
 
 
 def test_where_the_commit_takes_the_budget_batches_keep_the_worker_busy_meanwhile() -> None:
-    assert budget(0.1, events=1000, working=0.1, committing=0.5).events() == pytest.approx(5000, rel=0.01)
+    assert sizer(0.1, events=1000, working=0.1, committing=0.5).limit() == pytest.approx(5000, rel=0.01)
 
 
 def test_no_budget_makes_batches_larger_than_they_may_be() -> None:
-    known = Budget(60.0, most=20)
-    known.took(1000, 0.001, 0.001)
-    assert known.events() == 20
+    known = BatchSizer(60.0, max_events=20)
+    known.record(1000, 0.001, 0.001)
+    assert known.limit() == 20
 
 
 def test_no_budget_makes_batches_tiny() -> None:
-    assert budget(0.001, events=1000, working=1.0, committing=0.001).events() == FEWEST
+    assert sizer(0.001, events=1000, working=1.0, committing=0.001).limit() == MIN_EVENTS

@@ -1,47 +1,47 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.circuit_breaker import CircuitBreaker
 
 GOOD, BAD = False, True
 
 
 def test_good_events_never_trip_it() -> None:
-    assert Breaker(window=10, run=3).after([GOOD] * 1000).tripped is None
+    assert CircuitBreaker(window=10, run=3).after([GOOD] * 1000).tripped is None
 
 
 def test_so_many_in_a_row_trip_it_and_the_reason_names_the_setting() -> None:
-    assert Breaker(run=3).after([BAD, BAD, GOOD, BAD, BAD]).tripped is None
-    tripped = Breaker(run=3).after([GOOD, BAD, BAD, BAD, GOOD]).tripped
+    assert CircuitBreaker(run=3).after([BAD, BAD, GOOD, BAD, BAD]).tripped is None
+    tripped = CircuitBreaker(run=3).after([GOOD, BAD, BAD, BAD, GOOD]).tripped
     assert tripped == "3 events in a row are invalid (breaker_run is 3)"
 
 
 def test_a_row_goes_on_from_batch_to_batch_until_a_good_event_ends_it() -> None:
-    breaker = Breaker(run=4).after([BAD, BAD])
+    breaker = CircuitBreaker(run=4).after([BAD, BAD])
     assert breaker.after([]).after([BAD, BAD]).tripped is not None
     assert breaker.after([GOOD]).after([BAD, BAD]).tripped is None
 
 
 def test_past_the_ratio_of_the_last_events_it_trips() -> None:
-    breaker = Breaker(ratio=0.5, window=10, run=0)
+    breaker = CircuitBreaker(ratio=0.5, window=10, run=0)
     assert breaker.after([BAD, GOOD] * 5).tripped is None
     tripped = breaker.after([BAD, GOOD] * 5 + [BAD, BAD]).tripped
     assert tripped == "6 of 10 events in a row are invalid (breaker_ratio is 0.5)"
 
 
 def test_the_ratio_waits_for_a_full_window_so_that_the_first_bad_event_does_not_stop_the_line() -> None:
-    assert Breaker(ratio=0.5, window=10, run=0).after([BAD] * 9).tripped is None
+    assert CircuitBreaker(ratio=0.5, window=10, run=0).after([BAD] * 9).tripped is None
 
 
 def test_a_state_that_is_not_kept_changes_nothing() -> None:
-    breaker = Breaker(run=3).after([BAD, BAD])
+    breaker = CircuitBreaker(run=3).after([BAD, BAD])
     breaker.after([BAD])
     assert breaker.tripped is None
     assert breaker.after([GOOD]).tripped is None
 
 
 def test_zero_turns_a_half_off() -> None:
-    assert Breaker(window=0, run=0).after([BAD] * 5000).tripped is None
+    assert CircuitBreaker(window=0, run=0).after([BAD] * 5000).tripped is None
 
 
 @given(
@@ -52,7 +52,7 @@ def test_zero_turns_a_half_off() -> None:
 def test_it_trips_exactly_when_some_window_of_the_whole_history_passes_the_ratio(
     batches: list[list[bool]], window: int, ratio: float
 ) -> None:
-    breaker, history, tripped = Breaker(ratio=ratio, window=window, run=0), [], False
+    breaker, history, tripped = CircuitBreaker(ratio=ratio, window=window, run=0), [], False
     for batch in batches:
         breaker = breaker.after(batch)
         history += batch

@@ -16,9 +16,9 @@ def test_work_that_ends_in_time_is_left_alone() -> None:
     dog, clock, ends = watchdog()
     with dog.watching("delivering a batch"):
         clock.sleep(79.0)
-        dog.look(threading.Event())
+        dog.check(threading.Event())
     clock.sleep(100.0)
-    dog.look(threading.Event())
+    dog.check(threading.Event())
     assert not ends
 
 
@@ -26,7 +26,7 @@ def test_work_that_does_not_end_ends_the_process_and_says_what_it_was() -> None:
     dog, clock, ends = watchdog()
     with dog.watching("delivering a batch"):
         clock.sleep(81.0)
-        dog.look(threading.Event())
+        dog.check(threading.Event())
     assert ends == ["delivering a batch did not end within 80 s: gave up; what is not committed will be read again"]
 
 
@@ -34,17 +34,17 @@ def test_a_stop_must_be_over_in_its_own_bound_whatever_is_going_on() -> None:
     dog, clock, ends = watchdog()
     stop = threading.Event()
     stop.set()
-    dog.look(stop)
+    dog.check(stop)
     with dog.watching("delivering a batch"):
         clock.sleep(31.0)
-    dog.look(stop)
+    dog.check(stop)
     assert ends == ["no clean stop within 30 s: gave up; what is not committed will be read again"]
 
 
 def test_a_call_that_never_returns_ends_in_exit_status_1() -> None:
     script = """
 import threading
-from consumer import logs
+from consumer.observability import logs
 from consumer.stream.watchdog import Watchdog
 logs.configure("info")
 dog = Watchdog(0.1)

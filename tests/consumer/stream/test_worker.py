@@ -24,10 +24,10 @@ from consumer.errors import (
 from consumer.kafka.group_metadata import Membership
 from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, Gap, Output
-from consumer.stream.batching import PART, Budget
-from consumer.stream.circuit_breaker import Breaker
+from consumer.stream.batching import PART_EVENTS, BatchSizer
+from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.watchdog import Watchdog
-from consumer.stream.worker import Line, Pipeline, Worker
+from consumer.stream.worker import Worker
 from tests.support.fakes import (
     EchoPipeline,
     FakeClock,
@@ -51,13 +51,13 @@ class Bench:
 
     log: FakeLog = field(default_factory=FakeLog)
     events: Mapping[int, Sequence[bytes]] = field(default_factory=lambda: EVENTS)
-    pipeline: Pipeline = field(default_factory=EchoPipeline)
-    breaker: Breaker = field(default_factory=Breaker)
+    pipeline: EchoPipeline = field(default_factory=EchoPipeline)
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     at_least_once: bool = False
     trouble: str | None = None
     size: int = 3  # of the batches
-    budget: Budget = field(default_factory=Budget)
-    slow: SlowBatches = field(default_factory=SlowBatches)
+    sizer: BatchSizer = field(default_factory=BatchSizer)
+    slow_batches: SlowBatches = field(default_factory=SlowBatches)
     adapt: Adapt = cannot_adapt
 
     def __post_init__(self) -> None:
@@ -68,17 +68,21 @@ class Bench:
         self.clock = FakeClock()
 
     def run(self, stop: threading.Event | None = None) -> None:
-        line = Line(
-            "sessions",
-            self.source,
-            self.pipeline,
-            self._delivery(),
-            self.budget,
-            lambda: self.trouble,
-            self.slow,
-            self.tracing,
+        worker = Worker(
+            topic="sessions",
+            source=self.source,
+            process=self.pipeline.process,
+            delivery=self._delivery(),
+            sizer=self.sizer,
+            breaker=self.breaker,
+            metrics=self.metrics,
+            health=self.health,
+            watchdog=Watchdog(),
+            slow_batches=self.slow_batches,
+            output_trouble=lambda: self.trouble,
+            tracing=self.tracing,
+            runtime=self.clock.runtime(),
         )
-        worker = Worker(line, self.breaker, self.metrics, self.health, Watchdog(), runtime=self.clock.runtime())
         worker.run(stop or self.stop)
 
     def _delivery(self) -> Delivery:
@@ -145,39 +149,44 @@ def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() ->
             )
 
     sizes: list[int] = []
-    Bench(events={0: [b""] * 3000}, pipeline=Sizes(), size=500, budget=Budget(2000.0)).run()
+    Bench(events={0: [b""] * 3000}, pipeline=Sizes(), size=500, sizer=BatchSizer(2000.0)).run()
     assert sizes[0] == 500  # nothing is known yet
     assert 150 <= sizes[2] <= 200  # a third of what 500 took
 
 
 def test_a_batch_grows_part_by_part_while_events_wait_and_is_committed_whole() -> None:
-    log, values = FakeLog(), [b"%d" % i for i in range(10 * PART)]
-    bench = Bench(log, events={0: values}, size=2 * PART, budget=Budget(60.0, most=4 * PART))
+    log, values = FakeLog(), [b"%d" % i for i in range(10 * PART_EVENTS)]
+    bench = Bench(log, events={0: values}, size=2 * PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
     bench.run()
     assert bench.seen() == values
     # nothing is known of the first; the last is found to be the last only by asking for more
-    assert [stats.scored for stats in bench.metrics.stats] == [PART, 4 * PART, 4 * PART, PART]
+    assert [stats.scored for stats in bench.metrics.stats] == [
+        PART_EVENTS,
+        4 * PART_EVENTS,
+        4 * PART_EVENTS,
+        PART_EVENTS,
+    ]
     assert len(log.called("produce")) == 10
     assert [span.parts for span in bench.tracing.spans] == [1, 4, 4, 1]
 
 
 def test_when_a_part_cannot_be_written_the_whole_batch_is_read_again() -> None:
     log = FakeLog({"produce": [None, None, Fault(MustAbortError("no"))]})
-    values = [b"%d" % i for i in range(3 * PART)]
-    bench = Bench(log, events={0: values}, size=PART, budget=Budget(60.0, most=4 * PART))
+    values = [b"%d" % i for i in range(3 * PART_EVENTS)]
+    bench = Bench(log, events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
     bench.run()
     assert bench.seen() == values
-    assert (bench.source.rewinds, len(log.aborted)) == (1, PART)
+    assert (bench.source.rewinds, len(log.aborted)) == (1, PART_EVENTS)
 
 
 def test_partitions_are_not_given_up_before_what_is_published_of_them_is_committed() -> None:
-    values = [b"%d" % i for i in range(5 * PART)]
-    bench = Bench(events={0: values}, size=PART, budget=Budget(60.0))
-    bench.source.rebalances = [3 * PART]  # by then the second batch is open, with two parts
+    values = [b"%d" % i for i in range(5 * PART_EVENTS)]
+    bench = Bench(events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0))
+    bench.source.rebalances = [3 * PART_EVENTS]  # by then the second batch is open, with two parts
     bench.run()
-    assert bench.source.given_up == [3 * PART]
+    assert bench.source.given_up == [3 * PART_EVENTS]
     assert (bench.seen(), bench.metrics.aborts) == (values, 0)
-    assert [stats.scored for stats in bench.metrics.stats] == [PART, 2 * PART, 2 * PART]
+    assert [stats.scored for stats in bench.metrics.stats] == [PART_EVENTS, 2 * PART_EVENTS, 2 * PART_EVENTS]
 
 
 def test_no_transaction_begins_before_the_one_before_is_committed() -> None:
@@ -229,21 +238,26 @@ class FailsAt(EchoPipeline):
 @pytest.mark.parametrize("at_least_once", [False, True])
 @pytest.mark.parametrize(
     ("pipeline", "breaker"),
-    [(FailsAt(2 * PART), Breaker()), (EchoPipeline(), Breaker(run=4))],
+    [(FailsAt(2 * PART_EVENTS), CircuitBreaker()), (EchoPipeline(), CircuitBreaker(run=4))],
     ids=["fault", "breaker"],
 )
 def test_a_batch_whose_second_part_stops_the_worker_comes_to_nothing_whole(
-    *, pipeline: Pipeline, breaker: Breaker, at_least_once: bool
+    *, pipeline: EchoPipeline, breaker: CircuitBreaker, at_least_once: bool
 ) -> None:
-    values = [b"good"] * 2 * PART + [b"bad"] * PART
-    budget = Budget(60.0)
+    values = [b"good"] * 2 * PART_EVENTS + [b"bad"] * PART_EVENTS
+    sizer = BatchSizer(60.0)
     bench = Bench(
-        events={0: values}, pipeline=pipeline, breaker=breaker, at_least_once=at_least_once, size=PART, budget=budget
+        events={0: values},
+        pipeline=pipeline,
+        breaker=breaker,
+        at_least_once=at_least_once,
+        size=PART_EVENTS,
+        sizer=sizer,
     )
     with pytest.raises(WorkerError):
         bench.run()
-    assert len(bench.seen()) == PART  # the first batch, which was of one part
-    assert (bench.log.offsets, bench.log.open) == ({0: PART}, {})
+    assert len(bench.seen()) == PART_EVENTS  # the first batch, which was of one part
+    assert (bench.log.offsets, bench.log.open) == ({0: PART_EVENTS}, {})
     assert [len(span.ends) for span in bench.tracing.spans] == [1, 1]
 
 
@@ -254,7 +268,7 @@ def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committe
     assert stages.keys() == {"decode", "score", "encode", "publish", "commit"}
 
 
-class Broken:
+class Broken(EchoPipeline):
     def process(self, batch: Batch) -> Output:
         raise ValueError(f"cannot read {batch.values[0]!r}")
 
@@ -273,9 +287,14 @@ def test_each_batch_has_a_course_that_ends_once_with_its_commit_or_with_why_not(
 
 @pytest.mark.parametrize(
     ("pipeline", "breaker", "why"),
-    [(Broken(), Breaker(), "scoring failed"), (EchoPipeline(), Breaker(run=4), "6 events in a row are invalid")],
+    [
+        (Broken(), CircuitBreaker(), "scoring failed"),
+        (EchoPipeline(), CircuitBreaker(run=4), "6 events in a row are invalid"),
+    ],
 )
-def test_the_course_of_a_batch_that_stops_the_worker_says_why(pipeline: Pipeline, breaker: Breaker, why: str) -> None:
+def test_the_course_of_a_batch_that_stops_the_worker_says_why(
+    pipeline: EchoPipeline, breaker: CircuitBreaker, why: str
+) -> None:
     bench = Bench(events={0: [b"bad"] * 6}, pipeline=pipeline, breaker=breaker, size=6)
     with pytest.raises(WorkerError):
         bench.run()
@@ -292,7 +311,7 @@ def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture)
             bench.clock.sleep(2.0)
             return super().process(batch)
 
-    bench = Bench(slow=SlowBatches(1.0), pipeline=Waiting())
+    bench = Bench(slow_batches=SlowBatches(1.0), pipeline=Waiting())
     bench.run()
     [line] = [vars(record) for record in caplog.records if record.getMessage() == "slow batch"]
     assert line["events"] == 3
@@ -301,7 +320,7 @@ def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committed() -> None:
-    bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=Breaker(run=4))
+    bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=CircuitBreaker(run=4))
     with pytest.raises(WorkerError, match=r"^sessions: 6 events in a row are invalid \(breaker_run is 4\), so nothing"):
         bench.run()
     assert bench.seen() == [b"good"] * 3 + [b"bad"] * 3
@@ -310,7 +329,7 @@ def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committe
 
 def test_a_batch_that_comes_twice_counts_once_for_the_breaker() -> None:
     aborts = [Fault(MustAbortError("again"))] * 5
-    bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=Breaker(run=4))
+    bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=CircuitBreaker(run=4))
     bench.run()
     assert bench.seen() == [b"bad"] * 3
 
