@@ -133,6 +133,7 @@ def _dispatchers(
     """Return numba's dispatcher of a copy of each kernel, which compiles it with everything it calls."""
     import numba  # noqa: PLC0415 - only who compiles pays for it
 
+    from scoring.kernels.helpers import HelperCompiler  # noqa: PLC0415 - imports numba
     from scoring.kernels.intrinsics import INTRINSICS  # noqa: PLC0415 - imports numba
 
     functions = [*_functions(kernels), *(_CHECKED if checked else ())]
@@ -140,10 +141,10 @@ def _dispatchers(
     # _nrt: the plain functions of memory.py make arrays; error_model: of a division by zero
     options: dict[str, Any] = {"nogil": True, "boundscheck": checked, "_nrt": checked, "error_model": "numpy"}
     njit: Any = numba.njit  # its annotations leave out some of its options
-    dispatchers = [  # Python calls the kernels only: wrappers of helpers are a fifth of the time that compiling takes
-        njit(**options, no_cfunc_wrapper=True, no_cpython_wrapper=place >= len(kernels))(copy)
-        for place, copy in enumerate(copies)
-    ]
+    dispatchers = [njit(**options, no_cfunc_wrapper=True)(copy) for copy in copies[: len(kernels)]]
+    # Python calls the kernels only: machine code and wrappers of helpers are half of the time that compiling takes
+    helper_options = {**options, "no_cfunc_wrapper": True, "no_cpython_wrapper": True, "pipeline_class": HelperCompiler}
+    dispatchers += [njit(**helper_options)(copy) for copy in copies[len(kernels) :]]
     compiled = {**INTRINSICS, **dict(zip(functions, dispatchers, strict=True))}
     for copy in copies:
         _bind(copy.__globals__, compiled)
