@@ -282,7 +282,6 @@ _KERNEL: Final = Kernel(
     f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64, "
     f"int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
     write_results,
-    (event_bytes, count_digits, put_digits, put_timestamp),
 )
 
 

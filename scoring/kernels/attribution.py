@@ -70,5 +70,4 @@ ATTRIBUTE: Final = Kernel(
     "void(float64[:,::1], int64[::1], float64[::1], float64[::1], int64[::1], float64[::1], int64[::1],"
     "float64[:,::1], int64[:,::1], float32[::1], int32[::1])",
     attribute,
-    (order_bits, descend, select_largest),
 )

@@ -28,18 +28,18 @@ class CompilationError(RuntimeError):
 
 
 class Kernel(NamedTuple):
-    """A function, the types of its arguments, and the functions that it and they call.
+    """A function and the types of its arguments.
 
     The signature is numba's. An array that numpy marks read-only, as that of `np.frombuffer(bytes)`, needs
-    "Array(uint8, 1, 'C', readonly=True)", which takes writable ones too. Helpers are compiled for the types they are
-    called with; kernel and helpers call them, and the functions of memory.py, by names of their modules. A kernel makes
-    no arrays: numba would count references to them, atomically, at each call of a helper (a loop of many small helpers
-    takes 3.4 µs an event with that and 0.6 without).
+    "Array(uint8, 1, 'C', readonly=True)", which takes writable ones too.
+
+    Helpers are the functions that a kernel, or another helper, calls by a name of its module. They are compiled for the
+    types they are called with. A kernel makes no arrays: numba would count references to them, atomically, at each call
+    of a helper (a loop of many small helpers takes 3.4 µs an event with that and 0.6 without).
     """
 
     signature: str
     function: Function
-    helpers: tuple[Function, ...] = ()
 
 
 def compile_kernels(kernels: Sequence[Kernel], *, checked: bool = False) -> list[Function]:
@@ -76,7 +76,7 @@ def _through_cache(kernels: Sequence[Kernel]) -> list[Function]:
 
     versions = (numba.__version__, llvmlite.__version__, sys.version)
     try:
-        directory = cache_directory(digest(_functions(kernels), versions))
+        directory = cache_directory(digest(functions_of(kernels), versions))
     except OSError:  # the sources are not there
         directory = None
     if directory is None:
@@ -136,7 +136,7 @@ def _dispatchers(
     from scoring.kernels.helpers import HelperCompiler  # noqa: PLC0415 - imports numba
     from scoring.kernels.intrinsics import INTRINSICS  # noqa: PLC0415 - imports numba
 
-    functions = [*_functions(kernels), *(_CHECKED if checked else ())]
+    functions = [*functions_of(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]
     # _nrt: the plain functions of memory.py make arrays; error_model: of a division by zero
     options: dict[str, Any] = {"nogil": True, "boundscheck": checked, "_nrt": checked, "error_model": "numpy"}
@@ -155,11 +155,15 @@ def _dispatchers(
     return made
 
 
-def _functions(kernels: Sequence[Kernel]) -> list[FunctionType]:
-    """Return the kernels' functions, then their helpers."""
-    functions = [kernel.function for kernel in kernels]
-    functions += dict.fromkeys(helper for kernel in kernels for helper in kernel.helpers)
-    return [_require_plain(function) for function in functions]
+def functions_of(kernels: Sequence[Kernel]) -> list[FunctionType]:
+    """Return the kernels' functions, then all helpers."""
+    functions = [_require_plain(kernel.function) for kernel in kernels]
+    for function in functions:  # grows by the helpers of each
+        for name in function.__code__.co_names:
+            value = function.__globals__.get(name)
+            if isinstance(value, FunctionType) and value.__module__ != memory.__name__ and value not in functions:
+                functions.append(value)
+    return functions
 
 
 def _require_plain(function: Function) -> FunctionType:

@@ -146,5 +146,4 @@ PREPARE: Final = Kernel(
     "void(float64[:,::1], int32[:,::1], int64[::1], int64[::1], int64[::1], float64[::1], int64, int64[::1],"
     "float64[:,::1], int64[::1], int64[::1], int64[::1], float64[::1])",
     prepare,
-    (fill_numbers, matching_rules, derive),
 )

@@ -99,5 +99,4 @@ WALK: Final = Kernel(
     "void(float64[:,::1], float64[::1], float64[::1], int64[::1], float64[::1], int64[::1], int64[::1], float64[::1],"
     "float32[::1], int32[::1], int32[::1])",
     walk,
-    (scale_block, order_bits, walk_block),
 )

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from scoring.columns import GAP
 from scoring.contract import CATEGORIES, LIMIT, MOST_DIGITS, NUMERIC, least
-from scoring.kernels import json_keys, json_text, local_time, string_codes
 from scoring.kernels.compiler import Kernel
 from scoring.kernels.json_keys import CURRENT, FIELD, FIELDS, IGNORED, NEXT, read_key
 from scoring.kernels.json_text import (
@@ -292,16 +291,4 @@ KERNEL: Final = Kernel(
     "void(uint8[::1], int64[::1], float64[:,::1], int32[:,::1], int64[:,::1], uint8[::1], int64[:,::1], "
     "int64[:,:,::1], int32[:,::1], int64[:,::1], uint8[::1])",
     read_columns,
-    (
-        *json_text.FUNCTIONS,
-        *json_keys.FUNCTIONS,
-        *string_codes.FUNCTIONS,
-        *local_time.FUNCTIONS,
-        read_event,
-        fill_gaps,
-        read_number,
-        note_odd,
-        read_identity,
-        read_string,
-    ),
 )

@@ -98,6 +98,3 @@ def is_name(text: Bytes, i: int, size: int, field: int) -> bool:
         i += 8
         size -= 8
     return bool((load_word(text, i) ^ NAME_WORDS[field, word]) << np.uint64(64 - 8 * size) == np.uint64(0))
-
-
-FUNCTIONS: Final = (read_key, expected_key, learn_key, field_of, is_name)

@@ -261,22 +261,3 @@ def value_end(text: Bytes, i: int, end: int, closers: Bytes) -> int:
             i = key_end(text, i, end)
             if i < 0:
                 return NOT_JSON
-
-
-FUNCTIONS: Final = (
-    byte_at,
-    blank_end,
-    digits_end,
-    plain_end,
-    string_end,
-    escape_end,
-    is_simple_escape,
-    hexadecimal,
-    character_end,
-    number_end,
-    word_end,
-    scalar_end,
-    colon_end,
-    key_end,
-    value_end,
-)

@@ -75,6 +75,3 @@ def is_offset(text: Bytes, i: int, end: int) -> bool:
         return False
     minutes = i + 4 if byte_at(text, i + 3, end) == COLON else i + 3
     return minutes + 2 == end and 0 <= two_digits(text, i + 1) <= 23 and 0 <= two_digits(text, minutes) <= 59
-
-
-FUNCTIONS: Final = (hour_of, is_day, two_digits, second_end, is_offset)

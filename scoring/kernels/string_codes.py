@@ -80,6 +80,3 @@ def has_backslash(text: Bytes, i: int, end: int) -> bool:
             return True
         i += 1
     return False
-
-
-FUNCTIONS: Final = (code_of, hash_bytes, same_bytes, has_backslash)

@@ -9,7 +9,7 @@ from types import CodeType
 import pytest
 
 from scoring import Scorer
-from scoring.kernels.compiler import Kernel
+from scoring.kernels.compiler import Kernel, functions_of
 from tests.equality.batches import Kind, batch_of, batches
 from tests.equality.builds import using
 from tests.equality.comparison import Comparison
@@ -23,7 +23,7 @@ SLACK = 1.25
 
 def codes_of(kernels: Iterable[Kernel]) -> set[CodeType]:
     """Return the code of kernels and of what they call."""
-    return {function.__code__ for kernel in kernels for function in (kernel.function, *kernel.helpers)}
+    return {function.__code__ for function in functions_of(list(kernels))}
 
 
 def steps(values: list[bytes]) -> int:

@@ -25,7 +25,7 @@ RUN = """
 import logging
 import helper, kernel
 from scoring.kernels.compiler import Kernel, compiled_or_plain
-(run,) = compiled_or_plain([Kernel("int64(int64)", kernel.kernel, (helper.change,))])
+(run,) = compiled_or_plain([Kernel("int64(int64)", kernel.kernel)])
 print(run(5), "kept" if hasattr(run, "stats") and run.stats.cache_hits else "compiled")
 """
 NO_ROOM = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"  # every write to a file fails

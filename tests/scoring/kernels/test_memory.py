@@ -162,7 +162,7 @@ def test_what_numpy_marks_read_only_is_not_written() -> None:
 def test_no_references_are_counted_so_no_array_can_be_made() -> None:
     signature = "int64(uint8[::1])"
     total: Any
-    (total,) = compile_kernels([Kernel(signature, _sum, (_load_byte,))])
+    (total,) = compile_kernels([Kernel(signature, _sum)])
     assert total(np.arange(5, dtype=np.uint8)) == 10
     assert not any("NRT_incref" in code for code in total.inspect_llvm().values())
     with pytest.raises(CompilationError):
