@@ -1,4 +1,4 @@
-"""Rows that come twice: equal to another in all that matters, with the other's label or the opposite one."""
+"""Count rows that repeat another one, with the same label or the opposite one."""
 
 from typing import Any
 
@@ -14,31 +14,33 @@ try:
 except ImportError:
     raise MissingExtra("training", "train") from None
 
-Prints = NDArray[np.uint64]
+Fingerprints = NDArray[np.uint64]
 
 
-def fingerprints(columns: Columns, users: NDArray[np.object_], dates: NDArray[np.datetime64]) -> Prints:
-    """(n,): equal for rows that are equal in user and in every field that the model reads, the date to the second.
+def fingerprints(
+    columns: Columns, dates: NDArray[np.datetime64], users: NDArray[np.object_] | None = None
+) -> Fingerprints:
+    """Hash rows, (n,): equal for equal fields of the model, the date to the second, and the user where there are users.
 
     64 bits: among 5 million different rows, two share one with a chance of about 1 in a million.
     """
-    frame = pd.DataFrame({**by_field(columns), "user": users, "date": dates}, copy=False)
-    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
-
-
-def by_field(columns: Columns) -> dict[str, Any]:
-    """Return the numbers and categories as columns of a frame."""
-    categories = {
+    categories: dict[str, Any] = {
         name: pd.Categorical.from_codes(codes, pd.Index([*strings]))
         for name, codes, strings in zip(CATEGORIES, columns.codes, columns.strings, strict=True)
     }
-    return {**dict(zip(NUMERIC, columns.numbers, strict=True)), **categories}
+    fields = dict(zip(NUMERIC, columns.numbers, strict=True)) | categories
+    if users is not None:
+        fields["user"] = users
+    frame = pd.DataFrame({**fields, "date": dates}, copy=False)
+    return np.asarray(pd.util.hash_pandas_object(frame, index=False), dtype=np.uint64)
 
 
-def describe(rows: Prints, label: NDArray[np.int64], session_ids: NDArray[np.int64]) -> tuple[str, ...]:
-    """What is to be said of rows that come twice, a line each: nothing when there are none.
+def describe_duplicates(
+    rows: Fingerprints, label: NDArray[np.int64], session_ids: NDArray[np.int64]
+) -> tuple[str, ...]:
+    """Return a line for each kind of duplicate in the data.
 
-    `session_ids` are hashes of those that there are, in any order.
+    `session_ids`: hashes of those present, in any order.
     """
     order = np.argsort(rows)
     starts = np.flatnonzero(np.concatenate([[True], rows[order][1:] != rows[order][:-1]]))
@@ -50,4 +52,4 @@ def describe(rows: Prints, label: NDArray[np.int64], session_ids: NDArray[np.int
         "are equal to a row with the other label in every field": np.where((attacks > 0) & (honest > 0), sessions, 0),
         "have the session_id of another one": np.array([len(session_ids) - len(np.unique(session_ids))]),
     }
-    return tuple(f"{count.sum():,} of {len(rows):,} rows {what}" for what, count in counts.items() if count.any())
+    return tuple(f"{count.sum():,} of {len(rows):,} rows {fault}" for fault, count in counts.items() if count.any())

@@ -1,9 +1,9 @@
-"""What a set learns from labelled sessions: what fills gaps, the classes, the scaling and the forest."""
+"""Fit the objects of an artifact set: imputation values, category classes, scaling and the forest."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
 from scoring.model import Imputation
 from scoring.preprocessing import Preprocessor
-from training.labelled import Labelled, valueless
+from training.labelled_sessions import LabelledSessions, empty_fields
 from training.synthetic.sessions import LABEL
 
 try:
@@ -24,39 +24,37 @@ try:
 except ImportError:
     raise MissingExtra("training", "train") from None
 
-NO_DAY: Final = "1970-01-01"  # of the imputed date where no session has one: its hour alone is read
-NOON: Final = 12  # an hour that no reason is about
-STEP: Final = 10  # trees grown between two looks at the progress bar
+DEFAULT_DAY: Final = "1970-01-01"  # of the imputed date when no session has one: only its hour is read
+NOON: Final = 12  # an hour that no reason rule is about
+TREES_PER_STEP: Final = 10  # between two updates of the progress
 
 Features = NDArray[np.float32]
 
 
-class Track(Protocol):
-    """Walks through a sequence and shows how far it has come: rich.progress.track has this form."""
-
-    def __call__(self, sequence: Sequence[int], description: str) -> Iterable[int]: ...
+Track = Callable[[Sequence[int], str], Iterable[int]]
+"""Iterates over a sequence and shows the progress under a description, as rich.progress.track does."""
 
 
-def unseen(sequence: Sequence[int], description: str) -> Iterable[int]:  # noqa: ARG001 - the form of a Track
-    """Walks through it and shows nothing."""
+def no_progress(sequence: Sequence[int], _description: str) -> Iterable[int]:
+    """Iterate over the sequence and show no progress."""
     return sequence
 
 
 @dataclass(frozen=True)
-class Parameters:
-    """How the forest is grown."""
+class ForestParameters:
+    """Hyperparameters of the forest."""
 
     trees: int = 100
     depth: int = 10
-    # The weight of an attack is (people / attackers) to this power: 0 counts sessions, 1 balances the classes.
+    # the weight of an attack is (honest / attacks) to this power: 0 counts sessions, 1 balances the classes.
     balance: float = 0.75
     leaves: int = 128  # of one tree: bounds the size of the files
     sessions_per_leaf: int = 5
 
 
 @dataclass(frozen=True)
-class FiveFiles:
-    """The objects of the five files."""
+class FittedSet:
+    """The objects of a set's five files, by the files' names."""
 
     rf_model: Any
     scaler: Any
@@ -66,15 +64,15 @@ class FiveFiles:
 
 
 @dataclass(frozen=True)
-class Preparation:
-    """What is learned before any tree: what fills gaps, the classes, the scaling."""
+class FittedPreprocessing:
+    """The preprocessing in front of the forest."""
 
     imputation: Imputation
     classes: dict[str, tuple[str, ...]]
     scaler: Any
 
     def features(self, columns: Columns) -> Features:
-        """(n, 33): scaled, in the precision in which trees compare."""
+        """Return scaled features, (n, 33), in the precision in which trees compare."""
         raw = _raw(columns, self.imputation, self.classes)
         scaled = np.empty(raw.shape[::-1], dtype=np.float32)
         for i, (mean, scale) in enumerate(zip(self.scaler.mean_, self.scaler.scale_, strict=True)):
@@ -82,28 +80,29 @@ class Preparation:
         return scaled
 
 
-def fit(data: Labelled, parameters: Parameters, seed: int, track: Track) -> FiveFiles:
-    """Fit all five from the same rows. The same data, parameters and seed give the same bytes when pickled."""
-    learned = learn(data.columns)
-    return FiveFiles(
-        rf_model=_grow_in_sight(forest_of(parameters, data.label, seed, data.honest_weight), learned, data, track),
-        scaler=learned.scaler,
-        label_encoders={field: _encoder(learned.classes[field]) for field in CATEGORIES},
+def fit(data: LabelledSessions, parameters: ForestParameters, seed: int, track: Track) -> FittedSet:
+    """Fit all five objects on the same rows. The same data, parameters and seed give the same bytes when pickled."""
+    fitted = fit_preprocessing(data.columns)
+    forest = make_forest(parameters, data.label, seed, data.honest_weight)
+    return FittedSet(
+        rf_model=_grow(forest, fitted.features(data.columns), data.label, track),
+        scaler=fitted.scaler,
+        label_encoders={field: LabelEncoder().fit(np.array(fitted.classes[field])) for field in CATEGORIES},
         feature_cols=list(FEATURES),
-        imputation_values=_imputation_values(learned, data),
+        imputation_values=_imputation_values(fitted, data),
     )
 
 
-def learn(columns: Columns) -> Preparation:
-    """What n sessions teach before any tree is grown."""
-    imputation, classes = fill_values(columns), classes_of(columns)
-    # as a frame, so that the scaler keeps the names: people who use the files by hand look there
+def fit_preprocessing(columns: Columns) -> FittedPreprocessing:
+    """Fit the imputation, the classes and the scaling."""
+    imputation, classes = fit_imputation(columns), category_classes(columns)
+    # a frame, so that the scaler keeps the features' names for people who open the file
     frame = pd.DataFrame(_raw(columns, imputation, classes).T, columns=list(FEATURES))
-    return Preparation(imputation, classes, StandardScaler().fit(frame))
+    return FittedPreprocessing(imputation, classes, StandardScaler().fit(frame))
 
 
-def fill_values(columns: Columns) -> Imputation:
-    """What fills gaps: 0 for a count, the mean of a number, the mode of a category, the most frequent hour.
+def fit_imputation(columns: Columns) -> Imputation:
+    """Return 0 for a count, the mean of a number, the mode of a category, the most frequent hour.
 
     The first in order wins a tie. The hour and not the date, because dates repeat by accident.
     A field without any value gets a constant: 0, `unknown`, or noon.
@@ -120,34 +119,34 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 
 def _mode(counts: Counter[str | None]) -> str:
-    strings = [string for string in counts if string is not None]
-    return min(strings, key=lambda string: (-counts[string], string), default=UNKNOWN)
+    ranked = [(-count, string) for string, count in counts.items() if string is not None]
+    return min(ranked)[1] if ranked else UNKNOWN
 
 
-def constants(columns: Columns) -> dict[str, str]:
-    """Return what stands in every session's field that has no value at all, as text, by the field's name."""
+def constant_fields(columns: Columns) -> dict[str, str]:
+    """Return field -> the constant imputed in every session, as text, for fields without any value."""
     return {
         field: "0" if field in NUMERIC else UNKNOWN if field in CATEGORIES else f"{NOON}:00"
-        for field in valueless(columns)
+        for field in empty_fields(columns)
     }
 
 
-def classes_of(columns: Columns) -> dict[str, tuple[str, ...]]:
-    """The strings of each category in order, and `unknown` for all that come later."""
+def category_classes(columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Return field -> its strings in order, among them `unknown` for strings first seen when serving."""
     return {
-        field: tuple(sorted({string for string in columns.category_counts(place) if string is not None} | {UNKNOWN}))
-        for place, field in enumerate(CATEGORIES)
+        field: tuple(sorted({string for string in columns.category_counts(i) if string is not None} | {UNKNOWN}))
+        for i, field in enumerate(CATEGORIES)
     }
 
 
 def attack_weight(label: NDArray[np.int64], balance: float, honest_weight: float = 1.0) -> float:
-    """What an attacking session counts where an honest one counts 1 and stands for `honest_weight` of its like."""
+    """Return the class weight of attacks beside 1 for honest sessions, which stand for `honest_weight` sessions."""
     attacks = int(label.sum())
     return float(((len(label) - attacks) * honest_weight / attacks) ** balance / honest_weight)
 
 
-def forest_of(parameters: Parameters, label: NDArray[np.int64], seed: int, honest_weight: float = 1.0) -> Any:
-    """The forest to be grown. `n_jobs` has no influence on what is grown: each tree has a seed of its own."""
+def make_forest(parameters: ForestParameters, label: NDArray[np.int64], seed: int, honest_weight: float = 1.0) -> Any:
+    """Return a forest that is not grown yet. `n_jobs` does not affect the trees: every tree has its own seed."""
     return RandomForestClassifier(
         n_estimators=parameters.trees,
         max_depth=parameters.depth,
@@ -163,25 +162,21 @@ def _raw(columns: Columns, imputation: Imputation, classes: dict[str, tuple[str,
     return Preprocessor(imputation, classes, FEATURES).prepare(columns).raw
 
 
-def _encoder(classes: tuple[str, ...]) -> Any:
-    return LabelEncoder().fit(np.array(classes))
-
-
-def _grow_in_sight(forest: Any, learned: Preparation, data: Labelled, track: Track) -> Any:
-    """A few trees at a time, on all cores: the forest is the one that a single call on one core would grow."""
-    features, every = learned.features(data.columns), forest.n_estimators
+def _grow(forest: Any, features: Features, label: NDArray[np.int64], track: Track) -> Any:
+    """Grow some trees at a time on all cores: the same forest as in one call on one core."""
+    trees = forest.n_estimators
     forest.set_params(warm_start=True, n_jobs=-1)
-    for trees in track([*range(STEP, every, STEP), every], "growing trees"):
-        forest.set_params(n_estimators=trees).fit(features, data.label)
+    for count in track([*range(TREES_PER_STEP, trees, TREES_PER_STEP), trees], "growing trees"):
+        forest.set_params(n_estimators=count).fit(features, label)
     return forest.set_params(warm_start=False, n_jobs=1)
 
 
-def _imputation_values(learned: Preparation, data: Labelled) -> dict[str, float | int | str]:
-    """Plain values by column. Serving reads the raw fields; `label` and the derived ones stand there by custom."""
-    numbers = zip(NUMERIC, learned.imputation.numbers.tolist(), strict=True)
+def _imputation_values(fitted: FittedPreprocessing, data: LabelledSessions) -> dict[str, float | int | str]:
+    """Return plain values by column. Serving reads the raw fields; `label` and derived features are there by custom."""
+    numbers = zip(NUMERIC, fitted.imputation.numbers.tolist(), strict=True)
     values: dict[str, float | int | str] = {name: int(v) if name in COUNTS else v for name, v in numbers}
-    values |= dict(zip(CATEGORIES, learned.imputation.categories, strict=True))
-    values[DATE] = f"{data.newest or NO_DAY}T{learned.imputation.hour:02d}:00:00"
+    values |= dict(zip(CATEGORIES, fitted.imputation.categories, strict=True))
+    values[DATE] = f"{data.newest or DEFAULT_DAY}T{fitted.imputation.hour:02d}:00:00"
     values[LABEL] = data.prevalence
-    means = dict(zip(FEATURES, learned.scaler.mean_.tolist(), strict=True))
+    means = dict(zip(FEATURES, fitted.scaler.mean_.tolist(), strict=True))
     return values | {name: means[name] for name in DERIVED}

@@ -1,72 +1,72 @@
-"""How large a forest, and what an attack weighs in it: chosen by cross-validation."""
+"""Choose the forest's size and the weight of an attack by cross-validation."""
 
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from training.crossvalidation import CrossValidation, Scores, Tried, standard_error
-from training.fitting import Parameters, Track
-from training.reading import Labelled
+from training.crossvalidation import CrossValidation, CrossValidationResults, Scores, standard_error
+from training.fitting import ForestParameters, Track
+from training.labelled_sessions import LabelledSessions
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried. No forest is dearer to serve than 100 trees of depth 10."""
+    """Candidates. No forest is dearer to serve than 100 trees of depth 10."""
 
     trees: tuple[int, ...] = (25, 50, 100)
     depth: tuple[int, ...] = (6, 8, 10)
     balance: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
-    def weights(self) -> list[Parameters]:
-        """Every weight of an attack, in the largest forest."""
-        return [Parameters(max(self.trees), max(self.depth), balance) for balance in self.balance]
+    def weights(self) -> list[ForestParameters]:
+        """Return the largest forest with every weight of an attack."""
+        return [ForestParameters(max(self.trees), max(self.depth), balance) for balance in self.balance]
 
-    def sizes(self, balance: float) -> list[Parameters]:
-        """Every size, the deepest first, for they take longest; side by side those that are parts of one forest."""
-        every = product(sorted(self.depth, reverse=True), sorted(self.trees))
-        return [Parameters(trees, depth, balance) for depth, trees in every]
+    def sizes(self, balance: float) -> list[ForestParameters]:
+        """Return every size: the deepest, which take longest, first; sizes of one depth side by side."""
+        sizes = product(sorted(self.depth, reverse=True), sorted(self.trees))
+        return [ForestParameters(trees, depth, balance) for depth, trees in sizes]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What was chosen, and what it said of people whom it had not seen."""
+    """The selected parameters and their out-of-fold scores."""
 
-    chosen: Parameters
-    data: Labelled  # n sessions
-    scores: Scores  # (n,): each session's, from a forest that was grown without its user
-    table: list[dict[str, float]]  # a row for each candidate
+    parameters: ForestParameters
+    data: LabelledSessions  # n sessions
+    scores: Scores  # (n,): of each session, by a forest that did not learn from its user
+    table: list[dict[str, float]]  # a row per candidate
 
 
-def select(data: Labelled, grid: Grid, seed: int, track: Track) -> Selection:
-    """Choose what an attack weighs, then the size of the forest, all on the same folds of whole users.
+def select(data: LabelledSessions, grid: Grid, seed: int, track: Track) -> Selection:
+    """Select the weight of an attack, then the size of the forest, on the same folds of whole users.
 
-    A weight hardly changes the order of the scores, but where they lie: of those whose average precision is within one
-    standard error of the best, the one with the highest F1 at the default threshold. The size is the smallest within
-    one standard error of the best (Breiman et al. 1984, "Classification and Regression Trees", 3.4.3, but the error of
-    the difference, for folds differ more than forests). Small is what serving pays for, trees times depth.
+    A weight hardly changes the order of the scores, but their level: of those whose average precision is within one
+    standard error of the best, take the one with the highest F1 at the default threshold. The size is the smallest
+    within one standard error of the best (Breiman et al. 1984, "Classification and Regression Trees", 3.4.3, but the
+    error of the difference, for folds differ more than forests). Small means trees times depth, the cost of serving.
     Raises TrainingError when there are too few users.
     """
-    trials = CrossValidation(data, seed, track)
+    validation = CrossValidation(data, seed, track)
     balance, table = grid.balance[0], list[dict[str, float]]()
     if len(grid.balance) > 1:
-        weights = trials.run(grid.weights(), "weighing attacks")
+        weights = validation.run(grid.weights(), "comparing attack weights")
         balance, table = best_weight(weights).balance, weights.table()
-    sizes = trials.run(grid.sizes(balance), "trying sizes")
-    chosen = smallest(sizes)
+    sizes = validation.run(grid.sizes(balance), "comparing forest sizes")
+    best = smallest(sizes)
     table += [row for row in sizes.table() if row not in table]
-    return Selection(sizes.candidates[chosen], data, sizes.scores[chosen], table)
+    return Selection(sizes.candidates[best], data, sizes.scores[best], table)
 
 
-def best_weight(tried: Tried) -> Parameters:
-    """The candidate with the highest F1 among those near the best average precision."""
-    mean = tried.precision.mean(axis=1)
-    near = mean >= mean.max() - standard_error(tried.precision)[mean.argmax()]
-    return tried.candidates[int(np.where(near, tried.f1, -1.0).argmax())]
+def best_weight(results: CrossValidationResults) -> ForestParameters:
+    """Return the candidate with the highest F1 among those near the best average precision."""
+    mean = results.precision.mean(axis=1)
+    near = mean >= mean.max() - standard_error(results.precision)[mean.argmax()]
+    return results.candidates[int(np.where(near, results.f1, -1.0).argmax())]
 
 
-def smallest(tried: Tried) -> int:
-    """The place of the cheapest candidate that is as good as the best, as far as the folds can tell."""
-    below = tried.precision[tried.precision.mean(axis=1).argmax()] - tried.precision
+def smallest(results: CrossValidationResults) -> int:
+    """Return the index of the cheapest candidate within one standard error of the best."""
+    below = results.precision[results.precision.mean(axis=1).argmax()] - results.precision
     near = np.flatnonzero(below.mean(axis=1) <= standard_error(below)).tolist()
-    return int(min(near, key=lambda i: tried.candidates[i].trees * tried.candidates[i].depth))
+    return int(min((results.candidates[i].trees * results.candidates[i].depth, i) for i in near)[1])

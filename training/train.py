@@ -1,9 +1,8 @@
-"""Training from end to end: data in; five files and the manifest that verifies them out."""
+"""Train an artifact set: from labelled sessions to five files and the manifest that verifies them."""
 
 import pickle
 import platform
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -15,195 +14,203 @@ from scoring.adoption import write_manifest
 from scoring.artifacts.manifest import FILES, NAME, Manifest, Thresholds, Training
 from scoring.artifacts.manifest import read as read_manifest
 from scoring.drift import compute_baseline
-from training import guards
+from training import TrainingError
+from training.atomic_output import atomic_output
 from training.crossvalidation import FOLDS, CrossValidation
-from training.errors import TrainingError
-from training.evaluation.judging import judge
-from training.evaluation.leakage import single_fields
-from training.evaluation.measures import Judged, measure
-from training.fitting import FiveFiles, Track, attack_weight, classes_of, constants, fit, unseen
-from training.output import written_to
-from training.reading import Labelled, Progress, Reading, of_sessions, read
+from training.data_checks import ALLOW_DOUBTFUL, LEAKS_UNCHECKED, leak_doubts, row_count_doubts
+from training.evaluation.leakage import single_field_aucs
+from training.evaluation.measures import manifest_metrics
+from training.evaluation.scored_sessions import ScoredSessions, score_sessions
+from training.fitting import FittedSet, Track, attack_weight, category_classes, constant_fields, fit, no_progress
+from training.labelled_sessions import LabelledSessions
+from training.reader import ReadActivity, ReadOptions, read_sessions, silent_read
 from training.sampling import in_proportion, sample_sessions, sample_users
 from training.selection import Grid, Selection, select
-from training.splitting import Split, groups_of, hold_out
+from training.splitting import Split, train_test_split, user_groups
 from training.synthetic.dataset import SETS, STANDARD_SEED
-from training.thresholds import Budget, Choice, Costs, choose
+from training.thresholds import AlertBudget, Costs, ThresholdChoice, choose_thresholds
 
 try:
     import sklearn
 except ImportError:
     raise MissingExtra("training", "train") from None
 
-PROTOCOL: Final = 4  # of the pickles: what existing sets have
+PROTOCOL: Final = 4  # of the pickles: that of existing sets
 MOST_ROWS: Final = 1_000_000
-SEARCH_ROWS: Final = 30_000  # forests are compared on so many
+SEARCH_ROWS: Final = 30_000  # forests are compared on at most this many
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What may be asked of a training. The standard: the whole grid is tried, all rows are trained on."""
+class TrainingOptions:
+    """Options of a training. By default the full grid is tried and all rows are trained on."""
 
     grid: Grid = field(default_factory=Grid)
     split: Split | None = None
     max_rows: int = MOST_ROWS
-    budget: Budget | None = None
+    budget: AlertBudget | None = None
     costs: Costs | None = None
-    reading: Reading = field(default_factory=Reading)
-    allow_doubtful: bool = False  # train from data that there is reason to doubt
+    read: ReadOptions = field(default_factory=ReadOptions)
+    allow_doubtful: bool = False
 
 
-def train(  # noqa: PLR0913 - what is asked, and how to tell of it
+def _ignore(_note: str) -> None:
+    pass
+
+
+def train(  # noqa: PLR0913 - the request, and three ways to report on it
     data: Path | None,
     out: Path,
     *,
     seed: int = STANDARD_SEED,
-    wishes: Wishes | None = None,
-    track: Track = unseen,
-    reading: Callable[[str], AbstractContextManager[Progress]] = lambda _: nullcontext(lambda *_: None),
-    say: Callable[[str], object] = lambda _: None,
+    options: TrainingOptions | None = None,
+    track: Track = no_progress,
+    reading: ReadActivity = silent_read,
+    notify: Callable[[str], object] = _ignore,
 ) -> Manifest:
     """Train from the labelled sessions in `data` (CSV, JSON Lines, Parquet) and write the set to the directory `out`.
 
-    Without `data` the standard set is generated from `seed`. The metrics in the manifest are those of the sessions
-    held out (`wishes.split`), or of generated people at a later time, or of the cross-validation. `reading` (given the
-    file's name) and `track` show how far it has come; `say` is told, a line each, what is worth knowing on the way.
-    The same seed, data and wishes give the same bytes, with the same versions, however many cores there are.
-    Raises TrainingError, one line, when the data is at fault or doubtful, or `out` cannot be written; ArtifactError
-    when what came out cannot be scored.
+    Without `data` the standard set is generated from `seed`. The manifest's metrics are those of the sessions held
+    out (`options.split`), of generated people at a later time, or of the cross-validation. `reading` and `track` show
+    progress; `notify` receives notes and warnings, a line each. The same seed, data and options give the same bytes,
+    with the same versions, on any number of cores.
+    Raises TrainingError, one line, when the data is invalid or doubtful, or `out` cannot be written; ArtifactError
+    when the new set cannot be scored.
     """
-    asked = wishes or Wishes()
+    options = options or TrainingOptions()
     if data is None:
-        sessions = of_sessions(SETS["train"](seed))
+        sessions = LabelledSessions.from_synthetic(SETS["train"](seed))
     else:
         with reading(data.name) as progress:
-            sessions = read(data, progress, asked.reading)
-    parts = _parts(sessions, asked, seed, data)
-    for line in (*parts.notes, *_trained_before(out, sessions.sha256)):
-        say(line)
-    with written_to(out, (*FILES, NAME)) as made:  # the manifest last: a crash in between leaves a set that is refused
-        selection = _select(parts, asked, seed, track)
-        weight = selection.data.honest_weight
-        choice = choose(selection.data.label, selection.scores, asked.budget, asked.costs, weight)
-        for line in choice.warnings:
-            say(line)
-        _save(fit(parts.rest, selection.chosen, seed, track), made)
-        columns = parts.rest.columns.take(in_proportion(parts.rest))
+            sessions = read_sessions(data, progress, options.read)
+    parts = _split(sessions, options, seed, data)
+    for note in (*parts.notes, *_same_data_note(out, sessions.sha256)):
+        notify(note)
+    with atomic_output(out, (*FILES, NAME)) as directory:  # the manifest last: a set torn by a crash is refused
+        selection = _select(parts, options, seed, track)
+        searched = selection.data
+        choice = choose_thresholds(
+            searched.label, selection.scores, options.budget, options.costs, searched.honest_weight
+        )
+        for warning in choice.warnings:
+            notify(warning)
+        _save(fit(parts.train, selection.parameters, seed, track), directory)
+        columns = parts.train.columns
+        scores = selection.scores[in_proportion(searched)]
         return write_manifest(
-            made,
+            directory,
             thresholds=choice.thresholds,
             training=_origin(parts, selection, choice, seed),
             versions=_versions(),
-            metrics=_metrics(parts, selection, choice.thresholds, made),
-            baseline=compute_baseline(
-                columns, selection.scores[in_proportion(selection.data)], classes_of(parts.rest.columns)
-            ),
+            metrics=_metrics(parts, selection, choice.thresholds, directory),
+            baseline=compute_baseline(columns.take(in_proportion(parts.train)), scores, category_classes(columns)),
         )
 
 
-def _trained_before(out: Path, sha256: str) -> tuple[str, ...]:
-    """Say that the set in `out`, if there is one, was trained from the same data."""
+def _same_data_note(out: Path, sha256: str) -> tuple[str, ...]:
+    """Return a note when a set in `out` was trained from the same data."""
     try:
-        before = read_manifest((out / NAME).read_bytes())
+        existing = read_manifest((out / NAME).read_bytes())
     except (OSError, ArtifactError):
         return ()
-    if before.training.data_sha256 != sha256:
+    if existing.training.data_sha256 != sha256:
         return ()
-    return (f"{out}: the set there was trained from this very file: it is replaced",)
+    return (f"{out}: the set in this directory was trained from this very file and is replaced",)
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What is trained on, and what is measured on."""
+    """The sessions by their use."""
 
-    rest: Labelled
-    search: Labelled  # those of the rest that forests are compared on
-    held: Labelled | None  # None: the cross-validation's scores are measured
+    train: LabelledSessions
+    search: LabelledSessions  # those of `train` on which forests are compared
+    test: LabelledSessions | None  # None: the metrics are those of the cross-validation
     measured_on: str
     notes: tuple[str, ...]
 
 
-def _parts(whole: Labelled, asked: Wishes, seed: int, data: Path | None) -> _Parts:
-    sessions = drawn = sample_users(whole, asked.max_rows, seed)
-    held, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
+def _split(data: LabelledSessions, options: TrainingOptions, seed: int, path: Path | None) -> _Parts:
+    sessions = sample = sample_users(data, options.max_rows, seed)
+    test, name, notes = None, f"{FOLDS}-fold cross-validation, whole users left out", sessions.notes
     if not (sessions.users != "").any():
-        notes += ("no session has a user_id: each is taken for a user of its own",)
-    if asked.split is not None:
-        parts = hold_out(sessions, asked.split, seed)
-        held, name, notes = sessions.take(parts.held), parts.name, notes + parts.notes
-        sessions = sessions.take(parts.rest)
-    elif data is None:
-        held = of_sessions(SETS["test"](seed))
+        notes += ("no session has a user_id: every session counts as a user of its own",)
+    if options.split is not None:
+        split = train_test_split(sessions, options.split, seed)
+        test, name, notes = sessions.take(split.test), split.name, notes + split.notes
+        sessions = sessions.take(split.train)
+    elif path is None:
+        test = LabelledSessions.from_synthetic(SETS["test"](seed))
         name = "generated sessions of other people at a later time"
     search = sample_sessions(sessions, SEARCH_ROWS, seed)
-    notes += search.notes[len(sessions.notes) :] + _constants(sessions)
-    if data is not None:
-        notes += _doubts(data, len(drawn), search, asked)
-    return _Parts(_dated(sessions), search, held, name, notes)
+    notes += search.notes[len(sessions.notes) :] + _constant_field_notes(sessions)
+    if path is not None:
+        notes += _doubts(path, len(sample), search, options)
+    return _Parts(_with_newest(sessions), search, test, name, notes)
 
 
-def _constants(sessions: Labelled) -> tuple[str, ...]:
+def _constant_field_notes(sessions: LabelledSessions) -> tuple[str, ...]:
     return tuple(
-        f"no session has a value of {name}: {constant} stands in its place, and the model learns nothing from it"
-        for name, constant in constants(sessions.columns).items()
+        f"no session has a value of {name}: {constant} is imputed, and the model learns nothing from it"
+        for name, constant in constant_fields(sessions.columns).items()
     )
 
 
-def _doubts(data: Path, rows: int, search: Labelled, asked: Wishes) -> tuple[str, ...]:
-    """Return why the data is doubtful, a line each. Raises TrainingError with the first unless the user insists."""
-    alone = single_fields(search.columns, search.label, groups_of(search.users))
-    found = (*guards.too_few(data.name, rows), *guards.leaks(data.name, alone))
-    if found and not asked.allow_doubtful:
-        raise TrainingError(f"{found[0]}; {guards.INSIST} trains from it all the same")
-    return found if alone else (*found, guards.UNCHECKED)
+def _doubts(path: Path, rows: int, search: LabelledSessions, options: TrainingOptions) -> tuple[str, ...]:
+    """Return the reasons to doubt the data. Raises TrainingError with the first unless `allow_doubtful` is set."""
+    aucs = single_field_aucs(search.columns, search.label, user_groups(search.users))
+    doubts = (*row_count_doubts(path.name, rows), *leak_doubts(path.name, aucs))
+    if doubts and not options.allow_doubtful:
+        raise TrainingError(f"{doubts[0]}; {ALLOW_DOUBTFUL} trains on it anyway")
+    return doubts if aucs else (*doubts, LEAKS_UNCHECKED)
 
 
-def _dated(sessions: Labelled) -> Labelled:
+def _with_newest(sessions: LabelledSessions) -> LabelledSessions:
     dates = sessions.dates[~np.isnat(sessions.dates)]
     return replace(sessions, newest=str(dates.max())[:10]) if len(dates) else sessions
 
 
-def _select(parts: _Parts, asked: Wishes, seed: int, track: Track) -> Selection:
-    """By some of the sessions; but thresholds, which rare ones decide, take the scores of all."""
-    selection, rest = select(parts.search, asked.grid, seed, track), parts.rest
-    if (asked.budget or asked.costs) and len(parts.search) < len(rest):
-        scores = CrossValidation(rest, seed, track).run([selection.chosen], "scoring all").scores[0]
-        return replace(selection, data=rest, scores=scores)
+def _select(parts: _Parts, options: TrainingOptions, seed: int, track: Track) -> Selection:
+    """Select on the search sample; thresholds depend on rare sessions and use the scores of all."""
+    selection = select(parts.search, options.grid, seed, track)
+    if (options.budget or options.costs) and len(parts.search) < len(parts.train):
+        validation = CrossValidation(parts.train, seed, track)
+        scores = validation.run([selection.parameters], "scoring all sessions").scores[0]
+        return replace(selection, data=parts.train, scores=scores)
     return selection
 
 
-def _metrics(parts: _Parts, selection: Selection, limits: Thresholds, made: Path) -> dict[str, float]:
-    if parts.held is not None:
-        return measure(judge(Scorer.load(made, allow_unverified=True), parts.held, unseen), parts.held.weights)
+def _metrics(parts: _Parts, selection: Selection, limits: Thresholds, directory: Path) -> dict[str, float]:
+    if parts.test is not None:
+        scorer = Scorer.load(directory, allow_unverified=True)
+        return manifest_metrics(score_sessions(scorer, parts.test, no_progress), parts.test.weights)
     scores = selection.scores
     levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
-    judged = Judged.of(selection.data.label, scores, levels, scores >= limits.label)
-    return measure(judged, selection.data.weights)
+    scored = ScoredSessions.of(selection.data.label, scores, levels, scores >= limits.label)
+    return manifest_metrics(scored, selection.data.weights)
 
 
-def _save(five: FiveFiles, directory: Path) -> None:
+def _save(fitted: FittedSet, directory: Path) -> None:
     for name in FILES:
         with (directory / name).open("wb") as file:
-            pickle.dump(getattr(five, Path(name).stem), file, protocol=PROTOCOL)
+            pickle.dump(getattr(fitted, Path(name).stem), file, protocol=PROTOCOL)
 
 
-def _origin(parts: _Parts, selection: Selection, choice: Choice, seed: int) -> Training:
-    rest, chosen = parts.rest, selection.chosen
-    weight = attack_weight(rest.label, chosen.balance, rest.honest_weight)
+def _origin(parts: _Parts, selection: Selection, choice: ThresholdChoice, seed: int) -> Training:
+    data, parameters = parts.train, selection.parameters
+    weight = attack_weight(data.label, parameters.balance, data.honest_weight)
     return Training(
-        data_sha256=rest.sha256,
-        rows=len(rest),
-        newest=rest.newest or None,
+        data_sha256=data.sha256,
+        rows=len(data),
+        newest=data.newest or None,
         seed=seed,
-        parameters=asdict(chosen) | {"attack_weight": round(weight, 6)},
+        parameters=asdict(parameters) | {"attack_weight": round(weight, 6)},
         selection=selection.table,
-        thresholds=choice.how,
+        thresholds=choice.origin,
         measured_on=parts.measured_on,
         notes=list(parts.notes + choice.warnings),
     )
 
 
 def _versions() -> dict[str, str]:
-    """What the bytes of the files depend on. Of Python the minor version: pickles are the same for all its patches."""
+    """Return the versions that the files' bytes depend on; of Python the minor one, as patches pickle alike."""
     python = ".".join(platform.python_version_tuple()[:2])
     return {"python": python, "numpy": np.__version__, "scikit-learn": sklearn.__version__}

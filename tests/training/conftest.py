@@ -10,9 +10,9 @@ from tests.support.artifacts.sets import FiveFiles
 from tests.support.oracle import scoring
 from training.selection import Grid
 from training.synthetic.dataset import generate
-from training.train import Wishes, train
+from training.train import TrainingOptions, train
 
-SMALL = Wishes(Grid(trees=(12,), depth=(6,), balance=(0.75,)))
+SMALL = TrainingOptions(Grid(trees=(12,), depth=(6,), balance=(0.75,)))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A set trained from the table."""
     out = tmp_path_factory.mktemp("trained")
-    train(table, out, wishes=SMALL)
+    train(table, out, options=SMALL)
     return out
 
 

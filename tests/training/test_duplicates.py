@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.duplicates import describe, fingerprints
-from training.labelled import Labelled, of_sessions
+from training.labelled_sessions import LabelledSessions, of_sessions
 from training.reading import read
 from training.synthetic.dataset import generate
 
@@ -73,8 +73,8 @@ def test_a_row_that_differs_in_one_field_is_no_repeated_one(change: Event, event
     assert notes([*events, {**events[0], **change, "session_id": "new"}]) == ()
 
 
-def whole() -> Labelled:
-    return of_sessions(generate(50, 4))
+def whole() -> LabelledSessions:
+    return LabelledSessions.from_synthetic(generate(50, 4))
 
 
 @settings(deadline=None, max_examples=50)

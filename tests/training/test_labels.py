@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from training.errors import TrainingError
+from training import TrainingError
 from training.reading import LabelColumn, Reading, read
 from training.synthetic.dataset import generate
 

@@ -7,21 +7,21 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from training.crossvalidation import CrossValidation
-from training.errors import TrainingError
+from training import TrainingError
 from training.evaluation.measures import Judged, attacks_behind, measure
-from training.fitting import Parameters, attack_weight, unseen
-from training.labelled import Labelled
+from training.fitting import ForestParameters, attack_weight, no_progress
+from training.labelled_sessions import LabelledSessions
 from training.reading import of_sessions
 from training.sampling import FEW_ATTACKS, in_proportion, sample_sessions, sample_users
 from training.synthetic.dataset import generate
-from training.thresholds import Budget, Costs, choose
+from training.thresholds import Budget, Costs, choose_thresholds
 
 
-def data_with(attacks: int, sessions: int = 3_000) -> Labelled:
+def data_with(attacks: int, sessions: int = 3_000) -> LabelledSessions:
     """Sessions of which so many, spread evenly, are attacks."""
     label = np.zeros(sessions, dtype=np.int64)
     label[np.linspace(0, sessions - 1, attacks).astype(int)] = 1
-    return replace(of_sessions(generate(sessions, 4)), label=label)
+    return replace(LabelledSessions.from_synthetic(generate(sessions, 4)), label=label)
 
 
 @pytest.mark.parametrize("attacks", [1, 24, 60, 250])
@@ -96,8 +96,8 @@ def test_an_attack_weighs_in_the_sample_what_it_weighs_in_the_data() -> None:
 
 def test_figures_of_the_sample_count_each_honest_session_for_those_left_out() -> None:
     search = sample_sessions(data_with(100), 500, seed=1)
-    trials = CrossValidation(search, 1, unseen)
-    tried = trials.run([Parameters(trees=5, depth=3)], "")
+    trials = CrossValidation(search, 1, no_progress)
+    tried = trials.run([ForestParameters(trees=5, depth=3)], "")
     assert search.weights is not None
     expected = [
         average_precision_score(
@@ -122,7 +122,7 @@ def test_thresholds_are_those_of_the_sessions_that_each_stands_for() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.4, 0.1])
     thrice = np.repeat(label, np.where(label == 1, 1, 3)), np.repeat(scores, np.where(label == 1, 1, 3))
     for budget, costs in ((Budget("asked", 0.4), None), (None, Costs(1, 4))):
-        weighted = choose(label, scores, budget, costs, 3.0)
-        assert weighted.thresholds == choose(*thrice, budget, costs).thresholds
-    (asked,) = (choose(*each, None, Costs(1, 4)).how["costs"]["a_session"] for each in (thrice,))
-    assert choose(label, scores, None, Costs(1, 4), 3.0).how["costs"]["a_session"] == asked
+        weighted = choose_thresholds(label, scores, budget, costs, 3.0)
+        assert weighted.thresholds == choose_thresholds(*thrice, budget, costs).thresholds
+    (asked,) = (choose_thresholds(*each, None, Costs(1, 4)).how["costs"]["a_session"] for each in (thrice,))
+    assert choose_thresholds(label, scores, None, Costs(1, 4), 3.0).how["costs"]["a_session"] == asked

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from training.crossvalidation import FOLDS, CrossValidation, Tried
-from training.errors import TrainingError
-from training.fitting import Parameters, forest_of, learn, unseen
-from training.reading import Labelled, of_sessions
+from training.crossvalidation import FOLDS, CrossValidation, CrossValidationResults
+from training import TrainingError
+from training.fitting import ForestParameters, make_forest, fit_preprocessing, no_progress
+from training.reading import LabelledSessions, of_sessions
 from training.selection import Grid, Selection, best_weight, select, smallest
-from training.splitting import folds_of, groups_of
+from training.splitting import assign_folds, user_groups
 from training.synthetic.dataset import generate
 
 GRID = Grid(trees=(1, 8, 16), depth=(2, 6), balance=(0.0, 0.75))
@@ -19,25 +19,27 @@ SEED = 3
 
 
 @pytest.fixture(scope="module")
-def data() -> Labelled:
-    return of_sessions(generate(2_000, 5))
+def data() -> LabelledSessions:
+    return LabelledSessions.from_synthetic(generate(2_000, 5))
 
 
 @pytest.fixture(scope="module")
-def folds(data: Labelled) -> np.ndarray:
-    return folds_of(groups_of(data.users), data.label, FOLDS, SEED)
+def folds(data: LabelledSessions) -> np.ndarray:
+    return assign_folds(user_groups(data.users), data.label, FOLDS, SEED)
 
 
 @pytest.fixture(scope="module")
-def selection(data: Labelled) -> Selection:
-    return select(data, GRID, SEED, unseen)
+def selection(data: LabelledSessions) -> Selection:
+    return select(data, GRID, SEED, no_progress)
 
 
-def tried(precision: list[list[float]], f1: list[float], sizes: list[tuple[int, int]] | None = None) -> Tried:
+def tried(
+    precision: list[list[float]], f1: list[float], sizes: list[tuple[int, int]] | None = None
+) -> CrossValidationResults:
     """Candidates with these figures, and a balance that counts them."""
     sizes = sizes or [(10, 10)] * len(f1)
-    candidates = [Parameters(trees, depth, balance=i) for i, (trees, depth) in enumerate(sizes)]
-    return Tried(candidates, np.zeros((len(f1), 1)), np.array(precision), np.array(f1))
+    candidates = [ForestParameters(trees, depth, balance=i) for i, (trees, depth) in enumerate(sizes)]
+    return CrossValidationResults(candidates, np.zeros((len(f1), 1)), np.array(precision), np.array(f1))
 
 
 def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_weight_chosen(
@@ -50,17 +52,17 @@ def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_wei
 
 
 def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(
-    data: Labelled, folds: np.ndarray, selection: Selection
+    data: LabelledSessions, folds: np.ndarray, selection: Selection
 ) -> None:
     rest, part = data.take(folds != 2), data.take(folds == 2)
-    learned = learn(rest.columns)
-    forest = forest_of(selection.chosen, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
+    learned = fit_preprocessing(rest.columns)
+    forest = make_forest(selection.chosen, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
     expected = forest.predict_proba(learned.features(part.columns))[:, 1]
     assert np.abs(selection.scores[folds == 2] - expected).max() <= 1e-12
 
 
 def test_a_candidates_row_is_its_mean_over_the_folds_the_error_of_that_and_f1(
-    data: Labelled, folds: np.ndarray, selection: Selection
+    data: LabelledSessions, folds: np.ndarray, selection: Selection
 ) -> None:
     each = [average_precision_score(data.label[folds == i], selection.scores[folds == i]) for i in range(FOLDS)]
     chosen = selection.chosen
@@ -94,25 +96,25 @@ def test_one_tree_is_not_chosen_where_more_are_better(selection: Selection) -> N
     assert selection.chosen.trees > 1
 
 
-def test_the_seed_decides_all_that_is_random(data: Labelled, selection: Selection) -> None:
-    same, other = (CrossValidation(data, seed, unseen).run([selection.chosen], "").scores[0] for seed in (SEED, 4))
+def test_the_seed_decides_all_that_is_random(data: LabelledSessions, selection: Selection) -> None:
+    same, other = (CrossValidation(data, seed, no_progress).run([selection.chosen], "").scores[0] for seed in (SEED, 4))
     assert (same == selection.scores).all()
     assert (other != selection.scores).any()
 
 
-def test_labels_without_signal_are_not_found_again(data: Labelled) -> None:
+def test_labels_without_signal_are_not_found_again(data: LabelledSessions) -> None:
     label = np.random.default_rng(1).permutation(data.label)
-    trials = CrossValidation(replace(data, label=label), SEED, unseen)
-    (scores,) = trials.run([Parameters(trees=10, depth=5)], "").scores
+    trials = CrossValidation(replace(data, label=label), SEED, no_progress)
+    (scores,) = trials.run([ForestParameters(trees=10, depth=5)], "").scores
     assert roc_auc_score(label, scores) == pytest.approx(0.5, abs=0.12)  # 70 attacks: three standard errors
 
 
-def test_without_users_each_session_stands_for_itself(data: Labelled) -> None:
+def test_without_users_each_session_stands_for_itself(data: LabelledSessions) -> None:
     nameless = replace(data, users=np.full(len(data), "", dtype=object))
-    (scores,) = CrossValidation(nameless, SEED, unseen).run([Parameters(trees=5, depth=3)], "").scores
+    (scores,) = CrossValidation(nameless, SEED, no_progress).run([ForestParameters(trees=5, depth=3)], "").scores
     assert scores.shape == (len(data),)
 
 
-def test_a_single_user_cannot_be_judged_by(data: Labelled) -> None:
+def test_a_single_user_cannot_be_judged_by(data: LabelledSessions) -> None:
     with pytest.raises(TrainingError, match=r"^too few users [^\n]*$"):
-        select(replace(data, users=np.full(len(data), "me", dtype=object)), GRID, SEED, unseen)
+        select(replace(data, users=np.full(len(data), "me", dtype=object)), GRID, SEED, no_progress)

@@ -13,28 +13,28 @@ from scoring.artifacts.loading import shipped
 from training.evaluation.bootstrap import Row, estimate
 from training.evaluation.measures import Judged
 from training.evaluation.parts import whole
-from training.fitting import Parameters, forest_of, learn
-from training.labelled import Labelled, of_sessions
+from training.fitting import ForestParameters, make_forest, fit_preprocessing
+from training.labelled_sessions import LabelledSessions, of_sessions
 from training.reading import read
 from training.synthetic.dataset import LATER, STANDARD, generate
 
-SMALL = Parameters(trees=10)
+SMALL = ForestParameters(trees=10)
 RANDOM_LABELS = Path(__file__).parents[2] / "artifacts" / "datasets" / "random_labels.csv.gz"
 Scores = NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
-def known() -> Labelled:
+def known() -> LabelledSessions:
     """200 people with 100 sessions each, as the standard set has them."""
-    return of_sessions(generate(20_000, 5, world=replace(STANDARD, people=200)))
+    return LabelledSessions.from_synthetic(generate(20_000, 5, world=replace(STANDARD, people=200)))
 
 
 @pytest.fixture(scope="module")
-def later() -> Labelled:
-    return of_sessions(generate(10_000, 6, world=replace(LATER, people=100)))
+def later() -> LabelledSessions:
+    return LabelledSessions.from_synthetic(generate(10_000, 6, world=replace(LATER, people=100)))
 
 
-def shuffled(data: Labelled, seed: int) -> Labelled:
+def shuffled(data: LabelledSessions, seed: int) -> LabelledSessions:
     """The same sessions, each user's labels dealt out anew among them."""
     _, user = np.unique(data.users.astype(str), return_inverse=True)
     lot = np.random.default_rng(seed).random(len(data))
@@ -43,13 +43,13 @@ def shuffled(data: Labelled, seed: int) -> Labelled:
     return replace(data, label=label)
 
 
-def scores(training: Labelled, data: Labelled, seed: int) -> Scores:
-    learned = learn(training.columns)
-    forest = forest_of(SMALL, training.label, seed).fit(learned.features(training.columns), training.label)
+def scores(training: LabelledSessions, data: LabelledSessions, seed: int) -> Scores:
+    learned = fit_preprocessing(training.columns)
+    forest = make_forest(SMALL, training.label, seed).fit(learned.features(training.columns), training.label)
     return np.asarray(forest.predict_proba(learned.features(data.columns))[:, 1])
 
 
-def area(data: Labelled, scores: Scores) -> Row:
+def area(data: LabelledSessions, scores: Scores) -> Row:
     """The area under the ROC curve with its interval over users."""
     _, user = np.unique(data.users.astype(str), return_inverse=True)
     judged = Judged.of(data.label, scores, np.zeros(len(data), dtype=np.int64), scores >= 0.5)
@@ -61,22 +61,28 @@ def holds_chance(row: Row) -> bool:
     return row.low <= 0.5 <= row.high
 
 
-def test_true_labels_teach_what_the_shuffled_ones_below_do_not(known: Labelled, later: Labelled) -> None:
+def test_true_labels_teach_what_the_shuffled_ones_below_do_not(
+    known: LabelledSessions, later: LabelledSessions
+) -> None:
     assert area(later, scores(known, later, 1)).low > 0.85
 
 
-def test_a_shuffle_within_users_moves_labels_and_keeps_each_users_count(known: Labelled) -> None:
+def test_a_shuffle_within_users_moves_labels_and_keeps_each_users_count(known: LabelledSessions) -> None:
     again = shuffled(known, 1)
     for user in set(known.users[:50]):
         assert again.label[known.users == user].sum() == known.label[known.users == user].sum()
     assert (again.label & known.label).sum() < 0.15 * known.label.sum()
 
 
-def test_with_labels_shuffled_within_users_the_interval_holds_one_half(known: Labelled, later: Labelled) -> None:
+def test_with_labels_shuffled_within_users_the_interval_holds_one_half(
+    known: LabelledSessions, later: LabelledSessions
+) -> None:
     assert holds_chance(area(shuffled(later, 2), scores(shuffled(known, 1), later, 1)))
 
 
-def test_on_true_labels_forests_of_shuffled_ones_scatter_around_one_half(known: Labelled, later: Labelled) -> None:
+def test_on_true_labels_forests_of_shuffled_ones_scatter_around_one_half(
+    known: LabelledSessions, later: LabelledSessions
+) -> None:
     # what chance has taught a forest moves its area further than other users would: the interval is over shuffles
     areas = [roc_auc_score(later.label, scores(shuffled(known, seed), later, seed)) for seed in range(5)]
     assert abs(np.mean(areas) - 0.5) < 2.8 * np.std(areas, ddof=1)  # t of 4 degrees of freedom

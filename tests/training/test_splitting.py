@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.errors import TrainingError
-from training.reading import Labelled, of_sessions
-from training.splitting import folds_of, groups_of, hold_out
+from training import TrainingError
+from training.reading import LabelledSessions, of_sessions
+from training.splitting import assign_folds, user_groups, train_test_split
 from training.synthetic.dataset import generate
 
 
 @pytest.fixture(scope="module")
-def data() -> Labelled:
-    return of_sessions(generate(4_000, 5))
+def data() -> LabelledSessions:
+    return LabelledSessions.from_synthetic(generate(4_000, 5))
 
 
-def with_users(data: Labelled, users: list[str]) -> Labelled:
+def with_users(data: LabelledSessions, users: list[str]) -> LabelledSessions:
     return replace(data, users=np.array(users, dtype=object))
 
 
@@ -26,27 +26,27 @@ def with_users(data: Labelled, users: list[str]) -> Labelled:
 def test_a_users_sessions_are_in_one_fold(users: int, seed: int) -> None:
     groups = np.random.default_rng(seed).permutation(np.arange(600) % users)
     label = np.arange(600) % 2
-    folds = folds_of(groups, label, 5, seed)
+    folds = assign_folds(groups, label, 5, seed)
     assert all(len(set(folds[groups == user])) == 1 for user in range(users))
     assert set(folds) == {0, 1, 2, 3, 4}
 
 
-def test_attacks_and_sessions_are_spread_over_the_folds(data: Labelled) -> None:
-    folds = folds_of(groups_of(data.users), data.label, 5, 1)
+def test_attacks_and_sessions_are_spread_over_the_folds(data: LabelledSessions) -> None:
+    folds = assign_folds(user_groups(data.users), data.label, 5, 1)
     sessions, attacks = np.bincount(folds), np.bincount(folds, weights=data.label)
     assert sessions.max() < 1.1 * sessions.min()
     assert attacks.max() < 1.3 * attacks.min()
 
 
-def test_the_same_seed_gives_the_same_folds_and_another_seed_others(data: Labelled) -> None:
-    groups = groups_of(data.users)
-    one, again, other = (folds_of(groups, data.label, 5, seed) for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_folds_and_another_seed_others(data: LabelledSessions) -> None:
+    groups = user_groups(data.users)
+    one, again, other = (assign_folds(groups, data.label, 5, seed) for seed in (1, 1, 2))
     assert (one == again).all()
     assert (one != other).any()
 
 
 def test_a_row_without_a_user_is_a_user_of_its_own() -> None:
-    groups = groups_of(np.array(["a", "", "b", "", "a"], dtype=object))
+    groups = user_groups(np.array(["a", "", "b", "", "a"], dtype=object))
     assert groups[0] == groups[4]
     assert len(set(groups.tolist())) == 4
     assert set(groups.tolist()) == {0, 1, 2, 3}
@@ -56,64 +56,64 @@ def test_attacks_of_too_few_users_are_one_line() -> None:
     groups, label = np.arange(100), np.zeros(100, dtype=np.int64)
     label[:3] = 1
     with pytest.raises(TrainingError, match=r"^too few attacks to judge by: 3 of them, one for each of 5 folds[^\n]*$"):
-        folds_of(groups, label, 5, 0)
+        assign_folds(groups, label, 5, 0)
     label[:9] = 1
     said = r"^too few users to judge by: the 9 attacks are of 3, [^\n]* leave user_id empty to judge by session$"
     with pytest.raises(TrainingError, match=said):
-        folds_of(groups // 3, label, 5, 0)
+        assign_folds(groups // 3, label, 5, 0)
 
 
-def test_by_time_the_newest_fifth_is_held_out(data: Labelled) -> None:
-    parts = hold_out(data, "time", 0)
+def test_by_time_the_newest_fifth_is_held_out(data: LabelledSessions) -> None:
+    parts = train_test_split(data, "time", 0)
     assert data.dates[parts.rest].max() < data.dates[parts.held].min()
     dated = (~np.isnat(data.dates)).sum()
     assert parts.held.sum() == pytest.approx(dated / 5, abs=2)
     assert not (parts.rest & parts.held).any()
 
 
-def test_sessions_without_a_date_are_in_neither_part_and_counted(data: Labelled) -> None:
-    parts = hold_out(data, "time", 0)
+def test_sessions_without_a_date_are_in_neither_part_and_counted(data: LabelledSessions) -> None:
+    parts = train_test_split(data, "time", 0)
     undated = np.isnat(data.dates)
     assert undated.any()
     assert not (undated & (parts.rest | parts.held)).any()
     assert f"{undated.sum():,} sessions without date are neither trained on nor measured" in parts.notes
 
 
-def test_by_time_users_on_both_sides_are_counted(data: Labelled) -> None:
-    parts = hold_out(data, "time", 0)
+def test_by_time_users_on_both_sides_are_counted(data: LabelledSessions) -> None:
+    parts = train_test_split(data, "time", 0)
     both = np.isin(data.users[parts.held], data.users[parts.rest]).sum()
     assert f"{both:,} of the {parts.held.sum():,} sessions held out are of users who are trained on too" in parts.notes
 
 
-def test_by_group_no_user_is_on_both_sides(data: Labelled) -> None:
-    parts = hold_out(data, "group", 0)
+def test_by_group_no_user_is_on_both_sides(data: LabelledSessions) -> None:
+    parts = train_test_split(data, "group", 0)
     held, rest = set(data.users[parts.held]), set(data.users[parts.rest])
     assert not held & rest
     assert len(held) == pytest.approx(0.2 * len(held | rest), abs=1)
     assert (parts.held | parts.rest).all()
 
 
-def test_by_group_sessions_without_a_user_are_in_neither_part(data: Labelled) -> None:
-    parts = hold_out(with_users(data, [*data.users[:3990], *[""] * 10]), "group", 0)
+def test_by_group_sessions_without_a_user_are_in_neither_part(data: LabelledSessions) -> None:
+    parts = train_test_split(with_users(data, [*data.users[:3990], *[""] * 10]), "group", 0)
     assert not (parts.held | parts.rest)[3990:].any()
     assert "10 sessions without user_id are neither trained on nor measured" in parts.notes
 
 
-def test_what_cannot_be_split_is_one_line_that_names_the_other_way(data: Labelled) -> None:
+def test_what_cannot_be_split_is_one_line_that_names_the_other_way(data: LabelledSessions) -> None:
     undated = replace(data, dates=np.full(len(data), np.datetime64("NaT", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: no session has a date: use --split group$"):
-        hold_out(undated, "time", 0)
+        train_test_split(undated, "time", 0)
     with pytest.raises(TrainingError, match=r"^--split group: no session has a user_id: use --split time$"):
-        hold_out(with_users(data, [""] * len(data)), "group", 0)
+        train_test_split(with_users(data, [""] * len(data)), "group", 0)
 
 
-def test_a_part_without_attacks_is_one_line(data: Labelled) -> None:
+def test_a_part_without_attacks_is_one_line(data: LabelledSessions) -> None:
     label = np.where(data.dates > np.sort(data.dates[~np.isnat(data.dates)])[2_000], 0, data.label)
     with pytest.raises(TrainingError, match=r"^--split time: in the newest fifth [^\n]*every label is 0: [^\n]*$"):
-        hold_out(replace(data, label=label), "time", 0)
+        train_test_split(replace(data, label=label), "time", 0)
 
 
-def test_sessions_of_one_instant_cannot_be_split_by_time(data: Labelled) -> None:
+def test_sessions_of_one_instant_cannot_be_split_by_time(data: LabelledSessions) -> None:
     same = replace(data, dates=np.full(len(data), np.datetime64("2026-01-01T00:00:00", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: in the rest of the data there is no session: [^\n]*$"):
-        hold_out(same, "time", 0)
+        train_test_split(same, "time", 0)

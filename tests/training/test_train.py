@@ -20,9 +20,9 @@ from scoring.features import FEATURES
 from tests.support.artifacts.sets import FiveFiles
 from tests.support.oracle import scoring
 from tests.training.conftest import SMALL
-from training.errors import TrainingError
+from training import TrainingError
 from training.evaluation.evaluate import How, evaluate
-from training.fitting import attack_weight, fill_values
+from training.fitting import attack_weight, fit_imputation
 from training.reading import of_sessions
 from training.splitting import Split
 from training.synthetic.dataset import STREAM, generate
@@ -82,11 +82,11 @@ def test_the_imputed_date_is_the_most_frequent_hour_and_of_two_the_earlier() -> 
     sessions.date[:] = np.datetime64("2026-01-05T22:10:00")
     sessions.date[:400] = np.datetime64("2026-01-03T07:00:00")
     sessions.date[400:800] = np.datetime64("2026-01-04T21:00:00")
-    assert fill_values(of_sessions(sessions).columns).hour == 7
+    assert fit_imputation(LabelledSessions.from_synthetic(sessions).columns).hour == 7
 
 
 def test_training_twice_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
-    train(table, tmp_path, wishes=SMALL)
+    train(table, tmp_path, options=SMALL)
     assert bytes_of(tmp_path) == bytes_of(trained)
 
 
@@ -98,8 +98,8 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
         "import sys; from pathlib import Path\n"
         "from scoring.tables.checked_source import TableOptions\n"
         "from training.reading import LabelColumn, Reading\n"
-        "from training.selection import Grid; from training.train import Wishes, train\n"
-        f"train(Path(sys.argv[1]), Path(sys.argv[2]), wishes={SMALL!r})"
+        "from training.selection import Grid; from training.train import TrainingOptions, train\n"
+        f"train(Path(sys.argv[1]), Path(sys.argv[2]), options={SMALL!r})"
     )
     command = [sys.executable, "-c", program, str(table), str(tmp_path)]
     counts = dict.fromkeys(("LOKY_MAX_CPU_COUNT", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), cores)
@@ -114,7 +114,7 @@ def test_of_many_sessions_the_few_attacks_are_all_compared_on(tmp_path: Path, mo
     (tmp_path / "rare.csv").write_text(sessions.csv())
     monkeypatch.setattr("training.train.SEARCH_ROWS", 300)
     said: list[str] = []
-    manifest = train(tmp_path / "rare.csv", tmp_path / "set", wishes=SMALL, say=said.append)
+    manifest = train(tmp_path / "rare.csv", tmp_path / "set", options=SMALL, say=said.append)
     assert "forests are compared on 300 of the sessions: all 24 attacks, and honest ones drawn by lot" in said
     assert (manifest.metrics["sessions"], manifest.metrics["attacks"]) == (300, 24)
     assert manifest.metrics["prevalence"] == pytest.approx(24 / 3_000, abs=1e-6)
@@ -128,7 +128,7 @@ def test_a_site_that_lacks_a_field_trains_with_a_constant_in_its_place(
     frame = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns=list(lacking))
     frame[:1_000].to_csv(tmp_path / "lacking.csv", index=False)
     said: list[str] = []
-    manifest = train(tmp_path / "lacking.csv", tmp_path / "set", wishes=SMALL, say=said.append)
+    manifest = train(tmp_path / "lacking.csv", tmp_path / "set", options=SMALL, say=said.append)
     constants = {"device_motion": "0", "language": "unknown", "click_events": "0", "transaction_date": "12:00"}
     expected = [
         f"no session has a value of {name}: {constants[name]} stands in its place, and the model learns nothing from it"
@@ -146,7 +146,7 @@ def test_a_site_that_lacks_a_field_trains_with_a_constant_in_its_place(
 
 
 def test_another_seed_gives_another_forest(table: Path, trained: Path, tmp_path: Path) -> None:
-    train(table, tmp_path, wishes=SMALL, seed=43)
+    train(table, tmp_path, options=SMALL, seed=43)
     assert bytes_of(tmp_path)["rf_model.pkl"] != bytes_of(trained)["rf_model.pkl"]
 
 
@@ -175,7 +175,7 @@ def test_what_is_held_out_is_measured_and_not_trained_on(
     split: Split, measured_on: str, table: Path, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    manifest = train(table, tmp_path, wishes=replace(SMALL, split=split), say=said.append)
+    manifest = train(table, tmp_path, options=replace(SMALL, split=split), say=said.append)
     described = manifest.training
     assert described.measured_on is not None
     assert described.measured_on.startswith(measured_on)
@@ -187,7 +187,7 @@ def test_what_is_held_out_is_measured_and_not_trained_on(
 
 def test_the_version_is_dated_by_what_was_trained_on(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(generate(3_000, 9, world=World(sessions_per_day=300)).csv())
-    manifest = train(tmp_path / "a.csv", tmp_path, wishes=replace(SMALL, split="time"))
+    manifest = train(tmp_path / "a.csv", tmp_path, options=replace(SMALL, split="time"))
     newest = manifest.training.newest
     assert newest is not None
     assert "2026-08-09" < newest < "2026-08-12"  # of ten days, to the 12th, the first eight
@@ -195,8 +195,8 @@ def test_the_version_is_dated_by_what_was_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_budget_and_costs_set_the_thresholds_that_the_set_is_served_with(table: Path, tmp_path: Path) -> None:
-    wishes = replace(SMALL, budget=Budget.parse("10/h@1000/h"), costs=Costs(1, 5))
-    manifest = train(table, tmp_path, wishes=wishes)
+    options = replace(SMALL, budget=Budget.parse("10/h@1000/h"), costs=Costs(1, 5))
+    manifest = train(table, tmp_path, options=options)
     assert Scorer.load(tmp_path).artifacts.thresholds == manifest.thresholds
     assert 20 <= manifest.training.thresholds["alert_budget"]["sessions_at_high"] <= 30
     assert manifest.metrics["share_high"] <= 0.01
@@ -211,13 +211,13 @@ def test_without_users_it_is_said_that_each_session_stands_for_itself(tmp_path: 
     rows = [line.split(",", 1)[1] for line in generate(1_000, 9).csv().splitlines()]
     (tmp_path / "nameless.csv").write_text("\n".join(rows))
     said: list[str] = []
-    train(tmp_path / "nameless.csv", tmp_path, wishes=SMALL, say=said.append)
+    train(tmp_path / "nameless.csv", tmp_path, options=SMALL, say=said.append)
     assert "no session has a user_id: each is taken for a user of its own" in said
 
 
 def test_more_rows_than_are_wanted_are_sampled_said_and_recorded(table: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    manifest = train(table, tmp_path, wishes=replace(SMALL, max_rows=2_000), say=said.append)
+    manifest = train(table, tmp_path, options=replace(SMALL, max_rows=2_000), say=said.append)
     assert manifest.training.rows is not None
     assert 1_800 < manifest.training.rows <= 2_000
     assert manifest.training.notes == said
@@ -239,7 +239,7 @@ def test_a_set_already_there_stays_whole_when_the_data_is_bad(trained: Path, tmp
 def test_a_place_that_cannot_be_written_is_one_line(table: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
-        train(table, tmp_path / "file", wishes=SMALL)
+        train(table, tmp_path / "file", options=SMALL)
 
 
 def test_progress_is_shown_fold_by_fold_and_to_the_last_tree(table: Path, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_progress_is_shown_fold_by_fold_and_to_the_last_tree(table: Path, tmp_pa
             yield step
             seen.append(step)
 
-    train(table, tmp_path, wishes=SMALL, track=track)
+    train(table, tmp_path, options=SMALL, track=track)
     assert seen == [0, 1, 2, 3, 4, 10, 12]
 
 

@@ -1,4 +1,4 @@
-"""What a forest must beat: the reason rules alone, a straight line, boosted trees."""
+"""Score with the baselines of a forest: the reason rules alone, logistic regression, gradient boosting."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from scoring.errors import MissingExtra
 from scoring.features import FEATURES
 from scoring.rules import RULES
 from training.evaluation.ranking import Floats
-from training.fitting import Features, Track, learn
-from training.reading import Labelled
-from training.splitting import folds_of
+from training.fitting import Features, Track, fit_preprocessing
+from training.labelled_sessions import LabelledSessions
+from training.splitting import Indices, assign_folds
 
 try:
     from sklearn.compose import make_column_transformer
@@ -31,81 +31,78 @@ except ImportError:
 RULES_ALONE: Final = "reason rules"
 FOREST: Final = "forest"
 FOLDS: Final = 5
-FARTHEST: Final = 10.0  # standard deviations: one wild rate must not bend a straight line
-MOST_CLASSES: Final = 30  # of a category: the rarer ones count as one
+CLIP: Final = 10.0  # standard deviations: one extreme rate must not bend a linear model
+MOST_CLASSES: Final = 30  # of a category: rarer ones count as one
 
 
 @dataclass(frozen=True)
-class Baseline:
-    """A name and the scores of n sessions; whether these lie in [0, 1]."""
+class BaselineScores:
+    """The scores of n sessions by one baseline."""
 
     name: str
     scores: Floats
-    share: bool = True
+    is_share: bool = True  # scores lie in [0, 1]
 
 
-def rules_alone(patterns: NDArray[np.int64]) -> Baseline:
-    """How many of the ten reason rules hold, (n,) patterns -> (n,).
+def rules_alone(patterns: NDArray[np.int64]) -> BaselineScores:
+    """Count the reason rules that hold, (n,) patterns -> (n,).
 
-    The count orders better than `obvious_anomaly_flag`, which has two values: average precision .056 against .055 on
+    The count ranks better than `obvious_anomaly_flag`, which has two values: average precision .056 against .055 on
     the 30,000 sessions of the test set that ships.
     """
     held = sum(((patterns >> rule) & 1).astype(np.float64) for rule in range(len(RULES)))
-    return Baseline(RULES_ALONE, np.asarray(held, dtype=np.float64), share=False)
+    return BaselineScores(RULES_ALONE, np.asarray(held, dtype=np.float64), is_share=False)
 
 
-def fitted_on(training: Labelled, data: Labelled, seed: int, track: Track) -> list[Baseline]:
-    """Both models fitted on the training data. Raises TrainingError when they cannot learn from it."""
+def fitted_on(training: LabelledSessions, data: LabelledSessions, seed: int, track: Track) -> list[BaselineScores]:
+    """Fit both models on the training data and score `data`. Raises TrainingError when they cannot learn from it."""
     models = _models(seed)
-    found = dict.fromkeys(models, np.empty(0))
-    steps = track(range(len(models)), "fitting baselines")
-    for _, (name, scores) in zip(steps, _scores(models, training, data), strict=True):
-        found[name] = scores
-    return [Baseline(name, scores) for name, scores in found.items()]
+    steps = zip(track(range(len(models)), "fitting baselines"), _scores(models, training, data), strict=True)
+    return [BaselineScores(name, scores) for _, (name, scores) in steps]
 
 
-def out_of_fold(data: Labelled, groups: NDArray[np.int64], seed: int, track: Track) -> list[Baseline]:
-    """Both models by cross-validation inside the file: a session's score is by a model that never saw its user.
+def out_of_fold(data: LabelledSessions, groups: Indices, seed: int, track: Track) -> list[BaselineScores]:
+    """Cross-validate both models in the file: a session is scored by a model that did not learn from its user.
 
     Raises TrainingError when there are too few users of a class.
     """
-    fold = folds_of(groups, data.label, FOLDS, seed)
+    fold = assign_folds(groups, data.label, FOLDS, seed)
     models = _models(seed)
-    found = {name: np.empty(len(data)) for name in models}
-    for part in track(range(FOLDS), "fitting baselines"):
-        here = fold == part
-        for name, scores in _scores(models, data.take(~here), data.take(here)):
-            found[name][here] = scores
-    return [Baseline(name, scores) for name, scores in found.items()]
+    all_scores = {name: np.empty(len(data)) for name in models}
+    for i in track(range(FOLDS), "fitting baselines"):
+        rows = fold == i
+        for name, scores in _scores(models, data.take(~rows), data.take(rows)):
+            all_scores[name][rows] = scores
+    return [BaselineScores(name, scores) for name, scores in all_scores.items()]
 
 
 def _models(seed: int) -> dict[str, Any]:
     boosting = HistGradientBoostingClassifier(random_state=seed)
-    return {"logistic regression": _straight_line(), "gradient boosting": boosting}
+    return {"logistic regression": _logistic_regression(), "gradient boosting": boosting}
 
 
-def _straight_line() -> Any:
+def _logistic_regression() -> Any:
     categories = [FEATURES.index(name) for name in CATEGORIES]
     classes = OneHotEncoder(max_categories=MOST_CLASSES, handle_unknown="infrequent_if_exist")
-    others = FunctionTransformer(np.clip, kw_args={"a_min": -FARTHEST, "a_max": FARTHEST})
+    others = FunctionTransformer(np.clip, kw_args={"a_min": -CLIP, "a_max": CLIP})
     return make_pipeline(
         make_column_transformer((classes, categories), remainder=others), LogisticRegression(max_iter=1_000)
     )
 
 
-def _scores(models: dict[str, Any], training: Labelled, data: Labelled) -> Iterator[tuple[str, Floats]]:
-    learned = learn(training.columns)
-    seen, judged = learned.features(training.columns), learned.features(data.columns)
+def _scores(models: dict[str, Any], training: LabelledSessions, data: LabelledSessions) -> Iterator[tuple[str, Floats]]:
+    preprocessing = fit_preprocessing(training.columns)
+    train, test = (_finite(preprocessing.features(columns)) for columns in (training.columns, data.columns))
     for name, model in models.items():
-        yield name, _fitted(model, _finite(seen), training).predict_proba(_finite(judged))[:, 1]
+        yield name, _fit(model, train, training.label).predict_proba(test)[:, 1]
 
 
-def _fitted(model: Any, features: Features, training: Labelled) -> Any:
-    # one thread: OpenMP's threads wait for each other busily; with other work on two cores that took 27 s, so 8 s
+def _fit(model: Any, features: Features, label: NDArray[np.int64]) -> Any:
+    # one thread: OpenMP's threads wait busily for one another; beside other work on two cores 27 s, this way 8 s
     with threadpool_limits(1), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # not quite settled is a baseline all the same
-        return model.fit(features, training.label)
+        warnings.filterwarnings("ignore", category=ConvergenceWarning)  # nearly converged is good enough for a baseline
+        return model.fit(features, label)
 
 
 def _finite(features: Features) -> Features:
-    return np.nan_to_num(features)  # a rate over next to no time is infinite
+    return np.nan_to_num(features)  # a rate over almost no time is infinite

@@ -1,4 +1,4 @@
-"""How sure a measure is: whole users drawn again with replacement (Efron 1979), for a user's sessions are alike."""
+"""Estimate measures with confidence intervals: a bootstrap over users, as sessions of a user are alike (Efron 1979)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.evaluation.ranking import Floats
-from training.fitting import Track, unseen
+from training.fitting import Track, no_progress
 
 RESAMPLES: Final = 1_000
 PERCENT: Final = (2.5, 97.5)
@@ -16,25 +16,25 @@ DEFINED: Final = 0.95  # an interval needs the measure to be defined in this sha
 
 Key = tuple[str, str]
 """Subject and measure."""
-Measured = Callable[[Floats], dict[Key, float]]
-"""The weights of all sessions of the file -> measures; the same ones, in the same order, for whatever weights."""
+Compute = Callable[[Floats], dict[Key, float]]
+"""Computes measures from the weights of all sessions of the file; always the same keys in the same order."""
 
 
 @dataclass(frozen=True)
-class Part:
-    """Measures that are taken of the same sessions."""
+class MeasureSet:
+    """Measures of the same sessions."""
 
     section: str
     n: int  # sessions
-    of: Measured
-    attacks: int = 0  # of these, where they are told apart
+    compute: Compute
+    attacks: int = 0  # of these, where known
 
 
 @dataclass(frozen=True)
-class Row:
-    """One figure, and the 95 % interval that holds it; NaN where there is none. `n`: of how many sessions.
+class Estimate:
+    """A measure of `n` sessions with its 95 % interval; NaN for none.
 
-    `attacks`: how many of these are attacks, where that is told apart; results.csv has it in rows of its own.
+    `attacks`: the number of attacks among these, where known; results.csv has it in rows of its own.
     """
 
     section: str
@@ -48,28 +48,28 @@ class Row:
 
 
 def estimate(
-    parts: Sequence[Part],
+    sets: Sequence[MeasureSet],
     groups: NDArray[np.int64],
     seed: int,
     *,
     resamples: int = RESAMPLES,
-    track: Track = unseen,
-) -> list[Row]:
-    """Every defined measure of every part with its percentile interval. `groups`, (n,): the user of each session.
+    track: Track = no_progress,
+) -> list[Estimate]:
+    """Estimate every defined measure with its percentile interval. `groups`, (n,): the user of each session.
 
-    All parts see the same resamples, so that a difference of two measures has the interval of paired samples.
+    All sets see the same resamples, so that a difference of two measures has the interval of paired samples.
     """
     rng = np.random.default_rng(seed)
     users = int(groups.max()) + 1
     ones = np.ones(len(groups))
-    named = [(part, key, value) for part in parts for key, value in part.of(ones).items()]
-    drawn = np.empty((resamples, len(named)))
-    for i in track(range(resamples), "drawing users again"):
+    values = [(measures, key, value) for measures in sets for key, value in measures.compute(ones).items()]
+    drawn = np.empty((resamples, len(values)))
+    for i in track(range(resamples), "resampling users"):
         weights = np.bincount(rng.integers(users, size=users), minlength=users).astype(np.float64)[groups]
-        drawn[i] = [value for part in parts for value in part.of(weights).values()]
+        drawn[i] = [value for measures in sets for value in measures.compute(weights).values()]
     return [
-        Row(part.section, *key, value, *_interval(column), part.n, part.attacks)
-        for (part, key, value), column in zip(named, drawn.T, strict=True)
+        Estimate(measures.section, *key, value, *_interval(column), measures.n, measures.attacks)
+        for (measures, key, value), column in zip(values, drawn.T, strict=True)
         if np.isfinite(value)
     ]
 
@@ -79,6 +79,6 @@ def _interval(drawn: Floats) -> tuple[float, float]:
     if not len(drawn) or len(defined) < DEFINED * len(drawn):
         return np.nan, np.nan
     if defined.min() == defined.max():
-        return np.nan, np.nan  # nothing found, or all: that drawing the same users again agrees says nothing
+        return np.nan, np.nan  # a recall of 0 or 1: that resamples agree is no certainty
     low, high = np.percentile(defined, PERCENT)
     return float(low), float(high)

@@ -1,106 +1,87 @@
-"""What is measured of a set's verdicts on labelled sessions: the one definition of each measure. Pure numpy."""
+"""Compute the measures of a set's verdicts on labelled sessions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.rules import HIGH, LOW, MEDIUM
-from training.evaluation.ranking import Floats, Labels, Ranking, of_order
+from training.evaluation.ranking import Flags, Floats, Labels, ranking_measures
+from training.evaluation.scored_sessions import ScoredSessions
 
 KS: Final = (10, 50, 100, 500)
-BINS: Final = 10  # of equal width, from 0 to 1: the reliability table's
-
-Flags = NDArray[np.bool_]
+BINS: Final = 10  # of equal width, from 0 to 1, in the reliability table
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """n labelled sessions and what a set says of them."""
+def manifest_metrics(scored: ScoredSessions, weights: Floats | None = None) -> dict[str, float]:
+    """Return every defined measure by name, the sessions counting `weights` or once.
 
-    label: Labels  # (n,), 0 or 1
-    scores: Floats  # (n,)
-    levels: NDArray[np.integer[Any]]  # (n,), place in reasons.LEVELS
-    called: Flags  # (n,): label 1 by the set's threshold
-    ranking: Ranking
-
-    @classmethod
-    def of(cls, label: Labels, scores: Floats, levels: NDArray[np.integer[Any]], called: Flags) -> "Judged":
-        """Sorted once, for as many measurements as are wanted."""
-        return cls(label, scores, levels, called.astype(np.bool_), Ranking.of(label, scores))
-
-
-def measure(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
-    """What a manifest says: each measure that the sessions have, by name, the sessions counting `weights` or once.
-
-    Weighted, `attacks` is among them: their share does not tell how many they are.
-    Rounded to six digits: what stands in a manifest must not depend on the order in which a CPU adds.
+    Weighted, `attacks` is among them: their share does not tell their number.
+    Rounded to six digits: a manifest must not depend on the order in which a CPU adds.
     """
-    found = {"sessions": float(len(judged.label)), "prevalence": float(np.average(judged.label, weights=weights))}
+    metrics = {"sessions": float(len(scored.label)), "prevalence": float(np.average(scored.label, weights=weights))}
     if weights is not None:
-        found["attacks"] = float(judged.label.sum())
-    found |= measures(judged, weights)
-    return {name: round(value, 6) for name, value in found.items() if np.isfinite(value)}
+        metrics["attacks"] = float(scored.label.sum())
+    metrics |= all_measures(scored, weights)
+    return {name: round(value, 6) for name, value in metrics.items() if np.isfinite(value)}
 
 
-def attacks_behind(metrics: Mapping[str, float]) -> int:
-    """Return how many attacks the figures of a manifest are of."""
+def attack_count(metrics: Mapping[str, float]) -> int:
+    """Return the number of attacks behind a manifest's metrics."""
     return round(metrics.get("attacks", metrics["sessions"] * metrics["prevalence"]))
 
 
-def measures(judged: Judged, weights: Floats | None = None) -> dict[str, float]:
-    """Every measure by name, the sessions counting `weights`, (n,), or once. NaN where one is not defined."""
-    weight = np.ones(len(judged.label)) if weights is None else weights
-    found = of_order(judged.ranking.curve(weight), KS)
-    found |= at_threshold("", judged.called, judged.label, weight)
-    found |= at_threshold("_medium", judged.levels >= MEDIUM, judged.label, weight)
-    found |= at_threshold("_high", judged.levels >= HIGH, judged.label, weight)
+def all_measures(scored: ScoredSessions, weights: Floats | None = None) -> dict[str, float]:
+    """Return every measure by name, the sessions counting `weights`, (n,), or once; NaN where undefined."""
+    weight = np.ones(len(scored.label)) if weights is None else weights
+    measures = ranking_measures(scored.ranking.curve(weight), KS)
+    measures |= threshold_measures("", scored.predicted, scored.label, weight)
+    measures |= threshold_measures("_medium", scored.levels >= MEDIUM, scored.label, weight)
+    measures |= threshold_measures("_high", scored.levels >= HIGH, scored.label, weight)
     total = float(weight.sum())
-    found |= {
-        f"share_{name}": _ratio(float(weight[judged.levels == level].sum()), total)
+    measures |= {
+        f"share_{name}": _ratio(float(weight[scored.levels == level].sum()), total)
         for name, level in (("low", LOW), ("medium", MEDIUM), ("high", HIGH))
     }
-    return found | calibration(judged.label, judged.scores, weight)
+    return measures | calibration(scored.label, scored.scores, weight)
 
 
-def at_threshold(suffix: str, called: Flags, label: Labels, weight: Floats) -> dict[str, float]:
-    """Precision, recall, F1 and false-positive rate of what reaches a threshold."""
-    called_weight = weight[called]
-    reached, hits = float(called_weight.sum()), float((called_weight * label[called]).sum())
+def threshold_measures(suffix: str, reached: Flags, label: Labels, weight: Floats) -> dict[str, float]:
+    """Return precision, recall, F1 and false-positive rate of the sessions that reach a threshold."""
+    reached_weight = weight[reached]
+    alerts, hits = float(reached_weight.sum()), float((reached_weight * label[reached]).sum())
     attacks = float((weight * label).sum())
     honest = float(weight.sum()) - attacks
     return {
-        f"precision{suffix}": _ratio(hits, reached),
+        f"precision{suffix}": _ratio(hits, alerts),
         f"recall{suffix}": _ratio(hits, attacks),
-        f"f1{suffix}": _ratio(2 * hits, reached + attacks) if attacks else np.nan,
-        f"false_positive_rate{suffix}": _ratio(reached - hits, honest),
+        f"f1{suffix}": _ratio(2 * hits, alerts + attacks) if attacks else np.nan,
+        f"false_positive_rate{suffix}": _ratio(alerts - hits, honest),
     }
 
 
 def calibration(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]:
-    """How far scores are from frequencies, were they read as probabilities; see `bins`.
+    """Return the distance of scores from frequencies, were scores probabilities; see `bin_of`.
 
     `brier`: the mean squared difference of score and label (Brier 1950). `calibration_error`: the mean absolute
     difference of mean score and share of attacks over the bins, weighted by their sessions (Naeini et al. 2015).
     """
     total = float(weight.sum())
-    place = bins(scores)
-    gap = np.bincount(place, weights=weight * (scores - label), minlength=BINS)
+    gap = np.bincount(bin_of(scores), weights=weight * (scores - label), minlength=BINS)
     return {
         "brier": _ratio(float((weight * (scores - label) ** 2).sum()), total),
         "calibration_error": _ratio(float(np.abs(gap).sum()), total),
     }
 
 
-def bins(scores: Floats) -> NDArray[np.int64]:
-    """(n,): the bin of each score; 1 belongs to the last."""
+def bin_of(scores: Floats) -> NDArray[np.int64]:
+    """Return the bin of each score, (n,); a score of 1 is in the last."""
     return np.minimum((scores * BINS).astype(np.int64), BINS - 1)
 
 
-def frequency(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]:
-    """What a bin is read by: its mean score, and the share of attacks among its sessions."""
+def bin_measures(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]:
+    """Return the mean score of a bin and the share of attacks among its sessions."""
     total = float(weight.sum())
     return {
         "mean_score": _ratio(float((weight * scores).sum()), total),
@@ -108,10 +89,10 @@ def frequency(label: Labels, scores: Floats, weight: Floats) -> dict[str, float]
     }
 
 
-def bin_name(place: int) -> str:
-    """`0.3-0.4`."""
-    return f"{place / BINS:.1f}-{(place + 1) / BINS:.1f}"
+def bin_name(index: int) -> str:
+    """Return `0.3-0.4` for bin 3."""
+    return f"{index / BINS:.1f}-{(index + 1) / BINS:.1f}"
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else np.nan
+def _ratio(part: float, total: float) -> float:
+    return float(part / total) if total else np.nan

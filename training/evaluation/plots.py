@@ -1,30 +1,31 @@
-"""The report's plots, as SVG without anything around them: the same bytes for the same figures."""
+"""Draw the report's plots as bare SVG: the same bytes for the same evaluation."""
 
 import io
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, Final
 
 import numpy as np
 
 from scoring.errors import MissingExtra
-from training.evaluation import parts
+from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST
-from training.evaluation.bootstrap import Row
+from training.evaluation.bootstrap import Estimate
 from training.evaluation.evaluate import Evaluation
 from training.evaluation.ranking import Ranking
 
 
 @contextmanager
 def _outside_current_directory() -> Iterator[None]:
-    """Leave the current directory for a moment. One that cannot be entered is not left: nothing in it can be read.
+    """Change to / and back. A current directory that cannot be entered is kept: no file in it can be read.
 
-    The way back is by descriptor: a directory that is deleted has no path.
+    A descriptor leads back, as a deleted directory has no path.
     """
     try:
-        here = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # O_PATH: it may be unreadable
+        directory = os.open(".", getattr(os, "O_PATH", os.O_RDONLY))  # O_PATH: it may be unreadable
     except PermissionError:
         yield
         return
@@ -32,8 +33,8 @@ def _outside_current_directory() -> Iterator[None]:
         os.chdir("/")
         yield
     finally:
-        os.fchdir(here)
-        os.close(here)
+        os.fchdir(directory)
+        os.close(directory)
 
 
 try:
@@ -50,8 +51,8 @@ GREY: Final = "#8a94a3"
 INK: Final = "#1f2933"
 COLOURS: Final = ("#8a94a3", "#e0a030", "#3a9d8f")  # of the baselines
 WIDTH: Final = 6.4  # inches
-MOST_POINTS: Final = 400  # of a curve: more than that nobody sees
-STYLE: Final[Any] = {  # of many kinds of value
+MOST_POINTS: Final = 400  # of a curve: more are not visible
+STYLE: Final[Any] = {  # values of many types
     "svg.fonttype": "none",  # text stays text: small, sharp, and can be copied
     "svg.hashsalt": "session-scorer",
     "font.family": "DejaVu Sans",
@@ -74,11 +75,11 @@ STYLE: Final[Any] = {  # of many kinds of value
 
 
 def plots(evaluation: Evaluation) -> dict[str, str]:
-    """Name -> SVG. What cannot be drawn without attacks is left out when there are none."""
+    """Return name -> SVG, without attacks only the plots that need none."""
     drawn = {"scores": _scores, "reliability": _reliability}
-    if evaluation.judged.label.any():
+    if evaluation.scored.label.any():
         drawn |= {"precision_recall": _precision_recall, "importance": _importance}
-    if any(row.section == "kind" for row in evaluation.rows):
+    if any(row.section == "kind" for row in evaluation.estimates):
         drawn["kinds"] = _kinds
     with mpl.rc_context():
         mpl.rcdefaults()  # not the user's own matplotlibrc
@@ -92,7 +93,7 @@ def _svg(figure: Figure) -> str:
     svg = out.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg[svg.index("<svg") :])  # HTML needs none
-    svg = re.sub(r' id="[a-zA-Z]+\d*_\d+"', "", svg)  # the same ones in each plot
+    svg = re.sub(r' id="[a-zA-Z]+\d*_\d+"', "", svg)  # every plot has the same ones
     return re.sub(r' width="[^"]*"| height="[^"]*pt"', "", svg, count=2).strip()
 
 
@@ -103,10 +104,10 @@ def _axes(height: float) -> tuple[Figure, Axes]:
 
 def _scores(evaluation: Evaluation) -> Figure:
     figure, axes = _axes(3.3)
-    judged, limits = evaluation.judged, evaluation.scorer.artifacts.thresholds
+    scored, limits = evaluation.scored, evaluation.scorer.artifacts.thresholds
     edges = np.linspace(0, 1, 51).tolist()
     for label, name, colour in ((0, "honest", HONEST), (1, "attack", ATTACK)):
-        scores = judged.scores[judged.label == label]
+        scores = scored.scores[scored.label == label]
         if len(scores):
             axes.hist(scores, edges, color=colour, alpha=0.3)
             axes.hist(scores, edges, color=colour, histtype="step", linewidth=1.4, label=f"{name} ({len(scores):,})")
@@ -122,16 +123,16 @@ def _scores(evaluation: Evaluation) -> Figure:
 
 def _precision_recall(evaluation: Evaluation) -> Figure:
     figure, axes = _axes(4.2)
-    judged = evaluation.judged
-    rankings = {each.name: Ranking.of(judged.label, each.scores) for each in evaluation.baselines}
+    scored = evaluation.scored
+    rankings = {baseline.name: Ranking.of(scored.label, baseline.scores) for baseline in evaluation.baselines}
     for (name, ranking), colour in zip(rankings.items(), COLOURS, strict=False):
-        axes.plot(*_steps(ranking), color=colour, linewidth=1.3, label=_named(evaluation, name))
-    axes.plot(*_steps(judged.ranking), color=ATTACK, linewidth=2.2, label=_named(evaluation, FOREST))
-    chance = float(judged.label.mean())
+        axes.plot(*_steps(ranking), color=colour, linewidth=1.3, label=_legend(evaluation, name))
+    axes.plot(*_steps(scored.ranking), color=ATTACK, linewidth=2.2, label=_legend(evaluation, FOREST))
+    chance = float(scored.label.mean())
     axes.axhline(chance, color=GREY, linewidth=0.9, linestyle=(0, (2, 3)), label=f"chance {chance:.3f}")
     for suffix, name, marker in (("_medium", "Medium", "o"), ("", "label 1", "D"), ("_high", "High", "s")):
-        recall = evaluation.row("overall", parts.ALL, f"recall{suffix}")
-        precision = evaluation.row("overall", parts.ALL, f"precision{suffix}")
+        recall = evaluation.find("overall", measure_sets.ALL, f"recall{suffix}")
+        precision = evaluation.find("overall", measure_sets.ALL, f"precision{suffix}")
         if recall and precision:
             axes.plot(recall.value, precision.value, marker, color=INK, markersize=5, zorder=5)
             axes.annotate(name, (recall.value, precision.value), (6, 4), textcoords="offset points")
@@ -141,21 +142,21 @@ def _precision_recall(evaluation: Evaluation) -> Figure:
 
 
 def _steps(ranking: Ranking) -> tuple[Any, Any]:
-    """Recall and precision after each score that attacks have; of very many, as many as can be seen."""
+    """Return recall and precision after each score that attacks have, thinned to the visible number."""
     curve = ranking.curve()
-    attacks, every = curve.attacks[2:-1:2], curve.every[2:-1:2]
-    shown = np.unique(np.linspace(0, len(attacks) - 1, min(len(attacks), MOST_POINTS)).astype(int))
-    return (attacks / attacks[-1])[shown], (attacks / every)[shown]
+    attacks, total = curve.attacks[2:-1:2], curve.total[2:-1:2]
+    points = np.unique(np.linspace(0, len(attacks) - 1, min(len(attacks), MOST_POINTS)).astype(int))
+    return (attacks / attacks[-1])[points], (attacks / total)[points]
 
 
-def _named(evaluation: Evaluation, name: str) -> str:
-    row = evaluation.row("baseline", name, "average_precision")
+def _legend(evaluation: Evaluation, name: str) -> str:
+    row = evaluation.find("baseline", name, "average_precision")
     return f"{name} {row.value:.3f}" if row else name
 
 
 def _reliability(evaluation: Evaluation) -> Figure:
     figure, axes = _axes(4.0)
-    rows = [row for row in evaluation.rows if row.section == "reliability"]
+    rows = [row for row in evaluation.estimates if row.section == "reliability"]
     x = [row for row in rows if row.measure == "mean_score"]
     y = [row for row in rows if row.measure == "share_of_attacks"]
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=(0, (2, 3)))
@@ -176,7 +177,7 @@ def _reliability(evaluation: Evaluation) -> Figure:
 
 
 def _importance(evaluation: Evaluation) -> Figure:
-    rows = sorted((row for row in evaluation.rows if row.section == "importance"), key=lambda row: row.value)
+    rows = sorted((row for row in evaluation.estimates if row.section == "importance"), key=attrgetter("value"))
     figure, axes = _axes(0.9 + 0.23 * len(rows))
     axes.barh(
         [row.subject for row in rows],
@@ -193,26 +194,26 @@ def _importance(evaluation: Evaluation) -> Figure:
 
 
 def _kinds(evaluation: Evaluation) -> Figure:
-    of_label = [row for row in evaluation.rows if row.section == "kind" and row.measure == "recall"]
-    order = [row.subject for row in sorted(of_label, key=lambda row: row.value)]
+    recalls = [row for row in evaluation.estimates if row.section == "kind" and row.measure == "recall"]
+    order = [row.subject for row in sorted(recalls, key=attrgetter("value"))]
     figure, axes = _axes(1.1 + 0.42 * len(order))
-    shown = (
+    markers = (
         ("recall_medium", "Medium or High", HONEST, 0.2),
         ("recall", "label 1", INK, 0.0),
         ("recall_high", "High", ATTACK, -0.2),
     )
-    for measure, name, colour, shift in shown:
-        rows = [row for kind in order if (row := evaluation.row("kind", kind, measure))]
-        places = [order.index(row.subject) + shift for row in rows]
+    for measure, name, colour, shift in markers:
+        rows = [row for kind in order if (row := evaluation.find("kind", kind, measure))]
+        heights = [order.index(row.subject) + shift for row in rows]
         values = [row.value for row in rows]
-        axes.errorbar(values, places, xerr=_errors(rows), fmt="o", markersize=4.5, color=colour, capsize=2, label=name)
+        axes.errorbar(values, heights, xerr=_errors(rows), fmt="o", markersize=4.5, color=colour, capsize=2, label=name)
     axes.set(xlim=(-0.01, 1.01), xlabel="recall: share of the kind's sessions that are found")
     axes.set_yticks(range(len(order)), [kind.replace("_", " ") for kind in order])
     figure.legend(loc="outside upper right", ncols=3)
     return figure
 
 
-def _errors(rows: Sequence[Row]) -> Any:
-    """(2, rows): how far an interval reaches down and up; not at all where there is none."""
+def _errors(rows: Sequence[Estimate]) -> Any:
+    """Return the lengths of the intervals down and up, (2, rows); 0 without an interval."""
     reach = [(max(row.value - row.low, 0.0), max(row.high - row.value, 0.0)) for row in rows]
     return np.nan_to_num(np.array(reach).T) if rows else None

@@ -1,72 +1,73 @@
-"""The few figures that a terminal shows."""
+"""Print an evaluation's main estimates."""
 
 import sys
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from training.evaluation import parts
+from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST
-from training.evaluation.bootstrap import Row
+from training.evaluation.bootstrap import Estimate
 from training.evaluation.evaluate import Evaluation
-from training.evaluation.report import figure
+from training.evaluation.report import format_estimate
 
-SHOWN: Final = (
+MEASURES: Final = (
     "average_precision", "roc_auc", "precision", "recall", "f1", "precision_high", "recall_high", "share_high",
     "precision_at_attacks", "brier",
 )  # fmt: skip
 
 
-class Line(NamedTuple):
-    """A figure by its name, as text."""
+class SummaryLine(NamedTuple):
+    """An estimate by name, as text."""
 
     name: str
     value: str
     interval: str = ""
-    attacks: str = ""  # how many it is of
+    attacks: str = ""  # number behind the estimate
 
 
-def show(evaluation: Evaluation) -> None:
-    """Warnings on stderr, figures on stdout: a table on a terminal, plain lines in a pipe."""
+def print_summary(evaluation: Evaluation) -> None:
+    """Print warnings to stderr and estimates to stdout: a table on a terminal, plain lines in a pipe."""
     for note in (*evaluation.warnings, *evaluation.facts):
         print(note, file=sys.stderr)  # noqa: T201 - the command's own output
     console = Console()
+    lines = list(_lines(evaluation))
     if not console.is_terminal:
-        for line in lines(evaluation):
-            print(_plain(line))  # noqa: T201 - the same
+        print("\n".join(map(_plain, lines)))  # noqa: T201 - the same
         return
     table = Table("", "value", "95 % interval", "attacks", box=None, header_style="dim", pad_edge=False)
-    for line in lines(evaluation):
+    for line in lines:
         table.add_row(Text(line.name), line.value, Text(line.interval, style="dim"), Text(line.attacks, style="dim"))
     console.print(table)
 
 
-def _plain(line: Line) -> str:
+def _plain(line: SummaryLine) -> str:
     interval = f" ({line.interval})" if line.interval else ""
     return f"{line.name}: {line.value}{interval}" + (f", {line.attacks} attacks" if line.attacks else "")
 
 
-def lines(evaluation: Evaluation) -> list[Line]:
-    """Of the whole, then average precision beside the baselines, the rules first."""
-    label = evaluation.judged.label
-    found: list[Line] = [Line("sessions", f"{len(label):,}"), Line("attacks", f"{int(label.sum()):,}")]
-    for subject in (parts.ALL, parts.UNSEEN):
-        of = "" if subject == parts.ALL else f", {subject}"
-        for measure in SHOWN:
-            found += _line(measure.replace("_", " ") + of, evaluation.row("overall", subject, measure))
+def _lines(evaluation: Evaluation) -> Iterator[SummaryLine]:
+    """Yield the overall measures, then average precision beside the baselines, the rules first."""
+    label = evaluation.scored.label
+    yield SummaryLine("sessions", f"{len(label):,}")
+    yield SummaryLine("attacks", f"{int(label.sum()):,}")
+    for name, estimate in _estimates(evaluation):
+        if estimate is not None:
+            cell = format_estimate(estimate)
+            yield SummaryLine(name, cell.value, cell.interval, f"{estimate.attacks:,}")
+
+
+def _estimates(evaluation: Evaluation) -> Iterator[tuple[str, Estimate | None]]:
+    for subject in (measure_sets.ALL, measure_sets.UNSEEN):
+        suffix = "" if subject == measure_sets.ALL else f", {subject}"
+        for measure in MEASURES:
+            yield measure.replace("_", " ") + suffix, evaluation.find("overall", subject, measure)
     names = [baseline.name for baseline in evaluation.baselines]
     for name in (*names, FOREST):
-        found += _line(f"average precision, {name}", evaluation.row("baseline", name, "average_precision"))
+        yield f"average precision, {name}", evaluation.find("baseline", name, "average_precision")
     for name in names:
-        ahead = evaluation.row("baseline", name, f"{parts.DIFFERENCE}average_precision")
-        found += _line(f"forest ahead of {name} by", ahead)
-    return found
-
-
-def _line(name: str, row: Row | None) -> list[Line]:
-    if row is None:
-        return []
-    cell = figure(row)
-    return [Line(name, cell.value, cell.interval, f"{row.attacks:,}")]
+        ahead = f"{measure_sets.DIFFERENCE}average_precision"
+        yield f"forest ahead of {name} by", evaluation.find("baseline", name, ahead)

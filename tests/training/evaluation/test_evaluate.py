@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from training.errors import TrainingError
+from training import TrainingError
 from training.evaluation import parts
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.evaluate import Evaluation, How, evaluate

@@ -10,8 +10,8 @@ from scoring import Scorer
 from tests.support.artifacts.sets import FiveFiles
 from tests.support.command_line import Call, Said, caller
 from tests.training.conftest import SMALL
-from training import guards
-from training.errors import TrainingError
+from training import data_checks
+from training import TrainingError
 from training.synthetic.dataset import generate
 from training.train import train
 
@@ -65,7 +65,7 @@ def test_a_rare_label_that_a_field_tells_is_found_among_many_sessions(
 ) -> None:
     monkeypatch.setattr("training.train.SEARCH_ROWS", 200)
     with pytest.raises(TrainingError, match="language alone tells the label"):
-        train(leaky, tmp_path / "set", wishes=SMALL)
+        train(leaky, tmp_path / "set", options=SMALL)
 
 
 def test_fewer_than_100_rows_are_not_trained_from(call: Call, few: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_very_training_file_is_known_by_its_hash(call: Call, trained: Path, 
     assert "rows scored" in said.out
     assert "renamed.csv: is the very file that set A was trained from" in last_line(said)
     assert call("model", "diff", trained, trained, copy, "--allow-doubtful").status == 0
-    found = guards.trained_on("x.csv", "0" * 64, Scorer.load(trained).artifacts)
+    found = data_checks.training_file_doubts("x.csv", "0" * 64, Scorer.load(trained).artifacts)
     assert found == ()
 
 
@@ -158,7 +158,7 @@ def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path,
     for path in trained.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     said: list[str] = []
-    manifest = train(table, tmp_path, wishes=SMALL, say=said.append)
+    manifest = train(table, tmp_path, options=SMALL, say=said.append)
     (line,) = said
     assert line.endswith("was trained from this very file: it is replaced")
     assert manifest.training.notes == []
@@ -166,5 +166,5 @@ def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path,
 
 def test_the_guards_of_a_set_without_a_manifest_know_no_file(five: FiveFiles, tmp_path: Path) -> None:
     bare = Scorer.load(five.write(tmp_path / "bare"), allow_unverified=True).artifacts
-    assert guards.trained_on("x.csv", "0" * 64, bare) == ()
-    assert guards.too_few("x.csv", 100) == ()
+    assert data_checks.training_file_doubts("x.csv", "0" * 64, bare) == ()
+    assert data_checks.row_count_doubts("x.csv", 100) == ()

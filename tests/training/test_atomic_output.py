@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from training.errors import TrainingError
-from training.output import written_to
+from training import TrainingError
+from training.atomic_output import atomic_output
 
 NAMES = ("a", "b", "c")
 
 
 def write(out: Path, text: str, failure: BaseException | None = None) -> None:
-    with written_to(out, NAMES) as made:
+    with atomic_output(out, NAMES) as made:
         for name in NAMES:
             (made / name).write_text(text)
             if failure is not None:
@@ -57,6 +57,6 @@ def test_a_signal_between_two_renames_leaves_no_mixture(tmp_path: Path, monkeypa
 
 def test_a_directory_in_the_place_of_a_file_is_said_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    with pytest.raises(TrainingError, match=r"cannot be written: b: Is a directory$"), written_to(tmp_path, NAMES):
+    with pytest.raises(TrainingError, match=r"cannot be written: b: Is a directory$"), atomic_output(tmp_path, NAMES):
         pytest.fail("the work has begun")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -15,9 +15,9 @@ import pytest
 from scoring.contract import MODEL_FIELDS
 from scoring.tables import TableOptions
 from tests.support.columns import assert_same_fields
-from training.errors import TrainingError
-from training.labelled import valueless
-from training.reading import Labelled, Reading, of_sessions, read
+from training import TrainingError
+from training.labelled_sessions import empty_fields
+from training.reading import LabelledSessions, Reading, of_sessions, read
 from training.sampling import sample_users
 from training.synthetic.dataset import generate
 from training.synthetic.sessions import Sessions
@@ -55,11 +55,11 @@ def refusal(path: Path) -> str:
     return said.removeprefix(f"{path}: ")
 
 
-def session_ids(data: Labelled) -> list[bytes]:
+def session_ids(data: LabelledSessions) -> list[bytes]:
     return [each or b"" for each in data.columns.identity_column(1)]
 
 
-def assert_same(one: Labelled, other: Labelled) -> None:
+def assert_same(one: LabelledSessions, other: LabelledSessions) -> None:
     assert_same_fields(one.columns, other.columns)
     assert (one.label == other.label).all()
     assert one.newest == other.newest
@@ -75,7 +75,7 @@ def frame_of(sessions: Sessions) -> pd.DataFrame:
 
 def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(sessions.csv())
-    read_back, expected = read(tmp_path / "a.csv"), of_sessions(sessions)
+    read_back, expected = read(tmp_path / "a.csv"), LabelledSessions.from_synthetic(sessions)
     assert_same(read_back, expected)
     assert read_back.sha256 == expected.sha256
     assert read_back.kinds is not None
@@ -84,7 +84,7 @@ def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, t
 
 def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert_same(read(tmp_path / "a.csv.gz"), of_sessions(sessions))
+    assert_same(read(tmp_path / "a.csv.gz"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_while_reading_it_is_said_how_far_it_has_come(sessions: Sessions, tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_while_reading_it_is_said_how_far_it_has_come(sessions: Sessions, tmp_pa
 
 def test_a_compressed_table_has_the_hash_of_the_table(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert read(tmp_path / "a.csv.gz").sha256 == of_sessions(sessions).sha256
+    assert read(tmp_path / "a.csv.gz").sha256 == LabelledSessions.from_synthetic(sessions).sha256
 
 
 def test_a_date_is_kept_to_the_second_as_it_was_written(sessions: Sessions, tmp_path: Path) -> None:
@@ -127,16 +127,16 @@ def test_json_lines_read_alike(sessions: Sessions, tmp_path: Path) -> None:
     labelled = zip(sessions.events(), sessions.label.tolist(), strict=True)
     lines = [json.dumps({**json.loads(event), "label": label}) for event, label in labelled]
     (tmp_path / "a.jsonl").write_text("\n\n".join(lines))
-    assert_same(read(tmp_path / "a.jsonl"), of_sessions(sessions))
+    assert_same(read(tmp_path / "a.jsonl"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_parquet_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     frame_of(sessions).to_parquet(tmp_path / "a.parquet")
-    assert_same(read(tmp_path / "a.parquet"), of_sessions(sessions))
+    assert_same(read(tmp_path / "a.parquet"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
-    whole = of_sessions(sessions)
+    whole = LabelledSessions.from_synthetic(sessions)
     assert_same(whole.take(np.arange(len(whole)) < 10), whole.take(np.arange(10)))
     reversed_rows = whole.take(np.arange(len(whole))[::-1])
     assert reversed_rows.users.tolist() == whole.users.tolist()[::-1]
@@ -147,7 +147,7 @@ def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
 def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = of_sessions(sessions)
+    whole = LabelledSessions.from_synthetic(sessions)
     monkeypatch.setattr("training.sampling.FEW_ATTACKS", 5)  # or a draw from so few sessions keeps every attack
     drawn = sample_users(whole, 600, seed=1)
     assert 500 < len(drawn) <= 600
@@ -162,12 +162,12 @@ def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
 
 
 def test_sessions_without_a_user_are_drawn_one_by_one(sessions: Sessions) -> None:
-    nameless = replace(of_sessions(sessions), users=np.full(1_000, "", dtype=object))
+    nameless = replace(LabelledSessions.from_synthetic(sessions), users=np.full(1_000, "", dtype=object))
     assert len(sample_users(nameless, 600, seed=1)) == 600
 
 
 def test_a_user_too_large_to_draw_is_said(sessions: Sessions) -> None:
-    one_user = replace(of_sessions(sessions), users=np.full(1_000, "everybody", dtype=object))
+    one_user = replace(LabelledSessions.from_synthetic(sessions), users=np.full(1_000, "everybody", dtype=object))
     with pytest.raises(TrainingError, match="a single user has more sessions"):
         sample_users(one_user, 600, seed=1)
 
@@ -220,7 +220,7 @@ def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
 def test_a_file_that_lacks_some_fields_reads_with_gaps(rows: list[list[str]], tmp_path: Path) -> None:
     lacking = ["device_motion", "transaction_date", "language"]
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, without(rows, *lacking))))
-    assert valueless(read(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
+    assert empty_fields(read(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
 
 
 def lacking_in_order(names: list[str]) -> list[str]:
