@@ -31,9 +31,7 @@ class LabelColumn:
     def __post_init__(self) -> None:
         """Raise TrainingError for a field that the model reads or that identifies a user or a session."""
         if self.name in (*MODEL_FIELDS, *IDENTITIES):
-            raise TrainingError(
-                f"--label {self.name}: is a field of the event, not a label: name another column"
-            )
+            raise TrainingError(f"--label {self.name}: is a field of the event, not a label: name another column")
 
     @property
     def is_default(self) -> bool:

@@ -51,18 +51,18 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Reports metrics with intervals, beside three baselines, by kind of attack and by segment. Exit status 1 when one
     field alone reveals the label, there are fewer than 100 rows, or the set was trained from this very file.
     """
-    from training.evaluation.evaluate import How
+    from training.evaluation.evaluate import EvaluationOptions
     from training.evaluation.evaluate import evaluate as evaluate_set
-    from training.evaluation.summary import show
-    from training.evaluation.writing import write
+    from training.evaluation.results import write_results
+    from training.evaluation.summary import print_summary
 
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
-    column, options = label_column(label, positive), table_options(allow_missing, renames)
+    column, table = label_column(label, positive), table_options(allow_missing, renames)
     with exit_on_signals(), shown_activity("evaluate") as activity:
-        how = How(seed, track=activity.track, reading=activity.reading, label=column, table=options)
-        evaluation = evaluate_set(data, scorer, training_data, how)
-        paths = write(evaluation, out)
-    show(evaluation)
+        options = EvaluationOptions(seed, track=activity.track, reading=activity.reading, label=column, table=table)
+        evaluation = evaluate_set(data, scorer, training_data, options)
+        paths = write_results(evaluation, out)
+    print_summary(evaluation)
     for path in paths:
         typer.echo(path)
     require_accepted((*evaluation.leaks, *evaluation.doubts), allow_doubtful)

@@ -115,13 +115,13 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     field alone reveals its labels.
     """
     options = table_options(allow_missing, renames)
-    from training.guards import doubts_of_comparison
+    from training.data_checks import comparison_doubts
 
     first, second = (Scorer.load(directory, allow_unverified=allow_unverified) for directory in (a, b))
     leaks = _leaks(source, label_column(label, positive), options)
     with shown_progress(source.name) as progress:
         comparison = compare(first, second, source, Reporting(progress, warn), table=options)
-    doubts = doubts_of_comparison(source, comparison.rows, first.artifacts, second.artifacts)
+    doubts = comparison_doubts(source, comparison.rows, first.artifacts, second.artifacts)
     if as_json:
         versions = {"a": first.artifacts.version, "b": second.artifacts.version}
         typer.echo(json_text(versions | comparison.as_dict()))
@@ -135,16 +135,16 @@ def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str
 
     Warns when the labels cannot be read. Raises TrainingError when the named label is missing.
     """
-    from training.errors import TrainingError
+    from training import TrainingError
 
     if label.name not in first_row(source):
         if label.is_default:
             return ()
         _check_label(source, label)
     try:
-        from training.evaluation.leakage import leaks_of_file
+        from training.evaluation.leakage import leaks_in_file
 
-        return leaks_of_file(source, label, table.renames)
+        return leaks_in_file(source, label, table.renames)
     except MissingExtra:
         return ()
     except TrainingError as error:
@@ -153,7 +153,7 @@ def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str
 
 
 def _check_label(source: Path, label: "LabelColumn") -> None:
-    from training.errors import TrainingError
+    from training import TrainingError
 
     try:
         label.check(open_source(source).columns())

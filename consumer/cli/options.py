@@ -13,7 +13,7 @@ from consumer.printable import printable
 
 if TYPE_CHECKING:
     from scoring.tables import TableOptions
-    from training.reading import LabelColumn
+    from training.labels import LabelColumn
 
 Artifacts = Annotated[
     Path | None,
@@ -85,18 +85,18 @@ def table_options(allow_missing: bool, renames: list[str] | None) -> "TableOptio
 
 def label_column(label: str, positive: list[str] | None) -> "LabelColumn":
     """Return the column that --label and --positive describe."""
-    from training.reading import LabelColumn
+    from training.labels import LabelColumn
 
     return LabelColumn(label, tuple(positive or ()))
 
 
 def require_accepted(doubts: Sequence[str], allow_doubtful: bool) -> None:
     """Print the doubts about a measurement; raise TrainingError for them unless the user accepts them."""
-    from training.errors import TrainingError
-    from training.guards import INSIST
+    from training import TrainingError
+    from training.data_checks import ALLOW_DOUBTFUL
 
     if doubts and not allow_doubtful:
-        raise TrainingError(f"{'; '.join(doubts)}; {INSIST} takes it all the same")
+        raise TrainingError(f"{'; '.join(doubts)}; {ALLOW_DOUBTFUL} accepts it anyway")
     for line in doubts:
         typer.echo(line, err=True)
 

@@ -11,7 +11,7 @@ from consumer.offline.progress import shown_activity
 from consumer.process import exit_on_signals
 
 if TYPE_CHECKING:
-    from training.thresholds import Budget, Costs
+    from training.thresholds import AlertBudget, Costs
 
 
 def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
@@ -78,11 +78,11 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     the size and balance of the forest. The same seed and data give the same files.
     """
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
-    options = table_options(allow_missing, renames)
-    from training.evaluation.measures import attacks_behind
-    from training.reading import Reading
+    table = table_options(allow_missing, renames)
+    from training.evaluation.measures import attack_count
+    from training.reader import ReadOptions
     from training.selection import Grid
-    from training.train import Wishes
+    from training.train import TrainingOptions
     from training.train import train as train_set
 
     standard = Grid()
@@ -91,34 +91,34 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         depth=standard.depth if depth is None else (depth,),
         balance=standard.balance if balance is None else (balance,),
     )
-    reading = Reading(label_column(label, positive), options)
-    wishes = Wishes(grid, split, max_rows, budget, costs, reading, allow_doubtful)
+    read = ReadOptions(label_column(label, positive), table)
+    options = TrainingOptions(grid, split, max_rows, budget, costs, read, allow_doubtful)
     with exit_on_signals(), shown_activity("train") as activity:
         manifest = train_set(
             data,
             out,
             seed=seed,
-            wishes=wishes,
+            options=options,
             track=activity.track,
             reading=activity.reading,
-            say=partial(typer.echo, err=True),
+            notify=partial(typer.echo, err=True),
         )
     training = manifest.training
     typer.echo(", ".join(f"{name} {training.parameters[name]:g}" for name in ("trees", "depth", "balance")))
     typer.echo(f"measured on {training.measured_on}:")
-    attacks = attacks_behind(manifest.metrics)
+    attacks = attack_count(manifest.metrics)
     for name, value in manifest.metrics.items():
         typer.echo(f"{name} {value:g}" + ("" if name in ("sessions", "attacks") else f" ({attacks:,} attacks)"))
     typer.echo(f"model version {manifest.model_version} in {out}")
 
 
-def _budget(text: str | None) -> "Budget | None":
+def _budget(text: str | None) -> "AlertBudget | None":
     if text is None:
         return None
-    from training.thresholds import Budget
+    from training.thresholds import AlertBudget
 
     try:
-        return Budget.parse(text)
+        return AlertBudget.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--alert-budget") from None
 

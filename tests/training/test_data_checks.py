@@ -10,8 +10,7 @@ from scoring import Scorer
 from tests.support.artifacts.sets import FiveFiles
 from tests.support.command_line import Call, Said, caller
 from tests.training.conftest import SMALL
-from training import data_checks
-from training import TrainingError
+from training import TrainingError, data_checks
 from training.synthetic.dataset import generate
 from training.train import train
 
@@ -46,8 +45,8 @@ def few(tmp_path: Path) -> Path:
 def test_a_field_that_tells_the_label_is_not_trained_from(call: Call, leaky: Path, tmp_path: Path) -> None:
     said = call("train", "--data", leaky, "--out", tmp_path / "set", *FOREST)
     assert said.status == 1
-    assert said.line.startswith("session-scorer: leaky.csv: language alone tells the label (ROC AUC 1.000): a leak")
-    assert said.line.endswith("; --allow-doubtful trains from it all the same")
+    assert said.line.startswith("session-scorer: leaky.csv: language alone reveals the label (ROC AUC 1.000): a leak")
+    assert said.line.endswith("; --allow-doubtful trains on it anyway")
     assert not (tmp_path / "set").exists()
 
 
@@ -56,15 +55,15 @@ def test_who_insists_gets_the_set_and_its_manifest_says_so(call: Call, leaky: Pa
     assert said.status == 0
     manifest = Scorer.load(tmp_path).artifacts.manifest
     assert manifest is not None
-    assert any("language alone tells the label" in note for note in manifest.training.notes)
-    assert "language alone tells the label" in said.err
+    assert any("language alone reveals the label" in note for note in manifest.training.notes)
+    assert "language alone reveals the label" in said.err
 
 
 def test_a_rare_label_that_a_field_tells_is_found_among_many_sessions(
     leaky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.train.SEARCH_ROWS", 200)
-    with pytest.raises(TrainingError, match="language alone tells the label"):
+    with pytest.raises(TrainingError, match="language alone reveals the label"):
         train(leaky, tmp_path / "set", options=SMALL)
 
 
@@ -72,8 +71,7 @@ def test_fewer_than_100_rows_are_not_trained_from(call: Call, few: Path, tmp_pat
     said = call("train", "--data", few, "--out", tmp_path / "set", *FOREST)
     assert said.status == 1
     assert said.line == (
-        "session-scorer: few.csv: 99 rows are too few to go by: give 100 at least; "
-        "--allow-doubtful trains from it all the same"
+        "session-scorer: few.csv: 99 rows are too few: at least 100 are needed; --allow-doubtful trains on it anyway"
     )
     assert not (tmp_path / "set").exists()
 
@@ -90,7 +88,7 @@ def test_fewer_than_100_rows_are_evaluated_with_status_1(call: Call, trained: Pa
     arguments = ("evaluate", few, "--artifacts", trained, "--out", tmp_path / "evaluation")
     said = call(*arguments)
     assert said.status == 1
-    assert said.err.splitlines()[-1].startswith("session-scorer: few.csv: 99 rows are too few to go by")
+    assert said.err.splitlines()[-1].startswith("session-scorer: few.csv: 99 rows are too few")
     assert (tmp_path / "evaluation" / "results.csv").exists()
     assert call(*arguments, "--allow-doubtful").status == 0
 
@@ -120,7 +118,7 @@ def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
     call: Call, trained: Path, few: Path, leaky: Path, tmp_path: Path
 ) -> None:
     assert "few.csv: 99 rows are too few" in last_line(call("model", "diff", trained, trained, few))
-    assert "leaky.csv: language alone tells the label" in last_line(call("model", "diff", trained, trained, leaky))
+    assert "leaky.csv: language alone reveals the label" in last_line(call("model", "diff", trained, trained, leaky))
     assert call("model", "diff", trained, trained, tmp_path / "honest.csv").status == 0
     renamed = pd.read_csv(leaky, dtype=str, keep_default_na=False).rename(columns={"label": "outcome"})
     renamed.to_json(tmp_path / "leaky.jsonl", orient="records", lines=True)
@@ -133,11 +131,11 @@ def test_a_label_that_is_asked_for_and_cannot_be_read_ends_a_comparison(
     diff = ("model", "diff", trained, trained)
     said = call(*diff, leaky, "--label", "lable")
     assert (said.status, said.out) == (1, "")
-    assert said.line.endswith("leaky.csv: no column lable: name the column of the label by --label")
+    assert said.line.endswith("leaky.csv: no column lable: name the label's column with --label")
     frame = pd.read_csv(leaky, dtype=str, keep_default_na=False)
     words = frame.assign(label=frame["label"].map({"0": "good", "1": "bad"}))
     words.to_csv(tmp_path / "words.csv", index=False)
-    assert "language alone tells the label" in last_line(call(*diff, tmp_path / "words.csv", "--positive", "bad"))
+    assert "language alone reveals the label" in last_line(call(*diff, tmp_path / "words.csv", "--positive", "bad"))
     words.drop(columns="label").to_csv(tmp_path / "none.csv", index=False)
     assert call(*diff, tmp_path / "none.csv", "--positive", "bad").status == 1
     assert call(*diff, tmp_path / "none.csv").status == 0
@@ -150,17 +148,17 @@ def test_labels_that_cannot_be_read_are_said_not_to_be_checked(
     frame.assign(label="good").to_csv(tmp_path / "words.csv", index=False)
     said = call("model", "diff", trained, trained, tmp_path / "words.csv")
     assert said.status == 0
-    assert "not checked for a field that alone tells the label" in said.err
-    assert "words.csv: row 1: label: expected 0 or 1, or name the attacks' value by --positive" in said.err
+    assert "not checked for a field that alone reveals the label" in said.err
+    assert "words.csv: row 1: label: expected 0 or 1, or name the value of attacks with --positive" in said.err
 
 
 def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path, tmp_path: Path) -> None:
     for path in trained.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     said: list[str] = []
-    manifest = train(table, tmp_path, options=SMALL, say=said.append)
+    manifest = train(table, tmp_path, options=SMALL, notify=said.append)
     (line,) = said
-    assert line.endswith("was trained from this very file: it is replaced")
+    assert line.endswith("was trained from this very file and is replaced")
     assert manifest.training.notes == []
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.duplicates import describe, fingerprints
-from training.labelled_sessions import LabelledSessions, of_sessions
-from training.reading import read
+from training.duplicates import describe_duplicates, fingerprints
+from training.labelled_sessions import LabelledSessions
+from training.reader import read_sessions
 from training.synthetic.dataset import generate
 
 Event = dict[str, Any]
@@ -33,7 +33,7 @@ def notes(tmp_path: Path) -> Notes:
     def noted(events: list[Event]) -> tuple[str, ...]:
         path = tmp_path / "labelled.jsonl"
         path.write_text("\n".join(map(json.dumps, events)))
-        return read(path).notes
+        return read_sessions(path).notes
 
     return noted
 
@@ -85,7 +85,9 @@ def test_counts_are_those_of_a_count_by_hand(places: list[int], data: st.DataObj
     pairs = list(zip(places, label.tolist(), strict=True))
     repeated = len(pairs) - len(set(pairs))
     both = sum((place, 1 - each) in pairs for place, each in pairs)
-    said = describe(fingerprints(taken.columns, taken.users, taken.dates), label, np.array([], dtype=np.int64))
+    said = describe_duplicates(
+        fingerprints(taken.columns, taken.dates, taken.users), label, np.array([], dtype=np.int64)
+    )
     n = len(places)
     expected = [f"{repeated} of {n} rows repeat another one in every field and in their label"] if repeated else []
     expected += [f"{both} of {n} rows are equal to a row with the other label in every field"] if both else []

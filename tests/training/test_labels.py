@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from training import TrainingError
-from training.reading import LabelColumn, Reading, read
+from training.labels import LabelColumn
+from training.reader import ReadOptions, read_sessions
 from training.synthetic.dataset import generate
 
 ROWS = 120
@@ -21,7 +22,7 @@ def frame() -> pd.DataFrame:
 
 
 def labels(path: Path, *, name: str = "label", positive: tuple[str, ...] = ()) -> list[int]:
-    found: list[int] = read(path, how=Reading(LabelColumn(name, positive))).label.tolist()
+    found: list[int] = read_sessions(path, options=ReadOptions(LabelColumn(name, positive))).label.tolist()
     return found
 
 
@@ -61,7 +62,7 @@ def test_an_attack_is_what_has_the_positive_value_whatever_the_file_makes_of_it(
 
 def test_what_the_label_is_stands_in_the_notes(frame: pd.DataFrame, tmp_path: Path) -> None:
     path = written(frame.rename(columns={"label": "attack_kind"}), tmp_path / "a.csv")
-    data = read(path, how=Reading(LabelColumn("attack_kind", ("True", "maybe"))))
+    data = read_sessions(path, options=ReadOptions(LabelColumn("attack_kind", ("True", "maybe"))))
     assert data.notes[0] == "the label is attack_kind: an attack where it is 'True' or 'maybe'"
     assert LabelColumn().notes() == ()
     assert LabelColumn("fraud").notes() == ("the label is fraud",)
@@ -69,17 +70,17 @@ def test_what_the_label_is_stands_in_the_notes(frame: pd.DataFrame, tmp_path: Pa
 
 def refusal(path: Path, label: LabelColumn) -> str:
     with pytest.raises(TrainingError) as refused:
-        read(path, how=Reading(label))
+        read_sessions(path, options=ReadOptions(label))
     return str(refused.value).removeprefix(f"{path}: ")
 
 
 def test_a_label_that_cannot_be_read_is_one_line_with_the_remedy(frame: pd.DataFrame, tmp_path: Path) -> None:
     frame["outcome"] = ["fraud" if each else "ok" for each in frame["label"]]
     path = written(frame.rename(columns={"label": "Label"}), tmp_path / "a.csv")
-    assert refusal(path, LabelColumn()) == "no column label: --label 'Label', if that is it"
-    assert refusal(path, LabelColumn("target")) == "no column target: name the column of the label by --label"
+    assert refusal(path, LabelColumn()) == "no column label: use --label 'Label' if that is the label"
+    assert refusal(path, LabelColumn("target")) == "no column target: name the label's column with --label"
     assert refusal(path, LabelColumn("outcome")).startswith(
-        "row 1: outcome: expected 0 or 1, or name the attacks' value by --positive (120 such rows of 120)"
+        "row 1: outcome: expected 0 or 1, or name the value of attacks with --positive (120 such rows of 120)"
     )
     assert refusal(path, LabelColumn("outcome", ("Fraud",))).startswith("no row's outcome is a value of --positive")
     assert refusal(path, LabelColumn("outcome", ("fraud", "ok"))).startswith("every row's outcome is a value of")
@@ -93,5 +94,5 @@ def test_a_row_without_a_label_is_no_honest_session(frame: pd.DataFrame, tmp_pat
 
 @pytest.mark.parametrize("name", ["click_events", "transaction_date", "user_id"])
 def test_a_field_of_the_event_is_no_label(name: str) -> None:
-    with pytest.raises(TrainingError, match=rf"^--label {name}: is a field of a session event"):
+    with pytest.raises(TrainingError, match=rf"^--label {name}: is a field of the event"):
         LabelColumn(name)

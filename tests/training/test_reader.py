@@ -16,8 +16,8 @@ from scoring.contract import MODEL_FIELDS
 from scoring.tables import TableOptions
 from tests.support.columns import assert_same_fields
 from training import TrainingError
-from training.labelled_sessions import empty_fields
-from training.reading import LabelledSessions, Reading, of_sessions, read
+from training.labelled_sessions import LabelledSessions, empty_fields
+from training.reader import ReadOptions, read_sessions
 from training.sampling import sample_users
 from training.synthetic.dataset import generate
 from training.synthetic.sessions import Sessions
@@ -48,7 +48,7 @@ def complaint(tmp_path: Path) -> Callable[[list[list[str]]], str]:
 
 def refusal(path: Path) -> str:
     with pytest.raises(TrainingError) as refused:
-        read(path)
+        read_sessions(path)
     said = str(refused.value)
     assert "\n" not in said
     assert said.startswith(f"{path}: ")
@@ -75,7 +75,7 @@ def frame_of(sessions: Sessions) -> pd.DataFrame:
 
 def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(sessions.csv())
-    read_back, expected = read(tmp_path / "a.csv"), LabelledSessions.from_synthetic(sessions)
+    read_back, expected = read_sessions(tmp_path / "a.csv"), LabelledSessions.from_synthetic(sessions)
     assert_same(read_back, expected)
     assert read_back.sha256 == expected.sha256
     assert read_back.kinds is not None
@@ -84,19 +84,19 @@ def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, t
 
 def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert_same(read(tmp_path / "a.csv.gz"), LabelledSessions.from_synthetic(sessions))
+    assert_same(read_sessions(tmp_path / "a.csv.gz"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_while_reading_it_is_said_how_far_it_has_come(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(sessions.csv())
     told: list[tuple[float, int]] = []
-    read(tmp_path / "a.csv", lambda done, rows: told.append((done, rows)))
+    read_sessions(tmp_path / "a.csv", lambda done, rows: told.append((done, rows)))
     assert told[-1] == (1.0, 1_000)
 
 
 def test_a_compressed_table_has_the_hash_of_the_table(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert read(tmp_path / "a.csv.gz").sha256 == LabelledSessions.from_synthetic(sessions).sha256
+    assert read_sessions(tmp_path / "a.csv.gz").sha256 == LabelledSessions.from_synthetic(sessions).sha256
 
 
 def test_a_date_is_kept_to_the_second_as_it_was_written(sessions: Sessions, tmp_path: Path) -> None:
@@ -113,12 +113,12 @@ def test_a_date_is_kept_to_the_second_as_it_was_written(sessions: Sessions, tmp_
         for date, line in zip(forms, rest[: len(forms)], strict=True)
     ]
     (tmp_path / "a.csv").write_text("\n".join([header, *lines, *rest[len(lines) :]]))
-    assert [str(date) for date in read(tmp_path / "a.csv").dates[: len(forms)]] == list(forms.values())
+    assert [str(date) for date in read_sessions(tmp_path / "a.csv").dates[: len(forms)]] == list(forms.values())
 
 
 def test_a_table_without_kinds_or_users_reads_too(rows: list[list[str]], tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(",".join(row[1:-1]) for row in rows))
-    bare = read(tmp_path / "a.csv")
+    bare = read_sessions(tmp_path / "a.csv")
     assert bare.kinds is None
     assert set(bare.users) == {""}
 
@@ -127,12 +127,12 @@ def test_json_lines_read_alike(sessions: Sessions, tmp_path: Path) -> None:
     labelled = zip(sessions.events(), sessions.label.tolist(), strict=True)
     lines = [json.dumps({**json.loads(event), "label": label}) for event, label in labelled]
     (tmp_path / "a.jsonl").write_text("\n\n".join(lines))
-    assert_same(read(tmp_path / "a.jsonl"), LabelledSessions.from_synthetic(sessions))
+    assert_same(read_sessions(tmp_path / "a.jsonl"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_parquet_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     frame_of(sessions).to_parquet(tmp_path / "a.parquet")
-    assert_same(read(tmp_path / "a.parquet"), LabelledSessions.from_synthetic(sessions))
+    assert_same(read_sessions(tmp_path / "a.parquet"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
@@ -180,14 +180,14 @@ def test_faults_in_json_lines_are_named_by_row(sessions: Sessions, tmp_path: Pat
     (tmp_path / "a.jsonl").write_text("\n".join([lines[0], json.dumps(events[1]), *lines[2:]]))
     assert refusal(tmp_path / "a.jsonl").startswith("row 2: label: expected 0 or 1")
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, events)))
-    assert refusal(tmp_path / "a.jsonl") == "no column label: name the column of the label by --label"
+    assert refusal(tmp_path / "a.jsonl") == "no column label: name the label's column with --label"
 
 
 def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str]], tmp_path: Path) -> None:
     at = rows[0].index("geolocation_city")
     rows[1][at] = "NA"
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)))
-    assert read(tmp_path / "a.csv").columns.category(5, 0) == "NA"
+    assert read_sessions(tmp_path / "a.csv").columns.category(5, 0) == "NA"
 
 
 def without(rows: list[list[str]], *columns: str) -> list[list[str]]:
@@ -196,7 +196,7 @@ def without(rows: list[list[str]], *columns: str) -> list[list[str]]:
 
 
 def test_a_missing_label_is_named(rows: list[list[str]], complaint: Callable[[list[list[str]]], str]) -> None:
-    assert complaint(without(rows, "label")) == "no column label: name the column of the label by --label"
+    assert complaint(without(rows, "label")) == "no column label: name the label's column with --label"
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
@@ -214,13 +214,13 @@ def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
     assert said.startswith("only 7 of the 16 model fields")
     assert ", ".join(MODEL_FIELDS[7:]) in said
     assert "--allow-missing" in said
-    assert len(read(tmp_path / name, how=Reading(table=TableOptions(allow_missing=True)))) == 1_000
+    assert len(read_sessions(tmp_path / name, options=ReadOptions(table=TableOptions(allow_missing=True)))) == 1_000
 
 
 def test_a_file_that_lacks_some_fields_reads_with_gaps(rows: list[list[str]], tmp_path: Path) -> None:
     lacking = ["device_motion", "transaction_date", "language"]
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, without(rows, *lacking))))
-    assert empty_fields(read(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
+    assert empty_fields(read_sessions(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
 
 
 def lacking_in_order(names: list[str]) -> list[str]:

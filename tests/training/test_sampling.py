@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from training.crossvalidation import CrossValidation
 from training import TrainingError
-from training.evaluation.measures import Judged, attacks_behind, measure
+from training.crossvalidation import CrossValidation
+from training.evaluation.measures import attack_count, manifest_metrics
+from training.evaluation.scored_sessions import ScoredSessions
 from training.fitting import ForestParameters, attack_weight, no_progress
 from training.labelled_sessions import LabelledSessions
-from training.reading import of_sessions
 from training.sampling import FEW_ATTACKS, in_proportion, sample_sessions, sample_users
 from training.synthetic.dataset import generate
-from training.thresholds import Budget, Costs, choose_thresholds
+from training.thresholds import AlertBudget, Costs, choose_thresholds
 
 
 def data_with(attacks: int, sessions: int = 3_000) -> LabelledSessions:
@@ -107,22 +107,24 @@ def test_figures_of_the_sample_count_each_honest_session_for_those_left_out() ->
     ]
     assert tried.precision[0].tolist() == expected
     scores = np.linspace(0, 1, 500)
-    found = measure(Judged.of(search.label, scores, np.zeros(500, dtype=int), scores >= 0.5), search.weights)
+    found = manifest_metrics(
+        ScoredSessions.of(search.label, scores, np.zeros(500, dtype=int), scores >= 0.5), search.weights
+    )
     assert found["prevalence"] == pytest.approx(100 / 3_000, abs=1e-6)
-    assert attacks_behind(found) == found["attacks"] == 100
+    assert attack_count(found) == found["attacks"] == 100
 
 
 def test_attacks_are_counted_from_their_share_where_every_session_counts_once() -> None:
-    assert attacks_behind({"sessions": 1_000_000, "prevalence": 0.000024}) == 24
-    assert attacks_behind({"sessions": 30_000, "prevalence": 0.0355}) == 1_065
+    assert attack_count({"sessions": 1_000_000, "prevalence": 0.000024}) == 24
+    assert attack_count({"sessions": 30_000, "prevalence": 0.0355}) == 1_065
 
 
 def test_thresholds_are_those_of_the_sessions_that_each_stands_for() -> None:
     label = np.array([1, 0, 1, 0, 0])
     scores = np.array([0.9, 0.8, 0.7, 0.4, 0.1])
     thrice = np.repeat(label, np.where(label == 1, 1, 3)), np.repeat(scores, np.where(label == 1, 1, 3))
-    for budget, costs in ((Budget("asked", 0.4), None), (None, Costs(1, 4))):
+    for budget, costs in ((AlertBudget("asked", 0.4), None), (None, Costs(1, 4))):
         weighted = choose_thresholds(label, scores, budget, costs, 3.0)
         assert weighted.thresholds == choose_thresholds(*thrice, budget, costs).thresholds
-    (asked,) = (choose_thresholds(*each, None, Costs(1, 4)).how["costs"]["a_session"] for each in (thrice,))
-    assert choose_thresholds(label, scores, None, Costs(1, 4), 3.0).how["costs"]["a_session"] == asked
+    (asked,) = (choose_thresholds(*each, None, Costs(1, 4)).origin["costs"]["a_session"] for each in (thrice,))
+    assert choose_thresholds(label, scores, None, Costs(1, 4), 3.0).origin["costs"]["a_session"] == asked

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
 
-from training.crossvalidation import FOLDS, CrossValidation, CrossValidationResults
 from training import TrainingError
-from training.fitting import ForestParameters, make_forest, fit_preprocessing, no_progress
-from training.reading import LabelledSessions, of_sessions
+from training.crossvalidation import FOLDS, CrossValidation, CrossValidationResults
+from training.fitting import ForestParameters, fit_preprocessing, make_forest, no_progress
+from training.labelled_sessions import LabelledSessions
 from training.selection import Grid, Selection, best_weight, select, smallest
 from training.splitting import assign_folds, user_groups
 from training.synthetic.dataset import generate
@@ -46,7 +46,7 @@ def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_wei
     selection: Selection,
 ) -> None:
     rows = {(row["trees"], row["depth"], row["balance"]) for row in selection.table}
-    chosen = selection.chosen.balance
+    chosen = selection.parameters.balance
     assert rows == {(16, 6, b) for b in GRID.balance} | {(t, d, chosen) for t in GRID.trees for d in GRID.depth}
     assert len(rows) == len(selection.table)
 
@@ -56,7 +56,7 @@ def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(
 ) -> None:
     rest, part = data.take(folds != 2), data.take(folds == 2)
     learned = fit_preprocessing(rest.columns)
-    forest = make_forest(selection.chosen, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
+    forest = make_forest(selection.parameters, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
     expected = forest.predict_proba(learned.features(part.columns))[:, 1]
     assert np.abs(selection.scores[folds == 2] - expected).max() <= 1e-12
 
@@ -65,7 +65,7 @@ def test_a_candidates_row_is_its_mean_over_the_folds_the_error_of_that_and_f1(
     data: LabelledSessions, folds: np.ndarray, selection: Selection
 ) -> None:
     each = [average_precision_score(data.label[folds == i], selection.scores[folds == i]) for i in range(FOLDS)]
-    chosen = selection.chosen
+    chosen = selection.parameters
     (row,) = [
         row
         for row in selection.table
@@ -93,11 +93,13 @@ def test_the_size_is_the_smallest_within_one_standard_error_of_the_difference_to
 
 
 def test_one_tree_is_not_chosen_where_more_are_better(selection: Selection) -> None:
-    assert selection.chosen.trees > 1
+    assert selection.parameters.trees > 1
 
 
 def test_the_seed_decides_all_that_is_random(data: LabelledSessions, selection: Selection) -> None:
-    same, other = (CrossValidation(data, seed, no_progress).run([selection.chosen], "").scores[0] for seed in (SEED, 4))
+    same, other = (
+        CrossValidation(data, seed, no_progress).run([selection.parameters], "").scores[0] for seed in (SEED, 4)
+    )
     assert (same == selection.scores).all()
     assert (other != selection.scores).any()
 

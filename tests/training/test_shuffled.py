@@ -10,12 +10,12 @@ from sklearn.metrics import roc_auc_score
 
 from scoring import Scorer
 from scoring.artifacts.loading import shipped
-from training.evaluation.bootstrap import Row, estimate
-from training.evaluation.measures import Judged
-from training.evaluation.parts import whole
-from training.fitting import ForestParameters, make_forest, fit_preprocessing
-from training.labelled_sessions import LabelledSessions, of_sessions
-from training.reading import read
+from training.evaluation.bootstrap import Estimate, estimate
+from training.evaluation.measure_sets import overall
+from training.evaluation.scored_sessions import ScoredSessions
+from training.fitting import ForestParameters, fit_preprocessing, make_forest
+from training.labelled_sessions import LabelledSessions
+from training.reader import read_sessions
 from training.synthetic.dataset import LATER, STANDARD, generate
 
 SMALL = ForestParameters(trees=10)
@@ -49,15 +49,15 @@ def scores(training: LabelledSessions, data: LabelledSessions, seed: int) -> Sco
     return np.asarray(forest.predict_proba(learned.features(data.columns))[:, 1])
 
 
-def area(data: LabelledSessions, scores: Scores) -> Row:
+def area(data: LabelledSessions, scores: Scores) -> Estimate:
     """The area under the ROC curve with its interval over users."""
     _, user = np.unique(data.users.astype(str), return_inverse=True)
-    judged = Judged.of(data.label, scores, np.zeros(len(data), dtype=np.int64), scores >= 0.5)
-    rows = estimate([whole(judged)], user, seed=1, resamples=200)
+    scored = ScoredSessions.of(data.label, scores, np.zeros(len(data), dtype=np.int64), scores >= 0.5)
+    rows = estimate([overall(scored)], user, seed=1, resamples=200)
     return next(row for row in rows if row.measure == "roc_auc")
 
 
-def holds_chance(row: Row) -> bool:
+def holds_chance(row: Estimate) -> bool:
     return row.low <= 0.5 <= row.high
 
 
@@ -90,5 +90,5 @@ def test_on_true_labels_forests_of_shuffled_ones_scatter_around_one_half(
 
 
 def test_the_shipped_set_finds_nothing_in_random_labels() -> None:
-    data = read(RANDOM_LABELS)
+    data = read_sessions(RANDOM_LABELS)
     assert holds_chance(area(data, Scorer.load(shipped()).score_columns(data.columns).scores))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training import TrainingError
-from training.reading import LabelledSessions, of_sessions
-from training.splitting import assign_folds, user_groups, train_test_split
+from training.labelled_sessions import LabelledSessions
+from training.splitting import assign_folds, train_test_split, user_groups
 from training.synthetic.dataset import generate
 
 
@@ -55,47 +55,47 @@ def test_a_row_without_a_user_is_a_user_of_its_own() -> None:
 def test_attacks_of_too_few_users_are_one_line() -> None:
     groups, label = np.arange(100), np.zeros(100, dtype=np.int64)
     label[:3] = 1
-    with pytest.raises(TrainingError, match=r"^too few attacks to judge by: 3 of them, one for each of 5 folds[^\n]*$"):
+    with pytest.raises(TrainingError, match=r"^too few attacks for cross-validation: 3, and 5 folds need one each$"):
         assign_folds(groups, label, 5, 0)
     label[:9] = 1
-    said = r"^too few users to judge by: the 9 attacks are of 3, [^\n]* leave user_id empty to judge by session$"
+    said = r"^too few users for cross-validation: the 9 attacks are of 3, [^\n]* or leave user_id empty$"
     with pytest.raises(TrainingError, match=said):
         assign_folds(groups // 3, label, 5, 0)
 
 
 def test_by_time_the_newest_fifth_is_held_out(data: LabelledSessions) -> None:
     parts = train_test_split(data, "time", 0)
-    assert data.dates[parts.rest].max() < data.dates[parts.held].min()
+    assert data.dates[parts.train].max() < data.dates[parts.test].min()
     dated = (~np.isnat(data.dates)).sum()
-    assert parts.held.sum() == pytest.approx(dated / 5, abs=2)
-    assert not (parts.rest & parts.held).any()
+    assert parts.test.sum() == pytest.approx(dated / 5, abs=2)
+    assert not (parts.train & parts.test).any()
 
 
 def test_sessions_without_a_date_are_in_neither_part_and_counted(data: LabelledSessions) -> None:
     parts = train_test_split(data, "time", 0)
     undated = np.isnat(data.dates)
     assert undated.any()
-    assert not (undated & (parts.rest | parts.held)).any()
+    assert not (undated & (parts.train | parts.test)).any()
     assert f"{undated.sum():,} sessions without date are neither trained on nor measured" in parts.notes
 
 
 def test_by_time_users_on_both_sides_are_counted(data: LabelledSessions) -> None:
     parts = train_test_split(data, "time", 0)
-    both = np.isin(data.users[parts.held], data.users[parts.rest]).sum()
-    assert f"{both:,} of the {parts.held.sum():,} sessions held out are of users who are trained on too" in parts.notes
+    both = np.isin(data.users[parts.test], data.users[parts.train]).sum()
+    assert f"{both:,} of the {parts.test.sum():,} sessions held out are of users who are trained on too" in parts.notes
 
 
 def test_by_group_no_user_is_on_both_sides(data: LabelledSessions) -> None:
     parts = train_test_split(data, "group", 0)
-    held, rest = set(data.users[parts.held]), set(data.users[parts.rest])
+    held, rest = set(data.users[parts.test]), set(data.users[parts.train])
     assert not held & rest
     assert len(held) == pytest.approx(0.2 * len(held | rest), abs=1)
-    assert (parts.held | parts.rest).all()
+    assert (parts.test | parts.train).all()
 
 
 def test_by_group_sessions_without_a_user_are_in_neither_part(data: LabelledSessions) -> None:
     parts = train_test_split(with_users(data, [*data.users[:3990], *[""] * 10]), "group", 0)
-    assert not (parts.held | parts.rest)[3990:].any()
+    assert not (parts.test | parts.train)[3990:].any()
     assert "10 sessions without user_id are neither trained on nor measured" in parts.notes
 
 

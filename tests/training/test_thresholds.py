@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from scoring.artifacts.manifest import Thresholds, check_thresholds
-from training.thresholds import Budget, Costs, choose_thresholds
+from training.thresholds import AlertBudget, Costs, choose_thresholds
 
 # few values, so that scores tie
 SCORES = st.integers(1, 60).flatmap(lambda n: arrays(np.float64, n, elements=st.integers(0, 20).map(lambda k: k / 20)))
@@ -20,7 +20,7 @@ def labels_for(scores: np.ndarray, seed: int = 0) -> np.ndarray:
 def test_with_nothing_asked_the_defaults_stay() -> None:
     choice = choose_thresholds(np.array([0, 1]), np.array([0.1, 0.9]), None, None)
     assert choice.thresholds == Thresholds(label=0.5, medium=0.45, high=0.75)
-    assert (choice.how, choice.warnings) == ({}, ())
+    assert (choice.origin, choice.warnings) == ({}, ())
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_with_nothing_asked_the_defaults_stay() -> None:
     ],
 )
 def test_a_budget_is_alerts_in_a_time_at_events_in_a_time(text: str, share: float) -> None:
-    assert Budget.parse(text).share == pytest.approx(share)
+    assert AlertBudget.parse(text).share == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_a_budget_is_alerts_in_a_time_at_events_in_a_time(text: str, share: floa
 )
 def test_what_is_no_budget_says_how_one_is_written(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected [^\n]*$"):
-        Budget.parse(text)
+        AlertBudget.parse(text)
 
 
 @given(SCORES, st.floats(0.001, 0.999))
 def test_high_is_the_least_score_that_keeps_the_budget(scores: np.ndarray, share: float) -> None:
-    high = choose_thresholds(labels_for(scores), scores, Budget("asked", share), None).thresholds.high
+    high = choose_thresholds(labels_for(scores), scores, AlertBudget("asked", share), None).thresholds.high
     assert (scores >= high).sum() <= share * len(scores) + 1e-9
     lower = scores[scores < high]
     assert (scores >= lower.max()).sum() > share * len(scores)
@@ -54,15 +54,15 @@ def test_high_is_the_least_score_that_keeps_the_budget(scores: np.ndarray, share
 
 def test_twenty_sessions_above_support_a_budget() -> None:
     scores = np.linspace(0, 1, 1_440_000)
-    choice = choose_thresholds(labels_for(scores), scores, Budget.parse("50/h@1000/s"), None)
+    choice = choose_thresholds(labels_for(scores), scores, AlertBudget.parse("50/h@1000/s"), None)
     assert (scores >= choice.thresholds.high).sum() == 20
     assert choice.warnings == ()
-    assert choice.how["alert_budget"]["sessions_at_high"] == 20
+    assert choice.origin["alert_budget"]["sessions_at_high"] == 20
 
 
 def test_too_few_sessions_for_a_budget_say_how_many_would_do() -> None:
     scores = np.linspace(0, 0.9, 30_000)
-    choice = choose_thresholds(labels_for(scores), scores, Budget.parse("50/h@1000/s"), None)
+    choice = choose_thresholds(labels_for(scores), scores, AlertBudget.parse("50/h@1000/s"), None)
     assert choice.thresholds.high > 0.9
     (warning,) = choice.warnings
     assert "\n" not in warning
@@ -81,7 +81,7 @@ def test_no_other_threshold_costs_less(scores: np.ndarray, false_alert: float, m
     chosen = choose_thresholds(label, scores, None, Costs(false_alert, missed))
     least = min(cost(threshold) for threshold in [*scores, 2.0])
     assert cost(chosen.thresholds.label) == pytest.approx(least)
-    assert chosen.how["costs"]["a_session"] == pytest.approx(least / len(scores), abs=1e-6)
+    assert chosen.origin["costs"]["a_session"] == pytest.approx(least / len(scores), abs=1e-6)
 
 
 def test_the_dearer_a_missed_attack_the_lower_the_threshold() -> None:
@@ -96,7 +96,7 @@ def test_costs_that_make_every_call_a_loss_are_said() -> None:
     scores = np.linspace(0, 1, 100)
     choice = choose_thresholds(np.array([0] * 98 + [1, 0]), scores, None, Costs(false_alert=100, missed=1))
     assert choice.thresholds.label > 1
-    assert "no session is worth calling an attack" in choice.warnings[0]
+    assert "no session is called an attack" in choice.warnings[0]
     (every,) = choose_thresholds(np.array([1] + [0] * 99), scores, None, Costs(1e-3, 1)).warnings
     assert "every session is called an attack" in every
 
@@ -105,6 +105,6 @@ def test_costs_that_make_every_call_a_loss_are_said() -> None:
 def test_the_contracts_order_holds_whatever_is_asked(
     scores: np.ndarray, share: float | None, missed: float | None
 ) -> None:
-    budget = None if share is None else Budget("asked", share)
+    budget = None if share is None else AlertBudget("asked", share)
     costs = None if missed is None else Costs(1.0, missed)
     check_thresholds(choose_thresholds(labels_for(scores), scores, budget, costs).thresholds)

@@ -21,13 +21,13 @@ from tests.support.artifacts.sets import FiveFiles
 from tests.support.oracle import scoring
 from tests.training.conftest import SMALL
 from training import TrainingError
-from training.evaluation.evaluate import How, evaluate
+from training.evaluation.evaluate import EvaluationOptions, evaluate
 from training.fitting import attack_weight, fit_imputation
-from training.reading import of_sessions
+from training.labelled_sessions import LabelledSessions
 from training.splitting import Split
 from training.synthetic.dataset import STREAM, generate
 from training.synthetic.world import World
-from training.thresholds import Budget, Costs
+from training.thresholds import AlertBudget, Costs
 from training.train import train
 
 EVERY_FILE = (*FILES, NAME)
@@ -97,7 +97,7 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
     program = (
         "import sys; from pathlib import Path\n"
         "from scoring.tables.checked_source import TableOptions\n"
-        "from training.reading import LabelColumn, Reading\n"
+        "from training.labels import LabelColumn; from training.reader import ReadOptions\n"
         "from training.selection import Grid; from training.train import TrainingOptions, train\n"
         f"train(Path(sys.argv[1]), Path(sys.argv[2]), options={SMALL!r})"
     )
@@ -114,7 +114,7 @@ def test_of_many_sessions_the_few_attacks_are_all_compared_on(tmp_path: Path, mo
     (tmp_path / "rare.csv").write_text(sessions.csv())
     monkeypatch.setattr("training.train.SEARCH_ROWS", 300)
     said: list[str] = []
-    manifest = train(tmp_path / "rare.csv", tmp_path / "set", options=SMALL, say=said.append)
+    manifest = train(tmp_path / "rare.csv", tmp_path / "set", options=SMALL, notify=said.append)
     assert "forests are compared on 300 of the sessions: all 24 attacks, and honest ones drawn by lot" in said
     assert (manifest.metrics["sessions"], manifest.metrics["attacks"]) == (300, 24)
     assert manifest.metrics["prevalence"] == pytest.approx(24 / 3_000, abs=1e-6)
@@ -128,10 +128,10 @@ def test_a_site_that_lacks_a_field_trains_with_a_constant_in_its_place(
     frame = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns=list(lacking))
     frame[:1_000].to_csv(tmp_path / "lacking.csv", index=False)
     said: list[str] = []
-    manifest = train(tmp_path / "lacking.csv", tmp_path / "set", options=SMALL, say=said.append)
+    manifest = train(tmp_path / "lacking.csv", tmp_path / "set", options=SMALL, notify=said.append)
     constants = {"device_motion": "0", "language": "unknown", "click_events": "0", "transaction_date": "12:00"}
     expected = [
-        f"no session has a value of {name}: {constants[name]} stands in its place, and the model learns nothing from it"
+        f"no session has a value of {name}: {constants[name]} is imputed, and the model learns nothing from it"
         for name in lacking
     ]
     assert [line for line in said if line in expected] == expected
@@ -139,9 +139,9 @@ def test_a_site_that_lacks_a_field_trains_with_a_constant_in_its_place(
     scorer = Scorer.load(tmp_path / "set")
     (verdict,) = scorer.score_many([b"{}"])
     assert set(lacking) <= set(verdict.imputed_fields)  # type: ignore[union-attr] # it is valid
-    evaluation = evaluate(tmp_path / "lacking.csv", scorer, how=How(resamples=5))
+    evaluation = evaluate(tmp_path / "lacking.csv", scorer, options=EvaluationOptions(resamples=5))
     assert any(
-        f"no session has a value of {', '.join(lacking)}: what the set imputes" in w for w in evaluation.warnings
+        f"no session has a value of {', '.join(lacking)}: the set's imputed values" in w for w in evaluation.warnings
     )
 
 
@@ -175,7 +175,7 @@ def test_what_is_held_out_is_measured_and_not_trained_on(
     split: Split, measured_on: str, table: Path, tmp_path: Path
 ) -> None:
     said: list[str] = []
-    manifest = train(table, tmp_path, options=replace(SMALL, split=split), say=said.append)
+    manifest = train(table, tmp_path, options=replace(SMALL, split=split), notify=said.append)
     described = manifest.training
     assert described.measured_on is not None
     assert described.measured_on.startswith(measured_on)
@@ -195,7 +195,7 @@ def test_the_version_is_dated_by_what_was_trained_on(tmp_path: Path) -> None:
 
 
 def test_a_budget_and_costs_set_the_thresholds_that_the_set_is_served_with(table: Path, tmp_path: Path) -> None:
-    options = replace(SMALL, budget=Budget.parse("10/h@1000/h"), costs=Costs(1, 5))
+    options = replace(SMALL, budget=AlertBudget.parse("10/h@1000/h"), costs=Costs(1, 5))
     manifest = train(table, tmp_path, options=options)
     assert Scorer.load(tmp_path).artifacts.thresholds == manifest.thresholds
     assert 20 <= manifest.training.thresholds["alert_budget"]["sessions_at_high"] <= 30
@@ -211,13 +211,13 @@ def test_without_users_it_is_said_that_each_session_stands_for_itself(tmp_path: 
     rows = [line.split(",", 1)[1] for line in generate(1_000, 9).csv().splitlines()]
     (tmp_path / "nameless.csv").write_text("\n".join(rows))
     said: list[str] = []
-    train(tmp_path / "nameless.csv", tmp_path, options=SMALL, say=said.append)
-    assert "no session has a user_id: each is taken for a user of its own" in said
+    train(tmp_path / "nameless.csv", tmp_path, options=SMALL, notify=said.append)
+    assert "no session has a user_id: every session counts as a user of its own" in said
 
 
 def test_more_rows_than_are_wanted_are_sampled_said_and_recorded(table: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    manifest = train(table, tmp_path, options=replace(SMALL, max_rows=2_000), say=said.append)
+    manifest = train(table, tmp_path, options=replace(SMALL, max_rows=2_000), notify=said.append)
     assert manifest.training.rows is not None
     assert 1_800 < manifest.training.rows <= 2_000
     assert manifest.training.notes == said

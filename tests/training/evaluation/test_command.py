@@ -49,8 +49,8 @@ def test_a_planted_leak_is_named_in_one_line_with_status_1_and_in_the_report(
     said = call(tmp_path / "leak.csv", "--out", tmp_path)
     assert said.status == 1
     last = said.err.splitlines()[-1]
-    assert last.startswith("session-scorer: leak.csv: language alone tells the label")
-    assert "language alone tells the label" in (tmp_path / "report.html").read_text()
+    assert last.startswith("session-scorer: leak.csv: language alone reveals the label")
+    assert "language alone reveals the label" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("arguments", [("absent.csv",), ("labelled.csv", "--training-data", "absent.csv")])

@@ -13,15 +13,14 @@ import pytest
 
 from scoring import Scorer
 from training import TrainingError
-from training.evaluation import parts
+from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST, RULES_ALONE
-from training.evaluation.evaluate import Evaluation, How, evaluate
-from training.evaluation.report import as_html
-from training.evaluation.table import COLUMNS, as_csv, cell
-from training.evaluation.writing import REPORT, RESULTS, write
+from training.evaluation.evaluate import Evaluation, EvaluationOptions, evaluate
+from training.evaluation.report import to_html
+from training.evaluation.results import COLUMNS, REPORT, RESULTS, format_value, to_csv, write_results
 from training.synthetic.dataset import LATER, generate
 
-QUICK = How(resamples=40)
+QUICK = EvaluationOptions(resamples=40)
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -47,7 +46,7 @@ def honest(later: Path, scorer: Scorer, table: Path) -> Evaluation:
 @pytest.fixture(scope="module")
 def html(honest: Evaluation) -> str:
     """Its page."""
-    return as_html(honest)
+    return to_html(honest)
 
 
 @pytest.fixture
@@ -63,13 +62,13 @@ def changed(later: Path, tmp_path: Path) -> Callable[[Change], Path]:
 
 
 def value(evaluation: Evaluation, section: str, subject: str, measure: str) -> float:
-    row = evaluation.row(section, subject, measure)
+    row = evaluation.find(section, subject, measure)
     assert row is not None, (section, subject, measure)
     return row.value
 
 
 def test_the_rules_alone_come_first_then_the_fitted_ones_then_the_forest(honest: Evaluation) -> None:
-    subjects = dict.fromkeys(row.subject for row in honest.rows if row.section == "baseline")
+    subjects = dict.fromkeys(row.subject for row in honest.estimates if row.section == "baseline")
     assert list(subjects) == [RULES_ALONE, "logistic regression", "gradient boosting", FOREST]
 
 
@@ -81,25 +80,25 @@ def test_a_difference_is_that_of_the_two_figures(honest: Evaluation) -> None:
 
 
 def test_kinds_make_up_all_attacks_and_segments_all_sessions(honest: Evaluation) -> None:
-    of_kinds = [row.n for row in honest.rows if row.section == "kind" and row.measure == "recall"]
-    assert sum(of_kinds) == honest.judged.label.sum()
+    of_kinds = [row.n for row in honest.estimates if row.section == "kind" and row.measure == "recall"]
+    assert sum(of_kinds) == honest.scored.label.sum()
     for field in ("device_type", "geolocation_city"):
         sessions = [
             row.n
-            for row in honest.rows
+            for row in honest.estimates
             if row.section == "segment" and row.subject.startswith(field) and row.measure == "prevalence"
         ]
         assert sum(sessions) == 1_000
 
 
 def test_recall_of_all_is_the_mean_of_the_kinds(honest: Evaluation) -> None:
-    kinds = [row for row in honest.rows if row.section == "kind" and row.measure == "recall"]
+    kinds = [row for row in honest.estimates if row.section == "kind" and row.measure == "recall"]
     found = sum(row.value * row.n for row in kinds) / sum(row.n for row in kinds)
-    assert found == pytest.approx(value(honest, "overall", parts.ALL, "recall"))
+    assert found == pytest.approx(value(honest, "overall", measure_sets.ALL, "recall"))
 
 
 def test_every_figure_lies_in_its_interval_or_has_none(honest: Evaluation) -> None:
-    shares = [row for row in honest.rows if row.section == "overall" and row.measure.startswith("share")]
+    shares = [row for row in honest.estimates if row.section == "overall" and row.measure.startswith("share")]
     assert len(shares) == 3
     assert all(row.low <= row.value <= row.high for row in shares)
 
@@ -120,16 +119,16 @@ def test_shared_sessions_are_counted_and_the_figures_on_the_others_stand_beside(
     assert value(mixed, "leakage", "shared users", "count") == users
     (line,) = [line for line in mixed.warnings if "training data" in line]
     assert line.startswith(f"300 of 1,300 sessions and {users} users")
-    unseen = mixed.row("overall", parts.UNSEEN, "average_precision")
+    unseen = mixed.find("overall", measure_sets.UNSEEN, "average_precision")
     assert unseen is not None
     assert unseen.n == 1_000
-    assert parts.UNSEEN in as_html(mixed)
+    assert measure_sets.UNSEEN in to_html(mixed)
 
 
 def test_a_file_that_was_trained_from_leaves_nothing_to_judge_by(table: Path, scorer: Scorer) -> None:
     same = evaluate(table, scorer, table, QUICK)
-    assert any("no session is left to judge by" in line for line in same.warnings)
-    assert same.row("overall", parts.UNSEEN, "average_precision") is None
+    assert any("no other session is left to measure on" in line for line in same.warnings)
+    assert same.find("overall", measure_sets.UNSEEN, "average_precision") is None
 
 
 def test_another_file_than_the_set_was_trained_from_is_said(later: Path, scorer: Scorer) -> None:
@@ -137,7 +136,7 @@ def test_another_file_than_the_set_was_trained_from_is_said(later: Path, scorer:
 
 
 def test_without_the_training_data_it_is_said_and_baselines_come_from_folds(later: Path, scorer: Scorer) -> None:
-    alone = evaluate(later, scorer, how=QUICK)
+    alone = evaluate(later, scorer, options=QUICK)
     assert any("not checked" in line for line in alone.warnings)
     assert any("five folds" in line for line in alone.facts)
     assert 0.02 < value(alone, "baseline", "gradient boosting", "average_precision") < 0.9
@@ -146,8 +145,8 @@ def test_without_the_training_data_it_is_said_and_baselines_come_from_folds(late
 def test_the_label_copied_into_a_field_is_named(changed: Callable[[Change], Path], scorer: Scorer, table: Path) -> None:
     planted = evaluate(changed(lambda frame: frame.assign(touch_events=frame["label"])), scorer, table, QUICK)
     (leak,) = planted.leaks
-    assert leak.startswith("changed.csv: touch_events alone tells the label (ROC AUC 1.000)")
-    assert leak.replace("'", "&#39;") in as_html(planted)
+    assert leak.startswith("changed.csv: touch_events alone reveals the label (ROC AUC 1.000)")
+    assert leak.replace("'", "&#39;") in to_html(planted)
 
 
 @pytest.mark.parametrize(
@@ -157,21 +156,21 @@ def test_the_label_copied_into_a_field_is_named(changed: Callable[[Change], Path
 def test_of_one_class_what_needs_both_is_not_said(
     label: str, lacking: str, there: str, changed: Callable[[Change], Path], scorer: Scorer
 ) -> None:
-    single = evaluate(changed(lambda frame: frame[frame["label"] == label]), scorer, how=QUICK)
-    assert not [row for row in single.rows if row.measure == lacking]
-    assert single.row("overall", parts.ALL, there)
+    single = evaluate(changed(lambda frame: frame[frame["label"] == label]), scorer, options=QUICK)
+    assert not [row for row in single.estimates if row.measure == lacking]
+    assert single.find("overall", measure_sets.ALL, there)
     warnings = [line for line in single.warnings if line not in single.doubts]  # attacks are fewer than 100
-    assert warnings[0].startswith("no attack" if label == "0" else "no honest")
+    assert warnings[0].startswith("no session is an attack" if label == "0" else "no session is honest")
     assert len(warnings) == 2  # the other: the training data was not checked
-    assert "nan" not in re.sub(r"<svg.*?</svg>", "", as_html(single), flags=re.DOTALL).lower()
+    assert "nan" not in re.sub(r"<svg.*?</svg>", "", to_html(single), flags=re.DOTALL).lower()
 
 
 def test_a_field_without_a_value_hinders_nothing_and_is_said(changed: Callable[[Change], Path], scorer: Scorer) -> None:
-    gaps = evaluate(changed(lambda frame: frame.assign(transaction_date="", language="")), scorer, how=QUICK)
-    assert gaps.row("overall", parts.ALL, "average_precision")
-    assert "no session has a value of language, transaction_date: what the set imputes stands in each" in gaps.warnings
-    assert gaps.row("baseline", "gradient boosting", "average_precision")
-    assert "transaction_date" in {row.subject for row in gaps.rows if row.section == "importance"}
+    gaps = evaluate(changed(lambda frame: frame.assign(transaction_date="", language="")), scorer, options=QUICK)
+    assert gaps.find("overall", measure_sets.ALL, "average_precision")
+    assert "no session has a value of language, transaction_date: the set's imputed values are used" in gaps.warnings
+    assert gaps.find("baseline", "gradient boosting", "average_precision")
+    assert "transaction_date" in {row.subject for row in gaps.estimates if row.section == "importance"}
 
 
 def test_sessions_without_users_are_drawn_one_by_one_and_it_is_said(
@@ -185,16 +184,16 @@ def test_sessions_without_users_are_drawn_one_by_one_and_it_is_said(
 def test_the_same_file_and_seed_give_the_same_bytes(
     honest: Evaluation, later: Path, scorer: Scorer, table: Path, tmp_path: Path
 ) -> None:
-    write(honest, tmp_path / "a")
-    write(evaluate(later, scorer, table, QUICK), tmp_path / "b")
+    write_results(honest, tmp_path / "a")
+    write_results(evaluate(later, scorer, table, QUICK), tmp_path / "b")
     for name in (RESULTS, REPORT):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_the_table_holds_every_figure_and_empty_cells_where_there_is_no_interval(honest: Evaluation) -> None:
-    table = list(csv.reader(as_csv(honest.rows).splitlines()))
+    table = list(csv.reader(to_csv(honest.estimates).splitlines()))
     assert tuple(table[0]) == COLUMNS
-    assert len(table) == len(honest.rows) + 1
+    assert len(table) == len(honest.estimates) + 1
     keys = [tuple(row[:3]) for row in table[1:]]
     assert len(set(keys)) == len(keys)
     counts = [row for row in table if row[0] == "confusion"]
@@ -203,7 +202,7 @@ def test_the_table_holds_every_figure_and_empty_cells_where_there_is_no_interval
 
 
 def test_cells_have_six_digits_at_most_and_no_negative_nothing() -> None:
-    assert [cell(x) for x in (0.1234567, 3.0, -1e-9, math.nan, 100.0)] == ["0.123457", "3", "0", "", "100"]
+    assert [format_value(x) for x in (0.1234567, 3.0, -1e-9, math.nan, 100.0)] == ["0.123457", "3", "0", "", "100"]
 
 
 class _Page(HTMLParser):
@@ -257,7 +256,7 @@ def test_names_out_of_a_file_cannot_become_markup(
         kinds = np.where(frame["label"] == "1", evil, frame["attack_kind"])
         return frame.assign(attack_kind=kinds, geolocation_city=evil)
 
-    read = page(as_html(evaluate(changed(plant), scorer, table, QUICK)))
+    read = page(to_html(evaluate(changed(plant), scorer, table, QUICK)))
     assert "script" not in read.tags
     assert evil in read.text
 
@@ -265,4 +264,4 @@ def test_names_out_of_a_file_cannot_become_markup(
 def test_a_place_that_cannot_be_written_is_one_line(honest: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
-        write(honest, tmp_path / "file")
+        write_results(honest, tmp_path / "file")

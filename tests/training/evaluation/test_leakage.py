@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from scoring.columns import from_table
 from scoring.contract import CATEGORIES, MODEL_FIELDS, NUMERIC
-from training.evaluation.leakage import shared, single_fields
 from training.data_checks import LEAK_AUC
-from training.reading import LabelledSessions, of_sessions
+from training.evaluation.leakage import find_overlap, single_field_aucs
+from training.labelled_sessions import LabelledSessions
 from training.splitting import user_groups
 from training.synthetic.dataset import LATER, generate
 
@@ -22,7 +22,7 @@ def data() -> LabelledSessions:
 
 
 def found(data: LabelledSessions) -> dict[str, float]:
-    return single_fields(data.columns, data.label, user_groups(data.users))
+    return single_field_aucs(data.columns, data.label, user_groups(data.users))
 
 
 def with_numbers(data: LabelledSessions, field: str, values: NDArray[np.float64]) -> LabelledSessions:
@@ -87,10 +87,10 @@ def test_too_few_users_of_a_class_tell_nothing(data: LabelledSessions) -> None:
 
 def test_sessions_and_users_of_the_training_data_are_found(data: LabelledSessions) -> None:
     later = LabelledSessions.from_synthetic(generate(800, 13, world=LATER))
-    assert not shared(later, data).rows.any()
-    assert not shared(later, data).users.any()
+    assert not find_overlap(later, data).rows.any()
+    assert not find_overlap(later, data).users.any()
     part = np.arange(500)
-    both = shared(data, data.take(part))
+    both = find_overlap(data, data.take(part))
     assert both.rows[part].all()
     assert (both.users == np.isin(data.users, np.unique(data.users[part]))).all()
     assert not both.unseen[part].any()
@@ -98,19 +98,19 @@ def test_sessions_and_users_of_the_training_data_are_found(data: LabelledSession
 
 def test_a_session_under_another_name_is_the_same_session(data: LabelledSessions) -> None:
     renamed = replace(data, users=np.array(["someone"] * len(data), dtype=object))
-    assert shared(renamed, data).rows.all()
-    assert not shared(renamed, data).users.any()
+    assert find_overlap(renamed, data).rows.all()
+    assert not find_overlap(renamed, data).users.any()
 
 
 def test_sessions_without_a_user_share_none(data: LabelledSessions) -> None:
     nameless = replace(data, users=np.array([""] * len(data), dtype=object))
-    assert not shared(nameless, nameless).users.any()
+    assert not find_overlap(nameless, nameless).users.any()
 
 
 def test_one_field_that_differs_makes_another_session(data: LabelledSessions) -> None:
     moved = replace(data, dates=data.dates + np.timedelta64(1, "s"))
     dated = ~np.isnat(data.dates)
-    assert not shared(moved, data).rows[dated].any()
+    assert not find_overlap(moved, data).rows[dated].any()
     empty = with_category(data, "language", ["" if text is None else text for text in data.columns.category_column(3)])
     gaps = np.array([text is None for text in data.columns.category_column(3)])
-    assert not shared(empty, data).rows[gaps].any()
+    assert not find_overlap(empty, data).rows[gaps].any()

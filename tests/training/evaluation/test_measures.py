@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from training.evaluation.measures import BINS, Judged, bin_name, bins, frequency, measure, measures
+from training.evaluation.measures import BINS, all_measures, bin_measures, bin_name, bin_of, manifest_metrics
 from training.evaluation.ranking import Ranking
+from training.evaluation.scored_sessions import ScoredSessions
 
 Judgement = tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]
 
@@ -27,9 +28,9 @@ def judgements(draw: st.DrawFn) -> Judgement:
     return label, scores.astype(np.float64), weight.astype(np.float64)
 
 
-def judged(label: NDArray[np.int64], scores: NDArray[np.float64]) -> Judged:
+def judged(label: NDArray[np.int64], scores: NDArray[np.float64]) -> ScoredSessions:
     levels = (scores >= 0.45).astype(np.int64) + (scores >= 0.75)
-    return Judged.of(label, scores, levels, scores >= 0.5)
+    return ScoredSessions.of(label, scores, levels, scores >= 0.5)
 
 
 @given(judgements())
@@ -44,7 +45,7 @@ def test_measures_of_an_order_are_scikit_learns(given_: Judgement) -> None:
 @given(judgements())
 def test_measures_at_thresholds_are_scikit_learns(given_: Judgement) -> None:
     label, scores, weight = given_
-    found = measures(judged(label, scores), weight)
+    found = all_measures(judged(label, scores), weight)
     for suffix, threshold in (("", 0.5), ("_medium", 0.45), ("_high", 0.75)):
         called = scores >= threshold
         expected = metrics.precision_recall_fscore_support(
@@ -66,21 +67,21 @@ def test_measures_at_thresholds_are_scikit_learns(given_: Judgement) -> None:
 def test_the_brier_score_is_scikit_learns(given_: Judgement) -> None:
     label, scores, weight = given_
     expected = metrics.brier_score_loss(label, scores, sample_weight=weight)
-    assert measures(judged(label, scores), weight)["brier"] == pytest.approx(expected)
+    assert all_measures(judged(label, scores), weight)["brier"] == pytest.approx(expected)
 
 
 @given(judgements())
 def test_a_weight_of_two_is_the_session_twice(given_: Judgement) -> None:
     label, scores, weight = given_
     times = weight.astype(int)
-    found = measures(judged(label, scores), weight)
-    assert found == pytest.approx(measures(judged(np.repeat(label, times), np.repeat(scores, times))), nan_ok=True)
+    found = all_measures(judged(label, scores), weight)
+    assert found == pytest.approx(all_measures(judged(np.repeat(label, times), np.repeat(scores, times))), nan_ok=True)
 
 
 @given(judgements())
 def test_levels_are_shared_out_wholly(given_: Judgement) -> None:
     label, scores, weight = given_
-    found = measures(judged(label, scores), weight)
+    found = all_measures(judged(label, scores), weight)
     assert sum(found[f"share_{level}"] for level in ("low", "medium", "high")) == pytest.approx(1.0)
 
 
@@ -98,10 +99,10 @@ def test_precision_at_k_counts_the_k_highest_and_of_equals_a_share() -> None:
 def test_calibration_by_hand() -> None:
     label = np.array([0, 0, 1, 1])
     scores = np.array([0.12, 0.18, 0.15, 1.0])  # three of bin 1, of which one is an attack; the last bin holds 1.0
-    assert [bin_name(place) for place in bins(scores)] == ["0.1-0.2"] * 3 + ["0.9-1.0"]
-    found = frequency(label[:3], scores[:3], np.array([1.0, 1.0, 2.0]))
+    assert [bin_name(index) for index in bin_of(scores)] == ["0.1-0.2"] * 3 + ["0.9-1.0"]
+    found = bin_measures(label[:3], scores[:3], np.array([1.0, 1.0, 2.0]))
     assert found == pytest.approx({"mean_score": 0.15, "share_of_attacks": 1 / 2})
-    assert measures(judged(label, scores))["calibration_error"] == pytest.approx(3 / 4 * abs(0.15 - 1 / 3))
+    assert all_measures(judged(label, scores))["calibration_error"] == pytest.approx(3 / 4 * abs(0.15 - 1 / 3))
     assert BINS == 10
 
 
@@ -111,7 +112,9 @@ def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
     scores = rng.random(50)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        of_manifest = measure(Judged.of(np.full(50, only), scores, np.zeros(50, dtype=int), scores > 0.5))
+        of_manifest = manifest_metrics(
+            ScoredSessions.of(np.full(50, only), scores, np.zeros(50, dtype=int), scores > 0.5)
+        )
     assert "roc_auc" not in of_manifest
     assert ("average_precision" in of_manifest) == ("recall" in of_manifest) == ("f1" in of_manifest) == (only == 1)
     assert ("false_positive_rate" in of_manifest) == (only == 0)
@@ -122,7 +125,7 @@ def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
 def test_a_manifest_says_what_it_always_said_in_six_digits() -> None:
     label, scores = np.array([0, 1, 0, 1, 0, 0, 1]), np.array([0.1, 0.9, 0.5, 0.3, 0.2, 0.46, 0.8])
     levels = (scores >= 0.45).astype(int) + (scores >= 0.75)
-    found = measure(Judged.of(label, scores, levels, scores >= 0.5))
+    found = manifest_metrics(ScoredSessions.of(label, scores, levels, scores >= 0.5))
     names = ("sessions", "prevalence", "average_precision", "roc_auc", "precision", "recall")
     assert [found[name] for name in names] == [7, 0.428571, 0.866667, 0.833333, 0.666667, 0.666667]
     assert (found["share_medium"], found["share_high"]) == (0.285714, 0.285714)

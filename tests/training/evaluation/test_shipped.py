@@ -8,13 +8,13 @@ import pytest
 
 from scoring import Scorer
 from scoring.artifacts.loading import shipped
-from training.evaluation import parts
+from training.evaluation import measure_sets
 from training.evaluation.baselines import RULES_ALONE
-from training.evaluation.judging import judge
-from training.evaluation.measures import measures
-from training.evaluation.writing import REPORT, RESULTS
+from training.evaluation.measures import all_measures
+from training.evaluation.results import REPORT, RESULTS
+from training.evaluation.scored_sessions import score_sessions
 from training.fitting import no_progress
-from training.reading import read
+from training.reader import read_sessions
 
 ROOT = Path(__file__).parents[3]
 RESULT_FILES = ROOT / "artifacts" / "results"
@@ -33,14 +33,14 @@ def figures() -> Figures:
 
 def test_the_figures_are_those_of_the_set_and_the_test_set_that_ship(figures: Figures) -> None:
     scorer = Scorer.load(shipped())
-    judged = judge(scorer, read(ROOT / "artifacts" / "datasets" / "test.csv.gz"), no_progress)
-    for measure, value in measures(judged).items():
-        assert figures["overall", parts.ALL, measure][0] == pytest.approx(value, abs=1e-6)
+    scored = score_sessions(scorer, read_sessions(ROOT / "artifacts" / "datasets" / "test.csv.gz"), no_progress)
+    for measure, value in all_measures(scored).items():
+        assert figures["overall", measure_sets.ALL, measure][0] == pytest.approx(value, abs=1e-6)
     assert scorer.artifacts.version in (RESULT_FILES / REPORT).read_text()
 
 
 def test_the_data_is_neither_too_easy_nor_hopeless_and_the_rules_alone_stand_first(figures: Figures) -> None:
-    assert 0.5 < figures["overall", parts.ALL, "average_precision"][0] < 0.95
+    assert 0.5 < figures["overall", measure_sets.ALL, "average_precision"][0] < 0.95
     recalls = [
         value for (section, _, measure), (value, _, _) in figures.items() if (section, measure) == ("kind", "recall")
     ]
