@@ -211,5 +211,6 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pyte
 
 def test_generating_needs_nothing_beyond_the_base_install() -> None:
     program = "import sys; sys.modules.update(dict.fromkeys(('pandas', 'sklearn', 'pyarrow', 'scipy')));"
-    program += "from training import broken, dataset; next(dataset.events(1)); next(broken.broken(1))"
+    program += "from training.synthetic import dataset, invalid_events; next(dataset.events(1)); "
+    program += "next(invalid_events.broken(1))"
     subprocess.run([sys.executable, "-c", program], check=True)
