@@ -1,7 +1,7 @@
-"""Attackers: six kinds, each a few changes to what an honest session would have been.
+"""Draw six kinds of attack, as a few changes to honest sessions.
 
-An attacker's *cunning* is the chance, for each measurement, that it is copied from people instead: at 1 the session
-is an honest person's but for its maker. So every kind overlaps with normal behaviour, and no rule tells them apart.
+An attacker's *cunning* is the chance of every measurement to be copied from honest people instead: at 1 the session
+equals an honest one. So every kind overlaps with normal behaviour, and no rule separates them.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,19 @@ Attack = Callable[[Rng, Numbers], Numbers]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of attack: how common it is, the range of its cunning, what it holds and when it comes."""
+    """A kind of attack: frequency, cunning, devices, changes and time."""
 
     share: float  # of all attacking sessions
     cunning: tuple[float, float]  # the two parameters of a beta distribution
     devices: Odds
     change: Attack
     night: float = 0.0  # share of sessions in the small hours, local time
-    hides_place: float = 0.2
+    hides_location: float = 0.2
     always_sends_motion: bool = False
 
 
 def scripted_clicking(rng: Rng, honest: Numbers) -> Numbers:
-    """A script that sleeps round numbers of seconds and clicks; pointer jumps or races, hardly a key."""
+    """Click by script: sleeps of round seconds, a pointer that jumps or races, hardly a key."""
     n = len(honest["time_on_page"])
     seconds = rng.choice([10.0, 5.0, 15.0, 20.0, 30.0, 45.0, 60.0], n, p=[0.30, 0.1, 0.1, 0.15, 0.15, 0.1, 0.1])
     return {
@@ -42,7 +42,7 @@ def scripted_clicking(rng: Rng, honest: Numbers) -> Numbers:
 
 
 def replayed_motion(rng: Rng, honest: Numbers) -> Numbers:
-    """Touches and motion recorded once on a real phone and played again, a little louder than life."""
+    """Replay touches and motion recorded on a real phone, slightly amplified."""
     n = len(honest["time_on_page"])
     return {
         "device_motion": np.round(rng.gamma(9.0, 2.7 / 9.0, n), 2),
@@ -53,7 +53,7 @@ def replayed_motion(rng: Rng, honest: Numbers) -> Numbers:
 
 
 def account_takeover(rng: Rng, honest: Numbers) -> Numbers:
-    """Somebody else in a person's account, at night, from a device of their own: straight to the money."""
+    """Use a stranger's account, at night, from another device: straight to the payment."""
     n = len(honest["time_on_page"])
     return {
         "time_on_page": np.clip(np.rint(honest["time_on_page"] * rng.uniform(0.2, 0.7, n)), 4, IDLE_SECONDS),
@@ -65,7 +65,7 @@ def account_takeover(rng: Rng, honest: Numbers) -> Numbers:
 
 
 def card_testing(rng: Rng, honest: Numbers) -> Numbers:
-    """Stolen card numbers tried with small sums, one after the other, through the shortest form there is."""
+    """Try stolen card numbers with small amounts, through the shortest form."""
     n = len(honest["time_on_page"])
     return {
         "transaction_amount": np.round(rng.gamma(2.0, 14.0, n) + 1.0, 2),
@@ -77,7 +77,7 @@ def card_testing(rng: Rng, honest: Numbers) -> Numbers:
 
 
 def slow_bot(rng: Rng, honest: Numbers) -> Numbers:
-    """A bot that takes its time and imitates averages: what gives it away is only that it varies too little."""
+    """Imitate average people slowly: only the variance is too small."""
     n = len(honest["time_on_page"])
     seconds = np.rint(rng.normal(150.0, 25.0, n)).clip(60.0, IDLE_SECONDS)
     return {
@@ -90,7 +90,7 @@ def slow_bot(rng: Rng, honest: Numbers) -> Numbers:
 
 
 def mule_payout(rng: Rng, honest: Numbers) -> Numbers:
-    """A real person, paid to pass money on: sums just under the round limits, the rest as usual."""
+    """Pass money on as a paid person: amounts just under round limits, otherwise normal."""
     n = len(honest["time_on_page"])
     limit = rng.choice([5_000.0, 10_000.0, 20_000.0], n, p=[0.3, 0.5, 0.2])
     return {
@@ -102,16 +102,16 @@ def mule_payout(rng: Rng, honest: Numbers) -> Numbers:
 PHONES: Odds = {"Mobile": 90, "Tablet": 10}
 MIXED: Odds = {"Mobile": 55, "PC": 42, "Tablet": 3}
 KINDS: dict[str, Kind] = {
-    "scripted_clicking": Kind(0.24, (1.2, 5.0), {"PC": 75, "Mobile": 25}, scripted_clicking, hides_place=0.4),
+    "scripted_clicking": Kind(0.24, (1.2, 5.0), {"PC": 75, "Mobile": 25}, scripted_clicking, hides_location=0.4),
     "replayed_motion": Kind(0.14, (1.2, 6.0), PHONES, replayed_motion, always_sends_motion=True),
-    "account_takeover": Kind(0.20, (1.2, 6.0), MIXED, account_takeover, night=0.7, hides_place=0.5),
-    "card_testing": Kind(0.20, (1.2, 5.0), MIXED, card_testing, night=0.3, hides_place=0.3),
+    "account_takeover": Kind(0.20, (1.2, 6.0), MIXED, account_takeover, night=0.7, hides_location=0.5),
+    "card_testing": Kind(0.20, (1.2, 5.0), MIXED, card_testing, night=0.3, hides_location=0.3),
     "slow_bot": Kind(0.12, (1.4, 5.0), {"PC": 70, "Mobile": 30}, slow_bot),
-    "mule_payout": Kind(0.10, (1.2, 5.0), {"Mobile": 70, "PC": 30}, mule_payout, hides_place=0.0),
+    "mule_payout": Kind(0.10, (1.2, 5.0), {"Mobile": 70, "PC": 30}, mule_payout, hides_location=0.0),
 }
 
 
 def disguise(rng: Rng, kind: Kind, honest: Numbers, cunning: Floats) -> Numbers:
-    """The attack's numbers, each replaced by the honest one with the attacker's cunning (shape (n,)) as chance."""
+    """Return the attack's numbers, replaced by honest ones with `cunning`, (n,), as the chance."""
     changed = kind.change(rng, honest)
     return {name: np.where(rng.random(len(column)) < cunning, honest[name], column) for name, column in changed.items()}

@@ -1,4 +1,4 @@
-"""People and their habits: who they are, what they hold in their hands, when and how they move, what they spend."""
+"""Draw people and their habits: devices, places, times, movements and spending."""
 
 from dataclasses import dataclass
 
@@ -39,7 +39,7 @@ ABROAD: Odds = {"0": 25, "60": 20, "180": 15, "240": 15, "480": 15, "-300": 10} 
 
 @dataclass(frozen=True)
 class Habits:
-    """The habits of n people, an array of shape (n,) each. `habits[i]` with an index array picks rows."""
+    """The habits of n people, as arrays of shape (n,). `habits[i]` with an index array takes rows."""
 
     device: Texts
     browser: Texts
@@ -50,7 +50,7 @@ class Habits:
     peak_hour: Floats  # local hour around which this person is online
     spread: Floats  # hours
     pace: Floats  # log of the seconds a usual session takes
-    clicking: Floats  # events in a minute, each of the following five
+    clicking: Floats  # events per minute, as in the next four
     scrolling: Floats
     touching: Floats
     typing: Floats
@@ -60,16 +60,16 @@ class Habits:
     spending_spread: Floats
     private: Flags  # browser set to resist fingerprinting
     shares_motion: Flags
-    shares_place: Flags
-    sends_nulls: Flags  # the client writes null for what it lacks; others leave the key out
-    old_client: Flags  # an app version with gaps of its own
+    shares_location: Flags
+    sends_nulls: Flags  # the client writes null for a gap; others leave the key out
+    old_client: Flags  # an app version with additional gaps
 
     def __getitem__(self, rows: NDArray[np.integer]) -> "Habits":
         return Habits(**{name: column[rows] for name, column in vars(self).items()})
 
 
 def pick(rng: Rng, odds: Odds, n: int) -> Texts:
-    """n values drawn by their weights, shape (n,)."""
+    """Draw n values by their weights, shape (n,)."""
     names = np.array(list(odds), dtype=object)
     edges = np.cumsum(list(odds.values()))
     drawn: Texts = names[np.searchsorted(edges, rng.random(n) * edges[-1], side="right")]
@@ -77,7 +77,7 @@ def pick(rng: Rng, odds: Odds, n: int) -> Texts:
 
 
 def pick_by(rng: Rng, device: Texts, odds: dict[str, Odds]) -> Texts:
-    """A value for each device, drawn by the weights of that device."""
+    """Draw one value per device, by that device's weights."""
     out = np.empty(len(device), dtype=object)
     for name, weights in odds.items():
         rows = device == name
@@ -86,7 +86,7 @@ def pick_by(rng: Rng, device: Texts, odds: dict[str, Odds]) -> Texts:
 
 
 def draw_habits(rng: Rng, n: int) -> Habits:
-    """Habits of n people, drawn one by one from the same city."""
+    """Draw the habits of n people."""
     device = pick(rng, DEVICES, n)
     browser = pick_by(rng, device, BROWSERS)
     language = pick(rng, LANGUAGES, n)
@@ -114,7 +114,7 @@ def draw_habits(rng: Rng, n: int) -> Habits:
         spending_spread=rng.uniform(0.5, 1.1, n),
         private=rng.random(n) < np.where(browser == "Firefox", 0.35, 0.03),
         shares_motion=rng.random(n) < np.where(browser == "Safari", 0.35, 0.95),
-        shares_place=rng.random(n) < np.where(device == "PC", 0.80, 0.92),
+        shares_location=rng.random(n) < np.where(device == "PC", 0.80, 0.92),
         sends_nulls=rng.random(n) < 0.4,
         old_client=rng.random(n) < np.where(device == "Mobile", 0.05, 0.0),
     )

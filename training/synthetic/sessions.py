@@ -1,4 +1,4 @@
-"""Labelled sessions as columns, and the two forms in which they leave: JSON events and a CSV table."""
+"""Labelled sessions as columns, written as JSON events or as a CSV table."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ LABEL: Final = "label"
 KIND: Final = "attack_kind"
 _WIRE: Final = (*IDENTITIES, DATE, *NUMERIC, *CATEGORIES)
 HEADER: Final = (*_WIRE, LABEL, KIND)
-_WHOLE: Final = frozenset((*COUNTS, "time_on_page", "timezone_offset"))
+_INTEGERS: Final = frozenset((*COUNTS, "time_on_page", "timezone_offset"))
 _encode: Final = msgspec.json.Encoder().encode
 # UNSET leaves the key out and None writes null, so the fields' types are left open
 _Event: Final = msgspec.defstruct("_Event", [(name, Any, msgspec.UNSET) for name in _WIRE], gc=False)
@@ -25,7 +25,7 @@ _Event: Final = msgspec.defstruct("_Event", [(name, Any, msgspec.UNSET) for name
 
 @dataclass(frozen=True)
 class Sessions:
-    """n labelled sessions in the order in which they began; every array has shape (n,)."""
+    """n labelled sessions in the order of their start; every array has shape (n,)."""
 
     numbers: dict[str, Floats]  # NUMERIC; NaN for a gap
     categories: dict[str, Texts]  # CATEGORIES; None for a gap
@@ -47,29 +47,29 @@ class Sessions:
         )
 
     def events(self) -> Iterator[bytes]:
-        """Each session as a JSON event, in the contract's form, without its label."""
+        """Yield the sessions as JSON events in the contract's form, without labels."""
         return map(_encode, map(_Event, *self._wire_columns()))
 
     def _wire_columns(self) -> list[Texts]:
         columns = [self.user_id, self.session_id]
-        lacks = np.array([msgspec.UNSET, None], dtype=object)[self.sends_nulls.astype(np.intp)]
+        empty = np.array([msgspec.UNSET, None], dtype=object)[self.sends_nulls.astype(np.intp)]
         for column, gap in self._columns():
-            column[gap] = lacks[gap]
+            column[gap] = empty[gap]
             columns.append(column)
         return columns
 
     def _columns(self) -> Iterator[tuple[Texts, Flags]]:
-        """Every field of the model as fresh Python objects, in the table's order, and where its gaps are."""
+        """Yield every field of the model as new Python objects, in the table's order, with a mask of its gaps."""
         yield np.datetime_as_string(self.date).astype(object), np.isnat(self.date)
         for name in NUMERIC:
             gap = np.isnan(self.numbers[name])
             values = np.where(gap, 0.0, self.numbers[name])
-            yield (values.astype(np.int64) if name in _WHOLE else values).astype(object), gap
+            yield (values.astype(np.int64) if name in _INTEGERS else values).astype(object), gap
         for name in CATEGORIES:
             yield self.categories[name].copy(), np.array([text is None for text in self.categories[name]])
 
     def csv(self) -> str:
-        """The sessions with label and kind as a CSV table with a header; a gap is an empty cell."""
+        """Return a CSV table with a header, label and kind; a gap is an empty cell."""
         columns = [self.user_id, self.session_id]
         for column, gap in self._columns():
             column[gap] = ""
