@@ -16,7 +16,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long simulate simulate-coverage planted deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long simulate simulate-coverage planted reference deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,6 +52,9 @@ simulate-coverage: $(READY) ## what of a worker's way the simulation takes: line
 	@$(BIN)/uv pip install --quiet --target build/coverage coverage==7.17.5
 	@PYTHONPATH=build/coverage COVERAGE_FILE=build/coverage/data $(BIN)/python -m coverage run -m tests.simulation --seeds 0-600 --jobs 1
 	@PYTHONPATH=build/coverage COVERAGE_FILE=build/coverage/data $(BIN)/python -m coverage report
+
+reference: $(READY) ## the reference of the Python API, from its docstrings: build/reference/scoring.html
+	$(BIN)/python -m tools.reference build/reference
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
