@@ -150,7 +150,7 @@ def start(
             connection = Connection(settings.bootstrap_servers, settings.kafka)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
-            limits.ask()
+            limits.load()
             slot = _slot(settings, stack)
             _wait_for_kernels(kernels, health, on_compiling)
             scorer = Scorer.from_artifacts(artifacts, as_json=True)

@@ -6,13 +6,26 @@ A batch holds columns, not an object for each event.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Headers = list[tuple[str, bytes | None]]
 N = TypeVar("N", int, float)
+
+UNREADABLE: Final = "unreadable_batch"
+DEAD_LETTER_CODES: Final = (
+    "not_json",
+    "not_an_object",
+    "too_deep",
+    "wrong_type",
+    "out_of_range",
+    "bad_date",
+    "too_large",
+    UNREADABLE,  # of a batch that was skipped: none of its records was ever read
+)
+"""The codes that a dead letter can have."""
 
 
 @dataclass(frozen=True, slots=True)

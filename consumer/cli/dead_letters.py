@@ -24,7 +24,7 @@ from consumer.kafka.unreadable import Probe
 from consumer.observability import logs
 from consumer.observability.output import interruptible
 from consumer.process import stop_on_signals
-from consumer.stream.dead_letters import CODES
+from consumer.records import DEAD_LETTER_CODES
 
 _HELP: Final = """Inspect and replay dead letters.
 
@@ -196,8 +196,10 @@ def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> Writ
 
 
 def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> Filter:
-    if code is not None and code not in CODES:
-        raise typer.BadParameter(f"there is no code {code}; the codes are {', '.join(CODES)}", param_hint="--code")
+    if code is not None and code not in DEAD_LETTER_CODES:
+        raise typer.BadParameter(
+            f"there is no code {code}; the codes are {', '.join(DEAD_LETTER_CODES)}", param_hint="--code"
+        )
     try:
         record = None if source is None else parse_source(source)
     except ValueError:

@@ -9,17 +9,16 @@ from functools import cached_property
 from typing import Final
 
 from consumer.dead_letters.offset_ranges import WriterKind
-from consumer.records import Headers, OutRecord
+from consumer.records import UNREADABLE, Headers, OutRecord
 from consumer.stream.dead_letters import (
     ATTEMPTS,
-    UNREADABLE,
     attempts,
     parse_source_timestamp,
     redrive_headers,
     restore_original,
     split_redrive,
 )
-from consumer.stream.serialization import EPOCH, SOURCE_TIMESTAMP, carries, utc
+from consumer.stream.serialization import EPOCH, SOURCE_TIMESTAMP, is_writable_timestamp, utc
 
 _CONNECT: Final = "__connect.errors."
 _UNITS: Final[Mapping[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -208,7 +207,7 @@ def input_record(dead_letter: DeadLetter, now: int) -> OutRecord:
     event, redrive = dead_letter.event_headers
     date = dict(redrive).get(SOURCE_TIMESTAMP)
     original = parse_source_timestamp(date)
-    if original is not None and carries(original, now):
+    if original is not None and is_writable_timestamp(original, now):
         timestamp, kept = original, None
     else:
         timestamp, kept = dead_letter.timestamp, None if original is None else date

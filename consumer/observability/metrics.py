@@ -16,8 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift
-from consumer.records import BatchStats
-from consumer.stream.dead_letters import CODES
+from consumer.records import DEAD_LETTER_CODES, BatchStats
 from scoring import LEVELS
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.decoding import FALLBACKS
@@ -120,7 +119,7 @@ class Metrics:
         self._events = Counter(dict.fromkeys(OUTCOMES, 0))
         self._results: Counter[str] = Counter(dict.fromkeys(LEVELS, 0))
         self._reasons: Counter[str] = Counter(dict.fromkeys(REASON_CODES, 0))
-        self._dead_letters = Counter(dict.fromkeys(CODES, 0))
+        self._dead_letters = Counter(dict.fromkeys(DEAD_LETTER_CODES, 0))
         self._imputed = Counter(dict.fromkeys(MODEL_FIELDS, 0))
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
         self._fallbacks = Counter(dict.fromkeys(FALLBACKS, 0))

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from consumer.records import Batch, Headers
+from consumer.records import Headers
 from consumer.stream.result_writer import Results
-from consumer.stream.serialization import encode_alert, without_event
+from consumer.stream.serialization import encode_alert, record_id, without_event
 
 
-class Columns(NamedTuple):
-    """Records for one topic: `rows` are their places in the columns of the valid events."""
+class RecordColumns(NamedTuple):
+    """Records for one topic as columns. `rows` are their rows among the valid events."""
 
     rows: Sequence[int]
     keys: list[bytes | None]
@@ -25,25 +25,25 @@ class EncodedResults:
 
     results: Results
     values: list[bytes]
-    event_limit: int  # an event of so many bytes is not embedded
+    event_limit: int  # an event of this many bytes is not embedded
 
     @property
-    def whole(self) -> bool:
+    def all_embedded(self) -> bool:
         """Whether every result holds its event."""
         events = filter(None, self.results.batch.values)
         return len(self.results.columns.text) < self.event_limit or max(map(len, events), default=0) < self.event_limit
 
-    def is_whole(self, row: int) -> bool:
+    def is_embedded(self, row: int) -> bool:
         """Return whether the result of this row holds its event."""
         return len(self._event(row)) < self.event_limit
 
     def without_event(self, row: int) -> bytes:
         """Return the result with the size and the SHA-256 of its event."""
         event = self._event(row)
-        return without_event(self.values[row], event, len(event) if self.is_whole(row) else 0)
+        return without_event(self.values[row], event, len(event) if self.is_embedded(row) else 0)
 
     def alert(self, row: int, result: bytes) -> bytes:
-        """Return the alert of this row, whose result is given."""
+        """Return the alert of a row with this result."""
         batch, scored = self.results.batch, self.results.scored
         return encode_alert(record_id(batch, row), result, scored.contributions[row], scored.base_rate)
 
@@ -51,10 +51,10 @@ class EncodedResults:
         """Return the alert with the size and the SHA-256 of its event."""
         return self.alert(row, self.without_event(row))
 
-    def alert_columns(self, columns: Columns) -> Columns:
+    def alert_columns(self, columns: RecordColumns) -> RecordColumns:
         """Return the rows of level High of these columns, with their alerts as values."""
         rows = list(self.results.scored.contributions)
-        return Columns(
+        return RecordColumns(
             rows,
             [columns.keys[row] for row in rows],
             [self.alert(row, self.values[row]) for row in rows],
@@ -64,9 +64,3 @@ class EncodedResults:
 
     def _event(self, row: int) -> bytes:
         return self.results.batch.values[row] or b""
-
-
-def record_id(batch: Batch, row: int) -> str:
-    """Return the name of an input record, as in `result_id`. On a topic that requires keys it is the key of what came
-    without one, so that compaction keeps each."""
-    return f"{batch.topic}-{batch.partitions[row]}-{batch.offsets[row]}"

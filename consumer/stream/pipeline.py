@@ -1,4 +1,4 @@
-"""What a batch becomes: decode, score, encode. Pure, but for the time of day, which comes in."""
+"""Turn a batch of events into output records: decode, score, encode. Pure, except for the clock passed in."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -11,18 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.observability import drift
-from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
-from consumer.stream import dead_letters, record_size
-from consumer.stream.encoded_results import Columns, EncodedResults, record_id
+from consumer.records import UNREADABLE, Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
+from consumer.stream import dead_letters
+from consumer.stream.encoded_results import EncodedResults, RecordColumns
 from consumer.stream.output_limits import TopicLimits
-from consumer.stream.reduction import fits, reduce_dead_letter, reduce_result
+from consumer.stream.record_size import fits, reduce_dead_letter, reduce_result, value_room
 from consumer.stream.result_writer import Results, ResultWriter
-from consumer.stream.serialization import (
-    MOST_AHEAD_MS,
-    SOURCE_TIMESTAMP,
-    text_headers,
-    with_headers,
-)
+from consumer.stream.serialization import MOST_AHEAD_MS, record_id, with_headers, with_source_timestamp
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.drift import Bins
@@ -33,7 +28,7 @@ _TOO_LARGE: Final = InvalidEvent("too_large", None, "its result is too large eve
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Where things go."""
+    """The names of the output topics."""
 
     results: str
     alerts: str
@@ -41,26 +36,26 @@ class Topics:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """A batch on its way out: its records that have a value, what the core said of them, and the time of day."""
+class _ScoredBatch:
+    """The records of a batch that have a value, their scores, and the time of scoring."""
 
     batch: Batch
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
     timestamps: NDArray[np.int64]
-    plausible: NDArray[np.bool_]  # which timestamps Kafka takes by default
+    writable: NDArray[np.bool_]  # which timestamps Kafka accepts by default
 
     @property
-    def valid(self) -> slice | list[int]:
-        """Where the valid events stand, to pick them out of a column."""
+    def valid_rows(self) -> slice | list[int]:
+        """The rows of the valid events, as an index of a column."""
         return slice(None) if len(self.decoded.positions) == len(self.batch) else list(self.decoded.positions)
 
-    def carried(self, limits: TopicLimits) -> NDArray[np.bool_]:
-        """Return which records' timestamps can stand on a topic with these limits."""
-        if limits.any_date:
-            return self.plausible
-        return self.plausible & limits.takes_date(self.timestamps, self.now)
+    def keep_timestamp(self, limits: TopicLimits) -> NDArray[np.bool_]:
+        """Return which output records can have the timestamps of their input, on a topic with these limits."""
+        if limits.any_timestamp:
+            return self.writable
+        return self.writable & limits.accepts(self.timestamps, self.now)
 
 
 class Pipeline:
@@ -74,7 +69,7 @@ class Pipeline:
         limits: Callable[[str], TopicLimits],
         now: Callable[[], int],
     ) -> None:
-        """`limits` returns what a topic is known to take; `now` is in ms since the epoch."""
+        """`limits` returns the known limits of a topic; `now` returns ms since the epoch."""
         self._scorer = scorer
         self._topics = topics
         self._group_id = group_id
@@ -86,10 +81,10 @@ class Pipeline:
         self._model_header: Headers = [("model_version", scorer.artifacts.version.encode())]
 
     def process(self, batch: Batch) -> Output:
-        """All that the batch becomes: for each event a result and perhaps an alert, or a dead letter.
+        """Return the output of a batch: for every event a result and perhaps an alert, or a dead letter.
 
-        Within each topic records stand in the order of the batch. A record without a value (a tombstone) becomes
-        nothing; what stands for a batch that cannot be read becomes one dead letter.
+        Records of one topic keep the order of the batch. A record without a value (a tombstone) has no output; an
+        unreadable batch becomes one dead letter.
         """
         if batch.unreadable is not None:
             return self._unreadable(batch, batch.unreadable)
@@ -101,171 +96,168 @@ class Pipeline:
         times.append(perf_counter())
         now = self._now()
         timestamps = np.array(live.timestamps, dtype=np.int64)
-        plausible = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
-        judged = _Judged(live, decoded, scored, now, timestamps, plausible)
-        records, too_large = self._results(judged)
-        faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
-        records += self._dead_letters(judged, faults)
+        writable = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
+        scored_batch = _ScoredBatch(live, decoded, scored, now, timestamps, writable)
+        records, too_large = self._results(scored_batch)
+        invalid = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
+        records += self._dead_letters(scored_batch, invalid)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
-        return Output(records, _stats(judged, faults, len(batch) - len(live), stages, self._bins))
+        return Output(records, _stats(scored_batch, invalid, len(batch) - len(live), stages, self._bins))
 
     def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
-        """One dead letter, counted as one event."""
+        """Return one dead letter, counted as one event."""
         topic = self._topics.dead_letters
-        letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
+        dead_letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
         empty = self.process(replace(batch, unreadable=None)).stats
-        codes = {dead_letters.UNREADABLE: 1}
+        codes = {UNREADABLE: 1}
         return Output(
-            [letter], replace(empty, skipped=0, dead_lettered=1, dead_letter_codes=codes, dead_letter_flags=[True])
+            [dead_letter], replace(empty, skipped=0, dead_lettered=1, dead_letter_codes=codes, dead_letter_flags=[True])
         )
 
-    def _results(self, judged: _Judged) -> tuple[list[OutRecord], list[int]]:
-        """Return the results, then the alerts; and the places of the events whose result or alert fits in no form."""
+    def _results(self, scored_batch: _ScoredBatch) -> tuple[list[OutRecord], list[int]]:
+        """Return the results, then the alerts; and the rows of the events whose result or alert fits in no form."""
         results_topic, alerts_topic = self._topics.results, self._topics.alerts
         limits, alert_limits = self._limits(results_topic), self._limits(alerts_topic)
-        encoded = self._encode(judged, max(limits.record_bytes, alert_limits.record_bytes))
-        columns = self._columns(judged, encoded, limits)
+        encoded = self._encode(scored_batch, max(limits.record_bytes, alert_limits.record_bytes))
+        columns = self._columns(scored_batch, encoded, limits)
         results = self._fit(results_topic, columns, encoded, encoded.without_event, limits)
-        if not judged.scored.contributions and None not in results:  # no alert, as in most small batches
+        if not scored_batch.scored.contributions and None not in results:  # no alert, as in most small batches
             return cast("list[OutRecord]", results), []
-        of_alerts = (
-            columns if limits.same_dates_and_keys(alert_limits) else self._columns(judged, encoded, alert_limits)
-        )
-        alert_columns = encoded.alert_columns(of_alerts)
+        if not limits.same_but_size(alert_limits):
+            columns = self._columns(scored_batch, encoded, alert_limits)
+        alert_columns = encoded.alert_columns(columns)
         alerts = self._fit(alerts_topic, alert_columns, encoded, encoded.alert_without_event, alert_limits)
         if None not in results and None not in alerts:
             return cast("list[OutRecord]", results + alerts), []
-        lost = {row for row, result in enumerate(results) if result is None}
-        rows = alert_columns.rows
-        lost |= {row for row, alert in zip(rows, alerts, strict=True) if alert is None}
-        kept = [*enumerate(results), *zip(rows, alerts, strict=True)]
-        records = [record for row, record in kept if record is not None and row not in lost]
-        return records, [judged.decoded.positions[row] for row in sorted(lost)]
+        rows_of_alerts = list(zip(alert_columns.rows, alerts, strict=True))
+        by_row = [*enumerate(results), *rows_of_alerts]
+        too_large = {row for row, record in by_row if record is None}
+        records = [record for row, record in by_row if record is not None and row not in too_large]
+        return records, [scored_batch.decoded.positions[row] for row in sorted(too_large)]
 
-    def _encode(self, judged: _Judged, event_limit: int) -> EncodedResults:
-        """Return the results; a larger event is not embedded: it would be two more copies (60 MiB each, of a bomb)."""
-        positions = judged.decoded.positions
-        batch = judged.batch.take(positions)
+    def _encode(self, scored_batch: _ScoredBatch, event_limit: int) -> EncodedResults:
+        """Return the results. A larger event is not embedded: that would be two more copies of up to 60 MiB."""
+        positions = scored_batch.decoded.positions
+        batch = scored_batch.batch.take(positions)
         results = Results(
             batch=batch,
-            timestamps=judged.timestamps[judged.valid],
-            columns=judged.decoded.columns,
-            scored=judged.scored,
-            ends=judged.decoded.ends,
-            positions=np.arange(len(batch)) if batch is judged.batch else np.array(positions, np.int64),
+            timestamps=scored_batch.timestamps[scored_batch.valid_rows],
+            columns=scored_batch.decoded.columns,
+            scored=scored_batch.scored,
+            ends=scored_batch.decoded.ends,
+            positions=np.arange(len(batch)) if batch is scored_batch.batch else np.array(positions, np.int64),
             model_version=self._scorer.artifacts.version,
-            scored_at=judged.now,
+            scored_at=scored_batch.now,
         )
         return EncodedResults(results, self._writer.write(results, event_limit), event_limit)
 
-    def _columns(self, judged: _Judged, encoded: EncodedResults, limits: TopicLimits) -> Columns:
-        """Return keys, headers and timestamps of the results, as their topic takes them."""
-        ours, batch = self._model_header, encoded.results.batch
-        headers = [with_headers(came, ours) for came in batch.headers] if any(batch.headers) else [ours] * len(batch)
+    def _columns(self, scored_batch: _ScoredBatch, encoded: EncodedResults, limits: TopicLimits) -> RecordColumns:
+        """Return the results with keys, headers and timestamps that the topic accepts."""
+        own, batch = self._model_header, encoded.results.batch
+        headers = [with_headers(event, own) for event in batch.headers] if any(batch.headers) else [own] * len(batch)
         keys, timestamps = batch.keys, batch.timestamps
-        carried = judged.carried(limits)[judged.valid]
-        if not carried.all():
+        keep_timestamp = scored_batch.keep_timestamp(limits)[scored_batch.valid_rows]
+        if not keep_timestamp.all():
             timestamps = timestamps.copy()
-            for row in np.flatnonzero(~carried).tolist():
-                headers[row] = _restamped(headers[row], timestamps[row])
-                timestamps[row] = judged.now
+            for row in np.flatnonzero(~keep_timestamp).tolist():
+                headers[row] = with_source_timestamp(headers[row], timestamps[row])
+                timestamps[row] = scored_batch.now
         if limits.requires_key and None in keys:
             keys = [record_id(batch, row).encode() if key is None else key for row, key in enumerate(keys)]
-        return Columns(range(len(batch)), keys, encoded.values, headers, timestamps)
+        return RecordColumns(range(len(batch)), keys, encoded.values, headers, timestamps)
 
     def _fit(
         self,
         topic: str,
-        columns: Columns,
+        columns: RecordColumns,
         encoded: EncodedResults,
         without_event: Callable[[int], bytes],
         limits: TopicLimits,
     ) -> list[OutRecord | None]:
-        """Return the records, each in the largest form that its topic takes; None where it takes none."""
+        """Return every record in the largest form that its topic accepts; None where it accepts none."""
         rows, keys, values, headers, timestamps = columns
         records = OutRecord.from_columns(topic, keys, values, headers, timestamps)
-        room = record_size.least_room(limits.record_bytes, keys, headers, self._model_header)
-        if max(map(len, values), default=0) <= room and encoded.whole:
+        room = value_room(limits.record_bytes, keys, headers, self._model_header)
+        if max(map(len, values), default=0) <= room and encoded.all_embedded:
             return cast("list[OutRecord | None]", records)
         fitted: list[OutRecord | None] = []
         for row, record in zip(rows, records, strict=True):
-            if encoded.is_whole(row) and (len(record.value or b"") <= room or fits(record, limits)):
+            if encoded.is_embedded(row) and (len(record.value or b"") <= room or fits(record, limits)):
                 fitted.append(record)
             else:
                 own = self._own_headers(encoded.results.batch.timestamps[row], record.timestamp)
                 fitted.append(reduce_result(record._replace(value=without_event(row)), own, limits))
         return fitted
 
-    def _own_headers(self, came: int, timestamp: int) -> Headers:
-        """Return our headers of a result: `came` is the event's timestamp, `timestamp` that of the result."""
-        return self._model_header if came == timestamp else _restamped(self._model_header, came)
+    def _own_headers(self, source_timestamp: int, timestamp: int) -> Headers:
+        """Return the headers of a result without the input's, by the timestamps of its event and its own."""
+        if source_timestamp == timestamp:
+            return self._model_header
+        return with_source_timestamp(self._model_header, source_timestamp)
 
-    def _dead_letters(self, judged: _Judged, faults: Mapping[int, InvalidEvent]) -> list[OutRecord]:
-        """Return the invalid events as they came, or in the largest form that fits."""
-        if not faults:
+    def _dead_letters(self, scored_batch: _ScoredBatch, invalid: Mapping[int, InvalidEvent]) -> list[OutRecord]:
+        """Return the invalid events unchanged, or in the largest form that fits."""
+        if not invalid:
             return []
-        records, topic, batch = [], self._topics.dead_letters, judged.batch
+        records, topic, batch = [], self._topics.dead_letters, scored_batch.batch
         limits = self._limits(topic)
-        carried = judged.carried(limits)
-        for i, fault in sorted(faults.items()):
-            headers, timestamp = dead_letters.headers(batch, i, fault, self._group_id), batch.timestamps[i]
-            if not carried[i]:
-                headers, timestamp = _restamped(headers, timestamp), judged.now
-            key = record_id(batch, i).encode() if limits.requires_key and batch.keys[i] is None else batch.keys[i]
-            record = OutRecord(topic, key, batch.values[i] or b"", headers, timestamp)
+        keep_timestamp = scored_batch.keep_timestamp(limits)
+        for row, error in sorted(invalid.items()):
+            headers, timestamp = dead_letters.headers(batch, row, error, self._group_id), batch.timestamps[row]
+            if not keep_timestamp[row]:
+                headers, timestamp = with_source_timestamp(headers, timestamp), scored_batch.now
+            key = batch.keys[row]
+            if key is None and limits.requires_key:
+                key = record_id(batch, row).encode()
+            record = OutRecord(topic, key, batch.values[row] or b"", headers, timestamp)
             if not fits(record, limits):
-                record = reduce_dead_letter(record, batch.headers[i], dead_letters.own_headers(headers), limits)
+                record = reduce_dead_letter(record, batch.headers[row], dead_letters.own_headers(headers), limits)
             records.append(record)
         return records
 
 
-def _restamped(headers: Headers, timestamp: int) -> Headers:
-    """With the timestamp that the record itself cannot carry."""
-    return with_headers(headers, text_headers([(SOURCE_TIMESTAMP, timestamp)]))
-
-
 def _stats(
-    judged: _Judged,
-    faults: Mapping[int, InvalidEvent],
+    scored_batch: _ScoredBatch,
+    invalid: Mapping[int, InvalidEvent],
     skipped: int,
     stage_seconds: dict[str, float],
     bins: Bins | None,
 ) -> BatchStats:
-    scored, batch = judged.scored, judged.batch
+    scored, batch = scored_batch.scored, scored_batch.batch
     valid = np.ones(len(batch), dtype=np.bool_)
-    if faults:
-        valid[list(faults)] = False
-    # a result that did not fit is a fault of a scored one; a slice takes no copy
-    kept = valid[judged.valid] if faults else slice(None)
+    if invalid:
+        valid[list(invalid)] = False
+    # a scored event whose result did not fit is a dead letter; a slice makes no copy
+    kept = valid[scored_batch.valid_rows] if invalid else slice(None)
     return BatchStats(
-        scored=len(batch) - len(faults),
-        dead_lettered=len(faults),
+        scored=len(batch) - len(invalid),
+        dead_lettered=len(invalid),
         skipped=skipped,
         levels=dict(zip(LEVELS, np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist(), strict=True)),
         reasons=_reasons(scored, kept),
-        dead_letter_codes=dict(Counter(fault.code for fault in faults.values())),
+        dead_letter_codes=dict(Counter(error.code for error in invalid.values())),
         imputed=dict(zip(MODEL_FIELDS, scored.gap_counts(kept).tolist(), strict=True)),
         unseen=dict(zip(CATEGORIES, scored.unseen_counts(kept).tolist(), strict=True)),
         scores=scored.scores[kept],
-        timestamps=judged.timestamps[valid & judged.plausible],
+        timestamps=scored_batch.timestamps[valid & scored_batch.writable],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
-        fallbacks=dict(judged.decoded.fallbacks),
-        drift=_binned(judged, bins),
+        fallbacks=dict(scored_batch.decoded.fallbacks),
+        drift=_drift_counts(scored_batch, bins),
     )
 
 
-def _binned(judged: _Judged, bins: Bins | None) -> NDArray[np.int64]:
-    """The sample of the valid events, by bin."""
-    rows, scores = drift.sample(judged.batch), judged.scored.scores
-    if bins is None or not len(scores[rows]):  # of most small batches no event is in the sample
+def _drift_counts(scored_batch: _ScoredBatch, bins: Bins | None) -> NDArray[np.int64]:
+    """Return the counts of the sampled events by bin."""
+    rows, scores = drift.sample(scored_batch.batch), scored_batch.scored.scores
+    if bins is None or not len(scores[rows]):  # most small batches have no event in the sample
         return np.zeros(0 if bins is None else len(bins), dtype=np.int64)
-    return bins.count(judged.decoded.columns, scores, rows)
+    return bins.count(scored_batch.decoded.columns, scores, rows)
 
 
 def _reasons(scored: Scored, kept: NDArray[np.bool_] | slice) -> dict[str, int]:
-    """How many of the results kept give each reason; those of level Low, nearly all, give none."""
+    """Return how many of these results have each reason; those of level Low, nearly all, have none."""
     rules, levels = scored.rules[kept], scored.levels[kept]
     rows = np.flatnonzero(levels != LOW)
     verdicts = zip(rules[rows].tolist(), levels[rows].tolist(), strict=True)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from consumer.stream.dead_letters import CODES
+from consumer.records import DEAD_LETTER_CODES
 from scoring import LEVELS
 from scoring.rules import REASON_CODES
 from tests.codegen.generators import CodegenError, install_python, pydantic
@@ -37,7 +37,7 @@ def test_the_messages_have_every_level_every_code_and_every_form(real: Messages)
     assert {code for result in results for code in result["reason_codes"]} > {*REASON_CODES}
     assert {"event", "event_bytes", "key_bytes"} <= {name for result in results for name in result}
     letters = [json.loads(headers) for headers in real["dead-letter-headers"]]
-    assert {headers["dead_letter.code"] for headers in letters} > {*CODES}
+    assert {headers["dead_letter.code"] for headers in letters} > {*DEAD_LETTER_CODES}
     assert len(real["alert"]) > 50
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 import scoring
-from consumer.stream.dead_letters import CODES
+from consumer.records import DEAD_LETTER_CODES
 from scoring import (
     LEVELS,
     Contribution,
@@ -109,7 +109,7 @@ def test_mistakes_are_found_by_a_type_checker(pairs_scorer: Scorer) -> None:
 def test_the_literals_are_the_values_there_are() -> None:
     assert get_args(RiskLevel) == LEVELS
     assert get_args(ReasonCode) == REASON_CODES, "scoring/rules.py: ReasonCode must list the codes of RULES, in order"
-    assert get_args(ErrorCode) == CODES
+    assert get_args(ErrorCode) == DEAD_LETTER_CODES
 
 
 @pytest.mark.parametrize("documented", [Verdict, Contribution], ids=lambda each: each.__name__)

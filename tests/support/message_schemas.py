@@ -15,7 +15,8 @@ Programs also generate types from these schemas (tests/codegen):
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from consumer.stream.dead_letters import ATTEMPTS, CODES
+from consumer.records import DEAD_LETTER_CODES
+from consumer.stream.dead_letters import ATTEMPTS
 from consumer.stream.serialization import SCHEMA_VERSION, SOURCE_TIMESTAMP
 from scoring import InvalidEvent
 from scoring.contract import IDENTITIES, MODEL_FIELDS
@@ -92,7 +93,7 @@ def dead_letter_headers() -> Schema:
         "exception.message": _text("What was expected and what kind came; never the value."),
     }
     ours = {
-        "dead_letter.code": _code("What is wrong.", list(CODES)),
+        "dead_letter.code": _code("What is wrong.", list(DEAD_LETTER_CODES)),
         "dead_letter.field": _code("The field that is wrong.", [*MODEL_FIELDS, *IDENTITIES]),
         ATTEMPTS: _digits("How often this record was tried; a redrive adds one."),
         "dead_letter.value_bytes": _digits("Size of a value that did not fit; the letter's own is then null."),

@@ -56,9 +56,9 @@ def until_given_up(
 
 
 class TestParse:
-    def test_a_topic_of_the_defaults_takes_any_date_of_a_result(self) -> None:
+    def test_default_settings_accept_any_timestamp(self) -> None:
         found = parse_limits(DEFAULTS)
-        assert (found.record_bytes, found.requires_key, found.any_date) == (CLIENT, False, True)
+        assert (found.record_bytes, found.requires_key, found.any_timestamp) == (CLIENT, False, True)
 
     @pytest.mark.parametrize(
         ("changed", "expected"),
@@ -80,7 +80,7 @@ class TestParse:
         found = parse_limits(DEFAULTS | {name.format("after"): "60000", name.format("before"): "86400000"})
         assert (found.ahead_ms, found.past_ms) == (54_000, 86_390_000)
         times = np.array([NOW - 86_390_001, NOW - 86_390_000, NOW + 54_000, NOW + 54_001])
-        assert found.takes_date(times, NOW).tolist() == [False, True, True, False]
+        assert found.accepts(times, NOW).tolist() == [False, True, True, False]
 
     def test_the_one_limit_of_brokers_before_3_6_counts_both_ways(self) -> None:
         old = {name: value for name, value in DEFAULTS.items() if "before" not in name and "after" not in name}
@@ -89,20 +89,20 @@ class TestParse:
 
     def test_a_topic_that_dates_records_itself_takes_any(self) -> None:
         own = {"message.timestamp.type": "LogAppendTime", "message.timestamp.after.max.ms": "1"}
-        assert parse_limits(DEFAULTS | own).any_date
+        assert parse_limits(DEFAULTS | own).any_timestamp
 
 
 class TestAsked:
     def test_records_are_bounded_by_topic_client_and_setting(self) -> None:
         found = limits({"results": DEFAULTS | {"max.message.bytes": "20000"}, "letters": DEFAULTS})
-        found.ask()
+        found.load()
         assert found.of("results").record_bytes == 20_000
         assert found.of("letters").record_bytes == MOST
         assert found.batch_bytes == 20_000
 
     def test_a_topic_whose_settings_are_hidden_takes_what_the_client_sends(self) -> None:
         found = limits()
-        found.ask()
+        found.load()
         assert (found.of("results").record_bytes, found.batch_bytes) == (MOST, CLIENT)
 
     @pytest.mark.parametrize(("setting", "value"), [("max.message.bytes", "900"), ("segment.bytes", "16383")])
@@ -110,17 +110,17 @@ class TestAsked:
         found = limits({"letters": DEFAULTS | {setting: value, "compression.type": "zstd"}})
         message = rf"^{setting} of topic letters is {int(value):,}, and a dead letter may need 16,384: raise it$"
         with pytest.raises(WorkerError, match=message):
-            found.ask()
+            found.load()
 
     def test_dead_letters_on_a_topic_of_16_kib_that_compresses_anew_are_taken(self) -> None:
         found = limits({"letters": DEFAULTS | {"max.message.bytes": "16384", "compression.type": "zstd"}})
-        found.ask()
+        found.load()
         assert found.of("letters").record_bytes == LEAST_BYTES - LEAST_BYTES // 64
 
     @pytest.mark.parametrize(("size", "batch"), [("900", 900), ("0", LEAST_RESULT_BYTES)])
     def test_results_may_be_bounded_below_16_kib(self, size: str, batch: int) -> None:
         found = limits({"results": DEFAULTS | {"max.message.bytes": size}})
-        found.ask()
+        found.load()
         assert (found.of("results").record_bytes, found.batch_bytes) == (int(size), batch)
 
 
@@ -128,7 +128,7 @@ class TestRefused:
     def test_a_topic_changed_since_is_asked_again(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
-        found.ask()
+        found.load()
         answers["results"] = DEFAULTS | {"max.message.bytes": "50000"}
         assert found.lower(refused(Rejection.SIZE))
         assert found.of("results").record_bytes == found.batch_bytes == 50_000
@@ -146,7 +146,7 @@ class TestRefused:
     def test_results_lowered_below_16_kib_under_a_worker_are_taken(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
-        found.ask()
+        found.load()
         answers["results"] = DEFAULTS | {"max.message.bytes": "900"}
         assert found.lower(refused(Rejection.SIZE))
         assert found.of("results").record_bytes == 900
@@ -178,12 +178,12 @@ class TestRefused:
         rounds = until_given_up(found, lambda: refused(Rejection.DATE))
         assert [each.ahead_ms for each in rounds] == [MINUTE, 0, 0, 0, 0, 0]
         assert [each.past_ms for each in rounds[2:]] == [24 * 60 * MINUTE, 60 * MINUTE, MINUTE, 0]
-        assert found.of("letters").any_date
+        assert found.of("letters").any_timestamp
 
     def test_dates_of_a_topic_changed_since_are_asked_for_again(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
-        found.ask()
+        found.load()
         answers["results"] = DEFAULTS | {"message.timestamp.before.max.ms": "60000"}
         assert not found.lower(refused(Rejection.DATE))
         assert found.of("results") == TopicLimits(MOST, past_ms=54_000)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.records import Headers
-from consumer.stream.record_size import encode_headers, least_room, record_bytes
+from consumer.stream.record_size import encode_headers, record_bytes, value_room
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
 
@@ -34,7 +34,7 @@ def test_headers_take_what_their_encoding_takes(key: bytes | None, value: bytes 
 def test_what_has_room_for_certain_fits(rows: list[tuple[bytes | None, Headers]], size: int, limit: int) -> None:
     usual: Headers = [("model_version", b"2026")]
     keys, headers = [key for key, _ in rows], [own or usual for _, own in rows]
-    room = least_room(limit, keys, headers, usual)
+    room = value_room(limit, keys, headers, usual)
     for key, each in zip(keys, headers, strict=True):
         assert size > room or record_bytes(key, b"v" * size, each) <= limit
 
@@ -42,7 +42,7 @@ def test_what_has_room_for_certain_fits(rows: list[tuple[bytes | None, Headers]]
 def test_empty_headers_are_counted_each() -> None:
     headers: Headers = [("", b"")] * 60_000
     assert record_bytes(None, b"", headers) > 120_000
-    assert least_room(LIMIT, [None], [headers], []) < 0
+    assert value_room(LIMIT, [None], [headers], []) < 0
 
 
 def largest(key: bytes | None, headers: Headers) -> int:
