@@ -114,7 +114,7 @@ def test_an_event_is_as_likely_to_be_counted_in_small_batches_as_in_large_ones(s
 
 def test_a_batch_of_nothing_counts_nothing(scorer: Scorer, baseline: Baseline) -> None:
     for values in ((), (None,), (b"{",)):
-        assert Bins(baseline).events(processed(scorer, *values).stats.drift) == 0
+        assert Bins(baseline).count_events(processed(scorer, *values).stats.drift) == 0
 
 
 def test_nothing_is_told_before_the_window_holds_enough_events(scorer: Scorer, baseline: Baseline) -> None:

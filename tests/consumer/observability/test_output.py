@@ -202,7 +202,7 @@ def test_a_fault_of_ours_ends_in_a_traceback_and_status_one() -> None:
 
 CANNOT_GO_ON = """
 import threading
-from consumer import logs
+from consumer.observability import logs
 from consumer.observability.output import call_with_bounded_output
 from consumer.stream.watchdog import Watchdog
 def work():
