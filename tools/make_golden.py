@@ -15,7 +15,7 @@ from tests.support.artifacts.sets import random_event, small_set
 from tests.support.oracle import scoring
 from tests.support.oracle.reading import DATE, MODEL_FIELDS
 
-GOLDEN = Path(__file__).parent / "golden" / "scoring"
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden" / "scoring"
 
 
 def events() -> list[bytes]:

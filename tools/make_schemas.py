@@ -11,7 +11,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-SCHEMAS = Path(__file__).parent / "deploy" / "schemas"
+SCHEMAS = Path(__file__).parents[1] / "tests" / "deploy" / "schemas"
 
 
 def checked_against(definition: Any) -> dict[str, Any]:
