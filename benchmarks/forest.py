@@ -15,7 +15,7 @@ from benchmarks.plots import Figure, Line, Panel
 from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn, median_seconds
 from benchmarks.run import Run
-from scoring.artifacts.loading import Artifacts, load, shipped
+from scoring.artifacts import Artifacts, load, shipped
 from scoring.decoding import decode
 from scoring.forest import Forest
 from scoring.preprocessing import Preprocessor

@@ -20,7 +20,7 @@ from benchmarks.run import Run
 from benchmarks.stages import decoding, pipeline
 from consumer.records import Batch
 from scoring import Scorer
-from scoring.artifacts.loading import load, shipped
+from scoring.artifacts import load, shipped
 from scoring.forest import Forest
 from scoring.model import Tree
 from training.synthetic.dataset import generate

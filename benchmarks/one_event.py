@@ -17,7 +17,7 @@ from benchmarks.report import Findings, Table
 from benchmarks.rounds import Measured, in_turn, median_seconds
 from benchmarks.run import Run
 from scoring import Scorer
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 
 EVENT = b"""{"session_id": "s-1", "user_id": "u-1", "device_type": "Mobile", "click_events": 36, "scroll_events": 4,
 "touch_events": 12, "keyboard_events": 0, "mouse_movement": 0, "device_motion": 1.5, "time_on_page": 42,

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scoring.artifacts.loading import shipped
-from scoring.artifacts.manifest import FILES
+from scoring.artifacts import FILES, shipped
 from scoring.contract import CATEGORIES, COUNTS, DATE, MODEL_FIELDS
 
 CHUNK = 10_000

@@ -26,7 +26,7 @@ from consumer.records import Batch, OutRecord
 from consumer.stream import pipeline
 from consumer.stream.output_limits import TopicLimits
 from scoring import Scorer
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 from scoring.contract import CATEGORIES, NUMERIC
 from tests.support.checker import Report
 from tests.support.end_to_end import Line, stop

@@ -1,7 +1,7 @@
 """Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
 
-from scoring.artifacts.loading import Artifacts
-from scoring.artifacts.loading import load as load_artifacts
+from scoring.artifacts import Artifacts
+from scoring.artifacts import load as load_artifacts
 from scoring.decoding import Decoded, EventLike
 from scoring.errors import ArtifactError, ErrorCode, InvalidEvent, MissingExtra, TableError
 from scoring.rules import LEVELS, Explanation, ReasonCode, RiskLevel, explain

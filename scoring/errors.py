@@ -56,8 +56,8 @@ class ArtifactError(ValueError):
         super().__init__(shown + "…" * (len(message) > MOST_MESSAGE))
 
 
-class Unreadable(ValueError):  # noqa: N818 - what a file is, found before it is known which
-    """What keeps a file of a set from being read, and what to do; whoever knows the file's name says it."""
+class UnreadableFileError(ValueError):
+    """A file of a set that cannot be read: the reason, and what to do. The caller adds the file's name."""
 
     def __init__(self, reason: str, remedy: str = "restore the file, or write the set again") -> None:
         super().__init__(reason)

@@ -10,8 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.artifacts import loading as sets
-from scoring.artifacts.loading import Artifacts
+from scoring.artifacts import Artifacts, load
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
 from scoring.decoding import Decoded, EventLike, compile_reader, decode, decode_any
@@ -51,7 +50,7 @@ class Scorer:
         `allow_unverified` takes a five-file set without a manifest; `manifest_sha256` pins the manifest.
         Raises ArtifactError when the set is missing, altered, or scores its golden vectors wrong.
         """
-        return cls.from_artifacts(sets.load(path, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256))
+        return cls.from_artifacts(load(path, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256))
 
     @classmethod
     def from_artifacts(cls, artifacts: Artifacts, *, as_json: bool = False) -> "Scorer":

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scoring import Scorer
-from scoring.artifacts.manifest import FILES, NAME
+from scoring.artifacts import FILES, MANIFEST_FILE
 
 ROOT = Path(__file__).parents[1]
 EVENT = {"session_id": "session_1", "click_events": 31, "time_on_page": 10, "transaction_date": "2026-11-23T02:10:00"}
@@ -71,7 +71,7 @@ def test_the_wheel_holds_three_packages_and_nothing_beside_them(names: list[str]
 
 def test_the_wheel_holds_the_set_that_ships_and_no_data(names: list[str]) -> None:
     shipped = [name.removeprefix("scoring/shipped/") for name in names if name.startswith("scoring/shipped/")]
-    assert sorted(shipped) == sorted([*FILES, NAME])
+    assert sorted(shipped) == sorted([*FILES, MANIFEST_FILE])
     code = [name for name in names if not name.startswith("scoring/shipped/") and ".dist-info/" not in name]
     assert {Path(name).suffix for name in code} == {".py", ".typed", ".j2"}
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.artifacts.manifest import Thresholds
+from scoring.artifacts import Thresholds
 from scoring.errors import MissingExtra
 from training.fitting import Features, ForestParameters, Track, fit_preprocessing, make_forest
 from training.labelled_sessions import LabelledSessions

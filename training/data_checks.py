@@ -5,7 +5,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from scoring.artifacts.loading import Artifacts
+from scoring.artifacts import Artifacts
 from scoring.tables import digest
 
 MIN_ROWS: Final = 100

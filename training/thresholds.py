@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.artifacts.manifest import Thresholds
+from scoring.artifacts import Thresholds
 
 SUPPORT: Final = 20  # sessions above a threshold: with fewer its value is chance (20 are sure to about a quarter)
 _SECONDS: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}

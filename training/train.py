@@ -11,8 +11,7 @@ import numpy as np
 
 from scoring import ArtifactError, MissingExtra, Scorer
 from scoring.adoption import write_manifest
-from scoring.artifacts.manifest import FILES, NAME, Manifest, Thresholds, Training
-from scoring.artifacts.manifest import read as read_manifest
+from scoring.artifacts import FILES, MANIFEST_FILE, Manifest, Thresholds, Training, read_manifest
 from scoring.drift import compute_baseline
 from training import TrainingError
 from training.atomic_output import atomic_output
@@ -85,7 +84,8 @@ def train(  # noqa: PLR0913 - the request, and three ways to report on it
     parts = _split(sessions, options, seed, data)
     for note in (*parts.notes, *_same_data_note(out, sessions.sha256)):
         notify(note)
-    with atomic_output(out, (*FILES, NAME)) as directory:  # the manifest last: a set torn by a crash is refused
+    # the manifest last: a set torn by a crash is refused
+    with atomic_output(out, (*FILES, MANIFEST_FILE)) as directory:
         selection = _select(parts, options, seed, track)
         searched = selection.data
         choice = choose_thresholds(
@@ -109,7 +109,7 @@ def train(  # noqa: PLR0913 - the request, and three ways to report on it
 def _same_data_note(out: Path, sha256: str) -> tuple[str, ...]:
     """Return a note when a set in `out` was trained from the same data."""
     try:
-        existing = read_manifest((out / NAME).read_bytes())
+        existing = read_manifest((out / MANIFEST_FILE).read_bytes())
     except (OSError, ArtifactError):
         return ()
     if existing.training.data_sha256 != sha256:

@@ -16,9 +16,8 @@ from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.observability.http_server import on_first_free, require_free
 from scoring import ArtifactError, Scorer
-from scoring.adoption import doubts
-from scoring.artifacts.loading import ADOPT, shipped
-from scoring.artifacts.manifest import Manifest
+from scoring.adoption import find_doubts
+from scoring.artifacts import ADOPT, Manifest, shipped
 
 _SECONDS: Final = 3.0
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - addresses to connect to, not to listen on
@@ -56,7 +55,7 @@ def artifacts(settings: Settings) -> tuple[Scorer | None, Finding]:
     model = f"{directory}: model {scorer.artifacts.version}"
     if manifest is None:
         return scorer, warn("artifacts", f"{model}, unverified: nothing proves that these files are right")
-    if doubtful := doubts(scorer.artifacts):
+    if doubtful := find_doubts(scorer.artifacts):
         return scorer, warn("artifacts", f"{model}: {'; '.join(doubtful)}: {_remedy(manifest)}")
     newest = f", trained on data up to {manifest.training.newest}" if manifest.training.newest else ""
     golden = f"{len(manifest.golden)} golden vectors score as they must"

@@ -10,8 +10,8 @@ import msgspec
 from consumer.model.report import Sheet
 from consumer.printable import printable
 from scoring import ArtifactError, Scorer
-from scoring.adoption import cautions, write_manifest
-from scoring.artifacts.manifest import FILES, NAME, Thresholds, Training
+from scoring.adoption import find_cautions, write_manifest
+from scoring.artifacts import FILES, MANIFEST_FILE, Thresholds, Training
 
 INDENT: Final = 17  # of a card's values
 
@@ -25,27 +25,27 @@ def verify(
     """
     if write and directory is not None:
         _adopt(directory)
-        yield f"ok {NAME}: written"
+        yield f"ok {MANIFEST_FILE}: written"
     scorer = Scorer.load(directory, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
     manifest = scorer.artifacts.manifest
     for name in FILES:
         yield f"ok {name}: " + (f"SHA-256 {manifest.files[name]}" if manifest else "readable")
     if manifest is None:
-        yield f"warning {NAME}: there is none, so nothing proves that these files are the right ones"
+        yield f"warning {MANIFEST_FILE}: there is none, so nothing proves that these files are the right ones"
     elif manifest.golden:
-        yield f"ok {NAME}: {len(manifest.golden)} golden vectors score as they must"
-    yield from (f"warning {caution}" for caution in cautions(scorer.artifacts))
+        yield f"ok {MANIFEST_FILE}: {len(manifest.golden)} golden vectors score as they must"
+    yield from (f"warning {caution}" for caution in find_cautions(scorer.artifacts))
     yield f"ok model version {scorer.artifacts.version}"
 
 
 def _adopt(directory: Path) -> None:
-    if (directory / NAME).exists():
-        raise ArtifactError(f"{directory / NAME}: is there already; remove it to adopt the set anew")
+    if (directory / MANIFEST_FILE).exists():
+        raise ArtifactError(f"{directory / MANIFEST_FILE}: is there already; remove it to adopt the set anew")
     Scorer.load(directory, allow_unverified=True)  # says best what is wrong with a set
     try:
         write_manifest(directory)
     except OSError as error:
-        raise ArtifactError(f"{directory / NAME}: cannot be written: {error.strerror}") from None
+        raise ArtifactError(f"{directory / MANIFEST_FILE}: cannot be written: {error.strerror}") from None
 
 
 def card(scorer: Scorer) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def card(scorer: Scorer) -> dict[str, Any]:
         "features": list(artifacts.model.feature_names),
         "golden_vectors": len(manifest.golden) if manifest else 0,
         "baseline_rows": baseline.rows if baseline else None,
-        "cautions": cautions(artifacts),
+        "cautions": find_cautions(artifacts),
     }
 
 
@@ -85,7 +85,7 @@ def _entries(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "model version", card["model_version"]
     yield "sha256", card["sha256"]
     if not card["verified"]:
-        yield "origin", f"not known: there is no {NAME}"
+        yield "origin", f"not known: there is no {MANIFEST_FILE}"
     else:
         yield from _origin(training)
     yield "thresholds", "label 1 from {label:g}, Medium from {medium:g}, High from {high:g}".format(**limits)

@@ -16,7 +16,7 @@ from consumer.offline.processes import in_order
 from consumer.offline.progress import SILENT, FirstRows, Reporting
 from consumer.offline.writers import Form, open_writer
 from scoring import InvalidEvent, Scorer
-from scoring.artifacts.loading import Artifacts
+from scoring.artifacts import Artifacts
 from scoring.tables import AS_IS, Chunk, FileError, Rows, Source, Statistics, TableOptions, file_kind, open_table
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]

@@ -154,7 +154,7 @@ class CsvForm:
 def _csv_words(number: int) -> tuple[str, str]:
     """What stands before and behind the score of a verdict. No word of it needs quotes."""
     label, *fields = unpack_verdict(number)
-    cells = [";".join(value) if isinstance(value, list) else value for value in fields]
+    cells = [";".join(value) if isinstance(value, list) else str(value) for value in fields]
     return f",{label},", f",{','.join(cells)}\n"
 
 

@@ -32,8 +32,7 @@ from consumer.stream import serialization
 from scoring import Scored
 from scoring.columns import Columns
 from scoring.contract import IDENTITIES
-from scoring.kernels.compiler import Function, Kernel, compiled_or_plain
-from scoring.kernels.memory import Bytes, copy_bytes, store_byte
+from scoring.kernels import Bytes, Function, Kernel, compiled_or_plain, copy_bytes, store_byte
 
 Integers: TypeAlias = NDArray[np.int64]
 

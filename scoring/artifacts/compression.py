@@ -1,13 +1,14 @@
-"""Decompress a file of a set: recognised by its first bytes, by the standard library alone, up to a fixed size."""
+"""Decompress a file of a set, recognised by its first bytes, with the standard library, up to a limit of size."""
 
 import bz2
 import lzma
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from functools import partial
+from typing import Any, Final
 
-from scoring.errors import Unreadable
+from scoring.errors import UnreadableFileError
 
 MOST_RATIO: Final = 32  # forests shrink 3- to 10-fold, by xz -9 at the most; stumps 20-fold
 _FREE: Final = 4 << 20  # bytes that any stream may inflate to
@@ -25,29 +26,23 @@ class Content:
     stored: int
 
 
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-    @property
-    def unused_data(self) -> bytes: ...
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-def content_of(data: bytes) -> Content:
-    """Return the bytes, decompressed if need be. Raise Unreadable for a stream that is broken or grows too large."""
+def decompress(data: bytes) -> Content:
+    """Return the bytes, decompressed if needed. Raises UnreadableFileError for a broken or too large stream."""
     for magic, reason, remedy in _NO_PICKLES:
         if data.startswith(magic):
-            raise Unreadable(reason, remedy)
+            raise UnreadableFileError(reason, remedy)
     name = _compression(data)
     if name is None:
         return Content(data, len(data))
     if name == _ZFILE:
-        raise Unreadable("it was compressed by joblib before 0.10", BY_OLD_JOBLIB)
+        raise UnreadableFileError("it was compressed by joblib before 0.10", BY_OLD_JOBLIB)
     if name not in _DECOMPRESSORS:
-        raise Unreadable(f"it is compressed by {name}, which Python's standard library does not read here", _AGAIN)
+        raise UnreadableFileError(
+            f"it is compressed by {name}, which Python's standard library does not read here", _AGAIN
+        )
     inflated = _inflated(name, data)
     if _compression(inflated) is not None:
-        raise Unreadable("it is compressed twice", _AGAIN)
+        raise UnreadableFileError("it is compressed twice", _AGAIN)
     return Content(inflated, len(data))
 
 
@@ -59,24 +54,26 @@ def _inflated(name: str, data: bytes) -> bytes:
     most = max(_FREE, MOST_RATIO * len(data))
     try:
         decompressor = _DECOMPRESSORS[name]()
-        inflated = decompressor.decompress(data, most + 1)
+        inflated: bytes = decompressor.decompress(data, most + 1)
     except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError, MemoryError):
-        raise Unreadable(f"its {name} stream is broken") from None
+        raise UnreadableFileError(f"its {name} stream is broken") from None
     if len(inflated) > most:
-        raise Unreadable(f"it inflates to more than {MOST_RATIO} times its size", "write the set again uncompressed")
+        raise UnreadableFileError(
+            f"it inflates to more than {MOST_RATIO} times its size", "write the set again uncompressed"
+        )
     if not decompressor.eof:
-        raise Unreadable(f"its {name} stream is cut short")
+        raise UnreadableFileError(f"its {name} stream is cut short")
     if decompressor.unused_data:
-        raise Unreadable(f"more bytes follow its {name} stream", _AGAIN)
+        raise UnreadableFileError(f"more bytes follow its {name} stream", _AGAIN)
     return inflated
 
 
-_DECOMPRESSORS: Final[dict[str, Callable[[], _Decompressor]]] = {
+_DECOMPRESSORS: Final[dict[str, Callable[[], Any]]] = {
     "zlib": zlib.decompressobj,
-    "gzip": lambda: zlib.decompressobj(wbits=31),
+    "gzip": partial(zlib.decompressobj, wbits=31),
     "bz2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_LZMA),
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=_MOST_LZMA),
+    "xz": partial(lzma.LZMADecompressor, lzma.FORMAT_XZ, memlimit=_MOST_LZMA),
+    "lzma": partial(lzma.LZMADecompressor, lzma.FORMAT_ALONE, memlimit=_MOST_LZMA),
 }
 _MAGIC: Final = (
     *((b"\x78" + level, "zlib") for level in (b"\x01", b"\x5e", b"\x9c", b"\xda")),
@@ -92,12 +89,12 @@ _MAGIC: Final = (
     (b"ZF0x", _ZFILE),
 )
 """No pickle begins with any of these."""
-_ITSELF: Final = "put the file itself in its place"
+_REPLACE: Final = "replace it by the file itself"
 _NO_PICKLES: Final = (
-    (b"version https://git-lfs", "it is a pointer of Git LFS, not the file", f"run git lfs pull, or {_ITSELF}"),
-    (b"<!DOCTYPE", "it is a web page, not the file", _ITSELF),
-    (b"<html", "it is a web page, not the file", _ITSELF),
+    (b"version https://git-lfs", "it is a pointer of Git LFS, not the file", f"run git lfs pull, or {_REPLACE}"),
+    (b"<!DOCTYPE", "it is a web page, not the file", _REPLACE),
+    (b"<html", "it is a web page, not the file", _REPLACE),
     (b"\x93NUMPY", "it is a .npy file, an array alone", "restore the file, or write the set again"),
     (b"\x89HDF", "it is an HDF5 file", "restore the file, or write the set again"),
 )
-"""What people find in the place of a pickle."""
+"""Files that people put where a pickle belongs."""

@@ -1,7 +1,7 @@
-"""Arrays as joblib writes them: described in the pickle, their bytes behind the description, in the same stream.
+"""Read arrays as joblib writes them: described in the pickle, their bytes behind the description, in one stream.
 
 After the BUILD of a `NumpyArrayWrapper` joblib (0.10 and newer) writes one byte with the length of a padding and the
-padding (joblib 1.2 and newer), then the array's bytes; of an array of objects a whole pickle of its own instead.
+padding (joblib 1.2 and newer), then the array's bytes; of an array of objects a nested pickle instead.
 """
 
 import io
@@ -23,11 +23,11 @@ class FramedArray:
     state: Any = None
 
     def set_state(self, state: Any) -> None:
-        """Keep what the pickle says of the array."""
+        """Keep the description of the array."""
         self.state = state
 
     def read(self, stream: io.BytesIO, data: bytes, nested: Callable[[], Any]) -> Any:
-        """Return the array that follows in the stream, over the bytes of `data`; of objects, a list of them."""
+        """Return the array that follows in the stream, over the bytes of `data`; a list for an array of objects."""
         shape, dtype = self.state["shape"], self.state["dtype"]
         if not isinstance(dtype, Dtype) or not isinstance(shape, tuple):
             raise _implausible()

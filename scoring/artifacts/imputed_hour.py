@@ -1,4 +1,4 @@
-"""The hour of an imputed date as a wall clock shows it: of text, numpy, datetime and pandas, with a zone or without."""
+"""Read the local hour of an imputed date: text, numpy, datetime or pandas, with or without a zone."""
 
 import datetime as dt
 import re
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from scoring.artifacts.pickle_types import Global, Record, recorded
-from scoring.errors import Unreadable
+from scoring.errors import UnreadableFileError
 from scoring.local_time import hour_as_written, is_local_time
 
 _PER_SECOND: Final = {7: 1, 8: 10**3, 9: 10**6, 10: 10**9}  # numpy's unit codes, as pandas pickles a Timestamp
@@ -20,7 +20,7 @@ _TIMESTAMPS: Final = ("_unpickle_timestamp", "Timestamp")
 
 
 def hour_of(value: Any) -> int | None:
-    """Return the hour, 0 to 23, or None when the value is no date. Raise Unreadable for a zone that is not known."""
+    """Return the hour, 0 to 23; None for no date. Raises UnreadableFileError for an unknown zone."""
     if isinstance(value, Record):
         return _hour_of_record(value)
     text = str(value.astype("datetime64[s]")) if isinstance(value, np.datetime64) else value
@@ -39,7 +39,7 @@ def _hour_of_record(record: Record) -> int | None:
 
 
 def _hour_of_bytes(packed: Any, size: int) -> int | None:
-    """Of year (two bytes), month (its highest bit may mark a fold), day, hour, minute, second and microseconds."""
+    """Unpack year (two bytes), month (its highest bit may mark a fold), day, hour, minute, second, microseconds."""
     if not isinstance(packed, bytes) or len(packed) != size:
         return None
     year, month, day = packed[0] << 8 | packed[1], packed[2] & 0x7F, packed[3]
@@ -69,7 +69,7 @@ def _offset(zone: Any, seconds: int) -> int | None:
         return _integer(zone.args[0]) * 60
     if zone.class_name in ("timezone", "tzoffset"):
         return _seconds(_delta_of(zone))
-    if zone.class_name == "_p" and len(zone.args) > 1:  # pytz keeps the offset of the moment beside the zone's name
+    if zone.class_name == "_p" and len(zone.args) > 1:  # pytz keeps the offset of the moment with the name
         return _integer(zone.args[1])
     return _offset_by_name(zone.args[0] if zone.args else None, seconds)
 
@@ -94,13 +94,13 @@ def _integer(value: Any) -> int:
 
 
 def _offset_by_name(name: Any, seconds: int) -> int:
-    """Look the zone up in the system's time zones, or those of the package tzdata."""
+    """Return the offset of a zone of the system, or of the package tzdata, in seconds."""
     if not isinstance(name, str) or not _ZONE.fullmatch(name):
-        raise Unreadable("the time zone of its date is not one that is read", _WITHOUT)
+        raise UnreadableFileError("the time zone of its date is not one that is read", _WITHOUT)
     try:
         zone = ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise Unreadable(
+        raise UnreadableFileError(
             f"the time zone {name} of its date is not known on this machine",
             f"pip install tzdata, or {_WITHOUT}",
         ) from None
@@ -109,9 +109,9 @@ def _offset_by_name(name: Any, seconds: int) -> int:
 
 
 def _attribute(owner: Any, name: Any) -> Any:
-    """`getattr`, for the one attribute that a pickle looks up: `ZoneInfo._unpickle`."""
+    """Stand in for `getattr`, for the one attribute that a pickle looks up: `ZoneInfo._unpickle`."""
     if owner is not _ZONE_INFO or name != "_unpickle":
-        raise Unreadable("it looks up an attribute, which no artifact needs")
+        raise UnreadableFileError("it looks up an attribute, which no artifact needs")
     return owner
 
 
@@ -135,4 +135,4 @@ GLOBALS: Final[dict[tuple[str, str], Global]] = {
     ("dateutil.tz.tz", "tzutc"): recorded("tzutc"),
     ("dateutil.tz.tz", "tzoffset"): recorded("tzoffset"),
 }
-"""What a pickle names for a date."""
+"""The names that a pickle of a date uses."""

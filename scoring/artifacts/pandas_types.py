@@ -1,4 +1,4 @@
-"""Column names as pandas pickles them: an `Index` over numpy's objects, its own array of text, or one of pyarrow's."""
+"""Read column names as pandas pickles them: an `Index` over an array of numpy, pandas or pyarrow."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MOST_BYTES: Final = 800  # of a name, on average: 200 characters of four bytes
 
 
 def names_of(value: Any) -> Any:
-    """Return what an Index or an array of text holds, as a list or an array; anything else as it is."""
+    """Return the content of an Index or an array of text, as a list or an array; return anything else unchanged."""
     if not isinstance(value, Record) or value.class_name != "Index":
         return _texts(value)
     _, parts = value.args
@@ -32,7 +32,7 @@ def _texts(value: Any) -> Any:
 
 
 def _arrow_texts(array: Record) -> list[str]:
-    """Return the text of an array, or of a chunked one, of pyarrow's; no more than a forest may have, and one."""
+    """Return the text of an array of pyarrow, chunked or not: at most one more than a forest may have."""
     chunks = array.args[0] if array.class_name == "chunked_array" else [array]
     return list(itertools.islice(itertools.chain.from_iterable(map(_chunk_texts, chunks)), MOST_FEATURES + 1))
 
@@ -52,7 +52,7 @@ def _chunk_texts(chunk: Record) -> list[str]:
 
 
 def _bytes(content: Any) -> bytes:
-    """`bytearray` of bytes, and pyarrow's buffer over one."""
+    """Stand in for `bytearray`, and for pyarrow's buffer over one."""
     if not isinstance(content, bytes | bytearray):
         raise TypeError("no bytes")
     return bytes(content)
@@ -79,4 +79,4 @@ GLOBALS: Final[dict[tuple[str, str], Global]] = {
     for name in ("StringArray", "ArrowStringArray", "StringDtype")
     for module in ("pandas", "pandas.arrays", "pandas.core.arrays.string_", "pandas.core.arrays.string_arrow")
 }
-"""What a pickle names for an Index of text, by pandas 0.25 to 3."""
+"""The names that a pickle of an Index of text uses, by pandas 0.25 to 3."""

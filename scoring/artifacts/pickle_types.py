@@ -1,7 +1,7 @@
-"""What stands in for the objects of the five files: records, and arrays made of plain parts.
+"""Stand-ins for the objects of the five files: records, and arrays made of plain parts.
 
-Nothing here is scikit-learn's, pandas' or numpy's own function. numpy's trust what a pickle says of memory: a crafted
-object dtype makes them follow any pointer.
+None of these is a function of scikit-learn, pandas or numpy. Those of numpy trust what a pickle says of memory: a
+crafted object dtype makes them follow any pointer.
 """
 
 import math
@@ -9,6 +9,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,14 +22,14 @@ _UNITS: Final = frozenset({"Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns"})
 
 @dataclass(slots=True)
 class Record:
-    """An object of the pickle, not built: the name of its class, and the arguments and state it was to be made from."""
+    """An object that is not built: the name of its class, and its arguments and state."""
 
     class_name: str
     args: tuple[Any, ...]
     state: Any = None
 
     def set_state(self, state: Any) -> None:
-        """What the pickle says of it after it was made."""
+        """Keep the state that BUILD sets."""
         self.state = {name: plain(value) for name, value in state.items()} if isinstance(state, dict) else state
 
 
@@ -38,21 +39,21 @@ class Dtype:
 
     kind: Any
     state: Any = None
-    made: np.dtype[Any] | None = None
+    cached: np.dtype[Any] | None = None
 
     def set_state(self, state: Any) -> None:
         self.state = state
 
     @property
     def is_object(self) -> bool:
-        """Whether entries are Python objects, of which no array is made here."""
+        """True when entries are Python objects, which become a list."""
         return self.kind in ("O", "O8")
 
     def dtype(self) -> np.dtype[Any]:
-        """Of numbers, text or moments; or of nodes, which have fields of those. Made once."""
-        if self.made is None:
-            self.made = self._dtype()
-        return self.made
+        """Return numpy's dtype of numbers, text or moments, or of nodes with such fields."""
+        if self.cached is None:
+            self.cached = self._dtype()
+        return self.cached
 
     def _dtype(self) -> np.dtype[Any]:
         if self.state is None or self.state[3] is None:
@@ -65,10 +66,10 @@ class Dtype:
         return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": self.state[5]})
 
     def simple(self) -> np.dtype[Any]:
-        """Of numbers, text or moments."""
+        """Return numpy's dtype of numbers, text or moments."""
         order = "|" if self.state is None else self.state[1]
-        whole = self.state is None or (self.state[2] is None and self.state[3] is None)
-        if not (isinstance(self.kind, str) and _KIND.fullmatch(self.kind) and whole and order in ("<", ">", "|")):
+        is_plain = self.state is None or (self.state[2] is None and self.state[3] is None)
+        if not (isinstance(self.kind, str) and _KIND.fullmatch(self.kind) and is_plain and order in ("<", ">", "|")):
             raise _not_needed()
         return np.dtype(order.strip("|") + self.kind + self._unit())
 
@@ -87,25 +88,25 @@ class Array:
     """An array by `_reconstruct`, or by `_frombuffer`: version, shape, dtype, Fortran order, content."""
 
     state: Any = None
-    made: Any = None
+    cached: Any = None
 
     def set_state(self, state: Any) -> None:
         self.state = state
 
     def array(self) -> Any:
-        """The array over the content itself, uncopied; of objects, the list that holds them. Made once."""
-        if self.made is None:
-            self.made = self._array()
-        return self.made
+        """Return the array over the content itself, without a copy; for objects, the list of them."""
+        if self.cached is None:
+            self.cached = self._array()
+        return self.cached
 
     def _array(self) -> Any:
         _, shape, dtype, fortran, content = self.state
         listed = isinstance(content, list) and dtype.is_object
-        made = content if listed else np.frombuffer(content, dtype=dtype.dtype())
-        plausible = len(shape) <= (1 if listed else MOST_DIMENSIONS) and all(0 <= size <= len(made) for size in shape)
-        if not plausible or math.prod(shape) != len(made):
+        array = content if listed else np.frombuffer(content, dtype=dtype.dtype())
+        plausible = len(shape) <= (1 if listed else MOST_DIMENSIONS) and all(0 <= size <= len(array) for size in shape)
+        if not plausible or math.prod(shape) != len(array):
             raise pickle.UnpicklingError("it holds an array whose shape and content disagree")
-        return made if listed else made.reshape(shape, order="F" if fortran else "C")
+        return array if listed else array.reshape(shape, order="F" if fortran else "C")
 
 
 def _not_needed() -> pickle.UnpicklingError:
@@ -113,18 +114,22 @@ def _not_needed() -> pickle.UnpicklingError:
 
 
 def plain(value: Any) -> Any:
-    """The array that a record of one describes; anything else as it is."""
+    """Return the array that an `Array` describes; return anything else unchanged."""
     return value.array() if isinstance(value, Array) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Global:
-    """What a pickle gets for a name: a thing that the pickle machine can call and that has nothing to be changed."""
+    """The stand-in for a name: the machine can call it, and it has no state to change."""
 
     make: Callable[..., Any]
-    is_class: bool = False  # may be made without arguments by `copyreg._reconstructor`
+    is_class: bool = False  # `copyreg._reconstructor` may call it without arguments
 
 
 def recorded(class_name: str) -> Global:
-    """Return what makes a Record of that class, whatever its arguments."""
-    return Global(lambda *args: Record(class_name, args), is_class=True)
+    """Return a stand-in that makes a Record of that class from any arguments."""
+    return Global(partial(_record, class_name), is_class=True)
+
+
+def _record(class_name: str, *args: Any) -> Record:
+    return Record(class_name, args)

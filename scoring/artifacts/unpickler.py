@@ -1,9 +1,9 @@
-"""Unpickling the five files without scikit-learn or joblib, and without running what they might name.
+"""Unpickle the five files without scikit-learn or joblib, and without running any code that they name.
 
-A pickle is a program. Here it runs on a machine of our own that knows the instructions by which protocols 0 to 5 write
-plain objects, and can call what `pickle_globals` lists. Python's machine would do as it is told: `BUILD` sets
-attributes of whatever stands on the stack, `LONG_BINPUT` takes 3 GiB for a pickle of nine bytes, a tuple of tuples as a
-key of a dict takes for ever to hash.
+A pickle is a program. Here it runs on a machine that knows only the instructions by which protocols 0 to 5 write plain
+objects, and calls only what `pickle_globals` lists. Python's machine obeys any program: `BUILD` sets attributes of any
+object on the stack, `LONG_BINPUT` takes 3 GiB for a pickle of nine bytes, a tuple of tuples as a key of a dict takes
+forever to hash.
 """
 
 import io
@@ -19,7 +19,7 @@ from scoring.artifacts.compression import Content
 from scoring.artifacts.framed_arrays import FramedArray
 from scoring.artifacts.pickle_globals import find
 from scoring.artifacts.pickle_types import Global, plain
-from scoring.errors import Unreadable
+from scoring.errors import UnreadableFileError
 
 MOST_STEPS: Final = 50_000
 """Instructions in one file of a set; columns, scaling and imputation take some hundreds."""
@@ -28,7 +28,7 @@ MOST_STEPS_OF: Final = {"rf_model.pkl": 5_000_000, "label_encoders.pkl": 1_000_0
 _FEW_STEPS: Final = 100_000
 _BYTES_A_STEP: Final = 2  # of a forest with more steps than those: trees of one split have 3.6
 _STEPS_A_BYTE: Final = 8  # of a compressed file with more steps than those: trees of one leaf have 7 by xz
-_FREE: Final = 65_536  # bytes that any pickle may make beside its own
+_FREE: Final = 65_536  # bytes that any pickle may make in addition to its own
 _ENTRY: Final = 2  # bytes that stand for an argument, or an entry of a state; in a pickle they take as many
 _FIELD: Final = 32  # the same, for a field of a type of arrays
 
@@ -40,26 +40,26 @@ def most_steps(name: str, content: Content) -> int:
 
 
 def unpickle(name: str, content: Content) -> Any:
-    """Return the object in the pickle, with `Record`s of `inert` in it. `name` is the file's, for how much it may hold.
+    """Return the object in the pickle, with `Record`s for instances. `name`, the file's, sets its limits.
 
-    Takes time and memory in proportion to the content, whatever is in it. Raises Unreadable.
+    Takes time and memory in proportion to the size of the content, even of a hostile one. Raises UnreadableFileError.
     """
     budget = _Budget(most_steps(name, content), len(content.data) + _FREE)
     try:
         return plain(_Machine(content.data, io.BytesIO(content.data), budget).run())
-    except Unreadable:
+    except UnreadableFileError:
         raise
     except Exception as error:  # noqa: BLE001 - a broken pickle can raise anything at all
         reason = str(error) if isinstance(error, pickle.UnpicklingError) else "it is broken or cut short"
-        raise Unreadable(f"no pickle of the kind expected: {reason}") from None
+        raise UnreadableFileError(f"no pickle of the kind expected: {reason}") from None
 
 
 @dataclass(slots=True)
 class _Budget:
-    """What a file may yet ask for, the pickles within it included."""
+    """The steps and bytes that are left for a file, nested pickles included."""
 
     steps: int
-    size: int  # bytes that may yet be made: no honest pickle makes more of them than it has
+    size: int  # bytes left to make: no honest pickle makes more bytes than it has
 
     def take_step(self) -> None:
         self.steps -= 1
@@ -73,7 +73,7 @@ class _Budget:
 
 
 class _Machine:
-    """A stack, those below it that wait for a MARK to be closed, and what was memorised."""
+    """A stack, the stacks below it that wait for their MARK to close, and the memo."""
 
     def __init__(self, data: bytes, stream: io.BytesIO, budget: _Budget, *, is_nested: bool = False) -> None:
         self._data = data
@@ -89,8 +89,10 @@ class _Machine:
             self._budget.take_step()
             if opcode.name in _PUSHES:
                 self._stack.append(argument)
-            elif opcode.name in _MAKES:
-                self._stack.append(_MAKES[opcode.name]())
+            elif opcode.name in _CONSTANTS:
+                self._stack.append(_CONSTANTS[opcode.name])
+            elif opcode.name in _EMPTY:
+                self._stack.append(_EMPTY[opcode.name]())
             elif opcode.name in _INSTRUCTIONS:
                 _INSTRUCTIONS[opcode.name](self, argument)
             elif opcode.name in _PYTHON_2:
@@ -99,12 +101,15 @@ class _Machine:
                 raise pickle.UnpicklingError(f"it uses the instruction {opcode.name}, which no artifact needs")
         return self._stack.pop()
 
+    def ignore(self, _: object) -> None:
+        """FRAME and STOP: the stream is read to its end anyway."""
+
     def mark(self, _: object) -> None:
         self._below.append(self._stack)
         self._stack = []
 
     def _marked(self) -> list[Any]:
-        """What was pushed since the mark."""
+        """Pop the objects since the mark."""
         items, self._stack = self._stack, self._below.pop()
         return items
 
@@ -154,14 +159,14 @@ class _Machine:
             raise pickle.UnpicklingError("it holds a dict with keys that are no names")
         target.update(zip(items[::2], items[1::2], strict=True))
 
-    def put(self, place: int) -> None:
-        self._memo[place] = self._stack[-1]
+    def put(self, index: int) -> None:
+        self._memo[index] = self._stack[-1]
 
     def memorise(self, _: object) -> None:
         self._memo[len(self._memo)] = self._stack[-1]
 
-    def get(self, place: int) -> None:
-        self._stack.append(self._memo[place])
+    def get(self, index: int) -> None:
+        self._stack.append(self._memo[index])
 
     def name(self, argument: str) -> None:
         self._stack.append(find(*argument.split(" ", 1)))
@@ -175,15 +180,15 @@ class _Machine:
         if not isinstance(called, Global) or not isinstance(arguments, tuple):
             raise pickle.UnpicklingError("it calls what cannot be called")
         self._budget.spend(_ENTRY * len(arguments))
-        made = called.make(*arguments)
-        self._budget.spend(len(made) if isinstance(made, bytes) else getattr(made, "nbytes", 0))
-        self._stack.append(made)
+        result = called.make(*arguments)
+        self._budget.spend(len(result) if isinstance(result, bytes) else getattr(result, "nbytes", 0))
+        self._stack.append(result)
 
     def build(self, _: object) -> None:
         state, target = self._stack.pop(), self._stack[-1]
-        if getattr(target, "state", self) is not None:  # a stand-in has one, once; nothing else has
+        if getattr(target, "state", self) is not None:  # only a stand-in has one, once
             raise pickle.UnpicklingError("it sets the state of what has none, or has one")
-        if isinstance(state, dict | tuple):  # which is copied, or walked, for each object that it is given to
+        if isinstance(state, dict | tuple):  # copied, or walked, for every object that gets it
             self._budget.spend(_ENTRY * len(state))
         if isinstance(state, tuple):
             self._budget.spend(sum(_FIELD * len(part) for part in state if isinstance(part, dict)))
@@ -197,7 +202,7 @@ class _Machine:
         return array.read(self._stream, self._data, self._nested)
 
     def _nested(self) -> Any:
-        """Return what the pickle holds that follows in the stream."""
+        """Return the content of the pickle that follows in the stream."""
         return plain(_Machine(self._data, self._stream, self._budget, is_nested=True).run())
 
     def protocol(self, argument: int) -> None:
@@ -206,7 +211,7 @@ class _Machine:
 
 
 def _is_key(key: object) -> bool:
-    """Names, and the classes that weights are given for: what is hashed at once, and not all alike."""
+    """Return True for keys with a cheap hash: names, and the classes of class weights."""
     return isinstance(key, str | bool | float | np.number) or (isinstance(key, int) and abs(key) < 1 << 60)
 
 
@@ -217,25 +222,28 @@ _PUSHES: Final = frozenset(
     }
 )
 _PYTHON_2: Final = frozenset({"STRING", "BINSTRING", "SHORT_BINSTRING"})
-_MAKES: Final[dict[str, Callable[[], object]]] = {
-    "NONE": lambda: None,
-    "NEWTRUE": lambda: True,
-    "NEWFALSE": lambda: False,
-    "EMPTY_TUPLE": tuple,
-    "EMPTY_LIST": list,
-    "EMPTY_DICT": dict,
-}
+_CONSTANTS: Final = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_EMPTY: Final[dict[str, Callable[[], object]]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict}
+
+
+def _tuple(size: int) -> Callable[[_Machine, Any], None]:
+    def instruction(machine: _Machine, _: object) -> None:
+        machine.tuple_of(size)
+
+    return instruction
+
+
 _INSTRUCTIONS: Final[dict[str, Callable[[_Machine, Any], None]]] = {
     "PROTO": _Machine.protocol,
-    "FRAME": lambda _, __: None,
-    "STOP": lambda _, __: None,
+    "FRAME": _Machine.ignore,
+    "STOP": _Machine.ignore,
     "UNICODE": _Machine.text,
     "SHORT_BINUNICODE": _Machine.text,
     "BINUNICODE": _Machine.text,
     "BINUNICODE8": _Machine.text,
-    "TUPLE1": lambda machine, _: machine.tuple_of(1),
-    "TUPLE2": lambda machine, _: machine.tuple_of(2),
-    "TUPLE3": lambda machine, _: machine.tuple_of(3),
+    "TUPLE1": _tuple(1),
+    "TUPLE2": _tuple(2),
+    "TUPLE3": _tuple(3),
     "TUPLE": _Machine.tuple_of_marked,
     "LIST": _Machine.list_of_marked,
     "DICT": _Machine.dict_of_marked,

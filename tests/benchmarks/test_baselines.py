@@ -10,7 +10,7 @@ from benchmarks import events, files, json_libraries, pandas_loop
 from benchmarks.forest import features
 from benchmarks.growth import grown, ours_of
 from scoring import Scorer
-from scoring.artifacts.loading import load, shipped
+from scoring.artifacts import load, shipped
 from scoring.contract import Event
 from scoring.decoding import decode
 from training.synthetic.dataset import generate

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import rust
 from benchmarks.events import batches
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 
 ECHO = """
 import sys

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.stream.result_writer import write_results
-from scoring.kernels import compiler
-from scoring.kernels.compiler import Function, Kernel
+from scoring.kernels import Function, Kernel, compiler
 from tests.equality.memory import GuardedMemory
 
 Build = Literal["compiled", "checked", "guarded", "python"]

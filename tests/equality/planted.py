@@ -7,8 +7,9 @@ from typing import Final, cast
 
 import numpy as np
 
-from scoring.kernels.compiler import Function, Kernel, compile_kernels
-from scoring.kernels.memory import Bytes, copy_bytes, load_byte, load_word, store_byte
+from scoring.kernels import Bytes, Function, Kernel, copy_bytes, store_byte
+from scoring.kernels.compiler import compile_kernels
+from scoring.kernels.memory import load_byte, load_word
 from tests.equality.builds import Build, using
 
 SIZE: Final = 100

@@ -9,7 +9,8 @@ from types import CodeType
 import pytest
 
 from scoring import Scorer
-from scoring.kernels.compiler import Kernel, functions_of
+from scoring.kernels import Kernel
+from scoring.kernels.compiler import functions_of
 from tests.equality.batches import Kind, batch_of, batches
 from tests.equality.builds import using
 from tests.equality.comparison import Comparison

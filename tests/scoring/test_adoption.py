@@ -6,10 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scoring.adoption import doubts, write_manifest
-from scoring.artifacts import loading
-from scoring.artifacts.loading import Artifacts
-from scoring.artifacts.manifest import Thresholds
+from scoring.adoption import find_doubts, write_manifest
+from scoring.artifacts import Artifacts, Thresholds, loading
 from scoring.model import LEAF
 from tests.support.artifacts.loading import SET
 from tests.support.artifacts.sets import small_set
@@ -23,7 +21,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory) -> Artifacts:
 
 
 def test_an_adopted_set_is_not_doubted(adopted: Artifacts) -> None:
-    assert doubts(adopted) == []
+    assert find_doubts(adopted) == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +37,7 @@ def test_an_adopted_set_is_not_doubted(adopted: Artifacts) -> None:
 )
 def test_a_level_that_no_event_can_reach_is_named(adopted: Artifacts, limits: Thresholds, name: str) -> None:
     assert any(
-        line.startswith(f"{name} can never be reached: ") for line in doubts(replace(adopted, thresholds=limits))
+        line.startswith(f"{name} can never be reached: ") for line in find_doubts(replace(adopted, thresholds=limits))
     )
 
 
@@ -47,12 +45,12 @@ def test_a_threshold_is_doubted_only_beyond_the_greatest_score(tmp_path: Path) -
     found = loading.load(small_set(3, trees=1, depth=3).write(tmp_path), allow_unverified=True)
     (tree,) = found.model.trees
     highest = float(tree.probability[tree.left == LEAF].max())
-    assert doubts(replace(found, thresholds=Thresholds(high=highest))) == []
-    (doubt,) = doubts(replace(found, thresholds=Thresholds(high=highest + 1e-6)))
+    assert find_doubts(replace(found, thresholds=Thresholds(high=highest))) == []
+    (doubt,) = find_doubts(replace(found, thresholds=Thresholds(high=highest + 1e-6)))
     assert doubt.startswith("High can never be reached")
 
 
 def test_a_manifest_without_golden_vectors_is_doubted(adopted: Artifacts) -> None:
     assert adopted.manifest is not None
-    (doubt,) = doubts(replace(adopted, manifest=msgspec.structs.replace(adopted.manifest, golden=[])))
+    (doubt,) = find_doubts(replace(adopted, manifest=msgspec.structs.replace(adopted.manifest, golden=[])))
     assert "no golden vectors" in doubt

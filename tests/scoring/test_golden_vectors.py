@@ -9,7 +9,7 @@ import pytest
 from scoring import ArtifactError, Artifacts, Scorer, decoding, load_artifacts
 from scoring.artifacts.manifest import Golden
 from scoring.decoding import JsonBatch, read_batch
-from scoring.kernels.compiler import Function
+from scoring.kernels import Function
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring.artifacts.manifest import FILES
+from scoring.artifacts import FILES
 from tests.support.artifacts.sets import FiveFiles
 from tests.support.oracle import scoring
 from training.selection import Grid

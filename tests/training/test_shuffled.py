@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from scoring import Scorer
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 from training.evaluation.bootstrap import Estimate, estimate
 from training.evaluation.measure_sets import overall
 from training.evaluation.scored_sessions import ScoredSessions

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scoring.artifacts.manifest import Thresholds, check_thresholds
+from scoring.artifacts import Thresholds, check_thresholds
 from training.thresholds import AlertBudget, Costs, choose_thresholds
 
 # few values, so that scores tie

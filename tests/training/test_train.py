@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from scoring.artifacts.loading import shipped
-from scoring.artifacts.manifest import FILES, NAME
+from scoring.artifacts import FILES, MANIFEST_FILE, shipped
 from scoring.contract import COUNTS, MODEL_FIELDS
 from scoring.features import FEATURES
 from tests.support.artifacts.sets import FiveFiles
@@ -30,7 +29,7 @@ from training.synthetic.world import World
 from training.thresholds import AlertBudget, Costs
 from training.train import train
 
-EVERY_FILE = (*FILES, NAME)
+EVERY_FILE = (*FILES, MANIFEST_FILE)
 
 
 def bytes_of(directory: Path) -> dict[str, bytes]:
@@ -151,7 +150,7 @@ def test_another_seed_gives_another_forest(table: Path, trained: Path, tmp_path:
 
 
 def test_the_manifest_names_data_seed_parameters_and_versions(trained: Path) -> None:
-    manifest = json.loads((trained / NAME).read_bytes())
+    manifest = json.loads((trained / MANIFEST_FILE).read_bytes())
     assert manifest["training"]["rows"] == 3_000
     assert manifest["training"]["seed"] == 42
     assert manifest["training"]["parameters"]["trees"] == 12
@@ -160,7 +159,7 @@ def test_the_manifest_names_data_seed_parameters_and_versions(trained: Path) -> 
 
 
 def test_the_manifest_holds_the_candidates_and_says_whose_sessions_were_measured(trained: Path) -> None:
-    manifest = json.loads((trained / NAME).read_bytes())
+    manifest = json.loads((trained / MANIFEST_FILE).read_bytes())
     (tried,) = manifest["training"]["selection"]
     assert (tried["trees"], tried["depth"], tried["balance"]) == (12, 6, 0.75)
     assert manifest["training"]["measured_on"] == "5-fold cross-validation, whole users left out"

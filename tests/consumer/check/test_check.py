@@ -23,7 +23,7 @@ from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Mis
 from consumer.observability.health import Health
 from consumer.observability.http_server import PortTakenError, Server
 from consumer.observability.metrics import Metrics
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 from tests.support.command_line import Call, caller
 
 HOUR = 3_600_000  # ms

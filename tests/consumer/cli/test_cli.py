@@ -17,8 +17,7 @@ import pytest
 from consumer.cli.setting_options import GROUPS
 from consumer.config.settings import Settings
 from scoring import Scorer, tables
-from scoring.artifacts import loading
-from scoring.artifacts.manifest import FILES
+from scoring.artifacts import FILES, loading
 from tests.support.command_line import Call, Said, caller
 from training.synthetic.dataset import generate
 

@@ -13,7 +13,7 @@ from consumer.model import report
 from consumer.model.comparison import Comparison, compare
 from consumer.offline.progress import Reporting
 from scoring import LEVELS, Scorer
-from scoring.artifacts.manifest import Thresholds
+from scoring.artifacts import Thresholds
 from scoring.tables import FileError, TableOptions
 from scoring.tables.source import BLOCK_BYTES
 from tests.support.artifacts.sets import random_event, small_set

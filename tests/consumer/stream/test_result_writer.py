@@ -15,7 +15,8 @@ from consumer.stream.serialization import utc
 from scoring import Scored
 from scoring.columns import from_events
 from scoring.contract import MODEL_FIELDS, Event
-from scoring.kernels.compiler import Function, compile_kernels
+from scoring.kernels import Function
+from scoring.kernels.compiler import compile_kernels
 from scoring.rules import RULES
 
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import ArtifactError
-from scoring.artifacts.from_pickles import read_model
+from scoring.artifacts import read_model
 from tests.support.artifacts.fuzzing import MANIFEST, SYSTEM, CodeRan, Corpus, Watch, attempt
 from tests.support.artifacts.loading import FILES
 

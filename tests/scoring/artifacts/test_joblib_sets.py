@@ -22,7 +22,7 @@ from dateutil import tz
 from sklearn.preprocessing import LabelEncoder
 
 from scoring.adoption import write_manifest
-from scoring.artifacts.loading import load
+from scoring.artifacts import load
 from tests.support.artifacts.loading import FILES, SET, refused, scores
 from tests.support.artifacts.sets import CLASSES, FiveFiles
 

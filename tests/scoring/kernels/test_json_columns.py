@@ -13,7 +13,8 @@ from scoring.columns import from_events
 from scoring.contract import CATEGORIES
 from scoring.decoding import JsonBatch, decode, parse, read_batch
 from scoring.errors import InvalidEvent
-from scoring.kernels.compiler import Function, compile_kernels
+from scoring.kernels import Function
+from scoring.kernels.compiler import compile_kernels
 from scoring.kernels.json_columns import KERNEL
 from scoring.kernels.json_keys import MOST_KEYS
 from scoring.kernels.json_text import REASONS

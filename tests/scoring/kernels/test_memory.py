@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scoring.kernels.compiler import CompilationError, Kernel, compile_kernels
-from scoring.kernels.memory import Bytes, copy_bytes, count_trailing_zeros, load_byte, load_word, store_byte
+from scoring.kernels import Bytes, Kernel, copy_bytes, store_byte
+from scoring.kernels.compiler import CompilationError, compile_kernels
+from scoring.kernels.memory import count_trailing_zeros, load_byte, load_word
 
 READ_ONLY = "Array(uint8, 1, 'C', readonly=True)"
 

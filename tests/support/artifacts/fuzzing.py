@@ -29,14 +29,11 @@ import joblib
 import msgspec
 
 from scoring import ArtifactError, Scorer, Verdict
-from scoring.adoption import cautions, golden_events, write_manifest
-from scoring.artifacts import manifest as manifests
-from scoring.artifacts.compression import content_of
-from scoring.artifacts.from_pickles import read_model
-from scoring.artifacts.loading import Artifacts
-from scoring.artifacts.manifest import Thresholds
+from scoring.adoption import find_cautions, golden_events, write_manifest
+from scoring.artifacts import Artifacts, Thresholds, read_manifest, read_model
+from scoring.artifacts.compression import decompress
 from scoring.artifacts.pickle_globals import GLOBALS
-from scoring.errors import Unreadable
+from scoring.errors import UnreadableFileError
 from tests.scoring.conftest import quiet
 from tests.scoring.sets_of_old import make
 from tests.support.artifacts.sets import FiveFiles, small_set
@@ -133,8 +130,8 @@ def _dumped(value: Any) -> list[bytes]:
 def _altered_stream(data: bytes, chance: random.Random) -> bytes:
     """The program altered, whether or not it is compressed."""
     try:
-        plain = content_of(data).data
-    except Unreadable:
+        plain = decompress(data).data
+    except UnreadableFileError:
         return data
     altered = _altered_program(plain, chance)
     return altered if plain is data else zlib.compress(altered)
@@ -257,7 +254,7 @@ def _used(scorer: Scorer) -> str:
     verdict = scorer.score_many([{}, quiet()])[1]
     assert isinstance(verdict, Verdict)
     assert 0 <= verdict.anomaly_score <= 1
-    msgspec.json.encode([cautions(scorer.artifacts), golden_events(scorer.artifacts.model)])
+    msgspec.json.encode([find_cautions(scorer.artifacts), golden_events(scorer.artifacts.model)])
     return "taken"
 
 
@@ -267,7 +264,7 @@ def _load(corpus: Corpus, watch: Watch, directory: Path, name: str, data: bytes)
             model = read_model(corpus.good | {name: data})
         return Scorer(Artifacts("", "", Thresholds(), model, None))
     with watch.looking():
-        manifests.read(data)
+        read_manifest(data)
     (directory / name).write_bytes(data)
     return Scorer.load(directory)
 

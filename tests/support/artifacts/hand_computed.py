@@ -6,8 +6,7 @@ import numpy as np
 
 from consumer.records import Batch, Headers
 from scoring import Scorer
-from scoring.artifacts.loading import Artifacts
-from scoring.artifacts.manifest import Thresholds
+from scoring.artifacts import Artifacts, Thresholds
 from scoring.contract import CATEGORIES
 from scoring.model import Imputation, Model, Tree
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scoring import Scorer
-from scoring.artifacts.loading import shipped
+from scoring.artifacts import shipped
 from training.evaluation import measure_sets
 from training.evaluation.baselines import RULES_ALONE
 from training.evaluation.measures import all_measures
