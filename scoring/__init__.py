@@ -1,4 +1,4 @@
-"""Scores session events with a Random Forest: validated, explained, traceable. No Kafka in here."""
+"""Score session events with a Random Forest: validate them, and explain and trace their scores. Knows no Kafka."""
 
 from scoring.artifacts import Artifacts
 from scoring.artifacts import load as load_artifacts

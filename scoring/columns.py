@@ -1,4 +1,4 @@
-"""A batch of valid events as flat arrays: what decoding makes, and all that scores, trains and counts reads."""
+"""A batch of valid events as flat arrays: the output of decoding, the input of scoring, training and drift."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ _encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class Lookup(NamedTuple):
-    """What a category's strings stand for."""
+    """The values that stand for a category's strings."""
 
     known: Mapping[str, int]
     other: int  # for all other strings
@@ -33,14 +33,14 @@ class Lookup(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """n valid events, field by field, in the order of the contract's table; gaps not yet filled.
+    """n valid events, field by field in the order of the contract, with their gaps.
 
-    A category is a code: the index of its string in the dictionary of its field. Not every string need be in use.
+    A category is a code: the index of its string in the dictionary of its field, which may have unused strings.
     """
 
     numbers: NDArray[np.float64]  # (9, n), NaN for a gap
     codes: NDArray[np.int32]  # (6, n): index in `strings` of that category, GAP for a gap
-    strings: Sequence[Sequence[str]]  # six: the strings of each category's codes, each string once
+    strings: Sequence[Sequence[str]]  # six: the distinct strings of each category's codes
     hours: NDArray[np.int64]  # (n,), NO_HOUR for a gap
     identities: NDArray[np.int64]  # (2, 2, n): user_id and session_id: start and end in `text`; both 0 for a gap
     text: NDArray[np.uint8]  # holds the JSON of the identities, among other bytes
@@ -49,17 +49,17 @@ class Columns:
         return len(self.hours)
 
     def take(self, rows: Rows) -> "Columns":
-        """Return the events at `rows`, a mask or places."""
-        places = np.asarray(rows)
-        if places.dtype == np.bool_:
-            places = np.flatnonzero(places)
-        places = places.astype(np.intp, copy=False)
+        """Return the events at `rows`, a mask or indices."""
+        indices = np.asarray(rows)
+        if indices.dtype == np.bool_:
+            indices = np.flatnonzero(indices)
+        indices = indices.astype(np.intp, copy=False)
         return replace(
             self,
-            numbers=self.numbers.take(places, axis=1),
-            codes=self.codes.take(places, axis=1),
-            hours=self.hours[places],
-            identities=self.identities.take(places, axis=2),
+            numbers=self.numbers.take(indices, axis=1),
+            codes=self.codes.take(indices, axis=1),
+            hours=self.hours[indices],
+            identities=self.identities.take(indices, axis=2),
         )
 
     def category(self, field: int, row: int) -> str | None:
@@ -78,7 +78,7 @@ class Columns:
         return +Counter(dict(zip([None, *strings], counts, strict=True)))
 
     def look_up(self, fields: Sequence[Lookup]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the values of all six dictionaries in one table, and the place of code 0 of each: GAP is before it."""
+        """Return the values of all six dictionaries in one table, and the index of code 0 of each; GAP precedes it."""
         values: list[int] = []
         starts: list[int] = []
         for field, strings in zip(fields, self.strings, strict=True):
@@ -91,22 +91,22 @@ class Columns:
         """Return the events without their identities and the text that held them."""
         return replace(self, identities=np.zeros_like(self.identities), text=np.zeros(0, np.uint8))
 
-    def identity(self, which: int, row: int) -> bytes | None:
-        """Return the JSON of an identity, by its place in IDENTITIES; None for a gap."""
-        start, end = self.identities[which, :, row].tolist()
+    def identity(self, field: int, row: int) -> bytes | None:
+        """Return the JSON of an identity, by its index in IDENTITIES; None for a gap."""
+        start, end = self.identities[field, :, row].tolist()
         return self.text[start:end].tobytes() or None
 
-    def identity_column(self, which: int) -> list[bytes | None]:
+    def identity_column(self, field: int) -> list[bytes | None]:
         """Return the JSON of an identity, None for gaps."""
-        text, (starts, ends) = self.text.tobytes(), self.identities[which].tolist()
+        text, (starts, ends) = self.text.tobytes(), self.identities[field].tolist()
         return [text[start:end] or None for start, end in zip(starts, ends, strict=True)]
 
 
 def from_events(events: Sequence[Event], before: bytes = b"") -> Columns:
-    """Return the columns of events that the contract's decoder read; their text begins with `before`."""
-    # by way of one flat list: 0.25 µs an event, where an attrgetter for each field takes 0.6
+    """Return the columns of decoded events; their text begins with `before`."""
+    # through one flat list: 0.25 µs an event, where an attrgetter for every field takes 0.6
     values = list(chain.from_iterable(map(astuple, events)))
-    by_field = {field: values[place :: len(_FIELDS)] for place, field in enumerate(_FIELDS)}
+    by_field = {field: values[i :: len(_FIELDS)] for i, field in enumerate(_FIELDS)}
     numbers = chain.from_iterable(by_field[field] for field in NUMERIC)
     identities, text = _identities([by_field[field] for field in IDENTITIES], before)
     codes, strings = encode_categories([by_field[field] for field in CATEGORIES])
@@ -130,7 +130,7 @@ def from_table(
 
 
 def concatenate(parts: Sequence[Columns]) -> Columns:
-    """Return the events of all parts, at least one, in their order."""
+    """Join the events of one or more parts, in order."""
     codes, strings = zip(*(_merge(parts, field) for field in range(len(CATEGORIES))), strict=True)
     starts = np.cumsum([0, *(len(part.text) for part in parts[:-1])])
     identities = [
@@ -163,8 +163,8 @@ def encode_categories(columns: Sequence[Sequence[str | None]]) -> tuple[NDArray[
 def _merge(parts: Sequence[Columns], field: int) -> tuple[NDArray[np.int32], list[str]]:
     """Return the codes of all parts, (n,), in one dictionary."""
     merged = dict.fromkeys(chain.from_iterable(part.strings[field] for part in parts))
-    places = {string: place for place, string in enumerate(merged)}
-    tables = [np.array([*map(places.__getitem__, part.strings[field]), GAP], np.int32) for part in parts]
+    codes_by_string = {string: code for code, string in enumerate(merged)}
+    tables = [np.array([*map(codes_by_string.__getitem__, part.strings[field]), GAP], np.int32) for part in parts]
     codes = [table[part.codes[field]] for table, part in zip(tables, parts, strict=True)]
     return np.concatenate(codes), list(merged)
 
@@ -172,12 +172,12 @@ def _merge(parts: Sequence[Columns], field: int) -> tuple[NDArray[np.int32], lis
 def _identities(
     columns: Sequence[Sequence[str | int | None]], before: bytes
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Return the places of each value's JSON in a text, (columns, 2, n), both 0 for a gap; and that text."""
+    """Return the spans of the values' JSON in a text, (columns, 2, n), both 0 for a gap; and that text."""
     lines = _encode_lines(list(chain.from_iterable(columns)))
     text = np.frombuffer(bytearray().join((before, lines)), np.uint8)  # a kernel takes no read-only array
-    places = np.zeros((2, sum(map(len, columns))), np.int64)
-    places[0, :1] = len(before)
-    places[1] = np.flatnonzero(text[len(before) :] == _LINE_FEED) + len(before)  # an identity's JSON holds none
-    places[0, 1:] = places[1, :-1] + 1
-    places[:, text[places[0]] == ord("n")] = 0  # null
-    return np.ascontiguousarray(places.reshape(2, len(columns), -1).transpose(1, 0, 2)), text
+    spans = np.zeros((2, sum(map(len, columns))), np.int64)
+    spans[0, :1] = len(before)
+    spans[1] = np.flatnonzero(text[len(before) :] == _LINE_FEED) + len(before)  # an identity's JSON holds none
+    spans[0, 1:] = spans[1, :-1] + 1
+    spans[:, text[spans[0]] == ord("n")] = 0  # null
+    return np.ascontiguousarray(spans.reshape(2, len(columns), -1).transpose(1, 0, 2)), text

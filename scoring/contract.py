@@ -1,7 +1,7 @@
-"""The fields of a session event: the one table that decoding, documentation and schema all read.
+"""The fields of a session event: the only table, for decoding, documentation and schemas.
 
 `Event` *is* the contract: msgspec checks types and bounds while it parses. Every field may be absent or null (a gap,
-imputed later); fields that are not named here are skipped.
+imputed later). Other fields are skipped.
 """
 
 from typing import Annotated, Final
@@ -9,10 +9,10 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 LIMIT: Final = 1e12
-"""Largest magnitude of a number: keeps every derived feature finite in float32 (but for rates over next to no time
-on the page, which overflow as IEEE 754 says)."""
+"""Largest magnitude of a number. Derived features stay finite in float32, except rates over next to no time on the
+page, which overflow as IEEE 754 says."""
 MOST_DIGITS: Final = 4300
-"""Longest integer that is taken for an identity: longer ones Python does not parse, for they take quadratic time."""
+"""Longest integer of an identity: Python parses no longer ones, which take quadratic time."""
 
 _DAY: Final = (
     "(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:"
@@ -22,8 +22,8 @@ _DAY: Final = (
 _TIME: Final = r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
 _OFFSET: Final = "Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"
 LOCAL_TIME: Final = rf"^{_DAY}(?:[T ]{_TIME})?(?:{_OFFSET})?(?![\s\S])"
-"""A real calendar day, then perhaps a time, then perhaps an offset. As a pattern, so that of a repeated key each date
-is checked; `(?![\\s\\S])` is the end of the text, where `$` would let a line feed through."""
+"""A calendar day, an optional time and an optional offset. A pattern, so that all dates of a repeated key are checked.
+`(?![\\s\\S])` is the end of the text, where `$` would let a line feed through."""
 
 Count = Annotated[float, Meta(ge=0, le=LIMIT)]
 Amount = Annotated[float, Meta(ge=-LIMIT, le=LIMIT)]
@@ -67,19 +67,19 @@ CATEGORIES: Final = (
 )
 DATE: Final = "transaction_date"
 MODEL_FIELDS: Final = (*NUMERIC, *CATEGORIES, DATE)
-"""The sixteen fields that the model reads, in the order in which gaps are named."""
+"""The sixteen fields that the model reads, in the order of imputed fields in results."""
 IDENTITIES: Final = ("user_id", "session_id")
 UNKNOWN: Final = "unknown"
-"""The class of whatever an encoder has never seen."""
+"""The class of strings that an encoder has never seen."""
 
 
 def least(field: str) -> float:
-    """The smallest number that `field` takes; the largest is LIMIT."""
+    """Return the smallest valid number of `field`; the largest is LIMIT."""
     return -LIMIT if field in SIGNED else 0.0
 
 
 def expected(field: str) -> str:
-    """What a value of `field` must be, in words."""
+    """Return what a value of `field` must be, in words."""
     if field in IDENTITIES:
         return "a string or an integer"
     if field == DATE:

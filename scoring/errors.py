@@ -1,4 +1,4 @@
-"""What can be wrong with an event, and with a set of artifacts."""
+"""Errors of events, tables and sets of artifacts."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Final, Literal
@@ -13,17 +13,17 @@ ErrorCode = Literal[
     "wrong_type",
     "out_of_range",
     "bad_date",
-    "too_large",  # of dead letters only: no form of the result fits its topic
-    "unreadable_batch",  # of dead letters only: no record of it was ever seen
+    "too_large",  # dead letters only: no form of the result fits its topic
+    "unreadable_batch",  # dead letters only: no record of the batch could be read
 ]
-"""What can be wrong with an event. A later version may know more."""
+"""Faults of an event. A later version may know more."""
 
 
 class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
     """An event that cannot be scored.
 
-    `code` is stable and machine-readable (`not_json`, `wrong_type`, …), `field` the field at fault where there is
-    one, `message` what was expected and what kind came: never the value itself, which may be personal data.
+    `code` is stable and machine-readable (`not_json`, `wrong_type`, …); `field` is the field at fault, if it is one;
+    `message` names the expected and the actual kind, never the value itself, which may be personal data.
     """
 
     code: ErrorCode
@@ -37,7 +37,7 @@ class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
         self.message = message
 
     def __reduce__(self) -> tuple[type["InvalidEvent"], tuple[ErrorCode, str | None, str]]:
-        return InvalidEvent, (self.code, self.field, self.message)  # between processes: an exception keeps one argument
+        return InvalidEvent, (self.code, self.field, self.message)  # for pickle: an exception keeps one argument
 
 
 class TableError(ValueError):
@@ -48,12 +48,12 @@ class TableError(ValueError):
 
 
 class ArtifactError(ValueError):
-    """A set of artifacts that must not serve. The message is one line: which file, what is wrong, what to do."""
+    """A set of artifacts that must not be used. The message is one line: which file, what is wrong, what to do."""
 
     def __init__(self, message: str) -> None:
-        # a hostile file may bring line feeds into it, a terminal's control codes, or a megabyte
-        shown = "".join(c if c.isprintable() else "?" for c in " ".join(message[:MOST_MESSAGE].split()))
-        super().__init__(shown + "…" * (len(message) > MOST_MESSAGE))
+        # text of a hostile file may have line feeds, a terminal's control codes, or a megabyte
+        printable = "".join(c if c.isprintable() else "?" for c in " ".join(message[:MOST_MESSAGE].split()))
+        super().__init__(printable + "…" * (len(message) > MOST_MESSAGE))
 
 
 class UnreadableFileError(ValueError):
@@ -66,12 +66,12 @@ class UnreadableFileError(ValueError):
 
 
 class MissingExtra(ImportError):  # noqa: N818 - names what is missing
-    """A part that the base install leaves out; the message names the command that brings it."""
+    """A package that the base install leaves out. The message names the command that installs it."""
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, feature: str, extra: str) -> None:
         try:
             distribution("session-scorer")
             remedy = f"pip install 'session-scorer[{extra}]'"
-        except PackageNotFoundError:  # a checkout that is run without being installed
+        except PackageNotFoundError:  # a checkout that is not installed
             remedy = f"in the checkout, make setup or pip install '.[{extra}]'"
-        super().__init__(f"{what} needs packages that are not installed: {remedy}")
+        super().__init__(f"{feature} needs packages that are not installed: {remedy}")

@@ -1,4 +1,4 @@
-"""The features by name. How they are computed: scoring/kernels/features.py, for training and for serving."""
+"""The names of the features. scoring/kernels/features.py computes them, for training and for serving."""
 
 from typing import Final
 
@@ -30,4 +30,4 @@ DERIVED: Final = (
     "is_large_screen",
 )
 FEATURES: Final = (*NUMERIC, *CATEGORIES, *DERIVED)
-"""Every feature there is; our own training uses them in this order."""
+"""All features, in the order of training."""

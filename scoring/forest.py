@@ -1,4 +1,4 @@
-"""The Random Forest as flat arrays, and its score: scikit-learn's own number, without scikit-learn.
+"""Score with a Random Forest in flat arrays: the exact number of scikit-learn, without scikit-learn.
 
 A node is one int64, so that a step down a tree is one load:
 
@@ -6,8 +6,8 @@ A node is one int64, so that a step down a tree is one load:
     [ threshold, int32 | left child      | feature  ]
 
 The threshold is the largest float32 that is not above scikit-learn's float64 one (features are float32, so the
-comparison has the same outcome), turned into an int32 of the same order. The right child stands beside the left one:
-the next node is `left + (value > threshold)`, without a branch. A leaf points to itself and is never passed on.
+comparison has the same result), turned into an int32 of the same order. The right child follows the left one: the next
+node is `left + (value > threshold)`, without a branch. A leaf points to itself.
 """
 
 from collections.abc import Sequence
@@ -21,8 +21,7 @@ from scoring.model import LEAF, Tree
 
 
 class Forest:
-    """Trees packed for scoring, and how their features are scaled. Immutable, safe to share between threads and after
-    fork."""
+    """Packed trees and the scaling of their features. Immutable: safe to share between threads and after fork."""
 
     def __init__(self, trees: Sequence[Tree], mean: NDArray[np.float64], scale: NDArray[np.float64]) -> None:
         packed = [_pack(tree) for tree in trees]
@@ -30,12 +29,12 @@ class Forest:
         self._probability = np.concatenate([probability for _, probability, _ in packed])
         self._roots = np.cumsum([0, *(len(nodes) for nodes, _, _ in packed)], dtype=np.int64)
         self._depths = np.array([depth for _, _, depth in packed], dtype=np.int64)
-        self._mean, self._scale = (np.array(each, dtype=np.float64) for each in (mean, scale))
+        self._mean, self._scale = (np.array(values, dtype=np.float64) for values in (mean, scale))
         self.base_rate = float(self._probability[self._roots[:-1]].sum() / len(trees))
         self._kernels = compiled()
 
     def score(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the probability of class 1 of each event, (n,), by its unscaled features, (features, n).
+        """Return the probabilities of class 1, (n,), by unscaled features, (features, n).
 
         The trees' probabilities are summed in file order in float64 and divided once by their number.
         """
@@ -48,11 +47,12 @@ class Forest:
     def contributions(
         self, raw: NDArray[np.float64], rows: NDArray[np.int64], most: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return what each feature added to the scores of k events among n, (k, features): with `base_rate` they sum
-        up to it; and the places of the `most` largest, (k, most), ties in the order of features.
+        """Return the contributions of all features to the scores of the k events at `rows`, and the largest of them.
 
-        The change of probability at each step down a tree belongs to the feature that the step asks about, averaged
-        over the trees (Saabas 2014, "Interpreting random forests"; treeinterpreter is the oracle in tests).
+        Contributions, (k, features), and `base_rate` add up to the score. The indices of the `most` largest, (k, most),
+        have ties in the order of features. The change of probability at a step down a tree belongs to the feature that
+        the step compares, averaged over the trees (Saabas 2014, "Interpreting random forests"; treeinterpreter is the
+        oracle in tests).
         """
         moved = np.empty((len(rows), len(raw)))
         largest = np.empty((len(rows), min(most, len(raw))), np.int64)
@@ -63,14 +63,14 @@ class Forest:
 
 
 def ordered(values: NDArray[np.float64]) -> NDArray[np.int32]:
-    """float64 -> float32 -> an int32 of the same order (negative floats are stored sign and magnitude)."""
-    with np.errstate(over="ignore"):  # beyond float32 is infinite, which can be compared
+    """Convert float64 to float32, then to an int32 of the same order (negative floats are sign and magnitude)."""
+    with np.errstate(over="ignore"):  # larger than float32 becomes infinite, which compares right
         bits = np.ascontiguousarray(values, dtype=np.float32).view(np.int32)
     return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
 
 
 def _pack(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
-    """The nodes level by level, both children side by side, their probabilities, and the tree's depth."""
+    """Return the nodes level by level, children side by side, their probabilities, and the tree's depth."""
     order, left, depth = _levels(tree)
     leaf = tree.left[order] == LEAF
     threshold = ordered(_float32_below(tree.threshold[order])).astype(np.int64)
@@ -80,7 +80,7 @@ def _pack(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.float64], int]:
 
 
 def _levels(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
-    """Breadth first: the old index of each new node, the new index of its left child (a leaf's: its own), the depth."""
+    """Number the nodes breadth first; return their old indices, their left children (a leaf: itself), the depth."""
     levels = [np.zeros(1, dtype=np.int64)]
     left: list[NDArray[np.int64]] = []
     start = 0  # of the level, in the new numbering
@@ -96,8 +96,8 @@ def _levels(tree: Tree) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
 
 
 def _float32_below(threshold: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The largest float32 not above each threshold: for a float32 x, x <= it exactly when x <= threshold."""
+    """Round thresholds down to float32: for a float32 x, x <= the result exactly when x <= threshold."""
     with np.errstate(over="ignore"):
         near = threshold.astype(np.float32)
     below = np.where(near > threshold, np.nextafter(near, np.float32(-np.inf)), near)
-    return below.astype(np.float64) + 0.0  # -0.0 becomes 0.0, which stands above -0.0 in the order of int32
+    return below.astype(np.float64) + 0.0  # -0.0 becomes 0.0, which is above -0.0 in the order of int32

@@ -1,4 +1,4 @@
-"""The hour of a `transaction_date`, as written: an offset does not shift it."""
+"""Read the hour of a `transaction_date` as written: an offset does not shift it."""
 
 import re
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ _USUAL_LENGTH: Final = len("YYYY-MM-DDTHH:MM:SS")
 
 
 def is_local_time(text: str) -> bool:
-    """Whether `text` is a date of the contract."""
+    """Return True when `text` is a date of the contract."""
     return _LOCAL_TIME.search(text) is not None
 
 
 def hour_as_written(local_time: str) -> int:
-    """The hour, 0-23, of a date of the contract; a date alone is hour 0."""
+    """Return the hour, 0-23, of a date of the contract; 0 for a date without time."""
     return int(local_time[11:13]) if local_time[10:11] in ("T", " ") else 0
 
 
 def hours_as_written(texts: Sequence[str | None]) -> NDArray[np.int64]:
-    """(n,): the hour of each date, NO_HOUR for a gap, NO_DATE for a text that is no date."""
+    """Return the hours of dates, (n,): NO_HOUR for a gap, NO_DATE for a text that is no date."""
     dates = [text for text in texts if text is not None]
     hours = _hours(dates)
     if len(dates) == len(texts):
@@ -41,7 +41,7 @@ def hours_as_written(texts: Sequence[str | None]) -> NDArray[np.int64]:
 
 
 def _hours(texts: list[str]) -> NDArray[np.int64]:
-    """By the usual form where all are in it: 0.1 µs each, where the pattern takes 0.5 and the hour 0.1."""
+    """Return the hours, by the usual form when all have it: 0.1 µs a date, where the pattern takes 0.6."""
     usual = _hours_of_usual(texts)
     if usual is not None:
         return usual
@@ -49,8 +49,10 @@ def _hours(texts: list[str]) -> NDArray[np.int64]:
 
 
 def _hours_of_usual(texts: list[str]) -> NDArray[np.int64] | None:
-    """Of dates that are all YYYY-MM-DDTHH:MM:SS; else None. msgspec reads those in C, and all of its own dates that
-    are as long are the contract's, but for a small t."""
+    """Return the hours of dates that are all YYYY-MM-DDTHH:MM:SS, else None.
+
+    msgspec reads those in C. Of its dates of this length, the contract refuses only those with a small t.
+    """
     if set(map(len, texts)) != {_USUAL_LENGTH}:
         return None
     try:

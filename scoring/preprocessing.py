@@ -1,4 +1,4 @@
-"""From decoded columns to the features of a model."""
+"""Turn decoded columns into the features of a model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ class Prepared:
     """n events without gaps."""
 
     raw: NDArray[np.float64]  # (features, n), unscaled, in the order of the model; 0 for a name that is no feature
-    patterns: NDArray[np.int64]  # (n,): bit i is set when rule i of reasons.RULES holds
+    patterns: NDArray[np.int64]  # (n,): bit i is set when rule i of rules.RULES holds
     gap_bits: NDArray[np.int64]  # (n,): bit i is set when field i of MODEL_FIELDS was imputed
     unseen_bits: NDArray[np.int64]  # (n,): bit i is set when the encoder has never seen category i
 
 
 class Preprocessor:
-    """Fills gaps, encodes and derives features with the values and classes of one set of artifacts."""
+    """Fill gaps, encode categories and derive features with the values and classes of one set of artifacts."""
 
     def __init__(
         self, imputation: Imputation, classes: Mapping[str, Sequence[str]], feature_names: Sequence[str]
@@ -43,12 +43,12 @@ class Preprocessor:
             for name, gap in zip(CATEGORIES, imputation.categories, strict=True)
         ]
         self._fill = np.array(imputation.numbers, dtype=np.float64)
-        places = {name: place for place, name in enumerate(FEATURES)}
-        self._order = np.array([places.get(name, len(FEATURES)) for name in feature_names])
+        indices = {name: i for i, name in enumerate(FEATURES)}
+        self._order = np.array([indices.get(name, len(FEATURES)) for name in feature_names])
         self._kernels = compiled()
 
     def prepare(self, columns: Columns) -> Prepared:
-        """Return the features of each event, and which rules, gaps and unseen categories it has."""
+        """Return the features of n events, and their rules, gaps and unseen categories as bits."""
         n = len(columns)
         entries, starts = columns.look_up(self._lookups)
         raw, bits = np.empty((len(self._order), n)), np.empty((3, n), np.int64)
@@ -66,7 +66,7 @@ class Preprocessor:
             prepared.patterns,
             prepared.gap_bits,
             prepared.unseen_bits,
-            np.empty(kernel.PLACES),
+            np.empty(kernel.OWN_VALUES),
         )
         return prepared
 
@@ -84,5 +84,5 @@ def _lookup(classes: Sequence[str], imputed: str, flags: Mapping[str, int]) -> L
 
 
 def unknown_features(feature_names: Sequence[str]) -> list[str]:
-    """The names that are neither raw nor derived."""
+    """Return the names that are no features."""
     return [name for name in feature_names if name not in FEATURES]

@@ -1,6 +1,6 @@
 """The reason codes, their order and their phrases.
 
-Which rules hold for an event is a pattern: an integer whose bit i is set when rule i holds.
+The rules that hold for an event make a pattern: an integer whose bit i is set when rule i holds.
 """
 
 import functools
@@ -28,9 +28,9 @@ ReasonCode = Literal[
 ]
 """Why a session is Medium or High. A later version may know more."""
 REASON_CODES: Final[tuple[ReasonCode, ...]] = get_args(ReasonCode)
-"""All that a verdict may give as its reasons: the rules by precedence, then what is given when none holds."""
+"""All reasons of a verdict: the rules by precedence, then the codes for when none holds."""
 RULES: Final = REASON_CODES[:-2]
-"""The codes of the rules; when each holds: matching_rules in scoring/kernels/features.py."""
+"""The codes of the rules; matching_rules in scoring/kernels/features.py has their conditions."""
 WHEN_NONE_HOLDS: Final = REASON_CODES[-2:]  # Medium, High
 
 
@@ -43,7 +43,7 @@ class Explanation(NamedTuple):
 
 @functools.cache  # at most 3 x 1,024 of them
 def explain(pattern: int, level: int) -> Explanation:
-    """The reasons that a verdict of `level` gives when the rules of `pattern` hold: none, the first, or three."""
+    """Return the reasons of a verdict of `level` when the rules of `pattern` hold: none, the first, or three."""
     if level == LOW:
         return Explanation([], "")
     held = [code for i, code in enumerate(RULES) if pattern >> i & 1]

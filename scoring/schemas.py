@@ -1,8 +1,8 @@
-"""JSON Schemas of what the Scorer takes and gives, made of the contract's own types.
+"""JSON Schemas of the Scorer's input and output, generated from the contract's types.
 
-They hold for draft 7 and for 2020-12, which is OpenAPI's. Programs generate types from them:
-- A list of codes that may grow stands in `examples`, not in `enum`, which a generated type makes closed.
-- An identity has no `type`: for "integer" generators choose 64 bits, and an identity may have more digits.
+They are valid in draft 7 and in 2020-12, which OpenAPI uses. Programs generate types from them:
+- A list of codes that may grow is in `examples`, not in `enum`, which a generated type makes closed.
+- An identity has no `type`: generators read "integer" as 64 bits, and an identity may have more digits.
 """
 
 from collections.abc import Mapping
@@ -37,10 +37,10 @@ def json_schemas() -> dict[str, Schema]:
 
 
 def event_schema() -> Schema:
-    """Return what the decoder takes, as far as JSON Schema can say it."""
-    made = _schema_of(Event)
-    fields = {name: _event_field(name, field) for name, field in made["properties"].items()}
-    head = {"title": "Session event", "description": made["description"], "type": "object"}
+    """Return the schema of a session event, as far as JSON Schema can express it."""
+    generated = _schema_of(Event)
+    fields = {name: _event_field(name, field) for name, field in generated["properties"].items()}
+    head = {"title": "Session event", "description": generated["description"], "type": "object"}
     return head | {"properties": fields}
 
 
@@ -51,19 +51,19 @@ def _schema_of(contract: type) -> Schema:
 
 
 def _event_field(name: str, field: Mapping[str, Any]) -> Schema:
-    """Turn msgspec's anyOf of one type each into one schema of several types."""
+    """Turn msgspec's anyOf of single types into one schema of several types."""
     description = f"{field['description']}: {expected(name)}."
     if name in IDENTITIES:
         return _identity(name, f"{description} An integer may have many digits.")
-    types = [each["type"] for each in field["anyOf"]]
-    bounds = {keyword: value for each in field["anyOf"] for keyword, value in each.items() if keyword != "type"}
+    types = [variant["type"] for variant in field["anyOf"]]
+    bounds = {keyword: value for variant in field["anyOf"] for keyword, value in variant.items() if keyword != "type"}
     if "pattern" in bounds:
         bounds["pattern"] = bounds["pattern"].removesuffix(_END_OF_TEXT) + "$"
     return {"description": description, "type": types, **bounds}
 
 
 def _identity(name: str, description: str) -> Schema:
-    """Validators apply the condition; generators leave it out, and take any value."""
+    """Return a schema with a condition, which validators apply and generators ignore."""
     return {
         "title": name.replace("_", " ").capitalize(),
         "description": description,
@@ -75,8 +75,8 @@ def _identity(name: str, description: str) -> Schema:
 
 def verdict_fields() -> Schema:
     """Return the schemas of the fields that `Verdict.as_dict` gives."""
-    made = _schema_of(Verdict)["properties"]
-    fields = {name: {**made[name], "description": f"{made[name]['description']}."} for name in WIRE_FIELDS}
+    generated = _schema_of(Verdict)["properties"]
+    fields = {name: {**generated[name], "description": f"{generated[name]['description']}."} for name in WIRE_FIELDS}
     for name, known in _OPEN.items():
         fields[name]["items"] = {"type": "string", "examples": list(known)}
     label = {"description": fields["predicted_label"]["description"], "type": "integer", "minimum": 0, "maximum": 1}

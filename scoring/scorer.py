@@ -1,4 +1,4 @@
-"""The public Scorer: decode, prepare, score, explain, in that order."""
+"""The public Scorer: decode, prepare, score and explain events."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("scoring.scorer")
 CHUNK: Final = 500  # events scored at once: their columns stay in the CPU's cache
-EXACT: Final = 1e-12  # how far a golden score may be off
+EXACT: Final = 1e-12  # tolerance of a golden score
 
 
 class Scorer:
-    """Scores session events with one set of artifacts. Immutable: safe to share between threads and after fork."""
+    """Score session events with one set of artifacts. Immutable: safe to share between threads and after fork."""
 
     def __init__(self, artifacts: Artifacts) -> None:
         self.compile()
@@ -38,25 +38,25 @@ class Scorer:
         self.artifacts = artifacts
         self._forest = Forest(model.trees, model.mean, model.scale)
         self._preprocessor = Preprocessor(model.imputation, model.classes, model.feature_names)
-        if strangers := unknown_features(model.feature_names):
-            logger.warning("feature_cols.pkl names what is no feature and counts 0: %s", ", ".join(strangers))
+        if unknown := unknown_features(model.feature_names):
+            logger.warning("feature_cols.pkl names what is no feature and counts 0: %s", ", ".join(unknown))
 
     @classmethod
     def load(
         cls, path: str | Path | None = None, *, allow_unverified: bool = False, manifest_sha256: str | None = None
     ) -> "Scorer":
-        """The set in `path`, or the one that ships: verified, and its golden vectors scored.
+        """Return a scorer of the set in `path`, or of the one that ships, once it is verified and tested.
 
-        `allow_unverified` takes a five-file set without a manifest; `manifest_sha256` pins the manifest.
-        Raises ArtifactError when the set is missing, altered, or scores its golden vectors wrong.
+        The test scores the golden vectors. `allow_unverified` accepts a five-file set without a manifest;
+        `manifest_sha256` pins the manifest. Raises ArtifactError when the set is missing, altered, or fails the test.
         """
         return cls.from_artifacts(load(path, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256))
 
     @classmethod
     def from_artifacts(cls, artifacts: Artifacts, *, as_json: bool = False) -> "Scorer":
-        """Return a scorer of the set once it has scored its golden vectors; `as_json` as a worker reads them.
+        """Return a scorer of the set, once it has scored the golden vectors right; `as_json` scores them as JSON.
 
-        Raises ArtifactError when it scores them wrong.
+        Raises ArtifactError when it scores one wrong.
         """
         scorer = cls(artifacts)
         scorer._check_golden(as_json=as_json)
@@ -64,64 +64,64 @@ class Scorer:
 
     @staticmethod
     def compile() -> None:
-        """Compile what scoring needs, or take it from the cache: once in a process, in some seconds without a cache.
+        """Compile the kernels or load them from the cache, once in a process; takes some seconds without a cache.
 
-        A scorer does so when it is made; this does it sooner.
+        Every new scorer calls this; call it to compile sooner.
         """
         compiled()
         compile_reader()
 
     @property
     def model_version(self) -> str:
-        """The version of the artifact set, as every result names it."""
+        """The version of the artifact set, which every result carries."""
         return self.artifacts.version
 
     def score(self, event: EventLike) -> Verdict:
         """Score one event: a mapping, or JSON as bytes or text. Raises InvalidEvent."""
-        (answer,) = self._score_chunk([event])
-        if isinstance(answer, InvalidEvent):
-            raise answer
-        return answer
+        (verdict,) = self._score_chunk([event])
+        if isinstance(verdict, InvalidEvent):
+            raise verdict
+        return verdict
 
     def score_many(self, events: Iterable[EventLike]) -> list[Verdict | InvalidEvent]:
-        """Score the events of any iterable; return a Verdict or an InvalidEvent for each, in order.
+        """Score the events of any iterable; return a Verdict or an InvalidEvent for every event, in order.
 
-        Reads all of it before it returns, 500 events at a time. Never raises for an event; raises TypeError for one
-        event or a table in the place of an iterable of events.
+        Reads all events before it returns, 500 at a time. Never raises for an event; raises TypeError for one event or
+        a table instead of an iterable of events.
         """
-        _refuse_no_collection(events)
+        _require_collection(events)
         remaining = iter(events)
-        answers: list[Verdict | InvalidEvent] = []
+        verdicts: list[Verdict | InvalidEvent] = []
         while chunk := list(islice(remaining, CHUNK)):
-            answers.extend(self._score_chunk(chunk))
-        return answers
+            verdicts.extend(self._score_chunk(chunk))
+        return verdicts
 
     def _score_chunk(self, events: Sequence[EventLike]) -> list[Verdict | InvalidEvent]:
         decoded = decode_any(events)
         scored = self.score_columns(decoded.columns)
-        answers: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
-        answers.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
-        return [answers[position] for position in sorted(answers)]
+        verdicts: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
+        verdicts.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
+        return [verdicts[position] for position in sorted(verdicts)]
 
     def score_frame(self, frame: "pd.DataFrame", *, allow_missing: bool = False) -> "pd.DataFrame":
-        """Verdict columns for a DataFrame of events, with its index.
+        """Return verdict columns for a DataFrame of events, with its index.
 
-        Invalid rows are null there, with `error_code` and `error_field`. Model fields without a column are imputed;
-        they are logged as a warning, and so are categories of which half the values were never seen.
-        `allow_missing` says that missing columns are meant, however many, and logs nothing of them.
-        Raises TableError for a frame with columns but fewer than 8 of the 16 model fields, and for a field that is
-        there twice; TypeError for what is no pandas DataFrame; MissingExtra without pandas.
+        Invalid rows are null, with `error_code` and `error_field`. Model fields without a column are imputed and logged
+        as a warning, and so are categories of which half the values are unseen. `allow_missing` accepts any number of
+        missing columns and does not log them.
+        Raises TableError for a frame with columns but fewer than 8 of the 16 model fields, and for a repeated field;
+        TypeError for anything but a pandas DataFrame; MissingExtra without pandas.
         """
         from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
 
         return score_frame(self.score_columns, frame, allow_missing=allow_missing)
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
-        """Columns of the valid ones among `values`, one JSON object each, and what is wrong with the others."""
+        """Decode the valid ones among `values`, one JSON object each; collect the faults of the others."""
         return decode(values)
 
     def score_columns(self, columns: Columns) -> Scored:
-        """The verdicts on n decoded events, as columns."""
+        """Return the verdicts on n decoded events, as columns."""
         prepared = self._preprocessor.prepare(columns)
         scores = self._forest.score(prepared.raw)
         limits = self.artifacts.thresholds
@@ -140,7 +140,7 @@ class Scorer:
     def _contributions(
         self, columns: Columns, raw: NDArray[np.float64], rows: NDArray[np.int64]
     ) -> dict[int, list[Contribution]]:
-        """By row, the features that moved its score most."""
+        """Return by row the features that moved its score most."""
         if not len(rows):
             return {}
 
@@ -154,7 +154,7 @@ class Scorer:
         manifest = self.artifacts.manifest
         if manifest is None:
             return
-        events = [msgspec.json.encode(each.event) if as_json else each.event for each in manifest.golden]
+        events = [msgspec.json.encode(golden.event) if as_json else golden.event for golden in manifest.golden]
         for golden, verdict in zip(manifest.golden, self.score_many(events), strict=True):
             if isinstance(verdict, InvalidEvent) or not abs(verdict.anomaly_score - golden.anomaly_score) <= EXACT:
                 raise ArtifactError(
@@ -163,8 +163,8 @@ class Scorer:
                 )
 
 
-def _refuse_no_collection(events: object) -> None:
-    """Raise TypeError for what can be iterated, and is no iterable of events."""
+def _require_collection(events: object) -> None:
+    """Raise TypeError for iterables that are not of events: one event, text or a table."""
     if isinstance(events, Mapping | bytes | bytearray | memoryview | str):
         raise TypeError(
             f"score_many: expected an iterable of events, got one {type(events).__name__}: "

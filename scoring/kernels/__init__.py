@@ -1,1 +1,6 @@
-"""Loops compiled to machine code, and how they are compiled."""
+"""Loops over flat arrays, compiled to machine code by numba, and their compiler."""
+
+from scoring.kernels.compiler import Function, Kernel, compiled_or_plain
+from scoring.kernels.memory import Bytes, copy_bytes, store_byte
+
+__all__ = ["Bytes", "Function", "Kernel", "compiled_or_plain", "copy_bytes", "store_byte"]

@@ -1,4 +1,4 @@
-"""Find out what each feature added to the score of some events (the layout of a node: scoring/forest.py)."""
+"""Compute the contributions of features to the scores of events (the layout of a node: scoring/forest.py)."""
 
 from typing import Final
 
@@ -21,11 +21,11 @@ def attribute(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     probability: Floats,
     roots: Integers,  # (trees + 1,)
     moved: Floats,  # (k, features), written
-    largest: Integers,  # (k, most), written: the features that moved a score most, ties in their order
+    largest: Integers,  # (k, most), written: the features with the largest contributions, ties in their order
     scaled: NDArray[np.float32],  # (features,), overwritten
     own: NDArray[np.int32],  # the same memory
 ) -> None:
-    """Write how far each feature moved the score: the mean over the trees of the changes that its nodes made."""
+    """Write how far the features moved the score: the mean over the trees of the changes at their nodes."""
     features, trees = raw.shape[0], roots.shape[0] - 1
     for i in range(rows.shape[0]):
         for f in range(features):
@@ -41,7 +41,7 @@ def attribute(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
 
 
 def descend(own: NDArray[np.int32], tree: Integers, probability: Floats, gained: Floats) -> None:
-    """Walk down one tree and add each change of probability to the feature that the node asks about."""
+    """Walk down one tree and add the changes of probability to the features that the nodes compare."""
     at = np.int64(0)
     while True:
         node = tree[at]
@@ -54,16 +54,16 @@ def descend(own: NDArray[np.int32], tree: Integers, probability: Floats, gained:
 
 
 def select_largest(gained: Floats, largest: Integers) -> None:
-    """Write the places of the largest magnitudes, the first of equal ones first."""
-    for place in range(largest.shape[0]):
+    """Write the indices of the largest magnitudes, the first of equal ones first."""
+    for rank in range(largest.shape[0]):
         best = -1
         for f in range(gained.shape[0]):
-            taken = False
-            for before in range(place):
-                taken |= largest[before] == f
-            if not taken and (best < 0 or abs(gained[f]) > abs(gained[best])):
+            used = False
+            for before in range(rank):
+                used |= largest[before] == f
+            if not used and (best < 0 or abs(gained[f]) > abs(gained[best])):
                 best = f
-        largest[place] = best
+        largest[rank] = best
 
 
 ATTRIBUTE: Final = Kernel(

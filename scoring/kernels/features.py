@@ -1,14 +1,14 @@
-"""Derive the features of decoded events: gaps filled, rules asked, columns in the order of the model.
+"""Derive the features of decoded events: fill gaps, match rules, write columns in the order of the model.
 
 entries:  one table for the six categories, one int64 for a string or a gap
 
-[ gap | code 0 | code 1 | … || gap | code 0 | … ]     starts[f] is where code 0 of category f stands; GAP is -1
+[ gap | code 0 | code 1 | … || gap | code 0 | … ]     starts[f] is the index of code 0 of category f; GAP is -1
    63 ............ 4   3      2      1       0
-  [ the encoder's class | unseen | large | small | mobile ]    screens and devices that rules and features ask about
+  [ the encoder's class | unseen | large | small | mobile ]    screens and devices that rules and features use
 
 own:  the features of one event, in the order of FEATURES
 
-[ 9 numbers | 6 categories | 18 derived | 0.0, which stands for a name that is no feature ]
+[ 9 numbers | 6 categories | 18 derived | 0.0 for a name that is no feature ]
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ ODD_HOUR: Final = 16  # among the flags of an event
 
 NUMBERS: Final = len(NUMERIC)
 STRINGS: Final = len(CATEGORIES)
-PLACES: Final = len(FEATURES) + 1  # in `own`
+OWN_VALUES: Final = len(FEATURES) + 1  # in `own`
 OBVIOUS: Final = 0b111_1111  # the first seven rules: the terms of obvious_anomaly_flag
 
 Floats = NDArray[np.float64]
@@ -45,15 +45,15 @@ def prepare(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     starts: Integers,  # (6,)
     fill: Floats,  # (9,)
     fill_hour: int,
-    order: Integers,  # (features,): the place in `own` of each of the model's features
+    order: Integers,  # (features,): the indices in `own` of the model's features
     raw: Floats,  # (features, n), written
     patterns: Integers,  # (n,), written: bit i for rule i
     gap_bits: Integers,  # (n,), written: bit i for field i
     unseen_bits: Integers,  # (n,), written: bit i for category i
     own: Floats,  # (34,), overwritten
 ) -> None:
-    """Write the raw features of each event, and which rules, gaps and unseen categories it has."""
-    own[PLACES - 1] = 0.0
+    """Write the raw features of the events, and their rules, gaps and unseen categories as bits."""
+    own[OWN_VALUES - 1] = 0.0
     for row in range(hours.shape[0]):
         gaps = fill_numbers(numbers, row, fill, own)
         flags, unseen = 0, 0
@@ -92,7 +92,7 @@ def fill_numbers(numbers: Floats, row: int, fill: Floats, own: Floats) -> int:
 
 
 def matching_rules(own: Floats, flags: int) -> int:
-    """Return which rules hold, in the order of `reasons.RULES`."""
+    """Return the rules that hold as bits, in the order of `rules.RULES`."""
     clicks, touches, keys = own[0], own[2], own[3]
     mouse, motion, time, amount = own[4], own[5], own[6], own[8]
     mobile, large = (flags & MOBILE) != 0, amount > 10_000

@@ -1,6 +1,6 @@
 """Walk events down the trees of a forest (the layout of a node: scoring/forest.py).
 
-block:  8 x 8 events, each feature as an int32 of the same order as its float32; 8 events walk side by side
+block:  8 x 8 events, their features as int32 of the same order as float32; 8 events walk side by side
 
 [ feature 0: events 0…7 | feature 1: events 0…7 | … || feature 0: events 8…15 | … ]
 """
@@ -21,7 +21,7 @@ Integers = NDArray[np.int64]
 
 
 def block_rows(n: int) -> int:
-    """Return how many events the blocks hold in which n events are walked."""
+    """Return how many events a block holds when n events are walked."""
     return WIDTH * min(max(-(-n // WIDTH), 1), BLOCKS)
 
 
@@ -38,7 +38,7 @@ def walk(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     block: NDArray[np.int32],  # the same memory
     at: NDArray[np.int32],  # (WIDTH,), overwritten
 ) -> None:
-    """Write the probability of class 1 of each event: the mean over the trees."""
+    """Write the probabilities of class 1 of the events: the means over the trees."""
     features, n = raw.shape
     most = scaled.shape[0] // features
     for first in range(0, n, most):

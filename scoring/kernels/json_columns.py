@@ -4,17 +4,17 @@
     ends         where each value ends                                  (n,)
     numbers      NaN for a gap                                          (9, n)
     codes        GAP for a gap                                          (6, n)
-    places       hour, or NO_HOUR; start and end of user_id's JSON,
+    spans        hour, or NO_HOUR; start and end of user_id's JSON,
                  start and end of session_id's: both 0 for a gap        (5, n)
-    reasons      READ, or why an event is left                          (n,)
+    reasons      READ, or why an event is left to msgspec               (n,)
     odd          HEAD with its LENGTH; then row, field, start, end of
                  values that are converted alone                        (1 + MOST_ODD n, 4)
     strings, slots                                                      string_codes.py
     keys                                                                json_keys.py
     closers      room for brackets that are open                        (MOST_NESTED,)
 
-What the loop cannot read for certain it leaves, with a reason and a row of gaps. A category's code stands for the
-bytes between the quotes: with escapes a string may have several.
+Events that the loop cannot read for certain are left to msgspec, with a reason and a row of gaps. A category's code
+stands for the bytes between the quotes: with escapes a string may have several.
 """
 
 from typing import Final
@@ -77,7 +77,7 @@ def read_columns(
     ends: Ints,
     numbers: Floats,
     codes: Codes,
-    places: Ints,
+    spans: Ints,
     reasons: Bytes,
     odd: Ints,
     strings: Ints,
@@ -85,7 +85,7 @@ def read_columns(
     keys: Ints,
     closers: Bytes,
 ) -> None:
-    """Read each event of a batch."""
+    """Read the events of a batch."""
     odd[HEAD, LENGTH] = keys[HEAD, LENGTH] = keys[HEAD, NEXT] = 0
     for field in range(strings.shape[0]):
         strings[field, HEAD, LENGTH] = 0
@@ -93,11 +93,11 @@ def read_columns(
     for row in range(ends.shape[0]):
         end = ends[row]
         length = odd[HEAD, LENGTH]
-        reason = read_event(text, start, end, row, numbers, codes, places, odd, strings, slots, keys, closers)
+        reason = read_event(text, start, end, row, numbers, codes, spans, odd, strings, slots, keys, closers)
         reasons[row] = reason
         if reason != READ:
             odd[HEAD, LENGTH] = length
-            fill_gaps(row, 0, numbers, codes, places)
+            fill_gaps(row, 0, numbers, codes, spans)
         start = end
 
 
@@ -108,14 +108,14 @@ def read_event(
     row: int,
     numbers: Floats,
     codes: Codes,
-    places: Ints,
+    spans: Ints,
     odd: Ints,
     strings: Ints,
     slots: Codes,
     keys: Ints,
     closers: Bytes,
 ) -> int:
-    """Read one event into its row. Return READ, or why it is left."""
+    """Read one event into its row. Return READ, or why it is left to msgspec."""
     i = blank_end(text, i, end)
     if byte_at(text, i, end) != OPEN_OBJECT:
         return UNUSUAL
@@ -143,9 +143,9 @@ def read_event(
                 if field < FIRST_CATEGORY:
                     i = read_number(text, i, end, row, field, numbers, odd)
                 elif field >= FIRST_IDENTITY:
-                    i = read_identity(text, i, end, row, field, places, odd)
+                    i = read_identity(text, i, end, row, field, spans, odd)
                 else:
-                    i = read_string(text, i, end, row, field, codes, places, strings, slots)
+                    i = read_string(text, i, end, row, field, codes, spans, strings, slots)
         if i < 0:
             return -i
         i = blank_end(text, i, end)
@@ -156,12 +156,12 @@ def read_event(
         elif byte != CLOSE_OBJECT:
             return UNUSUAL
     if present != ALL_FIELDS:
-        fill_gaps(row, present, numbers, codes, places)
+        fill_gaps(row, present, numbers, codes, spans)
     return READ if blank_end(text, i + 1, end) == end else UNUSUAL
 
 
-def fill_gaps(row: int, present: int, numbers: Floats, codes: Codes, places: Ints) -> None:
-    """Fill the fields of a row whose bit is not set in `present`."""
+def fill_gaps(row: int, present: int, numbers: Floats, codes: Codes, spans: Ints) -> None:
+    """Fill the fields of a row whose bits are not set in `present`."""
     for field in range(FIRST_CATEGORY):
         if not present >> field & 1:
             numbers[field, row] = np.nan
@@ -169,12 +169,12 @@ def fill_gaps(row: int, present: int, numbers: Floats, codes: Codes, places: Int
         if not present >> field & 1:
             codes[field - FIRST_CATEGORY, row] = GAP
     if not present >> DATE_FIELD & 1:
-        places[0, row] = NO_HOUR
+        spans[0, row] = NO_HOUR
     for field in range(FIRST_IDENTITY, IGNORED):
         if not present >> field & 1:
-            place = 1 + 2 * (field - FIRST_IDENTITY)
-            places[place, row] = 0
-            places[place + 1, row] = 0
+            span = 1 + 2 * (field - FIRST_IDENTITY)
+            spans[span, row] = 0
+            spans[span + 1, row] = 0
 
 
 def read_number(text: Bytes, i: int, end: int, row: int, field: int, numbers: Floats, odd: Ints) -> int:
@@ -200,18 +200,18 @@ def read_number(text: Bytes, i: int, end: int, row: int, field: int, numbers: Fl
         else:
             break
         i += 1
-    whole = i - first if point < 0 else point - first
+    integer = i - first if point < 0 else point - first
     fraction = 0 if point < 0 else i - point - 1
     exponent = byte_at(text, i, end) | LOWERCASE == LETTER_E
-    if exponent or whole + fraction > MOST_EXACT_DIGITS or mantissa > EXACT:
+    if exponent or integer + fraction > MOST_EXACT_DIGITS or mantissa > EXACT:
         i = number_end(text, start, end)
         if i >= 0:
             note_odd(odd, row, field, start, i)
         return i
-    if whole == 0 or (whole > 1 and load_byte(text, first) == ZERO) or (point >= 0 and fraction == 0):
+    if integer == 0 or (integer > 1 and load_byte(text, first) == ZERO) or (point >= 0 and fraction == 0):
         return -UNUSUAL
     value = mantissa / POWERS_OF_TEN[fraction]
-    if negative and (mantissa > 0 or point >= 0):  # of -0 the contract's decoder makes 0.0, of -0.0 it makes -0.0
+    if negative and (mantissa > 0 or point >= 0):  # msgspec reads -0 as 0.0, and -0.0 as -0.0
         value = -value
     if value < LEAST[field] or value > LIMIT:
         return -UNUSUAL
@@ -220,18 +220,18 @@ def read_number(text: Bytes, i: int, end: int, row: int, field: int, numbers: Fl
 
 
 def note_odd(odd: Ints, row: int, field: int, start: int, end: int) -> None:
-    place = odd[HEAD, LENGTH] + 1
-    odd[HEAD, LENGTH] = place
-    odd[place, 0] = row
-    odd[place, 1] = field
-    odd[place, 2] = start
-    odd[place, 3] = end
+    entry = odd[HEAD, LENGTH] + 1
+    odd[HEAD, LENGTH] = entry
+    odd[entry, 0] = row
+    odd[entry, 1] = field
+    odd[entry, 2] = start
+    odd[entry, 3] = end
 
 
-def read_identity(text: Bytes, i: int, end: int, row: int, field: int, places: Ints, odd: Ints) -> int:
+def read_identity(text: Bytes, i: int, end: int, row: int, field: int, spans: Ints, odd: Ints) -> int:
     """Return the end of the string or integer at i, or minus a reason.
 
-    What an encoder would write in another way, with an escape or as -0, is noted as odd.
+    An identity that an encoder would write differently, with an escape or as -0, is noted as odd.
     """
     start = i
     byte = byte_at(text, i, end)
@@ -250,9 +250,9 @@ def read_identity(text: Bytes, i: int, end: int, row: int, field: int, places: I
         rewritten = byte == MINUS and load_byte(text, first) == ZERO
     if rewritten:
         note_odd(odd, row, field, start, i)
-    place = 1 + 2 * (field - FIRST_IDENTITY)
-    places[place, row] = start
-    places[place + 1, row] = i
+    span = 1 + 2 * (field - FIRST_IDENTITY)
+    spans[span, row] = start
+    spans[span + 1, row] = i
     return i
 
 
@@ -263,7 +263,7 @@ def read_string(
     row: int,
     field: int,
     codes: Codes,
-    places: Ints,
+    spans: Ints,
     strings: Ints,
     slots: Codes,
 ) -> int:
@@ -278,7 +278,7 @@ def read_string(
         hour = hour_of(text, start, quote)
         if hour < 0:
             return -UNUSUAL
-        places[0, row] = hour
+        spans[0, row] = hour
     else:
         code = code_of(text, start, quote - start, field - FIRST_CATEGORY, strings, slots)
         if code < 0:

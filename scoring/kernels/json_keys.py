@@ -1,7 +1,7 @@
-"""Read the keys of events, most of which follow each other in the same order.
+"""Read the keys of events, whose order is mostly the same.
 
     keys         HEAD; then START, SIZE, FIELD, NEXT of keys: a list in
-                 the order in which they follow each other              (MOST_KEYS, 4)
+                 the order in which they follow one another             (MOST_KEYS, 4)
 
 Row HEAD holds the LENGTH of the list, the CURRENT key and the first. A key reaches from its quote to its value, so that
 one comparison finds the colon and the blanks as well.
@@ -34,7 +34,7 @@ MOST_KEYS_TRIED: Final = 4
 
 
 def read_key(text: Bytes, i: int, end: int, keys: Ints) -> int:
-    """Return where the value of the key at i begins, and make the key the current one; or minus a reason."""
+    """Return the start of the value of the key at i, and make the key the current one; or minus a reason."""
     before = keys[HEAD, CURRENT]
     key = expected_key(text, i, end, keys, before)
     if key != HEAD:
@@ -55,7 +55,7 @@ def read_key(text: Bytes, i: int, end: int, keys: Ints) -> int:
 
 
 def expected_key(text: Bytes, i: int, end: int, keys: Ints, before: int) -> int:
-    """Return which of the next keys behind `before` stands at i, with its colon and its blanks; HEAD for none."""
+    """Return which of the next keys behind `before` is at i, with its colon and its blanks; HEAD for none."""
     key: int = keys[before, NEXT]
     for _ in range(MOST_KEYS_TRIED):
         if key == HEAD or (keys[key, SIZE] <= end - i and same_bytes(text, keys[key, START], i, keys[key, SIZE])):
@@ -65,7 +65,7 @@ def expected_key(text: Bytes, i: int, end: int, keys: Ints, before: int) -> int:
 
 
 def learn_key(keys: Ints, before: int, start: int, size: int, field: int) -> None:
-    """Insert a key behind `before`, and make it the current one. A list that is full begins anew."""
+    """Insert a key behind `before`, and make it the current one. A full list is emptied."""
     if keys[HEAD, LENGTH] == keys.shape[0] - 1:
         keys[HEAD, LENGTH] = 0
         keys[HEAD, NEXT] = HEAD
@@ -81,7 +81,7 @@ def learn_key(keys: Ints, before: int, start: int, size: int, field: int) -> Non
 
 
 def field_of(text: Bytes, start: int, size: int) -> int:
-    """Return the field whose name this is, or IGNORED."""
+    """Return the field with this name, or IGNORED."""
     if SHORTEST_NAME <= size <= LONGEST_NAME:
         for field in range(IGNORED):
             if NAME_SIZES[field] == size and is_name(text, start, size, field):

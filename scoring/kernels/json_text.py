@@ -1,8 +1,8 @@
-"""Find where the parts of a JSON text end.
+"""Find the ends of the parts of a JSON text.
 
-Each function takes the text, the index of a part's first byte and the end of the event: what follows belongs to
-another event. It returns the index behind the part, or NOT_JSON. Eight bytes are looked at together, so up to seven
-behind the event are loaded (the text is padded); they make no difference.
+The functions take the text, the index of a part's first byte and the end of the event, behind which another event
+follows. They return the index behind the part, or NOT_JSON. They load eight bytes together, so up to seven behind the
+event (the text is padded), which have no effect.
 """
 
 from typing import Final
@@ -19,10 +19,10 @@ ESCAPED_KEY: Final = 3
 REPEATED_KEY: Final = 4
 CROWDED: Final = 5
 REASONS: Final = ("", "unusual_form", "too_deep", "escaped_key", "repeated_key", "crowded_strings")
-"""Why an event is left, by number; 2 is -TOO_DEEP."""
+"""Why an event is left to msgspec, by number; 2 is -TOO_DEEP."""
 MOST_NESTED: Final = 100
 PADDING: Final = 8
-"""Bytes that a text needs behind the last event."""
+"""Bytes that a text needs behind its last event."""
 
 TAB: Final = ord("\t")
 LINE_FEED: Final = ord("\n")
@@ -64,7 +64,7 @@ FOUR_BYTES: Final = np.uint64(0xFFFFFFFF)
 
 
 def byte_at(text: Bytes, i: int, end: int) -> int:
-    """Return the byte at i; 0, which is part of no JSON, at the end."""
+    """Return the byte at i; at the end 0, which JSON never has."""
     return load_byte(text, i) if i < end else 0
 
 
@@ -88,16 +88,16 @@ def plain_end(text: Bytes, i: int, end: int) -> int:
     while i < end:
         word = load_word(text, i)
         quotes, backslashes = word ^ QUOTES, word ^ BACKSLASHES
-        found = (quotes - ONES) & ~quotes | (backslashes - ONES) & ~backslashes | (word - BLANKS) & ~word | word
-        found &= HIGH_BITS  # the lowest bit left is right; those above may be wrong, by carrying
-        if found != np.uint64(0):
-            return i + (count_trailing_zeros(found) >> 3)
+        ends = (quotes - ONES) & ~quotes | (backslashes - ONES) & ~backslashes | (word - BLANKS) & ~word | word
+        ends &= HIGH_BITS  # the lowest bit left is right; those above may be wrong, by carrying
+        if ends != np.uint64(0):
+            return i + (count_trailing_zeros(ends) >> 3)
         i += 8
     return i
 
 
 def string_end(text: Bytes, i: int, end: int) -> int:
-    """Return the index of the quote that closes the string whose first byte is at i. The UTF-8 in it is checked."""
+    """Return the index of the quote that closes the string whose first byte is at i. Checks its UTF-8."""
     while True:
         i = plain_end(text, i, end)
         if i >= end:
@@ -116,7 +116,7 @@ def string_end(text: Bytes, i: int, end: int) -> int:
 
 
 def escape_end(text: Bytes, i: int, end: int) -> int:
-    """Half of a surrogate pair is no escape."""
+    """Return the index behind the escape at i. Half of a surrogate pair is no escape."""
     letter = byte_at(text, i + 1, end)
     if letter != LETTER_U:
         return i + 2 if is_simple_escape(letter) else NOT_JSON
@@ -138,7 +138,7 @@ def is_simple_escape(letter: int) -> bool:
 
 
 def hexadecimal(text: Bytes, i: int, end: int) -> int:
-    """Return the number that four digits stand for."""
+    """Return the value of four hexadecimal digits."""
     number = 0
     for k in range(4):
         byte = byte_at(text, i + k, end)
@@ -153,7 +153,7 @@ def hexadecimal(text: Bytes, i: int, end: int) -> int:
 
 
 def character_end(text: Bytes, i: int, end: int) -> int:
-    """A character beyond ASCII: no overlong form, no surrogate, none above U+10FFFF."""
+    """Return the index behind a character beyond ASCII: no overlong form, no surrogate, none above U+10FFFF."""
     first = load_byte(text, i)
     size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
     if first < 0xC2 or first > 0xF4 or i + size > end:
@@ -190,7 +190,7 @@ def number_end(text: Bytes, i: int, end: int) -> int:
 
 
 def word_end(text: Bytes, i: int, end: int, word: np.uint64) -> int:
-    """The end of one of the words of four letters."""
+    """Return the index behind a word of four letters."""
     return i + 4 if i + 4 <= end and load_word(text, i) & FOUR_BYTES == word else NOT_JSON
 
 

@@ -29,7 +29,7 @@ def hour_of(text: Bytes, i: int, end: int) -> int:
 
 
 def is_day(text: Bytes, i: int) -> bool:
-    """Return whether the ten bytes at i are a day of the calendar, YYYY-MM-DD."""
+    """Return True when the ten bytes at i are a day of the calendar, YYYY-MM-DD."""
     century = two_digits(text, i)
     year = two_digits(text, i + 2)
     month = two_digits(text, i + 5)
@@ -65,7 +65,7 @@ def second_end(text: Bytes, i: int, end: int) -> int:
 
 
 def is_offset(text: Bytes, i: int, end: int) -> bool:
-    """Return whether nothing else, Z, +HH:MM or +HHMM stands between i and the end."""
+    """Return True when the rest, from i to the end, is empty, Z, +HH:MM or +HHMM."""
     if i == end:
         return True
     sign = load_byte(text, i)

@@ -1,7 +1,7 @@
 """Load and store bytes and words of flat arrays.
 
-These functions check every index, so that a kernel runs as plain Python as well. Compiled, each one is a single
-unchecked instruction (intrinsics.py); a checked build compiles the functions below as they are.
+These functions check every index, so that a kernel also runs as plain Python. Compiled, they are single unchecked
+instructions (intrinsics.py); a checked build compiles the functions below.
 
 Mind the types: a word is a `np.uint64`, everything else an int64 (an `int` in Python). numba makes a float64 of the sum
 of both, so combine a word only with constants that are `np.uint64`. The arithmetic of words wraps around; in plain

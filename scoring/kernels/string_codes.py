@@ -1,10 +1,10 @@
 """Number the strings of a category by their bytes in the text, in the order in which they first appear.
 
-    strings      HEAD; then START, SIZE, HASH of each code              (6, 1 + n, 3)
+    strings      HEAD; then START, SIZE, HASH by code                   (6, 1 + n, 3)
     slots        1 + a code, or FREE: open addressing by hash           (6, a power of 2 that is at least 2 n)
 
-Row HEAD holds the LENGTH of the list. Only MOST_SLOTS_TRIED slots are looked at, so that strings with crafted hashes
-take no more than that.
+Row HEAD holds the LENGTH of the list. At most MOST_SLOTS_TRIED slots are compared: a bound for strings with crafted
+hashes.
 """
 
 from typing import Final
@@ -29,23 +29,23 @@ MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def code_of(text: Bytes, start: int, size: int, field: int, strings: Ints, slots: Codes) -> int:
-    """Return the code of a category's string, a new one if it is new; -1 when the slots near its hash are taken."""
+    """Return the code of a category's string, a new one if it is new; -1 when the slots near its hash are in use."""
     state = hash_bytes(text, start, size)
     last = slots.shape[1] - 1
     for tried in range(MOST_SLOTS_TRIED):
         slot = (state + tried) & last
-        place = int(np.int64(slots[field, slot]))
-        if place == FREE:
-            place = 1 + int(strings[field, HEAD, LENGTH])
-            strings[field, HEAD, LENGTH] = place
-            slots[field, slot] = place
-            strings[field, place, START] = start
-            strings[field, place, SIZE] = size
-            strings[field, place, HASH] = state
-            return place - 1
-        same = strings[field, place, HASH] == state and strings[field, place, SIZE] == size
-        if same and same_bytes(text, strings[field, place, START], start, size):
-            return place - 1
+        entry = int(np.int64(slots[field, slot]))
+        if entry == FREE:
+            entry = 1 + int(strings[field, HEAD, LENGTH])
+            strings[field, HEAD, LENGTH] = entry
+            slots[field, slot] = entry
+            strings[field, entry, START] = start
+            strings[field, entry, SIZE] = size
+            strings[field, entry, HASH] = state
+            return entry - 1
+        same = strings[field, entry, HASH] == state and strings[field, entry, SIZE] == size
+        if same and same_bytes(text, strings[field, entry, START], start, size):
+            return entry - 1
     return -1
 
 

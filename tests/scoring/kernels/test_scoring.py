@@ -15,7 +15,7 @@ from scoring.features import FEATURES
 from scoring.forest import Forest
 from scoring.kernels.attribution import ATTRIBUTE
 from scoring.kernels.compiled import Kernels
-from scoring.kernels.features import PLACES, PREPARE
+from scoring.kernels.features import OWN_VALUES, PREPARE
 from scoring.kernels.forest import BLOCKS, WALK, WIDTH
 from scoring.model import Tree
 from tests.scoring.conftest import Pair, load, quiet
@@ -90,4 +90,4 @@ def test_of_equal_contributions_the_first_features_are_shown() -> None:
 
 
 def test_every_feature_has_its_place() -> None:
-    assert len(FEATURES) == PLACES - 1
+    assert len(FEATURES) == OWN_VALUES - 1
