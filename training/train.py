@@ -12,7 +12,7 @@ import numpy as np
 from scoring import ArtifactError, MissingExtra, Scorer
 from scoring.adoption import write_manifest
 from scoring.artifacts import FILES, MANIFEST_FILE, Manifest, Thresholds, Training, read_manifest
-from scoring.drift import compute_baseline
+from scoring.drift import Baseline, compute_baseline
 from training import TrainingError
 from training.atomic_output import atomic_output
 from training.crossvalidation import FOLDS, CrossValidation
@@ -79,30 +79,24 @@ def train(  # noqa: PLR0913 - the request, and three ways to report on it
     if data is None:
         sessions = LabelledSessions.from_synthetic(SETS["train"](seed))
     else:
-        with reading(data.name) as progress:
-            sessions = read_sessions(data, progress, options.read)
+        sessions = read_sessions(data, options.read, reading)
     parts = _split(sessions, options, seed, data)
     for note in (*parts.notes, *_same_data_note(out, sessions.sha256)):
         notify(note)
     # the manifest last: a set torn by a crash is refused
     with atomic_output(out, (*FILES, MANIFEST_FILE)) as directory:
         selection = _select(parts, options, seed, track)
-        searched = selection.data
-        choice = choose_thresholds(
-            searched.label, selection.scores, options.budget, options.costs, searched.honest_weight
-        )
+        choice = _choose(selection, options)
         for warning in choice.warnings:
             notify(warning)
         _save(fit(parts.train, selection.parameters, seed, track), directory)
-        columns = parts.train.columns
-        scores = selection.scores[in_proportion(searched)]
         return write_manifest(
             directory,
             thresholds=choice.thresholds,
             training=_origin(parts, selection, choice, seed),
             versions=_versions(),
             metrics=_metrics(parts, selection, choice.thresholds, directory),
-            baseline=compute_baseline(columns.take(in_proportion(parts.train)), scores, category_classes(columns)),
+            baseline=_baseline(parts.train, selection),
         )
 
 
@@ -176,6 +170,16 @@ def _select(parts: _Parts, options: TrainingOptions, seed: int, track: Track) ->
         scores = validation.run([selection.parameters], "scoring all sessions").scores[0]
         return replace(selection, data=parts.train, scores=scores)
     return selection
+
+
+def _choose(selection: Selection, options: TrainingOptions) -> ThresholdChoice:
+    data = selection.data
+    return choose_thresholds(data.label, selection.scores, options.budget, options.costs, data.honest_weight)
+
+
+def _baseline(data: LabelledSessions, selection: Selection) -> Baseline:
+    scores = selection.scores[in_proportion(selection.data)]
+    return compute_baseline(data.columns.take(in_proportion(data)), scores, category_classes(data.columns))
 
 
 def _metrics(parts: _Parts, selection: Selection, limits: Thresholds, directory: Path) -> dict[str, float]:

@@ -22,7 +22,7 @@ def frame() -> pd.DataFrame:
 
 
 def labels(path: Path, *, name: str = "label", positive: tuple[str, ...] = ()) -> list[int]:
-    found: list[int] = read_sessions(path, options=ReadOptions(LabelColumn(name, positive))).label.tolist()
+    found: list[int] = read_sessions(path, ReadOptions(LabelColumn(name, positive))).label.tolist()
     return found
 
 
@@ -62,7 +62,7 @@ def test_an_attack_is_what_has_the_positive_value_whatever_the_file_makes_of_it(
 
 def test_what_the_label_is_stands_in_the_notes(frame: pd.DataFrame, tmp_path: Path) -> None:
     path = written(frame.rename(columns={"label": "attack_kind"}), tmp_path / "a.csv")
-    data = read_sessions(path, options=ReadOptions(LabelColumn("attack_kind", ("True", "maybe"))))
+    data = read_sessions(path, ReadOptions(LabelColumn("attack_kind", ("True", "maybe"))))
     assert data.notes[0] == "the label is attack_kind: an attack where it is 'True' or 'maybe'"
     assert LabelColumn().notes() == ()
     assert LabelColumn("fraud").notes() == ("the label is fraud",)
@@ -70,7 +70,7 @@ def test_what_the_label_is_stands_in_the_notes(frame: pd.DataFrame, tmp_path: Pa
 
 def refusal(path: Path, label: LabelColumn) -> str:
     with pytest.raises(TrainingError) as refused:
-        read_sessions(path, options=ReadOptions(label))
+        read_sessions(path, ReadOptions(label))
     return str(refused.value).removeprefix(f"{path}: ")
 
 

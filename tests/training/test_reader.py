@@ -4,7 +4,8 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from scoring.tables import TableOptions
 from tests.support.columns import assert_same_fields
 from training import TrainingError
 from training.labelled_sessions import LabelledSessions, empty_fields
-from training.reader import ReadOptions, read_sessions
+from training.reader import Progress, ReadOptions, read_sessions
 from training.sampling import sample_users
 from training.synthetic.dataset import generate
 from training.synthetic.sessions import Sessions
@@ -87,11 +88,17 @@ def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> N
     assert_same(read_sessions(tmp_path / "a.csv.gz"), LabelledSessions.from_synthetic(sessions))
 
 
-def test_while_reading_it_is_said_how_far_it_has_come(sessions: Sessions, tmp_path: Path) -> None:
+def test_progress_of_a_read_ends_with_all_rows(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(sessions.csv())
-    told: list[tuple[float, int]] = []
-    read_sessions(tmp_path / "a.csv", lambda done, rows: told.append((done, rows)))
-    assert told[-1] == (1.0, 1_000)
+    reports: list[tuple[float, int]] = []
+
+    @contextmanager
+    def reading(name: str) -> Iterator[Progress]:
+        assert name == "a.csv"
+        yield lambda done, rows: reports.append((done, rows))
+
+    read_sessions(tmp_path / "a.csv", reading=reading)
+    assert reports[-1] == (1.0, 1_000)
 
 
 def test_a_compressed_table_has_the_hash_of_the_table(sessions: Sessions, tmp_path: Path) -> None:
@@ -214,7 +221,7 @@ def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
     assert said.startswith("only 7 of the 16 model fields")
     assert ", ".join(MODEL_FIELDS[7:]) in said
     assert "--allow-missing" in said
-    assert len(read_sessions(tmp_path / name, options=ReadOptions(table=TableOptions(allow_missing=True)))) == 1_000
+    assert len(read_sessions(tmp_path / name, ReadOptions(table=TableOptions(allow_missing=True)))) == 1_000
 
 
 def test_a_file_that_lacks_some_fields_reads_with_gaps(rows: list[list[str]], tmp_path: Path) -> None:

@@ -120,8 +120,7 @@ def evaluate(
 
 
 def _read(path: Path, options: EvaluationOptions, *, to_train: bool) -> LabelledSessions:
-    with options.reading(path.name) as progress:
-        return read_sessions(path, progress, ReadOptions(options.label, options.table, to_train))
+    return read_sessions(path, ReadOptions(options.label, options.table, to_train), options.reading)
 
 
 def _imputed(data: LabelledSessions) -> tuple[str, ...]:

@@ -71,7 +71,7 @@ def leaks_in_file(path: Path, label: LabelColumn, renames: Renames) -> tuple[str
     Raises TrainingError as `read_sessions` does.
     """
     table = TableOptions(allow_missing=True, renames=renames)
-    data = read_sessions(path, options=ReadOptions(label, table, to_train=False, most_rows=SEARCHED))
+    data = read_sessions(path, ReadOptions(label, table, to_train=False, most_rows=SEARCHED))
     return leak_doubts(path.name, single_field_aucs(data.columns, data.label, user_groups(data.users)))
 
 
