@@ -11,7 +11,7 @@ from consumer.observability.output import interruptible
 from consumer.process import stop_on_signals
 
 if TYPE_CHECKING:
-    from consumer.console.watch import Alerts
+    from consumer.console.watch import AlertReader
 
 
 def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
@@ -80,9 +80,9 @@ def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
             main(list(dict.fromkeys(urls)), alerts, None if once else interval, stop, out)
 
 
-def _alerts(cli_settings: dict[str, Any]) -> "Alerts":
+def _alerts(cli_settings: dict[str, Any]) -> "AlertReader":
     from consumer.config.settings import load_settings
-    from consumer.console.alerts import MOST
+    from consumer.console.alerts import MAX_ALERTS
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
     from consumer.kafka.reader import Tail
@@ -90,4 +90,6 @@ def _alerts(cli_settings: dict[str, Any]) -> "Alerts":
     settings = load_settings(cli_settings)
     connection = Connection(settings.bootstrap_servers, settings.kafka)
     Admin(connection).require_topics([settings.alerts_topic])
-    return Tail(connection, settings.alerts_topic, back=2 * MOST)  # every second offset may be the end of a transaction
+    return Tail(
+        connection, settings.alerts_topic, back=2 * MAX_ALERTS
+    )  # every second offset may be the end of a transaction

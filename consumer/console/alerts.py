@@ -1,4 +1,4 @@
-"""Alerts as they are shown to somebody who watches: the newest, and nothing in them that could move a cursor."""
+"""The newest alerts and dead letters as text that is safe to print on a terminal."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,62 +9,62 @@ from consumer.dead_letters.record import DeadLetter
 from consumer.printable import beginning, printable
 from consumer.records import Batch
 
-MOST: Final = 10  # that are ever shown
-_REMEMBERED: Final = 100_000  # ids; somebody may watch for weeks
+MAX_ALERTS: Final = 10  # kept, and shown at most
+_REMEMBERED: Final = 100_000  # ids: `watch` may run for weeks
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A High result, as far as it is shown."""
+    """The fields of a High result that are shown."""
 
     session_id: str
     score: float
     reason: str
 
 
-class Newest:
-    """The newest alerts, newest first, and how many there were; one that comes again soon counts once."""
+class NewestAlerts:
+    """The newest alerts, newest first, and the number of distinct ones."""
 
     def __init__(self) -> None:
         self.alerts: tuple[Alert, ...] = ()
         self.count = 0
-        self._ids: dict[str, None] = {}  # in the order in which they came
+        self._ids: dict[str, None] = {}  # a set in order of arrival
 
     def add(self, value: bytes) -> None:
-        """Takes in the value of an alert's record. Raises ValueError for what is no alert."""
-        alert_id, newest = alert(value)
-        if alert_id in self._ids:  # where no offsets are committed, a rebalance begins anew
+        """Add the value of an alert's record. Raises ValueError for one that is no alert."""
+        alert_id, newest = parse_alert(value)
+        if alert_id in self._ids:  # without committed offsets, a rebalance starts over
             return
         self._ids[alert_id] = None
         if len(self._ids) > _REMEMBERED:
             del self._ids[next(iter(self._ids))]
         self.count += 1
-        self.alerts = (newest, *self.alerts)[:MOST]
+        self.alerts = (newest, *self.alerts)[:MAX_ALERTS]
 
 
-class _Alert(msgspec.Struct):
+class _AlertRecord(msgspec.Struct):
     alert_id: str
     anomaly_score: float
     risk_reason: str
     session_id: msgspec.Raw = msgspec.Raw(b'"-"')
 
 
-def alert(value: bytes) -> tuple[str, Alert]:
-    """An alert's id and what is shown of it. A session_id is anybody's text. Raises ValueError for what is no alert."""
+def parse_alert(value: bytes) -> tuple[str, Alert]:
+    """Return the id and the shown fields of an alert. Raises ValueError for a record that is no alert."""
     try:
-        came = msgspec.json.decode(value, type=_Alert)
-    except RecursionError:  # its event is nested nearly too deep for the worker, and we stand deeper than that
+        record = msgspec.json.decode(value, type=_AlertRecord)
+    except RecursionError:  # nested nearly too deep for the worker, and the stack is deeper here
         raise ValueError("nested too deep") from None
-    raw = bytes(came.session_id)
+    raw = bytes(record.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    return came.alert_id, Alert(beginning(session_id), came.anomaly_score, beginning(came.risk_reason))
+    return record.alert_id, Alert(beginning(session_id), record.anomaly_score, beginning(record.risk_reason))
 
 
 _MOST_CHARACTERS: Final = 200
 
 
-def newest_fault(batch: Batch) -> str:
-    """Describe the last dead letter of a batch that is not empty: code, field and message, from its headers alone."""
+def describe_dead_letter(batch: Batch) -> str:
+    """Describe the last dead letter of a batch, from its headers: code, field and message."""
     letter = DeadLetter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
     message = letter.message
     if letter.field and letter.field not in message:

@@ -1,4 +1,4 @@
-"""Asks one worker for its /metrics."""
+"""Read /metrics of a worker."""
 
 import time
 from collections.abc import Iterator
@@ -10,42 +10,42 @@ from urllib.request import ProxyHandler, build_opener
 
 from prometheus_client.parser import text_fd_to_metric_families
 
-from consumer.console.snapshot import Reading, reading
+from consumer.console.snapshot import Reading, read_metrics
 
-PORT: Final = 9108  # where a worker answers unless told otherwise
-_MOST_BYTES: Final = 16 * 1024 * 1024  # what answers may be anything
-_MOST_LINE: Final = 4096  # characters of a line: of ours the longest names a topic and a partition
+PORT: Final = 9108  # of /metrics by default
+_MOST_BYTES: Final = 16 * 1024 * 1024  # any server may answer
+_MOST_LINE: Final = 4096  # characters of a line; our longest name a topic and a partition
 _OURS: Final = "session_scorer_model_info"
 _FOREIGN: Final = "what answers there is no session-scorer"
 
 
 class ScrapeError(Exception):
-    """There is no reading. The message says why, in a few words."""
+    """The metrics cannot be read. The message says why, in a few words."""
 
 
 def scrape(url: str, seconds: float = 5.0) -> Reading:
-    """What the worker says now; `seconds` bounds the wait for its first word and for all. Raises ScrapeError."""
-    # no proxy has business between us and a worker
+    """Return the worker's reading; `seconds` bounds the wait for the first byte, and for all. Raises ScrapeError."""
+    # without a proxy
     try:
-        with build_opener(ProxyHandler({})).open(url, timeout=seconds) as answer:
+        with build_opener(ProxyHandler({})).open(url, timeout=seconds) as response:
             deadline = time.monotonic() + seconds
-            text = _read(answer, deadline).decode()
+            text = _read(response, deadline).decode()
         lines = cast("TextIO", _lines(text, deadline))  # it only iterates over them
-        found = reading(text_fd_to_metric_families(lines), time.monotonic())
+        result = read_metrics(text_fd_to_metric_families(lines), time.monotonic())
     except (OSError, HTTPException) as error:
         raise ScrapeError(_why(error, seconds)) from None
-    except UnicodeError as error:  # of an answer that is no text, or of a name such as a..b
+    except UnicodeError as error:  # the response is no text, or the host is a name such as a..b
         raise ScrapeError(_FOREIGN if isinstance(error, UnicodeDecodeError) else "no such host") from None
     except (ValueError, LookupError, OverflowError):
         raise ScrapeError(_FOREIGN) from None
-    if not found.model:
+    if not result.model:
         raise ScrapeError(f"{_FOREIGN}: it has no metric {_OURS}")
-    return found
+    return result
 
 
-def _read(answer: HTTPResponse, deadline: float) -> bytes:
+def _read(response: HTTPResponse, deadline: float) -> bytes:
     text = bytearray()
-    while len(text) < _MOST_BYTES and (more := answer.read1(65536)):
+    while len(text) < _MOST_BYTES and (more := response.read1(65536)):
         text += more
         if time.monotonic() > deadline:
             raise TimeoutError
@@ -53,7 +53,7 @@ def _read(answer: HTTPResponse, deadline: float) -> bytes:
 
 
 def _lines(text: str, deadline: float) -> Iterator[str]:
-    """The lines that a worker could have written: the parser takes time by the square of a line's length."""
+    """Yield the lines. Raises ValueError for a long one: the parser's time grows with the square of its length."""
     for line in text.split("\n"):
         if len(line) > _MOST_LINE:
             raise ValueError(_FOREIGN)
@@ -63,7 +63,7 @@ def _lines(text: str, deadline: float) -> Iterator[str]:
 
 
 def address(text: str) -> str:
-    """The whole address of /metrics, of which http://, the port and the path may be left out. Raises ValueError."""
+    """Complete the URL of /metrics: http://, port and path are optional. Raises ValueError."""
     parts = urlsplit(text if "://" in text else f"http://{text}")
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError(text)

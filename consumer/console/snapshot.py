@@ -1,4 +1,4 @@
-"""What /metrics says, read back: counts as of one moment, and speed and latency between two of them. Pure."""
+"""Readings of /metrics, speed and latency between two of them, and the snapshot that is shown. Pure."""
 
 import math
 from collections import Counter, deque
@@ -8,9 +8,10 @@ from typing import Final
 
 from prometheus_client.core import Metric
 
+from consumer.console.alerts import Alert
 from consumer.printable import beginning
 
-Buckets = tuple[tuple[float, float], ...]  # upper bound -> how many were at most that, rising
+Buckets = tuple[tuple[float, float], ...]  # (upper bound, count of values up to it), rising
 
 _COUNTS: Final = {
     "session_scorer_events_total": "outcome",
@@ -25,7 +26,7 @@ _MODEL: Final = "session_scorer_model_info"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All figures as of `at`, in seconds of a clock that only goes forward."""
+    """All figures at one moment: `at`, in seconds of a monotonic clock."""
 
     at: float
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -33,33 +34,52 @@ class Reading:
     codes: dict[str, int] = field(default_factory=dict)
     transactions: dict[str, int] = field(default_factory=dict)
     latency: Buckets = ()
-    lags: tuple[int, ...] = ()  # of each partition that is being read
-    model: str = ""  # its version
+    lags: tuple[int, ...] = ()  # one for each assigned partition
+    model: str = ""  # version
 
     @property
     def accounted(self) -> int:
-        """Events that are done with: a result, a dead letter, or skipped."""
+        """Return the number of events that ended as a result or dead letter, or were skipped."""
         return sum(self.outcomes.values())
 
     @property
     def counts(self) -> tuple[dict[str, int], ...]:
-        """All that only ever grows while a process lives."""
+        """Return the counters, which never fall while a process lives."""
         return self.outcomes, self.levels, self.codes, self.transactions
 
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """How it went between two readings. None: nothing to go by."""
+    """Speed and latency between two readings; None without data."""
 
     seconds: float = 0.0
-    rate: float | None = None  # events a second
-    p50: float | None = None  # seconds from an event's Kafka timestamp to its result's commit
+    rate: float | None = None  # events per second
+    p50: float | None = None  # seconds from Kafka timestamp to commit of the result
     p99: float | None = None
-    latency: Buckets = ()  # what these two are made of
+    latency: Buckets = ()  # the source of both
 
 
-def reading(families: Iterable[Metric], at: float) -> Reading:
-    """The reading that these metrics are: those of a registry, or those parsed from the text of /metrics."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that is shown, at one moment."""
+
+    title: str
+    state: str  # in a few words
+    facts: Sequence[str] = ()  # where it runs, one line each
+    details: Sequence[str] = ()  # of each fact, changing all the time; only on a screen
+    seconds: float = 0.0  # since it began
+    fed: int | None = None  # None: fed elsewhere
+    expected: int | None = None  # None: unknown
+    reading: Reading
+    pulse: Pulse
+    alert_count: int = 0  # of all alerts
+    alerts: Sequence[Alert] | None = ()  # newest first; None: not read
+    dead_letter: str | None = None  # the newest; "": none has arrived; None: not read
+    notes: Sequence[str] = ()  # warnings, newest last
+
+
+def read_metrics(families: Iterable[Metric], at: float) -> Reading:
+    """Read metric families, of a registry or parsed from the text of /metrics."""
     counts: dict[str, dict[str, int]] = {name: {} for name in _COUNTS}
     buckets: dict[float, float] = {}
     lags: list[int] = []
@@ -77,8 +97,8 @@ def reading(families: Iterable[Metric], at: float) -> Reading:
     return Reading(at, outcomes, levels, codes, transactions, tuple(sorted(buckets.items())), tuple(lags), model)
 
 
-def pulse(older: Reading, newer: Reading) -> Pulse:
-    """Speed and latency of what was committed between two readings."""
+def pulse_between(older: Reading, newer: Reading) -> Pulse:
+    """Return speed and latency of the commits between two readings."""
     seconds = newer.at - older.at
     if seconds <= 0:
         return Pulse()
@@ -88,46 +108,50 @@ def pulse(older: Reading, newer: Reading) -> Pulse:
     return Pulse(seconds, rate, quantile(buckets, 0.5), quantile(buckets, 0.99), buckets)
 
 
-def begun_anew(older: Reading, newer: Reading) -> bool:
-    """Whether the newer one is of another process: counts never fall while one lives."""
+def has_restarted(older: Reading, newer: Reading) -> bool:
+    """Return whether the newer reading is of another process: counters have fallen."""
     pairs = zip(older.counts, newer.counts, strict=True)
     return any(after.get(name, 0) < count for before, after in pairs for name, count in before.items())
 
 
-def total(readings: Sequence[Reading], at: float) -> Reading:
-    """What several workers, one at least, have counted together."""
-    lags = tuple(lag for one in readings for lag in one.lags)
-    outcomes, levels, codes, transactions = (_sum(each) for each in zip(*(one.counts for one in readings), strict=True))
-    return Reading(at, outcomes, levels, codes, transactions, _together(one.latency for one in readings), lags)
+def sum_readings(readings: Sequence[Reading], at: float) -> Reading:
+    """Add up the readings of one or more workers."""
+    lags = tuple(lag for reading in readings for lag in reading.lags)
+    counts = map(_sum, zip(*(reading.counts for reading in readings), strict=True))
+    outcomes, levels, codes, transactions = counts
+    latency = _sum_buckets(reading.latency for reading in readings)
+    return Reading(at, outcomes, levels, codes, transactions, latency, lags)
 
 
-def together(pulses: Sequence[Pulse]) -> Pulse:
-    """How it went with several workers at once."""
-    rates = [one.rate for one in pulses if one.rate is not None]
+def combine_pulses(pulses: Sequence[Pulse]) -> Pulse:
+    """Combine the pulses of several workers."""
+    rates = [pulse.rate for pulse in pulses if pulse.rate is not None]
     if not rates:
         return Pulse()
-    buckets = _together(one.latency for one in pulses)
-    seconds = max(one.seconds for one in pulses)
+    buckets = _sum_buckets(pulse.latency for pulse in pulses)
+    seconds = max(pulse.seconds for pulse in pulses)
     return Pulse(seconds, sum(rates), quantile(buckets, 0.5), quantile(buckets, 0.99), buckets)
 
 
 def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     summed: Counter[str] = Counter()
-    for each in counts:
-        summed.update(each)  # keeps what is 0, and the order
+    for count in counts:
+        summed.update(count)  # keeps zeros and the order
     return dict(summed)
 
 
-def _together(histograms: Iterable[Buckets]) -> Buckets:
-    """Their sum. All workers of one version have the same bounds; of two versions those count that both have."""
-    each = [dict(buckets) for buckets in histograms if buckets]
-    bounds = set.intersection(*map(set, each)) if each else set()
-    return tuple((bound, sum(one[bound] for one in each)) for bound in sorted(bounds))
+def _sum_buckets(histograms: Iterable[Buckets]) -> Buckets:
+    """Add up the buckets that all have: those of one version have the same bounds, those of two share some."""
+    counts = [dict(buckets) for buckets in histograms if buckets]
+    bounds = set.intersection(*map(set, counts)) if counts else set()
+    return tuple((bound, sum(count[bound] for count in counts)) for bound in sorted(bounds))
 
 
 def quantile(buckets: Buckets, q: float) -> float | None:
-    """The value below which the share `q` lies, as Prometheus estimates it: evenly spread within a bucket. Infinity
-    when it lies past the last bound; None when the histogram is empty."""
+    """Estimate a quantile as Prometheus does, with values spread evenly within a bucket.
+
+    Return infinity past the last bound, None for an empty histogram.
+    """
     if not buckets or not buckets[-1][1]:
         return None
     rank = q * buckets[-1][1]
@@ -140,15 +164,15 @@ def quantile(buckets: Buckets, q: float) -> float | None:
 
 
 class Window:
-    """The readings of the last seconds: what is said of "now" goes by them."""
+    """The readings of the last seconds, for speed and latency "now"."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._readings: deque[Reading] = deque()
 
     def add(self, newest: Reading) -> Pulse:
-        """The pulse from the oldest reading in the window to this one."""
+        """Add a reading; return the pulse since the oldest one in the window."""
         self._readings.append(newest)
         while len(self._readings) > 2 and newest.at - self._readings[1].at >= self._seconds:
             self._readings.popleft()
-        return pulse(self._readings[0], newest)
+        return pulse_between(self._readings[0], newest)

@@ -1,11 +1,7 @@
-"""What a consumer looks like while it runs: a screen for a terminal, lines for a pipe, both made of one snapshot. Pure.
-
-Whoever has a snapshot can show it: nothing here knows where its figures come from.
-"""
+"""Render a snapshot: a screen for a terminal, lines for a pipe, a summary at the end. Pure."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from textwrap import wrap
 from types import MappingProxyType
 from typing import Final
@@ -16,82 +12,63 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from consumer.console.alerts import MOST, Alert
-from consumer.console.snapshot import Pulse, Reading
+from consumer.console.alerts import MAX_ALERTS, Alert
+from consumer.console.snapshot import Pulse, Reading, Snapshot
 
-LEAST_WIDTH: Final = 64  # below either of these there are lines in the place of panels
+LEAST_WIDTH: Final = 64  # a smaller terminal gets lines instead of panels
 LEAST_HEIGHT: Final = 18
 MOST_NOTES: Final = 2
 _FEWEST_ALERTS: Final = 3
-_BODY: Final = 6  # lines in each of the three panels of figures
+_BODY: Final = 6  # lines in each panel of figures
 _STYLES: Final = {"Low": "green", "Medium": "yellow", "High": "red"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """All that is shown, as of one moment."""
-
-    title: str
-    state: str  # what is going on, in a few words
-    facts: Sequence[str] = ()  # where it runs; a line each
-    asides: Sequence[str] = ()  # to each fact, what changes all the time: for a screen
-    seconds: float = 0.0  # since it began
-    fed: int | None = None  # None: nobody here feeds
-    wanted: int | None = None  # None: nobody knows how many there will be
-    reading: Reading
-    pulse: Pulse
-    alerted: int = 0  # alerts seen
-    alerts: Sequence[Alert] | None = ()  # the newest of them, newest first; None: nobody here reads them
-    fault: str | None = None  # of the newest dead letter; "": none has arrived; None: nobody here reads them
-    notes: Sequence[str] = ()  # warnings, newest last
-
-
 def screen(snapshot: Snapshot, width: int, height: int) -> RenderableType:
-    """The snapshot for a terminal of this size; never higher than that, less the line of the cursor."""
+    """Render the snapshot for a terminal of this size; one line is left for the cursor."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
         return _compact(snapshot, height)
     notes = [_one_line(Text(note, "yellow")) for note in snapshot.notes[-MOST_NOTES:]]
-    if snapshot.fault is not None:  # a line from the beginning, so that nothing jumps
-        notes.insert(0, _one_line(Text(fault_line(snapshot.fault) if snapshot.fault else "")))
+    if snapshot.dead_letter is not None:  # its line is there from the start, so that nothing jumps
+        notes.insert(0, _one_line(Text(dead_letter_line(snapshot.dead_letter) if snapshot.dead_letter else "")))
     left = height - 1 - (2 + 1 + _BODY + 2 + len(notes))  # less the panels' borders, the progress and the figures
     facts = _facts(snapshot, left if snapshot.alerts is None else max(1, left - 2 - _FEWEST_ALERTS))
-    shown: list[RenderableType] = [_head(snapshot, facts), _progress(snapshot, width), _figures(snapshot, width)]
+    parts: list[RenderableType] = [_head(snapshot, facts), _progress(snapshot, width), _figures(snapshot, width)]
     if snapshot.alerts is not None:
-        shown.append(_alerts(snapshot, snapshot.alerts, min(MOST, left - 2 - len(facts))))
-    return Group(*shown, *notes)
+        parts.append(_alerts(snapshot, snapshot.alerts, min(MAX_ALERTS, left - 2 - len(facts))))
+    return Group(*parts, *notes)
 
 
 def line(snapshot: Snapshot) -> str:
-    """The snapshot in one plain line."""
+    """Format the snapshot as one line."""
     levels = " ".join(f"{level} {count:,}" for level, count in snapshot.reading.levels.items())
-    parts = [f"{snapshot.seconds:.0f} s", snapshot.state, _fed(snapshot), _speed(snapshot.pulse)]
+    parts = [f"{snapshot.seconds:.0f} s", snapshot.state, _event_counts(snapshot), _speed(snapshot.pulse)]
     parts += [levels, _dead_letters(snapshot.reading)]
     return " | ".join(part for part in parts if part)
 
 
 def alert_line(alert: Alert) -> str:
-    """An alert in one plain line."""
+    """Format an alert as one line."""
     return f"alert {alert.score:.4f} {alert.session_id}: {alert.reason}"
 
 
-def fault_line(fault: str) -> str:
-    """The newest dead letter in one plain line."""
-    return f"dead letter {fault}"
+def dead_letter_line(dead_letter: str) -> str:
+    """Format the newest dead letter as one line."""
+    return f"dead letter {dead_letter}"
 
 
 def summary(snapshot: Snapshot, further: Mapping[str, str] = MappingProxyType({})) -> list[str]:
-    """What was done, in plain lines, with what `further` is to be said; `pulse` is of the whole run."""
+    """Format the totals of a run, with further rows; `snapshot.pulse` covers the run."""
     reading, pulse = snapshot.reading, snapshot.pulse
     dead = reading.outcomes.get("dead_lettered", 0)
     codes = _codes(reading)
     levels = ", ".join(f"{level} {count:,}" for level, count in reading.levels.items())
     rows = {
-        "events fed": f"{snapshot.fed or 0:,}{_left(snapshot)}",
+        "events fed": f"{snapshot.fed or 0:,}{_unscored(snapshot)}",
         "results": f"{reading.outcomes.get('scored', 0):,}" + (f": {levels}" if levels else ""),
-        "alerts": f"{snapshot.alerted:,}",
+        "alerts": f"{snapshot.alert_count:,}",
         "dead letters": f"{dead:,}" + (f": {codes}" if codes else ""),
         "speed": "-" if pulse.rate is None else f"{pulse.rate:,.0f} events/s over {pulse.seconds:.1f} s",
-        "latency": f"p50 {duration(pulse.p50)}, p99 {duration(pulse.p99)} (event in Kafka to result committed)",
+        "latency": f"{_quantiles(pulse)} (event in Kafka to result committed)",
     }
     lines = [f"{snapshot.title}: {snapshot.state} after {snapshot.seconds:.0f} s"]
     for name, value in (rows | dict(further)).items():
@@ -108,18 +85,18 @@ def _codes(reading: Reading) -> str:
     return ", ".join(f"{code} {count:,}" for code, count in by_count(reading.codes))
 
 
-def _left(snapshot: Snapshot) -> str:
+def _unscored(snapshot: Snapshot) -> str:
     left = (snapshot.fed or 0) - snapshot.reading.accounted
     return f" ({left:,} of them not yet scored)" if left > 0 else ""
 
 
 def by_count(counts: Mapping[str, int]) -> list[tuple[str, int]]:
-    """What was counted at all, the most frequent first."""
+    """Return the counts above 0, the largest first."""
     return sorted(((name, count) for name, count in counts.items() if count), key=lambda item: (-item[1], item[0]))
 
 
-def duration(seconds: float | None) -> str:
-    """A latency, in no more digits than its estimate has."""
+def format_latency(seconds: float | None) -> str:
+    """Format a latency with the digits that its estimate has."""
     if seconds is None:
         return "-"
     if math.isinf(seconds):
@@ -130,18 +107,18 @@ def duration(seconds: float | None) -> str:
 
 
 def _compact(snapshot: Snapshot, height: int) -> RenderableType:
-    asides = [*snapshot.asides, *[""] * len(snapshot.facts)]
-    facts = [f"{fact}, {aside}" if aside else fact for fact, aside in zip(snapshot.facts, asides, strict=False)]
-    said = [snapshot.title, *line(snapshot).split(" | "), *facts]
-    said += [fault_line(snapshot.fault)] if snapshot.fault else []
-    said += map(alert_line, snapshot.alerts or ())
-    return Group(*(_one_line(Text(text)) for text in said[: max(1, height - 1)]))
+    details = [*snapshot.details, *[""] * len(snapshot.facts)]
+    facts = [f"{fact}, {detail}" if detail else fact for fact, detail in zip(snapshot.facts, details, strict=False)]
+    texts = [snapshot.title, *line(snapshot).split(" | "), *facts]
+    texts += [dead_letter_line(snapshot.dead_letter)] if snapshot.dead_letter else []
+    texts += map(alert_line, snapshot.alerts or ())
+    return Group(*(_one_line(Text(text)) for text in texts[: max(1, height - 1)]))
 
 
 def _facts(snapshot: Snapshot, most: int) -> list[RenderableType]:
-    """A line for each fact, and what changes of it on the right; of more than `most` the last line says how many."""
-    asides = [*snapshot.asides, *[""] * len(snapshot.facts)]
-    lines: list[RenderableType] = [_pair(*each) for each in zip(snapshot.facts, asides, strict=False)]
+    """Render a line for each fact with its detail on the right; beyond `most`, the last line counts the rest."""
+    details = [*snapshot.details, *[""] * len(snapshot.facts)]
+    lines: list[RenderableType] = [_pair(*pair) for pair in zip(snapshot.facts, details, strict=False)]
     if len(lines) > most:
         lines[max(0, most - 1) :] = [Text(f"and {len(lines) - most + 1} more")]
     return lines
@@ -153,14 +130,15 @@ def _head(snapshot: Snapshot, facts: Sequence[RenderableType]) -> Panel:
 
 
 def _progress(snapshot: Snapshot, width: int) -> Text:
-    said = f" {_fed(snapshot)} "
-    if not snapshot.wanted:
-        return _one_line(Text(said))
-    return _one_line(Text(said).append(_bar(snapshot.reading.accounted / snapshot.wanted, width - len(said) - 1)))
+    counts = f" {_event_counts(snapshot)} "
+    text = Text(counts)
+    if snapshot.expected:
+        text.append(_bar(snapshot.reading.accounted / snapshot.expected, width - len(counts) - 1))
+    return _one_line(text)
 
 
 def _bar(share: float, width: int, style: str = "") -> Text:
-    filled = max(round(min(share, 1.0) * width), 1 if share else 0)  # a few are not none
+    filled = max(round(min(share, 1.0) * width), 1 if share else 0)  # few is more than none
     return Text("█" * filled, style).append("░" * (width - filled), "dim")
 
 
@@ -181,9 +159,11 @@ def _figures(snapshot: Snapshot, width: int) -> Table:
 def _speed_rows(snapshot: Snapshot) -> Group:
     pulse = snapshot.pulse
     rate = "-" if pulse.rate is None else f"{pulse.rate:,.0f}"
-    rows = [("events/s", rate), ("latency p50", duration(pulse.p50)), ("latency p99", duration(pulse.p99))]
-    said = ["event in Kafka to", "result committed,", f"last {pulse.seconds:.0f} s" if pulse.seconds else ""]
-    return _rows([_pair(name, value, "bold") for name, value in rows] + [_one_line(Text(text, "dim")) for text in said])
+    rows = [("events/s", rate), ("latency p50", format_latency(pulse.p50)), ("latency p99", format_latency(pulse.p99))]
+    notes = ["event in Kafka to", "result committed,", f"last {pulse.seconds:.0f} s" if pulse.seconds else ""]
+    return _rows(
+        [_pair(name, value, "bold") for name, value in rows] + [_one_line(Text(text, "dim")) for text in notes]
+    )
 
 
 def _level_rows(levels: Mapping[str, int], width: int) -> Group:
@@ -208,23 +188,22 @@ def _alerts(snapshot: Snapshot, alerts: Sequence[Alert], most: int) -> Panel:
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, max_width=24)
     table.add_column(no_wrap=True, ratio=1)
-    shown = alerts[: max(0, most)]
-    for alert in shown:
+    newest = alerts[: max(0, most)]
+    for alert in newest:
         table.add_row(Text(f"{alert.score:.4f}", "red"), Text(alert.session_id), Text(alert.reason))
-    for _ in range(most - len(shown)):  # always as high, so that nothing jumps
+    for _ in range(most - len(newest)):  # the panel keeps its height
         table.add_row("", "", "")
-    return _panel(table, Text(f"alerts {snapshot.alerted:,}, the newest: score, session, reasons"))
+    return _panel(table, Text(f"alerts {snapshot.alert_count:,}, the newest: score, session, reasons"))
 
 
-def _fed(snapshot: Snapshot) -> str:
+def _event_counts(snapshot: Snapshot) -> str:
     if snapshot.fed is None:
-        return f"{snapshot.reading.accounted:,} events{_standing(snapshot.reading)}"
-    wanted = "" if snapshot.wanted is None else f" of {snapshot.wanted:,}"
-    return f"fed {snapshot.fed:,}{wanted}, done {snapshot.reading.accounted:,}"
+        return f"{snapshot.reading.accounted:,} events{_lag_and_transactions(snapshot.reading)}"
+    expected = "" if snapshot.expected is None else f" of {snapshot.expected:,}"
+    return f"fed {snapshot.fed:,}{expected}, done {snapshot.reading.accounted:,}"
 
 
-def _standing(reading: Reading) -> str:
-    """What else one wants to know who only watches."""
+def _lag_and_transactions(reading: Reading) -> str:
     lag = f", lag {sum(reading.lags):,}" if reading.lags else ""
     ended = ", ".join(f"{count:,} {outcome}" for outcome, count in reading.transactions.items())
     return f"{lag}, transactions {ended}" if ended else lag
@@ -233,7 +212,11 @@ def _standing(reading: Reading) -> str:
 def _speed(pulse: Pulse) -> str:
     if pulse.rate is None:
         return ""
-    return f"{pulse.rate:,.0f} events/s | p50 {duration(pulse.p50)} p99 {duration(pulse.p99)}"
+    return f"{pulse.rate:,.0f} events/s | p50 {format_latency(pulse.p50)} p99 {format_latency(pulse.p99)}"
+
+
+def _quantiles(pulse: Pulse) -> str:
+    return f"p50 {format_latency(pulse.p50)}, p99 {format_latency(pulse.p99)}"
 
 
 def _panel(content: RenderableType, title: Text, subtitle: Text | None = None) -> Panel:
@@ -249,9 +232,9 @@ def _panel(content: RenderableType, title: Text, subtitle: Text | None = None) -
 
 
 def _rows(rows: Iterable[RenderableType]) -> Group:
-    """Exactly as many lines as the panels beside have."""
-    shown = list(rows)[:_BODY]
-    return Group(*shown, *(Text() for _ in range(_BODY - len(shown))))
+    """Fill up with empty lines to the height of the panels."""
+    lines = list(rows)[:_BODY]
+    return Group(*lines, *(Text() for _ in range(_BODY - len(lines))))
 
 
 def _pair(name: str, value: str, style: str = "") -> Table:

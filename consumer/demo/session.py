@@ -1,18 +1,16 @@
-"""The demo's line from end to end: a feeder, the consumer as production runs it, and subscribers of its outputs."""
+"""The demo from end to end: a feeder, the consumer as production runs it, and subscribers of its outputs."""
 
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Final, Self
 
 from consumer import app
 from consumer.config.settings import Settings
-from consumer.console.alerts import Newest, newest_fault
-from consumer.console.progress import Sight
-from consumer.console.scrape import ScrapeError, scrape
-from consumer.console.snapshot import Reading
+from consumer.console.alerts import NewestAlerts, describe_dead_letter
+from consumer.console.progress import Observation
+from consumer.console.snapshot import Reading, read_metrics
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -25,62 +23,63 @@ from consumer.records import Batch, OutRecord
 
 _POLL_SECONDS: Final = 0.2
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}
-"""How long the end of each is waited for: the consumer's commit of what it has in hand, which must be less than its own
-bound on a stop (that ends the process with no more words); the feeder may be reading a pipe that nobody writes to."""
+"""The longest wait for the end of each. The consumer commits its batch, in less than its own limit for a stop, which
+would end the process silently; the feeder may be reading a pipe that nobody writes to."""
 
 
-class Rehearsal:
-    """The whole line from feeder to subscriber, each on a thread of its own, from `__enter__` to `__exit__`."""
+class DemoSession:
+    """Feeder, consumer and subscribers, each on its own thread from `__enter__` to `__exit__`."""
 
-    def __init__(self, chosen: Settings, feed: Feed) -> None:
-        self._chosen = chosen
-        self._connection = Connection(chosen.bootstrap_servers, chosen.kafka)
+    def __init__(self, settings: Settings, feed: Feed) -> None:
+        self._settings = settings
+        self._connection = Connection(settings.bootstrap_servers, settings.kafka)
         self._feeder = Feeder(feed.events, feed.rate, self._send, time.monotonic)
         self._producer: KafkaProducer | None = None
-        self._over = threading.Event()  # nothing more is to be done
-        self._enough = threading.Event()  # nothing more is to be fed
+        self._stop = threading.Event()  # ends all threads
+        self._feeding_stopped = threading.Event()  # ends the feeder
         self._tasks: dict[str, BackgroundTask] = {}
         self._serving = threading.Event()
         self._compiling = False
         self.server: Server | None = None
         self.reading = Reading(time.monotonic())
-        self._newest = Newest()
-        self._fault = ""  # of the newest dead letter
+        self._newest = NewestAlerts()
+        self._dead_letter = ""
 
     def __enter__(self) -> Self:
         work: dict[str, Callable[[], None]] = {
             "consumer": self._consume,
-            "alerts": partial(self._subscribe, self._chosen.alerts_topic, self._take_alerts),
-            "dead letters": partial(self._subscribe, self._chosen.dead_letters_topic, self._take_dead_letters),
+            "alerts": partial(self._subscribe, self._settings.alerts_topic, self._add_alerts),
+            "dead letters": partial(self._subscribe, self._settings.dead_letters_topic, self._add_dead_letters),
             "feeder": self._feed,
         }
-        self._tasks = {name: BackgroundTask(name, do) for name, do in work.items()}
+        self._tasks = {name: BackgroundTask(name, target) for name, target in work.items()}
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._over.set()
+        self._stop.set()
         for name, task in self._tasks.items():
             if name != "consumer" or self.server is not None:  # before it serves, nothing would be lost with it
                 task.join(_END_SECONDS[name])
 
-    def look(self) -> Sight:
-        """What is to be seen now. Raises what any of the threads ran into."""
+    def observe(self) -> Observation:
+        """Return the current state. Raises the error of any thread."""
         for task in self._tasks.values():
             task.check()
         if self.server is not None:
-            with suppress(ScrapeError):  # it is closing: the consumer has ended, and why is known soon
-                self.reading = scrape(f"{self.server.url}/metrics")
-        all_fed = self._all_fed()  # asked before how many
-        alerted, alerts = self._newest.count, self._newest.alerts
-        return Sight(self.reading, self._feeder.fed, all_fed, alerted, alerts, self._fault, self._compiling)
+            self.reading = read_metrics(self.server.registry.collect(), time.monotonic())
+        all_fed = self._all_fed()  # read before the number of fed events
+        alert_count, alerts = self._newest.count, self._newest.alerts
+        return Observation(
+            self.reading, self._feeder.fed, all_fed, alert_count, alerts, self._dead_letter, self._compiling
+        )
 
-    def enough(self) -> None:
-        """Feeds no more."""
-        self._enough.set()
+    def stop_feeding(self) -> None:
+        """Stop the feeder."""
+        self._feeding_stopped.set()
 
     @property
     def state(self) -> str:
-        """What is going on, in a few words."""
+        """Describe what is going on, in a few words."""
         if self._all_fed():
             return "finishing"
         if self.server:
@@ -88,37 +87,37 @@ class Rehearsal:
         return "compiling" if self._compiling else "starting"
 
     def facts(self) -> list[str]:
-        """What scores, and where /metrics answers; nothing until it does."""
+        """Return the model and the URL of /metrics, once it answers."""
         return [f"model {self.reading.model}, metrics {self.server.url}/metrics"] if self.server else []
 
     def _all_fed(self) -> bool:
-        return self._feeder.done or self._enough.is_set()
+        return self._feeder.done or self._feeding_stopped.is_set()
 
     def _served(self) -> bool:
-        """Waits until the consumer is up and the topics are there; False when it is over before."""
+        """Wait until the consumer is up and the topics exist; False when the session ends before."""
         while not self._serving.wait(TICK):
-            if self._over.is_set():
+            if self._stop.is_set():
                 return False
         return True
 
     def _consume(self) -> None:
-        def announce(server: Server) -> None:
+        def on_serving(server: Server) -> None:
             self.server, self._compiling = server, False
             self._serving.set()
 
-        def wait_for_kernels() -> None:
+        def on_compiling() -> None:
             self._compiling = True
 
-        app.start(self._chosen, self._over, announce, wait_for_kernels)
+        app.start(self._settings, self._stop, on_serving, on_compiling)
 
     def _feed(self) -> None:
         if not self._served():
             return
-        producer = self._producer = KafkaProducer(self._connection)  # early: what is sent now finds it connected
-        # partitions have a lag once they are being read: an earlier event would wait, and its latency be the group's
-        while not self.reading.lags and not self._over.wait(TICK):
+        producer = self._producer = KafkaProducer(self._connection)  # early, so that the first events find it connected
+        # partitions have a lag once they are assigned: earlier events would wait, and their latency be the rebalance's
+        while not self.reading.lags and not self._stop.wait(TICK):
             pass
-        while not self._all_fed() and not self._over.wait(TICK):
+        while not self._all_fed() and not self._stop.wait(TICK):
             self._feeder.step(self.reading.accounted)
         producer.flush()
         producer.drop()
@@ -126,24 +125,24 @@ class Rehearsal:
     def _send(self, events: list[Event]) -> None:
         now = time.time_ns() // 1_000_000
         if self._producer is not None:
-            self._producer.produce([OutRecord(self._chosen.input_topic, *event, [], now) for event in events])
+            self._producer.produce([OutRecord(self._settings.input_topic, *event, [], now) for event in events])
 
-    def _subscribe(self, topic: str, take: Callable[[Batch], None]) -> None:
-        """Read a topic as any subscriber does, from when the topics are there for certain."""
+    def _subscribe(self, topic: str, add: Callable[[Batch], None]) -> None:
+        """Read a topic as any subscriber does, once the topics exist."""
         if not self._served():
             return
         source = Source(self._connection, Subscription(f"{topic}-screen", topic), FetchLimits())
         source.subscribe()
-        while not self._over.is_set():
+        while not self._stop.is_set():
             batch = source.poll(_POLL_SECONDS)
             if batch:
-                take(batch)
+                add(batch)
         source.close()
 
-    def _take_alerts(self, batch: Batch) -> None:
+    def _add_alerts(self, batch: Batch) -> None:
         for value in filter(None, batch.values):
             self._newest.add(value)
 
-    def _take_dead_letters(self, batch: Batch) -> None:
+    def _add_dead_letters(self, batch: Batch) -> None:
         if batch.headers:
-            self._fault = newest_fault(batch)
+            self._dead_letter = describe_dead_letter(batch)

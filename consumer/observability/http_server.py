@@ -57,6 +57,7 @@ class Server:
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         listener = _listen(host, port)
+        self.registry = registry
         self.host: str = host
         self.port: int = listener.getsockname()[1]
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.console.snapshot import Reading, Window, pulse, quantile, reading
+from consumer.console.snapshot import Reading, Window, pulse_between, quantile, read_metrics
 from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
 
@@ -34,8 +34,8 @@ def test_the_text_of_metrics_and_the_registry_itself_read_the_same() -> None:
     metrics.record_commit(stats(3, dead=2, timestamps=[99_996, 99_000, 1]))
     metrics.set_lag("sessions", {0: 4, 1: 5})
 
-    own = reading(metrics.registry.collect(), at=7.0)
-    scraped = reading(text_string_to_metric_families(generate_latest(metrics.registry).decode()), at=7.0)
+    own = read_metrics(metrics.registry.collect(), at=7.0)
+    scraped = read_metrics(text_string_to_metric_families(generate_latest(metrics.registry).decode()), at=7.0)
 
     assert own == scraped
     assert own.outcomes == {"scored": 3, "dead_lettered": 2, "skipped": 1}
@@ -47,16 +47,16 @@ def test_the_text_of_metrics_and_the_registry_itself_read_the_same() -> None:
 
 
 def test_nothing_read_has_no_speed_and_no_latency() -> None:
-    assert pulse(Reading(0), Reading(1)).rate == 0
-    assert pulse(Reading(0), Reading(1)).p50 is None
-    assert pulse(Reading(1), Reading(1)).rate is None
+    assert pulse_between(Reading(0), Reading(1)).rate == 0
+    assert pulse_between(Reading(0), Reading(1)).p50 is None
+    assert pulse_between(Reading(1), Reading(1)).rate is None
 
 
 def test_a_pulse_is_of_what_happened_between_two_readings_alone() -> None:
     older = Reading(10.0, {"scored": 100}, latency=((0.001, 100), (0.002, 100), (math.inf, 100)))
     newer = Reading(12.0, {"scored": 300}, latency=((0.001, 100), (0.002, 300), (math.inf, 300)))
 
-    between = pulse(older, newer)
+    between = pulse_between(older, newer)
 
     assert between.rate == 100
     assert between.p50 == pytest.approx(0.0015)
@@ -74,7 +74,7 @@ def test_quantiles_of_known_values_are_within_their_buckets() -> None:
     latencies = np.arange(1, 1001)  # ms
     metrics.record_commit(stats(1000, timestamps=(1_000_000 - latencies).tolist()))
 
-    latency = reading(metrics.registry.collect(), at=0).latency
+    latency = read_metrics(metrics.registry.collect(), at=0).latency
 
     assert quantile(latency, 0.5) == pytest.approx(0.5, abs=0.001)
     assert quantile(latency, 0.99) == pytest.approx(0.99, abs=0.001)

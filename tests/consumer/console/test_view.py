@@ -9,8 +9,8 @@ from rich.console import Console
 
 from consumer.console.alerts import Alert
 from consumer.console.display import Lines, write_lines
-from consumer.console.snapshot import Pulse, Reading
-from consumer.console.view import Snapshot, alert_line, by_count, duration, line, screen, summary
+from consumer.console.snapshot import Pulse, Reading, Snapshot
+from consumer.console.view import alert_line, by_count, format_latency, line, screen, summary
 
 READING = Reading(
     12.0,
@@ -25,20 +25,22 @@ SNAPSHOT = Snapshot(
     facts=("embedded broker 127.0.0.1:43211, at-least-once", "metrics http://127.0.0.1:38123/metrics"),
     seconds=12.3,
     fed=12_003,
-    wanted=20_000,
+    expected=20_000,
     reading=READING,
     pulse=Pulse(5.0, 1001.3, 0.0041, 0.0113),
-    alerted=638,
+    alert_count=638,
     alerts=ALERTS,
 )
 WATCHED = replace(
     SNAPSHOT,
     facts=[f"worker-{i}:9108 up, model 2026.11.23-5f0c2a9b" for i in range(30)],
-    asides=[f"lag {i}, 900/s" for i in range(30)],
+    details=[f"lag {i}, 900/s" for i in range(30)],
     fed=None,
-    wanted=None,
+    expected=None,
 )
-EMPTY = Snapshot(title="session-scorer demo", state="starting", fed=0, wanted=None, reading=Reading(0.0), pulse=Pulse())
+EMPTY = Snapshot(
+    title="session-scorer demo", state="starting", fed=0, expected=None, reading=Reading(0.0), pulse=Pulse()
+)
 
 
 def drawn(snapshot: Snapshot, width: int, height: int) -> list[str]:
@@ -128,7 +130,7 @@ def test_markup_and_colour_come_from_nobody_but_us() -> None:
 
 
 def test_one_who_only_watches_feeds_nothing() -> None:
-    lines = drawn(replace(SNAPSHOT, fed=None, wanted=None), 80, 24)
+    lines = drawn(replace(SNAPSHOT, fed=None, expected=None), 80, 24)
 
     assert lines[4].strip() == "12,000 events"
 
@@ -136,7 +138,7 @@ def test_one_who_only_watches_feeds_nothing() -> None:
 def test_one_who_watches_sees_the_lag_and_the_transactions_too() -> None:
     reading = replace(READING, lags=(3, 1_001), transactions={"committed": 1_200, "aborted": 1})
 
-    lines = drawn(replace(SNAPSHOT, fed=None, wanted=None, reading=reading), 80, 24)
+    lines = drawn(replace(SNAPSHOT, fed=None, expected=None, reading=reading), 80, 24)
 
     assert lines[4].strip() == "12,000 events, lag 1,004, transactions 1,200 committed, 1 aborted"
 
@@ -209,7 +211,7 @@ def test_what_was_fed_and_not_scored_is_said() -> None:
     ],
 )
 def test_latencies_have_no_false_digits(seconds: float | None, text: str) -> None:
-    assert duration(seconds) == text
+    assert format_latency(seconds) == text
 
 
 def test_counts_are_sorted_and_zeros_left_out() -> None:
@@ -251,17 +253,17 @@ FAULT = "wrong_type, click_events: expected a number from 0 to 1e12, got a strin
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (64, 18), (200, 50)])
 @pytest.mark.parametrize("notes", [(), ("warning: one", "warning: two")])
 def test_the_newest_dead_letter_has_a_line_of_its_own(width: int, height: int, notes: tuple[str, ...]) -> None:
-    before = drawn(replace(SNAPSHOT, fault="", notes=notes), width, height)
-    after = drawn(replace(SNAPSHOT, fault=FAULT, notes=notes), width, height)
+    before = drawn(replace(SNAPSHOT, dead_letter="", notes=notes), width, height)
+    after = drawn(replace(SNAPSHOT, dead_letter=FAULT, notes=notes), width, height)
     assert len(before) == len(after) <= height - 1
     [shown] = [line for line in after if line not in before]
     assert shown.startswith("dead letter wrong_type, click_events: expected")
 
 
 def test_in_a_small_window_and_in_a_pipe_the_dead_letter_is_a_line() -> None:
-    assert f"dead letter {FAULT}" in "\n".join(drawn(replace(SNAPSHOT, fault=FAULT), 120, 17))
+    assert f"dead letter {FAULT}" in "\n".join(drawn(replace(SNAPSHOT, dead_letter=FAULT), 120, 17))
     out = io.StringIO()
     lines = Lines(out, seconds=0.0)
     for _ in range(2):
-        lines.show(replace(SNAPSHOT, fault=FAULT))
+        lines.show(replace(SNAPSHOT, dead_letter=FAULT))
     assert out.getvalue().count(f"dead letter {FAULT}\n") == 1

@@ -20,7 +20,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.config import settings
-from consumer.console.snapshot import reading
+from consumer.console.snapshot import read_metrics
 from consumer.demo import main
 from consumer.errors import WorkerError
 from consumer.process import BackgroundTask
@@ -76,7 +76,7 @@ def test_it_scores_all_it_feeds_and_ends_by_itself() -> None:
         url, before = until(process, r"metrics (http://\S+)")
         _, more = until(process, "running")
         with build_opener(ProxyHandler({})).open(url[1], timeout=5) as answer:
-            scraped = reading(text_string_to_metric_families(answer.read().decode()), at=0)
+            scraped = read_metrics(text_string_to_metric_families(answer.read().decode()), at=0)
         rest, errors = process.communicate(timeout=SECONDS)
 
     output = before + more + rest
@@ -238,7 +238,7 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
     real = main.own_settings({"kafka": ["client.id=demo"]}, "127.0.0.1:1", "abc", embedded=False)
 
     assert "production" not in str(embedded.model_dump())
-    assert embedded.kafka == main.OF_THE_EMBEDDED_BROKER
+    assert embedded.kafka == main.EMBEDDED_PROPERTIES
     assert "production" not in str(real.model_dump())
     assert real.kafka == {"sasl.password": "secret", "client.id": "demo"}
     assert real.input_topic == "demo-abc-sessions"
