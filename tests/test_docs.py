@@ -35,6 +35,18 @@ def test_the_links_of_a_page_lead_to_files_and_sections_that_are_there(page: Pat
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_paths_of_a_page_exist(page: Path) -> None:
+    named = re.findall(
+        r"`((?:scoring|consumer|training|tests|tools|benchmarks|deploy|docs)/[\w/.-]*)`", page.read_text("utf-8")
+    )
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_names_its_modules() -> None:
+    assert (ROOT / "docs" / "architecture.md").read_text("utf-8").count(".py`") > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_nothing_is_installed_by_a_name_that_is_not_published(page: Path) -> None:
     text = re.sub(r"<!--.*?-->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)  # the place for that name
     assert not re.search(r"pip install '?session-scorer", text)
