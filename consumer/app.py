@@ -23,10 +23,10 @@ from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.unreadable import Find, Probe
+from consumer.kafka.unreadable import Find, KafkaProbe, find
 from consumer.observability import logs
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
@@ -42,7 +42,6 @@ from consumer.stream.batching import BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettings
 from consumer.stream.pipeline import Pipeline, Topics
-from consumer.stream.unreadable_extent import find
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
 from scoring import Scorer, load_artifacts
@@ -245,7 +244,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     """Return the worker of these settings."""
     topics = Topics(settings.results_topic, settings.alerts_topic, settings.dead_letters_topic)
     budget = settings.latency_budget / 1000
-    source = Source(
+    source = KafkaSource(
         connection,
         Subscription(settings.group_id, settings.input_topic, continue_on_gap=settings.on_gap == "continue"),
         FetchLimits(settings.batch_bytes, budget * _FETCH_SHARE),
@@ -279,7 +278,7 @@ def _retry(settings: Settings) -> Retry:
 
 
 def _delivery(
-    settings: Settings, connection: Connection, source: Source, limits: OutputLimits, slot: Slot | None
+    settings: Settings, connection: Connection, source: KafkaSource, limits: OutputLimits, slot: Slot | None
 ) -> Delivery:
     """Return the delivery: exactly once when the worker has a slot."""
     retry = _retry(settings)
@@ -303,7 +302,7 @@ def _find_unreadable(settings: Settings, connection: Connection) -> Find:
     """Return the search for the extent of an unreadable batch, which has clients of its own."""
 
     def find_batch(partition: int, position: int) -> UnreadableBatch | None:
-        with closing(Probe(connection, settings.group_id, settings.input_topic, partition)) as probe:
+        with closing(KafkaProbe(connection, settings.group_id, settings.input_topic, partition)) as probe:
             return find(probe, settings.input_topic, partition, position)
 
     return find_batch

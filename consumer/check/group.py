@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from consumer.check.finding import Finding, duration, fail, ok, warn
-from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Position, Topic, Waiting
+from consumer.kafka.descriptions import ClockReading, ConsumerGroup, FirstRecord, MemberSettings, Position, Topic
 from consumer.stream.serialization import MOST_AHEAD_MS
 
 _NOTICEABLE_MS: Final = 1000  # the target of latencies
 _WRONG_MS: Final = 60_000
 
 
-def group(name: str, group: Group, member: MemberSettings) -> Finding:
+def group(name: str, group: ConsumerGroup, member: MemberSettings) -> Finding:
     """Check the group, and whether this worker may join it."""
     title = f"group {name}"
     if group.allowed is not None and "READ" not in group.allowed:
@@ -27,7 +27,7 @@ def group(name: str, group: Group, member: MemberSettings) -> Finding:
     return _mismatch(title, group, member) or ok(title, described)
 
 
-def _mismatch(title: str, group: Group, member: MemberSettings) -> Finding | None:
+def _mismatch(title: str, group: ConsumerGroup, member: MemberSettings) -> Finding | None:
     """Describe a protocol or assignor unlike the members', which brokers refuse (INCONSISTENT_GROUP_PROTOCOL)."""
     if not group.members or not group.protocol:
         return None
@@ -79,7 +79,7 @@ def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, 
     )
 
 
-def oldest_age(waiting: Sequence[Waiting], now: int) -> int | None:
+def oldest_age(waiting: Sequence[FirstRecord], now: int) -> int | None:
     """Return the age of the oldest waiting event, in ms."""
     dates = [each.timestamp for each in waiting if each.timestamp > 0]
     return max(0, now - min(dates)) if dates else None

@@ -21,12 +21,12 @@ from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
-from consumer.kafka.descriptions import MemberSettings, Missing, Position, Topic, Waiting
+from consumer.kafka.descriptions import FirstRecord, MemberSettings, Missing, Position, Topic
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.properties import CONSUMER
-from consumer.kafka.reader import Glance
+from consumer.kafka.reader import GroupReader
 from consumer.kafka.unreadable import describe, remedy
-from consumer.kafka.write_probe import Trial
+from consumer.kafka.write_probe import WriteProbe
 from consumer.observability import logs
 from scoring import InvalidEvent, Scorer
 
@@ -211,17 +211,17 @@ class _BrokerChecks:
         yield from groups.open_transactions(source.name, high or {}, stable or {})
 
     def _positions(self, source: Topic) -> list[Position]:
-        with closing(Glance(self._connection, self._settings.group_id, source.name)) as reader:
+        with closing(GroupReader(self._connection, self._settings.group_id, source.name)) as reader:
             return reader.positions(source.partitions)
 
-    def _read(self, source: Topic, positions: Sequence[Position]) -> tuple[list[Waiting], list[str]]:
+    def _read(self, source: Topic, positions: Sequence[Position]) -> tuple[list[FirstRecord], list[str]]:
         """Return the first record of each partition, and a description of each batch that cannot be read."""
-        with closing(Glance(self._connection, self._settings.group_id, source.name)) as reader:
-            waiting = reader.waiting(positions)
+        with closing(GroupReader(self._connection, self._settings.group_id, source.name)) as reader:
+            waiting = reader.first_records(positions)
             explain = describe if self._passes_unreadable else partial(remedy, group_id=self._settings.group_id)
             return waiting, list(map(explain, reader.unreadable.values()))
 
-    def _codes(self, waiting: Sequence[Waiting]) -> list[str | None]:
+    def _codes(self, waiting: Sequence[FirstRecord]) -> list[str | None]:
         values = [record.value for record in waiting if record.value is not None]
         verdicts = self._scorer.score_many(values) if self._scorer else []
         return [verdict.code if isinstance(verdict, InvalidEvent) else None for verdict in verdicts]
@@ -249,12 +249,12 @@ class _BrokerChecks:
             probe.close()
         yield clock or warn("clock", f"{_ONE_TRANSACTION} on the last topic")
 
-    def _write_probe(self, number: int) -> Trial:
+    def _write_probe(self, number: int) -> WriteProbe:
         # one id for each topic: a probe does not wait for a transaction that the one before left open
         transactional_id = f"{self._settings.group_id}-{socket.gethostname()}-check-{os.getpid()}-{number}"
-        return Trial(self._connection, transactional_id, self._now)
+        return WriteProbe(self._connection, transactional_id, self._now)
 
-    def _clock(self, probe: Trial, topic: Topic) -> Finding:
+    def _clock(self, probe: WriteProbe, topic: Topic) -> Finding:
         reading, failures = _attempt("clock", probe.clock, self._inspector, topic)
         # a clock that cannot be compared is no reason to fail
         return groups.clock(reading) if reading is not None else replace(failures[0], status=Status.WARN)

@@ -14,13 +14,14 @@ from consumer.config.settings import Settings, load_settings
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
-from consumer.dead_letters.record import Filter, WriterFilter, parse_source, parse_time
+from consumer.dead_letters.offset_ranges import RedriveProgress, decode
+from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
-from consumer.kafka.unreadable import Probe
+from consumer.kafka.unreadable import KafkaProbe
 from consumer.observability import logs
 from consumer.observability.output import interruptible
 from consumer.process import stop_on_signals
@@ -159,7 +160,7 @@ def skip(
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
     skips.require_idle(target, admin.readers(group_id, topic, partition))
-    with closing(Probe(connection, group_id, topic, partition)) as probe:
+    with closing(KafkaProbe(connection, group_id, topic, partition)) as probe:
         producer = KafkaProducer(connection, f"{group_id}-skip")
         start, end = skips.skip(probe, producer, target, letters, _now_ms())
     typer.echo(
@@ -176,8 +177,8 @@ def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
     return settings, Connection(settings.bootstrap_servers, settings.kafka)
 
 
-def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader:
-    return KafkaDeadLetterReader(connection, _redrive_group(settings), settings.dead_letters_topic)
+def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:
+    return KafkaDeadLetterReader(connection, _redrive_group(settings), settings.dead_letters_topic, DeadLetter, decode)
 
 
 def _redrive_group(settings: Settings) -> str:

@@ -85,11 +85,11 @@ def _alerts(cli_settings: dict[str, Any]) -> "AlertReader":
     from consumer.console.alerts import MAX_ALERTS
     from consumer.kafka.admin import Admin
     from consumer.kafka.config import Connection
-    from consumer.kafka.reader import Tail
+    from consumer.kafka.reader import TopicTail
 
     settings = load_settings(cli_settings)
     connection = Connection(settings.bootstrap_servers, settings.kafka)
     Admin(connection).require_topics([settings.alerts_topic])
-    return Tail(
+    return TopicTail(
         connection, settings.alerts_topic, back=2 * MAX_ALERTS
     )  # every second offset may be the end of a transaction

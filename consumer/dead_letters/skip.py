@@ -3,22 +3,14 @@
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from consumer.delivery.background_call import call_with_timeout
 from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
+from consumer.kafka.unreadable import Probe, end_of
 from consumer.records import UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream.dead_letters import of_unreadable
-from consumer.stream.unreadable_extent import Probe, end_of
-
-
-class GroupProbe(Probe, Protocol):
-    """Reads single offsets of one partition, and the position of a group."""
-
-    def position(self) -> int: ...
-    def group(self) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +35,7 @@ def require_idle(target: SkipTarget, hosts: Sequence[str]) -> None:
         )
 
 
-def skip(
-    probe: GroupProbe, producer: Producer, target: SkipTarget, dead_letters_topic: str, now: int
-) -> tuple[int, int]:
+def skip(probe: Probe, producer: Producer, target: SkipTarget, dead_letters_topic: str, now: int) -> tuple[int, int]:
     """Skip the batch; return the first skipped offset and the one after the last. `now` is in ms since the epoch.
 
     Raise WorkerError, one line; then nothing was changed, unless the message says that this is not known.
@@ -74,13 +64,13 @@ def skip(
     return start, end
 
 
-def _check(probe: GroupProbe, target: SkipTarget) -> tuple[int, str]:
+def _check(probe: Probe, target: SkipTarget) -> tuple[int, str]:
     """Return the group's position and why it is unreadable. Raise WorkerError when the target is not its next batch."""
     position = probe.position()
     first = probe.at(position)
     group = f"group {target.group_id} goes on at offset {position} of partition {target.partition} of {target.topic}"
-    if first.why is None:
+    if first.reason is None:
         raise WorkerError(f"{group}, and what is there can be read: nothing to skip")
     if first.offset != target.offset:
         raise WorkerError(f"{group}, where the batch that cannot be read begins at {first.offset}: --offset says else")
-    return max(position, target.offset), first.why
+    return max(position, target.offset), first.reason

@@ -14,7 +14,7 @@ from consumer.console.snapshot import Reading, read_metrics
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
@@ -131,7 +131,7 @@ class DemoSession:
         """Read a topic as any subscriber does, once the topics exist."""
         if not self._served():
             return
-        source = Source(self._connection, Subscription(f"{topic}-screen", topic), FetchLimits())
+        source = KafkaSource(self._connection, Subscription(f"{topic}-screen", topic), FetchLimits())
         source.subscribe()
         while not self._stop.is_set():
             batch = source.poll(_POLL_SECONDS)

@@ -20,7 +20,7 @@ from consumer.errors import WorkerError
 from consumer.kafka import connection_errors
 from consumer.kafka.client import open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.connection_errors import Heard, Right
+from consumer.kafka.connection_errors import ConnectionErrors, Right
 from consumer.kafka.errors import explain
 
 # After each of these, whether all brokers refuse is looked at. The first is as long as it takes a client to try both
@@ -38,7 +38,7 @@ class Admin:
         self._properties = connection.properties
         self._seconds = seconds
         # not a method of ours: in a cycle the client would end when the garbage is collected, on whichever thread
-        self._heard = Heard()
+        self._heard = ConnectionErrors()
         self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._heard})
 
     def missing_topics(self, topics: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which partitions are this worker's, and where in each to read: what a rebalance gives and takes, and the way back.
+"""The partitions assigned to one consumer, and where in each it reads: through rebalances, and back after an abort.
 
 librdkafka swallows what a callback raises and moves on (9 messages lost in a trial), so the callbacks here only note
 an error; `Source.poll` raises it before it hands anything out.
@@ -8,39 +8,55 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
-from consumer.kafka.errors import calling, classify
-from consumer.kafka.statistics import Progress
-from consumer.kafka.topic_identity import Read, describe_recreated
+from consumer.kafka.errors import classify, kafka_errors
+from consumer.kafka.statistics import PartitionProgress
+from consumer.kafka.topic_identity import ReadPosition, describe_recreated
 from consumer.records import Gap
 from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.kafka.assignment")
 
-_ASK_SECONDS = 5.0  # how long one question to the broker may take before it is asked again
+_REQUEST_SECONDS = 5.0  # the timeout of one request to the broker, before it is repeated
 # A client may forget its brokers while a callback waits for them, which is found out only between polls (librdkafka
 # 5301; 60 s lost in one of a hundred runs). So a callback waits for this long, and a new client may then wait longer.
 _CALLBACK_SECONDS = 5.0
-# of a partition that the group has just given: a broker that is just back does not know it yet
-_NOT_KNOWN_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
-_NOT_YET = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
+# of a partition that the group has just assigned: a broker that is just back does not know it yet
+_UNKNOWN_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+_NOT_READY = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What is read, for which group, and whether to go on where retention took records before they were read."""
+    """The topic to read, the group to read it for, and whether to read on past records that retention deleted."""
 
     group_id: str
     topic: str
     continue_on_gap: bool = False
 
 
+class _Start(NamedTuple):
+    """A partition's committed offset (< 0: none), and the offset to start at."""
+
+    committed: int
+    offset: int
+
+
 class Assignment:
-    """The partitions of one consumer. A partition is astray from `rewind` until it stands at its committed offset."""
+    """The partitions of one consumer. After `rewind` a seek is pending until a partition is at its committed offset."""
 
     def __init__(
         self,
@@ -58,20 +74,20 @@ class Assignment:
         self._cooperative = cooperative
         self._continue_on_gap = subscription.continue_on_gap
         self._retry = retry
-        self._places: dict[int, tuple[int, int]] = {}  # partition -> its committed offset (< 0: none), where to start
+        self._starts: dict[int, _Start] = {}  # of the partitions assigned
         self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
-        self._begun: Counter[int] = Counter()  # partition -> how often reading began at an offset that was looked up
-        self._astray: set[int] = set()
-        self._astray_since = 0.0
-        self._halted: set[int] = set()  # those of the astray that librdkafka has stopped reading
-        self._taken: set[int] = set()  # taken away since the last `settle`
+        self._seeks: Counter[int] = Counter()  # partition -> how often reading started at an offset that was looked up
+        self._pending_seek: set[int] = set()
+        self._pending_since = 0.0
+        self._stopped: set[int] = set()  # those with a pending seek that librdkafka has stopped reading
+        self._revoked: set[int] = set()  # since the last `seek_pending`
         self._gaps: list[Gap] = []
         self.revocations = revocations
         """The number of times that partitions were revoked or lost."""
         self._leaving = False
-        self._last_chance = False
+        self._last_attempt = False
         self.unanswered: DeliveryError | None = None
-        """Why a callback could not look up where to begin: the group must be joined again with another consumer."""
+        """Why a callback could not look up where to start: the group must be joined again with another consumer."""
         self.failure: WorkerError | None = None
 
     def subscribe(self, on_revoke: Callable[[], object], *, rejoined: bool = False) -> None:
@@ -81,114 +97,117 @@ class Assignment:
         `rejoined`: the consumer replaces one that got no answer; its first callback retries for the full time.
         """
         self._on_revoke = on_revoke
-        self._last_chance = rejoined
-        what = f"a rebalance of {self._topic} could not be followed"
-        given, revoked, lost = (guarded(each, what, self._note) for each in (self._given, self._revoked, self._lost))
-        self._consumer.subscribe([self._topic], on_assign=given, on_revoke=revoked, on_lost=lost)
+        self._last_attempt = rejoined
+        message = f"a rebalance of {self._topic} could not be followed"
+        callbacks = (self._assign, self._revoke, self._lose)
+        assign, revoke, lose = (guarded(callback, message, self._note) for callback in callbacks)
+        self._consumer.subscribe([self._topic], on_assign=assign, on_revoke=revoke, on_lost=lose)
 
     def leave(self) -> None:
-        """From here on partitions may still be given, by a rebalance that was under way, but none is read.
+        """Read no partition that is still assigned from here on, by a rebalance that was under way.
 
-        A closing client answers no question: looking up where to begin would be retried to the end (62 s seen).
+        A closing client answers no request: looking up where to start would be retried to the end (62 s seen).
         """
         self._leaving = True
 
     def rewind(self) -> None:
-        """All partitions go back to their committed offsets before anything of them is handed out again."""
-        self._send_back(self._places)
+        """Move all partitions back to their committed offsets before anything of them is handed out again."""
+        self._require_seek(self._starts)
 
-    def settle(self) -> None:
-        """Begins a poll: brings back what is astray, where the broker answers. Raises WorkerError after all retries."""
-        self._taken.clear()
-        if not self._astray:
+    def seek_pending(self) -> None:
+        """Begin a poll: make the pending seeks, where the broker answers. Raises WorkerError after all retries."""
+        self._revoked.clear()
+        if not self._pending_seek:
             return
         self._commit_pending()  # or what is published, and committed only after we have asked, would be read again
         try:
-            self._go_back()
+            self._seek_to_committed()
         except (RetriableError, UnansweredError, MustAbortError) as error:
-            if self._retry.runtime.clock() - self._astray_since > self._retry.seconds:
+            if self._retry.runtime.clock() - self._pending_since > self._retry.seconds:
                 raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
             raise WorkerError(f"{self._topic}: {error}") from error
 
-    def trusted(self, messages: list[Message]) -> list[Message]:
-        """Without the records of partitions that were taken away meanwhile, or are still astray."""
+    def drop_revoked(self, messages: list[Message]) -> list[Message]:
+        """Return the records without those of partitions that were revoked meanwhile, or have a pending seek."""
         if self.unanswered is not None:
-            self._send_back(self._places)  # or the position after what is dropped here would be committed
-            return []  # the client began to read by itself, nobody knows where
-        self._send_back(self._taken & self._places.keys())  # taken and given back: which of its records came when?
-        unsure = self._taken | self._astray
+            self._require_seek(self._starts)  # or the position after what is dropped here would be committed
+            return []  # the client started to read by itself, at offsets of its own
+        self._require_seek(self._revoked & self._starts.keys())  # revoked and assigned again: which records came when?
+        unsure = self._revoked | self._pending_seek
         return [message for message in messages if message.partition() not in unsure] if unsure else messages
 
-    def handed_out(self, next_offsets: dict[int, int]) -> None:
-        """Notes how far reading has come."""
+    def advance(self, next_offsets: dict[int, int]) -> None:
+        """Note the offsets after what is handed out."""
         self._next |= next_offsets
 
-    def overtaken(self, partition: int) -> None:
-        """The broker no longer has the offset that was to be read next: going back finds out what is lost."""
-        if partition in self._places:
-            self._halted.add(partition)
-            self._send_back([partition])
+    def restart(self, partition: int) -> None:
+        """Read a partition again from its committed offset, after the client has stopped reading it.
 
-    def read_to(self, partitions: Iterable[int]) -> dict[int, int]:
+        It stops where the broker no longer has the offset that was next: the seek finds the gap.
+        """
+        if partition in self._starts:
+            self._stopped.add(partition)
+            self._require_seek([partition])
+
+    def positions(self, partitions: Iterable[int]) -> dict[int, int]:
         """Return the offset after the last thing read of each partition, commit markers and aborted records included.
 
         To be committed only when every record read so far has been handed out. The client knows no position between
-        going back and the next thing read (librdkafka 2.16, tried); one that is not known is left out.
+        a seek and the next thing read (librdkafka 2.16, tried); one that is not known is left out.
         """
-        wanted = [
-            TopicPartition(self._topic, each) for each in partitions if each in self._places.keys() - self._astray
-        ]
+        readable = self._starts.keys() - self._pending_seek
         try:
-            positions = self._consumer.position(wanted)
+            positions = self._consumer.position([self._at(number) for number in partitions if number in readable])
         except KafkaException:
             return {}
         return {each.partition: each.offset for each in positions if each.error is None and each.offset >= 0}
 
-    def still_holds(self, next_offsets: Mapping[int, int]) -> bool:
-        """Return whether all these offsets may be committed: none is of a partition that was taken away meanwhile.
+    def may_commit(self, next_offsets: Mapping[int, int]) -> bool:
+        """Return whether all these offsets may be committed: no partition of them was revoked meanwhile.
 
-        One that was, and was given back, begins at its committed offset: nothing before that may be committed.
+        One that was, and was assigned again, starts at its committed offset: nothing before that may be committed.
         """
         return all(
-            partition in self._places and offset >= self._places[partition][0]
+            partition in self._starts and offset >= self._starts[partition].committed
             for partition, offset in next_offsets.items()
         )
 
-    def read_on(self) -> dict[int, int]:
-        """Return the positions that have moved past the last record handed out: only markers were read since."""
+    def positions_past_markers(self) -> dict[int, int]:
+        """Return the positions past the last record handed out: only markers were read since."""
         return {
             partition: position
-            for partition, position in self.read_to(self._places).items()
-            if position > self._next.get(partition, self._places[partition][1])
+            for partition, position in self.positions(self._starts).items()
+            if position > self._next.get(partition, self._starts[partition].offset)
         }
 
-    def assigned(self) -> list[int]:
-        """Return the partitions that are this worker's."""
-        return sorted(self._places)
+    def partitions(self) -> list[int]:
+        """Return the partitions assigned to this worker."""
+        return sorted(self._starts)
 
-    def heeds(self, partition: int | None, error: KafkaError) -> bool:
-        """Tell whether an error in the place of a record means anything: what still comes of a partition that has to go
-        back is of where it was, but that reading it has stopped is to be known."""
-        return partition not in self._astray or error.code() == KafkaError._AUTO_OFFSET_RESET
+    def applies(self, partition: int | None, error: KafkaError) -> bool:
+        """Return whether an error in place of a record matters.
 
-    def positions(self) -> dict[int, Read]:
-        """For each partition that was read from, how far."""
-        return {partition: Read(self._begun[partition], position) for partition, position in self._next.items()}
+        Of a partition with a pending seek only the end of reading does: all else is about where it was.
+        """
+        return partition not in self._pending_seek or error.code() == KafkaError._AUTO_OFFSET_RESET
+
+    def read_positions(self) -> dict[int, ReadPosition]:
+        """Return how far each partition was read, of those that were."""
+        return {partition: ReadPosition(self._seeks[partition], offset) for partition, offset in self._next.items()}
 
     def next_offsets(self) -> dict[int, int]:
-        """For each partition that does not have to go back the offset that is read next; negative for the oldest."""
-        steady = {partition: start for partition, (_, start) in self._places.items() if partition not in self._astray}
-        return {partition: self._next.get(partition, start) for partition, start in steady.items()}
+        """Return the offset to read next, of partitions without a pending seek; negative for the oldest."""
+        steady = {number: start.offset for number, start in self._starts.items() if number not in self._pending_seek}
+        return {partition: self._next.get(partition, offset) for partition, offset in steady.items()}
 
-    def made_anew(self, old: dict[int, Read]) -> None:
-        """The topic is another one by the same name, since a while; `old` is how far the one before was read.
+    def topic_recreated(self, old: dict[int, ReadPosition]) -> None:
+        """Handle that the topic was deleted and created again a while ago, read up to `old` before.
 
-        Raises WorkerError, or with --on-gap continue goes on from where reading is and counts what is known to lie
-        before.
+        Raises WorkerError, or with --on-gap continue reads on from where it is and counts what is known to lie before.
         """
         try:
-            gaps = [gap for partition, read in sorted(old.items()) if (gap := self._passed_over(partition, read))]
+            gaps = [gap for partition, read in sorted(old.items()) if (gap := self._skipped(partition, read))]
         except KafkaException:  # no broker says what the new one holds, so nothing is known of it
             gaps = []
         message = describe_recreated(self._topic, gaps)
@@ -197,34 +216,33 @@ class Assignment:
         _log.error("went on in a topic made anew", extra={"gap": message, "records": sum(g.never_seen for g in gaps)})
         self._gaps += gaps
 
-    def _passed_over(self, partition: int, old: Read) -> Gap | None:
-        """What lies before the old position in the new topic, if the client is known to have read on from there.
+    def _skipped(self, partition: int, old: ReadPosition) -> Gap | None:
+        """Return what lies before the old position in the new topic, if the client is known to have read on from there.
 
-        Not where reading has begun anew since, from the group's offsets or the beginning. And not while the client has
-        yet to fetch from the new topic: it may still find that its offset is past the end, and begin anew.
+        Not where reading has started again since, from the group's offsets or the beginning. And not while the client
+        has yet to fetch from the new topic: it may still find that its offset is past the end, and start again.
         """
-        if partition not in self._places or self._begun[partition] != old.begun or partition in self._astray:
+        if partition not in self._starts or self._seeks[partition] != old.seeks or partition in self._pending_seek:
             return None
-        place = TopicPartition(self._topic, partition)
-        low, high = self._consumer.get_watermark_offsets(place, _ASK_SECONDS)
-        fetched = self._consumer.get_watermark_offsets(place, cached=True)
+        low, high = self._consumer.get_watermark_offsets(self._at(partition), _REQUEST_SECONDS)
+        fetched = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
         reads_on = fetched == (low, high) and self._next.get(partition, -1) <= high
-        return Gap(self._topic, partition, low, old.next, high) if reads_on and low < old.next else None
+        return Gap(self._topic, partition, low, old.offset, high) if reads_on and low < old.offset else None
 
     def take_gaps(self) -> list[Gap]:
-        """The gaps passed since the last call."""
+        """Return the gaps passed since the last call."""
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def progress(self) -> dict[int, Progress]:
+    def progress(self) -> dict[int, PartitionProgress]:
         """Return for each partition how far it is read and where it ends, as far as the last fetch told."""
-        found = {}
-        read_to = self._next | self.read_to(self._places)
-        for partition, (_, start) in self._places.items():
-            low, high = self._consumer.get_watermark_offsets(TopicPartition(self._topic, partition), cached=True)
+        progress = {}
+        read_to = self._next | self.positions(self._starts)
+        for partition, start in self._starts.items():
+            low, high = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
             if high >= 0:
-                found[partition] = Progress(read_to.get(partition, max(start, low, 0)), high)
-        return found
+                progress[partition] = PartitionProgress(read_to.get(partition, max(start.offset, low, 0)), high)
+        return progress
 
     def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
         """Return for each partition the offsets between what is read and the end that can be read.
@@ -241,17 +259,17 @@ class Assignment:
     def _note(self, failure: WorkerError) -> None:
         self.failure = self.failure or failure
 
-    def _given(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._leaving:
             return  # the client itself takes them, and gives them up as it closes
         numbers = [partition.partition for partition in partitions]
         try:
-            places = self._look_up_in_callback(numbers)
-            starts = [TopicPartition(self._topic, number, start) for number, (_, start) in places.items()]
+            starts = self._look_up_in_callback(numbers)
+            offsets = [self._at(number, start.offset) for number, start in starts.items()]
             if self._cooperative:
-                consumer.incremental_assign(starts)
+                consumer.incremental_assign(offsets)
             else:
-                consumer.assign(starts)
+                consumer.assign(offsets)
         except (RetriableError, UnansweredError) as error:
             self.unanswered = error
         except (DeliveryError, KafkaException) as error:
@@ -259,26 +277,25 @@ class Assignment:
         except WorkerError as error:
             self.failure = error
         else:
-            self._places |= places
-            self._begun.update(places.keys())
+            self._starts |= starts
+            self._seeks.update(starts.keys())
             _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
 
-    def _look_up_in_callback(self, numbers: list[int]) -> dict[int, tuple[int, int]]:
-        """Look up where to begin. Raises RetriableError or UnansweredError when another client should be tried."""
+    def _look_up_in_callback(self, numbers: list[int]) -> dict[int, _Start]:
+        """Look up where to start. Raises RetriableError or UnansweredError when another client should be tried."""
         seconds = min(_CALLBACK_SECONDS, self._retry.seconds)
-        retry = self._retry if self._last_chance else replace(self._retry, seconds=seconds)
-        ask_seconds = _ASK_SECONDS if self._last_chance else seconds / 2
-        again = (RetriableError, UnansweredError)
+        retry = self._retry if self._last_attempt else replace(self._retry, seconds=seconds)
+        request_seconds = _REQUEST_SECONDS if self._last_attempt else seconds / 2
         try:
-            places = retry.call(self._look_up, numbers, ask_seconds, on=again)
-        except again as error:
-            if self._last_chance:
+            starts = retry.call(self._look_up, numbers, request_seconds, on=(RetriableError, UnansweredError))
+        except (RetriableError, UnansweredError) as error:
+            if self._last_attempt:
                 raise WorkerError(f"could not begin to read {self._topic}: {error}") from error
             raise
-        self._last_chance = False
-        return places
+        self._last_attempt = False
+        return starts
 
-    def _revoked(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # then nothing can be committed any more
             self._commit_pending()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
@@ -287,83 +304,82 @@ class Assignment:
         if self._on_revoke is not None:
             self._on_revoke()
 
-    def _lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+    def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         _log.warning("partitions lost", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
     def _forget(self, partitions: list[TopicPartition]) -> list[int]:
         self.revocations += 1
         numbers = sorted(partition.partition for partition in partitions)
         for number in numbers:
-            self._places.pop(number, None)
+            self._starts.pop(number, None)
             self._next.pop(number, None)
-        self._astray.difference_update(numbers)
-        self._halted.difference_update(numbers)
-        self._taken.update(numbers)
+        self._pending_seek.difference_update(numbers)
+        self._stopped.difference_update(numbers)
+        self._revoked.update(numbers)
         return numbers
 
-    # -- positions -----------------------------------------------------------------------------------------------
+    # -- offsets -------------------------------------------------------------------------------------------------
 
-    def _send_back(self, partitions: Iterable[int]) -> None:
-        if not self._astray:
-            self._astray_since = self._retry.runtime.clock()
-        self._astray.update(partitions)
+    def _at(self, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self._topic, partition, offset)
 
-    def _go_back(self) -> None:
-        for partition, (committed, start) in self._look_up(sorted(self._astray)).items():
-            self._move(partition, start)
-            self._places[partition] = (committed, start)
-            self._begun[partition] += 1
+    def _require_seek(self, partitions: Iterable[int]) -> None:
+        if not self._pending_seek:
+            self._pending_since = self._retry.runtime.clock()
+        self._pending_seek.update(partitions)
+
+    def _seek_to_committed(self) -> None:
+        for partition, start in self._look_up(sorted(self._pending_seek)).items():
+            self._seek(partition, start.offset)
+            self._starts[partition] = start
+            self._seeks[partition] += 1
             self._next.pop(partition, None)
-            self._astray.discard(partition)
-            self._halted.discard(partition)
+            self._pending_seek.discard(partition)
+            self._stopped.discard(partition)
 
-    def _move(self, partition: int, start: int) -> None:
-        there = TopicPartition(self._topic, partition, start)
+    def _seek(self, partition: int, offset: int) -> None:
+        target = self._at(partition, offset)
         try:
-            if partition not in self._halted:
-                self._consumer.seek(there)
-            elif self._cooperative:  # one that is not being read cannot seek: it is begun anew
-                self._consumer.incremental_unassign([there])
-                self._consumer.incremental_assign([there])
+            if partition not in self._stopped:
+                self._consumer.seek(target)
+            elif self._cooperative:  # one that is not being read cannot seek: it is assigned again
+                self._consumer.incremental_unassign([target])
+                self._consumer.incremental_assign([target])
             else:
-                others = {number: self._next.get(number, place[1]) for number, place in self._places.items()}
-                moved = others | {partition: start}
-                self._consumer.assign([TopicPartition(self._topic, *each) for each in moved.items()])
+                others = {number: self._next.get(number, start.offset) for number, start in self._starts.items()}
+                self._consumer.assign([self._at(*each) for each in (others | {partition: offset}).items()])
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() == KafkaError._STATE:
                 # it is not being read, perhaps since its position was lost while it was blocked: no error tells again
-                self._halted.add(partition)
-            if error.code() in _NOT_YET:
+                self._stopped.add(partition)
+            if error.code() in _NOT_READY:
                 raise RetriableError(f"partition {partition} is not ready to go back") from exception
-            raise classify(error, f"go back to offset {start} of partition {partition}") from exception
+            raise classify(error, f"go back to offset {offset} of partition {partition}") from exception
 
-    def _look_up(self, partitions: Iterable[int], seconds: float = _ASK_SECONDS) -> dict[int, tuple[int, int]]:
-        wanted = [TopicPartition(self._topic, partition) for partition in partitions]
-        doing = "read the committed offsets"
-        places = {}
-        for answer in calling(doing, lambda: self._consumer.committed(wanted, seconds), _NOT_KNOWN_YET):
+    def _look_up(self, partitions: Iterable[int], seconds: float = _REQUEST_SECONDS) -> dict[int, _Start]:
+        operation = "read the committed offsets"
+        with kafka_errors(operation, retriable=_UNKNOWN_YET):
+            answers = self._consumer.committed([self._at(partition) for partition in partitions], seconds)
+        starts = {}
+        for answer in answers:
             if answer.error is not None:
-                raise classify(answer.error, doing)
-            places[answer.partition] = (answer.offset, self._start(answer.partition, answer.offset, seconds))
-        return places
+                raise classify(answer.error, operation)
+            starts[answer.partition] = _Start(answer.offset, self._start(answer.partition, answer.offset, seconds))
+        return starts
 
     def _start(self, partition: int, committed: int, seconds: float) -> int:
-        if committed < 0:  # a new group begins with the oldest event
+        if committed < 0:  # a new group starts with the oldest event
             return OFFSET_BEGINNING
-        known = self._places.get(partition)
-        position = known[1] if known is not None and known[0] == committed else committed
-        asked = TopicPartition(self._topic, partition)
-        low, high = calling(
-            "ask for the oldest and newest offsets",
-            lambda: self._consumer.get_watermark_offsets(asked, seconds),
-            _NOT_KNOWN_YET,
-        )
-        if low <= position <= high:
-            return position
-        return self._pass(Gap(self._topic, partition, position, low, high))
+        known = self._starts.get(partition)
+        offset = known.offset if known is not None and known.committed == committed else committed
+        with kafka_errors("ask for the oldest and newest offsets", retriable=_UNKNOWN_YET):
+            low, high = self._consumer.get_watermark_offsets(self._at(partition), seconds)
+        if low <= offset <= high:
+            return offset
+        return self._skip(Gap(self._topic, partition, offset, low, high))
 
-    def _pass(self, gap: Gap) -> int:
+    def _skip(self, gap: Gap) -> int:
         if not self._continue_on_gap:
             raise WorkerError(str(gap))
         if gap not in self._gaps:

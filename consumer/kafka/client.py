@@ -1,4 +1,4 @@
-"""Opening a librdkafka client, and what it has to say: its refusals in one line, its complaints in the log."""
+"""Open and close librdkafka clients, send requests with retries, and log what the clients report."""
 
 import logging
 import math
@@ -10,16 +10,18 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, libv
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import DeliveryError, WorkerError, error_location
-from consumer.kafka.errors import calling
+from consumer.kafka.errors import kafka_errors
 from consumer.kafka.properties import hidden_texts
 from consumer.runtime import SYSTEM, Clock, Retry, Runtime
 
 Client = TypeVar("Client")
+T = TypeVar("T")
 
 _log = logging.getLogger("consumer.kafka.client")
 
 CLOSE_SECONDS = 10.0  # to leave the group and end the connections; what takes longer does not end
-_QUIET_SECONDS = 30.0  # a client whose brokers are away complains several times a second
+_QUIET_SECONDS = 30.0  # a client whose brokers are away reports errors several times a second
+_MOCK_SECONDS = 10.0
 
 _HINTS = {
     "no certificate assigned": "give the certificate of that key as well: -X ssl.certificate.location",
@@ -38,13 +40,13 @@ class Clients:
 
 
 def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
-    """A client of this configuration, its log lines sent to ours. Raises WorkerError for settings it refuses."""
+    """Return a client that logs to our logger. Raises WorkerError for settings that it refuses."""
     try:
         return make(config, logger=ClientLog(config))
     except KafkaException as exception:
-        said = exception.args[0].str()
-        hint = next((hint for part, hint in _HINTS.items() if part in said), "see -X and KAFKA_*")
-        raise WorkerError(f"Kafka settings: {said}; {hint}") from exception
+        message = exception.args[0].str()
+        hint = next((hint for part, hint in _HINTS.items() if part in message), "see -X and KAFKA_*")
+        raise WorkerError(f"Kafka settings: {message}; {hint}") from exception
     except (TypeError, ValueError) as exception:
         raise WorkerError(f"Kafka settings: {exception}; see -X and KAFKA_*") from exception
 
@@ -60,7 +62,7 @@ def close(consumer: Consumer, seconds: float = CLOSE_SECONDS, runtime: Runtime =
 
 
 class ClientLog:
-    """Stands for a logger: logs what a client says, at `debug=all` as well, without its secrets."""
+    """A logger for a client, without the client's secrets, which `debug=all` would log."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._hidden = hidden_texts(config)
@@ -75,26 +77,28 @@ class ClientLog:
         _log.log(level, "%s", line)
 
 
-def guarded(callback: Callable[..., None], what: str, note: Callable[[WorkerError], None]) -> Callable[..., None]:
-    """`callback`, with whatever it raises noted: raised, it would cost the records being read, and the client could not
-    be closed any more (confluent-kafka 2.16)."""
+def guarded(callback: Callable[..., None], message: str, note: Callable[[WorkerError], None]) -> Callable[..., None]:
+    """Return `callback` with its exceptions passed to `note`, as a WorkerError that begins with `message`.
 
-    def call(*given: object) -> None:
+    Raised, one would cost the records being read, and the client could not be closed any more (confluent-kafka 2.16).
+    """
+
+    def call(*arguments: object) -> None:
         try:
-            callback(*given)
-        except Exception as error:  # noqa: BLE001 - as it says
-            note(WorkerError(f"{what} ({error_location(error)}); please report it"))
+            callback(*arguments)
+        except Exception as error:  # noqa: BLE001 - passed on
+            note(WorkerError(f"{message} ({error_location(error)}); please report it"))
 
     return call
 
 
 def librdkafka() -> str:
-    """The version of the library beneath the client."""
+    """Return the version of librdkafka."""
     return libversion()[0]
 
 
-class Complaints:
-    """For `error_cb`: logs what a client reports, each kind at most every half minute. Never raises."""
+class ErrorLog:
+    """An `error_cb` that logs what a client reports, each kind at most every half minute. Never raises."""
 
     def __init__(self, clock: Clock = SYSTEM.clock) -> None:
         self._clock = clock
@@ -107,22 +111,21 @@ class Complaints:
             _log.warning("the Kafka client reports an error", extra={"error": error.str(), "code": error.name()})
 
 
-T = TypeVar("T")
+def request(operation: str, call: Callable[[], T], seconds: float, runtime: Runtime = SYSTEM) -> T:
+    """Return what `call` returns, retried for `seconds` or a little more. Raises WorkerError, in one line."""
 
+    def attempt() -> T:
+        with kafka_errors(operation):
+            return call()
 
-def answer(doing: str, call: Callable[[], T], seconds: float, runtime: Runtime = SYSTEM) -> T:
-    """What `call` gives, within `seconds` or a little more. Raises WorkerError, in one line."""
     try:
-        return Retry(seconds, runtime=runtime).call(lambda: calling(doing, call))
+        return Retry(seconds, runtime=runtime).call(attempt)
     except DeliveryError as error:
         raise WorkerError(str(error)) from error
 
 
-_SECONDS = 10.0
-
-
 class EmbeddedBroker:
-    """Runs from `__enter__` to `__exit__`; the `topics` are there from the start, with four partitions each."""
+    """librdkafka's mock cluster, from `__enter__` to `__exit__`; it creates `topics`, with four partitions each."""
 
     def __init__(self, topics: Sequence[str] = (), brokers: int = 1) -> None:
         self._topics = topics
@@ -134,8 +137,8 @@ class EmbeddedBroker:
         # the client that asks for a mock cluster owns it: the cluster lives as long as this producer
         cluster = open_client(Producer, {"test.mock.num.brokers": self._brokers})
         for topic in self._topics:
-            cluster.list_topics(topic, timeout=_SECONDS)  # asking makes it
-        addresses = cluster.list_topics(timeout=_SECONDS).brokers.values()
+            cluster.list_topics(topic, timeout=_MOCK_SECONDS)  # which creates it
+        addresses = cluster.list_topics(timeout=_MOCK_SECONDS).brokers.values()
         self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in addresses)
         self._cluster = cluster
         return self

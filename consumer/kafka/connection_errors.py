@@ -45,7 +45,7 @@ _OF_A_CERTIFICATE: Final[Mapping[str, str]] = {
 }
 
 
-class Heard:
+class ConnectionErrors:
     """For `error_cb`: keeps what a client says while no broker answers. Never raises."""
 
     def __init__(self) -> None:

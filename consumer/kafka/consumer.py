@@ -1,4 +1,4 @@
-"""The input: batches of events, read committed, from where the group left off."""
+"""The input: batches of events, read committed, from the group's committed offsets on."""
 
 import logging
 import math
@@ -9,13 +9,13 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from consumer.kafka.client import Complaints, close, guarded, open_client
+from consumer.kafka.client import ErrorLog, close, guarded, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
-from consumer.kafka.fetching import FetchLimits, Gathering, LeftOut, headers_of, timestamps_of
+from consumer.kafka.errors import classify, explain, kafka_errors
+from consumer.kafka.fetching import DroppedHeaders, FetchLimits, Gathering, headers_of, timestamps_of
 from consumer.kafka.group_metadata import Membership, is_member, member_id
-from consumer.kafka.statistics import Statistics, Waiting
-from consumer.kafka.topic_identity import Identity, Read
+from consumer.kafka.statistics import ClientStatistics, OldestWait
+from consumer.kafka.topic_identity import ReadPosition, TopicIdentity
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
 from consumer.records import Batch, Gap, UnreadableBatch
 from consumer.runtime import Retry
@@ -23,12 +23,12 @@ from consumer.runtime import Retry
 _log = logging.getLogger("consumer.kafka.consumer")
 
 _STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
-_READ_ON_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes
-# after a topic made anew is found: until the client has fetched from it, or found its offset past the end
-_SETTLED_SECONDS = 5.0
+_POSITIONS_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes
+# after a topic created again is found: until the client has fetched from it, or found its offset past the end
+_RECREATED_SECONDS = 5.0
 _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
-# Said now and then while brokers and group members come and go; librdkafka mends these by itself.
+# Reported now and then while brokers and group members come and go; librdkafka mends these by itself.
 _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._TIMED_OUT,
@@ -43,16 +43,11 @@ _PASSING = {
 
 
 def _nothing_pending() -> bool:
-    """Commit nothing, for a subscriber that publishes nothing."""
+    """Return that nothing is published and not committed, for a subscriber that publishes nothing."""
     return False
 
 
-def _told(batch: UnreadableBatch) -> dict[str, object]:
-    place = {"topic": batch.topic, "partition": batch.partition}
-    return place | {"first_offset": batch.start, "last_offset": batch.end - 1, "reason": batch.reason}
-
-
-class Source:
+class KafkaSource:
     """One member of the consumer group.
 
     After `rewind` nothing is handed out of a partition until it is read from its committed offset again. Raises
@@ -67,8 +62,10 @@ class Source:
         retry: Retry | None = None,
         find_unreadable: Find | None = None,
     ) -> None:
-        """`find_unreadable`: to pass over batches that cannot be read; without it they end reading. The clock and
-        threads are those of `retry`."""
+        """`find_unreadable`: to pass over batches that cannot be read; without it they end reading.
+
+        The clock and threads are those of `retry`.
+        """
         self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
@@ -78,15 +75,15 @@ class Source:
         self._runtime = self._retry.runtime
         self._clock = self._runtime.clock
         self._blocked = Blocked(find_unreadable, self._runtime)
-        self._identity = Identity(connection, subscription.topic, self._clock)
-        self._watched = 0.0
-        self._gone = False
-        self._made_anew: tuple[float, dict[int, Read]] | None = None  # found when, and how far the old one was read
-        self._read_on_at = -math.inf  # when positions were last handed out by themselves
-        self._left_out = LeftOut(self._clock)
-        self._waiting = Waiting()
+        self._identity = TopicIdentity(connection, subscription.topic, self._clock)
+        self._watched_at = 0.0
+        self._topic_gone = False
+        self._recreated: tuple[float, dict[int, ReadPosition]] | None = None  # when found, how far the old one was read
+        self._positions_at = -math.inf  # when positions were last handed out by themselves
+        self._dropped_headers = DroppedHeaders(self._clock)
+        self._oldest_wait = OldestWait()
         self._on_revoke: Callable[[], bool] = _nothing_pending
-        self._open(Statistics(clock=self._clock))
+        self._open(ClientStatistics(clock=self._clock))
 
     def subscribe(self, on_revoke: Callable[[], bool] = _nothing_pending) -> None:
         """Join the group; partitions are assigned while `poll` is called.
@@ -97,12 +94,12 @@ class Source:
         self._on_revoke = on_revoke
         self._assignment.subscribe(on_revoke)
 
-    def _open(self, statistics: Statistics, revocations: int = 0) -> None:
+    def _open(self, statistics: ClientStatistics, revocations: int = 0) -> None:
         """Open a client, which is a member of the group once it subscribes."""
         self._statistics = statistics
         self._blocked.clear()
         callbacks = {
-            "error_cb": Complaints(self._clock),
+            "error_cb": ErrorLog(self._clock),
             "stats_cb": guarded(statistics, "the client's statistics could not be read", self._note),
         }
         config = {**self._connection.consumer(self._group_id), **callbacks}
@@ -115,23 +112,23 @@ class Source:
             revocations=revocations,
         )
 
-    def poll(self, wait: float, busy: Callable[[], bool] = lambda: False, most: int = 1000) -> Batch | None:
-        """The next events, `most` at the most, or None when none came within `wait` seconds; every few seconds then a
-        batch without events, see `read_on`.
+    def poll(self, wait: float, busy: Callable[[], bool] = _nothing_pending, most: int = 1000) -> Batch | None:
+        """Return the next events, at most `most`; None when none came within `wait` seconds.
 
-        As long as `busy` says so they may gather, within the limits: they could not be published yet. Then what is here
-        is taken as it is, so batches grow with the load by themselves.
+        Every few seconds without events returns a batch that only moves positions, see `read_on`. While `busy` returns
+        true events gather, within the limits: they could not be published yet. Then what is here is returned as it is,
+        so batches grow with the load by themselves.
         """
-        if self._blocked.failure is not None:  # what stood before it has been handed out
+        if self._blocked.failure is not None:  # what came before it has been handed out
             if self._on_revoke():
                 return None
             raise self._blocked.failure
-        if self._blocked and (standing := self._pass_over()) is not None:
-            return standing
-        if self._statistics.forgotten or self._assignment.unanswered is not None:
-            self._join_anew()
-        self._assignment.settle()
-        self._watch()
+        if self._blocked and (batch := self._pass_over()) is not None:
+            return batch
+        if self._statistics.brokers_forgotten or self._assignment.unanswered is not None:
+            self._rejoin()
+        self._assignment.seek_pending()
+        self._watch_topic()
         gathering = Gathering(self._limits, self._clock, most)
         messages: list[Message] = []
         while room := gathering.room():
@@ -142,59 +139,54 @@ class Source:
             messages += more
             if len(more) < room and not filling:
                 break
-        batch = self._batch(self._assignment.trusted(messages), drained=gathering.room() > 0)
-        return self._read_on_seldom() if batch is None else batch
+        next_batch = self._batch(self._assignment.drop_revoked(messages), drained=gathering.room() > 0)
+        return self._read_on_seldom() if next_batch is None else next_batch
 
-    def _watch(self) -> None:
-        """Now and then: is it still the same topic?"""
+    def _watch_topic(self) -> None:
+        """Ask now and then whether it is still the same topic."""
         now = self._clock()
-        if now - self._watched < _WATCH_SECONDS:
+        if now - self._watched_at < _WATCH_SECONDS:
             return
-        self._watched = now
-        lost = self._identity.lost(self._assignment.positions())
-        if lost is not None:
-            self._made_anew = self._made_anew or (now, lost)
-        self._tell_when_gone()
-        if self._made_anew is not None and now - self._made_anew[0] >= _SETTLED_SECONDS:
-            (_, old), self._made_anew = self._made_anew, None
-            self._assignment.made_anew(old)
-
-    def _tell_when_gone(self) -> None:
+        self._watched_at = now
+        old = self._identity.check(self._assignment.read_positions())
+        if old is not None:
+            self._recreated = self._recreated or (now, old)
         gone = self._identity.gone
-        if gone and not self._gone:
+        if gone and not self._topic_gone:
             _log.warning("the input topic is gone", extra={"topic": self._topic})
-        self._gone = gone
+        self._topic_gone = gone
+        if self._recreated is not None and now - self._recreated[0] >= _RECREATED_SECONDS:
+            (_, old), self._recreated = self._recreated, None
+            self._assignment.topic_recreated(old)
 
     def topic_gone(self) -> bool:
-        """Whether the brokers say that the topic is deleted."""
-        return self._gone
+        """Return whether the brokers say that the topic is deleted."""
+        return self._topic_gone
 
     def rewind(self) -> None:
-        """Everything handed out and not committed will come again."""
-        self._blocked.clear()  # what stood before it comes first again
+        """Hand out again everything that is not committed."""
+        self._blocked.clear()  # what came before it comes first again
         self._assignment.rewind()
 
     def read_on(self) -> Batch | None:
-        """A batch without events, which only moves positions: past commit markers and aborted records that were read
-        since the last event. None when there were none."""
+        """Return a batch without events that only moves positions; None when there is nothing to move.
+
+        It moves them past commit markers and aborted records that were read since the last event.
+        """
         read_to = {
             partition: position
-            for partition, position in self._assignment.read_on().items()
+            for partition, position in self._assignment.positions_past_markers().items()
             if partition not in self._blocked
         }
-        self._assignment.handed_out(read_to)
+        self._assignment.advance(read_to)
         return Batch(self._topic, [], [], [], [], [], [], read_to=read_to) if read_to else None
 
-    def _read_to(self, partitions: set[int]) -> dict[int, int]:
-        """Positions, but of partitions that are blocked: what lies behind what cannot be read is not handed out."""
-        return self._assignment.read_to(each for each in partitions if each not in self._blocked)
-
     def _read_on_seldom(self) -> Batch | None:
-        if self._clock() - self._read_on_at < _READ_ON_SECONDS:
+        if self._clock() - self._positions_at < _POSITIONS_SECONDS:
             return None
         batch = self.read_on()
         if batch is not None:
-            self._read_on_at = self._clock()
+            self._positions_at = self._clock()
         return batch
 
     def membership(self) -> Membership:
@@ -207,66 +199,76 @@ class Source:
     def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         """Commit offsets by themselves, for delivery without transactions. Raises DeliveryError.
 
-        Refused by MustAbortError when any of the partitions was lost since: this worker may be a member again, and the
-        broker would let it take back what another one has committed meanwhile.
+        Raises MustAbortError when any of the partitions was revoked since: this worker may be a member again, and the
+        broker would let it move back what another one has committed meanwhile.
         """
-        if not self._assignment.still_holds(next_offsets):
+        if not self._assignment.may_commit(next_offsets):
             raise MustAbortError(f"partitions of {topic} were taken away from this worker")
         offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
-        doing = f"commit offsets of {topic}"
-        answers = calling(doing, lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+        operation = f"commit offsets of {topic}"
+        with kafka_errors(operation):
+            answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         for answer in answers or []:
             if answer.error is not None:
-                raise classify(answer.error, f"{doing}, partition {answer.partition}")
+                raise classify(answer.error, f"{operation}, partition {answer.partition}")
 
     def joined(self) -> bool:
-        """Whether the group has this worker as a member."""
+        """Return whether the group has this worker as a member."""
         return is_member(cast("bytes", self._consumer.consumer_group_metadata()))
 
     def silent_seconds(self) -> float:
-        """How long ago any broker last answered; infinity when none ever has."""
+        """Return the seconds since any broker last answered; infinity when none ever has."""
         return self._clock() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
-        """Offsets between what was read and the last stable offset, for each partition assigned; nothing is known of
-        a topic that is gone."""
-        if self._gone:
+        """Return the offsets between what was read and the last stable offset, for each partition assigned.
+
+        Nothing is known of a topic that is gone.
+        """
+        if self._topic_gone:
             return {}
         ends = self._statistics.ends.get(self._topic, {})
-        return self._assignment.lag({each: end.stable for each, end in ends.items() if end.unstable})
+        return self._assignment.lag({partition: end.stable for partition, end in ends.items() if end.unstable})
 
     def unstable(self) -> dict[int, int]:
-        """Offsets between the last stable offset and the end, for each partition assigned: an upstream transaction that
-        is open holds them back; nothing is known of a topic that is gone."""
-        if self._gone:
+        """Return the offsets between the last stable offset and the end, for each partition assigned.
+
+        An upstream transaction that is open holds them back. Nothing is known of a topic that is gone.
+        """
+        if self._topic_gone:
             return {}
         ends = self._statistics.ends.get(self._topic, {})
-        return {each: ends[each].unstable if each in ends else 0 for each in self._assignment.assigned()}
+        return {
+            partition: ends[partition].unstable if partition in ends else 0
+            for partition in self._assignment.partitions()
+        }
 
     def oldest_waiting(self) -> dict[int, float]:
-        """For each partition assigned how many seconds the oldest offset past what was read has been seen to wait, also
-        one that an open upstream transaction holds back; 0 where none does."""
-        return {} if self._gone else self._waiting.update(self._assignment.progress(), self._clock())
+        """Return the seconds that the oldest offset past what was read has been seen to wait, for each partition.
+
+        Also one that an open upstream transaction holds back; 0 where none waits.
+        """
+        return {} if self._topic_gone else self._oldest_wait.update(self._assignment.progress(), self._clock())
 
     def throttled_seconds(self) -> float:
-        """For how long a broker held its answers back of late, as a quota has it."""
+        """Return for how long a broker held its answers back of late, as a quota has it."""
         return self._statistics.throttled_seconds
 
     def take_gaps(self) -> list[Gap]:
-        """The gaps gone past (`--on-gap continue`) since the last call."""
+        """Return the gaps passed (`--on-gap continue`) since the last call."""
         return self._assignment.take_gaps()
 
     def close(self) -> None:
-        """Leaves the group, so that others get the partitions at once. Commits nothing."""
+        """Leave the group, so that others get the partitions at once. Commits nothing."""
         self._assignment.leave()
         close(self._consumer, runtime=self._runtime)
 
-    def _join_anew(self) -> None:
-        """Gives up a client that knows no broker any more: it would never find one again. The same for one that got no
-        answer within a callback, where nothing tells whether it still knows any.
+    def _rejoin(self) -> None:
+        """Replace a client that knows no broker any more: it would never find one again.
 
-        It forgets them all when one answers with an empty list, as a node does that hung and is not let in again yet
-        (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member begins at the committed offsets.
+        The same for one that got no answer within a callback, where nothing tells whether it still knows any. A client
+        forgets all brokers when one answers with an empty list, as a node does that hung and is not let in again yet
+        (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member starts at the committed offsets.
         """
         unanswered = self._assignment.unanswered
         if unanswered is None:
@@ -278,12 +280,13 @@ class Source:
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identity.reopen()
-        self._open(Statistics(self._statistics.last_answer, self._clock), self._assignment.revocations + 1)
+        self._open(ClientStatistics(self._statistics.last_answer, self._clock), self._assignment.revocations + 1)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            messages = calling(f"read {self._topic}", lambda: self._consumer.consume(count, seconds))
+            with kafka_errors(f"read {self._topic}"):
+                messages = self._consumer.consume(count, seconds)
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
         if self._blocked or any(error is not None for error in map(Message.error, messages)):
@@ -293,41 +296,44 @@ class Source:
         return messages
 
     def _is_next(self, message: Message) -> bool:
-        """Whether this is a record, and none is missing between it and the one before."""
+        """Return whether this is a record, and none is missing between it and the one before."""
         partition, error = message.partition(), message.error()
         if partition in self._blocked:
             return False  # after a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
-        if error is not None and self._assignment.heeds(partition, error):
-            self._judge(message, error)
+        if error is not None and self._assignment.applies(partition, error):
+            self._handle(message, error)
         return error is None
 
-    def _judge(self, message: Message, error: KafkaError) -> None:
-        """What an error in the place of a record means: nothing, a position lost, or the end."""
-        where = f"read {self._topic} as group {self._group_id}"
+    def _handle(self, message: Message, error: KafkaError) -> None:
+        """Handle an error in place of a record. It means nothing, a lost position, or the end of reading."""
+        operation = f"read {self._topic} as group {self._group_id}"
         if message.offset() is not None:
-            where = f"read {message.topic() or self._topic}, partition {message.partition()}, offset {message.offset()}"
-        if error.code() == KafkaError._AUTO_OFFSET_RESET:
-            self._assignment.overtaken(cast("int", message.partition()))
+            topic = message.topic() or self._topic
+            operation = f"read {topic}, partition {message.partition()}, offset {message.offset()}"
+        if error.code() == KafkaError._AUTO_OFFSET_RESET:  # the offset that was next is out of range
+            self._assignment.restart(cast("int", message.partition()))
         elif unreadable(error):
             # no record after it may be handed out; those before it, perhaps of this very poll, still are
             self._blocked.add(cast("int", message.partition()), WorkerError(remedy(message, self._group_id)))
         elif error.code() in _PASSING or isinstance(
-            classify(error, where), RetriableError | MustAbortError | UnansweredError
+            classify(error, operation), RetriableError | MustAbortError | UnansweredError
         ):
-            _log.warning("reading was interrupted", extra={"error": explain(error, where)})
+            _log.warning("reading was interrupted", extra={"error": explain(error, operation)})
         else:
-            raise WorkerError(explain(error, where))
+            raise WorkerError(explain(error, operation))
 
     def _pass_over(self) -> Batch | None:
-        """What stands for a batch that cannot be read, once its extent is known. The partition is read on from its
-        committed offset, so behind the batch once that is committed."""
+        """Return a batch in place of one that cannot be read, once its extent is known.
+
+        The partition is read on from its committed offset, so behind the batch once that is committed.
+        """
         assignment = self._assignment
-        for partition, found in self._blocked.finished(assignment.revocations):
-            assignment.overtaken(partition)
-            if found is not None:
-                _log.error("passing over a batch that cannot be read", extra=_told(found))
-                batch = Batch.of_unreadable(found)
-                assignment.handed_out(batch.next_offsets())
+        for partition, unread in self._blocked.finished(assignment.revocations):
+            assignment.restart(partition)
+            if unread is not None:
+                _log.error("passing over a batch that cannot be read", extra=_log_fields(unread))
+                batch = Batch.of_unreadable(unread)
+                assignment.advance(batch.next_offsets())
                 return batch
         self._blocked.search(assignment.next_offsets(), assignment.revocations)
         return None
@@ -343,12 +349,26 @@ class Source:
             timestamps=timestamps_of(messages),
             keys=cast("list[bytes | None]", list(map(Message.key, messages))),
             values=cast("list[bytes | None]", list(map(Message.value, messages))),
-            headers=headers_of(messages, self._left_out),
+            headers=headers_of(messages, self._dropped_headers),
             # behind a batch that is full there are records: the next one's offset passes the markers between
-            read_to=self._read_to(set(partitions)) if drained else {},
+            read_to=self._positions(set(partitions)) if drained else {},
         )
-        self._assignment.handed_out(batch.next_offsets())
+        self._assignment.advance(batch.next_offsets())
         return batch
+
+    def _positions(self, partitions: set[int]) -> dict[int, int]:
+        """Return positions, but of blocked partitions: nothing behind what cannot be read is handed out."""
+        return self._assignment.positions(number for number in partitions if number not in self._blocked)
 
     def _note(self, failure: WorkerError) -> None:
         self._assignment.failure = self._assignment.failure or failure
+
+
+def _log_fields(batch: UnreadableBatch) -> dict[str, object]:
+    return {
+        "topic": batch.topic,
+        "partition": batch.partition,
+        "first_offset": batch.start,
+        "last_offset": batch.end - 1,
+        "reason": batch.reason,
+    }

@@ -1,4 +1,4 @@
-"""What the brokers say of themselves, of topics and of the group, as plain values: judged elsewhere."""
+"""What brokers tell of themselves, of topics and of consumer groups, as plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Who answered: the cluster's id, and HOST:PORT of each broker."""
+    """A cluster: its id, and HOST:PORT of each broker."""
 
     cluster_id: str
     brokers: Sequence[str]
@@ -14,7 +14,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic that is there. Of its partitions the worst one counts."""
+    """A topic that exists. Of its partitions the worst one counts."""
 
     name: str
     partitions: int
@@ -26,14 +26,14 @@ class Topic:
     settings: Mapping[str, str] | None  # None: this user may not see them
 
     def number(self, setting: str) -> int | None:
-        """A setting that is a whole number; None when it cannot be seen."""
+        """Return a setting that is a whole number; None when it cannot be seen."""
         text = (self.settings or {}).get(setting, "")
         return int(text) if text.removeprefix("-").isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A topic that is not there, or not for this user, and the one whose name is nearest."""
+    """A topic that does not exist, or not for this user, and the one whose name is nearest."""
 
     name: str
     nearest: str | None = None
@@ -41,8 +41,8 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """The consumer group as its coordinator sees it."""
+class ConsumerGroup:
+    """A consumer group as its coordinator sees it."""
 
     state: str | None  # None: there is no such group yet
     members: int
@@ -63,7 +63,7 @@ class MemberSettings:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the group goes on reading a partition (None: nothing is committed), and what the partition holds."""
+    """The committed offset of a group in a partition (None: there is none), and the offsets that are there."""
 
     partition: int
     committed: int | None
@@ -77,8 +77,8 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """The first record that waits in a partition. `timestamp` is in ms since the epoch, -1 when it has none."""
+class FirstRecord:
+    """The first record that a group has not read. `timestamp` is in ms since the epoch, -1 when it has none."""
 
     partition: int
     offset: int
@@ -88,10 +88,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """The broker wrote down its time once between `before` and `after`, which are this machine's; all in ms.
+    """The broker's time `latest`, or a little later, read once between `before` and `after` of this machine; all in ms.
 
-    `latest` is what it wrote, or a little later. None: it could not be told, since a record dated `hidden_by` hides it,
-    or (-1) since a transaction of somebody else stays open.
+    None: it could not be read, since a record dated `hidden_by` hides it, or (-1) since a transaction of another
+    producer stays open.
     """
 
     before: int

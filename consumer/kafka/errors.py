@@ -1,8 +1,8 @@
-"""Kafka's error codes, sorted by what has to be done about them. The one table that says which is which."""
+"""Kafka's error codes, sorted by what has to be done about them: the one table of them."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from typing import TypeVar
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -18,9 +18,7 @@ from consumer.errors import (
     UnansweredError,
 )
 
-T = TypeVar("T")
-
-_OTHERS_GROUP = (
+_FOREIGN_GROUP = (
     "the group is of others, or of another kind (another assignor or group.protocol, Connect, a share group): choose "
     "another --group-id, or give all members one -X partition.assignment.strategy and group.protocol"
 )
@@ -29,7 +27,7 @@ _NO_REASON = "returned NULL without setting an exception"
 
 _NO_SUCH_GROUP = KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str()
 
-# What no repetition mends, and what does.
+# Errors that no retry mends, and what does.
 REMEDIES: dict[int, str] = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: (
         "this user needs the right Read on the input topic, Write on the output topics"
@@ -60,7 +58,7 @@ REMEDIES: dict[int, str] = {
     KafkaError.UNSUPPORTED_VERSION: "use brokers of version 2.5 or newer, or --delivery at-least-once",
     KafkaError._UNSUPPORTED_FEATURE: "use brokers of version 2.5 or newer, or --delivery at-least-once",
     KafkaError.INVALID_TRANSACTION_TIMEOUT: "lower -X transaction.timeout.ms, or raise the brokers' maximum",
-    KafkaError.INCONSISTENT_GROUP_PROTOCOL: _OTHERS_GROUP,
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: _FOREIGN_GROUP,
     KafkaError.INVALID_GROUP_ID: "choose another --group-id",
     KafkaError.UNSUPPORTED_ASSIGNOR: "give a -X group.remote.assignor that the brokers have (group.consumer.assignors)",
     KafkaError.INVALID_SESSION_TIMEOUT: (
@@ -86,7 +84,7 @@ _NOT_A_MEMBER = {
     KafkaError._ASSIGNMENT_LOST,
 }
 
-# The consumer's calls do not say of themselves which errors pass; these do.
+# Errors that pass: the consumer's calls do not flag them as retriable.
 _PASSING = {
     KafkaError._TRANSPORT,
     KafkaError._ALL_BROKERS_DOWN,
@@ -108,26 +106,29 @@ _PASSING = {
 }
 
 
-def explain(error: KafkaError, doing: str) -> str:
-    """One line: what was being done, what the broker said, and what to do where that is known."""
-    remedy = REMEDIES.get(error.code()) or _of_fatal(error)
-    said = f"could not {doing}: {error.str()} ({error.name()})"
-    return said if remedy is None else f"{said}; {remedy}"
+def explain(error: KafkaError, operation: str) -> str:
+    """Return one line: the operation that failed, what the broker answered, and the remedy where one is known."""
+    remedy = REMEDIES.get(error.code()) or _remedy_of_fatal(error)
+    message = f"could not {operation}: {error.str()} ({error.name()})"
+    return message if remedy is None else f"{message}; {remedy}"
 
 
-def _of_fatal(error: KafkaError) -> str | None:
-    """Return the remedy where the client gives a group's error as text of a fatal one (group.protocol=consumer).
+def _remedy_of_fatal(error: KafkaError) -> str | None:
+    """Return the remedy where the client reports a group's error as the text of a fatal one (group.protocol=consumer).
 
     So brokers refuse it in a share group, and in a group of classic members that they cannot convert.
     """
     if error.code() == KafkaError._FATAL and _NO_SUCH_GROUP in error.str():
-        return _OTHERS_GROUP
+        return _FOREIGN_GROUP
     return None
 
 
-def classify(error: KafkaError, doing: str) -> DeliveryError:
-    """The kind of `error`. What librdkafka says of it comes first, the tables above where it says nothing."""
-    return _kind(error)(explain(error, doing))
+def classify(error: KafkaError, operation: str) -> DeliveryError:
+    """Return `error` as the kind of DeliveryError that says what to do about it.
+
+    librdkafka's own flags count first, the tables above where it sets none.
+    """
+    return _kind(error)(explain(error, operation))
 
 
 def _kind(error: KafkaError) -> type[DeliveryError]:
@@ -146,27 +147,33 @@ def _kind(error: KafkaError) -> type[DeliveryError]:
     return RetriableError if passes else FatalError
 
 
-def calling(doing: str, call: Callable[[], T], passing: AbstractSet[int] = frozenset()) -> T:
-    """The answer of `call`; what Kafka raises comes out as one of our own kinds: RetriableError for codes that are
-    known to pass in this call."""
+@contextmanager
+def kafka_errors(operation: str, retriable: AbstractSet[int] = frozenset()) -> Iterator[None]:
+    """Raise DeliveryError, of the kind that `classify` says, for what the Kafka client raises.
+
+    `retriable` are further codes that are known to pass in this operation: they become RetriableError.
+    """
     try:
-        return call()
+        yield
     except KafkaException as exception:
         error: KafkaError = exception.args[0]
-        if error.code() in passing:
-            raise RetriableError(explain(error, doing)) from exception
-        raise classify(error, doing) from exception
+        if error.code() in retriable:
+            raise RetriableError(explain(error, operation)) from exception
+        raise classify(error, operation) from exception
     except SystemError as exception:
-        if beneath := overlaid(exception):
-            raise classify(beneath, doing) from exception
+        if cause := underlying_error(exception):
+            raise classify(cause, operation) from exception
         if _NO_REASON in str(exception):
-            raise LostReasonError(f"could not {doing}: the client failed and does not say why") from exception
+            raise LostReasonError(f"could not {operation}: the client failed and does not say why") from exception
         raise
 
 
-def overlaid(exception: SystemError) -> KafkaError | None:
-    """The error of Kafka beneath, if there is one. A fatal one is raised by the client in mid-call, and whichever
-    callback it comes to next in that call fails over it ("returned a result with an exception set"), or clears it: an
-    attribute that is not in the interpreter's cache of types does so (`_PyType_Lookup`), and nothing is left of it."""
+def underlying_error(exception: SystemError) -> KafkaError | None:
+    """Return the Kafka error beneath a SystemError, if there is one.
+
+    The client raises a fatal error in mid-call, and the next callback in that call fails over it ("returned a result
+    with an exception set"), or clears it: an attribute that is not in the interpreter's cache of types does so
+    (`_PyType_Lookup`), and nothing is left of it.
+    """
     cause = exception.__cause__
     return cause.args[0] if isinstance(cause, KafkaException) else None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -14,10 +15,10 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.admin._topic import TopicDescription
 
 from consumer.errors import WorkerError
-from consumer.kafka.client import answer, open_client
+from consumer.kafka.client import open_client, request
 from consumer.kafka.config import Connection
-from consumer.kafka.connection_errors import Heard
-from consumer.kafka.descriptions import Cluster, Group, Missing, Topic
+from consumer.kafka.connection_errors import ConnectionErrors
+from consumer.kafka.descriptions import Cluster, ConsumerGroup, Missing, Topic
 from consumer.kafka.errors import explain
 
 # a name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
@@ -40,7 +41,7 @@ class Inspector:
         self._servers = connection.bootstrap_servers
         self._seconds = seconds
         self._properties = connection.properties
-        self._heard = Heard()
+        self._heard = ConnectionErrors()
         self._client = open_client(AdminClient, {**connection.admin(), "error_cb": self._heard})
 
     def cluster(self) -> Cluster:
@@ -102,13 +103,13 @@ class Inspector:
             return None
 
     def _nearest(self, name: str) -> str | None:
-        names = answer("list the topics", lambda: list(self._client.list_topics(timeout=self._seconds).topics), 0)
+        names = request("list the topics", partial(self._client.list_topics, timeout=self._seconds), 0).topics
         return next(iter(get_close_matches(name, [each for each in names if each != name], n=1, cutoff=0.5)), None)
 
-    def group(self, group_id: str) -> Group:
+    def group(self, group_id: str) -> ConsumerGroup:
         """The consumer group."""
 
-        def ask() -> Group:
+        def ask() -> ConsumerGroup:
             (told,) = self._client.describe_consumer_groups(
                 [group_id], include_authorized_operations=True, request_timeout=self._seconds
             ).values()
@@ -116,12 +117,12 @@ class Inspector:
                 found = told.result(self._seconds * 2)
             except KafkaException as exception:
                 if exception.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                    return Group(None, 0, [], None)
+                    return ConsumerGroup(None, 0, [], None)
                 raise
             members = list(found.members or [])
             instances = [str(each.group_instance_id) for each in members if each.group_instance_id]
             state = getattr(found.state, "name", str(found.state))
-            return Group(
+            return ConsumerGroup(
                 None if state == "DEAD" else state,
                 len(members),
                 instances,
@@ -130,7 +131,7 @@ class Inspector:
                 found.partition_assignor,
             )
 
-        return answer(f"describe group {group_id}", ask, self._seconds)
+        return request(f"describe group {group_id}", ask, self._seconds)
 
     def newest(self, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
         """Offset and timestamp (ms) of the record dated latest in each partition; where there is none, -1 and -1.
@@ -155,7 +156,7 @@ class Inspector:
             asked = self._client.list_offsets(wanted, isolation_level=level, request_timeout=self._seconds)
             return {place.partition: told.result(self._seconds * 2) for place, told in asked.items()}
 
-        return answer(f"ask for offsets of {topic}", ask, self._seconds)
+        return request(f"ask for offsets of {topic}", ask, self._seconds)
 
 
 def _topic(found: TopicDescription, settings: dict[str, str] | None) -> Topic:

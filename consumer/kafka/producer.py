@@ -1,9 +1,11 @@
-"""The output: records produced, with or without a transaction around them. One librdkafka producer, and no policy:
-what to do about each kind of error is delivery's business."""
+"""Produces records, with or without a transaction: one librdkafka producer, and no policy.
+
+What to do about each kind of error is delivery's business.
+"""
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
@@ -19,25 +21,22 @@ from consumer.errors import (
     Rejection,
     UnansweredError,
 )
-from consumer.kafka.client import Complaints, open_client
+from consumer.kafka.client import ErrorLog, open_client
 from consumer.kafka.config import Connection
-from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.errors import classify, explain, kafka_errors
 from consumer.records import OutRecord
 from consumer.runtime import SYSTEM, Runtime
-
-T = TypeVar("T")
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
 
 _DROP_SECONDS = 1.0  # for the client's threads to let go of what is in flight; milliseconds, unless one is stuck
 
-_OUR_DOING = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # what an abort or a drop leaves unsent
+_PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}  # unsent after an abort or a drop
 
 # The client fails a transaction before it reports the record that failed it; milliseconds, longer on a busy host.
 _REPORT_SECONDS = 3.0
 
-_FOLLOW_UPS = {KafkaError._STATE, KafkaError._FATAL}  # "a call before this one has failed", and no word on why
-
+_FOLLOW_UPS = {KafkaError._STATE, KafkaError._FATAL}  # "a call before this one has failed", without the reason
 
 _REJECTIONS = {  # of single records
     KafkaError.MSG_SIZE_TOO_LARGE: Rejection.SIZE,
@@ -70,22 +69,24 @@ class KafkaProducer:
         self._clock = runtime.clock
         self._failed: list[tuple[KafkaError, str]] = []
         self._rejected: set[RejectedRecord] = set()
-        callbacks = {"error_cb": Complaints(self._clock), "on_delivery": self._on_report}
+        callbacks = {"error_cb": ErrorLog(self._clock), "on_delivery": self._on_report}
         config = {**connection.producer(transactional_id, batch_bytes), **callbacks}
         self._producer = open_client(connection.clients.producer, config)
 
     def init(self) -> None:
-        """Takes the transactional id: ends what an earlier producer of that id left open, and fences that producer."""
-        calling(f"initialise transactions as {self._id}", lambda: self._producer.init_transactions(self._seconds))
+        """Take the transactional id: end what an earlier producer of that id left open, and fence that producer."""
+        with kafka_errors(f"initialise transactions as {self._id}"):
+            self._producer.init_transactions(self._seconds)
 
     def begin(self) -> None:
-        """Opens a transaction. Nothing is sent yet."""
+        """Begin a transaction. Nothing is sent yet."""
         self._failed.clear()
         self._rejected.clear()
-        calling("begin a transaction", self._producer.begin_transaction)
+        with kafka_errors("begin a transaction"):
+            self._producer.begin_transaction()
 
     def produce(self, records: Sequence[OutRecord]) -> None:
-        """Queues all records for sending; waits while the queue is full."""
+        """Queue all records for sending; wait while the queue is full."""
         # its stub asks for headers wider than ours; by position, since names cost 0.2 of 1.0 µs a record
         produce: Callable[..., None] = self._producer.produce
         done = 0
@@ -97,12 +98,15 @@ class KafkaProducer:
             except BufferError:
                 self._make_room()
             except KafkaException as exception:
-                raise self._not_taken(exception.args[0], records[done].topic) from exception
-        self._call("produce", lambda: self._producer.poll(0))
+                raise self._refused(exception.args[0], records[done].topic) from exception
+        with self._errors("produce"):
+            self._producer.poll(0)
 
     def flush(self) -> None:
-        """Waits until every record is delivered or has failed; raises when one failed. All reports are read then."""
-        if self._call("write", lambda: self._producer.flush(self._seconds)):
+        """Wait until every record is delivered or has failed; raise when one failed. Reads all reports."""
+        with self._errors("write"):
+            unacknowledged = self._producer.flush(self._seconds)
+        if unacknowledged:
             raise UnansweredError(f"{len(self._producer)} records were not acknowledged within {self._seconds:g} s")
         self._raise_failed()
         # of records that could not even be sent none is reported as failed
@@ -112,78 +116,88 @@ class KafkaProducer:
     def send_offsets(
         self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
     ) -> None:
-        """Makes the input's offsets part of the transaction, on behalf of the member `group`; `notes` are texts for
-        Kafka to keep beside them, by partition."""
+        """Make the input's offsets part of the transaction, on behalf of the member that `group` names.
+
+        Kafka keeps the text in `notes` with a partition's offset.
+        """
         notes = notes or {}
         offsets = [
-            TopicPartition(topic, number, offset, notes.get(number, "")) for number, offset in next_offsets.items()
+            TopicPartition(topic, partition, offset, notes.get(partition, ""))
+            for partition, offset in next_offsets.items()
         ]
-        self._transacting(
-            "send offsets to the transaction",
-            lambda: self._producer.send_offsets_to_transaction(offsets, group, self._seconds),
-        )
+        with self._transaction_errors("send offsets to the transaction"):
+            self._producer.send_offsets_to_transaction(offsets, group, self._seconds)
 
     def commit(self) -> None:
-        """Sends what is still queued, then commits: all of it is visible, offsets included, or none is."""
-        self._transacting("commit the transaction", lambda: self._producer.commit_transaction(self._seconds))
+        """Send what is still queued, then commit: all of it becomes visible, offsets included, or none."""
+        with self._transaction_errors("commit the transaction"):
+            self._producer.commit_transaction(self._seconds)
 
     def abort(self) -> None:
-        """Gives the transaction up: nothing of it will be seen."""
-        self._call("abort the transaction", lambda: self._producer.abort_transaction(self._seconds))
+        """Abort the transaction: nothing of it becomes visible."""
+        with self._errors("abort the transaction"):
+            self._producer.abort_transaction(self._seconds)
         # its reports, lest the next transaction takes them for its own
-        self._call("abort the transaction", lambda: self._producer.flush(self._seconds))
+        with self._errors("abort the transaction"):
+            self._producer.flush(self._seconds)
 
     def serve(self) -> None:
-        """For a producer that has nothing to do: lets the client do what it does only when it is polled, which is to
-        report errors, and to renew a token that it makes itself before that expires."""
-        with contextlib.suppress(DeliveryError):  # a fatal error comes out of whatever is called next
-            calling("serve the producer", lambda: self._producer.poll(0))
+        """Poll an idle producer, so that the client reports errors, and renews a token before that expires."""
+        with contextlib.suppress(DeliveryError), kafka_errors("serve the producer"):
+            self._producer.poll(0)  # a fatal error comes out of the next call
 
     def drop(self) -> None:
-        """Lets go of the producer and of what it has not sent; it must not be used after."""
+        """Drop the producer and what it has not sent; it must not be used after."""
         # Not before nothing is in flight: an answer that finds the producer going, and says that it is fenced, has
         # librdkafka 2.16 free the text of that error twice. `purge` does not wait for it, since the client (2.16.1)
         # takes its argument `blocking` the wrong way round.
         deadline = self._clock() + _DROP_SECONDS
-        with contextlib.suppress(DeliveryError):
-            calling("drop what is not sent", self._producer.purge)
+        with contextlib.suppress(DeliveryError), kafka_errors("drop what is not sent"):
+            self._producer.purge()
         while len(self._producer) and self._clock() < deadline:
-            with contextlib.suppress(DeliveryError):  # a fatal error comes out of whatever is called next
-                calling("drop what is not sent", lambda: self._producer.poll(0.01))
+            with contextlib.suppress(DeliveryError), kafka_errors("drop what is not sent"):
+                self._producer.poll(0.01)  # a fatal error comes out of the next call
         del self._producer
 
-    def _call(self, doing: str, call: Callable[[], T]) -> T:
-        """Return the answer of `call`; ask the client for a fatal error whose reason it lost."""
+    @contextmanager
+    def _errors(self, operation: str) -> Iterator[None]:
+        """Raise DeliveryError for what the client raises; ask it for a fatal error whose reason it lost."""
         try:
-            return calling(doing, call)
+            with kafka_errors(operation):
+                yield
         except LostReasonError as error:
-            raise self._failure(doing) or error from error
+            raise self._failure(operation) or error from error
 
-    def _transacting(self, doing: str, call: Callable[[], None]) -> None:
+    @contextmanager
+    def _transaction_errors(self, operation: str) -> Iterator[None]:
+        """Do the same, but raise what the transaction failed on first, or a record's failed report."""
         try:
-            self._call(doing, call)
+            with self._errors(operation):
+                yield
         except (MustAbortError, RefusedError) as error:
-            raise self._reason(error, doing) from error
+            raise self._reason(error, operation) from error
         self._raise_failed()
 
-    def _not_taken(self, error: KafkaError, topic: str) -> DeliveryError:
-        doing = f"produce to {topic}"
+    def _refused(self, error: KafkaError, topic: str) -> DeliveryError:
+        operation = f"produce to {topic}"
         if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            return RecordsRefusedError(explain(error, doing), [RejectedRecord(topic, Rejection.SIZE)])
-        failure = classify(error, doing)
-        return self._reason(failure, doing) if error.code() in _FOLLOW_UPS else failure
+            return RecordsRefusedError(explain(error, operation), [RejectedRecord(topic, Rejection.SIZE)])
+        failure = classify(error, operation)
+        return self._reason(failure, operation) if error.code() in _FOLLOW_UPS else failure
 
-    def _reason(self, error: DeliveryError, doing: str) -> DeliveryError:
-        """Return what the transaction failed on first, which may be `error` itself; raise the record's report if one
-        failed, since that names the topic."""
-        failure = self._failure(doing)
+    def _reason(self, error: DeliveryError, operation: str) -> DeliveryError:
+        """Return what the transaction failed on first, which may be `error` itself.
+
+        Raises the record's report if one failed, since that names the topic.
+        """
+        failure = self._failure(operation)
         if isinstance(failure, FatalError):
             return failure
         self._await_reports()
         self._raise_failed()
         return failure or error
 
-    def _failure(self, doing: str) -> DeliveryError | None:
+    def _failure(self, operation: str) -> DeliveryError | None:
         """Return why the open transaction cannot be committed; None while it can.
 
         The client keeps the first error of a transaction, and refuses to begin another one with it.
@@ -193,38 +207,42 @@ class KafkaProducer:
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() in _REJECTIONS:  # nothing names the topic until the record's report is read: not final
-                return MustAbortError(explain(error, doing))
-            return classify(error, doing) if error.txn_requires_abort() or error.fatal() else None
+                return MustAbortError(explain(error, operation))
+            return classify(error, operation) if error.txn_requires_abort() or error.fatal() else None
         return None
 
     def _await_reports(self) -> None:
         """Wait until a record is reported as failed, or nothing is in flight any more."""
         deadline = self._clock() + _REPORT_SECONDS
         while len(self._producer) and not self._failed and self._clock() < deadline:
-            self._call("read delivery reports", lambda: self._producer.poll(0.01))
+            with self._errors("read delivery reports"):
+                self._producer.poll(0.01)
 
     def _make_room(self) -> None:
-        """The queue is full: waits until some of it is delivered."""
+        """Wait until some of a full queue is delivered."""
         queued = len(self._producer)
         deadline = self._clock() + self._seconds
         while len(self._producer) >= queued:
             if self._clock() > deadline:
                 raise MustAbortError(f"the queue is full, and nothing was acknowledged within {self._seconds:g} s")
-            self._call("produce", lambda: self._producer.poll(0.01))
+            with self._errors("produce"):
+                self._producer.poll(0.01)
 
     def _raise_failed(self) -> None:
         if not self._failed:
             return
-        faults = [classify(error, f"write to {topic}") for error, topic in self._failed]
-        refused = [fault for fault in faults if isinstance(fault, RefusedError)]
-        for (error, _), fault in zip(self._failed, faults, strict=True):
-            if isinstance(fault, RefusedError | ExpiredError) and error.code() not in _REJECTIONS:
-                raise fault
-        raise RecordsRefusedError(str(refused[0]), list(self._rejected)) if refused else MustAbortError(str(faults[0]))
+        failures = [classify(error, f"write to {topic}") for error, topic in self._failed]
+        refused = [failure for failure in failures if isinstance(failure, RefusedError)]
+        for (error, _), failure in zip(self._failed, failures, strict=True):
+            if isinstance(failure, RefusedError | ExpiredError) and error.code() not in _REJECTIONS:
+                raise failure
+        if refused:
+            raise RecordsRefusedError(str(refused[0]), list(self._rejected))
+        raise MustAbortError(str(failures[0]))
 
     def _on_report(self, error: KafkaError | None, message: Message) -> None:
         # a callback: must not raise
-        if error is None or error.code() in _OUR_DOING:
+        if error is None or error.code() in _PURGED:
             return
         code, topic = error.code(), message.topic() or ""
         if code in _REJECTIONS:

@@ -1,21 +1,21 @@
-"""What one client tells every few seconds: when a broker last answered, whether it knows any at all, where partitions
-end."""
+"""The statistics of librdkafka: when a broker last answered, whether it knows any, and where partitions end."""
 
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from consumer.runtime import SYSTEM, Clock
 
 _REPORTS_KEPT = 30  # one comes every 2 s (statistics.interval.ms)
-_LOOKING_MS = 5000  # at its start a client, too, knows brokers by name only, but not for so long
+_CONNECTING_MS = 5000  # at its start a client, too, knows brokers by name only, but not for so long
+_MAX_ENDS = 512  # ends remembered of one partition: for eight minutes exact, beyond that to a part in 256
 
 
 class End(NamedTuple):
-    """Where a partition ends: up to `stable` it can be read, up to `high` it is written."""
+    """The end of a partition: up to `stable` it can be read, up to `high` it is written."""
 
     stable: int
     high: int
@@ -26,18 +26,18 @@ class End(NamedTuple):
         return max(0, self.high - self.stable)
 
 
-class Statistics:
-    """For `stats_cb`; never raises. `last_answer` is by `clock`, -infinity when none ever came."""
+class ClientStatistics:
+    """A `stats_cb`; never raises. `last_answer` is by `clock`, -infinity when none ever came."""
 
     def __init__(self, last_answer: float = -math.inf, clock: Clock = SYSTEM.clock) -> None:
         self._clock = clock
         self.last_answer = last_answer
-        self.forgotten = False  # no broker is talked to or tried, not even those it began with
+        self.brokers_forgotten = False  # no broker is connected or tried, not even those of bootstrap.servers
         self._throttled: deque[float] = deque([0.0], maxlen=_REPORTS_KEPT)
         self.ends: dict[str, dict[int, End]] = {}  # topic -> partition -> its end, of those that were fetched from
 
     def __call__(self, document: str) -> None:
-        """Takes librdkafka's own report."""
+        """Read one report."""
         try:
             report = msgspec.json.decode(document, type=_Report)
         except msgspec.MsgspecError:
@@ -45,9 +45,9 @@ class Statistics:
         brokers, group = report.brokers.values(), report.cgrp
         # "logical" is a role, the coordinator's, that some known broker has to play; one in INIT is known by name only:
         # seen after a hang, nothing ever connected to it, and the coordinator was looked for without end
-        nobody = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
-        self.forgotten = nobody and group.state != "up" and group.stateage > _LOOKING_MS
-        self.ends = {topic: each.ends() for topic, each in report.topics.items()}
+        unknown = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
+        self.brokers_forgotten = unknown and group.state != "up" and group.stateage > _CONNECTING_MS
+        self.ends = {name: topic.ends() for name, topic in report.topics.items()}
         self._throttled.append(max((broker.throttle.max for broker in brokers), default=0) / 1000)
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
@@ -63,25 +63,25 @@ class _Throttle(msgspec.Struct, frozen=True):
     max: int = 0  # milliseconds
 
 
-class _Broker(msgspec.Struct):
+class _BrokerStatistics(msgspec.Struct):
     throttle: _Throttle = _Throttle()
     state: str = ""
     source: str = ""
     rxidle: int = -1  # microseconds since it last sent anything
 
 
-class _Group(msgspec.Struct, frozen=True):
+class _GroupStatistics(msgspec.Struct, frozen=True):
     state: str = ""  # "up": it has a coordinator
     stateage: int = 1 << 62  # milliseconds
 
 
-class _Partition(msgspec.Struct):
+class _PartitionStatistics(msgspec.Struct):
     ls_offset: int = -1
     hi_offset: int = -1
 
 
-class _Topic(msgspec.Struct):
-    partitions: dict[int, _Partition] = {}
+class _TopicStatistics(msgspec.Struct):
+    partitions: dict[int, _PartitionStatistics] = {}
 
     def ends(self) -> dict[int, End]:
         """Return the ends that are known."""
@@ -90,43 +90,40 @@ class _Topic(msgspec.Struct):
 
 
 class _Report(msgspec.Struct):
-    brokers: dict[str, _Broker] = {}
-    topics: dict[str, _Topic] = {}
-    cgrp: _Group = _Group()
+    brokers: dict[str, _BrokerStatistics] = {}
+    topics: dict[str, _TopicStatistics] = {}
+    cgrp: _GroupStatistics = _GroupStatistics()
 
 
-_MOST: Final = 512  # ends remembered of one partition: for eight minutes exact, beyond that to a part in 256
-
-
-class Progress(NamedTuple):
+class PartitionProgress(NamedTuple):
     """How far a partition is read, and where it ends."""
 
     read_to: int
     end: int
 
 
-class Waiting:
+class OldestWait:
     """Remembers when the ends of partitions were first seen, until what lies before them is read."""
 
     def __init__(self) -> None:
         self._ends: dict[int, deque[tuple[int, float]]] = {}  # partition -> ends past what is read, and since when
 
-    def update(self, partitions: Mapping[int, Progress], now: float) -> dict[int, float]:
-        """Return for each partition how many seconds ago its end was first seen past what is read; 0 where it is not.
+    def update(self, partitions: Mapping[int, PartitionProgress], now: float) -> dict[int, float]:
+        """Return for each partition the seconds since its end was first seen past what is read; 0 where it is not.
 
         A partition that is not named is forgotten: another worker has it.
         """
-        self._ends = {each: self._ends.get(each, deque()) for each in partitions}
-        return {each: self._age(self._ends[each], progress, now) for each, progress in partitions.items()}
+        self._ends = {number: self._ends.get(number, deque()) for number in partitions}
+        return {number: self._age(self._ends[number], progress, now) for number, progress in partitions.items()}
 
-    def _age(self, ends: deque[tuple[int, float]], progress: Progress, now: float) -> float:
+    def _age(self, ends: deque[tuple[int, float]], progress: PartitionProgress, now: float) -> float:
         if ends and progress.end < ends[-1][0]:
-            ends.clear()  # the topic was made anew
+            ends.clear()  # the topic was deleted and created again
         if progress.end > (ends[-1][0] if ends else progress.read_to):
             ends.append((progress.end, now))
         while ends and ends[0][0] <= progress.read_to:
             ends.popleft()
-        if len(ends) > _MOST:
+        if len(ends) > _MAX_ENDS:
             first, *others = ends
             ends.clear()
             ends.extend([first, *others[1::2]])

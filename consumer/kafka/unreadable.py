@@ -1,15 +1,19 @@
-"""A batch that is on the broker and cannot be read: the same error at the same offset, however often it is tried."""
+"""Batches that are on the broker and cannot be read: the same error at the same offset, however often it is tried.
+
+`Blocked` keeps the partitions that one blocks, `find` its extent, by means of a `Probe`.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from functools import partial
+from typing import Final, Protocol, TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError, error_location
-from consumer.kafka.client import Complaints, answer, close, open_client
+from consumer.kafka.client import ErrorLog, close, open_client, request
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
 from consumer.records import UnreadableBatch
@@ -25,7 +29,7 @@ _log = logging.getLogger("consumer.kafka.unreadable")
 
 _SEARCH_SECONDS = 30.0  # for one search, which takes a second; a client that hangs is given up, thread and all
 _ANSWER_SECONDS = 30.0  # for one answer of a broker, or for something to come of a partition
-_MOST_SEARCHES = 3  # of one position: what was found to be readable, or could not be looked at, is read again
+_MAX_SEARCHES = 3  # of one position: what proved readable, or could not be looked at, is read again
 
 REASONS: Final = {
     KafkaError._BAD_MSG: "its checksum is wrong",
@@ -34,12 +38,12 @@ REASONS: Final = {
 
 
 def unreadable(error: KafkaError) -> bool:
-    """Whether no repetition will ever read what is there."""
+    """Return whether no retry will ever read what is there."""
     return error.code() in REASONS
 
 
 def describe(message: Message) -> str:
-    """Say where a batch stands and why it cannot be read."""
+    """Return where a batch is and why it cannot be read."""
     error = message.error()
     why = f"{REASONS[error.code()]} ({error.name()})" if error is not None else ""
     return (
@@ -49,7 +53,7 @@ def describe(message: Message) -> str:
 
 
 def remedy(message: Message, group_id: str) -> str:
-    """One line: where it stands, why, and the command that goes past it."""
+    """Return one line: where the batch is, why it cannot be read, and the command that goes past it."""
     return (
         f"{describe(message)}; stop all workers of group {group_id}, then, with the settings of this run: "
         f"session-scorer dead-letters skip --partition {message.partition()} --offset {message.offset()} "
@@ -59,12 +63,12 @@ def remedy(message: Message, group_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """A search for the end of a batch; `revocations` dates it: later ones may have taken the partition away."""
+    """A search for the end of a batch; `revocations` dates it: later ones may have revoked the partition."""
 
     position: int
     revocations: int
     began: float
-    found: Future[UnreadableBatch | None]
+    batch: Future[UnreadableBatch | None]
 
 
 class Blocked:
@@ -79,7 +83,7 @@ class Blocked:
         self._runtime = runtime
         self._reasons: dict[int, WorkerError] = {}
         self._searches: dict[int, _Search] = {}
-        self._in_vain: dict[int, tuple[int, int]] = {}  # partition -> position, how many searches found nothing there
+        self._failed: dict[int, tuple[int, int]] = {}  # partition -> position, number of searches without a batch
 
     def __contains__(self, partition: object) -> bool:
         return partition in self._reasons
@@ -88,11 +92,11 @@ class Blocked:
         return bool(self._reasons)
 
     def add(self, partition: int, reason: WorkerError) -> None:
-        """Note that a partition is blocked, and what to say if reading ends over it."""
+        """Mark a partition as blocked; `reason` is raised if reading ends over it."""
         self._reasons.setdefault(partition, reason)
 
     def clear(self) -> None:
-        """Forget all: reading goes back to where the same will be met again."""
+        """Forget all: reading goes back to where it will meet the same batches again."""
         self._reasons.clear()
         self._searches.clear()
 
@@ -102,37 +106,37 @@ class Blocked:
         return next(iter(self._reasons.values()), None) if self._find is None else None
 
     def search(self, positions: dict[int, int], revocations: int) -> None:
-        """Begin to look for what blocks each partition, from its position on, where that is not under way."""
+        """Start a search in each blocked partition, from its position on, where none runs."""
         for partition in self._reasons:
             if partition not in self._searches and partition in positions and self._find is not None:
                 position = positions[partition]
-                found = _in_background(self._runtime, self._find, partition, position)
-                self._searches[partition] = _Search(position, revocations, self._runtime.clock(), found)
+                batch = _in_background(self._runtime, self._find, partition, position)
+                self._searches[partition] = _Search(position, revocations, self._runtime.clock(), batch)
 
     def finished(self, revocations: int) -> Iterator[tuple[int, UnreadableBatch | None]]:
-        """The partitions that are blocked no more, and the batch to pass over; None where it is to be read again.
+        """Yield the partitions no longer blocked, with the batch to pass over; None where it is to be read again.
 
         Raises WorkerError, the reason that was noted, when a partition was read again often enough.
         """
         for partition, search in list(self._searches.items()):
-            if search.found.done() or self._runtime.clock() - search.began > _SEARCH_SECONDS:
+            if search.batch.done() or self._runtime.clock() - search.began > _SEARCH_SECONDS:
                 outdated = search.revocations != revocations
                 batch = None if outdated else self._outcome(partition, search)
                 del self._searches[partition], self._reasons[partition]
                 yield partition, batch
 
     def _outcome(self, partition: int, search: _Search) -> UnreadableBatch | None:
-        error = search.found.exception() if search.found.done() else WorkerError("no answer in time")
-        batch = None if error is not None else search.found.result()
+        error = search.batch.exception() if search.batch.done() else WorkerError("no answer in time")
+        batch = None if error is not None else search.batch.result()
         if error is not None:
-            said = str(error) if isinstance(error, WorkerError) else error_location(error)
-            _log.warning("could not look at a batch that cannot be read", extra={"partition": partition, "error": said})
+            text = str(error) if isinstance(error, WorkerError) else error_location(error)
+            _log.warning("could not look at a batch that cannot be read", extra={"partition": partition, "error": text})
         if batch is None:
-            before = self._in_vain.get(partition, (search.position, 0))
+            before = self._failed.get(partition, (search.position, 0))
             count = 1 + (before[1] if before[0] == search.position else 0)
-            if count == _MOST_SEARCHES:
+            if count == _MAX_SEARCHES:
                 raise self._reasons[partition]
-            self._in_vain[partition] = (search.position, count)
+            self._failed[partition] = (search.position, count)
         return batch
 
 
@@ -150,73 +154,117 @@ def _in_background(runtime: Runtime, find: Find, partition: int, position: int) 
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What stands at an offset or is the first after it. `why` says why it cannot be read, None when it can; the
-    offset of what cannot be read is that of its batch, which may begin before."""
+class ProbeResult:
+    """The first thing that a reader meets from an offset on: a record, the end, or a batch that cannot be read.
+
+    `reason` says why it cannot, None when it can. The offset is then that of the batch, which may begin before.
+    """
 
     offset: int
-    why: str | None = None
+    reason: str | None = None
 
 
-class Probe:
-    """Looks at single places of one partition, as no member of its group. Raises WorkerError, in one line."""
+class Probe(Protocol):
+    """Reads single offsets of one partition, on behalf of a group. Raises WorkerError, in one line."""
+
+    def position(self) -> int:
+        """Return the offset that the group reads next."""
+
+    def span(self) -> tuple[int, int]:
+        """Return the oldest offset, and the end."""
+
+    def at(self, offset: int) -> ProbeResult:
+        """Return what a reader meets first from `offset` on."""
+
+    def group(self) -> bytes:
+        """Return the group metadata to commit with."""
+
+
+def find(probe: Probe, topic: str, partition: int, position: int) -> UnreadableBatch | None:
+    """Return the batch that a reader meets first from `position` on; None when that can be read.
+
+    A negative position is the oldest offset. Nothing that can be read lies between `position` and the batch.
+    """
+    first = probe.at(position if position >= 0 else probe.span()[0])
+    if first.reason is None:
+        return None
+    return UnreadableBatch(topic, partition, first.offset, end_of(probe, first.offset), first.reason)
+
+
+def end_of(probe: Probe, offset: int) -> int:
+    """Return the first offset after the unreadable batch that begins at `offset`.
+
+    A reader that begins anywhere inside a batch is given all of it, so the end is found by halving: at most 2 looks for
+    each power of two in the batch's length.
+    """
+
+    def inside(candidate: int) -> bool:
+        result = probe.at(candidate)
+        return result.reason is not None and result.offset <= offset
+
+    last, step, high = offset, 1, probe.span()[1]
+    while (beyond := min(last + step, high)) < high and inside(beyond):
+        last, step = beyond, step * 2
+    while beyond - last > 1:
+        middle = (last + beyond) // 2
+        last, beyond = (middle, beyond) if inside(middle) else (last, middle)
+    return beyond
+
+
+class KafkaProbe:
+    """A `Probe` of a broker, no member of the group."""
 
     def __init__(
         self, connection: Connection, group_id: str, topic: str, partition: int, *, runtime: Runtime = SYSTEM
     ) -> None:
-        self._place = TopicPartition(topic, partition)
+        self._partition = TopicPartition(topic, partition)
         self._group_id = group_id
         self._runtime = runtime
         self._make_consumer = connection.clients.consumer
         # "error": after a wrong checksum librdkafka 2.16 goes on at an offset that never was, and would start anew
-        complaints = Complaints(runtime.clock)
-        self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": complaints}
+        error_log = ErrorLog(runtime.clock)
+        self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": error_log}
         self._consumer = open_client(self._make_consumer, self._config)
 
     def position(self) -> int:
-        """Where the group goes on reading."""
-        doing = f"read the committed offset of group {self._group_id}"
-        (found,) = self._answer(doing, lambda: self._consumer.committed([self._place], _ANSWER_SECONDS))
-        if found.error is not None:
-            raise WorkerError(explain(found.error, doing))
-        return found.offset if found.offset >= 0 else self.span()[0]
+        operation = f"read the committed offset of group {self._group_id}"
+        (committed,) = self._request(operation, partial(self._consumer.committed, [self._partition], _ANSWER_SECONDS))
+        if committed.error is not None:
+            raise WorkerError(explain(committed.error, operation))
+        return committed.offset if committed.offset >= 0 else self.span()[0]
 
     def span(self) -> tuple[int, int]:
-        """The oldest offset, and the end."""
-        return self._answer(
-            "ask for the end", lambda: self._consumer.get_watermark_offsets(self._place, _ANSWER_SECONDS)
-        )
+        ask = partial(self._consumer.get_watermark_offsets, self._partition, _ANSWER_SECONDS)
+        return self._request("ask for the end", ask)
 
-    def _answer(self, doing: str, call: Callable[[], T]) -> T:
-        return answer(doing, call, _ANSWER_SECONDS, self._runtime)
+    def _request(self, operation: str, call: Callable[[], T]) -> T:
+        return request(operation, call, _ANSWER_SECONDS, self._runtime)
 
-    def at(self, offset: int) -> Found:
-        """What a reader meets first from there on."""
+    def at(self, offset: int) -> ProbeResult:
         reader = open_client(self._make_consumer, self._config)  # a new one each time: no remains of what it met before
         try:
-            reader.assign([TopicPartition(self._place.topic, self._place.partition, offset)])
+            reader.assign([TopicPartition(self._partition.topic, self._partition.partition, offset)])
             return self._first(reader)
         finally:
             close(reader, 0.0, self._runtime)
 
-    def _first(self, reader: Consumer) -> Found:
+    def _first(self, reader: Consumer) -> ProbeResult:
         deadline = self._runtime.clock() + _ANSWER_SECONDS
         while self._runtime.clock() < deadline:
             for message in reader.consume(1, 0.5):
-                there, error = cast("int", message.offset()), message.error()
+                offset, error = cast("int", message.offset()), message.error()
                 if error is None or error.code() == KafkaError._PARTITION_EOF:
-                    return Found(there)
+                    return ProbeResult(offset)
                 if unreadable(error):
-                    return Found(there, f"{REASONS[error.code()]} ({error.name()})")
-                where = f"read {self._place.topic}, partition {self._place.partition}, offset {there}"
-                if not isinstance(classify(error, where), RetriableError | UnansweredError):
-                    raise WorkerError(explain(error, where))
-        raise WorkerError(f"nothing came of partition {self._place.partition} within {_ANSWER_SECONDS:g} s")
+                    return ProbeResult(offset, f"{REASONS[error.code()]} ({error.name()})")
+                operation = f"read {self._partition.topic}, partition {self._partition.partition}, offset {offset}"
+                if not isinstance(classify(error, operation), RetriableError | UnansweredError):
+                    raise WorkerError(explain(error, operation))
+        raise WorkerError(f"nothing came of partition {self._partition.partition} within {_ANSWER_SECONDS:g} s")
 
     def group(self) -> bytes:
-        """On whose behalf the offset is committed."""
         return cast("bytes", self._consumer.consumer_group_metadata())
 
     def close(self) -> None:
-        """Ends the conversation."""
+        """Close the client."""
         close(self._consumer, 0.0, self._runtime)

@@ -22,7 +22,7 @@ _MARKER_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.005
 
 
-class Trial:
+class WriteProbe:
     """`now` is in ms since the epoch. Every method raises DeliveryError, in one line."""
 
     def __init__(

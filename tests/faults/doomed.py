@@ -13,7 +13,7 @@ from typing import Any
 
 from consumer.cli.main import main
 from consumer.errors import MustAbortError
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Batch, OutRecord
 
@@ -50,15 +50,15 @@ def _aborted(number: int) -> Fate:
 
 
 def _after_consume(fate: Fate) -> None:
-    real = Source.poll
+    real = KafkaSource.poll
 
-    def poll(self: Source, *given: Any) -> Batch | None:
+    def poll(self: KafkaSource, *given: Any) -> Batch | None:
         batch = real(self, *given)
         if batch is not None:
             fate(None)
         return batch
 
-    _put(Source, poll)
+    _put(KafkaSource, poll)
 
 
 def _mid_produce(fate: Fate) -> None:
@@ -104,13 +104,13 @@ def _after_commit(fate: Fate) -> None:
 
 
 def _before_plain_commit(fate: Fate) -> None:
-    real = Source.commit
+    real = KafkaSource.commit
 
-    def commit(self: Source, *given: Any, **named: Any) -> None:
+    def commit(self: KafkaSource, *given: Any, **named: Any) -> None:
         fate(None)
         real(self, *given, **named)
 
-    _put(Source, commit)
+    _put(KafkaSource, commit)
 
 
 def _put(owner: type, method: Callable[..., Any]) -> None:

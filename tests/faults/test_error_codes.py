@@ -10,17 +10,19 @@ from enum import Enum
 
 import pytest
 
+from consumer.dead_letters.offset_ranges import decode
+from consumer.dead_letters.record import DeadLetter
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.reader import KafkaDeadLetterReader, Tail
-from consumer.kafka.unreadable import Probe
+from consumer.kafka.reader import KafkaDeadLetterReader, TopicTail
+from consumer.kafka.unreadable import KafkaProbe
 from consumer.runtime import Retry
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
@@ -268,7 +270,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
     with MockBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
         connection = Connection(broker.bootstrap_servers, {"session.timeout.ms": str(session_ms)})
-        source = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
+        source = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
             source.subscribe()
@@ -281,7 +283,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
             source.close()
 
 
-def join(source: Source) -> None:
+def join(source: KafkaSource) -> None:
     while not source.joined():
         source.poll(0.1)
 
@@ -316,9 +318,11 @@ def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api,
 
 
 ASKING_FOR_THE_END: dict[str, Callable[[Connection], object]] = {
-    "watch": lambda connection: Tail(connection, "sessions", back=20),
-    "redrive": lambda connection: list(KafkaDeadLetterReader(connection, "scorer", "sessions").dead_letters()),
-    "skip": lambda connection: Probe(connection, "scorer", "sessions", 0).span(),
+    "watch": lambda connection: TopicTail(connection, "sessions", back=20),
+    "redrive": lambda connection: list(
+        KafkaDeadLetterReader(connection, "scorer", "sessions", DeadLetter, decode).dead_letters()
+    ),
+    "skip": lambda connection: KafkaProbe(connection, "scorer", "sessions", 0).span(),
     "check": lambda connection: Inspector(connection).ends("sessions", 1),
 }
 

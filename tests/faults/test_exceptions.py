@@ -16,10 +16,10 @@ from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.statistics import Statistics
+from consumer.kafka.statistics import ClientStatistics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import Retry
@@ -84,7 +84,7 @@ def work(
     broker: MockBroker,
     pipeline: Until | None = None,
     *,
-    source: type[Source] = Source,
+    source: type[KafkaSource] = KafkaSource,
     producer: Callable[[Connection], KafkaProducer] = KafkaProducer,
     metrics: FakeMetrics | None = None,
 ) -> None:
@@ -184,7 +184,7 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
 
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
-        other = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
+        other = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
         other.subscribe()
         while not enough.is_set():
             other.poll(0.1, most=1)
@@ -204,13 +204,13 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
     nothing_is_skipped(broker)
 
 
-class Unreadable(Statistics):
+class Unreadable(ClientStatistics):
     def __call__(self, document: str) -> None:
         raise RuntimeError(SECRET, document)
 
 
-class StatisticsFail(Source):
-    def _open(self, statistics: Statistics, revocations: int = 0) -> None:
+class StatisticsFail(KafkaSource):
+    def _open(self, statistics: ClientStatistics, revocations: int = 0) -> None:
         super()._open(Unreadable(statistics.last_answer), revocations)
 
 
@@ -246,7 +246,7 @@ def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
 
 
 def test_in_leaving_the_group_it_does_not_hide_why(broker: MockBroker) -> None:
-    class CannotLeave(Source):
+    class CannotLeave(KafkaSource):
         def close(self) -> None:
             super().close()
             raise RuntimeError(SECRET)

@@ -8,7 +8,7 @@ import pytest
 
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.amnesia import AmnesiaProxy
@@ -57,7 +57,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
         topic = topics("sessions", partitions=2)
         write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
-        reader = Source(connection, Subscription(f"group-of-{topic}", topic), FetchLimits())
+        reader = KafkaSource(connection, Subscription(f"group-of-{topic}", topic), FetchLimits())
         reader.subscribe()
         try:
             began = time.monotonic()
@@ -74,7 +74,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
     assert slowest < BOUND
 
 
-def read(reader: Source, count: int) -> list[bytes]:
+def read(reader: KafkaSource, count: int) -> list[bytes]:
     """The values of so many events."""
     values: list[bytes] = []
     deadline = time.monotonic() + 2 * BOUND

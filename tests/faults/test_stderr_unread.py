@@ -105,8 +105,8 @@ def nobody(request: pytest.FixtureRequest) -> Iterator[int]:
 
 HANGS = """
 import ctypes
-from consumer.kafka.consumer import Source
-Source.close = lambda _: ctypes.PyDLL(None).sleep(600)  # a PyDLL keeps the interpreter's lock
+from consumer.kafka.consumer import KafkaSource
+KafkaSource.close = lambda _: ctypes.PyDLL(None).sleep(600)  # a PyDLL keeps the interpreter's lock
 from consumer.__main__ import main
 main()
 """

@@ -84,8 +84,8 @@ def test_a_client_that_never_lets_go_of_the_interpreter_is_ended_with_its_stack_
     log = tmp_path / "log"
     doom = """
 import ctypes
-from consumer.kafka.consumer import Source
-Source.close = lambda _: ctypes.PyDLL(None).sleep(600)  # a PyDLL keeps the interpreter's lock
+from consumer.kafka.consumer import KafkaSource
+KafkaSource.close = lambda _: ctypes.PyDLL(None).sleep(600)  # a PyDLL keeps the interpreter's lock
 """
     took = doomed(line, log, doom, "--shutdown-seconds", "2")
     assert (tmp_path / "log.status").read_text() == "1"

@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import Message, Producer
 
 from consumer.kafka.config import Connection
-from consumer.kafka.unreadable import Probe
+from consumer.kafka.unreadable import KafkaProbe
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.conftest import Counted
 from tests.faults.doomed import command as doomed_command
@@ -383,11 +383,11 @@ def test_looking_at_such_a_batch_ends_although_one_close_in_250_does_not(
 ) -> None:
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
-    probe = Probe(Connection(line.bootstrap), line.group, line.sessions, 0)
+    probe = KafkaProbe(Connection(line.bootstrap), line.group, line.sessions, 0)
     for _ in range(full(20, 1500)):
         began = time.monotonic()
         found = probe.at(12)
-        assert (found.offset, found.why is None) == (10, False)
+        assert (found.offset, found.reason is None) == (10, False)
         assert time.monotonic() - began < SECONDS / 4
     probe.close()
 

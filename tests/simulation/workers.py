@@ -12,7 +12,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.slow_batches import SlowBatches
@@ -110,7 +110,7 @@ class WorkerProcess:
         connection = Connection("simulated:9092", settings.properties(), self._clients())
         subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
-        source = Source(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
+        source = KafkaSource(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()
         pipeline = SimulatedPipeline(limits.of, self._score)
         delivery = self._delivery(connection, source, retry, limits)
@@ -149,7 +149,7 @@ class WorkerProcess:
 
         return Clients(make_consumer, make_producer, make_admin)
 
-    def _delivery(self, connection: Connection, source: Source, retry: Retry, limits: OutputLimits) -> Delivery:
+    def _delivery(self, connection: Connection, source: KafkaSource, retry: Retry, limits: OutputLimits) -> Delivery:
         def make_producer(transactional_id: str | None = None) -> KafkaProducer:
             return KafkaProducer(
                 connection,
@@ -185,7 +185,7 @@ class WorkerProcess:
             self.process.sleep(self._faults.pick(_SCORING_SECONDS))
 
     def _find(self, number: int, position: int) -> UnreadableBatch | None:
-        """Look for the unreadable batch that a reader meets first, as `consumer.stream.unreadable_extent` does."""
+        """Look for the unreadable batch that a reader meets first, as `consumer.kafka.unreadable.find` does."""
         self.process.sleep(self.process.world.random.random() * _SEARCH_SECONDS)
         if self._faults.happens("search fails"):
             raise WorkerError("planned by the simulation")

@@ -14,7 +14,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, TopicPartition
 
 from consumer.errors import RetriableError, UnansweredError
-from consumer.kafka.errors import calling
+from consumer.kafka.errors import kafka_errors
 from consumer.runtime import Retry
 from tests.support.checker import Outputs, Report, Seen, judge
 from tests.support.kafka.topics import Topics
@@ -97,7 +97,8 @@ class Line:
             wanted = [TopicPartition(self.sessions, partition) for partition in range(self.partitions)]
 
             def ask() -> list[TopicPartition]:
-                return calling("read the committed offsets", lambda: asker.committed(wanted, 30.0))
+                with kafka_errors("read the committed offsets"):
+                    return asker.committed(wanted, 30.0)
 
             # on a new broker, or one that comes back, the coordinator first says that it is none
             answers = Retry(seconds=SECONDS).call(ask, on=(RetriableError, UnansweredError))

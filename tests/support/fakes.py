@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
+from consumer.kafka.unreadable import ProbeResult
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
 from consumer.observability.tracing import Span, Tracing
@@ -451,14 +452,6 @@ class FakeConsumer:
             raise KafkaException(self.errors[name].pop(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """A record, the end, or a batch that cannot be read: what a Probe finds."""
-
-    offset: int
-    why: str | None = None
-
-
 class FakeProbe:
     """One partition: batches as (first offset, length, why it cannot be read or None), then the end."""
 
@@ -473,12 +466,12 @@ class FakeProbe:
     def span(self) -> tuple[int, int]:
         return self._batches[0][0], self._batches[-1][0] + self._batches[-1][1]
 
-    def at(self, offset: int) -> Thing:
+    def at(self, offset: int) -> ProbeResult:
         self.looks += 1
         for first, length, why in self._batches:
             if offset < first + length:
-                return Thing(max(first, offset)) if why is None else Thing(first, why)
-        return Thing(offset)
+                return ProbeResult(max(first, offset)) if why is None else ProbeResult(first, why)
+        return ProbeResult(offset)
 
     def group(self) -> bytes:
         return b"nobody"

@@ -19,7 +19,15 @@ from consumer.check.finding import Finding, Status, duration, ok
 from consumer.check.report import line
 from consumer.check.topics import Needs
 from consumer.delivery.transactional_ids import take_slot
-from consumer.kafka.descriptions import ClockReading, Group, MemberSettings, Missing, Position, Topic, Waiting
+from consumer.kafka.descriptions import (
+    ClockReading,
+    ConsumerGroup,
+    FirstRecord,
+    MemberSettings,
+    Missing,
+    Position,
+    Topic,
+)
 from consumer.observability.health import Health
 from consumer.observability.http_server import PortTakenError, Server
 from consumer.observability.metrics import Metrics
@@ -183,7 +191,7 @@ def test_a_topic_that_is_missing_is_a_failure_unless_run_makes_it() -> None:
 
 # -- the group, what waits, the clocks -------------------------------------------------------------------------------
 
-GROUP = Group("STABLE", 2, ["a", "b"], frozenset({"READ", "DESCRIBE"}))
+GROUP = ConsumerGroup("STABLE", 2, ["a", "b"], frozenset({"READ", "DESCRIBE"}))
 
 
 def as_member(instance: str | None = None) -> MemberSettings:
@@ -193,7 +201,7 @@ def as_member(instance: str | None = None) -> MemberSettings:
 def test_a_group_is_described_or_what_is_wrong_with_it_is_named() -> None:
     assert groups.group("g", GROUP, as_member()) == ok("group g", "2 members, stable")
     assert groups.group("g", GROUP, as_member("c")).status is Status.OK
-    new = groups.group("g", Group(None, 0, [], None), as_member("a"))
+    new = groups.group("g", ConsumerGroup(None, 0, [], None), as_member("a"))
     assert new.message == "is new: it begins with the oldest event"
     alike = groups.group("g", GROUP, as_member("b"))
     assert alike.status is Status.FAIL
@@ -261,7 +269,7 @@ def test_where_all_is_stable_nothing_is_said_of_transactions() -> None:
 
 
 def test_the_oldest_event_is_told_by_its_date_where_it_has_one() -> None:
-    waiting = [Waiting(number, 0, date, b"{}") for number, date in enumerate((-1, 0, 500, 900))]
+    waiting = [FirstRecord(number, 0, date, b"{}") for number, date in enumerate((-1, 0, 500, 900))]
     assert groups.oldest_age(waiting, 1000) == 500
     assert groups.oldest_age(waiting[:2], 1000) is None
     assert groups.oldest_age(waiting, 400) == 0

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from consumer.kafka.config import Connection
-from consumer.kafka.reader import Tail
+from consumer.kafka.reader import TopicTail
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
@@ -202,7 +202,7 @@ def test_a_topic_of_alerts_that_is_not_there_is_one_line(kafka: str, call: Call)
 @pytest.mark.kafka
 def test_more_alerts_than_are_read_at_once_are_not_fallen_behind(kafka: str, topics: Topics) -> None:
     topic = topics("alerts")
-    with closing(Tail(Connection(kafka), topic, back=20)) as tail:
+    with closing(TopicTail(Connection(kafka), topic, back=20)) as tail:
         assert tail.take() == []
         write(kafka, topic, [Event(b"%d" % number) for number in range(1500)])
         came, deadline = tail.take(), time.monotonic() + SECONDS

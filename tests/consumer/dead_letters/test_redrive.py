@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import pytest
 
-from consumer.dead_letters.record import Filter, WriterFilter
+from consumer.dead_letters.offset_ranges import RedriveProgress, decode
+from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.errors import WorkerError
 from consumer.kafka.config import Connection
@@ -289,8 +290,8 @@ def plan(post: Post) -> Plan:
     return Plan(WriterFilter(post.group), Filter(), post.sessions, post.letters, limit=0, rate=10)
 
 
-def reader(post: Post) -> KafkaDeadLetterReader:
-    return KafkaDeadLetterReader(Connection(post.bootstrap), f"{post.group}-redrive", post.letters)
+def reader(post: Post) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:
+    return KafkaDeadLetterReader(Connection(post.bootstrap), f"{post.group}-redrive", post.letters, DeadLetter, decode)
 
 
 class Interrupted(KafkaProducer):

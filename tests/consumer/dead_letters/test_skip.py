@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.dead_letters.skip import SkipTarget, require_idle, skip
 from consumer.errors import FatalError, WorkerError
-from consumer.stream.unreadable_extent import end_of
+from consumer.kafka.unreadable import end_of
 from tests.support.fakes import FakeLog, FakeProbe, FakeProducer, Fault
 
 NOW = 1_800_000_000_000

@@ -67,7 +67,7 @@ def test_a_callback_without_an_answer_waits_for_seconds_and_hands_nothing_out(ca
     assert clock() - began <= 5
     assert made.failure is None
     assert "broker is away" in str(made.unanswered)
-    assert made.trusted(records(0)) == []
+    assert made.drop_revoked(records(0)) == []
 
 
 def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> None:
@@ -78,9 +78,9 @@ def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> 
     consumer.errors = {"committed": [AWAY] * 1000}
     consumer.give(1)
     consumer.read_to = {0: 52}
-    assert made.trusted([Message("sessions", 0, offset) for offset in range(42, 52)]) == []
-    assert made.read_to([0]) == {}
-    assert made.read_on() == {}
+    assert made.drop_revoked([Message("sessions", 0, offset) for offset in range(42, 52)]) == []
+    assert made.positions([0]) == {}
+    assert made.positions_past_markers() == {}
 
 
 def test_after_joining_again_the_first_callback_waits_with_full_retry() -> None:
@@ -158,8 +158,8 @@ def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committ
     )
     made.subscribe(lambda: consumer.offsets.update({0: 7}))
     consumer.give(0)
-    made.overtaken(0)
-    made.settle()
+    made.restart(0)
+    made.seek_pending()
     assert consumer.positions == {0: 7}
 
 
@@ -183,40 +183,40 @@ def test_records_of_a_partition_that_went_while_polling_are_not_handed_out(*, lo
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.settle()
+    made.seek_pending()
     consumer.take(1, lost=lost)
-    assert partitions(made.trusted(records(0, 1, 0, 1))) == [0, 0]
-    made.settle()
-    assert partitions(made.trusted(records(0))) == [0]
+    assert partitions(made.drop_revoked(records(0, 1, 0, 1))) == [0, 0]
+    made.seek_pending()
+    assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_a_partition_that_went_and_came_back_while_polling_is_read_again_from_the_committed_offset() -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.settle()
+    made.seek_pending()
     consumer.take(1)
     consumer.offsets[1] = 5
     consumer.give(1)
     consumer.positions[1] = 9  # read on meanwhile
-    assert partitions(made.trusted(records(0, 1))) == [0]
-    made.settle()
+    assert partitions(made.drop_revoked(records(0, 1))) == [0]
+    made.seek_pending()
     assert consumer.positions[1] == 5
-    assert partitions(made.trusted(records(0, 1))) == [0, 1]
+    assert partitions(made.drop_revoked(records(0, 1))) == [0, 1]
 
 
 def test_a_partition_that_has_to_go_back_has_no_next_offset_until_it_did() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.handed_out({0: 50})
+    made.advance({0: 50})
     assert made.next_offsets() == {0: 50, 1: OFFSET_BEGINNING}
     made.rewind()
     assert made.next_offsets() == {}
     damaged, stopped = KafkaError(KafkaError._BAD_MSG), KafkaError(KafkaError._AUTO_OFFSET_RESET)
-    assert [made.heeds(0, error) for error in (damaged, stopped)] == [False, True]
-    made.settle()
-    assert made.heeds(0, damaged)
+    assert [made.applies(0, error) for error in (damaged, stopped)] == [False, True]
+    made.seek_pending()
+    assert made.applies(0, damaged)
     assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
 
 
@@ -228,11 +228,11 @@ def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to
     made.rewind()
     consumer.errors = {"committed": [AWAY], "seek": [NOT_READY]}
     for _ in range(2):
-        made.settle()
-        assert made.trusted(records(0)) == []
-    made.settle()
+        made.seek_pending()
+        assert made.drop_revoked(records(0)) == []
+    made.seek_pending()
     assert consumer.positions == {0: 1}
-    assert partitions(made.trusted(records(0))) == [0]
+    assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_a_partition_that_the_client_has_stopped_reading_is_begun_anew() -> None:
@@ -243,9 +243,9 @@ def test_a_partition_that_the_client_has_stopped_reading_is_begun_anew() -> None
     made.rewind()
     consumer.errors = {"seek": [NOT_READY] * 100}
     for _ in range(2):
-        made.settle()
+        made.seek_pending()
     assert consumer.positions == {0: 1}
-    assert partitions(made.trusted(records(0))) == [0]
+    assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
@@ -254,12 +254,12 @@ def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
     consumer.give(0)
     made.rewind()
     consumer.errors = {"committed": [AWAY] * 10}
-    made.settle()
+    made.seek_pending()
     clock.sleep(11)
     with pytest.raises(
         WorkerError, match=r"^sessions: could not read the committed offsets: .* is the broker reachable"
     ):
-        made.settle()
+        made.seek_pending()
 
 
 def test_going_back_that_is_refused_stops_at_once() -> None:
@@ -269,7 +269,7 @@ def test_going_back_that_is_refused_stops_at_once() -> None:
     made.rewind()
     consumer.errors = {"committed": [DENIED]}
     with pytest.raises(WorkerError, match="needs the right Read on the consumer group"):
-        made.settle()
+        made.seek_pending()
 
 
 def test_a_partition_that_went_away_need_not_go_back() -> None:
@@ -279,7 +279,7 @@ def test_a_partition_that_went_away_need_not_go_back() -> None:
     made.rewind()
     consumer.take(1)
     del consumer.positions[1]
-    made.settle()
+    made.seek_pending()
     assert consumer.positions == {0: 1}
 
 
@@ -290,11 +290,11 @@ def test_where_retention_overtook_the_reading_goes_on_behind_the_gap_and_elsewhe
     consumer = FakeConsumer({0: 3, 1: 8})
     made = assignment(consumer, cooperative=cooperative, continue_on_gap=True)
     consumer.give(0, 1)
-    made.handed_out({1: 9})
+    made.advance({1: 9})
     consumer.low, consumer.offsets[1] = 8, 9
     consumer.positions[1] = 9
-    made.overtaken(0)
-    made.settle()
+    made.restart(0)
+    made.seek_pending()
     assert consumer.positions == {0: 8, 1: 9}
     assert [gap.never_seen for gap in made.take_gaps()] == [5]
 
@@ -305,7 +305,7 @@ def test_a_gap_that_grows_before_anything_behind_it_is_committed_counts_only_wha
     consumer.give(0)
     consumer.low = 20
     made.rewind()
-    made.settle()
+    made.seek_pending()
     assert consumer.positions == {0: 20}
     assert [gap.never_seen for gap in made.take_gaps()] == [4, 13]
 
@@ -315,7 +315,7 @@ def test_lag_is_what_lies_between_what_is_read_and_the_end() -> None:
     made = assignment(consumer)
     consumer.give(0, 1)
     assert made.lag({}) == {0: 60, 1: 90}
-    made.handed_out({0: 98})
+    made.advance({0: 98})
     assert made.lag({}) == {0: 2, 1: 90}
     consumer.read_to = {0: 100}  # two markers
     assert made.lag({}) == {0: 0, 1: 90}
@@ -336,12 +336,12 @@ def test_only_a_position_past_what_was_handed_out_has_moved() -> None:
     consumer = FakeConsumer({0: 40, 1: 40})
     made = assignment(consumer)
     consumer.give(0, 1)
-    assert made.read_on() == {}
+    assert made.positions_past_markers() == {}
     consumer.read_to = {0: 40, 1: 43}
-    assert made.read_on() == {1: 43}
-    made.handed_out({0: 45, 1: 43})
+    assert made.positions_past_markers() == {1: 43}
+    made.advance({0: 45, 1: 43})
     consumer.read_to = {0: 45, 1: 43}
-    assert made.read_on() == {}
+    assert made.positions_past_markers() == {}
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
@@ -350,11 +350,11 @@ def test_a_partition_that_goes_back_has_no_position_to_commit(*, cooperative: bo
     made = assignment(consumer, cooperative=cooperative)
     consumer.give(0, 1)
     consumer.read_to = {0: 13, 1: 7}
-    made.handed_out({0: 10, 1: 7})
+    made.advance({0: 10, 1: 7})
     made.rewind()
-    assert made.read_on() == made.read_to([0, 1]) == {}
-    made.settle()
-    assert made.read_on() == made.read_to([0, 1]) == {}
+    assert made.positions_past_markers() == made.positions([0, 1]) == {}
+    made.seek_pending()
+    assert made.positions_past_markers() == made.positions([0, 1]) == {}
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -364,7 +364,7 @@ def test_a_partition_that_was_taken_away_has_no_position_to_commit(*, lost: bool
     consumer.give(0, 1)
     consumer.read_to = {0: 5, 1: 7}
     consumer.take(1, lost=lost)
-    assert made.read_on() == made.read_to([0, 1]) == {0: 5}
+    assert made.positions_past_markers() == made.positions([0, 1]) == {0: 5}
 
 
 @pytest.mark.parametrize("lost", [True, False])
@@ -372,33 +372,33 @@ def test_offsets_of_a_partition_that_was_taken_away_are_not_committed(*, lost: b
     consumer = FakeConsumer({0: 42, 1: 7})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.handed_out({0: 50, 1: 9})
-    assert made.still_holds({0: 50, 1: 9})
+    made.advance({0: 50, 1: 9})
+    assert made.may_commit({0: 50, 1: 9})
     consumer.take(0, lost=lost)
-    assert not made.still_holds({0: 50, 1: 9})
-    assert made.still_holds({1: 9})
+    assert not made.may_commit({0: 50, 1: 9})
+    assert made.may_commit({1: 9})
 
 
 def test_offsets_from_before_a_partition_was_lost_do_not_move_it_back() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     consumer.give(0)
-    made.handed_out({0: 50})
+    made.advance({0: 50})
     consumer.take(0, lost=True)
     consumer.offsets[0] = 60  # by another worker
     consumer.give(0)
-    assert not made.still_holds({0: 50})
-    assert made.still_holds({0: 61})
+    assert not made.may_commit({0: 50})
+    assert made.may_commit({0: 61})
 
 
 def test_of_a_topic_made_anew_what_the_client_read_past_is_counted() -> None:
     consumer = FakeConsumer({0: 10, 1: 10}, high=1500)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0, 1)
-    made.handed_out({0: 1000, 1: 900})
-    old = made.positions()
-    made.handed_out({0: 1500})
-    made.made_anew(old)
+    made.advance({0: 1000, 1: 900})
+    old = made.read_positions()
+    made.advance({0: 1500})
+    made.topic_recreated(old)
     assert [(each.partition, each.never_seen) for each in made.take_gaps()] == [(0, 1000), (1, 900)]
 
 
@@ -407,14 +407,14 @@ def test_where_reading_began_anew_in_a_topic_made_anew_nothing_is_counted() -> N
     consumer = FakeConsumer({0: 1000}, high=1000)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0)
-    made.handed_out({0: 1000})
-    old = made.positions()
+    made.advance({0: 1000})
+    old = made.read_positions()
     consumer.offsets, consumer.high = {}, 15
-    made.overtaken(0)
-    made.settle()
+    made.restart(0)
+    made.seek_pending()
     consumer.high = 2000
-    made.handed_out({0: 2000})
-    made.made_anew(old)
+    made.advance({0: 2000})
+    made.topic_recreated(old)
     assert made.take_gaps() == []
 
 
@@ -422,10 +422,10 @@ def test_before_the_client_has_fetched_from_a_topic_made_anew_nothing_is_counted
     consumer = FakeConsumer({0: 10}, high=15)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0)
-    made.handed_out({0: 15})
+    made.advance({0: 15})
     consumer.fetched, consumer.high = (0, 15), 20
-    made.made_anew(made.positions())
+    made.topic_recreated(made.read_positions())
     assert made.take_gaps() == []
     consumer.fetched = (0, 20)
-    made.made_anew(made.positions())
+    made.topic_recreated(made.read_positions())
     assert [each.never_seen for each in made.take_gaps()] == [15]

@@ -3,13 +3,13 @@
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.connection_errors import Heard
+from consumer.kafka.connection_errors import ConnectionErrors
 
 DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
 
 
 def heard(*errors: KafkaError) -> str:
-    telling = Heard()
+    telling = ConnectionErrors()
     for error in errors:
         telling(error)
     return telling.why({})

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.errors import MustAbortError, WorkerError
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
 from consumer.stream.batching import PART_EVENTS
@@ -26,9 +26,9 @@ T = TypeVar("T")
 @contextmanager
 def source(
     connection: str | Connection, topic: str, *, limits: FetchLimits | None = None, continue_on_gap: bool = False
-) -> Iterator[Source]:
+) -> Iterator[KafkaSource]:
     connection = Connection(connection) if isinstance(connection, str) else connection
-    opened = Source(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or FetchLimits())
+    opened = KafkaSource(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or FetchLimits())
     opened.subscribe()
     try:
         yield opened
@@ -36,7 +36,7 @@ def source(
         opened.close()
 
 
-def next_batch(reader: Source, most: int = PART_EVENTS) -> Batch:
+def next_batch(reader: KafkaSource, most: int = PART_EVENTS) -> Batch:
     """The next one, given time to fill: as if the one before were being committed."""
     since = time.monotonic()
     return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
@@ -51,7 +51,7 @@ def until(ask: Callable[[], T | None]) -> T:
     raise AssertionError(f"nothing within {SECONDS:g} s")
 
 
-def take(reader: Source, count: int, most: int = PART_EVENTS) -> list[bytes | None]:
+def take(reader: KafkaSource, count: int, most: int = PART_EVENTS) -> list[bytes | None]:
     values: list[bytes | None] = []
     while len(values) < count:
         values += next_batch(reader, most).values
@@ -269,7 +269,7 @@ def test_other_ways_of_sharing_partitions_work_too(kafka: str, topics: Topics, p
         assert take(reader, 3) == [b"2", b"3", b"4"]
 
 
-def each_has(count: int, *readers: Source) -> bool:
+def each_has(count: int, *readers: KafkaSource) -> bool:
     """Whether each has been given so many partitions."""
     for reader in readers:
         reader.poll(0.1)
@@ -309,4 +309,4 @@ def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(k
 
 def test_a_setting_that_the_client_refuses_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
-        Source(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), FetchLimits())
+        KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), FetchLimits())

@@ -8,7 +8,7 @@ from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import EmbeddedBroker
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.slow_batches import SlowBatches
@@ -38,7 +38,7 @@ class StopsAfter(EchoPipeline):
 def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     """A whole at-least-once worker, until the pipeline has seen enough."""
     connection, metrics = Connection(bootstrap), FakeMetrics()
-    source = Source(connection, Subscription("scorer", "sessions"), FetchLimits())
+    source = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
     worker = Worker(
         topic="sessions",

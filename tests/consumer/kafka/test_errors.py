@@ -11,7 +11,7 @@ from consumer.errors import (
     RetriableError,
     UnansweredError,
 )
-from consumer.kafka.errors import calling, classify, explain
+from consumer.kafka.errors import classify, explain, kafka_errors
 
 
 def error(code: int, *flags: str) -> KafkaError:
@@ -72,38 +72,24 @@ def test_the_message_says_what_was_done_what_was_said_and_what_to_do() -> None:
 
 
 def test_a_call_that_raises_comes_out_as_one_of_our_own_kinds() -> None:
-    def call() -> None:
+    with pytest.raises(RetriableError, match="could not ask: "), kafka_errors("ask"):
         raise KafkaException(error(KafkaError._TRANSPORT))
-
-    with pytest.raises(RetriableError, match="could not ask: "):
-        calling("ask", call)
-    assert calling("ask", lambda: 7) == 7
 
 
 def test_a_fatal_error_that_a_callback_failed_over_is_still_the_error_of_kafka() -> None:
     beneath = KafkaException(error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "fatal"))
-
-    def call() -> None:
+    with pytest.raises(FatalError, match="could not write: "), kafka_errors("write"):
         raise SystemError("returned a result with an exception set") from beneath
-
-    with pytest.raises(FatalError, match="could not write: "):
-        calling("write", call)
 
 
 def test_a_fatal_error_that_a_callback_cleared_is_a_fatal_error_without_a_reason() -> None:
-    def call() -> None:
+    with pytest.raises(LostReasonError, match="could not write: the client failed"), kafka_errors("write"):
         raise SystemError("<built-in method flush of …> returned NULL without setting an exception")
-
-    with pytest.raises(LostReasonError, match="could not write: the client failed"):
-        calling("write", call)
 
 
 def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
-    def call() -> None:
+    with pytest.raises(SystemError, match="bad argument"), kafka_errors("write"):
         raise SystemError("bad argument")
-
-    with pytest.raises(SystemError):
-        calling("write", call)
 
 
 @pytest.mark.parametrize(

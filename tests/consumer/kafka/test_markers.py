@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch
 from consumer.stream.batching import PART_EVENTS
@@ -50,8 +50,8 @@ class Upstream:
 
 
 @contextmanager
-def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[Source]:
-    opened = Source(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), FetchLimits(age=0.2))
+def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[KafkaSource]:
+    opened = KafkaSource(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), FetchLimits(age=0.2))
     opened.subscribe()
     try:
         yield opened
@@ -59,7 +59,7 @@ def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterato
         opened.close()
 
 
-def take(reader: Source, count: int) -> dict[int, int]:
+def take(reader: KafkaSource, count: int) -> dict[int, int]:
     """Reads so many events. Returns the offsets to commit after them."""
     offsets: dict[int, int] = {}
     deadline = time.monotonic() + SECONDS
@@ -73,11 +73,11 @@ def take(reader: Source, count: int) -> dict[int, int]:
     return offsets
 
 
-def poll(reader: Source) -> Batch | None:
+def poll(reader: KafkaSource) -> Batch | None:
     return reader.poll(0.2, lambda: False, PART_EVENTS)
 
 
-def wait_for_lag(reader: Source, lag: int) -> None:
+def wait_for_lag(reader: KafkaSource, lag: int) -> None:
     deadline = time.monotonic() + SECONDS
     while reader.lag().get(0) != lag:
         batch = poll(reader)

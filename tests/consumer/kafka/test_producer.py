@@ -10,7 +10,7 @@ from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, Re
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
-from consumer.kafka.consumer import Source
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord
@@ -185,7 +185,7 @@ def test_a_fatal_error_that_is_lost_under_a_report_is_asked_for_again() -> None:
 def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
-    reader = Source(Connection(kafka), Subscription(group, topic), FetchLimits())
+    reader = KafkaSource(Connection(kafka), Subscription(group, topic), FetchLimits())
     reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)

@@ -6,14 +6,14 @@ import time
 
 import pytest
 
-from consumer.kafka.statistics import Statistics
+from consumer.kafka.statistics import ClientStatistics
 
 KNOWN = {"source": "learned", "state": "UP", "rxidle": 3_000_000}
 ROLE = {"source": "logical", "state": "TRY_CONNECT", "rxidle": -1}
 
 
-def told(*brokers: dict[str, object]) -> Statistics:
-    statistics = Statistics()
+def told(*brokers: dict[str, object]) -> ClientStatistics:
+    statistics = ClientStatistics()
     statistics(json.dumps({"brokers": {str(number): broker for number, broker in enumerate(brokers)}}))
     return statistics
 
@@ -24,28 +24,28 @@ def test_a_broker_that_is_up_answered_when_it_last_sent_anything() -> None:
 
 def test_a_broker_that_is_down_may_come_back() -> None:
     down = told({"source": "configured", "state": "DOWN", "rxidle": -1}, ROLE)
-    assert not down.forgotten
+    assert not down.brokers_forgotten
     assert down.last_answer == -math.inf
 
 
 def test_a_client_with_nothing_but_a_coordinator_to_look_for_has_forgotten_its_brokers() -> None:
-    assert told(ROLE).forgotten
-    assert told().forgotten
+    assert told(ROLE).brokers_forgotten
+    assert told().brokers_forgotten
 
 
 def test_a_client_that_tries_nobody_while_it_looks_for_its_coordinator_has_forgotten_its_brokers() -> None:
     named = {"brokers": {"1": {"source": "learned", "state": "INIT", "rxidle": -1}, "c": ROLE}}
     for state, age, forgotten in (("query-coord", 95_788, True), ("query-coord", 800, False), ("up", 95_788, False)):
-        statistics = Statistics()
+        statistics = ClientStatistics()
         statistics(json.dumps(named | {"cgrp": {"state": state, "stateage": age}}))
-        assert statistics.forgotten == forgotten
+        assert statistics.brokers_forgotten == forgotten
 
 
 def test_what_is_not_understood_is_no_news() -> None:
-    statistics = Statistics(last_answer=5.0)
+    statistics = ClientStatistics(last_answer=5.0)
     statistics("no JSON")
     assert statistics.last_answer == 5.0
-    assert not statistics.forgotten
+    assert not statistics.brokers_forgotten
 
 
 def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
@@ -55,7 +55,7 @@ def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
         "2": {"hi_offset": -1001, "ls_offset": -1001},
         "-1": {"hi_offset": 0, "ls_offset": 0},
     }
-    statistics = Statistics()
+    statistics = ClientStatistics()
     statistics(json.dumps({"topics": {"sessions": {"partitions": partitions}}}))
     assert {each: end.unstable for each, end in statistics.ends["sessions"].items()} == {0: 2, 1: 0}
 

@@ -6,49 +6,49 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
-from consumer.kafka.topic_identity import Denial, Identity, Read, describe_recreated
+from consumer.kafka.topic_identity import Denial, ReadPosition, TopicIdentity, describe_recreated
 from consumer.records import Gap
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
 
 
-def answers(identity: Identity, positions: dict[int, Read]) -> Iterator[dict[int, Read] | None]:
+def answers(identity: TopicIdentity, positions: dict[int, ReadPosition]) -> Iterator[dict[int, ReadPosition] | None]:
     """What it says, asked again and again for as long as a test may take."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        yield identity.lost(positions)
+        yield identity.check(positions)
         time.sleep(0.05)
 
 
-def gone(identity: Identity) -> bool:
+def gone(identity: TopicIdentity) -> bool:
     return identity.gone
 
 
 @pytest.mark.kafka
 def test_a_topic_made_anew_is_told_once_with_the_positions_in_the_old_one(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
-    identity = Identity(Connection(kafka), topic)
-    calls = answers(identity, {0: Read(1, 1000)})
+    identity = TopicIdentity(Connection(kafka), topic)
+    calls = answers(identity, {0: ReadPosition(1, 1000)})
     assert [next(calls) for _ in range(20)] == [None] * 20
     client = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     client.delete_topics([topic])[topic].result(SECONDS)
     assert [next(calls) for _ in range(10)] == [None] * 10  # gone is not made anew
     while client.create_topics([NewTopic(topic, 1, -1)])[topic].exception(SECONDS):
         time.sleep(0.1)
-    assert next(found for found in calls if found is not None) == {0: Read(1, 1000)}
+    assert next(found for found in calls if found is not None) == {0: ReadPosition(1, 1000)}
     assert [next(calls) for _ in range(10)] == [None] * 10
 
 
 def test_without_a_broker_nothing_is_known() -> None:
-    identity = Identity(Connection("127.0.0.1:1"), "sessions")
-    assert identity.lost({0: Read(1, 1)}) is None
-    assert identity.lost({0: Read(1, 2)}) is None
+    identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
+    assert identity.check({0: ReadPosition(1, 1)}) is None
+    assert identity.check({0: ReadPosition(1, 2)}) is None
 
 
 @pytest.mark.kafka
 def test_a_deleted_topic_is_gone_within_seconds_until_it_is_there_again(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
-    identity = Identity(Connection(kafka), topic)
+    identity = TopicIdentity(Connection(kafka), topic)
     calls = answers(identity, {})
     assert [next(calls) for _ in range(20)] == [None] * 20
     assert not gone(identity)
@@ -65,8 +65,8 @@ def test_a_deleted_topic_is_gone_within_seconds_until_it_is_there_again(kafka: s
 
 
 def test_a_topic_that_was_never_there_is_not_gone() -> None:
-    identity = Identity(Connection("127.0.0.1:1"), "sessions")
-    identity.lost({})
+    identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
+    identity.check({})
     assert not gone(identity)
 
 

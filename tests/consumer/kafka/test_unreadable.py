@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from consumer.errors import WorkerError
-from consumer.kafka.unreadable import Blocked, Find
+from consumer.kafka.unreadable import Blocked, Find, find
 from consumer.records import UnreadableBatch
-from consumer.stream.unreadable_extent import find
 from tests.support.fakes import FakeClock, FakeProbe
 
 SECONDS = 30.0

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumer.kafka.errors import overlaid
+from consumer.kafka.errors import underlying_error
 
 _KINDS: Final = {"consumer": Consumer, "producer": Producer}
 _END_SECONDS = 5.0
@@ -154,7 +154,7 @@ class _Server:
         except KafkaException as exception:
             answer = _Answer(kafka_error=exception.args[0])
         except Exception as exception:  # noqa: BLE001 - it is raised in the other process
-            fatal = overlaid(exception) if isinstance(exception, SystemError) else None
+            fatal = underlying_error(exception) if isinstance(exception, SystemError) else None
             answer = _Answer(kafka_error=fatal) if fatal else _Answer(error=exception)
         self._pipe.send(replace(answer, callbacks=tuple(_Callback(*each) for each in self._waiting)))
         self._waiting.clear()

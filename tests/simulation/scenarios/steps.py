@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
-from consumer.kafka.errors import overlaid
+from consumer.kafka.errors import underlying_error
 from consumer.kafka.group_metadata import member_id
 from tests.simulation.scenarios.backend import Backend, Client
 
@@ -43,7 +43,7 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> str:
     except RuntimeError as error:  # of a client that is closed
         return type(error).__name__
     except SystemError as error:  # a fatal error is raised within the callback of a report
-        fatal = overlaid(error)
+        fatal = underlying_error(error)
         return describe(fatal) if fatal is not None else repr(error)
     return "ok"
 
