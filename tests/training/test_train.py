@@ -95,7 +95,7 @@ def test_training_in_another_process_gives_the_same_bytes_on_any_number_of_cores
 ) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from scoring.tables.checked_source import TableOptions\n"
+        "from scoring.tables import TableOptions\n"
         "from training.labels import LabelColumn; from training.reader import ReadOptions\n"
         "from training.selection import Grid; from training.train import TrainingOptions, train\n"
         f"train(Path(sys.argv[1]), Path(sys.argv[2]), options={SMALL!r})"
