@@ -1,4 +1,4 @@
-"""A small trained set, made once."""
+"""A small trained set, shared by the tests of training."""
 
 import pickle
 from pathlib import Path

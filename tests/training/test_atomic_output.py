@@ -1,4 +1,4 @@
-"""Files that appear whole, all of them or none, however the work ends."""
+"""Atomic output: all files or none, on success, failure and signals."""
 
 from pathlib import Path
 
@@ -22,13 +22,13 @@ def content(out: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in out.iterdir()}
 
 
-def test_all_files_are_there_at_the_end_and_nothing_else(tmp_path: Path) -> None:
+def test_all_files_appear_and_no_others(tmp_path: Path) -> None:
     write(tmp_path / "new" / "out", "1")
     assert content(tmp_path / "new" / "out") == dict.fromkeys(NAMES, "1")
 
 
 @pytest.mark.parametrize("failure", [ValueError(), KeyboardInterrupt(), SystemExit(143)])
-def test_work_that_ends_early_leaves_all_as_it_was(failure: BaseException, tmp_path: Path) -> None:
+def test_failed_work_leaves_the_directory_unchanged(failure: BaseException, tmp_path: Path) -> None:
     with pytest.raises(type(failure)):
         write(tmp_path / "new" / "out", "1", failure)
     assert list(tmp_path.iterdir()) == []
@@ -55,8 +55,14 @@ def test_a_signal_between_two_renames_leaves_no_mixture(tmp_path: Path, monkeypa
     assert content(tmp_path) == dict.fromkeys(NAMES, "2")
 
 
-def test_a_directory_in_the_place_of_a_file_is_said_before_the_work(tmp_path: Path) -> None:
+def test_a_directory_named_like_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     with pytest.raises(TrainingError, match=r"cannot be written: b: Is a directory$"), atomic_output(tmp_path, NAMES):
         pytest.fail("the work has begun")
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
+
+
+def test_an_unwritable_directory_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
+        write(tmp_path / "file", "1")

@@ -1,4 +1,4 @@
-"""Data that there is reason to doubt: refused by train, and by evaluate and model diff after their figures."""
+"""Doubtful data: refused by train; exit status 1 of evaluate and model diff."""
 
 from io import StringIO
 from pathlib import Path
@@ -42,7 +42,7 @@ def few(tmp_path: Path) -> Path:
     return tmp_path / "few.csv"
 
 
-def test_a_field_that_tells_the_label_is_not_trained_from(call: Call, leaky: Path, tmp_path: Path) -> None:
+def test_train_refuses_a_leaking_field(call: Call, leaky: Path, tmp_path: Path) -> None:
     said = call("train", "--data", leaky, "--out", tmp_path / "set", *FOREST)
     assert said.status == 1
     assert said.line.startswith("session-scorer: leaky.csv: language alone reveals the label (ROC AUC 1.000): a leak")
@@ -50,7 +50,7 @@ def test_a_field_that_tells_the_label_is_not_trained_from(call: Call, leaky: Pat
     assert not (tmp_path / "set").exists()
 
 
-def test_who_insists_gets_the_set_and_its_manifest_says_so(call: Call, leaky: Path, tmp_path: Path) -> None:
+def test_allow_doubtful_trains_and_notes_the_doubt(call: Call, leaky: Path, tmp_path: Path) -> None:
     said = call("train", "--data", leaky, "--out", tmp_path, *FOREST, "--allow-doubtful")
     assert said.status == 0
     manifest = Scorer.load(tmp_path).artifacts.manifest
@@ -59,15 +59,13 @@ def test_who_insists_gets_the_set_and_its_manifest_says_so(call: Call, leaky: Pa
     assert "language alone reveals the label" in said.err
 
 
-def test_a_rare_label_that_a_field_tells_is_found_among_many_sessions(
-    leaky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_leak_of_a_rare_label_is_found(leaky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.train.SEARCH_ROWS", 200)
     with pytest.raises(TrainingError, match="language alone reveals the label"):
         train(leaky, tmp_path / "set", options=SMALL)
 
 
-def test_fewer_than_100_rows_are_not_trained_from(call: Call, few: Path, tmp_path: Path) -> None:
+def test_train_refuses_fewer_than_100_rows(call: Call, few: Path, tmp_path: Path) -> None:
     said = call("train", "--data", few, "--out", tmp_path / "set", *FOREST)
     assert said.status == 1
     assert said.line == (
@@ -84,7 +82,7 @@ def test_rows_held_out_are_rows_of_the_file(call: Call, tmp_path: Path) -> None:
     assert said.status == 0, said.err
 
 
-def test_fewer_than_100_rows_are_evaluated_with_status_1(call: Call, trained: Path, few: Path, tmp_path: Path) -> None:
+def test_evaluate_ends_with_status_1_below_100_rows(call: Call, trained: Path, few: Path, tmp_path: Path) -> None:
     arguments = ("evaluate", few, "--artifacts", trained, "--out", tmp_path / "evaluation")
     said = call(*arguments)
     assert said.status == 1
@@ -93,7 +91,7 @@ def test_fewer_than_100_rows_are_evaluated_with_status_1(call: Call, trained: Pa
     assert call(*arguments, "--allow-doubtful").status == 0
 
 
-def test_the_very_training_file_is_known_by_its_hash(call: Call, trained: Path, table: Path, tmp_path: Path) -> None:
+def test_diff_recognizes_the_training_file_by_hash(call: Call, trained: Path, table: Path, tmp_path: Path) -> None:
     copy = tmp_path / "renamed.csv"
     copy.write_bytes(table.read_bytes())
     said = call("model", "diff", trained, trained, copy)
@@ -105,18 +103,14 @@ def test_the_very_training_file_is_known_by_its_hash(call: Call, trained: Path, 
     assert found == ()
 
 
-def test_evaluating_on_the_very_training_file_has_status_1(
-    call: Call, trained: Path, table: Path, tmp_path: Path
-) -> None:
+def test_evaluating_the_training_file_has_status_1(call: Call, trained: Path, table: Path, tmp_path: Path) -> None:
     said = call("evaluate", table, "--artifacts", trained, "--out", tmp_path)
     assert said.status == 1
     assert said.err.splitlines()[-1].startswith("session-scorer: labelled.csv: is the very file that the set was")
     assert "Labelled.csv: is the very file" in (tmp_path / "report.html").read_text()
 
 
-def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
-    call: Call, trained: Path, few: Path, leaky: Path, tmp_path: Path
-) -> None:
+def test_diff_doubts_few_rows_and_leaks(call: Call, trained: Path, few: Path, leaky: Path, tmp_path: Path) -> None:
     assert "few.csv: 99 rows are too few" in last_line(call("model", "diff", trained, trained, few))
     assert "leaky.csv: language alone reveals the label" in last_line(call("model", "diff", trained, trained, leaky))
     assert call("model", "diff", trained, trained, tmp_path / "honest.csv").status == 0
@@ -125,9 +119,7 @@ def test_sets_are_not_compared_by_few_rows_or_by_a_leak(
     assert call("model", "diff", trained, trained, tmp_path / "leaky.jsonl", "--label", "outcome").status == 1
 
 
-def test_a_label_that_is_asked_for_and_cannot_be_read_ends_a_comparison(
-    call: Call, trained: Path, leaky: Path, tmp_path: Path
-) -> None:
+def test_diff_refuses_an_unreadable_named_label(call: Call, trained: Path, leaky: Path, tmp_path: Path) -> None:
     diff = ("model", "diff", trained, trained)
     said = call(*diff, leaky, "--label", "lable")
     assert (said.status, said.out) == (1, "")
@@ -141,9 +133,7 @@ def test_a_label_that_is_asked_for_and_cannot_be_read_ends_a_comparison(
     assert call(*diff, tmp_path / "none.csv").status == 0
 
 
-def test_labels_that_cannot_be_read_are_said_not_to_be_checked(
-    call: Call, trained: Path, leaky: Path, tmp_path: Path
-) -> None:
+def test_diff_reports_unchecked_labels(call: Call, trained: Path, leaky: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(leaky, dtype=str, keep_default_na=False)
     frame.assign(label="good").to_csv(tmp_path / "words.csv", index=False)
     said = call("model", "diff", trained, trained, tmp_path / "words.csv")
@@ -152,7 +142,7 @@ def test_labels_that_cannot_be_read_are_said_not_to_be_checked(
     assert "words.csv: row 1: label: expected 0 or 1, or name the value of attacks with --positive" in said.err
 
 
-def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path, tmp_path: Path) -> None:
+def test_training_again_from_the_same_file_is_noted(table: Path, trained: Path, tmp_path: Path) -> None:
     for path in trained.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     said: list[str] = []
@@ -162,7 +152,7 @@ def test_who_trains_again_from_the_same_file_is_told(table: Path, trained: Path,
     assert manifest.training.notes == []
 
 
-def test_the_guards_of_a_set_without_a_manifest_know_no_file(five: FiveFiles, tmp_path: Path) -> None:
+def test_a_set_without_manifest_raises_no_doubt(five: FiveFiles, tmp_path: Path) -> None:
     bare = Scorer.load(five.write(tmp_path / "bare"), allow_unverified=True).artifacts
     assert data_checks.training_file_doubts("x.csv", "0" * 64, bare) == ()
     assert data_checks.row_count_doubts("x.csv", 100) == ()

@@ -1,4 +1,4 @@
-"""Rows that come twice are counted and said, by what they share; rows that differ in anything are left in peace."""
+"""Duplicate rows are counted by kind; distinct rows are not."""
 
 import json
 from collections.abc import Callable
@@ -38,23 +38,23 @@ def notes(tmp_path: Path) -> Notes:
     return noted
 
 
-def test_of_rows_that_differ_nothing_is_said(events: list[Event], notes: Notes) -> None:
+def test_distinct_rows_have_no_notes(events: list[Event], notes: Notes) -> None:
     assert notes(events) == ()
 
 
-def test_whole_rows_that_come_twice_are_counted_and_so_are_their_ids(events: list[Event], notes: Notes) -> None:
+def test_repeated_rows_and_ids_are_counted(events: list[Event], notes: Notes) -> None:
     assert notes(events + events[:3] + events[:1]) == (
         "4 of 404 rows repeat another one in every field and in their label",
         "4 of 404 rows have the session_id of another one",
     )
 
 
-def test_a_row_with_another_session_id_alone_is_a_repeated_one(events: list[Event], notes: Notes) -> None:
+def test_a_different_session_id_is_still_a_repeat(events: list[Event], notes: Notes) -> None:
     again = {**events[0], "session_id": "new"}
     assert notes([*events, again]) == ("1 of 401 rows repeat another one in every field and in their label",)
 
 
-def test_equal_rows_with_both_labels_are_counted_all(events: list[Event], notes: Notes) -> None:
+def test_equal_rows_with_both_labels_are_counted(events: list[Event], notes: Notes) -> None:
     other = {**events[0], "label": 1 - events[0]["label"], "session_id": "new"}
     assert notes([*events, other]) == ("2 of 401 rows are equal to a row with the other label in every field",)
 
@@ -69,7 +69,7 @@ def test_rows_without_session_ids_share_none(events: list[Event], notes: Notes) 
     "change",
     [{"user_id": "another"}, {"click_events": 999}, {"language": None}, {"transaction_date": "2026-08-03T00:00:07"}],
 )
-def test_a_row_that_differs_in_one_field_is_no_repeated_one(change: Event, events: list[Event], notes: Notes) -> None:
+def test_a_row_differing_in_one_field_is_distinct(change: Event, events: list[Event], notes: Notes) -> None:
     assert notes([*events, {**events[0], **change, "session_id": "new"}]) == ()
 
 

@@ -1,4 +1,4 @@
-"""Commands that write files, ended by a signal: nothing is left behind, no file, no directory, no process."""
+"""Interrupted commands leave no file, directory or process."""
 
 import json
 import os
@@ -47,9 +47,7 @@ def group_is_empty(group: int) -> bool:
     return False
 
 
-def test_scoring_in_processes_that_a_signal_ends_leaves_nothing(
-    tmp_path: Path, started: list[subprocess.Popen[bytes]]
-) -> None:
+def test_interrupted_parallel_scoring_leaves_nothing(tmp_path: Path, started: list[subprocess.Popen[bytes]]) -> None:
     event = json.dumps(json.loads(next(events(1))) | {"note": "x" * MIB}).encode() + b"\n"
     source, out = tmp_path / "long.jsonl", tmp_path / "out"
     out.mkdir()
@@ -67,7 +65,7 @@ def test_scoring_in_processes_that_a_signal_ends_leaves_nothing(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_training_that_a_signal_ends_leaves_nothing(
+def test_interrupted_training_leaves_nothing(
     number: signal.Signals, table: Path, tmp_path: Path, started: list[subprocess.Popen[bytes]]
 ) -> None:
     out = tmp_path / "new" / "set"

@@ -1,4 +1,4 @@
-"""Which column is the label, and which values mean an attack."""
+"""The label column and the values of attacks."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def written(frame: pd.DataFrame, path: Path) -> Path:
         ((1.0, 0.0), ()),
     ],
 )
-def test_an_attack_is_what_has_the_positive_value_whatever_the_file_makes_of_it(
+def test_positive_values_match_in_every_file_format(
     values: tuple[object, object], positive: tuple[str, ...], kind: str, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     outcome = pd.Series(values).take([0 if each else 1 for each in frame["label"]])
@@ -60,7 +60,7 @@ def test_an_attack_is_what_has_the_positive_value_whatever_the_file_makes_of_it(
     assert labels(path, name="outcome", positive=positive) == frame["label"].astype(int).tolist()
 
 
-def test_what_the_label_is_stands_in_the_notes(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_notes_name_the_label(frame: pd.DataFrame, tmp_path: Path) -> None:
     path = written(frame.rename(columns={"label": "attack_kind"}), tmp_path / "a.csv")
     data = read_sessions(path, ReadOptions(LabelColumn("attack_kind", ("True", "maybe"))))
     assert data.notes[0] == "the label is attack_kind: an attack where it is 'True' or 'maybe'"
@@ -74,7 +74,7 @@ def refusal(path: Path, label: LabelColumn) -> str:
     return str(refused.value).removeprefix(f"{path}: ")
 
 
-def test_a_label_that_cannot_be_read_is_one_line_with_the_remedy(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_an_unreadable_label_is_one_line_with_remedy(frame: pd.DataFrame, tmp_path: Path) -> None:
     frame["outcome"] = ["fraud" if each else "ok" for each in frame["label"]]
     path = written(frame.rename(columns={"label": "Label"}), tmp_path / "a.csv")
     assert refusal(path, LabelColumn()) == "no column label: use --label 'Label' if that is the label"
@@ -86,7 +86,7 @@ def test_a_label_that_cannot_be_read_is_one_line_with_the_remedy(frame: pd.DataF
     assert refusal(path, LabelColumn("outcome", ("fraud", "ok"))).startswith("every row's outcome is a value of")
 
 
-def test_a_row_without_a_label_is_no_honest_session(frame: pd.DataFrame, tmp_path: Path) -> None:
+def test_a_row_without_a_label_is_invalid(frame: pd.DataFrame, tmp_path: Path) -> None:
     frame["label"] = ["fraud" if each else None for each in frame["label"]]
     path = written(frame, tmp_path / "a.csv")
     assert refusal(path, LabelColumn("label", ("fraud",))) == "row 2: label: expected a value (90 such rows of 120)"

@@ -1,4 +1,4 @@
-"""Labelled files: three forms that read alike, and every mistake one line that says where."""
+"""Labelled files: formats that read alike, and errors of one line."""
 
 import gzip
 import json
@@ -74,7 +74,7 @@ def frame_of(sessions: Sessions) -> pd.DataFrame:
     return pd.DataFrame({**sessions.numbers, **sessions.categories, **own})
 
 
-def test_a_table_reads_as_the_sessions_it_was_written_from(sessions: Sessions, tmp_path: Path) -> None:
+def test_a_table_reads_as_its_sessions(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(sessions.csv())
     read_back, expected = read_sessions(tmp_path / "a.csv"), LabelledSessions.from_synthetic(sessions)
     assert_same(read_back, expected)
@@ -101,12 +101,12 @@ def test_progress_of_a_read_ends_with_all_rows(sessions: Sessions, tmp_path: Pat
     assert reports[-1] == (1.0, 1_000)
 
 
-def test_a_compressed_table_has_the_hash_of_the_table(sessions: Sessions, tmp_path: Path) -> None:
+def test_a_compressed_table_has_the_plain_hash(sessions: Sessions, tmp_path: Path) -> None:
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
     assert read_sessions(tmp_path / "a.csv.gz").sha256 == LabelledSessions.from_synthetic(sessions).sha256
 
 
-def test_a_date_is_kept_to_the_second_as_it_was_written(sessions: Sessions, tmp_path: Path) -> None:
+def test_a_date_is_kept_to_the_second(sessions: Sessions, tmp_path: Path) -> None:
     forms = {
         "2026-01-02": "2026-01-02T00:00:00",
         "2026-01-02Z": "2026-01-02T00:00:00",
@@ -142,7 +142,7 @@ def test_parquet_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
     assert_same(read_sessions(tmp_path / "a.parquet"), LabelledSessions.from_synthetic(sessions))
 
 
-def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
+def test_rows_are_taken_by_mask_or_index(sessions: Sessions) -> None:
     whole = LabelledSessions.from_synthetic(sessions)
     assert_same(whole.take(np.arange(len(whole)) < 10), whole.take(np.arange(10)))
     reversed_rows = whole.take(np.arange(len(whole))[::-1])
@@ -151,9 +151,7 @@ def test_rows_can_be_taken_by_mask_or_by_place(sessions: Sessions) -> None:
     assert session_ids(reversed_rows) == session_ids(whole)[::-1]
 
 
-def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
-    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_many_sessions_are_sampled_by_user(sessions: Sessions, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = LabelledSessions.from_synthetic(sessions)
     monkeypatch.setattr("training.sampling.FEW_ATTACKS", 5)  # or a draw from so few sessions keeps every attack
     drawn = sample_users(whole, 600, seed=1)
@@ -168,7 +166,7 @@ def test_too_many_sessions_are_cut_down_to_whole_users_and_that_is_said(
     assert sample_users(whole, 1_000, seed=1) is whole
 
 
-def test_sessions_without_a_user_are_drawn_one_by_one(sessions: Sessions) -> None:
+def test_sessions_without_user_are_sampled_one_by_one(sessions: Sessions) -> None:
     nameless = replace(LabelledSessions.from_synthetic(sessions), users=np.full(1_000, "", dtype=object))
     assert len(sample_users(nameless, 600, seed=1)) == 600
 
@@ -190,7 +188,7 @@ def test_faults_in_json_lines_are_named_by_row(sessions: Sessions, tmp_path: Pat
     assert refusal(tmp_path / "a.jsonl") == "no column label: name the label's column with --label"
 
 
-def test_text_that_pandas_would_take_for_a_gap_is_a_category(rows: list[list[str]], tmp_path: Path) -> None:
+def test_na_text_is_a_category(rows: list[list[str]], tmp_path: Path) -> None:
     at = rows[0].index("geolocation_city")
     rows[1][at] = "NA"
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, rows)))
@@ -207,9 +205,7 @@ def test_a_missing_label_is_named(rows: list[list[str]], complaint: Callable[[li
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
-    name: str, sessions: Sessions, tmp_path: Path
-) -> None:
+def test_fewer_than_8_fields_need_allow_missing(name: str, sessions: Sessions, tmp_path: Path) -> None:
     frame = frame_of(sessions).drop(columns=list(MODEL_FIELDS[7:]))
     if name == "a.csv":
         frame.to_csv(tmp_path / name, index=False)
@@ -224,7 +220,7 @@ def test_a_file_with_fewer_than_8_of_the_fields_is_refused_unless_it_is_meant(
     assert len(read_sessions(tmp_path / name, ReadOptions(table=TableOptions(allow_missing=True)))) == 1_000
 
 
-def test_a_file_that_lacks_some_fields_reads_with_gaps(rows: list[list[str]], tmp_path: Path) -> None:
+def test_a_file_with_missing_fields_has_gaps(rows: list[list[str]], tmp_path: Path) -> None:
     lacking = ["device_motion", "transaction_date", "language"]
     (tmp_path / "a.csv").write_text("\n".join(map(",".join, without(rows, *lacking))))
     assert empty_fields(read_sessions(tmp_path / "a.csv").columns) == lacking_in_order(lacking)
@@ -248,7 +244,7 @@ def lacking_in_order(names: list[str]) -> list[str]:
         ("transaction_date", "2026-02-30", "row 17: transaction_date: expected a date, YYYY-MM-DD"),
     ],
 )
-def test_a_bad_value_is_named_by_row_and_column(
+def test_an_invalid_value_names_row_and_column(
     column: str, cell: str, said: str, rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
 ) -> None:
     rows[17][rows[0].index(column)] = cell
@@ -264,9 +260,7 @@ def test_further_bad_rows_are_counted(rows: list[list[str]], complaint: Callable
     assert complaint(rows).endswith("(3 such rows of 1,000); 1 more with other faults")
 
 
-def test_dates_of_two_forms_are_counted_and_the_form_expected_is_said(
-    rows: list[list[str]], complaint: Callable[[list[list[str]]], str]
-) -> None:
+def test_dates_in_another_form_are_counted(rows: list[list[str]], complaint: Callable[[list[list[str]]], str]) -> None:
     at = rows[0].index("transaction_date")
     for row in (4, 6, 300):
         rows[row][at] = "31/12/2026"
@@ -304,18 +298,18 @@ def test_a_table_of_a_header_alone_is_refused(
         ("a.xlsx", b"", "expected a name that ends in .csv, .jsonl, .ndjson or .parquet"),
     ],
 )
-def test_a_file_that_is_no_table_is_one_line(name: str, data: bytes, said: str, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_one_line(name: str, data: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
     assert refusal(tmp_path / name).startswith(said)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-def test_a_file_that_is_not_there_is_one_line(name: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_one_line(name: str, tmp_path: Path) -> None:
     assert refusal(tmp_path / name) == "cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("missing", ["pandas", "sklearn"])
-def test_a_missing_extra_names_the_command_that_brings_it(missing: str) -> None:
+def test_a_missing_extra_names_the_install_command(missing: str) -> None:
     program = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         "try:\n    import training.train\nexcept ImportError as error:\n    print(error)"

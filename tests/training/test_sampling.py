@@ -1,4 +1,4 @@
-"""Fewer sessions than there are: rare attacks are all kept, and the others stand for those that were left out."""
+"""Samples keep rare attacks and weight honest sessions."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def test_every_rare_attack_is_compared_on(attacks: int) -> None:
     )
 
 
-def test_more_attacks_than_half_of_the_sample_are_drawn_by_lot() -> None:
+def test_attacks_beyond_half_the_sample_are_drawn() -> None:
     data = data_with(400)
     search = sample_sessions(data, 500, seed=1)
     assert search.label.sum() == 250
@@ -55,7 +55,7 @@ def test_of_many_attacks_a_plain_draw_is_enough(monkeypatch: pytest.MonkeyPatch)
     assert FEW_ATTACKS == 500
 
 
-def test_attacks_of_users_who_are_not_drawn_are_trained_on_too() -> None:
+def test_attacks_of_users_not_drawn_are_kept() -> None:
     data = data_with(24)
     drawn = sample_users(data, 600, seed=1)
     assert drawn.label.sum() == 24
@@ -64,7 +64,7 @@ def test_attacks_of_users_who_are_not_drawn_are_trained_on_too() -> None:
     assert "all 24 attacks, and the honest sessions of" in drawn.notes[-1]
 
 
-def test_a_user_with_all_honest_sessions_is_too_large_to_draw() -> None:
+def test_a_single_honest_user_is_too_large() -> None:
     data = data_with(24)
     data = replace(data, users=np.where(data.label == 1, "attacker", "everybody").astype(object))
     with pytest.raises(TrainingError, match="a single user has more sessions"):
@@ -78,7 +78,7 @@ def test_both_samples_together_keep_the_share_of_attacks() -> None:
     assert search.prevalence == pytest.approx(data.prevalence)
 
 
-def test_the_baseline_of_drift_has_the_share_of_attacks_of_the_data() -> None:
+def test_in_proportion_keeps_the_share_of_attacks() -> None:
     search = sample_sessions(data_with(100), 500, seed=1)
     rows = in_proportion(search)
     assert (search.label[rows] == 0).sum() == (search.label == 0).sum()
@@ -87,14 +87,14 @@ def test_the_baseline_of_drift_has_the_share_of_attacks_of_the_data() -> None:
     assert in_proportion(everything).tolist() == list(range(3_000))
 
 
-def test_an_attack_weighs_in_the_sample_what_it_weighs_in_the_data() -> None:
+def test_an_attack_weighs_the_same_in_a_sample() -> None:
     data = data_with(24)
     search = sample_sessions(data, 500, seed=1)
     whole = attack_weight(data.label, 0.5)
     assert attack_weight(search.label, 0.5, search.honest_weight) * search.honest_weight == pytest.approx(whole)
 
 
-def test_figures_of_the_sample_count_each_honest_session_for_those_left_out() -> None:
+def test_metrics_of_a_sample_are_weighted() -> None:
     search = sample_sessions(data_with(100), 500, seed=1)
     trials = CrossValidation(search, 1, no_progress)
     tried = trials.run([ForestParameters(trees=5, depth=3)], "")
@@ -114,12 +114,12 @@ def test_figures_of_the_sample_count_each_honest_session_for_those_left_out() ->
     assert attack_count(found) == found["attacks"] == 100
 
 
-def test_attacks_are_counted_from_their_share_where_every_session_counts_once() -> None:
+def test_attack_count_uses_the_share_without_weights() -> None:
     assert attack_count({"sessions": 1_000_000, "prevalence": 0.000024}) == 24
     assert attack_count({"sessions": 30_000, "prevalence": 0.0355}) == 1_065
 
 
-def test_thresholds_are_those_of_the_sessions_that_each_stands_for() -> None:
+def test_thresholds_respect_the_weight_of_honest_sessions() -> None:
     label = np.array([1, 0, 1, 0, 0])
     scores = np.array([0.9, 0.8, 0.7, 0.4, 0.1])
     thrice = np.repeat(label, np.where(label == 1, 1, 3)), np.repeat(scores, np.where(label == 1, 1, 3))

@@ -1,4 +1,4 @@
-"""The choice of a forest by cross-validation."""
+"""Selection of a forest by cross-validation."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ def tried(
     return CrossValidationResults(candidates, np.zeros((len(f1), 1)), np.array(precision), np.array(f1))
 
 
-def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_weight_chosen(
+def test_select_tries_all_weights_then_all_sizes(
     selection: Selection,
 ) -> None:
     rows = {(row["trees"], row["depth"], row["balance"]) for row in selection.table}
@@ -51,9 +51,7 @@ def test_every_weight_is_tried_in_the_largest_forest_and_every_size_with_the_wei
     assert len(rows) == len(selection.table)
 
 
-def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(
-    data: LabelledSessions, folds: np.ndarray, selection: Selection
-) -> None:
+def test_a_session_is_scored_out_of_fold(data: LabelledSessions, folds: np.ndarray, selection: Selection) -> None:
     rest, part = data.take(folds != 2), data.take(folds == 2)
     learned = fit_preprocessing(rest.columns)
     forest = make_forest(selection.parameters, rest.label, SEED).fit(learned.features(rest.columns), rest.label)
@@ -61,7 +59,7 @@ def test_a_session_is_scored_by_a_forest_that_has_not_seen_its_user(
     assert np.abs(selection.scores[folds == 2] - expected).max() <= 1e-12
 
 
-def test_a_candidates_row_is_its_mean_over_the_folds_the_error_of_that_and_f1(
+def test_a_candidates_row_has_mean_error_and_f1(
     data: LabelledSessions, folds: np.ndarray, selection: Selection
 ) -> None:
     each = [average_precision_score(data.label[folds == i], selection.scores[folds == i]) for i in range(FOLDS)]
@@ -76,14 +74,14 @@ def test_a_candidates_row_is_its_mean_over_the_folds_the_error_of_that_and_f1(
     assert row["f1"] == pytest.approx(f1_score(data.label, selection.scores >= 0.5), abs=1e-6)
 
 
-def test_the_weight_has_the_best_f1_among_those_within_one_standard_error_of_the_best() -> None:
+def test_the_weight_maximizes_f1_near_the_best() -> None:
     best = [0.5, 0.6, 0.5, 0.6, 0.5]  # mean 0.54, standard error 0.0245
     near, far = [0.52] * 5, [0.51] * 5
     assert best_weight(tried([best, near, far], [0.4, 0.5, 0.9])).balance == 1
     assert best_weight(tried([best, near, far], [0.5, 0.4, 0.9])).balance == 0
 
 
-def test_the_size_is_the_smallest_within_one_standard_error_of_the_difference_to_the_best() -> None:
+def test_the_size_is_the_smallest_near_the_best() -> None:
     best = [0.3, 0.7, 0.5, 0.6, 0.4]
     near = [0.28, 0.71, 0.5, 0.59, 0.41]  # below by 0.002, give or take 0.0058
     far = [0.29, 0.69, 0.49, 0.59, 0.39]  # below by 0.01 in every fold: nothing that chance explains
@@ -92,7 +90,7 @@ def test_the_size_is_the_smallest_within_one_standard_error_of_the_difference_to
     assert smallest(tried(*figures, sizes=[(50, 6), (50, 10), (25, 10)])) == 0
 
 
-def test_one_tree_is_not_chosen_where_more_are_better(selection: Selection) -> None:
+def test_more_trees_win_where_they_are_better(selection: Selection) -> None:
     assert selection.parameters.trees > 1
 
 

@@ -1,4 +1,4 @@
-"""Where labels say nothing, nothing is learned: labels shuffled within users, and labels dealt out by lot."""
+"""Labels without signal are not learned: shuffled within users, or random."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -61,28 +61,22 @@ def holds_chance(row: Estimate) -> bool:
     return row.low <= 0.5 <= row.high
 
 
-def test_true_labels_teach_what_the_shuffled_ones_below_do_not(
-    known: LabelledSessions, later: LabelledSessions
-) -> None:
+def test_true_labels_can_be_learned(known: LabelledSessions, later: LabelledSessions) -> None:
     assert area(later, scores(known, later, 1)).low > 0.85
 
 
-def test_a_shuffle_within_users_moves_labels_and_keeps_each_users_count(known: LabelledSessions) -> None:
+def test_a_shuffle_keeps_the_attacks_of_each_user(known: LabelledSessions) -> None:
     again = shuffled(known, 1)
     for user in set(known.users[:50]):
         assert again.label[known.users == user].sum() == known.label[known.users == user].sum()
     assert (again.label & known.label).sum() < 0.15 * known.label.sum()
 
 
-def test_with_labels_shuffled_within_users_the_interval_holds_one_half(
-    known: LabelledSessions, later: LabelledSessions
-) -> None:
+def test_shuffled_labels_give_an_auc_of_one_half(known: LabelledSessions, later: LabelledSessions) -> None:
     assert holds_chance(area(shuffled(later, 2), scores(shuffled(known, 1), later, 1)))
 
 
-def test_on_true_labels_forests_of_shuffled_ones_scatter_around_one_half(
-    known: LabelledSessions, later: LabelledSessions
-) -> None:
+def test_forests_of_shuffled_labels_scatter_around_one_half(known: LabelledSessions, later: LabelledSessions) -> None:
     # what chance has taught a forest moves its area further than other users would: the interval is over shuffles
     areas = [roc_auc_score(later.label, scores(shuffled(known, seed), later, seed)) for seed in range(5)]
     assert abs(np.mean(areas) - 0.5) < 2.8 * np.std(areas, ddof=1)  # t of 4 degrees of freedom

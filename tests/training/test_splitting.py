@@ -1,4 +1,4 @@
-"""Folds and held-out parts: a user on one side only, or the future on one side only."""
+"""Folds of whole users, and test sets by time or by user."""
 
 from dataclasses import replace
 
@@ -38,14 +38,14 @@ def test_attacks_and_sessions_are_spread_over_the_folds(data: LabelledSessions) 
     assert attacks.max() < 1.3 * attacks.min()
 
 
-def test_the_same_seed_gives_the_same_folds_and_another_seed_others(data: LabelledSessions) -> None:
+def test_folds_depend_on_the_seed_alone(data: LabelledSessions) -> None:
     groups = user_groups(data.users)
     one, again, other = (assign_folds(groups, data.label, 5, seed) for seed in (1, 1, 2))
     assert (one == again).all()
     assert (one != other).any()
 
 
-def test_a_row_without_a_user_is_a_user_of_its_own() -> None:
+def test_a_row_without_user_is_its_own_user() -> None:
     groups = user_groups(np.array(["a", "", "b", "", "a"], dtype=object))
     assert groups[0] == groups[4]
     assert len(set(groups.tolist())) == 4
@@ -71,7 +71,7 @@ def test_by_time_the_newest_fifth_is_held_out(data: LabelledSessions) -> None:
     assert not (parts.train & parts.test).any()
 
 
-def test_sessions_without_a_date_are_in_neither_part_and_counted(data: LabelledSessions) -> None:
+def test_undated_sessions_are_in_neither_part_and_counted(data: LabelledSessions) -> None:
     parts = train_test_split(data, "time", 0)
     undated = np.isnat(data.dates)
     assert undated.any()
@@ -93,13 +93,13 @@ def test_by_group_no_user_is_on_both_sides(data: LabelledSessions) -> None:
     assert (parts.test | parts.train).all()
 
 
-def test_by_group_sessions_without_a_user_are_in_neither_part(data: LabelledSessions) -> None:
+def test_sessions_without_user_are_in_neither_part(data: LabelledSessions) -> None:
     parts = train_test_split(with_users(data, [*data.users[:3990], *[""] * 10]), "group", 0)
     assert not (parts.test | parts.train)[3990:].any()
     assert "10 sessions without user_id are neither trained on nor measured" in parts.notes
 
 
-def test_what_cannot_be_split_is_one_line_that_names_the_other_way(data: LabelledSessions) -> None:
+def test_an_impossible_split_suggests_the_other(data: LabelledSessions) -> None:
     undated = replace(data, dates=np.full(len(data), np.datetime64("NaT", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: no session has a date: use --split group$"):
         train_test_split(undated, "time", 0)
@@ -113,7 +113,7 @@ def test_a_part_without_attacks_is_one_line(data: LabelledSessions) -> None:
         train_test_split(replace(data, label=label), "time", 0)
 
 
-def test_sessions_of_one_instant_cannot_be_split_by_time(data: LabelledSessions) -> None:
+def test_sessions_of_one_instant_cannot_be_split(data: LabelledSessions) -> None:
     same = replace(data, dates=np.full(len(data), np.datetime64("2026-01-01T00:00:00", "s")))
     with pytest.raises(TrainingError, match=r"^--split time: in the rest of the data there is no session: [^\n]*$"):
         train_test_split(same, "time", 0)

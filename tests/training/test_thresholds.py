@@ -17,7 +17,7 @@ def labels_for(scores: np.ndarray, seed: int = 0) -> np.ndarray:
     return (np.random.default_rng(seed).random(len(scores)) < scores).astype(np.int64)
 
 
-def test_with_nothing_asked_the_defaults_stay() -> None:
+def test_defaults_stay_without_budget_and_costs() -> None:
     choice = choose_thresholds(np.array([0, 1]), np.array([0.1, 0.9]), None, None)
     assert choice.thresholds == Thresholds(label=0.5, medium=0.45, high=0.75)
     assert (choice.origin, choice.warnings) == ({}, ())
@@ -32,20 +32,20 @@ def test_with_nothing_asked_the_defaults_stay() -> None:
         ("50 / h @ 1000 / s", 50 / 3_600_000),
     ],
 )
-def test_a_budget_is_alerts_in_a_time_at_events_in_a_time(text: str, share: float) -> None:
+def test_a_budget_is_parsed(text: str, share: float) -> None:
     assert AlertBudget.parse(text).share == pytest.approx(share)
 
 
 @pytest.mark.parametrize(
     "text", ["", "50", "50/h", "50@1000", "50/h@1000/week", "-1/h@5/s", "0/h@5/s", "5/s@1/h", "a/h@b/s"]
 )
-def test_what_is_no_budget_says_how_one_is_written(text: str) -> None:
+def test_an_invalid_budget_names_the_expected_form(text: str) -> None:
     with pytest.raises(ValueError, match=r"^expected [^\n]*$"):
         AlertBudget.parse(text)
 
 
 @given(SCORES, st.floats(0.001, 0.999))
-def test_high_is_the_least_score_that_keeps_the_budget(scores: np.ndarray, share: float) -> None:
+def test_high_is_the_lowest_score_within_budget(scores: np.ndarray, share: float) -> None:
     high = choose_thresholds(labels_for(scores), scores, AlertBudget("asked", share), None).thresholds.high
     assert (scores >= high).sum() <= share * len(scores) + 1e-9
     lower = scores[scores < high]
@@ -60,7 +60,7 @@ def test_twenty_sessions_above_support_a_budget() -> None:
     assert choice.origin["alert_budget"]["sessions_at_high"] == 20
 
 
-def test_too_few_sessions_for_a_budget_say_how_many_would_do() -> None:
+def test_weak_support_reports_the_sessions_needed() -> None:
     scores = np.linspace(0, 0.9, 30_000)
     choice = choose_thresholds(labels_for(scores), scores, AlertBudget.parse("50/h@1000/s"), None)
     assert choice.thresholds.high > 0.9
@@ -84,7 +84,7 @@ def test_no_other_threshold_costs_less(scores: np.ndarray, false_alert: float, m
     assert chosen.origin["costs"]["a_session"] == pytest.approx(least / len(scores), abs=1e-6)
 
 
-def test_the_dearer_a_missed_attack_the_lower_the_threshold() -> None:
+def test_dearer_misses_lower_the_threshold() -> None:
     scores = np.random.default_rng(3).random(5_000)
     label = labels_for(scores, 4)
     chosen = [choose_thresholds(label, scores, None, Costs(1, missed)).thresholds.label for missed in (0.25, 1, 4)]
@@ -92,7 +92,7 @@ def test_the_dearer_a_missed_attack_the_lower_the_threshold() -> None:
     assert chosen == pytest.approx([0.8, 0.5, 0.2], abs=0.06)
 
 
-def test_costs_that_make_every_call_a_loss_are_said() -> None:
+def test_extreme_costs_are_reported() -> None:
     scores = np.linspace(0, 1, 100)
     choice = choose_thresholds(np.array([0] * 98 + [1, 0]), scores, None, Costs(false_alert=100, missed=1))
     assert choice.thresholds.label > 1
@@ -102,9 +102,7 @@ def test_costs_that_make_every_call_a_loss_are_said() -> None:
 
 
 @given(SCORES, st.one_of(st.none(), st.floats(0.001, 0.9)), st.one_of(st.none(), st.floats(0.01, 100)))
-def test_the_contracts_order_holds_whatever_is_asked(
-    scores: np.ndarray, share: float | None, missed: float | None
-) -> None:
+def test_thresholds_are_always_in_order(scores: np.ndarray, share: float | None, missed: float | None) -> None:
     budget = None if share is None else AlertBudget("asked", share)
     costs = None if missed is None else Costs(1.0, missed)
     check_thresholds(choose_thresholds(labels_for(scores), scores, budget, costs).thresholds)

@@ -1,4 +1,4 @@
-"""The bootstrap: intervals that hold what they should, of users and not of sessions."""
+"""Bootstrap intervals over users."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def one(rows: list[Estimate]) -> Estimate:
     return row
 
 
-def test_the_interval_of_a_mean_holds_the_truth_nineteen_times_of_twenty() -> None:
+def test_the_interval_covers_the_mean_in_95_percent() -> None:
     rng = np.random.default_rng(5)
     held = 0
     for trial in range(200):
@@ -34,7 +34,7 @@ def test_sessions_of_a_user_count_as_one_draw() -> None:
     assert (by_user.high - by_user.low) == pytest.approx(5 * (by_session.high - by_session.low), rel=0.35)
 
 
-def test_what_is_measured_is_the_measure_of_all_and_the_interval_is_around_it() -> None:
+def test_an_interval_contains_the_measure_of_all_sessions() -> None:
     values = np.array([1.0, 2.0, 3.0, 6.0])
     row = one(estimate([MeasureSet("s", 4, mean_of(values))], np.arange(4), 1, resamples=200))
     assert (row.section, row.subject, row.measure, row.n) == ("s", "all", "mean", 4)
@@ -54,7 +54,7 @@ def test_the_same_seed_draws_the_same_users() -> None:
     assert first == again != other
 
 
-def test_what_is_not_defined_is_left_out_and_what_seldom_is_has_no_interval() -> None:
+def test_undefined_measures_are_omitted_rarely_defined_lack_intervals() -> None:
     def rate_limit(weights: Floats) -> dict[tuple[str, str], float]:
         return {("all", "never"): np.nan, ("all", "seldom"): 1.0 if weights[0] else np.nan}
 

@@ -1,4 +1,4 @@
-"""`session-scorer evaluate` as its users meet it: what is printed where, the files, the exit status."""
+"""`session-scorer evaluate`: output, files, exit status."""
 
 from pathlib import Path
 
@@ -24,9 +24,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_figures_go_to_stdout_line_by_line_and_the_files_where_they_were_wanted(
-    call: Call, labelled: Path, table: Path, tmp_path: Path
-) -> None:
+def test_estimates_go_to_stdout_and_files_to_out(call: Call, labelled: Path, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "evaluation"
     said = call(labelled, "--training-data", table, "--out", out)
     assert said.status == 0
@@ -41,9 +39,7 @@ def test_figures_go_to_stdout_line_by_line_and_the_files_where_they_were_wanted(
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "results.csv"]
 
 
-def test_a_planted_leak_is_named_in_one_line_with_status_1_and_in_the_report(
-    call: Call, labelled: Path, tmp_path: Path
-) -> None:
+def test_a_leak_is_reported_with_status_1(call: Call, labelled: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(labelled, dtype=str, keep_default_na=False)
     frame.assign(language=frame["label"]).to_csv(tmp_path / "leak.csv", index=False)
     said = call(tmp_path / "leak.csv", "--out", tmp_path)
@@ -54,7 +50,7 @@ def test_a_planted_leak_is_named_in_one_line_with_status_1_and_in_the_report(
 
 
 @pytest.mark.parametrize("arguments", [("absent.csv",), ("labelled.csv", "--training-data", "absent.csv")])
-def test_a_file_that_is_not_there_is_one_line(
+def test_a_missing_file_is_one_line(
     arguments: tuple[str, ...], call: Call, labelled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(labelled.parent)
@@ -65,7 +61,7 @@ def test_a_file_that_is_not_there_is_one_line(
     assert not (labelled.parent / "evaluation").exists()
 
 
-def test_a_label_that_is_none_is_named_by_its_row(call: Call, labelled: Path, tmp_path: Path) -> None:
+def test_an_invalid_label_is_named_by_its_row(call: Call, labelled: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(labelled, dtype=str, keep_default_na=False)
     frame.loc[6, "label"] = "fraud"
     frame.to_csv(tmp_path / "bad.csv", index=False)

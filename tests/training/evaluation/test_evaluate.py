@@ -1,4 +1,4 @@
-"""An evaluation from end to end: what stands in its figures, its files and its page."""
+"""An evaluation from end to end: estimates, files, report."""
 
 import csv
 import math
@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from scoring import Scorer
-from training import TrainingError
 from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.evaluate import Evaluation, EvaluationOptions, evaluate
@@ -67,7 +66,7 @@ def value(evaluation: Evaluation, section: str, subject: str, measure: str) -> f
     return row.value
 
 
-def test_the_rules_alone_come_first_then_the_fitted_ones_then_the_forest(honest: Evaluation) -> None:
+def test_baselines_precede_the_forest_rules_first(honest: Evaluation) -> None:
     subjects = dict.fromkeys(row.subject for row in honest.estimates if row.section == "baseline")
     assert list(subjects) == [RULES_ALONE, "logistic regression", "gradient boosting", FOREST]
 
@@ -79,7 +78,7 @@ def test_a_difference_is_that_of_the_two_figures(honest: Evaluation) -> None:
         assert ahead == pytest.approx(forest - value(honest, "baseline", name, "average_precision"))
 
 
-def test_kinds_make_up_all_attacks_and_segments_all_sessions(honest: Evaluation) -> None:
+def test_kinds_cover_all_attacks_segments_all_sessions(honest: Evaluation) -> None:
     of_kinds = [row.n for row in honest.estimates if row.section == "kind" and row.measure == "recall"]
     assert sum(of_kinds) == honest.scored.label.sum()
     for field in ("device_type", "geolocation_city"):
@@ -91,13 +90,13 @@ def test_kinds_make_up_all_attacks_and_segments_all_sessions(honest: Evaluation)
         assert sum(sessions) == 1_000
 
 
-def test_recall_of_all_is_the_mean_of_the_kinds(honest: Evaluation) -> None:
+def test_overall_recall_is_the_mean_of_kinds(honest: Evaluation) -> None:
     kinds = [row for row in honest.estimates if row.section == "kind" and row.measure == "recall"]
     found = sum(row.value * row.n for row in kinds) / sum(row.n for row in kinds)
     assert found == pytest.approx(value(honest, "overall", measure_sets.ALL, "recall"))
 
 
-def test_every_figure_lies_in_its_interval_or_has_none(honest: Evaluation) -> None:
+def test_shares_lie_in_their_intervals(honest: Evaluation) -> None:
     shares = [row for row in honest.estimates if row.section == "overall" and row.measure.startswith("share")]
     assert len(shares) == 3
     assert all(row.low <= row.value <= row.high for row in shares)
@@ -109,7 +108,7 @@ def test_sessions_of_other_people_share_nothing(honest: Evaluation) -> None:
     assert honest.leaks == honest.warnings == ()
 
 
-def test_shared_sessions_are_counted_and_the_figures_on_the_others_stand_beside(
+def test_shared_sessions_are_counted_and_others_measured_apart(
     changed: Callable[[Change], Path], table: Path, scorer: Scorer
 ) -> None:
     known = pd.read_csv(table, dtype=str, keep_default_na=False)[:300]
@@ -125,17 +124,17 @@ def test_shared_sessions_are_counted_and_the_figures_on_the_others_stand_beside(
     assert measure_sets.UNSEEN in to_html(mixed)
 
 
-def test_a_file_that_was_trained_from_leaves_nothing_to_judge_by(table: Path, scorer: Scorer) -> None:
+def test_a_training_file_leaves_no_unseen_sessions(table: Path, scorer: Scorer) -> None:
     same = evaluate(table, scorer, table, QUICK)
     assert any("no other session is left to measure on" in line for line in same.warnings)
     assert same.find("overall", measure_sets.UNSEEN, "average_precision") is None
 
 
-def test_another_file_than_the_set_was_trained_from_is_said(later: Path, scorer: Scorer) -> None:
+def test_another_training_file_is_reported(later: Path, scorer: Scorer) -> None:
     assert any("another file" in line for line in evaluate(later, scorer, later, QUICK).warnings)
 
 
-def test_without_the_training_data_it_is_said_and_baselines_come_from_folds(later: Path, scorer: Scorer) -> None:
+def test_without_training_data_baselines_are_cross_validated(later: Path, scorer: Scorer) -> None:
     alone = evaluate(later, scorer, options=QUICK)
     assert any("not checked" in line for line in alone.warnings)
     assert any("five folds" in line for line in alone.facts)
@@ -153,7 +152,7 @@ def test_the_label_copied_into_a_field_is_named(changed: Callable[[Change], Path
     ("label", "lacking", "there"),
     [("0", "average_precision", "false_positive_rate"), ("1", "roc_auc", "recall")],
 )
-def test_of_one_class_what_needs_both_is_not_said(
+def test_measures_of_both_classes_need_both(
     label: str, lacking: str, there: str, changed: Callable[[Change], Path], scorer: Scorer
 ) -> None:
     single = evaluate(changed(lambda frame: frame[frame["label"] == label]), scorer, options=QUICK)
@@ -165,7 +164,7 @@ def test_of_one_class_what_needs_both_is_not_said(
     assert "nan" not in re.sub(r"<svg.*?</svg>", "", to_html(single), flags=re.DOTALL).lower()
 
 
-def test_a_field_without_a_value_hinders_nothing_and_is_said(changed: Callable[[Change], Path], scorer: Scorer) -> None:
+def test_an_empty_field_is_reported_and_imputed(changed: Callable[[Change], Path], scorer: Scorer) -> None:
     gaps = evaluate(changed(lambda frame: frame.assign(transaction_date="", language="")), scorer, options=QUICK)
     assert gaps.find("overall", measure_sets.ALL, "average_precision")
     assert "no session has a value of language, transaction_date: the set's imputed values are used" in gaps.warnings
@@ -173,7 +172,7 @@ def test_a_field_without_a_value_hinders_nothing_and_is_said(changed: Callable[[
     assert "transaction_date" in {row.subject for row in gaps.estimates if row.section == "importance"}
 
 
-def test_sessions_without_users_are_drawn_one_by_one_and_it_is_said(
+def test_sessions_without_users_are_resampled_one_by_one(
     changed: Callable[[Change], Path], scorer: Scorer, table: Path
 ) -> None:
     nameless = evaluate(changed(lambda frame: frame.assign(user_id="")), scorer, table, QUICK)
@@ -181,7 +180,7 @@ def test_sessions_without_users_are_drawn_one_by_one_and_it_is_said(
     assert nameless.users == 0
 
 
-def test_the_same_file_and_seed_give_the_same_bytes(
+def test_evaluation_is_reproducible_to_the_byte(
     honest: Evaluation, later: Path, scorer: Scorer, table: Path, tmp_path: Path
 ) -> None:
     write_results(honest, tmp_path / "a")
@@ -190,7 +189,7 @@ def test_the_same_file_and_seed_give_the_same_bytes(
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_the_table_holds_every_figure_and_empty_cells_where_there_is_no_interval(honest: Evaluation) -> None:
+def test_results_hold_every_estimate_and_empty_intervals(honest: Evaluation) -> None:
     table = list(csv.reader(to_csv(honest.estimates).splitlines()))
     assert tuple(table[0]) == COLUMNS
     assert len(table) == len(honest.estimates) + 1
@@ -201,7 +200,7 @@ def test_the_table_holds_every_figure_and_empty_cells_where_there_is_no_interval
     assert {(row[4], row[5]) for row in counts} == {("", "")}
 
 
-def test_cells_have_six_digits_at_most_and_no_negative_nothing() -> None:
+def test_values_have_six_decimals_and_no_negative_zero() -> None:
     assert [format_value(x) for x in (0.1234567, 3.0, -1e-9, math.nan, 100.0)] == ["0.123457", "3", "0", "", "100"]
 
 
@@ -237,7 +236,7 @@ def test_the_page_asks_for_nothing_outside_itself(html: str) -> None:
     assert not re.search(r"url\((?!#)", html)
 
 
-def test_the_page_shows_five_plots_and_calls_no_score_a_probability(html: str) -> None:
+def test_the_page_calls_no_score_a_probability(html: str) -> None:
     read = page(html)
     assert read.tags.count("svg") == 5
     assert "the forest's score" in read.text
@@ -259,9 +258,3 @@ def test_names_out_of_a_file_cannot_become_markup(
     read = page(to_html(evaluate(changed(plant), scorer, table, QUICK)))
     assert "script" not in read.tags
     assert evil in read.text
-
-
-def test_a_place_that_cannot_be_written_is_one_line(honest: Evaluation, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match=r"^[^\n]*file: cannot be written: [^\n]*$"):
-        write_results(honest, tmp_path / "file")

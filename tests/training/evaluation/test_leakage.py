@@ -1,4 +1,4 @@
-"""Leaks: fields that alone tell the label, sessions and users of the training data."""
+"""Leakage: fields that alone reveal the label, overlap with the training data."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def test_the_label_copied_into_a_number_is_found(data: LabelledSessions, field: 
     assert [name for name, auc in each.items() if auc > LEAK_AUC] == [field]
 
 
-def test_a_number_that_is_in_the_middle_for_attacks_is_found(data: LabelledSessions) -> None:
+def test_a_number_with_attacks_in_the_middle_leaks(data: LabelledSessions) -> None:
     rng = np.random.default_rng(1)
     values = np.where(data.label == 1, 50.0, rng.choice([1.0, 99.0], size=len(data)) + rng.random(len(data)))
     assert found(with_numbers(data, "device_motion", values))["device_motion"] > LEAK_AUC
@@ -60,7 +60,7 @@ def test_the_label_copied_into_a_category_is_found(data: LabelledSessions) -> No
     assert found(with_category(data, "language", ["ab"[label] for label in data.label]))["language"] > LEAK_AUC
 
 
-def test_a_field_that_is_missing_for_attacks_only_is_found(data: LabelledSessions) -> None:
+def test_a_field_missing_only_for_attacks_leaks(data: LabelledSessions) -> None:
     leak = with_numbers(data, "device_motion", np.where(data.label == 1, np.nan, 1.0))
     assert found(leak)["device_motion"] > LEAK_AUC
 
@@ -71,12 +71,12 @@ def test_a_leak_with_gaps_in_it_is_found(data: LabelledSessions) -> None:
     assert found(with_numbers(data, "scroll_events", values))["scroll_events"] > LEAK_AUC
 
 
-def test_a_category_that_leaks_is_found_though_it_has_gaps(data: LabelledSessions) -> None:
+def test_a_leaking_category_with_gaps_is_found(data: LabelledSessions) -> None:
     values = [None if row % 4 == 0 else "ab"[label] for row, label in enumerate(data.label)]
     assert found(with_category(data, "language", values))["language"] > LEAK_AUC
 
 
-def test_a_category_of_its_own_for_each_user_is_no_leak(data: LabelledSessions) -> None:
+def test_a_category_per_user_is_no_leak(data: LabelledSessions) -> None:
     assert found(with_category(data, "language", [str(user) for user in data.users]))["language"] < 0.9
 
 
@@ -85,7 +85,7 @@ def test_too_few_users_of_a_class_tell_nothing(data: LabelledSessions) -> None:
     assert found(few) == {}
 
 
-def test_sessions_and_users_of_the_training_data_are_found(data: LabelledSessions) -> None:
+def test_sessions_and_users_in_training_data_are_found(data: LabelledSessions) -> None:
     later = LabelledSessions.from_synthetic(generate(800, 13, world=LATER))
     assert not find_overlap(later, data).rows.any()
     assert not find_overlap(later, data).users.any()
@@ -96,7 +96,7 @@ def test_sessions_and_users_of_the_training_data_are_found(data: LabelledSession
     assert not both.unseen[part].any()
 
 
-def test_a_session_under_another_name_is_the_same_session(data: LabelledSessions) -> None:
+def test_a_session_of_another_user_is_shared(data: LabelledSessions) -> None:
     renamed = replace(data, users=np.array(["someone"] * len(data), dtype=object))
     assert find_overlap(renamed, data).rows.all()
     assert not find_overlap(renamed, data).users.any()

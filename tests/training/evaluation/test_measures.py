@@ -1,4 +1,4 @@
-"""Measures: scikit-learn's own numbers, with weights and without; those it lacks by hand."""
+"""Measures equal scikit-learn's, with and without weights; others are checked by hand."""
 
 import math
 import warnings
@@ -85,7 +85,7 @@ def test_levels_are_shared_out_wholly(given_: Judgement) -> None:
     assert sum(found[f"share_{level}"] for level in ("low", "medium", "high")) == pytest.approx(1.0)
 
 
-def test_precision_at_k_counts_the_k_highest_and_of_equals_a_share() -> None:
+def test_precision_at_k_counts_ties_in_part() -> None:
     label, scores = np.array([1, 0, 1, 1, 0, 0]), np.array([0.9, 0.8, 0.5, 0.5, 0.5, 0.1])
     curve = Ranking.of(label, scores).curve()
     assert curve.precision_at(1) == 1
@@ -107,7 +107,7 @@ def test_calibration_by_hand() -> None:
 
 
 @pytest.mark.parametrize("only", [0, 1])
-def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
+def test_metrics_of_both_classes_need_both(only: int) -> None:
     rng = np.random.default_rng(3)
     scores = rng.random(50)
     with warnings.catch_warnings():
@@ -122,7 +122,7 @@ def test_of_one_class_nothing_is_said_that_needs_both(only: int) -> None:
     assert {"brier", "share_low"} <= set(of_manifest)
 
 
-def test_a_manifest_says_what_it_always_said_in_six_digits() -> None:
+def test_manifest_metrics_have_six_digits() -> None:
     label, scores = np.array([0, 1, 0, 1, 0, 0, 1]), np.array([0.1, 0.9, 0.5, 0.3, 0.2, 0.46, 0.8])
     levels = (scores >= 0.45).astype(int) + (scores >= 0.75)
     found = manifest_metrics(ScoredSessions.of(label, scores, levels, scores >= 0.5))

@@ -1,4 +1,4 @@
-"""The evaluation that ships is that of the set that ships, and the documents say what it says."""
+"""The shipped results belong to the shipped set and match the docs."""
 
 import csv
 import re
@@ -31,7 +31,7 @@ def figures() -> Figures:
         }
 
 
-def test_the_figures_are_those_of_the_set_and_the_test_set_that_ship(figures: Figures) -> None:
+def test_shipped_results_match_the_shipped_set(figures: Figures) -> None:
     scorer = Scorer.load(shipped())
     scored = score_sessions(scorer, read_sessions(ROOT / "artifacts" / "datasets" / "test.csv.gz"), no_progress)
     for measure, value in all_measures(scored).items():
@@ -39,7 +39,7 @@ def test_the_figures_are_those_of_the_set_and_the_test_set_that_ship(figures: Fi
     assert scorer.artifacts.version in (RESULT_FILES / REPORT).read_text()
 
 
-def test_the_data_is_neither_too_easy_nor_hopeless_and_the_rules_alone_stand_first(figures: Figures) -> None:
+def test_shipped_data_is_neither_trivial_nor_hopeless(figures: Figures) -> None:
     assert 0.5 < figures["overall", measure_sets.ALL, "average_precision"][0] < 0.95
     recalls = [
         value for (section, _, measure), (value, _, _) in figures.items() if (section, measure) == ("kind", "recall")
@@ -49,12 +49,12 @@ def test_the_data_is_neither_too_easy_nor_hopeless_and_the_rules_alone_stand_fir
     assert next(subject for section, subject, _ in figures if section == "baseline") == RULES_ALONE
 
 
-def test_nothing_is_shared_with_the_training_data_and_no_field_tells_the_label(figures: Figures) -> None:
+def test_shipped_data_has_no_overlap_and_no_leak(figures: Figures) -> None:
     assert figures["leakage", "shared sessions", "count"][0] == figures["leakage", "shared users", "count"][0] == 0
     assert max(value for (section, _, _), (value, _, _) in figures.items() if section == "field") < 0.99
 
 
-def test_every_figure_with_an_interval_in_the_documents_is_one_of_the_evaluation(figures: Figures) -> None:
+def test_intervals_in_docs_are_those_of_the_evaluation(figures: Figures) -> None:
     said = re.findall(r"(-?\d\.\d{3}) \((-?\d\.\d{3}) to (-?\d\.\d{3})\)", (ROOT / "docs" / "model.md").read_text())
     measured = {
         tuple(f"{float(each):.3f}" for each in figure) for figure in figures.values() if figure[1] and figure[2]

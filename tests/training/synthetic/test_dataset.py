@@ -1,4 +1,4 @@
-"""The generated sessions: seeded, in order, labelled by their maker, with gaps where clients leave them."""
+"""Generated sessions: seeded, in order, labelled by their maker, with gaps."""
 
 import gzip
 import hashlib
@@ -36,7 +36,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert generate(2_500, 3).csv() == generate(2_500, 3).csv()
 
 
-def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
+def test_another_process_generates_the_same_bytes() -> None:
     program = "import itertools, sys; from training.synthetic.dataset import events; sys.stdout.buffer.writelines("
     program += "itertools.islice(events(3), 500))"
     again = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
@@ -47,11 +47,11 @@ def test_another_seed_gives_other_sessions() -> None:
     assert take(100, 3) != take(100, 4)
 
 
-def test_the_first_sessions_do_not_depend_on_how_many_are_asked_for() -> None:
+def test_the_first_sessions_do_not_depend_on_n() -> None:
     assert generate(3_200, 3)[:1_500].csv() == generate(1_500, 3).csv()
 
 
-def test_every_event_is_valid_and_has_a_session_id_of_its_own() -> None:
+def test_events_are_valid_with_unique_session_ids() -> None:
     values = take(5_000, 1)
     decoded = decode(values)
     assert not decoded.invalid
@@ -59,7 +59,7 @@ def test_every_event_is_valid_and_has_a_session_id_of_its_own() -> None:
     assert all(decoded.columns.identity_column(0))
 
 
-def test_an_event_holds_no_label_and_nothing_of_its_maker() -> None:
+def test_an_event_reveals_neither_label_nor_kind() -> None:
     for value in take(500, 1):
         assert set(json.loads(value)) <= {*MODEL_FIELDS, "user_id", "session_id"}
 
@@ -90,7 +90,7 @@ def test_every_day_has_its_hours(sessions: Sessions) -> None:
     assert set(count) == set(range(24))
 
 
-def test_attacks_are_a_few_per_cent_and_of_every_kind(sessions: Sessions) -> None:
+def test_attacks_are_rare_and_of_every_kind(sessions: Sessions) -> None:
     assert 0.02 < sessions.label.mean() < 0.05
     assert set(sessions.kind) == {PERSON, *KINDS}
 
@@ -99,7 +99,7 @@ def test_the_label_is_who_made_the_session(sessions: Sessions) -> None:
     assert ((sessions.label == 1) == (sessions.kind != PERSON)).all()
 
 
-def test_neither_the_flag_nor_any_single_field_gives_the_label_away(sessions: Sessions) -> None:
+def test_no_flag_or_field_reveals_the_label(sessions: Sessions) -> None:
     attack = sessions.label == 1
     clicks, amount = sessions.numbers["click_events"], sessions.numbers["transaction_amount"]
     time = sessions.numbers["time_on_page"]
@@ -118,7 +118,7 @@ def test_each_kind_of_attack_overlaps_with_people(sessions: Sessions) -> None:
         assert (keys[sessions.kind == kind] >= usual).any(), kind
 
 
-def test_missing_fields_depend_on_the_device_and_the_browser(sessions: Sessions) -> None:
+def test_gaps_depend_on_device_and_browser(sessions: Sessions) -> None:
     device, browser = sessions.categories["device_type"], sessions.categories["browser_info"]
     gap = {name: np.isnan(column) for name, column in sessions.numbers.items()}
     assert gap["device_motion"][device == "PC"].all()
@@ -129,7 +129,7 @@ def test_missing_fields_depend_on_the_device_and_the_browser(sessions: Sessions)
     assert language[browser == "Firefox"].mean() > 5 * language[browser == "Chrome"].mean()
 
 
-def test_a_gap_is_a_missing_key_or_a_null() -> None:
+def test_a_gap_is_a_missing_key_or_null() -> None:
     parsed = [json.loads(value) for value in take(2_000, 1)]
     absent = sum(name not in event for event in parsed for name in MODEL_FIELDS)
     null = sum(value is None for event in parsed for value in event.values())
@@ -151,13 +151,13 @@ def test_few_accounts_have_sessions_of_one_label_only(sessions: Sessions) -> Non
     assert mixed > 0.8 * len(sessions)
 
 
-def test_the_worlds_for_training_testing_and_streaming_share_no_user() -> None:
+def test_standard_later_and_stream_share_no_user() -> None:
     users = [set(generate(3_000, 5, world=world).user_id) for world in (World(), LATER, STREAM)]
     for one, other in itertools.combinations(users, 2):
         assert not one & other
 
 
-def test_label_noise_hides_attacks_and_blames_as_many_people() -> None:
+def test_label_noise_swaps_labels_in_both_directions() -> None:
     noisy = generate(30_000, 5, world=World(label_noise=0.3))
     attack = noisy.kind != PERSON
     missed, blamed = int((attack & (noisy.label == 0)).sum()), int((~attack & (noisy.label == 1)).sum())
@@ -173,7 +173,7 @@ def test_drift_makes_attackers_more_like_people() -> None:
     assert median_clicks(generate(45_000, 5, world=World(drift=0.6))) < median_clicks(generate(45_000, 5))
 
 
-def test_random_labels_are_as_many_and_have_nothing_to_do_with_who_made_the_session() -> None:
+def test_random_labels_keep_the_count_but_no_signal() -> None:
     drawn = random_labels(20_000, 5)
     attack = drawn.kind != PERSON
     assert drawn.label.sum() == attack.sum()
@@ -181,7 +181,7 @@ def test_random_labels_are_as_many_and_have_nothing_to_do_with_who_made_the_sess
     assert not {*drawn.user_id} & {*generate(3_000, 5).user_id, *generate(3_000, 5, world=LATER).user_id}
 
 
-def test_the_sets_that_ship_are_what_the_program_writes(tmp_path: Path) -> None:
+def test_the_program_writes_the_shipped_sets(tmp_path: Path) -> None:
     assert main([str(tmp_path)]) == 0
     shipped = Path(__file__).parents[3] / "artifacts" / "datasets"
     assert sorted(path.name for path in shipped.iterdir()) == sorted(path.name for path in tmp_path.iterdir())
@@ -192,9 +192,7 @@ def test_the_sets_that_ship_are_what_the_program_writes(tmp_path: Path) -> None:
     assert sum(path.stat().st_size for path in shipped.iterdir()) < 5_000_000
 
 
-def test_written_again_the_sets_are_the_same_bytes_and_of_another_seed_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_written_sets_depend_on_the_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dataset, "SETS", {"small": lambda seed: generate(300, seed)})
     for name, seed in (("a", "8"), ("b", "8"), ("c", "9")):
         assert main([str(tmp_path / name), "--seed", seed]) == 0
@@ -203,7 +201,7 @@ def test_written_again_the_sets_are_the_same_bytes_and_of_another_seed_others(
     assert gzip.decompress(one).decode() == generate(300, 8).csv()
 
 
-def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unwritable_directory_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
     assert main([str(tmp_path / "file" / "sets")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
