@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import MissingExtra
 from scoring.artifacts import Thresholds
-from scoring.errors import MissingExtra
 from training.fitting import Features, ForestParameters, Track, fit_preprocessing, make_forest
 from training.labelled_sessions import LabelledSessions
 from training.splitting import Indices, assign_folds, user_groups

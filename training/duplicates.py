@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, NUMERIC
-from scoring.errors import MissingExtra
 
 try:
     import pandas as pd

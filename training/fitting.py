@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
-from scoring.errors import MissingExtra
 from scoring.features import DERIVED, FEATURES
 from scoring.model import Imputation
 from scoring.preprocessing import Preprocessor

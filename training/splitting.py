@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.errors import MissingExtra
+from scoring import MissingExtra
 from training import TrainingError
 from training.labelled_sessions import LabelledSessions
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from scoring import InvalidEvent
+from scoring.errors import InvalidEvent
 from scoring.tables import source
 from scoring.tables.columns import LEAST_FIELDS, NO_RENAMES, Renames, known_fields
 from scoring.tables.csv_cells import Cells, split_lines

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import MissingExtra
 from scoring.contract import CATEGORIES
-from scoring.errors import MissingExtra
 from scoring.features import FEATURES
 from scoring.rules import RULES
 from training.evaluation.ranking import Floats

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.scorer import Scorer
+from scoring import Scorer
 from scoring.tables import AS_IS, TableOptions
 from training import TrainingError, data_checks
 from training.evaluation import leakage, measure_sets

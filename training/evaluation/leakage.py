@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
+from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
-from scoring.errors import MissingExtra
 from scoring.local_time import NO_HOUR
 from scoring.tables import Renames, TableOptions
 from training.data_checks import MIN_USERS, leak_doubts

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import Scorer
 from scoring.contract import CATEGORIES, MODEL_FIELDS
-from scoring.scorer import Scorer
 from training.evaluation.baselines import FOREST, BaselineScores
 from training.evaluation.bootstrap import Compute, Key, MeasureSet
 from training.evaluation.measures import all_measures, bin_measures, bin_name, bin_of, threshold_measures

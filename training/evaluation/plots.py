@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring.errors import MissingExtra
+from scoring import MissingExtra
 from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST
 from training.evaluation.bootstrap import Estimate

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring.errors import MissingExtra
+from scoring import MissingExtra
 from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.bootstrap import Estimate

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import Scorer
 from scoring.columns import Columns
 from scoring.preprocessing import Prepared, Preprocessor
-from scoring.scorer import Scorer
 from training.evaluation.ranking import Flags, Floats, Labels, Ranking
 from training.fitting import Track
 from training.labelled_sessions import LabelledSessions
