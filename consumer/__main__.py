@@ -1,4 +1,4 @@
-"""Where the `session-scorer` command begins: before anything is imported that takes time, so that Ctrl-C is quiet."""
+"""Start the `session-scorer` command. Slow imports come late, so that Ctrl-C is quiet from the beginning."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ def _leave_on_interrupt() -> None:
 
 
 def _leave_out_current_directory() -> None:
-    """Import nothing from the current directory, neither here nor in processes started from here.
+    """Keep the current directory out of the import path, here and in processes started from here.
 
     Python puts it on the path of `python -m` and of processes that it starts with `-c` or `-m`, as multiprocessing
     does; an empty entry of PYTHONPATH means it, too. It stays when it is named there, or is where the program is.

@@ -84,5 +84,5 @@ class UndeliveredError(Exception):
 def error_location(error: BaseException) -> str:
     """Return the error's class, file and line; not its message, which may hold an event's content."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown place"
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown line"
     return f"{type(error).__name__} at {where}"

@@ -1,36 +1,36 @@
-"""Text of anybody's, fit for a terminal."""
+"""Remove from untrusted text the characters that control a terminal."""
 
 import re
 from typing import Final
 
 import msgspec
 
-_NOT_ASCII: Final = re.compile("[^ -~]")  # what may have to be escaped
-_MOST_CHARACTERS: Final = 100
+_NOT_ASCII: Final = re.compile("[^ -~]")  # may have to be escaped
+_MAX_CHARACTERS: Final = 100
 
 
 def printable(text: str) -> str:
-    """With nothing in it that would steer a terminal."""
+    """Return the text with `?` for control characters."""
     return "".join(character if character.isprintable() else "?" for character in text)
 
 
-def beginning(text: str) -> str:
-    """As much of it as fits a line, printable."""
-    return printable(text[:_MOST_CHARACTERS])
+def shortened(text: str) -> str:
+    """Return the printable text, cut to the length of a line."""
+    return printable(text[:_MAX_CHARACTERS])
 
 
 def json_text(value: object) -> str:
-    """One line of JSON; characters that would steer a terminal are escaped, others stand as they are."""
+    """Return one line of JSON in which control characters are escaped."""
     return escaped(msgspec.json.encode(value).decode())
 
 
 def escaped(text: str) -> str:
-    """JSON text with such characters escaped, line feeds between its parts excepted."""
+    """Return the JSON text with control characters escaped, except line feeds between its parts."""
     return _NOT_ASCII.sub(_escape, text)
 
 
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
+def _escape(match: re.Match[str]) -> str:
+    character = match[0]
     if character.isprintable() or character == "\n":
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()

@@ -113,10 +113,9 @@ class Gap:
 
     @property
     def never_seen(self) -> int:
-        """Return the number of offsets that retention took unread, an upper bound of the records.
+        """Return the number of unread offsets that retention deleted; 0 when the position lies past the end.
 
-        Some may have been transaction markers or aborted records, which cannot be told any more. 0 when the position
-        lies past the end, where nothing can be counted.
+        It is an upper bound of the records: some of the offsets may have been transaction markers or aborted records.
         """
         return max(0, self.low - self.position)
 

@@ -55,10 +55,10 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A policy of repeated calls: for `seconds` in all, with pauses from `first_pause` to `longest_pause` seconds.
+    """Repeats a call for `seconds`, with pauses that grow from `first_pause` to `longest_pause` seconds.
 
     `seconds` is longer than a broker's restart and shorter than `max.poll.interval.ms` (5 min). `call_seconds` is the
-    timeout of each call, for those who make them. `runtime` is where calls and pauses take place.
+    timeout of one call, for its callers to use; they also run on `runtime`.
     """
 
     seconds: float = 60.0

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from consumer.dead_letters.record import DeadLetter
-from consumer.printable import beginning, printable
+from consumer.printable import printable, shortened
 from consumer.records import Batch
 
 MAX_ALERTS: Final = 10  # kept, and shown at most
@@ -57,7 +57,7 @@ def parse_alert(value: bytes) -> tuple[str, Alert]:
         raise ValueError("nested too deep") from None
     raw = bytes(record.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    return record.alert_id, Alert(beginning(session_id), record.anomaly_score, beginning(record.risk_reason))
+    return record.alert_id, Alert(shortened(session_id), record.anomaly_score, beginning(record.risk_reason))
 
 
 _MOST_CHARACTERS: Final = 200

@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client.core import Metric
 
 from consumer.console.alerts import Alert
-from consumer.printable import beginning
+from consumer.printable import shortened
 
 Buckets = tuple[tuple[float, float], ...]  # (upper bound, count of values up to it), rising
 
@@ -86,13 +86,13 @@ def read_metrics(families: Iterable[Metric], at: float) -> Reading:
     model = ""
     for sample in (sample for family in families for sample in family.samples):
         if sample.name in counts:
-            counts[sample.name][beginning(sample.labels[_COUNTS[sample.name]])] = int(sample.value)
+            counts[sample.name][shortened(sample.labels[_COUNTS[sample.name]])] = int(sample.value)
         elif sample.name == _LATENCY:
             buckets[float(sample.labels["le"])] = sample.value
         elif sample.name == _LAG:
             lags.append(int(sample.value))
         elif sample.name == _MODEL:
-            model = beginning(sample.labels["version"])
+            model = shortened(sample.labels["version"])
     outcomes, levels, codes, transactions = counts.values()
     return Reading(at, outcomes, levels, codes, transactions, tuple(sorted(buckets.items())), tuple(lags), model)
 

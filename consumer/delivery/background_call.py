@@ -76,8 +76,8 @@ class BackgroundCall:
     def result(self) -> float | None:
         """Return the time at which the work was done, by the runtime's clock; None when none was started since.
 
-        Raises the error of the work, or UnansweredError when one of its calls has outlasted its timeout. The call then
-        goes on alone, and the producer that it uses must not be used again.
+        Raises the error of the work, or UnansweredError when one of its calls has outlasted its timeout. That call may
+        still take effect, so its producer must not be used again.
         """
         self.wait()
         outcome, self._outcome = self._outcome, None

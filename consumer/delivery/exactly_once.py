@@ -39,20 +39,21 @@ from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.delivery")
 
-# Milliseconds when all is well. A producer whose coordinator of groups has gone may look for it without end (issues
-# 5456 and 5511 of librdkafka), where a new one finds it at once; of two producers each may take this long.
+# It takes milliseconds when all is well. A producer whose group coordinator has moved may look for it without end
+# (issues 5456 and 5511 of librdkafka), while a new producer finds it at once. Both producers may take this long.
 _OFFSETS_SECONDS = 6.0
 
-# A producer that breaks is replaced once; a second time within this many seconds is no accident any more. Two live
-# processes with one transactional id would otherwise fence each other for ever.
-_FORGIVEN_SECONDS = 300.0
+# A broken producer is replaced, unless it was replaced within this many seconds: two live processes with one
+# transactional id would otherwise fence each other for ever.
+_REPLACED_SECONDS = 300.0
 
 
 class ExactlyOnce:
-    """Two transactional producers take turns, so that a transaction never waits for the markers of the one before
-    (librdkafka backs off 20 ms while they are written: 5 to 9 times fewer batches measured with one producer).
+    """Writes with two transactional producers in turn.
 
-    A transaction begins only after the last one's commit has returned: output and offsets stay in order.
+    So a transaction never waits for the markers of the one before: librdkafka backs off 20 ms while they are written (5
+    to 9 times fewer batches measured with one producer). A transaction begins only after the commit of the one before
+    has returned: output and offsets stay in order.
     """
 
     def __init__(  # noqa: PLR0913 - each is a collaborator or a bound of its own
@@ -65,8 +66,8 @@ class ExactlyOnce:
         transaction_seconds: float = math.inf,
         adapt: Adapt = cannot_adapt,
     ) -> None:
-        """Take the two transactional ids, and the group's membership, which raises MustAbortError when the group has
-        expelled this worker. The broker ends a transaction after `transaction_seconds` (`transaction.timeout.ms`)."""
+        """`membership` raises MustAbortError when the group has expelled this worker. The broker ends a transaction
+        after `transaction_seconds` (`transaction.timeout.ms`)."""
         self._make_producer = make_producer
         self._adapt = adapt
         self._transaction_seconds = transaction_seconds
@@ -154,7 +155,7 @@ class ExactlyOnce:
         self._turn += 1
         self._began = self._clock()
         try:
-            # 2. Begin. No transaction is begun before the last one's commit has returned.
+            # 2. Begin, after the commit of the transaction before has returned.
             self._retry.call(self._producers[self._current].begin)
         except DeliveryError as error:
             raise self._recover(error) from error
@@ -164,7 +165,7 @@ class ExactlyOnce:
         """Return the group metadata to commit with, or why none may commit.
 
         Partitions that were revoked since the transaction began are another worker's to commit, even if this one is a
-        member again. From the caller's thread, for a consumer serves one at a time.
+        member again. Called on the worker's thread, because a consumer serves one thread at a time.
         """
         try:
             membership = self._membership()
@@ -220,10 +221,10 @@ class ExactlyOnce:
             # by the broker, which ends a transaction after that time: no other process uses the id
             self._replace(transactional_id)
             return
-        # Of two processes with the same ids the first id alone decides which one stops. Were each id to count, each
-        # could lose one to the other, and both stop (in 1757 of 3000 ways to take turns, started at the same time).
+        # Of two processes with the same ids the first id alone decides which process stops. If both ids counted, each
+        # process could lose one and both would stop (in 1757 of 3000 interleavings, started at the same time).
         decided_by_the_first = isinstance(error, FencedError) and transactional_id != self._ids[0]
-        if not decided_by_the_first and now - self._replaced.get(transactional_id, -math.inf) < _FORGIVEN_SECONDS:
+        if not decided_by_the_first and now - self._replaced.get(transactional_id, -math.inf) < _REPLACED_SECONDS:
             raise _unusable(transactional_id, error) from error
         self._replaced[transactional_id] = now
         self._replace(transactional_id)

@@ -1,8 +1,7 @@
 """Define what a worker asks of a delivery, and what a delivery asks of a producer.
 
-A batch is published part by part. Its commit goes on in the background while the worker reads and scores the next
-batch, which is published only once that commit has finished. So output and commits stay in order, and one commit at
-most is pending.
+A batch is published part by part. It commits in the background while the worker reads and scores the next batch, which
+is published only after that commit. So output and commits stay in order, and one commit at most is pending.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,7 @@ from consumer.runtime import Clock
 
 SEND_OFFSETS: Final = "send offsets to the transaction"
 COMMIT: Final = "commit the transaction"
-GRACE_SECONDS: Final = 3.0  # added to a call's timeout, so that it can return by itself with a better reason
+GRACE_SECONDS: Final = 3.0  # past a call's timeout, in which it may still return by itself, with a better reason
 
 Adapt = Callable[[RecordsRefusedError], bool]
 """Lowers limits so that the refused records are written in another form next time. Returns whether producers must be
@@ -31,7 +30,7 @@ def cannot_adapt(error: RecordsRefusedError) -> bool:
 class CommitResult:
     """The times of a committed batch."""
 
-    seconds: dict[str, float]  # that `publish` and `commit` took
+    seconds: dict[str, float]  # of `publish` and `commit`
     at: float  # of the end of the commit, by the runtime's clock
 
 
@@ -101,7 +100,7 @@ class Producer(Protocol):
     def send_offsets(
         self, topic: str, next_offsets: dict[int, int], group: bytes, metadata: Mapping[int, str] | None = None
     ) -> None:
-        """Add offsets to the transaction; `metadata` is text that Kafka keeps beside them, by partition."""
+        """Add offsets to the transaction; `metadata` is text that Kafka keeps with them, by partition."""
 
     def commit(self) -> None: ...
     def abort(self) -> None: ...

@@ -1,8 +1,9 @@
-"""The number of this worker on its host: the lowest free one, held by a file lock for as long as the process lives.
+"""Number the workers of a host and derive their transactional ids.
 
-The number makes the transactional ids: the same after a restart, so that the new process ends what the old one left
-open, and never shared by two live processes. The lock is a file that other programs can remove (cleaners of temporary
-files do after 10 days without change), so a running worker keeps it young and makes it again when it is gone.
+A worker takes the lowest free slot and holds it by a file lock while the process lives. After a restart it has the same
+slot, so the new process ends the transactions of the old one; two live processes never share a slot. Other programs
+can remove the lock file (cleaners of temporary files do after 10 days without change), so a running worker renews its
+times, and makes it again after a removal.
 """
 
 import fcntl
@@ -22,20 +23,20 @@ from consumer.errors import WorkerError
 
 _log = logging.getLogger("consumer.slots")
 
-_MOST: Final = 10_000  # workers of one group on one host; beyond it something is wrong
-_LOOK_SECONDS: Final = 0.5  # less than another worker takes from its start to its slot
-_REFRESH_SECONDS: Final = 3600.0  # systemd-tmpfiles removes from /tmp what is 10 days old
+_MAX_SLOTS: Final = 10_000  # workers of one group on one host; more of them are a mistake
+_KEEP_SECONDS: Final = 0.5  # less than another worker takes from its start to its slot
+_REFRESH_SECONDS: Final = 3600.0  # systemd-tmpfiles removes files from /tmp that are 10 days old
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 _ELSEWHERE: Final = "set TMPDIR to a writable directory"
 _OWN: Final = "set TMPDIR to a directory of this user"
 
 
 class SlotTakenError(WorkerError):
-    """Another process holds the slot that was this worker's."""
+    """Another process has locked the slot of this worker."""
 
 
 class Slot:
-    """Hold a number that no other live process of this group, host and user has, until `free`."""
+    """A number that no other live process of this group, host and user has, until `release`."""
 
     def __init__(self, number: int, path: Path, descriptor: int) -> None:
         self.number = number
@@ -46,19 +47,19 @@ class Slot:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.free()
+        self.release()
 
-    def free(self) -> None:
+    def release(self) -> None:
         """Release the number."""
         with suppress(OSError):  # closed already
             os.close(self._descriptor)
         self._descriptor = -1
 
     def keep(self) -> None:
-        """Make the lock file again if it was removed, and renew its times once an hour.
+        """Make the lock file again after a removal, and renew its times once an hour.
 
-        Raises SlotTakenError when another process has locked the slot meanwhile, WorkerError when the file cannot be
-        made: no other worker can take the slot then either.
+        Raises SlotTakenError when another process has locked the slot, and WorkerError when the file cannot be made:
+        then no other worker can take the slot either.
         """
         if not _is_at(self.path, self._descriptor):
             descriptor = _lock(self.path)
@@ -67,7 +68,7 @@ class Slot:
                     f"slot {self.number}: its lock {self.path} was removed, and another worker has taken the slot; "
                     "keep cleaners of temporary files away from it, and start this worker again"
                 )
-            self.free()
+            self.release()
             self._descriptor = descriptor
             _log.warning("the lock of this slot was removed and is made again", extra={"path": str(self.path)})
         if abs(time.time() - os.fstat(self._descriptor).st_mtime) > _REFRESH_SECONDS:
@@ -78,7 +79,7 @@ class Slot:
 def take_slot(group_id: str, fixed: int | None = None, directory: Path | None = None) -> Slot:
     """Take the lowest free slot of this group, or the `fixed` one. Raises WorkerError when that is taken."""
     directory = directory or _directory()
-    for number in range(_MOST) if fixed is None else [fixed]:
+    for number in range(_MAX_SLOTS) if fixed is None else [fixed]:
         group = hashlib.sha256(group_id.encode()).hexdigest()[:16]  # a group's name may hold what a file's may not
         path = directory / f"{group}-{number}.lock"
         descriptor = _lock(path)
@@ -86,18 +87,18 @@ def take_slot(group_id: str, fixed: int | None = None, directory: Path | None = 
             return Slot(number, path, descriptor)
     if fixed is not None:
         raise WorkerError(f"slot {fixed} of group {group_id} is taken on this host: choose another --slot, or none")
-    raise WorkerError(f"all {_MOST} slots of group {group_id} are taken on this host (locks in {directory})")
+    raise WorkerError(f"all {_MAX_SLOTS} slots of group {group_id} are taken on this host (locks in {directory})")
 
 
 @contextmanager
-def keep_slot(slot: Slot, stop: threading.Event, look_seconds: float = _LOOK_SECONDS) -> Iterator[None]:
-    """Keep the slot while inside. When it is lost, `stop` is set, and leaving raises SlotTakenError."""
+def keep_slot(slot: Slot, stop: threading.Event, interval: float = _KEEP_SECONDS) -> Iterator[None]:
+    """Keep the slot while inside. After its loss `stop` is set, and leaving raises SlotTakenError."""
     left = threading.Event()
     lost: list[SlotTakenError] = []
 
     def watch() -> None:
         warned = False
-        while not left.wait(look_seconds):
+        while not left.wait(interval):
             try:
                 slot.keep()
                 warned = False
@@ -123,7 +124,7 @@ def keep_slot(slot: Slot, stop: threading.Event, look_seconds: float = _LOOK_SEC
 
 
 def transactional_ids(group_id: str, host: str, slot: int) -> tuple[str, str]:
-    """The two ids that a worker's producers take turns with."""
+    """Return the ids of a worker's two producers."""
     return f"{group_id}-{host}-{slot}-0", f"{group_id}-{host}-{slot}-1"
 
 
@@ -131,7 +132,7 @@ def _lock(path: Path) -> int | None:
     """Return a descriptor that holds the lock, None when another process has it. Raises WorkerError."""
     try:
         while True:
-            directory = _opened(path.parent)
+            directory = _open_directory(path.parent)
             try:
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 descriptor = os.open(path.name, flags, 0o600, dir_fd=directory)
@@ -144,7 +145,7 @@ def _lock(path: Path) -> int | None:
                 return None
             if _is_at(path, descriptor):
                 return descriptor
-            os.close(descriptor)  # removed between open and flock: whoever comes next would lock another file
+            os.close(descriptor)  # removed between open and flock: the next process would lock another file
     except OSError as error:
         raise WorkerError(f"cannot keep the lock {path}: {error.strerror}; {_ELSEWHERE}") from error
 
@@ -152,14 +153,14 @@ def _lock(path: Path) -> int | None:
 def _is_at(path: Path, descriptor: int) -> bool:
     """Return whether the path still names the open file."""
     try:
-        there, ours = path.lstat(), os.fstat(descriptor)
+        at_path, opened = path.lstat(), os.fstat(descriptor)
     except FileNotFoundError:
         return False
-    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+    return (at_path.st_dev, at_path.st_ino) == (opened.st_dev, opened.st_ino)
 
 
-def _opened(directory: Path) -> int:
-    """Open the directory, made when it is missing. Raises WorkerError for one that others can change."""
+def _open_directory(directory: Path) -> int:
+    """Open the directory, or create it. Raises WorkerError when other users can change it."""
     if directory.is_symlink():
         raise WorkerError(f"the directory of locks {directory} is a symbolic link: remove it, or {_OWN}")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -171,7 +172,7 @@ def _opened(directory: Path) -> int:
 
 
 def _fault(directory: os.stat_result) -> str | None:
-    """Say what lets other users change the locks in it, and what to do."""
+    """Return what lets other users change the locks in the directory, and the remedy."""
     if directory.st_uid != os.geteuid():
         return f"belongs to user {directory.st_uid}, not to this user ({os.geteuid()}): remove it"
     if directory.st_mode & _WRITABLE_BY_OTHERS:
@@ -180,9 +181,9 @@ def _fault(directory: os.stat_result) -> str | None:
 
 
 def _directory() -> Path:
-    # not XDG_RUNTIME_DIR: a process started by cron or over ssh has none, and would take a slot that is taken
+    # not XDG_RUNTIME_DIR: a process started by cron or over ssh has none, and would take the slot of another
     try:
-        place = tempfile.gettempdir()
+        parent = tempfile.gettempdir()
     except FileNotFoundError:
         raise WorkerError(f"cannot keep the lock of this worker: nothing is writable; {_ELSEWHERE}") from None
-    return Path(place) / f"session-scorer-{os.getuid()}"
+    return Path(parent) / f"session-scorer-{os.getuid()}"

@@ -6,7 +6,7 @@ PART_EVENTS: Final = 1000
 """The most events in a part of a batch: they are worked on together and fit the CPU's caches."""
 
 MIN_EVENTS: Final = 100
-"""Smaller batches gain nothing, and their times say nothing about the time of an event."""
+"""Smaller batches are not faster, and their times do not show the time of an event."""
 
 
 class BatchSizer:

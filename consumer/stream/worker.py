@@ -6,18 +6,18 @@ is published once that commit has succeeded.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import UndeliveredError, WorkerError, error_location
+from consumer.kafka.consumer import KafkaSource
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
-from consumer.records import Batch, BatchStats, Gap, Output
+from consumer.records import Batch, BatchStats, Output
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.stream.batching import BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
@@ -30,41 +30,6 @@ _REPORT_SECONDS = 1.0  # between two reports of lag and of the state of the grou
 _MAX_FAILURES = 20  # deliveries that fail in a row, each after all retries of the delivery itself
 _LONGEST_PAUSE = 5.0
 _DELIVERING = "delivering a batch"
-
-
-class Source(Protocol):
-    """The input topic, as one member of a consumer group reads it.
-
-    Events are handed out once; after `rewind` again from the committed offsets.
-    """
-
-    def subscribe(self, on_revoke: Callable[[], bool]) -> None:
-        """Join the group.
-
-        `on_revoke` is called from within `poll` before partitions are revoked, before committed offsets are looked up
-        again, and before reading ends. It commits what is published, and returns whether there was anything.
-        """
-
-    def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
-        """Return the next events, `most` at the most; None when none come within `wait` seconds.
-
-        Events gather while `busy` returns true: they could not be published yet. Now and then the result is a batch
-        without events, as from `read_on`.
-        """
-
-    def read_on(self) -> Batch | None:
-        """Return a batch without events that moves positions past transaction markers; None when there are none."""
-
-    def rewind(self) -> None: ...
-    def joined(self) -> bool: ...
-    def silent_seconds(self) -> float: ...
-    def topic_gone(self) -> bool: ...
-    def lag(self) -> dict[int, int]: ...
-    def unstable(self) -> dict[int, int]: ...
-    def oldest_waiting(self) -> dict[int, float]: ...
-    def throttled_seconds(self) -> float: ...
-    def take_gaps(self) -> Sequence[Gap]: ...
-    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -94,7 +59,7 @@ class Worker:
         self,
         *,
         topic: str,
-        source: Source,
+        source: KafkaSource,
         process: Callable[[Batch], Output],
         delivery: Delivery,
         sizer: BatchSizer,

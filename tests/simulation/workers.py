@@ -37,9 +37,9 @@ GROUP: Final = "scorers"
 Protocol = Literal["cooperative-sticky", "range", "consumer"]
 
 _CALL_SECONDS: Final = 15.0  # as consumer.app has it
-_PATIENCE_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
 _WATCHDOG_SECONDS: Final = 80.0
-_WATCHDOG_LOOKS: Final = 10.0  # seconds; the product looks twice a second, which would be most steps of a run
+_WATCHDOG_INTERVAL: Final = 10.0  # seconds; the product checks twice a second, which would be most steps of a run
 _SEARCH_SECONDS: Final = 2.0  # at most; the product gives a search 30 s
 _SCORING_SECONDS: Final = (0.01, 0.1, 0.5, 2.0, 8.0)
 _MAX_RECORD: Final = 1 << 20
@@ -106,7 +106,7 @@ class WorkerProcess:
     def _worker(self) -> Worker:
         settings, process = self._settings, self.process
         threads = runtime(process)
-        retry = Retry(_PATIENCE_SECONDS, _CALL_SECONDS, runtime=threads)
+        retry = Retry(_RETRY_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
         subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
@@ -118,7 +118,7 @@ class WorkerProcess:
             max_events=settings.batch_events, part_events=settings.part_events, min_events=settings.part_events
         )
         breaker = CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
-        watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, interval=_WATCHDOG_LOOKS)
+        watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, interval=_WATCHDOG_INTERVAL)
         return Worker(
             topic=INPUT,
             source=source,

@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
+from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.unreadable import ProbeResult
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
@@ -159,7 +160,11 @@ class FakeProducer:
         self._log.run(self._name, call, effect)
 
 
-class FakeSource:
+def _nothing_pending() -> bool:
+    return False
+
+
+class FakeSource(KafkaSource):
     """Events of a topic's partitions, `size` at once; sets `stop` once all of them are committed in `log`."""
 
     def __init__(
@@ -175,21 +180,20 @@ class FakeSource:
         self.gaps: list[Gap] = []
         self.markers: dict[int, int] = {}  # partition -> the offset past markers that were read behind its events
         self.failure: WorkerError | None = None
-        self._on_revoke: Callable[[], bool] | None = None
+        self._on_revoke = _nothing_pending
         self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
         self.given_up: list[int] = []  # what was committed of it then
 
-    def subscribe(self, on_revoke: Callable[[], bool]) -> None:
+    def subscribe(self, on_revoke: Callable[[], bool] = _nothing_pending) -> None:
         self._on_revoke = on_revoke
 
-    def poll(self, wait: float, busy: Callable[[], bool], most: int) -> Batch | None:
+    def poll(self, wait: float, busy: Callable[[], bool] = _nothing_pending, most: int = 1000) -> Batch | None:
         assert wait >= 0
         assert busy() in {True, False}
         if self.failure is not None:
             raise self.failure
         if self._next[0] in self.rebalances:
             self.rebalances.remove(self._next[0])
-            assert self._on_revoke is not None
             self._on_revoke()
             self.given_up.append(self._log.offsets.get(0, 0))
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]

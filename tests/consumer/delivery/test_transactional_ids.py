@@ -27,7 +27,7 @@ def wait_for(happened: Callable[[], bool], seconds: float = 30) -> bool:
 def test_each_worker_takes_the_lowest_number_that_is_free(tmp_path: Path) -> None:
     with take_slot("g", directory=tmp_path) as first, take_slot("g", directory=tmp_path) as second:
         assert (first.number, second.number) == (0, 1)
-        first.free()
+        first.release()
         with take_slot("g", directory=tmp_path) as third:
             assert third.number == 0
 
@@ -170,7 +170,7 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
         with pytest.raises(WorkerError, match=rf"can be written by other users \(mode {mode:04o}\): chmod it to 0700"):
             take_slot("g", directory=locks)
     locks.chmod(0o2755)
-    take_slot("g", directory=locks).free()
+    take_slot("g", directory=locks).release()
 
 
 @pytest.mark.parametrize("target", ["there", "nowhere"])
