@@ -33,7 +33,7 @@ from tests.support.end_to_end import Line, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.jars import BrokerError
 from tests.support.kafka.topics import Topics
-from training.synthetic.invalid_events import broken
+from training.synthetic.invalid_events import invalid_samples
 
 SOURCE = Path(__file__).with_name("rust_peer")
 TARGET = ROOT / "build/rust"
@@ -172,7 +172,7 @@ def _fault(record: OutRecord) -> bytes:
 
 def with_faults(batch: Batch, one_in: int = 100) -> Batch:
     """Put an invalid event, each kind in turn, in the place of one in so many."""
-    bad: Iterator[bytes] = (each.value for each in broken(seed=7) if b"\n" not in each.value)
+    bad: Iterator[bytes] = (each.value for each in invalid_samples(seed=7) if b"\n" not in each.value)
     values = list(batch.values)
     values[one_in // 2 :: one_in] = islice(bad, len(values[one_in // 2 :: one_in]))
     return Batch(batch.topic, batch.partitions, batch.offsets, batch.timestamps, batch.keys, values, batch.headers)

@@ -22,7 +22,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.demo.feeder import lines
 from consumer.errors import WorkerError
 from training.synthetic.dataset import keyed_events
-from training.synthetic.invalid_events import broken
+from training.synthetic.invalid_events import invalid_samples
 
 QUEUE = 10_000  # undelivered events held at most; librdkafka refuses more than 100,000
 
@@ -30,7 +30,7 @@ QUEUE = 10_000  # undelivered events held at most; librdkafka refuses more than 
 def records(seed: int, invalid: float) -> Iterator[tuple[bytes | None, bytes]]:
     """Key and value without end; a value is a broken one with the chance `invalid`."""
     chance = random.Random(seed)  # noqa: S311 - a stream to look at, no secret
-    bad = broken(seed)
+    bad = invalid_samples(seed)
     for key, value in keyed_events(seed):
         yield key, next(bad).value if chance.random() < invalid else value
 

@@ -10,10 +10,10 @@ from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from tests.support.artifacts import hand_computed
 from tests.support.checker import Outputs, Report, Seen, judge
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 EVENTS = [b'{"click_events": %d, "transaction_amount": 12000}' % clicks for clicks in (3, 37, 4, 38, 5, 39)] + [b"{"]
-PLANTED = {b"{": Broken("truncated", b"{", "not_json", None)}
+PLANTED = {b"{": InvalidSample("truncated", b"{", "not_json", None)}
 
 
 @pytest.fixture

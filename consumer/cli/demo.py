@@ -78,8 +78,8 @@ def _feed(source: Path | None, events: int | None, rate: float) -> "Feed":
     if source is not None:
         return Feed(islice(lines(source, warn), events), None, rate)
     from training.synthetic.dataset import keyed_events
-    from training.synthetic.invalid_events import broken
+    from training.synthetic.invalid_events import invalid_samples
 
     count = events or _EVENTS
-    stream = mixed(keyed_events(_SEED), (event.value for event in broken(_SEED)), _SEED)
+    stream = mixed(keyed_events(_SEED), (event.value for event in invalid_samples(_SEED)), _SEED)
     return Feed(islice(stream, count), count, rate)

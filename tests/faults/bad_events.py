@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from training.synthetic.dataset import STREAM, events
-from training.synthetic.invalid_events import Broken, broken
+from training.synthetic.invalid_events import InvalidSample, invalid_samples
 
 NOT_JSON, OUT_OF_RANGE, WRONG_TYPE = "not_json", "out_of_range", "wrong_type"
 DEEP: Final = 20_000
@@ -90,10 +90,10 @@ ODD: Final = (
 """How a valid event becomes one that a parser may stumble over, and is still valid."""
 
 
-def distinct(seed: int, count: int) -> list[Broken]:
+def distinct(seed: int, count: int) -> list[InvalidSample]:
     """Return distinct invalid events: each kind of `synthetic.invalid_events`, and each edge above, in turn."""
-    found: dict[bytes, Broken] = {}
-    for one in chain.from_iterable(zip(broken(seed), _edges(seed), strict=True)):
+    found: dict[bytes, InvalidSample] = {}
+    for one in chain.from_iterable(zip(invalid_samples(seed), _edges(seed), strict=True)):
         found.setdefault(one.value, one)
         if len(found) == count:
             break
@@ -106,8 +106,8 @@ def odd(seed: int) -> Iterator[bytes]:
         yield ODD[number % len(ODD)](event)
 
 
-def _edges(seed: int) -> Iterator[Broken]:
+def _edges(seed: int) -> Iterator[InvalidSample]:
     kinds = list(EDGES.items())
     for number, event in enumerate(events(seed + 1, world=STREAM)):
         kind, (code, field, apply) = kinds[number % len(kinds)]
-        yield Broken(kind, apply(event), code, field)
+        yield InvalidSample(kind, apply(event), code, field)

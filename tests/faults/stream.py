@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from tests.support.end_to_end import Line, stop
 from training.synthetic.dataset import keyed_events
-from training.synthetic.invalid_events import Broken, broken
+from training.synthetic.invalid_events import InvalidSample, invalid_samples
 
 SECONDS = 120.0  # for anything that should take a few
 RECOVERY_SECONDS = 60.0  # promised: from the end of a fault until everything that waited is committed
@@ -25,12 +25,12 @@ HUNG_SECONDS = 20.0  # until a producer that delivers nothing is given up
 
 
 @contextlib.contextmanager
-def stream(line: Line, rate: int, seed: int = 7) -> Iterator[dict[bytes, Broken]]:
+def stream(line: Line, rate: int, seed: int = 7) -> Iterator[dict[bytes, InvalidSample]]:
     """Writes `rate` events a second from a thread of its own; one in a hundred is broken, and is in what is yielded.
 
     Afterwards every event is on the topic, at least once, however long the brokers were away.
     """
-    planted: dict[bytes, Broken] = {}
+    planted: dict[bytes, InvalidSample] = {}
     enough = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         written = pool.submit(_write, line, rate, seed, planted, enough)
@@ -41,10 +41,10 @@ def stream(line: Line, rate: int, seed: int = 7) -> Iterator[dict[bytes, Broken]
             written.result()
 
 
-def _write(line: Line, rate: int, seed: int, planted: dict[bytes, Broken], enough: threading.Event) -> None:
+def _write(line: Line, rate: int, seed: int, planted: dict[bytes, InvalidSample], enough: threading.Event) -> None:
     unsaid: dict[int, tuple[bytes, bytes]] = {}  # number -> key and value, until the broker has said that it has it
     producer = _producer(line)
-    good, bad = keyed_events(seed), broken(seed)
+    good, bad = keyed_events(seed), invalid_samples(seed)
     began, count = time.monotonic(), 0
 
     def send(number: int) -> None:

@@ -10,7 +10,7 @@ from tests.faults.bad_events import distinct, odd
 from tests.support.end_to_end import SECONDS, Line, stop
 from tests.support.wire import Event, committed, read, write
 from training.synthetic.dataset import keyed_events
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 Counts = Callable[[int, int], int]
 
@@ -46,7 +46,7 @@ def test_distinct_bad_events_become_as_many_dead_letters_byte_for_byte_and_no_go
     assert {one.code for one in bad} == {*CONVERTER, "wrong_type", "out_of_range", "bad_date"}
 
 
-def mixed(bad: list[Broken], count: int) -> list[Event]:
+def mixed(bad: list[InvalidSample], count: int) -> list[Event]:
     """`count` good events, one in ten of them odd, and the bad ones strewn among them; headers on all that are bad."""
     strange, every = odd(11), count // len(bad)
     events = []
@@ -93,7 +93,9 @@ def test_a_topic_half_garbage_trips_the_circuit_breaker_by_its_ratio(line: Line,
     with line.running(tmp_path / "log", "--breaker-ratio", "1", "--breaker-run", "0") as process:
         line.wait_for(lambda count: count == len(events), process)
         assert stop(process) == 0
-    planted = {event.value or b"": Broken("html", event.value or b"", "not_json", None) for event in garbage(3000)}
+    planted = {
+        event.value or b"": InvalidSample("html", event.value or b"", "not_json", None) for event in garbage(3000)
+    }
     assert line.check(planted).faults() == {}
 
 

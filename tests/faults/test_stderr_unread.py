@@ -14,7 +14,7 @@ from tests.faults.asking import until
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.pipes import unread_pipe
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 STOP_SECONDS = 15.0  # that a stop may take, as given to the worker
@@ -54,7 +54,7 @@ def value(port: int, name: str) -> float:
 def test_a_group_whose_standard_error_nobody_reads_goes_on(
     line: Line, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
-    ports, planted, fed = free_ports(2), dict[bytes, Broken](), 0
+    ports, planted, fed = free_ports(2), dict[bytes, InvalidSample](), 0
 
     def feed(*processes: "subprocess.Popen[bytes]") -> None:
         nonlocal fed

@@ -13,7 +13,7 @@ import pytest
 from tests.faults.stream import wait_until
 from tests.support.end_to_end import Line, stop
 from tests.support.wire import is_open, read
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 EACH = 8_000  # more than is scored, in batches of 5, before the stop comes
 BOUND = 15.0  # seconds that a stop may take, as given to the worker
@@ -26,7 +26,7 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
     line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
 ) -> None:
     moments, log = random.Random(5), tmp_path / "log"
-    planted: dict[bytes, Broken] = {}
+    planted: dict[bytes, InvalidSample] = {}
     fed, before, took = 0, 0, []
     for number in range(full(5, 50)):
         planted |= line.feed(EACH, seed=number)

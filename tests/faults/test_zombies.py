@@ -12,7 +12,7 @@ import pytest
 from tests.faults.doomed import command
 from tests.support.end_to_end import QUICK, SECONDS, Line, stop
 from tests.support.wire import is_open
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 EVENTS = 5_000
 SOME = 500  # fed at a time
@@ -74,7 +74,7 @@ def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_s
         wait(lambda: "partitions assigned" in logs[0].read_text())
         with line.running(logs[1], *options, env=rooms[1]) as second:
             wait(lambda: "partitions assigned" in logs[1].read_text())
-            planted: dict[bytes, Broken] = {}
+            planted: dict[bytes, InvalidSample] = {}
             fed, deadline = 0, time.monotonic() + SECONDS
             while first.poll() is None and second.poll() is None:  # who has nothing to publish hears of nobody
                 assert time.monotonic() < deadline, "neither has ended"

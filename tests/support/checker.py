@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from msgspec import Struct
 
 from consumer.records import Headers
-from training.synthetic.invalid_events import Broken
+from training.synthetic.invalid_events import InvalidSample
 
 Place = tuple[int, int]  # partition and offset of an input record
 OURS = ("model_version", "source_timestamp", "__connect.errors.", "dead_letter.")  # headers that the consumer writes
@@ -55,7 +55,7 @@ class Outputs(NamedTuple):
     dead_letters: list[Seen]
 
 
-def judge(inputs: Iterable[Seen], planted: Mapping[bytes, Broken], outputs: Outputs) -> Report:
+def judge(inputs: Iterable[Seen], planted: Mapping[bytes, InvalidSample], outputs: Outputs) -> Report:
     """`planted` are the invalid events among the inputs, by their values: what is not planted must be scored."""
     given = {(record.partition, record.offset): record for record in inputs}
     report = Report({"inputs": len(given)} | {name: len(found) for name, found in outputs._asdict().items()})
@@ -113,7 +113,7 @@ def _carries(given: Seen | None, out: Seen) -> bool:
     return whole and out.key == given.key and _theirs(out.headers) == _theirs(given.headers)
 
 
-def _is_letter_of(given: Seen | None, out: Seen, planted: Mapping[bytes, Broken]) -> bool:
+def _is_letter_of(given: Seen | None, out: Seen, planted: Mapping[bytes, InvalidSample]) -> bool:
     if given is None or (given.value or b"") not in planted:
         return False
     broken, headers = planted[given.value or b""], dict(out.headers)

@@ -20,7 +20,7 @@ from tests.support.checker import Outputs, Report, Seen, judge
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
-from training.synthetic.invalid_events import Broken, broken
+from training.synthetic.invalid_events import InvalidSample, invalid_samples
 
 SECONDS = 120.0  # for anything that should take a few
 # a killed worker's partitions lie idle no longer; less than brokers allow by default (deploy/kafka/server.properties)
@@ -60,10 +60,10 @@ class Line:
         }
         return [text for name, value in named.items() for text in (f"--{name}", value)]
 
-    def feed(self, count: int, *, bad_one_in: int = 100, seed: int = 7) -> dict[bytes, Broken]:
+    def feed(self, count: int, *, bad_one_in: int = 100, seed: int = 7) -> dict[bytes, InvalidSample]:
         """Writes generated events, one in so many of them broken, each kind in turn. Returns the broken by value."""
-        bad = broken(seed=seed)
-        planted: dict[bytes, Broken] = {}
+        bad = invalid_samples(seed=seed)
+        planted: dict[bytes, InvalidSample] = {}
         events = []
         for number, (key, value) in enumerate(islice(keyed_events(seed=seed), count)):
             if number % bad_one_in == bad_one_in // 2:
@@ -75,7 +75,7 @@ class Line:
         write(self.bootstrap, self.sessions, events)
         return planted
 
-    def check(self, planted: Mapping[bytes, Broken]) -> Report:
+    def check(self, planted: Mapping[bytes, InvalidSample]) -> Report:
         """What a read-committed reader finds on all four topics, judged."""
         topics = (self.sessions, self.results, self.alerts, self.dead_letters)
         inputs, *outputs = [[Seen.of(message) for message in read(self.bootstrap, topic)] for topic in topics]

@@ -29,7 +29,7 @@ class Breakage(NamedTuple):
         return _malformed(self.kind, event) if self.field is None else _json({**event, self.field: self.value})
 
 
-class Broken(NamedTuple):
+class InvalidSample(NamedTuple):
     """An invalid event."""
 
     kind: str
@@ -106,11 +106,11 @@ BREAKAGES: Final = (
 )
 
 
-def broken(seed: int) -> Iterator[Broken]:
+def invalid_samples(seed: int) -> Iterator[InvalidSample]:
     """Yield endless invalid events: every kind once in random order, then all again in another order."""
     random = Random(seed)  # noqa: S311 - an order, not a secret
     stream = events(seed, world=WORLD)
     while True:
         for breakage in random.sample(BREAKAGES, len(BREAKAGES)):
             fields: Fields = msgspec.json.decode(next(stream))
-            yield Broken(breakage.kind, breakage.apply(fields), breakage.code, breakage.field)
+            yield InvalidSample(breakage.kind, breakage.apply(fields), breakage.code, breakage.field)

@@ -210,5 +210,5 @@ def test_an_unwritable_directory_is_one_line(tmp_path: Path, capsys: pytest.Capt
 def test_generating_needs_nothing_beyond_the_base_install() -> None:
     program = "import sys; sys.modules.update(dict.fromkeys(('pandas', 'sklearn', 'pyarrow', 'scipy')));"
     program += "from training.synthetic import dataset, invalid_events; next(dataset.events(1)); "
-    program += "next(invalid_events.broken(1))"
+    program += "next(invalid_events.invalid_samples(1))"
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -4,11 +4,11 @@ from itertools import islice
 
 from scoring.decoding import decode
 from tests.support.oracle import scoring
-from training.synthetic.invalid_events import BREAKAGES, Broken, broken
+from training.synthetic.invalid_events import BREAKAGES, InvalidSample, invalid_samples
 
 
-def take(n: int, seed: int = 1) -> list[Broken]:
-    return list(islice(broken(seed), n))
+def take(n: int, seed: int = 1) -> list[InvalidSample]:
+    return list(islice(invalid_samples(seed), n))
 
 
 def test_every_round_has_every_kind_once() -> None:
