@@ -57,7 +57,7 @@ def parse_alert(value: bytes) -> tuple[str, Alert]:
         raise ValueError("nested too deep") from None
     raw = bytes(record.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-    return record.alert_id, Alert(shortened(session_id), record.anomaly_score, beginning(record.risk_reason))
+    return record.alert_id, Alert(shortened(session_id), record.anomaly_score, shortened(record.risk_reason))
 
 
 _MOST_CHARACTERS: Final = 200
