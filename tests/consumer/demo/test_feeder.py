@@ -171,7 +171,10 @@ def test_a_byte_order_mark_and_gzip_are_taken_off(tmp_path: Path, wrap: Callable
         (b'[{"user_id":"a"}]', "is a JSON array: write one object a line (JSON Lines)"),
         (b'{\n  "user_id": "a"\n}', "is JSON laid out over several lines"),
         (b"user_id,click_events\na,1\n", "is CSV or another table of text: --input takes JSON Lines"),
-        (gzip.compress(b"user_id,click_events\na,1\n"), "is CSV or another table of text: --input takes JSON Lines"),
+        (
+            gzip.compress(b"user_id,click_events\na,1\n", mtime=0),
+            "is CSV or another table of text: --input takes JSON Lines",
+        ),
         (b"PAR1\x15\0", "is Parquet: --input takes JSON Lines, one JSON object a line; `session-scorer score` takes"),
         ('{"user_id":"a"}'.encode("utf-16"), "is text in UTF-16: save it as UTF-8"),
         ('{"user_id":"a"}'.encode("utf-16-be"), "is text in UTF-16: save it as UTF-8"),
@@ -180,7 +183,7 @@ def test_a_byte_order_mark_and_gzip_are_taken_off(tmp_path: Path, wrap: Callable
         (b"<html>", "is HTML or XML"),
         (b"hello\n", "is text that is no JSON: --input takes JSON Lines, one"),
         (b"\n \n", "is only blanks"),
-        (gzip.compress(b""), "is empty"),
+        (gzip.compress(b"", mtime=0), "is empty"),
     ],
 )
 def test_what_is_no_json_lines_is_named_in_one_line(tmp_path: Path, content: bytes, what: str) -> None:
@@ -226,7 +229,7 @@ def test_a_line_too_long_for_a_record_is_named(tmp_path: Path) -> None:
         (b'{"data": {"click_events": 3}}\n', ["no field that is scored", "outside of 'data'"]),
         (b'{"foo": 1}\n{"bar": 2}\n', ["no field that is scored"]),
         (b'\xef\xbb\xbf{"user_id": "u", "clicks": 3}\n', ["no field that is scored", "clicks"]),
-        (gzip.compress(b'{"CLICK_EVENTS": 3, "time_on_page": 4}\n'), ["CLICK_EVENTS"]),
+        (gzip.compress(b'{"CLICK_EVENTS": 3, "time_on_page": 4}\n', mtime=0), ["CLICK_EVENTS"]),
         (b'{"click_events": 3, "note": 4}\n{"foo": 1}\n', []),
         (b'{"click_events": "x"}\nnot json\n', []),
     ],

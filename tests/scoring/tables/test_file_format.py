@@ -62,7 +62,7 @@ def zipped(name: str) -> bytes:
         (json.dumps(json.dumps(EVENT)).encode(), "json-in-strings"),
         (b'"{", click_events\n', CSV),
         (b"<?xml version='1.0'?>", "markup"),
-        (gzip.compress(LINES.encode()), GZIP),
+        (gzip.compress(LINES.encode(), mtime=0), GZIP),
         (bz2.compress(LINES.encode()), "bzip2"),
         (lzma.compress(LINES.encode()), "xz"),
         (b"\x28\xb5\x2f\xfd\x24\x03\x19\0\0{}\n", "zstd"),

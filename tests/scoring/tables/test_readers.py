@@ -117,7 +117,7 @@ OBJECT = b'{"click_events": 1}'
     ("name", "content", "said"),
     [
         ("a.jsonl", b"[" + OBJECT + b"]", "is a JSON array: write one object a line (JSON Lines)"),
-        ("a.jsonl.gz", gzip.compress(b"[\n" + OBJECT + b"]"), "is a JSON array: "),
+        ("a.jsonl.gz", gzip.compress(b"[\n" + OBJECT + b"]", mtime=0), "is a JSON array: "),
         ("a.jsonl", b'{\n  "click_events": 1\n}\n', "is JSON laid out over several lines: "),
         ("a.jsonl", b"click_events,device_type\n1,PC\n", "is CSV or another table of text: name it .csv"),
         ("a.jsonl", (LINES[:100]).encode("utf-16"), "is text in UTF-16: save it as UTF-8"),
