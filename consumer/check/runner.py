@@ -22,7 +22,6 @@ from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
 from consumer.kafka.descriptions import FirstRecord, MemberSettings, Missing, Position, Topic
-from consumer.kafka.inspector import Inspector
 from consumer.kafka.properties import CONSUMER
 from consumer.kafka.reader import GroupReader
 from consumer.kafka.unreadable import describe, remedy
@@ -71,9 +70,9 @@ def check(settings: Settings, connection: Connection, now: Callable[[], int]) ->
     if connected is None:
         yield from (skip(name, "no broker answers") for name in _broker_checks(settings))
     else:
-        inspector, brokers = connected
+        admin, brokers = connected
         yield brokers
-        yield from _BrokerChecks(settings, connection, inspector, scorer, now).findings()
+        yield from _BrokerChecks(settings, connection, admin, scorer, now).findings()
 
 
 def _attempt(name: str, function: Callable[[*Ts], T], *args: *Ts) -> tuple[T | None, list[Finding]]:
@@ -86,11 +85,11 @@ def _attempt(name: str, function: Callable[[*Ts], T], *args: *Ts) -> tuple[T | N
         return None, [fail(name, "no answer in time; look at the brokers")]
 
 
-def _connect(connection: Connection) -> tuple[Inspector, Finding]:
-    inspector = Inspector(connection)
-    cluster = inspector.cluster()
+def _connect(connection: Connection) -> tuple[Admin, Finding]:
+    admin = Admin(connection)
+    cluster = admin.cluster()
     brokers = ", ".join(cluster.brokers)
-    return inspector, ok("broker", f"{len(cluster.brokers)} in cluster {cluster.cluster_id}: {brokers}")
+    return admin, ok("broker", f"{len(cluster.brokers)} in cluster {cluster.cluster_id}: {brokers}")
 
 
 def _outputs(settings: Settings) -> tuple[str, ...]:
@@ -123,13 +122,13 @@ class _BrokerChecks:
         self,
         settings: Settings,
         connection: Connection,
-        inspector: Inspector,
+        admin: Admin,
         scorer: Scorer | None,
         now: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._connection = connection
-        self._inspector = inspector
+        self._admin = admin
         self._scorer = scorer
         self._now = now
         self._needs = Needs(settings.max_record_bytes, creates=settings.create_topics)
@@ -137,12 +136,12 @@ class _BrokerChecks:
     def findings(self) -> Iterator[Finding]:
         """Check the group, the waiting events, the topics, the rights and the clock."""
         settings = self._settings
-        group, failures = _attempt(f"group {settings.group_id}", self._inspector.group, settings.group_id)
+        group, failures = _attempt(f"group {settings.group_id}", self._admin.group, settings.group_id)
         yield from failures
         if group is not None:
             yield groups.group(settings.group_id, group, _member_settings(self._connection))
         names = (settings.input_topic, *_outputs(settings))
-        described, failures = _attempt("topics", self._inspector.topics, names)
+        described, failures = _attempt("topics", self._admin.topics, names)
         yield from failures
         if described is None:
             yield from (skip(name, "the topics could not be asked for") for name in _topic_checks(settings))
@@ -185,7 +184,7 @@ class _BrokerChecks:
         waiting, unreadable = read or (None, [])
         yield from groups.unreadable(source.name, unreadable, passes=self._passes_unreadable)
         # brokers before 3.0 do not tell, and nothing else depends on it
-        newest, _ = _attempt(name, self._inspector.newest, source.name, source.partitions)
+        newest, _ = _attempt(name, self._admin.newest, source.name, source.partitions)
         now = self._now()
         ahead = groups.ahead(max((date for _, date in (newest or {}).values()), default=0), now)
         yield from groups.dates(source.name, ahead)
@@ -204,7 +203,7 @@ class _BrokerChecks:
         return self._settings.on_unreadable == "dead-letter"
 
     def _open_transactions(self, source: Topic) -> Iterator[Finding]:
-        name, ends = f"events of {source.name}", partial(self._inspector.ends, source.name, source.partitions)
+        name, ends = f"events of {source.name}", partial(self._admin.ends, source.name, source.partitions)
         high, failures = _attempt(name, ends)
         stable, more = _attempt(name, partial(ends, committed=True))
         yield from failures or more
@@ -255,6 +254,6 @@ class _BrokerChecks:
         return WriteProbe(self._connection, transactional_id, self._now)
 
     def _clock(self, probe: WriteProbe, topic: Topic) -> Finding:
-        reading, failures = _attempt("clock", probe.clock, self._inspector, topic)
+        reading, failures = _attempt("clock", probe.clock, self._admin, topic)
         # a clock that cannot be compared is no reason to fail
         return groups.clock(reading) if reading is not None else replace(failures[0], status=Status.WARN)

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+
+_PROTOCOLS: Final = {"CLASSIC": "classic", "CONSUMER": "consumer"}  # as group.protocol spells them
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,21 @@ class Topic:
     has_id: bool  # brokers before 2.8 give none
     allowed: frozenset[str] | None  # what this user may do, as in {"READ", "DESCRIBE"}; None: the broker does not tell
     settings: Mapping[str, str] | None  # None: this user may not see them
+
+    @classmethod
+    def from_description(cls, description: Any, settings: Mapping[str, str] | None) -> "Topic":
+        """Return the topic of an admin client's TopicDescription."""
+        partitions = description.partitions
+        return cls(
+            name=description.name,
+            partitions=len(partitions),
+            replicas=min(len(partition.replicas) for partition in partitions),
+            in_sync=min(len(partition.isr) for partition in partitions),
+            leaderless=sum(partition.leader is None or partition.leader.id < 0 for partition in partitions),
+            has_id=bool(description.topic_id) and set(str(description.topic_id)) != {"A"},
+            allowed=_operations(description),
+            settings=settings,
+        )
 
     def number(self, setting: str) -> int | None:
         """Return a setting that is a whole number; None when it cannot be seen."""
@@ -50,6 +68,20 @@ class ConsumerGroup:
     allowed: frozenset[str] | None  # as a topic's
     protocol: str = ""  # classic or consumer; empty: the broker does not tell
     assignor: str = ""  # in use; empty while there is none
+
+    @classmethod
+    def from_description(cls, description: Any) -> "ConsumerGroup":
+        """Return the group of an admin client's ConsumerGroupDescription."""
+        members = list(description.members or [])
+        state = getattr(description.state, "name", str(description.state))
+        return cls(
+            None if state == "DEAD" else state,
+            len(members),
+            [str(member.group_instance_id) for member in members if member.group_instance_id],
+            _operations(description),
+            _PROTOCOLS.get(getattr(description.type, "name", ""), ""),
+            description.partition_assignor,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +130,9 @@ class ClockReading:
     after: int
     latest: int | None
     hidden_by: int = -1
+
+
+def _operations(description: Any) -> frozenset[str] | None:
+    """Return what this user may do with a topic or group; None where the broker does not tell."""
+    allowed = description.authorized_operations
+    return frozenset(operation.name for operation in allowed) if allowed else None

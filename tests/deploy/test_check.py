@@ -18,8 +18,8 @@ from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.errors import WorkerError
+from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
-from consumer.kafka.inspector import Inspector
 from scoring.artifacts import loading
 from tests.faults.asking import last_words
 from tests.support.command_line import caller
@@ -355,9 +355,9 @@ def test_a_file_that_cannot_be_read_is_named(check: Check, line: Line, tmp_path:
 
 def seconds_to_give_up(port: int) -> float:
     """Return how long the question for the brokers takes: a check loads artifacts as well, slowly on a busy host."""
-    inspector, since = Inspector(Connection(f"{HOST}:{port}")), time.monotonic()
+    admin, since = Admin(Connection(f"{HOST}:{port}")), time.monotonic()
     with pytest.raises(WorkerError):
-        inspector.cluster()
+        admin.cluster()
     return time.monotonic() - since
 
 

@@ -14,12 +14,12 @@ from consumer.dead_letters.offset_ranges import decode
 from consumer.dead_letters.record import DeadLetter
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
+from consumer.kafka.admin import Admin
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.fetching import FetchLimits
-from consumer.kafka.inspector import Inspector
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader, TopicTail
 from consumer.kafka.unreadable import KafkaProbe
@@ -323,7 +323,7 @@ ASKING_FOR_THE_END: dict[str, Callable[[Connection], object]] = {
         KafkaDeadLetterReader(connection, "scorer", "sessions", DeadLetter, decode).dead_letters()
     ),
     "skip": lambda connection: KafkaProbe(connection, "scorer", "sessions", 0).span(),
-    "check": lambda connection: Inspector(connection).ends("sessions", 1),
+    "check": lambda connection: Admin(connection).ends("sessions", 1),
 }
 
 
