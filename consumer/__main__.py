@@ -18,7 +18,7 @@ def main() -> NoReturn:
     _leave_on_interrupt()
     _leave_out_current_directory()
     from consumer.cli import main as cli  # noqa: PLC0415 - takes 0.2 s, in which Ctrl-C would print a traceback
-    from consumer.observability.output import call_with_bounded_output  # noqa: PLC0415 - the same
+    from consumer.observability.bounded_output import call_with_bounded_output  # noqa: PLC0415 - the same
 
     call_with_bounded_output(cli.main)
 

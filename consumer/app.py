@@ -28,10 +28,10 @@ from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, KafkaProbe, find
 from consumer.observability import logs
+from consumer.observability.bounded_output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.metrics import Metrics
-from consumer.observability.output import EXIT_SECONDS, end_process, lines_dropped
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import Tracing, tracing
 from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector

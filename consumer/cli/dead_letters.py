@@ -23,7 +23,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.kafka.unreadable import KafkaProbe
 from consumer.observability import logs
-from consumer.observability.output import interruptible
+from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
 from consumer.records import DEAD_LETTER_CODES
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from consumer.cli.options import Artifacts, ManifestSha256, Unverified, warn
-from consumer.observability.output import interruptible
+from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
 
 if TYPE_CHECKING:

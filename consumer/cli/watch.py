@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from consumer.observability.output import interruptible
+from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
 
 if TYPE_CHECKING:

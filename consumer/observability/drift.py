@@ -1,7 +1,7 @@
-"""Drift over the last day: a window of counts by bin, kept by the hour.
+"""Drift over the last day: counts by bin and hour.
 
-The window is a day because sessions change with the time of day: an hour of the evening is far from a baseline of
-whole days, and nothing is wrong with it (docs/decisions/0007). Each worker has its own, from its start on.
+The window is a day because sessions change with the time of day: a normal hour of the evening is far from a baseline of
+full days (docs/decisions/0007). Each worker has a window of its own, which begins with its start.
 """
 
 from collections import defaultdict
@@ -16,19 +16,19 @@ from scoring.contract import DATE
 from scoring.drift import Baseline, Bins
 
 EVERY: Final = 8
-"""Of how many events one is counted: that takes 0.05 µs an event in batches of 1,000, where counting all takes 0.26."""
+"""One event in so many is counted: 0.05 µs an event in batches of 1,000, where counting all takes 0.26."""
 LEAST_EVENTS: Final = 1000
-"""In the window, before anything is said: of fewer, what is chance in the index comes near what is drift."""
+"""Events in the window before an index is returned: with fewer, chance looks like drift."""
 _HOUR: Final = 3600
-_HOURS: Final = 25  # the one that has begun, and a day: with less than a day an hour of it would be missing
+_HOURS: Final = 25  # a day, and the current hour
 _DAY: Final = 24 * _HOUR
 
 
 def sample(batch: Batch) -> slice:
-    """Which rows of a batch are counted: every eighth, a systematic sample.
+    """Return the rows of a batch that are counted: every eighth, a systematic sample.
 
-    Its start is drawn from the first record's place, so that the same batch always gives the same rows, and each event
-    is as likely to be counted as any other, whatever the size of its batch.
+    Its start is a hash of the first record's partition and offset: the same batch always gives the same rows, and all
+    events are equally likely to be counted, whatever the size of their batch.
     """
     if not len(batch):
         return slice(0)
@@ -36,10 +36,7 @@ def sample(batch: Batch) -> slice:
 
 
 class Drift:
-    """What was counted in the last day, against the baseline of the set that scores.
-
-    Moments are in seconds since the epoch.
-    """
+    """Compares the events of the last day with the baseline of the artifact set. Times are seconds since the epoch."""
 
     def __init__(self, baseline: Baseline) -> None:
         self._bins = Bins(baseline)
@@ -48,27 +45,27 @@ class Drift:
         self.gaps = self._bins.gaps
 
     def add(self, counts: NDArray[np.int64], now: float) -> None:
-        """Events of now, by bin."""
+        """Add the counts of a batch, by bin."""
         self._since = now if self._since is None else self._since
         self._forget(now)
         self._hours[int(now // _HOUR)] += counts
 
     def events(self, now: float) -> int:
-        """How many events the window holds."""
+        """Return the number of events in the window."""
         return self._bins.count_events(self._counts(now))
 
     def psi(self, now: float) -> dict[str, float]:
-        """The population stability index by distribution; nothing before the window holds enough events.
+        """Return the population stability index by distribution; empty until the window holds LEAST_EVENTS.
 
-        That of the hour in transaction_date comes only after a day: it turns with the clock.
+        The hour of transaction_date is left out during the first day, since it changes with the clock.
         """
         counts = self._counts(now)
         if self._since is None or self._bins.count_events(counts) < LEAST_EVENTS:
             return {}
-        found = dict(self._bins.measure_drift(counts))
+        indices = dict(self._bins.measure_drift(counts))
         if now - self._since < _DAY:
-            del found[DATE]
-        return found
+            del indices[DATE]
+        return indices
 
     def _counts(self, now: float) -> NDArray[np.int64]:
         self._forget(now)

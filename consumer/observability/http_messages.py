@@ -1,4 +1,4 @@
-"""Requests and responses of the metrics server, as values and as bytes."""
+"""Requests and responses of the metrics server."""
 
 import re
 from email.utils import formatdate
@@ -36,7 +36,7 @@ def parse(received: bytes) -> Request | HTTPStatus | None:
     head = received.lstrip(b"\r\n")
     end = _END_OF_HEAD.search(head)
     if end is None:
-        if len(received) <= HEAD_BYTES:  # empty lines in front count, too
+        if len(received) <= HEAD_BYTES:  # leading empty lines count, too
             return None
         too_long = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return too_long if b"\n" in received else HTTPStatus.REQUEST_URI_TOO_LONG
@@ -44,8 +44,8 @@ def parse(received: bytes) -> Request | HTTPStatus | None:
     match first.split():
         case [method, target, version] if version.startswith("HTTP/1."):
             headers = [line.partition(":") for line in lines]
-            accepted = [value.strip() for name, _, value in headers if name.strip().lower() == "accept"]
-            return Request(method, target.partition("?")[0], ",".join(accepted))
+            accept = [value.strip() for name, _, value in headers if name.strip().lower() == "accept"]
+            return Request(method, target.partition("?")[0], ",".join(accept))
     return HTTPStatus.BAD_REQUEST
 
 
@@ -65,9 +65,9 @@ def _exposition(registry: CollectorRegistry, accept: str) -> tuple[str, bytes]:
     """Return content type and body in the accepted format, in the default one when Accept is malformed."""
     try:
         encode, content_type = choose_encoder(accept)
-        if content_type.isascii() and content_type.isprintable():  # it repeats the version that the client asks for
+        if content_type.isascii() and content_type.isprintable():  # it repeats the version of the request
             return content_type, encode(registry)
-    except Exception:  # noqa: BLE001, S110 - several kinds, of a header that is anybody's; a fault of ours comes again below
+    except Exception:  # noqa: BLE001, S110 - of several kinds, by untrusted text; an error of our own is raised again below
         pass
     return choose_encoder("")[1], generate_latest(registry)
 

@@ -1,8 +1,8 @@
 """HTTP server of /metrics, /livez and /readyz.
 
-One thread, a bounded number of connections, one deadline for each request: a client that sends or reads slowly costs a
-descriptor for a while and nothing else. The thread-per-connection server of the standard library had 1,015 threads
-under 988 slow clients and did not answer /livez once descriptors had run out.
+One thread, a bounded number of connections, and one deadline per request: a client that sends or reads slowly only
+occupies a descriptor for a while. The thread-per-connection server of the standard library had 1,015 threads under 988
+slow clients, and did not answer /livez once descriptors had run out.
 """
 
 import errno
@@ -29,22 +29,22 @@ logger: Final = logging.getLogger("consumer.observability.http_server")
 
 MOST_CONNECTIONS: Final = 64
 REQUEST_SECONDS: Final = 10.0  # from the connection to the last byte of the response
-_PROTECTED_SECONDS: Final = 0.02  # how long a client has to send its request before a newer one may replace it
-_LINGER_SECONDS: Final = 1.0  # how long a client may take to close after its response
-_PAUSE_SECONDS: Final = 0.2  # before accept is tried again when it failed for lack of descriptors or memory
+_PROTECTED_SECONDS: Final = 0.02  # for a client to send its request before a newer one may replace it
+_LINGER_SECONDS: Final = 1.0  # for a client to close after its response
+_PAUSE_SECONDS: Final = 0.2  # until the next accept after one that failed for lack of descriptors or memory
 _ACCEPTED_AT_ONCE: Final = 16
-_BACKLOG: Final = 1024  # a client beyond it tries again after a second only
+_BACKLOG: Final = 1024  # a client beyond it retries after a second
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-class PortTakenError(WorkerError):
+class PortInUseError(WorkerError):
     """Another process listens on the port."""
 
 
 class Server:
     """Serves /metrics, /livez and /readyz on a thread of its own until it is closed.
 
-    Port 0 takes a free one: `port` says which. Raises WorkerError when the address cannot be had.
+    Port 0 picks a free one, see `port`. Raises WorkerError when it cannot listen on the address.
     """
 
     def __init__(
@@ -70,27 +70,27 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it is: http://host:port."""
+        """The server's address: http://host:port."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def close(self) -> None:
-        """Answer no more; the port is free afterwards."""
+        """Stop answering; the port is free afterwards."""
         self._loop.stop()
         self._thread.join()
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise WorkerError when a `Server` could not be had there now."""
+    """Raise WorkerError when a `Server` cannot listen there now."""
     _listen(host, port).close()
 
 
 def on_first_free(ports: Iterable[int], listen: Callable[[int], Listener]) -> Listener:
-    """Return what `listen` makes of the first port that is not taken. Raises WorkerError, of the first port."""
-    first: PortTakenError | None = None
+    """Return the result of `listen` on the first port that is not in use. Raise the first port's WorkerError."""
+    first: PortInUseError | None = None
     for port in ports:
         try:
             return listen(port)
-        except PortTakenError as error:
+        except PortInUseError as error:
             first = first or error
     raise first or ValueError("no port to try")
 
@@ -110,34 +110,34 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:  # the latter of names such as a..b
         why = getattr(error, "strerror", None) or "no such address"
         remedy = "another --metrics-port, or 0 for a free one" if port else "another --metrics-host"
-        kind = PortTakenError if getattr(error, "errno", None) == errno.EADDRINUSE else WorkerError
+        kind = PortInUseError if getattr(error, "errno", None) == errno.EADDRINUSE else WorkerError
         raise kind(f"metrics cannot be served on {host} port {port}: {why}: try {remedy}") from None
     return listener
 
 
 def _most_connections() -> int:
-    """Return how many connections may be open: 64, or a quarter of the descriptors that this process may have."""
+    """Return the limit of open connections: 64, or a quarter of the process's descriptors."""
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return MOST_CONNECTIONS if descriptors < 0 else max(1, min(MOST_CONNECTIONS, descriptors // 4))
 
 
 class _Connection:
-    """One client: what it has sent, what is still to be sent to it. Times are of time.monotonic."""
+    """One client: its request, and the rest of its response. Times are by time.monotonic."""
 
     def __init__(self, client: socket.socket, seconds: float) -> None:
         self.socket = client
         self.accepted = time.monotonic()
         self.deadline = self.accepted + seconds
-        self.request: Request | HTTPStatus | None = None  # read, and not answered yet; a status when it is malformed
-        self.response = memoryview(b"")  # what of it is still to be sent
+        self.request: Request | HTTPStatus | None = None  # not answered yet; a status when it is malformed
+        self.response = memoryview(b"")  # the rest to send
         self.answered = False
         self._received = b""
 
     def receive(self) -> None:
-        """Read what is there. Raises OSError when the client has gone."""
+        """Read available bytes. Raise OSError when the client has disconnected."""
         data = self.socket.recv(HEAD_BYTES)
         if self.request is not None:
-            return  # what follows a request is read and forgotten
+            return  # bytes after a request are ignored
         if not data:
             raise ConnectionResetError
         if not self.answered:
@@ -146,14 +146,14 @@ class _Connection:
                 self.request = parse(self._received)
 
     def answer(self, response: bytes) -> None:
-        """Have the response sent."""
+        """Begin to send the response."""
         self.request, self.answered, self.response = None, True, memoryview(response)
 
     def send(self) -> None:
-        """Send what the client takes. After the last byte it only has to close. Raises OSError when it has gone."""
+        """Send what fits; after the last byte the client has to close. Raise OSError when it has disconnected."""
         self.response = self.response[self.socket.send(self.response) :]
         if not self.response:
-            self.socket.shutdown(socket.SHUT_WR)  # closed with input unread, the response would be lost to a reset
+            self.socket.shutdown(socket.SHUT_WR)  # close() with unread input would lose the response to a reset
             self.deadline = min(self.deadline, time.monotonic() + _LINGER_SECONDS)
 
 
@@ -174,9 +174,9 @@ class _Loop:
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def stop(self) -> None:
-        """Let `run` return. From any thread."""
+        """Let `run` return. Thread-safe."""
         self._stopped = True
-        self._wake.close()  # which the other end hears of
+        self._wake.close()  # makes the other end readable
 
     def run(self) -> None:
         """Serve until stopped, then close all sockets."""
@@ -186,15 +186,15 @@ class _Loop:
                     key.data()
             self._answer_requests()
             self._expire(time.monotonic())
-        for each in (*self._connections, self._listener, self._waker):
-            each.close()
+        for open_socket in (*self._connections, self._listener, self._waker):
+            open_socket.close()
         self._selector.close()
 
     def _timeout(self) -> float | None:
-        """Return for how many seconds nothing has to be done unless a socket is ready; None: for ever."""
-        if any(each.request is not None for each in self._connections.values()):
+        """Return the seconds until the next deadline, 0 with requests to answer, None without any."""
+        if any(connection.request is not None for connection in self._connections.values()):
             return 0.0
-        times = [each.deadline for each in self._connections.values()]
+        times = [connection.deadline for connection in self._connections.values()]
         if self._paused_until is not None:
             times.append(self._paused_until)
         return max(0.0, min(times) - time.monotonic()) if times else None
@@ -205,22 +205,22 @@ class _Loop:
                 return
             try:
                 client, _ = self._listener.accept()
-            except OSError as error:  # or none is left, or this one has gone already
+            except OSError as error:  # also when none is left, or the client has disconnected
                 if error.errno in _EXHAUSTED:
                     self._make_room()
                 return
             client.settimeout(0.0)
             self._connections[client] = connection = _Connection(client, self._seconds)
             self._selector.register(client, selectors.EVENT_READ, partial(self._serve, connection))
-            self._serve(connection)  # the request has mostly come with the connection
+            self._serve(connection)  # the request mostly arrives with the connection
 
     def _make_room(self) -> bool:
-        """Close the connection that is easiest to spare; False when none is, then accept nothing for a while."""
-        waiting = [each for each in self._connections.values() if each.request is None]
-        oldest = min(waiting, key=lambda each: (not each.answered, each.accepted), default=None)
+        """Close the connection that can best be spared; if none can, return False and stop accepting for a while."""
+        idle = [connection for connection in self._connections.values() if connection.request is None]
+        oldest = min(idle, key=lambda connection: (not connection.answered, connection.accepted), default=None)
         protected = 0.0 if oldest is None or oldest.answered else oldest.accepted + _PROTECTED_SECONDS
         if oldest is None or protected > time.monotonic():
-            # what waits in the listener's queue would be reported at once, again and again
+            # select would return at once as long as clients wait in the listener's queue
             self._paused_until = protected or time.monotonic() + _PAUSE_SECONDS
             self._selector.unregister(self._listener)
             return False
@@ -228,7 +228,7 @@ class _Loop:
         return True
 
     def _serve(self, connection: _Connection) -> None:
-        """Do what the socket is ready for."""
+        """Send or receive, as the socket is ready."""
         if connection.socket not in self._connections:
             return  # closed in this round
         before = bool(connection.response)
@@ -239,7 +239,7 @@ class _Loop:
                 connection.receive()
         except BlockingIOError:
             pass
-        except OSError:  # a client that goes away is no news
+        except OSError:  # the client has disconnected
             self._close(connection)
             return
         if before and not connection.response:
@@ -249,13 +249,17 @@ class _Loop:
         self._selector.modify(connection.socket, event, partial(self._serve, connection))
 
     def _answer_requests(self) -> None:
-        """Answer all probes that wait, and one scrape: it takes milliseconds, for which the next probe waits."""
-        waiting = [each for each in self._connections.values() if each.request is not None]
-        scrapes = [each for each in waiting if isinstance(each.request, Request) and each.request.path == "/metrics"]
-        for each in [*(each for each in waiting if each not in scrapes), *scrapes[:1]]:
-            each.answer(self._response(each.request))
-            self._wait_for(each, selectors.EVENT_WRITE)
-            self._serve(each)
+        """Answer all probes, and one scrape, which delays the next probe by milliseconds."""
+        probes: list[_Connection] = []
+        scrapes: list[_Connection] = []
+        for connection in self._connections.values():
+            if connection.request is not None:
+                is_scrape = isinstance(connection.request, Request) and connection.request.path == "/metrics"
+                (scrapes if is_scrape else probes).append(connection)
+        for connection in [*probes, *scrapes[:1]]:
+            connection.answer(self._response(connection.request))
+            self._wait_for(connection, selectors.EVENT_WRITE)
+            self._serve(connection)
 
     def _response(self, request: Request | HTTPStatus | None) -> bytes:
         if not isinstance(request, Request):
@@ -269,8 +273,8 @@ class _Loop:
         return encode(response, head_only=request.method == "HEAD")
 
     def _expire(self, now: float) -> None:
-        for each in [each for each in self._connections.values() if each.deadline <= now]:
-            self._close(each)
+        for connection in [connection for connection in self._connections.values() if connection.deadline <= now]:
+            self._close(connection)
         if self._paused_until is not None and self._paused_until <= now:
             self._paused_until = None
             self._selector.register(self._listener, selectors.EVENT_READ, self._accept)

@@ -1,6 +1,6 @@
-"""Logs on stderr: one JSON object a line for machines, one line of text for a person at a terminal.
+"""Logs on stderr: JSON lines for machines, text lines on a terminal.
 
-No payloads, and none of what an exception may quote of one.
+No line holds a payload, or the message of an exception that may quote one.
 """
 
 import json
@@ -21,19 +21,19 @@ from consumer.errors import DeliveryError, UndeliveredError, WorkerError
 from consumer.printable import escaped, printable
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_OURS: Final = ("consumer", "scoring", "training")
-_QUOTED: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
-"""Exceptions whose words are known to hold no payload. Of others (ValueError quotes what it could not read) only the
-type and the place are logged."""
+_PACKAGES: Final = ("consumer", "scoring", "training")
+_SAFE_ERRORS: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
+"""Exceptions whose messages hold no payload. Of others (ValueError quotes its input) only the type and the stack are
+logged."""
 _ORJSON: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
-"""Keys, dataclasses and dates are written as `json` writes them with `default=str`."""
+"""Encode keys, dataclasses and dates like `json` with `default=str`."""
 
 
 def configure(level: str, stream: TextIO | None = None, log_format: str = "auto") -> None:
-    """Send the logs of this process, Python's warnings among them, to `stream` (default: stderr) from `level` up.
+    """Send the logs of this process and Python's warnings to `stream` (default: stderr), from `level` up.
 
-    `log_format` is text, json, or auto: text on a terminal, else JSON. What libraries say is never logged below info:
-    numba alone says thousands of lines at debug.
+    `log_format` is text, json, or auto: text on a terminal, else JSON. Libraries never log below info: numba alone
+    logs thousands of lines at debug.
     """
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
@@ -42,48 +42,46 @@ def configure(level: str, stream: TextIO | None = None, log_format: str = "auto"
     logging.captureWarnings(capture=True)
     least = logging.getLevelNamesMapping()[level.upper()]
     logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
-    for name in _OURS:
+    for name in _PACKAGES:
         logging.getLogger(name).setLevel(least)
 
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """What is logged inside comes out at the end; when an exception ends it, not at all: its one line says enough.
+    """Hold log records back until the end of the block; drop them when an exception ends it, whose message suffices.
 
-    At level debug nothing is held back.
+    At level debug no record is held back.
     """
     root = logging.getLogger()
     if logging.getLogger("consumer.logs").isEnabledFor(logging.DEBUG):
         yield
         return
     handlers = root.handlers
-    held = MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
-    root.handlers = [held]
+    memory = MemoryHandler(capacity=1000, flushLevel=logging.CRITICAL + 1, flushOnClose=False)
+    root.handlers = [memory]
     try:
         yield
     finally:
         root.handlers = handlers
-    for record in held.buffer:
+    for record in memory.buffer:
         root.handle(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """time (UTC), level, logger, message, then whatever came as `extra`; an exception as one field."""
+    """Formats time (UTC), level, logger, message, then the members of `extra`; an exception is one field."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line."""
         return _json(_entry(record))
 
 
 class TextFormatter(logging.Formatter):
-    """The same as text; see log_text.py."""
+    """Formats the same as text, an exception's stack as further lines; see `text_line`."""
 
     def __init__(self, *, coloured: bool) -> None:
         super().__init__()
         self._coloured = coloured
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and one for each frame of an exception's stack."""
         return text_line(_entry(record), _value_json, coloured=self._coloured)
 
 
@@ -101,7 +99,7 @@ def _entry(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def _json(entry: dict[str, Any]) -> str:
-    """Encode one line. Never fails: a value that orjson refuses is left to `json`, what that refuses becomes text."""
+    """Encode one line. Never fails: `json` encodes a value that orjson refuses, and `str` the rest."""
     try:
         return orjson.dumps(entry, default=_as_basic_type, option=_ORJSON).decode()
     except orjson.JSONEncodeError:
@@ -110,7 +108,7 @@ def _json(entry: dict[str, Any]) -> str:
 
 
 def _as_basic_type(value: object) -> object:
-    """Convert what orjson does not know: subclasses of tuple and float as `json` has them, all else as text."""
+    """Convert a type that orjson does not know: subclasses of tuple and float like `json`, others to text."""
     if isinstance(value, tuple):
         return list(value)
     return float(value) if isinstance(value, float) else str(value)
@@ -123,7 +121,7 @@ def _value_json(value: object) -> str:
         pass
     try:
         return _stdlib_json(value)
-    except Exception:  # noqa: BLE001 - a key that is a tuple, a cycle, whatever a __str__ raises
+    except Exception:  # noqa: BLE001 - a key that is a tuple, a cycle, any error of a __str__
         return _stdlib_json(_text(value))
 
 
@@ -134,56 +132,56 @@ def _stdlib_json(value: object) -> str:
 def _text(value: object) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - the line matters more than this value
+    except Exception:  # noqa: BLE001 - the line matters more than the value
         return f"<{type(value).__name__}>"
 
 
 def _exception(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
-    said = {"message": str(error)} if isinstance(error, _QUOTED) else {}
+    message = {"message": str(error)} if isinstance(error, _SAFE_ERRORS) else {}
     return {
         "type": type(error).__name__,
-        **said,
+        **message,
         "stack": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
 
 
 _BARE: Final = re.compile(r"[^\s\"'=\\{}\[\]]+")  # needs no quotes
-_MOST_CHARACTERS: Final = 200  # of a mapping, except at debug: the settings are a screenful
+_MOST_CHARACTERS: Final = 200  # of a mapping, except at debug: the settings fill a screen
 _DIM: Final = "2"
 _COLOURS: Final = {"debug": _DIM, "warning": "33", "error": "31", "critical": "1;31"}
 _LEVEL_WIDTH: Final = len("critical")
 
 
 def is_coloured(stream: TextIO) -> bool:
-    """Return whether log lines have colours there: on a terminal that knows them, unless NO_COLOR is set."""
+    """Return whether log lines have colours: on a terminal that supports them, unless NO_COLOR is set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") not in {"", "dumb"}
 
 
 def text_line(entry: Mapping[str, Any], encode: Callable[[object], str], *, coloured: bool) -> str:
-    """Format a log entry: time (UTC), level, message, then key=value; an exception's stack in lines below.
+    """Format a log entry: time (UTC), level, message, then key=value; an exception's stack on further lines.
 
-    `encode` writes any value as JSON. Nothing in the line steers a terminal but our own colours.
+    `encode` returns any value as JSON. The line holds no control characters but those of its colours.
     """
     rest = {key: value for key, value in entry.items() if key not in {"time", "level", "logger", "message"}}
     exception = rest.pop("exception", None) if isinstance(rest.get("exception"), Mapping) else None
     if exception is not None:
         rest["exception"] = ": ".join(str(exception[key]) for key in ("type", "message") if key in exception)
-    whole = entry["level"] == "debug"
-    pairs = "".join(f" {printable(str(key))}={_value(value, encode, whole=whole)}" for key, value in rest.items())
+    in_full = entry["level"] == "debug"
+    pairs = "".join(f" {printable(str(key))}={_value(value, encode, in_full=in_full)}" for key, value in rest.items())
     message = printable(" ".join(str(entry["message"]).split()))
     time = f"{str(entry['time'])[:19].replace('T', ' ')}Z"
     level = str(entry["level"])
-    shown = _coloured(level.ljust(_LEVEL_WIDTH), _COLOURS.get(level), on=coloured)
+    padded = _coloured(level.ljust(_LEVEL_WIDTH), _COLOURS.get(level), on=coloured)
     stack = "".join(f"\n    {printable(frame)}" for frame in (exception or {}).get("stack", ()))
-    return f"{_coloured(time, _DIM, on=coloured)} {shown} {message}{pairs}{stack}"
+    return f"{_coloured(time, _DIM, on=coloured)} {padded} {message}{pairs}{stack}"
 
 
-def _value(value: object, encode: Callable[[object], str], *, whole: bool) -> str:
+def _value(value: object, encode: Callable[[object], str], *, in_full: bool) -> str:
     if isinstance(value, str) and _BARE.fullmatch(value) and value.isprintable():
         return value
     text = escaped(encode(value))
-    if isinstance(value, Mapping) and len(text) > _MOST_CHARACTERS and not whole:
+    if isinstance(value, Mapping) and len(text) > _MOST_CHARACTERS and not in_full:
         return "{…}"
     return text
 

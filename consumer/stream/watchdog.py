@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from consumer.observability.output import end_process
+from consumer.observability.bounded_output import end_process
 from consumer.runtime import SYSTEM, Event, Runtime
 
 _log = logging.getLogger("consumer.watchdog")

@@ -29,7 +29,7 @@ from consumer.kafka.descriptions import (
     Topic,
 )
 from consumer.observability.health import Health
-from consumer.observability.http_server import PortTakenError, Server
+from consumer.observability.http_server import PortInUseError, Server
 from consumer.observability.metrics import Metrics
 from scoring.artifacts import shipped
 from tests.support.command_line import Call, caller
@@ -440,7 +440,7 @@ def test_the_default_port_where_a_session_scorer_answers_is_passed_over(call: Ca
     metrics = Metrics("version", "0" * 64)
     try:
         server = Server("127.0.0.1", 9108, metrics.registry, Health())
-    except PortTakenError:  # another program of this host has it
+    except PortInUseError:  # another program of this host has it
         said = call("check", "--bootstrap-servers", NOBODY)
     else:
         said = call("check", "--bootstrap-servers", NOBODY)

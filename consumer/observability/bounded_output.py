@@ -1,7 +1,7 @@
-"""Standard error and standard output that hold nobody up: a pipe that nobody reads blocks whoever writes to it.
+"""Standard error and standard output that do not block: a pipe without a reader blocks the process that writes to it.
 
-O_NONBLOCK is no way out: it belongs to the open file, which other processes share. So a thread of its own writes, and
-nobody else waits for it; at the end of a process for a second at the most.
+O_NONBLOCK does not help: it belongs to the open file, which other processes share. So a separate thread writes, and no
+other waits for it, except for up to a second at the end of the process.
 """
 
 import io
@@ -20,19 +20,19 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-EXIT_SECONDS: Final = 1.0  # that an exit waits for what is still to be written
-MOST_BYTES: Final = 4 * 1024 * 1024  # that wait to be written: a burst of -X debug=all fits
-MOST_SECONDS: Final = 10.0  # that a line waits: longer than a log shipper takes to start anew
+EXIT_SECONDS: Final = 1.0  # that an exit waits for queued output
+MOST_BYTES: Final = 4 * 1024 * 1024  # in the queue: a burst of -X debug=all fits
+MOST_SECONDS: Final = 10.0  # that a line stays in the queue: longer than a restart of a log shipper
 _LOOK_SECONDS: Final = 0.1
-_FLUSH_FAILED: Final = 120  # exit status, as the interpreter's own
-_INTERRUPTED: Final = 130  # exit status after Ctrl-C, as shells report it
+_FLUSH_FAILED: Final = 120  # exit status, like the interpreter's own
+_INTERRUPTED: Final = 130  # exit status after Ctrl-C, like a shell's
 
 
 class QueuedOutput(io.RawIOBase):
-    """Writes to a file descriptor on a thread of its own, in order and at once.
+    """Writes to a file descriptor on a thread of its own, in order.
 
-    What does not fit in the queue, waits in it for longer than `most_seconds` or cannot be written is dropped and
-    counted.
+    Output is dropped and counted when the queue is full, after `most_seconds` in the queue, or when it cannot be
+    written.
     """
 
     def __init__(self, descriptor: int, most_bytes: int = MOST_BYTES, most_seconds: float = MOST_SECONDS) -> None:
@@ -40,7 +40,7 @@ class QueuedOutput(io.RawIOBase):
         self._descriptor = descriptor
         self._most_bytes = most_bytes
         self._most_seconds = most_seconds
-        self._queue: deque[tuple[float, bytes]] = deque()  # since when it waits, by time.monotonic
+        self._queue: deque[tuple[float, bytes]] = deque()  # (time.monotonic when queued, text)
         self._bytes = 0  # in the queue, and in the write under way
         self._changed = threading.Condition()
         threading.Thread(target=self._write_queue, name=f"output {descriptor}", daemon=True).start()
@@ -55,7 +55,7 @@ class QueuedOutput(io.RawIOBase):
         return self._descriptor
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Queue what one call of `print` or of a log handler writes. Never blocks."""
+        """Queue the output of one call of `print` or of a log handler. Never blocks."""
         text = bytes(data)
         with self._changed:
             if self._bytes + len(text) > self._most_bytes:
@@ -67,7 +67,7 @@ class QueuedOutput(io.RawIOBase):
         return len(text)
 
     def drain(self, seconds: float) -> bool:
-        """Wait until all is written; False when it is not within `seconds`."""
+        """Wait until the queue is written; False when it is not within `seconds`."""
         with self._changed:
             return self._changed.wait_for(lambda: self._bytes == 0, seconds)
 
@@ -89,22 +89,22 @@ class QueuedOutput(io.RawIOBase):
             self._changed.notify_all()
 
     def _write_all(self, text: bytes) -> OSError | None:
-        """Write all of it, however long that takes, and drop old lines meanwhile; the error when it cannot be."""
+        """Write the text, however long that takes, and drop old lines from the queue; return the error, if any."""
         rest = memoryview(text)
         while rest:
             try:
                 if self._has_room():
                     rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
-            except BlockingIOError:  # somebody who shares the open file has made it non-blocking, and filled it
+            except BlockingIOError:  # another process has made the open file non-blocking, and filled it
                 continue
             except OSError as error:
                 return error
         return None
 
     def _has_room(self) -> bool:
-        """Wait a moment until a write of PIPE_BUF bytes will not block, or fails; else drop old lines."""
+        """Wait 0.1 s until a write of PIPE_BUF bytes does not block, or fails; then drop old lines."""
         poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)  # of a pipe it promises one page, and no more
+        poll.register(self._descriptor, select.POLLOUT)  # on a pipe it promises one page, no more
         if poll.poll(_LOOK_SECONDS * 1000):
             return True
         self._expire()
@@ -121,14 +121,14 @@ class QueuedOutput(io.RawIOBase):
         self.dropped += 1
 
 
-class PatientOutput(QueuedOutput):
-    """As above, but nothing is dropped: `write` waits for room, and `flush` for the reader, while `waits()` is true.
+class LosslessOutput(QueuedOutput):
+    """Drops no output: `write` waits for room, and `flush` for the reader, while `may_wait()` is true.
 
-    `flush` also raises what writing raised.
+    `flush` also raises the error of a write.
     """
 
-    def __init__(self, descriptor: int, waits: Callable[[], bool]) -> None:
-        self._waits = waits
+    def __init__(self, descriptor: int, may_wait: Callable[[], bool]) -> None:
+        self._may_wait = may_wait
         self._error: OSError | None = None
         super().__init__(descriptor, most_bytes=sys.maxsize, most_seconds=math.inf)
 
@@ -144,7 +144,7 @@ class PatientOutput(QueuedOutput):
             raise error
 
     def _wait(self) -> None:
-        while self._waits() and not self.drain(_LOOK_SECONDS):
+        while self._may_wait() and not self.drain(_LOOK_SECONDS):
             pass
 
     def _failed(self, error: OSError) -> None:
@@ -152,12 +152,12 @@ class PatientOutput(QueuedOutput):
 
 
 def _text(output: QueuedOutput, stream: TextIO) -> TextIO:
-    raw: Any = output  # the stubs know no stream of text without a buffer
+    raw: Any = output  # the stubs require a buffered stream
     return io.TextIOWrapper(raw, encoding=stream.encoding, errors="backslashreplace", write_through=True)
 
 
 def _is_file(stream: TextIO | None, descriptor: int) -> bool:
-    """Whether it writes to that descriptor: not so under pytest, or when it was closed before the start."""
+    """Return whether the stream writes to this descriptor: not under pytest, or when it was closed before the start."""
     try:
         return stream is not None and stream.fileno() == descriptor
     except (OSError, ValueError):
@@ -171,12 +171,12 @@ def lines_dropped() -> int:
 
 @contextmanager
 def interruptible(stream: TextIO, stop: threading.Event) -> Iterator[TextIO]:
-    """Give a stream like standard output, whose reader is waited for only until `stop` is set."""
+    """Yield a stream like standard output that waits for its reader only until `stop` is set."""
     if not _is_file(stream, 1):
         yield stream
         return
     stream.flush()
-    output = PatientOutput(stream.fileno(), lambda: not stop.is_set())
+    output = LosslessOutput(stream.fileno(), lambda: not stop.is_set())
     try:
         yield _text(output, stream)
     finally:
@@ -184,7 +184,7 @@ def interruptible(stream: TextIO, stop: threading.Event) -> Iterator[TextIO]:
 
 
 def call_with_bounded_output(work: Callable[[], None]) -> NoReturn:
-    """Call `work` and end the process; no write to standard error blocks meanwhile, nor does any after it."""
+    """Call `work` and end the process. No write to standard error blocks, before or after."""
     if _is_file(sys.stderr, 2):
         sys.stderr = _text(QueuedOutput(2), sys.stderr)
     try:
@@ -205,7 +205,7 @@ def _raise_on_interrupt() -> None:
 
 
 def _report(error: BaseException) -> int:
-    """Print the traceback of an error, none for Ctrl-C. Returns the exit status."""
+    """Print the traceback of an error, none for Ctrl-C. Return the exit status."""
     if _is_interrupt(error):
         return _INTERRUPTED
     sys.excepthook(type(error), error, error.__traceback__)
@@ -227,10 +227,10 @@ def _status(end: SystemExit) -> int:
 
 
 def end_process(status: int) -> NoReturn:
-    """End the process, once what is still to be written is, or after a second.
+    """End the process once queued output is written, or after a second.
 
-    Python's own end stops other threads where they stand, which a compiler takes for a crash (SIGABRT), and waits for
-    each client of Kafka, some of which never end.
+    Python's own exit stops other threads midway, which the compiler reports as a crash (SIGABRT), and waits for all
+    Kafka clients, some of which never end.
     """
     failed: list[OSError] = []
     thread = threading.Thread(target=_flush, args=(failed,), name="flush", daemon=True)
@@ -240,13 +240,13 @@ def end_process(status: int) -> NoReturn:
 
 
 def _flush(failed: list[OSError]) -> None:
-    """Write what Python still holds of both streams."""
+    """Write the buffered output of both streams; append errors to `failed`."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError as error:
             failed.append(error)
-        except (ValueError, AttributeError):  # closed, or there is none
+        except (ValueError, AttributeError):  # closed, or missing
             pass
     output = getattr(sys.stderr, "buffer", None)
     if isinstance(output, QueuedOutput):

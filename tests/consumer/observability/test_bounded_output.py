@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import pytest
 
-from consumer.observability.output import MOST_BYTES, PatientOutput, QueuedOutput
+from consumer.observability.bounded_output import MOST_BYTES, LosslessOutput, QueuedOutput
 from tests.support.end_to_end import environment
 from tests.support.pipes import unread_pipe
 
@@ -117,7 +117,7 @@ def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
 
 def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> None:
     stop = threading.Event()
-    with piped(partial(PatientOutput, waits=lambda: not stop.is_set())) as (_, output):
+    with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
         output.write(b"x")
         waiting = threading.Thread(target=output.flush)
         waiting.start()
@@ -130,7 +130,7 @@ def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> Non
 
 def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
     reading, writing = os.pipe()
-    output = PatientOutput(writing, lambda: True)
+    output = LosslessOutput(writing, lambda: True)
     sent = [bytes([number]) * MOST_BYTES for number in range(3)]
 
     def write_all() -> None:
@@ -150,7 +150,7 @@ def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
 
 def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
     stop = threading.Event()
-    with piped(partial(PatientOutput, waits=lambda: not stop.is_set())) as (_, output):
+    with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
         output.write(b"x" * MOST_BYTES)
         waiting = threading.Thread(target=output.write, args=(b"x",))
         waiting.start()
@@ -164,7 +164,7 @@ def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
 def test_a_patient_output_raises_what_writing_raised() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    output = PatientOutput(writing, lambda: True)
+    output = LosslessOutput(writing, lambda: True)
     output.write(b"to nobody\n")
     with pytest.raises(BrokenPipeError):
         output.flush()
@@ -194,7 +194,7 @@ def test_the_error_comes_last_and_whole() -> None:
 
 
 def test_a_fault_of_ours_ends_in_a_traceback_and_status_one() -> None:
-    script = "from consumer.observability.output import call_with_bounded_output as call; call(lambda: 1 / 0)"
+    script = "from consumer.observability.bounded_output import call_with_bounded_output as call; call(lambda: 1 / 0)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 1
     assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
@@ -203,7 +203,7 @@ def test_a_fault_of_ours_ends_in_a_traceback_and_status_one() -> None:
 CANNOT_GO_ON = """
 import threading
 from consumer.observability import logs
-from consumer.observability.output import call_with_bounded_output
+from consumer.observability.bounded_output import call_with_bounded_output
 from consumer.stream.watchdog import Watchdog
 def work():
     logs.configure("info")
