@@ -11,16 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import MissingExtra
 from scoring.artifacts import Thresholds
+from training import train_extra
 from training.fitting import Features, ForestParameters, Track, fit_preprocessing, make_forest
 from training.labelled_sessions import LabelledSessions
 from training.splitting import Indices, assign_folds, user_groups
 
-try:
+with train_extra():
     from sklearn.metrics import average_precision_score, f1_score
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 FOLDS: Final = 5
 

@@ -34,7 +34,7 @@ def training_file_doubts(name: str, sha256: str, artifacts: Artifacts, subject: 
     if artifacts.manifest is None or artifacts.manifest.training.data_sha256 != sha256:
         return ()
     fault = f"{name}: is the very file that {subject} was trained from (the SHA-256 in its manifest)"
-    return (f"{fault}: its scores are too good here; use sessions that it has not seen",)
+    return (f"{fault}: metrics on it are too good; use sessions that {subject} has not seen",)
 
 
 def comparison_doubts(path: Path, rows: int, a: Artifacts, b: Artifacts) -> tuple[str, ...]:

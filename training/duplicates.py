@@ -5,14 +5,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, NUMERIC
+from training import train_extra
 
-try:
+with train_extra():
     import pandas as pd
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 Fingerprints = NDArray[np.uint64]
 

@@ -8,21 +8,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
 from scoring.features import DERIVED, FEATURES
 from scoring.model import Imputation
 from scoring.preprocessing import Preprocessor
+from training import train_extra
 from training.labelled_sessions import LabelledSessions, empty_fields
 from training.synthetic.sessions import LABEL
 
-try:
+with train_extra():
     import pandas as pd
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.preprocessing import LabelEncoder, StandardScaler
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 DEFAULT_DAY: Final = "1970-01-01"  # of the imputed date when no session has one: only its hour is read
 NOON: Final = 12  # an hour that no reason rule is about

@@ -6,14 +6,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import MissingExtra
-from training import TrainingError
+from training import TrainingError, train_extra
 from training.labelled_sessions import LabelledSessions
 
-try:
+with train_extra():
     import pandas as pd
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 TEST_SHARE: Final = 0.2
 _FOLDS, _USERS = 1, 2  # added to the seed: independent draws of folds and of test users

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from scoring import ArtifactError, MissingExtra, Scorer
+from scoring import ArtifactError, Scorer
 from scoring.adoption import write_manifest
 from scoring.artifacts import FILES, MANIFEST_FILE, Manifest, Thresholds, Training, read_manifest
 from scoring.drift import Baseline, compute_baseline
-from training import TrainingError
+from training import TrainingError, train_extra
 from training.atomic_output import atomic_output
 from training.crossvalidation import FOLDS, CrossValidation
 from training.data_checks import ALLOW_DOUBTFUL, LEAKS_UNCHECKED, leak_doubts, row_count_doubts
@@ -29,10 +29,8 @@ from training.splitting import Split, train_test_split, user_groups
 from training.synthetic.dataset import SETS, STANDARD_SEED
 from training.thresholds import AlertBudget, Costs, ThresholdChoice, choose_thresholds
 
-try:
+with train_extra():
     import sklearn
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 PROTOCOL: Final = 4  # of the pickles: that of existing sets
 MOST_ROWS: Final = 1_000_000

@@ -83,9 +83,16 @@ def test_a_table_reads_as_its_sessions(sessions: Sessions, tmp_path: Path) -> No
     assert read_back.kinds.tolist() == sessions.kind.tolist()
 
 
-def test_a_compressed_table_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
+def test_all_formats_read_alike(sessions: Sessions, tmp_path: Path) -> None:
+    events = zip(sessions.events(), sessions.label.tolist(), strict=True)
+    lines = [json.dumps({**json.loads(event), "label": label}) for event, label in events]
+    (tmp_path / "a.jsonl").write_text("\n\n".join(lines))
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert_same(read_sessions(tmp_path / "a.csv.gz"), LabelledSessions.from_synthetic(sessions))
+    frame_of(sessions).to_parquet(tmp_path / "a.parquet")
+    expected = LabelledSessions.from_synthetic(sessions)
+    for name in ("a.jsonl", "a.csv.gz", "a.parquet"):
+        assert_same(read_sessions(tmp_path / name), expected)
+    assert read_sessions(tmp_path / "a.csv.gz").sha256 == expected.sha256
 
 
 def test_progress_of_a_read_ends_with_all_rows(sessions: Sessions, tmp_path: Path) -> None:
@@ -99,11 +106,6 @@ def test_progress_of_a_read_ends_with_all_rows(sessions: Sessions, tmp_path: Pat
 
     read_sessions(tmp_path / "a.csv", reading=reading)
     assert reports[-1] == (1.0, 1_000)
-
-
-def test_a_compressed_table_has_the_plain_hash(sessions: Sessions, tmp_path: Path) -> None:
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(sessions.csv().encode()))
-    assert read_sessions(tmp_path / "a.csv.gz").sha256 == LabelledSessions.from_synthetic(sessions).sha256
 
 
 def test_a_date_is_kept_to_the_second(sessions: Sessions, tmp_path: Path) -> None:
@@ -128,18 +130,6 @@ def test_a_table_without_kinds_or_users_reads_too(rows: list[list[str]], tmp_pat
     bare = read_sessions(tmp_path / "a.csv")
     assert bare.kinds is None
     assert set(bare.users) == {""}
-
-
-def test_json_lines_read_alike(sessions: Sessions, tmp_path: Path) -> None:
-    labelled = zip(sessions.events(), sessions.label.tolist(), strict=True)
-    lines = [json.dumps({**json.loads(event), "label": label}) for event, label in labelled]
-    (tmp_path / "a.jsonl").write_text("\n\n".join(lines))
-    assert_same(read_sessions(tmp_path / "a.jsonl"), LabelledSessions.from_synthetic(sessions))
-
-
-def test_parquet_reads_alike(sessions: Sessions, tmp_path: Path) -> None:
-    frame_of(sessions).to_parquet(tmp_path / "a.parquet")
-    assert_same(read_sessions(tmp_path / "a.parquet"), LabelledSessions.from_synthetic(sessions))
 
 
 def test_rows_are_taken_by_mask_or_index(sessions: Sessions) -> None:

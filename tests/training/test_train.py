@@ -82,11 +82,6 @@ def test_the_imputed_hour_is_the_earliest_mode() -> None:
     assert fit_imputation(LabelledSessions.from_synthetic(sessions).columns).hour == 7
 
 
-def test_training_twice_gives_the_same_bytes(table: Path, trained: Path, tmp_path: Path) -> None:
-    train(table, tmp_path, options=SMALL)
-    assert bytes_of(tmp_path) == bytes_of(trained)
-
-
 @pytest.mark.parametrize("cores", ["1", "5"])
 def test_training_gives_the_same_bytes_on_any_cores(cores: str, table: Path, trained: Path, tmp_path: Path) -> None:
     program = (

@@ -8,16 +8,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import MissingExtra
 from scoring.contract import CATEGORIES
 from scoring.features import FEATURES
 from scoring.rules import RULES
+from training import train_extra
 from training.evaluation.ranking import Floats
 from training.fitting import Features, Track, fit_preprocessing
 from training.labelled_sessions import LabelledSessions
 from training.splitting import Indices, assign_folds
 
-try:
+with train_extra():
     from sklearn.compose import make_column_transformer
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.exceptions import ConvergenceWarning
@@ -25,8 +25,6 @@ try:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
     from threadpoolctl import threadpool_limits
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 RULES_ALONE: Final = "reason rules"
 FOREST: Final = "forest"

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from scoring import MissingExtra
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.local_time import NO_HOUR
 from scoring.tables import Renames, TableOptions
+from training import train_extra
 from training.data_checks import MIN_USERS, leak_doubts
 from training.duplicates import fingerprints
 from training.evaluation.ranking import Flags, Floats, Labels, Ranking
@@ -19,10 +19,8 @@ from training.labels import LabelColumn
 from training.reader import ReadOptions, read_sessions
 from training.splitting import Indices, user_groups
 
-try:
+with train_extra():
     import pandas as pd
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 SEARCHED: Final = 30_000  # rows of a file that is not read for its labels
 QUANTILES: Final = 64  # classes of a number

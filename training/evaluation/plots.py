@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from scoring import MissingExtra
+from training import train_extra
 from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST
 from training.evaluation.bootstrap import Estimate
@@ -37,13 +37,11 @@ def _outside_current_directory() -> Iterator[None]:
         os.close(directory)
 
 
-try:
+with train_extra():
     with _outside_current_directory():  # matplotlib reads its matplotlibrc, before that of MATPLOTLIBRC
         import matplotlib as mpl
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 HONEST: Final = "#4c78a8"
 ATTACK: Final = "#d1495b"

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from scoring import MissingExtra
+from training import train_extra
 from training.evaluation import measure_sets
 from training.evaluation.baselines import FOREST, RULES_ALONE
 from training.evaluation.bootstrap import Estimate
@@ -14,10 +14,8 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.measures import KS
 from training.evaluation.plots import plots
 
-try:
+with train_extra():
     from jinja2 import Environment, PackageLoader, StrictUndefined
-except ImportError:
-    raise MissingExtra("training", "train") from None
 
 MISSING: Final = "–"
 
