@@ -18,7 +18,7 @@ from consumer.cli.options import (
     require_accepted,
     table_options,
 )
-from consumer.offline.progress import shown_activity
+from consumer.offline.progress import show_activity
 from consumer.process import exit_on_signals
 from scoring import Scorer
 
@@ -58,7 +58,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
     column, table = label_column(label, positive), table_options(allow_missing, renames)
-    with exit_on_signals(), shown_activity("evaluate") as activity:
+    with exit_on_signals(), show_activity("evaluate") as activity:
         options = EvaluationOptions(seed, track=activity.track, reading=activity.reading, label=column, table=table)
         evaluation = evaluate_set(data, scorer, training_data, options)
         paths = write_results(evaluation, out)

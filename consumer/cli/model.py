@@ -25,7 +25,7 @@ from consumer.cli.options import (
 from consumer.model import card
 from consumer.model.comparison import Comparison, compare
 from consumer.model.report import sheets
-from consumer.offline.progress import Reporting, shown_progress
+from consumer.offline.progress import Reporting, show_progress
 from consumer.printable import json_text
 from scoring import MissingExtra, Scorer
 from scoring.tables import TableOptions, first_row, open_source
@@ -119,7 +119,7 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
     first, second = (Scorer.load(directory, allow_unverified=allow_unverified) for directory in (a, b))
     leaks = _leaks(source, label_column(label, positive), options)
-    with shown_progress(source.name) as progress:
+    with show_progress(source.name) as progress:
         comparison = compare(first, second, source, Reporting(progress, warn), table=options)
     doubts = comparison_doubts(source, comparison.rows, first.artifacts, second.artifacts)
     if as_json:

@@ -32,11 +32,11 @@ def predict(
     try:
         verdicts = predictions.predict(scorer, data)
     except InvalidEvent as error:
-        hint = predictions.described(data) if error.code == "not_json" else ""
+        hint = predictions.describe(data) if error.code == "not_json" else ""
         message = one_line(error) + (f"; {hint}" if hint else "")
         raise InputError(f"{'stdin' if file == '-' else file}: {message}") from None
     typer.echo(predictions.as_json(verdicts, pretty=sys.stdout.isatty()))
-    if errors := predictions.invalid(verdicts):
+    if errors := predictions.errors_in(verdicts):
         typer.echo(f'session-scorer: {len(errors)} of {len(verdicts)} events are invalid, see "error"', err=True)
         raise typer.Exit(1)
 

@@ -15,7 +15,7 @@ from consumer.cli.options import (
     table_options,
     warn,
 )
-from consumer.offline.progress import Reporting, shown_progress
+from consumer.offline.progress import Reporting, show_progress
 from consumer.offline.score_file import rejected_path, score_file
 from consumer.process import exit_on_signals, tune_garbage_collector
 from scoring import Scorer
@@ -45,7 +45,7 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     options = table_options(allow_missing, renames)
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
     tune_garbage_collector()
-    with exit_on_signals(), shown_progress(source.name) as progress:
+    with exit_on_signals(), show_progress(source.name) as progress:
         counts = score_file(scorer, source, output, Reporting(progress, warn), table=options)
     rejected = f"; {counts.rejected:,} invalid in {rejected_path(output)}" if counts.rejected else ""
     if not counts.scored:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from consumer.cli.options import AllowDoubtful, AllowMissing, Label, Positive, Renames, label_column, table_options
-from consumer.offline.progress import shown_activity
+from consumer.offline.progress import show_activity
 from consumer.process import exit_on_signals
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     )
     read = ReadOptions(label_column(label, positive), table)
     options = TrainingOptions(grid, split, max_rows, budget, costs, read, allow_doubtful)
-    with exit_on_signals(), shown_activity("train") as activity:
+    with exit_on_signals(), show_activity("train") as activity:
         manifest = train_set(
             data,
             out,

@@ -1,4 +1,4 @@
-"""What `model` says of an artifact set: that it is sound, or what it is."""
+"""Verify an artifact set, and describe it in a model card."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +13,15 @@ from scoring import ArtifactError, Scorer
 from scoring.adoption import find_cautions, write_manifest
 from scoring.artifacts import FILES, MANIFEST_FILE, Thresholds, Training
 
-INDENT: Final = 17  # of a card's values
+INDENT: Final = 17  # of the values of a card
 
 
 def verify(
     directory: Path | None, *, write: bool = False, allow_unverified: bool = False, manifest_sha256: str | None = None
 ) -> Iterator[str]:
-    """A line for each thing that was checked, `ok` or `warning` first. Raises ArtifactError at the first that is wrong.
+    """Yield a line for each check, beginning with `ok` or `warning`. Raises ArtifactError at the first failure.
 
-    `write` makes the manifest of a five-file set that has none.
+    `write` first writes the manifest of a five-file set that has none.
     """
     if write and directory is not None:
         _adopt(directory)
@@ -41,7 +41,7 @@ def verify(
 def _adopt(directory: Path) -> None:
     if (directory / MANIFEST_FILE).exists():
         raise ArtifactError(f"{directory / MANIFEST_FILE}: is there already; remove it to adopt the set anew")
-    Scorer.load(directory, allow_unverified=True)  # says best what is wrong with a set
+    Scorer.load(directory, allow_unverified=True)  # raises the clearest error
     try:
         write_manifest(directory)
     except OSError as error:
@@ -49,16 +49,16 @@ def _adopt(directory: Path) -> None:
 
 
 def card(scorer: Scorer) -> dict[str, Any]:
-    """What the set is, as JSON has it: None, or nothing in a list, for what is not known."""
+    """Describe the set as JSON values; unknown ones are None, or an empty list."""
     artifacts = scorer.artifacts
     manifest = artifacts.manifest
-    known = manifest.training if manifest else Training()
+    training = manifest.training if manifest else Training()
     baseline = manifest.baseline if manifest else None
     return {
         "model_version": artifacts.version,
         "sha256": artifacts.sha256,
         "verified": manifest is not None,
-        "training": msgspec.to_builtins(known),
+        "training": msgspec.to_builtins(training),
         "thresholds": msgspec.to_builtins(artifacts.thresholds),
         "metrics": manifest.metrics if manifest else {},
         "versions": manifest.versions if manifest else {},
@@ -71,9 +71,9 @@ def card(scorer: Scorer) -> dict[str, Any]:
 
 
 def card_lines(scorer: Scorer, width: int | None = None) -> Iterator[str]:
-    """The card for people to read. What a manifest says is shown without the control codes it may hold.
+    """Yield the card as text, without control codes that a manifest may hold.
 
-    `width` folds long lines; without it there is one line for each entry.
+    `width` folds long lines; without it each entry is one line.
     """
     for name, value in _entries(card(scorer)):
         line = f"{name + ':':{INDENT}}{printable(value)}".rstrip()
@@ -105,7 +105,7 @@ def _entries(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _chosen_by(how: dict[str, Any] | None, limits: dict[str, float]) -> str:
     if how:
         return _listed(how)
-    return "nobody, the defaults" if limits == msgspec.to_builtins(Thresholds()) else "not known"
+    return "default values" if limits == msgspec.to_builtins(Thresholds()) else "not known"
 
 
 def _origin(training: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Scored rows as Parquet (the extra `frames`), a batch of them at a time."""
+"""Scored rows as Parquet (the extra `frames`), one batch at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ _NULL: Final = msgspec.Raw(b"null")
 
 
 class ParquetWriter:
-    """Rows and their verdicts. What has no types of its own gets them: numeric fields numbers, all else text."""
+    """Rows and their verdicts. Columns without types become numbers for numeric fields, else text."""
 
     def __init__(self, path: Path, source: Source) -> None:
         own = source.schema or pa.schema([(name, _type(source.field(name))) for name in source.columns()])
-        self.form = ParquetForm([entry for entry in own if entry.name not in VERDICT.names])
-        self._file = parquet.ParquetWriter(path, self.form.schema)
+        self.format = ParquetFormat([entry for entry in own if entry.name not in VERDICT.names])
+        self._file = parquet.ParquetWriter(path, self.format.schema)
 
     def append(self, rows: pa.Table) -> int:
-        """Writes what `form` made of some rows, which has no text."""
+        """Write formatted rows. The offset that is returned is not used."""
         self._file.write_table(rows)
         return 0
 
@@ -42,26 +42,26 @@ class ParquetWriter:
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetForm:
-    """`own` are the columns of the rows."""
+class ParquetFormat:
+    """Rows as Arrow tables."""
 
-    own: list[pa.Field]
+    own: list[pa.Field]  # columns of the input
 
     @property
     def schema(self) -> pa.Schema:
-        """Those, and the verdict's."""
+        """Return the columns of the input, then those of the verdict."""
         return pa.schema([*self.own, *VERDICT])
 
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
-        """The rows at `kept`, and the verdict on each."""
+    def __call__(self, rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
+        """Format the rows at these indices and their verdicts."""
         columns = scored.fields()
         verdicts = [pa.array(columns[entry.name], entry.type) for entry in VERDICT]
-        return pa.Table.from_arrays([*self._columns(rows, kept), *verdicts], schema=self.schema), b""
+        return pa.Table.from_arrays([*self._columns(rows, indices), *verdicts], schema=self.schema), b""
 
-    def _columns(self, rows: Rows, kept: Sequence[int]) -> list[pa.Array]:
+    def _columns(self, rows: Rows, indices: Sequence[int]) -> list[pa.Array]:
         if rows.table is not None:
-            return [rows.table.column(entry.name).take(pa.array(kept, pa.int64())) for entry in self.own]
-        own = [msgspec.json.decode(rows.values[i][0], type=dict[str, msgspec.Raw]) for i in kept]
+            return [rows.table.column(entry.name).take(pa.array(indices, pa.int64())) for entry in self.own]
+        own = [msgspec.json.decode(rows.values[i][0], type=dict[str, msgspec.Raw]) for i in indices]
         return [pa.array([_typed(entry, row.get(entry.name, _NULL)) for row in own], entry.type) for entry in self.own]
 
 

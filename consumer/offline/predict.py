@@ -1,4 +1,4 @@
-"""What `predict` makes of a file: one event or an array of them in, the same shape out."""
+"""Score the content of a file: one event or an array of events in, the same shape out."""
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,11 @@ _TABLES: Final = "`session-scorer score` takes it, by the ending of its name"
 
 
 def predict(scorer: Scorer, data: bytes) -> Any:
-    """For one event its verdict as a dict, or InvalidEvent raised; for an array a list, `{"error": …}` in it for each
-    that is invalid. An object with no field of an event is invalid here: a file holds something else."""
+    """Return the verdict on one event as a dict, or raise InvalidEvent; for an array return a list.
+
+    An invalid event in an array becomes `{"error": …}`. An object without a known field is invalid here: the file
+    holds something else.
+    """
     if data.lstrip(_BLANK)[:1] != b"[":
         event = data.strip(_BLANK)
         verdict = scorer.score(event)
@@ -27,13 +30,13 @@ def predict(scorer: Scorer, data: bytes) -> Any:
         return verdict.as_dict()
     events = elements(data)
     return [
-        _shown(answer if isinstance(answer, InvalidEvent) else _fault_of_schema(event) or answer)
-        for event, answer in zip(events, scorer.score_many(events), strict=True)
+        _as_dict(verdict if isinstance(verdict, InvalidEvent) else _fault_of_schema(event) or verdict)
+        for event, verdict in zip(events, scorer.score_many(events), strict=True)
     ]
 
 
 def _fault_of_schema(event: bytes) -> InvalidEvent | None:
-    """Say that a valid event has no known field, where it has them inside, and which keys look like one."""
+    """Return an error for a valid event without a known field: where it has them inside, and similar keys."""
     sample = ObjectSample()
     sample.add([event])
     if not sample.is_strange:
@@ -44,31 +47,30 @@ def _fault_of_schema(event: bytes) -> InvalidEvent | None:
     return InvalidEvent("no_known_field", None, message)  # type: ignore[arg-type]  # a code of this command alone
 
 
-def described(data: bytes) -> str:
-    """Say what data that is no JSON holds, and what to do about it; "" where that is not certain."""
+def describe(data: bytes) -> str:
+    """Describe data that is no JSON, and what to do with it; "" when that is uncertain."""
     head = data[:HEAD_BYTES]
-    found = recognise(head)
-    if found.kind in {CSV, PARQUET}:
-        return f"it is {found.description}: {_TABLES}"
-    if found.kind == JSON_LINES and _SEVERAL.search(head):
+    content = recognise(head)
+    if content.kind in {CSV, PARQUET}:
+        return f"it is {content.description}: {_TABLES}"
+    if content.kind == JSON_LINES and _SEVERAL.search(head):
         return f"it is JSON Lines, an event a line: {_TABLES}"
-    if found.kind in {TEXT, UNKNOWN, JSON, JSON_LINES}:
+    if content.kind in {TEXT, UNKNOWN, JSON, JSON_LINES}:
         return "it begins with a byte order mark: save it as UTF-8 without one" if data.startswith(BOM) else ""
-    return f"it is {found}"
+    return f"it is {content}"
 
 
-def invalid(answers: Any) -> Sequence[dict[str, Any]]:
-    """The errors among what `predict` returned."""
-    return [answer["error"] for answer in answers if "error" in answer] if isinstance(answers, list) else []
+def errors_in(verdicts: Any) -> Sequence[dict[str, Any]]:
+    """Return the errors among the results of `predict`."""
+    return [each["error"] for each in verdicts if "error" in each] if isinstance(verdicts, list) else []
 
 
 def elements(data: bytes) -> list[bytes]:
-    """The elements of a JSON array, byte for byte. Raises InvalidEvent when it has no end, or something after it.
+    """Split a JSON array into its elements, byte for byte. Raises InvalidEvent without its end, or with text after it.
 
-    Only brackets and strings are told apart: what is no JSON inside an element, or nested beyond measure, is that
-    element's fault and no other's.
+    Only brackets and strings are recognised: an element that is no JSON, or nested too deep, spoils no other.
     """
-    depth, start, found = 0, 0, []
+    depth, start, parts = 0, 0, []
     for token in _TOKENS.finditer(data):
         sign = token[0]
         if sign in b"[{":
@@ -79,22 +81,22 @@ def elements(data: bytes) -> list[bytes]:
         elif sign == b'"':  # a string without end
             break
         if depth == 0 or (sign == b"," and depth == 1):
-            found.append(data[start : token.start()].strip(_BLANK))
+            parts.append(data[start : token.start()].strip(_BLANK))
             start = token.end()
         if depth == 0:
             break
     if depth or data[start:].strip(_BLANK):
         raise InvalidEvent("not_json", None, "not JSON")
-    return [] if found == [b""] else found
+    return [] if parts == [b""] else parts
 
 
-def _shown(answer: Verdict | InvalidEvent) -> dict[str, Any]:
-    if isinstance(answer, InvalidEvent):
-        return {"error": {"code": answer.code, "field": answer.field, "message": answer.message}}
-    return answer.as_dict()
+def _as_dict(verdict: Verdict | InvalidEvent) -> dict[str, Any]:
+    if isinstance(verdict, InvalidEvent):
+        return {"error": {"code": verdict.code, "field": verdict.field, "message": verdict.message}}
+    return verdict.as_dict()
 
 
-def as_json(answers: Any, *, pretty: bool) -> str:
-    """For a person when `pretty`, else in one line."""
-    text = msgspec.json.encode(answers)
+def as_json(verdicts: Any, *, pretty: bool) -> str:
+    """Encode as JSON: indented when `pretty`, else in one line."""
+    text = msgspec.json.encode(verdicts)
     return escaped((msgspec.json.format(text, indent=2) if pretty else text).decode())

@@ -1,4 +1,4 @@
-"""Work shared out to several processes, its results in the order in which it came."""
+"""Work on items in several processes, with the results in the order of the items."""
 
 import multiprocessing
 import signal
@@ -17,81 +17,81 @@ T_contra = TypeVar("T_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Task(Protocol[T_contra, R_co]):
-    """What one process does with its items, one after the other."""
+class ItemTask(Protocol[T_contra, R_co]):
+    """Handles the items of one process, one after the other."""
 
     def work(self, item: T_contra) -> R_co:
-        """What is to be known elsewhere of what came of it."""
+        """Handle an item; return what the first process needs to know of the result."""
 
-    def settle(self, place: int) -> None:
-        """What came of the last item belongs there."""
+    def write_at(self, offset: int) -> None:
+        """Write the output of the last item at this offset."""
 
 
-def in_order(
-    make: Callable[[], Task[T, R]], items: Iterable[T], processes: int, place: Callable[[R], int]
+def map_in_order(
+    make_task: Callable[[], ItemTask[T, R]], items: Iterable[T], processes: int, reserve: Callable[[R], int]
 ) -> Generator[R]:
-    """What the tasks that `make()` gives say of each item. With one process that is this one.
+    """Yield the result of each item, in order. One process is this one.
 
-    `place` says, item after item, where the outcome belongs; a task hears of it with its next item, and all are settled
-    when this ends. Each process has one item at a time, and they take turns, so there are never more items in hand than
-    processes. `make`, items and results must be fit for pickle. Raises FileError when a process is ended from outside.
+    `reserve` returns the offset for the output of each result; a task gets it with its next item, and all output is
+    written when this ends. Processes take turns with one item each, so at most `processes` items are in memory.
+    `make_task`, items and results are pickled. Raises FileError when a process is killed.
     """
     if processes == 1:
-        task = make()
+        task = make_task()
         for item in items:
             result = task.work(item)
-            task.settle(place(result))
+            task.write_at(reserve(result))
             yield result
         return
     with ExitStack() as stack:
-        crew = [stack.enter_context(_Process(make)) for _ in range(processes)]
-        places: list[int | None] = [None] * processes
+        children = [stack.enter_context(_Process(make_task)) for _ in range(processes)]
+        offsets: list[int | None] = [None] * processes
 
-        def take(turn: int) -> R:
-            result: R = crew[turn % processes].take()
-            places[turn % processes] = place(result)
+        def receive(turn: int) -> R:
+            result: R = children[turn % processes].receive()
+            offsets[turn % processes] = reserve(result)
             return result
 
-        handed = taken = 0
+        sent = received = 0
         for item in items:
-            if handed - taken == processes:
-                yield take(taken)
-                taken += 1
-            crew[handed % processes].hand((places[handed % processes], item))
-            handed += 1
-        for turn in range(taken, handed):
-            yield take(turn)
-        for process, last in zip(crew, places, strict=True):
-            process.hand((last, None))
-        for process in crew:
-            process.take()
+            if sent - received == processes:
+                yield receive(received)
+                received += 1
+            children[sent % processes].send((offsets[sent % processes], item))
+            sent += 1
+        for turn in range(received, sent):
+            yield receive(turn)
+        for child, offset in zip(children, offsets, strict=True):
+            child.send((offset, None))
+        for child in children:
+            child.receive()
 
 
 class _Process:
-    """One process, and the pipe to it."""
+    """A child process, and the pipe to it."""
 
-    def __init__(self, make: Callable[[], Task[T, R]]) -> None:
-        # spawned, not forked: libraries that have threads do not outlive a fork
+    def __init__(self, make_task: Callable[[], ItemTask[T, R]]) -> None:
+        # spawned, not forked: libraries with threads break after a fork
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make, theirs), daemon=True)
+        self._process = context.Process(target=_serve, args=(make_task, theirs), daemon=True)
         with _no_interrupts():
             self._process.start()
         theirs.close()
 
-    def hand(self, turn: tuple[int | None, object]) -> None:
-        """The place of its last outcome, and its next item, if there are such."""
+    def send(self, turn: tuple[int | None, object]) -> None:
+        """Send the offset of its last output and its next item; None for none."""
         try:
             self._pipe.send(turn)
         except OSError:
-            raise self._gone() from None
+            raise self._killed() from None
 
-    def take(self) -> Any:
-        """What it says of its item."""
+    def receive(self) -> Any:
+        """Return the result of its item, or raise its error."""
         try:
             result = self._pipe.recv()
         except (EOFError, OSError):
-            raise self._gone() from None
+            raise self._killed() from None
         if isinstance(result, BaseException):
             raise result
         return result
@@ -104,7 +104,7 @@ class _Process:
         self._process.terminate()
         self._process.join()
 
-    def _gone(self) -> FileError:
+    def _killed(self) -> FileError:
         self._process.join(1.0)
         return FileError(
             f"a process that scored was ended from outside (exit code {self._process.exitcode}); try again"
@@ -113,9 +113,8 @@ class _Process:
 
 @contextmanager
 def _no_interrupts() -> Iterator[None]:
-    """What is started in here never hears of a Ctrl-C, which reaches all processes and is the first one's business: it
-    inherits which signals are blocked."""
-    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts, which it would do in here
+    """Block SIGINT for processes started inside: Ctrl-C reaches all processes, and only the first handles it."""
+    resource_tracker.ensure_running()  # it unblocks SIGINT when it starts
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -123,18 +122,18 @@ def _no_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def _serve(make: Callable[[], Task[T, R]], pipe: Connection) -> None:
-    """In the other process: until the pipe is closed."""
-    task = make()
+def _serve(make_task: Callable[[], ItemTask[T, R]], pipe: Connection) -> None:
+    """Handle items in the child process until the pipe is closed."""
+    task = make_task()
     tune_garbage_collector()
     while True:
         try:
-            place, item = pipe.recv()
+            offset, item = pipe.recv()
         except EOFError:
             return
         try:
-            if place is not None:
-                task.settle(place)
+            if offset is not None:
+                task.write_at(offset)
             pipe.send(None if item is None else task.work(item))
         except Exception as error:  # noqa: BLE001 - raised where the result is waited for
             pipe.send(error)

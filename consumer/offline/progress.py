@@ -1,4 +1,4 @@
-"""How far a long command has come: a bar on a terminal, a line now and then elsewhere. On stderr, always."""
+"""The progress of a long command: a bar on a terminal, occasional lines elsewhere. Always on stderr."""
 
 import sys
 import threading
@@ -10,79 +10,87 @@ from typing import Final, TextIO
 
 from scoring.tables import SAMPLE_ROWS, Statistics
 
-LINE_SECONDS: Final = 10.0  # between two lines where there is no terminal
+LINE_SECONDS: Final = 10.0  # between two lines without a terminal
 
 Progress = Callable[[float, int], None]
-"""Is told how much is done (0 to 1) and how many rows that is."""
+"""Receives the share that is done (0 to 1), and the number of rows."""
+
+
+def _ignore(*_: object) -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Reporting:
-    """How the caller of a long command hears of what goes on."""
+    """Callbacks of a long command."""
 
-    progress: Progress = lambda *_: None
-    say: Callable[[str], object] = lambda _: None  # a line that is worth a warning
+    progress: Progress = _ignore
+    warn: Callable[[str], object] = _ignore
 
 
 SILENT: Final = Reporting()
 
 
 class FirstRows:
-    """Reports once what is striking about the first rows of a table, as soon as they are scored."""
+    """Warns once of anything striking in the first rows of a table, as soon as they are scored."""
 
-    def __init__(self, say: Callable[[str], object], model: str = "the model") -> None:
-        self._say, self._model = say, model
+    def __init__(self, warn: Callable[[str], object], model: str = "the model") -> None:
+        self._warn, self._model = warn, model
         self._statistics = Statistics()
-        self._judged = False
+        self._reported = False
 
     def add(self, statistics: Statistics) -> None:
         """Count the next rows."""
-        if not self._judged:
+        if not self._reported:
             self._statistics += statistics
             if self._statistics.rows >= SAMPLE_ROWS:
-                self.judge()
+                self.report()
 
-    def judge(self) -> None:
-        """Report what is known by now, unless that is done."""
-        if not self._judged:
+    def report(self) -> None:
+        """Report on the rows so far, once."""
+        if not self._reported:
             for note in self._statistics.notes(self._model):
-                self._say(note)
-        self._judged = True
+                self._warn(note)
+        self._reported = True
 
 
 @contextmanager
-def shown_progress(what: str, stream: TextIO | None = None) -> Iterator[Progress]:
-    """Shows the progress of the work inside."""
+def show_progress(name: str, stream: TextIO | None = None) -> Iterator[Progress]:
+    """Show the progress of the work inside."""
     stream = stream or sys.stderr
-    with _bar(what, stream) if stream.isatty() else _lines(what, stream) as progress:
+    with _bar(name, stream) if stream.isatty() else _lines(name, stream) as progress:
         yield progress
 
 
 @contextmanager
-def _bar(what: str, stream: TextIO) -> Iterator[Progress]:
+def _bar(name: str, stream: TextIO) -> Iterator[Progress]:
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
     from rich.progress import Progress as Bar  # noqa: PLC0415 - the same
 
     with Bar(console=Console(file=stream), transient=True) as bar:
-        task = bar.add_task(what, total=1.0)
-        yield lambda done, rows: bar.update(task, completed=done, description=f"{what}: {rows:,} rows")
+        task = bar.add_task(name, total=1.0)
+
+        def progress(done: float, rows: int) -> None:
+            bar.update(task, completed=done, description=f"{name}: {rows:,} rows")
+
+        yield progress
 
 
 @contextmanager
-def _lines(what: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
-    said = clock()
+def _lines(name: str, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Progress]:
+    printed = clock()
 
     def progress(done: float, rows: int) -> None:
-        nonlocal said
-        if clock() - said >= LINE_SECONDS:
-            said = clock()
-            print(f"{what}: {rows:,} rows, {done:.0%}", file=stream, flush=True)
+        nonlocal printed
+        if clock() - printed >= LINE_SECONDS:
+            printed = clock()
+            print(f"{name}: {rows:,} rows, {done:.0%}", file=stream, flush=True)
 
     yield progress
 
 
 class Activity:
-    """What a command of many steps is at, for whoever shows it."""
+    """The current step of a command, and its progress."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -90,19 +98,19 @@ class Activity:
 
     @property
     def now(self) -> tuple[str, float]:
-        """Return what is being done, and how much of it is done, 0 to 1."""
+        """Return the current step and the share of it that is done, 0 to 1."""
         return self._now
 
     def track(self, sequence: Sequence[int], description: str) -> Iterator[int]:
-        """Walk through the sequence and note how far that is."""
-        for place, each in enumerate(sequence):
-            self._now = (description, place / len(sequence))
-            yield each
+        """Iterate over the sequence and record the progress."""
+        for number, item in enumerate(sequence):
+            self._now = (description, number / len(sequence))
+            yield item
         self._now = (self._name, 0.0)
 
     @contextmanager
     def reading(self, name: str) -> Iterator[Progress]:
-        """Note how far the reading of a file is."""
+        """Record the progress of reading a file."""
 
         def progress(done: float, rows: int) -> None:
             self._now = (f"{name}: {rows:,} rows", done)
@@ -113,8 +121,8 @@ class Activity:
 
 
 @contextmanager
-def shown_activity(name: str, stream: TextIO | None = None, seconds: float = LINE_SECONDS) -> Iterator[Activity]:
-    """Show what the work inside is at: a bar on a terminal, else a line every so many seconds, however long a step."""
+def show_activity(name: str, stream: TextIO | None = None, seconds: float = LINE_SECONDS) -> Iterator[Activity]:
+    """Show the current step of the work inside: a bar on a terminal, else a line every few seconds."""
     stream = stream or sys.stderr
     activity, ended = Activity(name), threading.Event()
     show = _refresh_bar if stream.isatty() else _print_lines

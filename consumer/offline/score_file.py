@@ -1,4 +1,4 @@
-"""Whole files scored from the command line: rows in, rows with their verdicts out, the invalid ones aside."""
+"""Score a file: rows in, rows with verdicts out, invalid rows into a file of their own."""
 
 import os
 import re
@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple, Self
 
 import msgspec
 
-from consumer.offline.processes import in_order
+from consumer.offline.processes import map_in_order
 from consumer.offline.progress import SILENT, FirstRows, Reporting
-from consumer.offline.writers import Form, open_writer
+from consumer.offline.writers import Format, open_writer
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts import Artifacts
 from scoring.tables import AS_IS, Chunk, FileError, Rows, Source, Statistics, TableOptions, file_kind, open_table
@@ -22,30 +22,30 @@ from scoring.tables import AS_IS, Chunk, FileError, Rows, Source, Statistics, Ta
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
 
-_LONG: Final = 64 * 1024 * 1024  # bytes of a file: a shorter one is not worth the second that a process takes to start
-_REJECT: Final = re.compile(rb'\{"row":\d+,"error":\{')  # how a line about an invalid row begins
+_LONG: Final = 64 * 1024 * 1024  # bytes; for a shorter file a process, which takes a second to start, is not worth it
+_REJECT: Final = re.compile(rb'\{"row":\d+,"error":\{')  # the start of a line about an invalid row
 
 
 Faults = Counter[tuple[str, str | None]]
-"""How many rows are invalid, by code and field."""
+"""Number of invalid rows by code and field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of the rows. Those of two parts add up to those of the whole."""
+    """Numbers of scored and rejected rows. Counts of parts can be added."""
 
     scored: int = 0
     rejected: int = 0
-    statistics: Statistics = field(default_factory=Statistics, compare=False)  # of those scored
-    faults: Faults = field(default_factory=Counter, compare=False)  # of those rejected
+    statistics: Statistics = field(default_factory=Statistics, compare=False)  # of scored rows
+    faults: Faults = field(default_factory=Counter, compare=False)  # of rejected rows
 
     @property
     def rows(self) -> int:
-        """Return how many rows there were."""
+        """Return the number of rows."""
         return self.scored + self.rejected
 
     def summary(self) -> list[str]:
-        """Say, a line each, what was wrong with rows, and what is worth knowing of the others."""
+        """Return lines on what is wrong with invalid rows, and on anything striking in the others."""
         kinds = (f"{code} {name or ''}".strip() + f" {rows:,}" for (code, name), rows in self.faults.most_common())
         invalid = [f"invalid, by code and field: {', '.join(kinds)}"] if self.faults else []
         return [*invalid, *self.statistics.summary()]
@@ -60,7 +60,7 @@ class Counts:
 
 
 def rejected_path(target: Path) -> Path:
-    """Where the invalid rows go."""
+    """Return the path of the file for invalid rows."""
     return target.with_name(target.name + ".rejected.jsonl")
 
 
@@ -75,25 +75,23 @@ def score_file(  # noqa: PLR0913 - what is scored, and how
 ) -> Counts:
     """Score the rows of `source` into `target`: CSV, JSON Lines or Parquet, by the endings of their names.
 
-    The table is judged before its first row is scored, its first rows before anything is published: what is missing or
-    was never seen goes to `report.say`. Invalid rows go, as they came and with the reason, to `rejected_path(target)`.
-    Both files appear whole, at the end, or not at all; without one valid row there is no `target`. `processes` work
-    side by side, by default one for each core where the file is long enough to be worth their start.
-    Raises FileError, also for a table with too few fields and where `rejected_path(target)` is somebody else's file;
-    MissingExtra for Parquet without its package.
+    The columns are checked before the first row is scored, the first rows before anything is published: `report.warn`
+    receives missing fields and unseen values. Invalid rows go unchanged, with the reason, to `rejected_path(target)`.
+    Both files appear complete, at the end, or not at all; without a valid row there is no `target`. `processes`
+    defaults to one for each core when the file is long enough. Raises FileError, also for a table with too few fields
+    or when `rejected_path(target)` is a file that `score` did not write; MissingExtra for Parquet without its package.
     """
     _check_target(source, target)
     opened, notes = open_table(source, table)
     for note in notes:
-        report.say(note)
+        report.warn(note)
     try:
-        return _score(scorer, opened, target, report, processes or _crew(source))
+        return _score(scorer, opened, target, report, processes or _process_count(source))
     except OSError as error:
         raise FileError(f"{target}: cannot be written: {error.strerror}") from None
 
 
-def _crew(source: Path) -> int:
-    """How many processes a file of this size is worth."""
+def _process_count(source: Path) -> int:
     return len(os.sched_getaffinity(0)) if source.stat().st_size >= _LONG else 1
 
 
@@ -106,14 +104,15 @@ def _check_target(source: Path, target: Path) -> None:
             raise FileError(f"{path}: cannot be written: it is there and is no file")
         if path.exists() and source.exists() and path.samefile(source):
             raise FileError(f"{path}: is the input itself: name another output")
-    aside = rejected_path(target)
-    if aside.exists() and not _is_ours(aside):
-        raise FileError(f"{aside}: was not written by `score`, which would replace it: move it, or name another output")
+    rejected = rejected_path(target)
+    if rejected.exists() and not _is_ours(rejected):
+        raise FileError(
+            f"{rejected}: was not written by `score`, which would replace it: move it, or name another output"
+        )
 
 
 def _is_ours(path: Path) -> bool:
-    """Return whether `score` wrote this file of invalid rows, by how its first line begins; an empty file is nobody's
-    loss."""
+    """Return whether `score` wrote this file, by the start of its first line. An empty file may be replaced too."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -123,99 +122,99 @@ def _is_ours(path: Path) -> bool:
 
 
 def _score(scorer: Scorer, source: Source, target: Path, report: Reporting, processes: int) -> Counts:
-    counts, first = Counts(), FirstRows(report.say)
+    counts, first = Counts(), FirstRows(report.warn)
     with _Staging() as staging:
-        made, aside = staging.stage(target), staging.stage(rejected_path(target))
-        with closing(open_writer(made, file_kind(target), source)) as writer, aside.open("wb") as rejects:
-            share = partial(_Share, scorer.artifacts, writer.form, made)
-            with closing(in_order(share, source.chunks(), processes, lambda part: writer.append(part.rows))) as parts:
+        scored, rejected = staging.stage(target), staging.stage(rejected_path(target))
+        with closing(open_writer(scored, file_kind(target), source)) as writer, rejected.open("wb") as rejects:
+
+            def reserve(part: Part) -> int:
+                return writer.append(part.rows)
+
+            make_task = partial(_ChunkTask, scorer.artifacts, writer.format, scored)
+            with closing(map_in_order(make_task, source.chunks(), processes, reserve)) as parts:
                 for part in parts:
                     rejects.writelines(b'{"row":%d,%b\n' % (counts.rows + i + 1, rest) for i, rest in part.rejects)
                     counts += part.counts
                     first.add(part.counts.statistics)
                     report.progress(part.done, counts.rows)
-        first.judge()  # before anything is published
+        first.report()  # before anything is published
         if not counts.rejected and rejected_path(target).exists():
-            report.say(f"{rejected_path(target)} of an earlier run is removed: no row is invalid")
-        staging.settle(rejected_path(target), wanted=counts.rejected > 0)
+            report.warn(f"{rejected_path(target)} of an earlier run is removed: no row is invalid")
+        if counts.rejected:
+            staging.publish(rejected_path(target))
+        else:
+            rejected_path(target).unlink(missing_ok=True)
         if counts.scored:
-            staging.settle(target)
+            staging.publish(target)
     return counts
 
 
 class Part(NamedTuple):
-    """What became of a chunk."""
+    """The result of a chunk."""
 
-    rows: Any  # as the writer takes them
+    rows: Any  # for the writer
     counts: Counts
-    rejects: list[tuple[int, bytes]]  # place in the chunk, and the line about it after its number
+    rejects: list[tuple[int, bytes]]  # index in the chunk, and its line without the row's number
     done: float
 
 
-class _Share:
-    """The part of one process: with a scorer of its own it scores chunks, and writes their text itself."""
+class _ChunkTask:
+    """Scores chunks in one process, with its own scorer, and writes their text itself."""
 
-    def __init__(self, artifacts: Artifacts, form: Form, path: Path) -> None:
+    def __init__(self, artifacts: Artifacts, format_rows: Format, path: Path) -> None:
         self._scorer = Scorer(artifacts)
-        self._form = form
-        self._path = path  # of the file that is made
+        self._format_rows = format_rows
+        self._path = path  # of the output
         self._text = b""
 
     def work(self, chunk: Chunk) -> Part:
-        """Score it."""
+        """Score a chunk, and keep its text."""
         rows = chunk.read()
         decoded = rows.decode()
         scored = self._scorer.score_columns(decoded.columns)
-        told, self._text = self._form(rows, decoded.positions, scored)
+        formatted, self._text = self._format_rows(rows, decoded.positions, scored)
         faults: Faults = Counter((fault.code, fault.field) for fault in decoded.invalid.values())
         counts = Counts(len(decoded.positions), len(decoded.invalid), Statistics.of(scored), faults)
-        return Part(told, counts, _rejects(rows, decoded.invalid), chunk.done)
+        return Part(formatted, counts, _rejects(rows, decoded.invalid), chunk.done)
 
-    def settle(self, place: int) -> None:
-        """Write the text of the last chunk there. Raises OSError."""
+    def write_at(self, offset: int) -> None:
+        """Write the text of the last chunk. Raises OSError."""
         if self._text:
             with self._path.open("r+b") as file:
-                file.seek(place)
+                file.seek(offset)
                 file.write(self._text)
 
 
 def _rejects(rows: Rows, faults: dict[int, InvalidEvent]) -> list[tuple[int, bytes]]:
-    """For each invalid row its place, and what follows its number in its line: what is wrong, and the row as it
-    came."""
+    """Return the index of each invalid row, and its line after the row's number: the error and the row, unchanged."""
     rejects = []
     for i, fault in sorted(faults.items()):
         error = {"code": fault.code, "field": fault.field, "message": fault.message}
-        rejects.append((i, msgspec.json.encode({"error": error, **_as_it_came(rows.values[i][0])})[1:]))
+        rejects.append((i, msgspec.json.encode({"error": error, **_unchanged(rows.values[i][0])})[1:]))
     return rejects
 
 
-def _as_it_came(row: bytes) -> dict[str, object]:
+def _unchanged(row: bytes) -> dict[str, object]:
     try:
         row.decode()
         return {"event": msgspec.json.decode(row, type=msgspec.Raw)}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {"text": row.decode(errors="replace")}  # no JSON, so it stands as text
+        return {"text": row.decode(errors="replace")}  # no JSON
 
 
 class _Staging:
-    """Files that are made under other names and get their own when they are whole; what has not is removed."""
+    """Files that are written under temporary names, and renamed when complete; the rest is removed at the end."""
 
     def __init__(self) -> None:
-        self._made: dict[Path, Path] = {}
+        self._paths: dict[Path, Path] = {}
 
     def stage(self, path: Path) -> Path:
-        """Return the name under which to make `path`: in the same directory, so that a rename is enough, and short.
+        """Return a temporary name for `path`: in its directory, for the rename, and short: its own may be long."""
+        return self._paths.setdefault(path, path.with_name(f".session-scorer-{os.getpid()}-{len(self._paths)}.part"))
 
-        The name of `path` may be as long as names can be.
-        """
-        return self._made.setdefault(path, path.with_name(f".session-scorer-{os.getpid()}-{len(self._made)}.part"))
-
-    def settle(self, path: Path, *, wanted: bool = True) -> None:
-        """`path` is whole. When it is not wanted there shall be none, not even from an earlier time."""
-        if wanted:
-            self._made.pop(path).replace(path)
-        else:
-            path.unlink(missing_ok=True)
+    def publish(self, path: Path) -> None:
+        """Give a complete file its own name."""
+        self._paths.pop(path).replace(path)
 
     def __enter__(self) -> Self:
         return self
@@ -223,5 +222,5 @@ class _Staging:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for made in self._made.values():
-            made.unlink(missing_ok=True)
+        for path in self._paths.values():
+            path.unlink(missing_ok=True)

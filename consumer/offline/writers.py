@@ -3,7 +3,7 @@
 import csv
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -20,86 +20,81 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text: Final = msgspec.json.Decoder(str).decode
 _encoder: Final = msgspec.json.Encoder()
 _ENDING: Final = re.compile("_(?:{})".format("|".join(name.rpartition("_")[2] for name in WIRE_FIELDS)).encode())
-"""Columns of the input with the name of an output field give way to the verdict's."""
+"""Ends of the output fields' names. An input column with such a name is replaced by the verdict's."""
 
 
-class Form(Protocol):
-    """What rows and their verdicts look like in a file of one kind. Goes from process to process."""
-
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[Any, bytes]:
-        """Of the rows at `kept`, and the verdict on each: what `Writer.append` takes, and the text, if it is text, to
-        be written at the place that it names."""
+Format = Callable[[Rows, Sequence[int], Scored], tuple[Any, bytes]]
+"""Formats the rows at these indices, and their verdicts: returns what `Writer.append` takes, and the text to write at
+the offset that it returns, empty for a format that is no text. It is pickled for other processes."""
 
 
 class Writer(Protocol):
     """An output file of one kind."""
 
     @property
-    def form(self) -> Form: ...
+    def format(self) -> Format: ...
 
     def append(self, rows: Any) -> int:
-        """The place in the file of the text of these rows, which come next; what is no text is written."""
+        """Return the offset for the text of the next rows; write those that are no text."""
 
     def close(self) -> None:
         """Finish the file."""
 
 
 def open_writer(path: Path, kind: str, source: Source) -> Writer:
-    """A new file of that kind at `path`, for rows of `source`. Raises OSError; MissingExtra for Parquet."""
+    """Create a file of this kind for rows of `source`. Raises OSError, and MissingExtra for Parquet."""
     if kind == "parquet":
         from consumer.offline import parquet_writer  # noqa: PLC0415 - pyarrow is an extra
 
         return parquet_writer.ParquetWriter(path, source)
     if kind == "jsonl":
         return TextWriter(path, json_lines)
-    form = CsvForm(source.columns())
-    return TextWriter(path, form, b"%b\n" % _csv([form.header])[0].encode())
+    rows = CsvFormat(source.columns())
+    return TextWriter(path, rows, b"%b\n" % _csv([rows.header])[0].encode())
 
 
 class TextWriter:
-    """A file of lines, which whoever made them writes: text that goes from process to process takes longer to go than
-    to be written."""
+    """A file of lines. Each process writes its own: sending text to another takes longer than writing it."""
 
-    def __init__(self, path: Path, form: Form, header: bytes = b"") -> None:
-        self.form = form
+    def __init__(self, path: Path, rows: Format, header: bytes = b"") -> None:
+        self.format = rows
         self._end = path.write_bytes(header)
 
     def append(self, size: int) -> int:
-        """Where so many bytes go."""
-        place, self._end = self._end, self._end + size
-        return place
+        """Return the offset for the next `size` bytes."""
+        offset, self._end = self._end, self._end + size
+        return offset
 
     def close(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""
 
 
-def json_lines(rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
-    """The fields of each row byte for byte, then the verdict's."""
-    own = [rows.values[i][0] for i in kept]
-    if _may_give_way(b"".join(own)):
-        own = list(map(_giving_way, own))
-    begun = [row[:-1].rstrip() for row in own]
-    begun = [row if row == b"{" else row + b"," for row in begun]
-    scores = _json_of(scored.scores).split(b"\n")
-    words = zip(begun, map(_json_words, scored.packed_verdicts().tolist()), scores, strict=False)
+def json_lines(rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[int, bytes]:
+    """Format the fields of each row byte for byte, then the verdict's."""
+    own = [rows.values[i][0] for i in indices]
+    if _may_have_output_fields(b"".join(own)):
+        own = list(map(_without_output_fields, own))
+    starts = [row[:-1].rstrip() for row in own]
+    starts = [row if row == b"{" else row + b"," for row in starts]
+    scores = _json_numbers(scored.scores).split(b"\n")
+    words = zip(starts, map(_json_words, scored.packed_verdicts().tolist()), scores, strict=False)
     text = b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
     return len(text), text
 
 
 @functools.lru_cache(maxsize=4096)
 def _json_words(number: int) -> tuple[bytes, bytes]:
-    """What stands before and behind the score of a verdict."""
+    """Return the text before and after the score of a verdict."""
     fields = unpack_verdict(number)._asdict()
     label = fields.pop("predicted_label")
     return b'"predicted_label":%d,"anomaly_score":' % label, b",%b\n" % _encoder.encode(fields)[1:]
 
 
-def _json_of(scores: NDArray[np.float64]) -> bytes:
-    """A line for each."""
+def _json_numbers(scores: NDArray[np.float64]) -> bytes:
     return _encoder.encode_lines(scores.tolist())
 
 
-def _may_give_way(rows: bytes) -> bool:
+def _may_have_output_fields(rows: bytes) -> bool:
     """Return True when a key may be one of WIRE_FIELDS: its ending is there, or a letter as an escaped number.
 
     0.3 µs a row, where searching for six names and two characters takes 1.0.
@@ -107,67 +102,65 @@ def _may_give_way(rows: bytes) -> bool:
     return _ENDING.search(rows) is not None or (b"\\" in rows and b"\\u" in rows)
 
 
-def _giving_way(row: bytes) -> bytes:
-    """The row without fields of such a name; when it has none, as it is."""
+def _without_output_fields(row: bytes) -> bytes:
+    """Return the row without fields named like an output field."""
     fields = _fields(row)
     own = {name: value for name, value in fields.items() if name not in WIRE_FIELDS}
     return row if len(own) == len(fields) else _encoder.encode(own)
 
 
 @dataclass(frozen=True, slots=True)
-class CsvForm:
-    """Text as it is, gaps as empty cells, lists joined by ';', whatever else as its JSON."""
+class CsvFormat:
+    """Rows as CSV: text as it is, missing values as empty cells, lists joined by ';', other values as JSON."""
 
     columns: list[str]  # of the input
 
     @property
     def header(self) -> list[str]:
-        """The names of the columns that are written."""
         return [*self._names, *WIRE_FIELDS]
 
-    def __call__(self, rows: Rows, kept: Sequence[int], scored: Scored) -> tuple[int, bytes]:
-        """The rows at `kept`, and the verdict on each."""
-        scores = _json_of(scored.scores).decode().split("\n")
-        words = zip(self._own(rows, kept), map(_csv_words, scored.packed_verdicts().tolist()), scores, strict=False)
+    def __call__(self, rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[int, bytes]:
+        """Format the rows at these indices and their verdicts."""
+        scores = _json_numbers(scored.scores).decode().split("\n")
+        words = zip(self._own(rows, indices), map(_csv_words, scored.packed_verdicts().tolist()), scores, strict=False)
         text = "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
         return len(text), text
 
-    def _own(self, rows: Rows, kept: Sequence[int]) -> list[str]:
-        """Each row's line, without its end."""
+    def _own(self, rows: Rows, indices: Sequence[int]) -> list[str]:
+        """Return the line of each row, without verdict and line end."""
         names, cells = self._names, rows.cells
         if cells is None:
-            objects = [_fields(rows.values[i][0]) for i in kept]
-            return _csv([_cell(each.get(name)) for name in names] for each in objects)
+            objects = [_fields(rows.values[i][0]) for i in indices]
+            return _csv([_cell(fields.get(name)) for name in names] for fields in objects)
         if cells.lines is not None and names == cells.names:
-            return [cells.lines[i] for i in kept]
+            return [cells.lines[i] for i in indices]
         columns = [column for name, column in zip(cells.names, cells.columns, strict=True) if name in names]
         records = list(zip(*columns, strict=True))
-        return _csv(records[i] for i in kept)
+        return _csv(records[i] for i in indices)
 
     @property
     def _names(self) -> list[str]:
-        """Of the columns that do not give way."""
         return [name for name in self.columns if name not in WIRE_FIELDS]
 
 
 @functools.lru_cache(maxsize=4096)
 def _csv_words(number: int) -> tuple[str, str]:
-    """What stands before and behind the score of a verdict. No word of it needs quotes."""
+    """Return the text before and after the score of a verdict. None of it needs quotes."""
     label, *fields = unpack_verdict(number)
     cells = [";".join(value) if isinstance(value, list) else str(value) for value in fields]
     return f",{label},", f",{','.join(cells)}\n"
 
 
 def _csv(records: Iterable[Sequence[str]]) -> list[str]:
-    """A line for each, without its end. Written as one of several cells, or a lone empty one would get quotes."""
+    """Return a line for each record, without its end. A last empty cell keeps a lone empty one from being quoted."""
     lines: list[str] = []
-    # quotes go around what has a character of the end of a line
-    csv.writer(_Into(lines), lineterminator="\r\n").writerows([*record, ""] for record in records)
+    # a cell with a character of the line end is quoted
+    csv.writer(_LineList(lines), lineterminator="\r\n").writerows([*record, ""] for record in records)
     return [line.removesuffix(",\r\n") for line in lines]
 
 
-class _Into:
-    """What csv.writer writes to, once for each record."""
+class _LineList:
+    """A file for csv.writer, which writes one record at a time."""
 
     def __init__(self, lines: list[str]) -> None:
         self.write = lines.append

@@ -437,7 +437,7 @@ def test_the_card_says_what_the_manifest_knows(call: Call, scorer: Scorer) -> No
     assert (said.status, said.err) == (0, "")
     assert said.out.startswith(f"model version:   {manifest.model_version}\n")
     assert f"training rows:   {manifest.training.rows:,}\n" in said.out
-    assert "chosen by:       nobody, the defaults\n" in said.out
+    assert "chosen by:       default values\n" in said.out
     assert f"average_precision {manifest.metrics['average_precision']:g}" in said.out
     assert "caution:         imputed values alone meet the reason no_clicks" in said.out
 

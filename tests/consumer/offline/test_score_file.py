@@ -19,7 +19,7 @@ import pytest
 from pyarrow import parquet
 
 from consumer.offline import score_file as score
-from consumer.offline.processes import in_order
+from consumer.offline.processes import map_in_order
 from consumer.offline.progress import Reporting
 from consumer.offline.score_file import Counts, FileError, rejected_path
 from scoring import Scorer, Verdict
@@ -354,7 +354,7 @@ def test_rejects_of_an_earlier_run_do_not_outlive_it(scorer: Scorer, tmp_path: P
     score_file(scorer, written(tmp_path / "in.jsonl", "{}\n[]\n"), target)
     assert rejected_path(target).exists()
     said: list[str] = []
-    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target, Reporting(say=said.append))
+    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target, Reporting(warn=said.append))
     assert not rejected_path(target).exists()
     assert [line for line in said if "earlier run" in line] == [
         f"{rejected_path(target)} of an earlier run is removed: no row is invalid"
@@ -456,7 +456,7 @@ def test_an_interrupt_while_the_processes_start_is_not_their_business() -> None:
             os.kill(cast("int", child.pid), signal.SIGINT)
         yield from range(4)
 
-    assert list(in_order(Negating, items(), 2, place=lambda result: result)) == [0, -1, -2, -3]
+    assert list(map_in_order(Negating, items(), 2, reserve=lambda result: result)) == [0, -1, -2, -3]
 
 
 class Negating:
@@ -469,8 +469,8 @@ class Negating:
         self._last = -item
         return self._last
 
-    def settle(self, place: int) -> None:
-        assert place == self._last
+    def write_at(self, offset: int) -> None:
+        assert offset == self._last
 
 
 @pytest.mark.parametrize("processes", [1, 2])

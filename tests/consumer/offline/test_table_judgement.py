@@ -165,7 +165,7 @@ def test_the_first_rows_are_judged_and_all_are_summed_up(
     source = tmp_path / "in.jsonl"
     source.write_text(f"{strange}\n" * 10_000 + f"{json.dumps(EVENT)}\n" * 30_000)
     said: list[str] = []
-    counts = score_file(scorer, source, tmp_path / "out.jsonl", Reporting(say=said.append), processes=processes)
+    counts = score_file(scorer, source, tmp_path / "out.jsonl", Reporting(warn=said.append), processes=processes)
     assert len(said) == 1
     assert "language 100 %" in said[0] or "language 99" in said[0]  # the chunk with the 10,000th row ends behind it
     assert counts.summary() == ["categories never seen: language 25.0 %"]
