@@ -31,14 +31,18 @@ class Move:
     level_b: str
 
 
+def _zero_counts(size: int) -> Counts:
+    return np.zeros((size, size), np.int64)
+
+
 @dataclass(slots=True)
 class Comparison:
     """Verdicts of sets A and B on the same rows; a move is B's score less A's."""
 
     rows: int = 0  # scored
     invalid: int = 0
-    labels: Counts = field(default_factory=partial(np.zeros, (2, 2), np.int64))  # A's down, B's across
-    levels: Counts = field(default_factory=partial(np.zeros, (3, 3), np.int64))
+    labels: Counts = field(default_factory=partial(_zero_counts, 2))  # A's down, B's across
+    levels: Counts = field(default_factory=partial(_zero_counts, 3))
     moved: float = 0.0  # sum of absolute moves
     largest: list[Move] = field(default_factory=list)  # the largest absolute moves, largest first
     _means: NDArray[np.float64] = field(default_factory=partial(np.zeros, 2))
