@@ -56,8 +56,8 @@ def position(topic: str, positions: Sequence[Position], *, continues: bool) -> F
     worst = lost[0]
     gap = (
         f"partition {worst.partition} is to be read from offset {worst.committed}, and holds {worst.low} to "
-        f"{worst.high}{f' ({len(lost)} partitions are so)' if len(lost) > 1 else ''}: what is between was deleted, or "
-        "the topic was made anew"
+        f"{worst.high}{f' ({len(lost)} partitions are so)' if len(lost) > 1 else ''}: the events between were "
+        "deleted, or the topic was recreated"
     )
     if continues:
         return warn(name, f"{gap}; it goes on without it (--on-gap continue)")

@@ -119,8 +119,8 @@ def slot(settings: Settings) -> Iterator[Finding]:
         return
     host = socket.gethostname()
     try:
-        with take_slot(settings.group_id, settings.slot) as taken:
-            first, second = transactional_ids(settings.group_id, host, taken.number)
+        with take_slot(settings.group_id, settings.slot) as free:
+            first, second = transactional_ids(settings.group_id, host, free.number)
     except WorkerError as error:
         if settings.slot is not None:
             ids = " and ".join(transactional_ids(settings.group_id, host, settings.slot))
@@ -128,4 +128,4 @@ def slot(settings: Settings) -> Iterator[Finding]:
         else:
             yield fail("slot", str(error))
     else:
-        yield ok("slot", f"{taken.number} is free on this host: transactional ids {first} and {second}")
+        yield ok("slot", f"{free.number} is free on this host: transactional ids {first} and {second}")

@@ -78,7 +78,7 @@ def _described(topic: Topic) -> Finding:
     keeps = "for ever" if retention is None or retention < 0 else f"for {duration(retention)}"
     bound = f", at most {most:,} bytes a partition" if most is not None and most >= 0 else ""
     compression = topic.settings.get("compression.type", "producer")
-    recompressed = "" if compression == "producer" else f", compressed anew ({compression})"
+    recompressed = "" if compression == "producer" else f", recompressed ({compression})"
     return ok(
         _name(topic),
         f"{layout} (min.insync.replicas {topic.number('min.insync.replicas')}), keeps records {keeps}{bound}, takes "
@@ -89,7 +89,7 @@ def _described(topic: Topic) -> Finding:
 def _partitions(topic: Topic) -> Iterator[Finding]:
     name, least = _name(topic), topic.number("min.insync.replicas") or 1
     if not topic.has_id:
-        yield warn(name, "has no id: with brokers older than 2.8 a topic made anew under a worker is not noticed")
+        yield warn(name, "has no id: with brokers older than 2.8 a worker does not notice when the topic is recreated")
     if topic.leaderless:
         yield fail(name, f"{topic.leaderless} of its partitions have no leader: look at the brokers")
     elif topic.in_sync < min(least, topic.replicas):

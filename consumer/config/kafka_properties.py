@@ -1,4 +1,4 @@
-"""Kafka's own settings on their way through: what they are called, whose they are, which of them are secret."""
+"""Properties of the Kafka client: their names in the environment, and which are secret."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -45,17 +45,17 @@ topic.metadata.refresh.fast.interval.ms topic.metadata.refresh.interval.ms topic
 transaction.timeout.ms
 """
 CLIENT: Final = frozenset(_CLIENT.split())
-"""What the Kafka client (librdkafka) can be told in text. KAFKA_* of the environment is taken only when it spells one
+"""The properties that the Kafka client (librdkafka) accepts as text. A KAFKA_* variable counts only when it spells one
 of these: KAFKA_HOME, KAFKA_OPTS, KAFKA_HEAP_OPTS, KAFKA_VERSION, KAFKA_LISTENERS, KAFKA_SERVICE_HOST and their like
-belong to scripts, brokers and Kubernetes. So does KAFKA_DEBUG, to Kafka's start scripts: `debug` goes by -X or the
-file."""
+belong to scripts, brokers and Kubernetes. So does KAFKA_DEBUG, to Kafka's start scripts: set `debug` by -X or in
+the file."""
 
 ALIASES: Final[Mapping[str, str]] = {
     "bootstrap.servers": "bootstrap_servers",
     "metadata.broker.list": "bootstrap_servers",
     "group.id": "group_id",
 }
-"""Kafka's names for settings of our own."""
+"""Kafka's names for our settings."""
 
 _SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem")
 _PREFIX: Final = "KAFKA_"
@@ -64,54 +64,49 @@ _NEAR: Final = 0.92  # of difflib's ratio: one letter wrong in a short name, two
 
 
 def from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """KAFKA_SECURITY_PROTOCOL -> security.protocol: the client properties among the variables, empty ones left out."""
+    """Return the properties that variables set, as KAFKA_SECURITY_PROTOCOL does; empty ones do not count."""
     named = {property_name(name): value for name, value in environ.items() if name.startswith(_PREFIX) and value}
     return {name: value for name, value in named.items() if name in CLIENT or name in ALIASES or name in RESERVED}
 
 
 def files_from_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """KAFKA_SASL_PASSWORD_FILE -> sasl.password: the paths of files that hold the value of a client property."""
+    """Return the paths of files with the value of a property (KAFKA_SASL_PASSWORD_FILE: sasl.password)."""
     variables = {name.removesuffix(_FILE): path for name, path in environ.items() if name.endswith(_FILE) and path}
     named = {property_name(name): path for name, path in variables.items() if name.startswith(_PREFIX)}
     return {name: path for name, path in named.items() if name in CLIENT}
 
 
 def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the variable that says a property, or names a file with its value; None when there is none."""
-    said = [each for each, value in environ.items() if each.startswith(_PREFIX) and value]
-    files = [each for each in said if each.endswith(_FILE) and name in CLIENT]
-    return next(
-        chain(
-            (each for each in said if property_name(each) == name),
-            (each for each in files if property_name(each.removesuffix(_FILE)) == name),
-        ),
-        None,
-    )
+    """Return the variable that sets a property or names a file with its value, or None."""
+    variables = [variable for variable, value in environ.items() if variable.startswith(_PREFIX) and value]
+    files = [variable for variable in variables if variable.endswith(_FILE) and name in CLIENT]
+    direct = (variable for variable in variables if property_name(variable) == name)
+    return next(chain(direct, (file for file in files if property_name(file.removesuffix(_FILE)) == name)), None)
 
 
 def aliases(setting: str) -> list[str]:
-    """Return Kafka's names for a setting of ours, in the order in which they win."""
+    """Return Kafka's names for one of our settings, the strongest first."""
     return [alias for alias, ours in ALIASES.items() if ours == setting]
 
 
 def property_name(variable: str) -> str:
-    """As the apache/kafka image spells them: `_` is a dot, `__` an underscore, `___` a dash."""
+    """Return the property of a variable, as in the apache/kafka image: `_` is a dot, `__` is `_`, `___` is `-`."""
     name = variable.removeprefix(_PREFIX).lower()
     return name.replace("___", "-").replace("__", "\0").replace("_", ".").replace("\0", "_")
 
 
 def variable_name(name: str) -> str:
-    """The reverse of `property_name`."""
+    """Return the variable of a property: the reverse of `property_name`."""
     return _PREFIX + name.replace("_", "__").replace("-", "___").replace(".", "_").upper()
 
 
 def masked(properties: Mapping[str, str]) -> dict[str, str]:
-    """Fit to be shown: what is or may be a secret as stars, and so is whatever has a name not known here."""
+    """Mask the values that are or may be secrets, those of unknown properties included."""
     return {name: "***" if _may_be_secret(name) else value for name, value in properties.items()}
 
 
 def secrets(names: Iterable[str]) -> list[str]:
-    """Those of the properties that are certainly secret."""
+    """Return the properties that are certainly secret."""
     return [name for name in names if any(word in name for word in _SURELY_SECRET) and not is_path(name)]
 
 
@@ -120,16 +115,16 @@ def _may_be_secret(name: str) -> bool:
 
 
 def near_misses(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return variables that nearly spell one of the client's properties, each with the variable that does."""
-    known = {variable_name(name) for name in CLIENT | ALIASES.keys()}
-    known |= {name + _FILE for name in known} | {variable_name(name) for name in RESERVED}
-    strangers = [name for name, value in environ.items() if name.startswith(_PREFIX) and value and name not in known]
-    nearest = [(name, get_close_matches(name, known, n=1, cutoff=_NEAR)) for name in sorted(strangers)]
-    return [(name, found[0]) for name, found in nearest if found]
+    """Return the variables that nearly spell a property of the client, and the correct spelling."""
+    valid = {variable_name(name) for name in CLIENT | ALIASES.keys()}
+    valid |= {name + _FILE for name in valid} | {variable_name(name) for name in RESERVED}
+    unknown = [name for name, value in environ.items() if name.startswith(_PREFIX) and value and name not in valid]
+    nearest = [(name, get_close_matches(name, valid, n=1, cutoff=_NEAR)) for name in sorted(unknown)]
+    return [(name, matches[0]) for name, matches in nearest if matches]
 
 
 def validated(properties: dict[str, str]) -> dict[str, str]:
-    """The same properties. Raises ValueError, beginning with its name, for one that cannot be set, or not so."""
+    """Return the properties. Raises ValueError, beginning with the name, for one that cannot be set, or not so."""
     for name, value in properties.items():
         if name in RESERVED:
             raise ValueError(f"{name} cannot be changed: {RESERVED[name]}")

@@ -52,17 +52,17 @@ def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _read_secret(name: str, path: str, texts: Mapping[str, str]) -> str:
     """Return the file's text without its line end: Docker and Kubernetes pass secrets this way."""
     variable = kafka_properties.variable_name(name)
-    place = f"{variable}_FILE (environment)"
+    source = f"{variable}_FILE (environment)"
     if name in texts:
-        raise SettingsError(f"{place}: {variable} is there too, and one of them must go")
+        raise SettingsError(f"{source}: {variable} is there too, and one of them must go")
     try:
         text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
-        raise SettingsError(f"{place}: {path} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{source}: {path} cannot be read: {error.strerror}") from None
     except ValueError:  # its message quotes what could not be decoded
-        raise SettingsError(f"{place}: {path} is not text in UTF-8") from None
+        raise SettingsError(f"{source}: {path} is not text in UTF-8") from None
     if not text:
-        raise SettingsError(f"{place}: {path} is empty")
+        raise SettingsError(f"{source}: {path} is empty")
     return text
 
 

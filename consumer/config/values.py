@@ -1,4 +1,4 @@
-"""What the text of a setting may be. Each function returns the value, or raises ValueError with what is expected."""
+"""Validate the texts of settings. A function returns the value, or raises ValueError with what is expected."""
 
 import unicodedata
 from ipaddress import IPv6Address
@@ -6,14 +6,14 @@ from typing import Final
 
 _TOPIC_LENGTH: Final = 249
 _GROUP_BYTES: Final = 32_000  # Kafka's strings end at 32,767 bytes, and a transactional id adds host and slot
-_PORT: Final = 9092  # that the Kafka client takes when none is given
+_PORT: Final = 9092  # the Kafka client's default
 _ADDRESSES: Final = "HOST:PORT[,HOST:PORT…]"
 _LISTENERS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 _NOT_IN_HOSTS: Final = frozenset("/@[]:;\\")
 
 
 def fault_of_text(text: str) -> str | None:
-    """Return what is expected instead of a text that C or a file in UTF-8 cannot hold."""
+    """Return what is expected when C or a file in UTF-8 cannot hold the text, else None."""
     if "\0" in text:
         return "a text without NUL"
     if any(unicodedata.category(character) == "Cs" for character in text):  # bytes that Python could not decode
@@ -31,10 +31,10 @@ def topic(name: str) -> str:
 
 
 def group_id(name: str) -> str:
-    """Accept a group id that the Kafka client sends as it is given.
+    """Accept a group id that the Kafka client sends unchanged.
 
-    The client drops blanks before a value: of a blank id nothing is left and it aborts the process, and " a" is the
-    same group as "a" with another lock. What stands after NUL it does not see.
+    The client drops blanks before a value: it aborts the process for a blank id, and takes " a" for the group "a" while
+    our lock differs. It ignores the text after NUL.
     """
     if not name.strip():
         raise ValueError("a group id that is not blank")
@@ -62,20 +62,20 @@ def sha256(digest: str) -> str:
 
 
 def bootstrap_servers(text: str) -> str:
-    """Accept a list of addresses; return it without blanks and empty entries, each with its port.
+    """Accept a list of addresses; return it without blanks and empty entries, with all ports.
 
-    The Kafka client takes a wrong address for another one (port 99999 for 34463, "::1:9092" for ::0.1.144.146) or drops
-    it ("http://host:9092") and then finds no broker, without a word of why.
+    The Kafka client reads a wrong address as another one (port 99999 as 34463, "::1:9092" as ::0.1.144.146) or drops it
+    ("http://host:9092"), then finds no broker and does not say why.
     """
     addresses = [part.strip() for part in text.split(",")]
-    given = [(number, address) for number, address in enumerate(addresses, 1) if address]
-    if not given:
+    numbered = [(number, address) for number, address in enumerate(addresses, 1) if address]
+    if not numbered:
         raise ValueError(f"{_ADDRESSES}, at least one address")
-    for number, address in given:
+    for number, address in numbered:
         if fault := _fault(address):
-            which = f"address {number}" if len(given) > 1 else "the address"
-            raise ValueError(f"{_ADDRESSES}; {which} {fault}")
-    return ",".join(_with_port(address) for _, address in given)
+            subject = f"address {number}" if len(numbered) > 1 else "the address"
+            raise ValueError(f"{_ADDRESSES}; {subject} {fault}")
+    return ",".join(_with_port(address) for _, address in numbered)
 
 
 def _with_port(address: str) -> str:
@@ -84,7 +84,7 @@ def _with_port(address: str) -> str:
 
 
 def _fault(address: str) -> str | None:
-    """Say what is wrong with one address, without repeating it: it may hold a password."""
+    """Describe what is wrong with an address, without quoting it: it may hold a password."""
     scheme, separator, rest = address.rpartition("://")
     if separator and scheme.lower() not in _LISTENERS:
         return "begins with a scheme, such as http://: Kafka's protocol has none, leave it out"
@@ -107,7 +107,7 @@ def _host_fault(name: str, address: str) -> str | None:
 
 
 def _split(address: str) -> tuple[str, str | None]:
-    """Part host from port; the port is None where there is no colon behind the host."""
+    """Split host and port; the port is None without a colon after the host."""
     if address.startswith("["):
         name, _, rest = address.partition("]")
         return f"{name}]" if "]" in address else name, rest.removeprefix(":") if rest else None

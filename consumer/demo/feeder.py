@@ -1,4 +1,4 @@
-"""Events for the demo: where they come from, and at what pace they go to the broker."""
+"""Events for the demo: read from a file or generated, and sent at a steady rate."""
 
 import gzip
 import random
@@ -32,16 +32,16 @@ from scoring.tables import (
 Event = tuple[bytes | None, bytes]  # key, value
 
 MOST_WAITING: Final = 2 * 1024 * 1024
-"""Bytes fed and not yet accounted for. The embedded broker keeps 5 MiB of a partition and drops the oldest, read or
-not; one key could put all of it into one partition."""
-MOST_BYTES: Final = 1_000_000  # of an event; the brokers' default for a record is little more
-MOST_BEHIND: Final = 0.2  # seconds that may be caught up on; more would be a burst, not a steady rate
-TICK: Final = 0.01  # seconds between two steps: what is due is sent together
+"""Bytes fed and not yet accounted for. The embedded broker keeps 5 MiB of a partition and drops the oldest records,
+even unread ones; events of one key are all in one partition."""
+MOST_BYTES: Final = 1_000_000  # of an event; the brokers' default limit for a record is little more
+MOST_BEHIND: Final = 0.2  # seconds of delay that are caught up; more would be a burst, not a steady rate
+TICK: Final = 0.01  # seconds between two steps; the events due are sent together
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is fed: the events, how many they are (None: nobody knows), and how many a second."""
+    """The events to send, their number (None: unknown), and the rate in events per second."""
 
     events: Iterator[Event]
     count: int | None
@@ -53,7 +53,7 @@ class _Keyed(msgspec.Struct):
 
 
 def key_of(value: bytes) -> bytes | None:
-    """The key of an event's record, by convention its user_id as it stands there; None when it cannot be read."""
+    """Return the key of an event's record, by convention its user_id; None when that cannot be read."""
     try:
         user_id = bytes(msgspec.json.decode(value, type=_Keyed).user_id)
         if user_id.removeprefix(b"-").isdigit():
@@ -63,23 +63,27 @@ def key_of(value: bytes) -> bytes | None:
         return None
 
 
-def mixed(good: Iterator[Event], broken: Iterator[bytes], seed: int, one_in: int = 200) -> Iterator[Event]:
-    """The good events, on the average every `one_in`th replaced by a broken one."""
+def mixed(valid: Iterator[Event], invalid: Iterator[bytes], seed: int, one_in: int = 200) -> Iterator[Event]:
+    """Replace on average every `one_in`th valid event by an invalid one."""
     draw = random.Random(seed)  # noqa: S311 - an order, not a secret
-    for event in good:
+    for event in valid:
         if draw.randrange(one_in):
             yield event
         else:
-            value = next(broken)
+            value = next(invalid)
             yield key_of(value), value
 
 
-def lines(path: Path, warn: Callable[[str], None] = lambda _: None) -> Iterator[Event]:
-    """Return each line of the file, byte for byte, without its line feed, a byte order mark and compression by gzip.
+def _ignore(_: str) -> None:
+    """Do nothing."""
 
-    Calls `warn` where the first lines hold objects of another schema. Raises WorkerError, in one line, for a file that
-    cannot be read or is recognised as something else; for a pipe or a terminal when the first line is taken, since to
-    open one may take for ever.
+
+def lines(path: Path, warn: Callable[[str], None] = _ignore) -> Iterator[Event]:
+    """Yield the lines of a file, byte for byte, without line feed, byte order mark and gzip compression.
+
+    Calls `warn` when the first lines hold objects of another schema. Raises WorkerError, in one line, for a file that
+    cannot be read or is recognised as something else; for a pipe or a terminal only at the first line, since opening
+    one may block for ever.
     """
     if path.is_fifo() or path.is_char_device():
         return chain.from_iterable(map(_open_lines, [path], [warn]))
@@ -109,22 +113,22 @@ def _read_errors(path: Path) -> Iterator[None]:
 
 
 def _check_format(path: Path, head: bytes) -> None:
-    """Raises WorkerError for what is certainly no JSON Lines."""
-    found = recognise(head)
-    if found.kind in {JSON_LINES, UNKNOWN}:
+    """Raise WorkerError for a file that is certainly no JSON Lines."""
+    content = recognise(head)
+    if content.kind in {JSON_LINES, UNKNOWN}:
         return
-    if found.kind == EMPTY:
-        raise WorkerError(f"{path} is {found.description}: --input takes a file of one JSON object a line")
-    wanted = "--input takes JSON Lines, one JSON object a line"
-    if found.kind in {CSV, PARQUET}:
-        raise WorkerError(f"{path} is {found.description}: {wanted}; `session-scorer score` takes tables")
-    if found.remedy == EXPORT:
-        raise WorkerError(f"{path} is {found.description}: {wanted}")
-    raise WorkerError(f"{path} is {found}; {wanted}")
+    if content.kind == EMPTY:
+        raise WorkerError(f"{path} is {content.description}: --input takes a file of one JSON object a line")
+    expected = "--input takes JSON Lines, one JSON object a line"
+    if content.kind in {CSV, PARQUET}:
+        raise WorkerError(f"{path} is {content.description}: {expected}; `session-scorer score` takes tables")
+    if content.remedy == EXPORT:
+        raise WorkerError(f"{path} is {content.description}: {expected}")
+    raise WorkerError(f"{path} is {content}; {expected}")
 
 
 def _doubt_of_schema(head: bytes) -> str:
-    """Say that the first objects have no field that is scored, where they have some inside, and what looks like one."""
+    """Describe first objects without a scored field: where they have some inside, and similar keys. Else return ""."""
     sample = ObjectSample()
     sample.add(head.split(b"\n"))
     hints = [sample.report().lookalikes()]
@@ -151,9 +155,9 @@ def _lines(path: Path, file: BufferedReader | gzip.GzipFile, files: ExitStack) -
 
 
 class Feeder:
-    """Sends events at a steady rate, but never so far ahead that more than `most_waiting` bytes are unaccounted for.
+    """Sends events at a steady rate while at most `most_waiting` bytes are unaccounted for.
 
-    `send` takes the events that are due; `clock` is monotonic, in seconds.
+    `send` gets the events that are due; `clock` is monotonic, in seconds.
     """
 
     def __init__(
@@ -169,16 +173,16 @@ class Feeder:
         self._send = send
         self._clock = clock
         self._most_waiting = most_waiting
-        self._from: float | None = None  # when the first event was due, moved on by what could not be kept up with
-        self._sizes: deque[int] = deque()  # of the events not accounted for, oldest first
+        self._from: float | None = None  # when the first event was due, moved by delays that are not caught up
+        self._sizes: deque[int] = deque()  # of the events not yet accounted for, oldest first
         self._waiting = 0  # their sum
         self.fed = 0
         self._ended = False
-        self.done = False  # all events there are have been sent
+        self.done = False  # all events have been sent
 
     def step(self, accounted: int) -> None:
-        """Sends what is due by now, when `accounted` of the events fed before are done with."""
-        self._settle(accounted)
+        """Send the events that are due; `accounted` of those fed before are done."""
+        self._forget(accounted)
         events = list(self._take(self._due()))
         if events:
             self._send(events)
@@ -190,7 +194,7 @@ class Feeder:
         if self._from is None:
             self._from = now
         due = (now - self._from) * self._rate + 1 - self.fed
-        late = (due - 1) / self._rate - MOST_BEHIND  # seconds, of the oldest that is due
+        late = (due - 1) / self._rate - MOST_BEHIND  # seconds, of the oldest due event
         if late > 0:
             self._from += late
             due -= late * self._rate
@@ -208,7 +212,7 @@ class Feeder:
             self._waiting += len(event[1])
             yield event
 
-    def _settle(self, accounted: int) -> None:
-        # which of them are done is not known, only how many: the oldest, give or take what other partitions hold
+    def _forget(self, accounted: int) -> None:
+        # only the number of finished events is known: assume the oldest, although partitions differ
         while len(self._sizes) > max(0, self.fed - accounted):
             self._waiting -= self._sizes.popleft()

@@ -79,7 +79,7 @@ def test_a_sound_topic_is_described_in_one_line() -> None:
 def test_a_bound_in_bytes_and_another_compression_are_told() -> None:
     (found,) = topics.output(setting(retention_bytes="1000000", compression_type="gzip", retention_ms="-1"), NEEDS)
     assert "for ever, at most 1,000,000 bytes a partition" in found.message
-    assert found.message.endswith("compressed anew (gzip)")
+    assert found.message.endswith("recompressed (gzip)")
 
 
 @pytest.mark.parametrize(
