@@ -1,20 +1,20 @@
 """The JSON of all results of a batch, written into one buffer by a compiled loop over arrays.
 
-A result is these pieces, one behind the other. `texts` holds the pieces that results share: piece i stands from
-`bounds[i]` to `bounds[i + 1]`.
+A result is a sequence of these pieces. `texts` holds the pieces that results share: piece i is the bytes from
+`bounds[i]` up to `bounds[i + 1]`.
 
     BEGIN        {"schema_version":1,"result_id":"sessions-
                  3-1842"                                            partition and offset
-    NAMES        ,"session_id":  ,"user_id":                        each with the identity's JSON; not for a gap
-    LABELS       ,"predicted_label":1,"anomaly_score":              one text for each label
+    NAMES        ,"session_id":  ,"user_id":                        followed by the identity's JSON; left out for a gap
+    LABELS       ,"predicted_label":1,"anomaly_score":              one piece per label
                  0.8312                                             the score
-    MEANINGS     ,"risk_level":"High", … ,"source":{"topic":"sessions","partition":    one for each meaning
+    VERDICTS     ,"risk_level":"High", … ,"source":{"topic":"sessions","partition":    one piece per verdict
                  3
     OFFSET       ,"offset":
                  1842
     TIMESTAMP    ,"timestamp":"2026-11-23T10:15:04.118Z"            or NULL
     EVENT        },"scored_at":"2026-11-23T10:15:04.131Z","event":
-                 { … }}                                             the event, and the end
+                 { … }}                                             the event, and the last brace
 """
 
 import functools
@@ -43,48 +43,48 @@ OFFSET: Final = 5
 TIMESTAMP: Final = 6
 NULL: Final = 7
 EVENT: Final = 8
-MEANINGS: Final = 9
+VERDICTS: Final = 9
 
 MARKS_BYTES: Final = len('-"}')  # between the pieces
 QUOTE, HYPHEN, ZERO, BRACE = b'"-0}'
 STAMP_BYTES: Final = len('YYYY-MM-DDTHH:MM:SS.123Z"')
 LAST_MS: Final = 253_402_300_799_999  # the last moment of the year 9999
 
-_KEPT_BYTES: Final = 4 * 1024 * 1024  # of the buffer; what a larger batch needs is freed after it
+_KEPT_BYTES: Final = 4 * 1024 * 1024  # of the buffer; a larger one is freed after its batch
 _LINE_FEED: Final = ord("\n")
 _encoder: Final = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What the results of n valid events are made of, and what all of them share."""
+    """The contents of the results of n valid events."""
 
     batch: Batch  # n records
     timestamps: Integers  # (n,), ms, as in the batch
     columns: Columns  # n events; their text begins with the values of m records
     scored: Scored  # n verdicts
-    ends: Integers  # (m,): where each of those values ends
-    positions: Integers  # (n,): which of the m records each event is
+    ends: Integers  # (m,): the end of every value in the text
+    positions: Integers  # (n,): the row of every event among the m records
     model_version: str
     scored_at: int  # ms since the epoch
 
 
 class ResultWriter:
-    """Writes results through a buffer that it keeps. Not safe to share between threads."""
+    """Writes results through a buffer that it keeps. Not thread-safe."""
 
     def __init__(self) -> None:
         self._write = compiled()
         self._allocate(0)
 
     def write(self, results: Results, event_limit: int) -> list[bytes]:
-        """Return the JSON of each result; an event of `event_limit` bytes or more is not embedded."""
+        """Return the JSON of all results. An event of `event_limit` bytes or more is not embedded."""
         sizes = np.empty(len(results.positions), np.int64)
         arguments = _arguments(results, event_limit)
         if (total := self._write(self._out, sizes, *arguments)) > len(self._out):
             self._allocate(total + total // 4)
             self._write(self._out, sizes, *arguments)
         self._buffer.seek(0)
-        # one copy and no slice a result: 0.1 µs each, where slices of one `bytes` take 0.2 and `bytes.split` 0.6
+        # one copy and no slice: 0.1 µs a result, where slices of one `bytes` take 0.2 and `bytes.split` 0.6
         values = list(map(self._buffer.read, sizes.tolist()))
         if len(self._out) > _KEPT_BYTES:
             self._allocate(0)
@@ -96,12 +96,12 @@ class ResultWriter:
 
 
 def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
-    """Return the arguments of `write_results` behind the first two."""
+    """Return the arguments of `write_results` after the first two."""
     batch, columns, scored = results.batch, results.columns, results.scored
     scores = np.frombuffer(_encoder.encode_lines(scored.scores.tolist()), np.uint8)
     numbers = scored.packed_verdicts()
-    meanings = np.unique(numbers)
-    texts = _texts(results, meanings.tolist())
+    verdicts = np.unique(numbers)
+    texts = _texts(results, verdicts.tolist())
     return (
         results.positions,
         np.array(batch.partitions, np.int64),
@@ -112,7 +112,7 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
         event_limit,
         np.ascontiguousarray(columns.identities),
         scored.labels,
-        np.searchsorted(meanings, numbers),
+        np.searchsorted(verdicts, numbers),
         scores,
         np.flatnonzero(scores == _LINE_FEED),
         np.frombuffer(b"".join(texts), np.uint8),
@@ -120,8 +120,8 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     )
 
 
-def _texts(results: Results, meanings: Sequence[int]) -> list[bytes]:
-    """Return the pieces that results share, in their order."""
+def _texts(results: Results, verdicts: Sequence[int]) -> list[bytes]:
+    """Return the shared pieces in the order of their numbers."""
     topic = results.batch.topic.encode()  # topics are named in letters, digits, '.', '_' and '-'
     source = b',"source":{"topic":"%b","partition":' % topic
     return [
@@ -132,25 +132,25 @@ def _texts(results: Results, meanings: Sequence[int]) -> list[bytes]:
         b',"timestamp":"0000-00-00T00:00:00.000Z"',
         b',"timestamp":null',
         b'},"scored_at":' + _encoder.encode(serialization.utc(results.scored_at)) + serialization.EVENT,
-        *(serialization.encode_fields(number, results.model_version) + source for number in meanings),
+        *(serialization.encode_fields(number, results.model_version) + source for number in verdicts),
     ]
 
 
 def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arrays; its pieces follow one another
     out: Bytes,
     sizes: Integers,  # (n,), written
-    positions: Integers,  # (n,): places in `ends`
+    positions: Integers,  # (n,): indices in `ends`
     partitions: Integers,  # (n,)
     offsets: Integers,  # (n,)
     timestamps: Integers,  # (n,), ms
-    text: Bytes,  # the values of m records, one after the other, and other bytes
-    ends: Integers,  # (m,): where each of those values ends
+    text: Bytes,  # begins with the values of m records, one after the other
+    ends: Integers,  # (m,): the end of every value in `text`
     event_limit: int,
-    identities: Integers,  # (2, 2, n): where each begins and ends in `text`
+    identities: Integers,  # (2, 2, n): start and end of every identity in `text`
     labels: Integers,  # (n,)
-    meanings: Integers,  # (n,): places among the texts from MEANINGS on
-    scores: Bytes,  # the scores' JSON, a line each
-    score_ends: Integers,  # (n,): the line feeds in it
+    verdicts: Integers,  # (n,): indices among the pieces from VERDICTS on
+    scores: Bytes,  # the scores as JSON lines
+    score_ends: Integers,  # (n,): its line feeds
     texts: Bytes,  # the shared pieces
     bounds: Integers,
 ) -> int:
@@ -162,9 +162,9 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     for piece in (BEGIN, OFFSET, EVENT):
         shared += bounds[piece + 1] - bounds[piece]
     total = 0
-    score = 0  # where it begins
+    score = 0  # its start in `scores`
     for row in range(positions.shape[0]):
-        label, meaning = LABELS + labels[row], MEANINGS + meanings[row]
+        label, verdict = LABELS + labels[row], VERDICTS + verdicts[row]
         stamp = TIMESTAMP if 0 <= timestamps[row] <= LAST_MS else NULL
         size = shared + 2 * (count_digits(partitions[row]) + count_digits(offsets[row]))
         for which in range(identities.shape[0]):
@@ -172,7 +172,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
                 size += bounds[NAMES + which + 1] - bounds[NAMES + which]
                 size += identities[which, 1, row] - identities[which, 0, row]
         size += bounds[label + 1] - bounds[label] + score_ends[row] - score
-        size += bounds[meaning + 1] - bounds[meaning] + bounds[stamp + 1] - bounds[stamp]
+        size += bounds[verdict + 1] - bounds[verdict] + bounds[stamp + 1] - bounds[stamp]
         size += event_bytes(ends, positions[row], event_limit)
         score = score_ends[row] + 1
         sizes[row] = size
@@ -204,7 +204,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
         copy_bytes(out, at, scores, score, score_ends[row] - score)
         at += score_ends[row] - score
         score = score_ends[row] + 1
-        piece = MEANINGS + meanings[row]
+        piece = VERDICTS + verdicts[row]
         size = bounds[piece + 1] - bounds[piece]
         copy_bytes(out, at, texts, bounds[piece], size)
         at = put_digits(out, at + size, partitions[row], count_digits(partitions[row]))
@@ -228,7 +228,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
 
 
 def event_bytes(ends: Integers, position: int, event_limit: int) -> int:
-    """Return how many bytes of an event are embedded: all of it, or 0."""
+    """Return how many bytes of an event are embedded: its size, or 0."""
     size = ends[position] - (ends[position - 1] if position > 0 else 0)
     return size if size < event_limit else 0
 
@@ -243,15 +243,15 @@ def count_digits(number: int) -> int:
 
 
 def put_digits(out: Bytes, at: int, number: int, digits: int) -> int:
-    """Write so many of a number's digits, the last ones; return where they end."""
-    for place in range(at + digits - 1, at - 1, -1):
-        store_byte(out, place, ZERO + number % 10)
+    """Write the last `digits` digits of a number; return the index after them."""
+    for i in range(at + digits - 1, at - 1, -1):
+        store_byte(out, i, ZERO + number % 10)
         number //= 10
     return at + digits
 
 
 def put_timestamp(out: Bytes, at: int, timestamp: int) -> None:
-    """Write the digits of YYYY-MM-DDTHH:MM:SS.123, of milliseconds since the epoch in the years 1970 to 9999."""
+    """Write the digits of YYYY-MM-DDTHH:MM:SS.123, for ms since the epoch in the years 1970 to 9999."""
     seconds = timestamp // 1000
     # days of a year that begins in March, so that a leap year's own is the last (Hinnant, "chrono-compatible
     # low-level date algorithms")
@@ -286,6 +286,6 @@ _KERNEL: Final = Kernel(
 
 @functools.cache
 def compiled() -> Function:
-    """Return the loop, compiled where numba can."""
+    """Return the loop, compiled if numba is there."""
     (loop,) = compiled_or_plain([_KERNEL])
     return loop
