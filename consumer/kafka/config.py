@@ -1,4 +1,4 @@
-"""Which Kafka settings a client runs with: our defaults, then the user's own, then the few the guarantee rests on."""
+"""The Kafka properties of each client: our defaults, then the user's own, then the few that delivery depends on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from consumer.kafka.properties import (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the brokers are, and the user's own Kafka settings (`-X`), which may hold passwords: never shown.
+    """The brokers' addresses and the user's own Kafka properties (`-X`), which may hold passwords: never shown.
 
-    `clients` makes the clients that talk to them. Raises WorkerError for a setting that would break the guarantee.
+    `clients` constructs the clients. Raises WorkerError for a property that would break delivery.
     """
 
     bootstrap_servers: str
@@ -40,26 +40,26 @@ class Connection:
             )
 
     def _milliseconds(self, name: str) -> int:
-        given = self.properties.get(name, (CONSUMER | {"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS})[name])
+        text = self.properties.get(name, (CONSUMER | {"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS})[name])
         try:
-            return int(given)
+            return int(text)
         except ValueError:
             raise WorkerError(f"Kafka setting {name} must be a whole number of milliseconds") from None
 
     @property
     def transaction_seconds(self) -> float:
-        """How long the broker leaves a transaction open."""
+        """Seconds that the broker leaves a transaction open."""
         return self._milliseconds("transaction.timeout.ms") / 1000
 
     def admin(self) -> Properties:
-        """For asking about topics and making them."""
+        """Return the properties of an admin client."""
         return {**COMMON, **self.properties, "bootstrap.servers": self.bootstrap_servers}
 
     def consumer(self, group_id: str) -> Properties:
-        """For reading the input. Offsets stay where they are until the worker itself commits them."""
+        """Return the properties of a group's member. It commits no offset by itself."""
         defaults = dict(CONSUMER)
         if self.properties.get("group.protocol", "").lower() == "consumer":
-            # the broker's business in that protocol; librdkafka refuses a client that sets them
+            # brokers decide on these in that protocol; librdkafka refuses a client that sets them
             for name in ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"):
                 del defaults[name]
         return {
@@ -70,26 +70,26 @@ class Connection:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",  # nothing is reset in silence: where to start is said at assignment
+            "auto.offset.reset": "error",  # nothing is reset in silence: assignment says where to start
             "check.crcs": True,
             "statistics.interval.ms": 2000,
         }
 
     def reader(self, group_id: str) -> Properties:
-        """For reading a topic from one offset to its end, as no member of any group."""
+        """Return the properties of a reader of a topic, from any offset to the end, that joins no group."""
         return {
             **self.consumer(group_id),
-            "auto.offset.reset": "earliest",  # what retention takes meanwhile is passed over
+            "auto.offset.reset": "earliest",  # what retention deletes meanwhile is passed over
             "enable.partition.eof": True,
             "statistics.interval.ms": 0,
         }
 
     def producer(self, transactional_id: str | None = None, batch_bytes: int | None = None) -> Properties:
-        """For writing what became of the input; with an id, in transactions.
+        """Return the properties of a producer; with an id, of a transactional one.
 
-        `batch_bytes` bounds a batch of several records; a larger record travels alone.
+        `batch_bytes` bounds a batch of several records; a larger record is sent alone.
         """
-        chosen: Properties = {
+        properties: Properties = {
             **PRODUCER,
             **({"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS} if transactional_id else {}),
             **self.properties,
@@ -99,21 +99,21 @@ class Connection:
             "delivery.report.only.error": True,  # a success is silent, so every report that comes is a failure
         }
         if batch_bytes is not None:
-            chosen["batch.size"] = min(self._whole_number("batch.size", BATCH_SIZE), batch_bytes)
-        return chosen if transactional_id is None else {**chosen, "transactional.id": transactional_id}
+            properties["batch.size"] = min(self._whole_number("batch.size", BATCH_SIZE), batch_bytes)
+        return properties if transactional_id is None else {**properties, "transactional.id": transactional_id}
 
     @property
     def most_record_bytes(self) -> int:
-        """The largest record that the client sends."""
+        """The size of the largest record that the client sends."""
         return self._whole_number("message.max.bytes", int(PRODUCER["message.max.bytes"]))
 
-    def _whole_number(self, name: str, otherwise: int) -> int:
-        """Return a setting; one that is no number is left to librdkafka to refuse."""
+    def _whole_number(self, name: str, default: int) -> int:
+        """Return a property; one that is no number is left to librdkafka to refuse."""
         text = self.properties.get(name, "")
-        return int(text) if text.isdecimal() else otherwise
+        return int(text) if text.isdecimal() else default
 
     @property
     def cooperative(self) -> bool:
-        """Whether a rebalance moves single partitions, or first takes all of them away (the older way)."""
+        """Whether a rebalance revokes single partitions, rather than all of them first (the older way)."""
         strategy = self.properties.get("partition.assignment.strategy", "cooperative-sticky")
         return strategy == "cooperative-sticky" or self.properties.get("group.protocol", "").lower() == "consumer"

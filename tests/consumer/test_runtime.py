@@ -10,7 +10,7 @@ from consumer.runtime import SYSTEM, start_daemon
 
 ROOT = Path(__file__).parents[2] / "consumer"
 FREE = {  # not part of the simulation: what other commands ask of brokers, the locks of slots, the times of stages
-    *(f"kafka/{name}.py" for name in ("admin", "inspector", "reader", "write_probe")),
+    *(f"kafka/{name}.py" for name in ("admin", "reader", "write_probe")),
     "delivery/transactional_ids.py",
     "stream/pipeline.py",
 }
