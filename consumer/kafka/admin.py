@@ -37,7 +37,7 @@ from consumer.kafka.errors import explain
 # A name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
 # says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it).
 _ALL_DOWN_SECONDS: Final = 1.0
-# After each of these the client is asked whether all brokers refuse; what is left of the time goes to the last wait.
+# After these waits the client is asked whether all brokers refuse; the last one takes the rest of the time.
 _FIRST_WAITS: Final = (_ALL_DOWN_SECONDS, 1.0)
 _DENIED: Final = {KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED}
 _OFFSET_SPEC: Any = OffsetSpec  # whose methods have no types
@@ -50,7 +50,7 @@ _ABSENT: Final = {
 
 
 class Admin:
-    """An admin client; `seconds` bounds each answer. Every method raises WorkerError, in one line."""
+    """An admin client; `seconds` bounds every answer. Every method raises WorkerError, in one line."""
 
     def __init__(self, connection: Connection, *, seconds: float = 10.0) -> None:
         self._connection = connection
@@ -119,7 +119,7 @@ class Admin:
         """Return in one line why `topics` cannot be written to; None where no broker that knows `witness` says so."""
         try:
             missing, denied = self._missing_and_denied([witness], topics)
-        except (WorkerError, KafkaException):  # whatever else is wrong, it is not known to be this
+        except (WorkerError, KafkaException):  # any other failure is not known to be this
             return None
         if witness in missing:
             return None
@@ -134,7 +134,7 @@ class Admin:
         needs = dict.fromkeys(read, AclOperation.READ) | dict.fromkeys(write, AclOperation.WRITE)
         answers = self._describe_topics([*needs]) if self._has_controller(metadata) else {}
         denied = {topic for topic, answer in answers.items() if self._is_denied(answer, needs[topic])}
-        # one that this user may do nothing with is not listed, and not told from one that does not exist
+        # a topic on which this user has no right is not listed: it looks like one that does not exist
         missing = [topic for topic in needs if topic not in metadata.topics and topic not in denied]
         return missing, [Right(needs[topic].name.capitalize(), "topic", topic) for topic in needs if topic in denied]
 
@@ -175,7 +175,7 @@ class Admin:
         return None
 
     def topic_settings(self, topics: Sequence[str]) -> dict[str, dict[str, str] | None]:
-        """Return the settings of each topic; None where they cannot be read, for whatever reason."""
+        """Return the settings by topic; None where they cannot be read, for any reason."""
         if not self._has_controller(self._metadata()):  # as in the embedded broker, which keeps none
             return dict.fromkeys(topics)
         settings: dict[str, dict[str, str] | None] = {}
@@ -219,7 +219,7 @@ class Admin:
         return Cluster(str(cluster.cluster_id), [f"{node.host}:{node.port}" for node in cluster.nodes])
 
     def topics(self, names: Sequence[str]) -> dict[str, Topic | Missing]:
-        """Return each of these topics, by its name."""
+        """Return these topics by name."""
         answers = {name: self._description(name, answer) for name, answer in self._describe_topics(names).items()}
         settings = self._settings([name for name, answer in answers.items() if not isinstance(answer, int)])
         return {
@@ -271,7 +271,7 @@ class Admin:
         return ConsumerGroup.from_description(group)
 
     def newest(self, topic: str, partitions: int) -> dict[int, tuple[int, int]]:
-        """Return offset and timestamp (ms) of the record dated latest in each partition; -1 and -1 where there is none.
+        """Return offset and timestamp (ms) of the latest record by partition; -1 and -1 where there is none.
 
         The ends of transactions count as well: the broker writes them with its own time.
         """
@@ -279,19 +279,19 @@ class Admin:
         return {number: (offset.offset, offset.timestamp) for number, offset in offsets.items()}
 
     def ends(self, topic: str, partitions: int, *, committed: bool = False) -> dict[int, int]:
-        """Return the end of each partition; with `committed` only as far as no transaction is open."""
+        """Return the ends by partition; with `committed` only as far as no transaction is open."""
         offsets = self._offsets(topic, partitions, _OFFSET_SPEC.latest(), committed=committed)
         return {number: offset.offset for number, offset in offsets.items()}
 
     def _offsets(
         self, topic: str, partitions: int, which: OffsetSpec, *, committed: bool = False
     ) -> dict[int, ListOffsetsResultInfo]:
-        wanted = {TopicPartition(topic, number): which for number in range(partitions)}
+        specs = {TopicPartition(topic, number): which for number in range(partitions)}
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
 
         def ask() -> dict[int, ListOffsetsResultInfo]:
-            answers = self._client.list_offsets(wanted, isolation_level=level, request_timeout=self._seconds)
-            return {each.partition: answer.result(self._seconds * 2) for each, answer in answers.items()}
+            answers = self._client.list_offsets(specs, isolation_level=level, request_timeout=self._seconds)
+            return {asked.partition: answer.result(self._seconds * 2) for asked, answer in answers.items()}
 
         return request(f"ask for offsets of {topic}", ask, self._seconds)
 
@@ -316,7 +316,7 @@ class Admin:
         return WorkerError(f"no Kafka broker answered at {self._servers}{within}: {why}")
 
     def _describe_topics(self, names: Sequence[str]) -> "dict[str, Future[TopicDescription]]":
-        """Ask for topics, with what this user may do with each."""
+        """Ask for topics, with what this user may do with them."""
         topics = TopicCollection(list(names))
         return self._client.describe_topics(topics, include_authorized_operations=True, request_timeout=self._seconds)
 
@@ -340,4 +340,4 @@ def _texts(config: dict[str, Any]) -> dict[str, str]:
 def _missing_message(topics: Sequence[str]) -> str:
     what = "topic is" if len(topics) == 1 else "topics are"
     names = f"{len(topics)} {what} missing: {', '.join(topics)}"
-    return f"{names}; create them, or have them made by run --create-topics"
+    return f"{names}; create them, or let run --create-topics create them"

@@ -1,4 +1,4 @@
-"""The partitions assigned to one consumer, and where in each it reads: through rebalances, and back after an abort.
+"""The partitions assigned to one consumer and its positions in them, through rebalances and back after aborts.
 
 librdkafka swallows what a callback raises and moves on (9 messages lost in a trial), so the callbacks here only note
 an error; `Source.poll` raises it before it hands anything out.
@@ -31,7 +31,7 @@ from consumer.runtime import Retry
 _log = logging.getLogger("consumer.kafka.assignment")
 
 _REQUEST_SECONDS = 5.0  # the timeout of one request to the broker, before it is repeated
-# A client may forget its brokers while a callback waits for them, which is found out only between polls (librdkafka
+# A client may forget its brokers while a callback waits for them, which shows only between polls (librdkafka
 # 5301; 60 s lost in one of a hundred runs). So a callback waits for this long, and a new client may then wait longer.
 _CALLBACK_SECONDS = 5.0
 # of a partition that the group has just assigned: a broker that is just back does not know it yet
@@ -129,11 +129,11 @@ class Assignment:
             raise WorkerError(f"{self._topic}: {error}") from error
 
     def drop_revoked(self, messages: list[Message]) -> list[Message]:
-        """Return the records without those of partitions that were revoked meanwhile, or have a pending seek."""
+        """Return the records without those of partitions that were revoked since, or have a pending seek."""
         if self.unanswered is not None:
             self._require_seek(self._starts)  # or the position after what is dropped here would be committed
             return []  # the client started to read by itself, at offsets of its own
-        self._require_seek(self._revoked & self._starts.keys())  # revoked and assigned again: which records came when?
+        self._require_seek(self._revoked & self._starts.keys())  # revoked and assigned again: its records may be older
         unsure = self._revoked | self._pending_seek
         return [message for message in messages if message.partition() not in unsure] if unsure else messages
 
@@ -151,7 +151,7 @@ class Assignment:
             self._require_seek([partition])
 
     def positions(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Return the offset after the last thing read of each partition, commit markers and aborted records included.
+        """Return positions by partition: past the last thing read, commit markers and aborted records included.
 
         To be committed only when every record read so far has been handed out. The client knows no position between
         a seek and the next thing read (librdkafka 2.16, tried); one that is not known is left out.
@@ -161,12 +161,12 @@ class Assignment:
             positions = self._consumer.position([self._at(number) for number in partitions if number in readable])
         except KafkaException:
             return {}
-        return {each.partition: each.offset for each in positions if each.error is None and each.offset >= 0}
+        return {known.partition: known.offset for known in positions if known.error is None and known.offset >= 0}
 
     def may_commit(self, next_offsets: Mapping[int, int]) -> bool:
-        """Return whether all these offsets may be committed: no partition of them was revoked meanwhile.
+        """Return whether all these offsets may be committed: no partition of them was revoked since.
 
-        One that was, and was assigned again, starts at its committed offset: nothing before that may be committed.
+        One that was, and was assigned again, starts at its committed offset: no offset before may be committed.
         """
         return all(
             partition in self._starts and offset >= self._starts[partition].committed
@@ -186,14 +186,14 @@ class Assignment:
         return sorted(self._starts)
 
     def applies(self, partition: int | None, error: KafkaError) -> bool:
-        """Return whether an error in place of a record matters.
+        """Return whether an error instead of a record matters.
 
         Of a partition with a pending seek only the end of reading does: all else is about where it was.
         """
         return partition not in self._pending_seek or error.code() == KafkaError._AUTO_OFFSET_RESET
 
     def read_positions(self) -> dict[int, ReadPosition]:
-        """Return how far each partition was read, of those that were."""
+        """Return how far partitions were read, of those that were."""
         return {partition: ReadPosition(self._seeks[partition], offset) for partition, offset in self._next.items()}
 
     def next_offsets(self) -> dict[int, int]:
@@ -208,7 +208,7 @@ class Assignment:
         """
         try:
             gaps = [gap for partition, read in sorted(old.items()) if (gap := self._skipped(partition, read))]
-        except KafkaException:  # no broker says what the new one holds, so nothing is known of it
+        except KafkaException:  # no broker says what the new one holds
             gaps = []
         message = describe_recreated(self._topic, gaps)
         if not self._continue_on_gap:
@@ -235,7 +235,7 @@ class Assignment:
         return gaps
 
     def progress(self) -> dict[int, PartitionProgress]:
-        """Return for each partition how far it is read and where it ends, as far as the last fetch told."""
+        """Return by partition how far it is read and where it ends, as of the last fetch."""
         progress = {}
         read_to = self._next | self.positions(self._starts)
         for partition, start in self._starts.items():
@@ -245,13 +245,13 @@ class Assignment:
         return progress
 
     def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
-        """Return for each partition the offsets between what is read and the end that can be read.
+        """Return by partition the offsets between what is read and the end that can be read.
 
         `last_stable` has that end, of partitions in which an upstream transaction is open.
         """
         return {
-            partition: max(0, last_stable.get(partition, each.end) - each.read_to)
-            for partition, each in self.progress().items()
+            partition: max(0, last_stable.get(partition, progress.end) - progress.read_to)
+            for partition, progress in self.progress().items()
         }
 
     # -- callbacks, called from within the consumer's poll: they never raise --------------------------------------
@@ -296,7 +296,7 @@ class Assignment:
         return starts
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        if not self._leaving:  # then nothing can be committed any more
+        if not self._leaving:  # a client that leaves can commit no more
             self._commit_pending()  # a commit that the group no longer has us for would be in vain
         _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
 
@@ -347,7 +347,8 @@ class Assignment:
                 self._consumer.incremental_assign([target])
             else:
                 others = {number: self._next.get(number, start.offset) for number, start in self._starts.items()}
-                self._consumer.assign([self._at(*each) for each in (others | {partition: offset}).items()])
+                offsets = others | {partition: offset}
+                self._consumer.assign([self._at(number, start) for number, start in offsets.items()])
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() == KafkaError._STATE:

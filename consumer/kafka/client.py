@@ -52,7 +52,7 @@ def open_client(make: Callable[..., Client], config: dict[str, Any]) -> Client:
 
 
 def close(consumer: Consumer, seconds: float = CLOSE_SECONDS, runtime: Runtime = SYSTEM) -> None:
-    """Close a consumer, waiting at most `seconds`; after that it goes on alone, on a thread that no exit waits for.
+    """Close a consumer, waiting at most `seconds`; after that it closes alone, on a thread that no exit waits for.
 
     librdkafka 2.16 blocks forever when the broker answers "offset out of range" while the client ends: one close in
     250 behind a batch whose checksum is wrong. `rd_kafka_offset_reset` can no longer queue its operation and destroys
@@ -68,7 +68,7 @@ class ClientLog:
         self._hidden = hidden_texts(config)
 
     def log(self, level: int, message: str, *arguments: object) -> None:
-        """Log one line, each secret in it replaced by stars."""
+        """Log one line, its secrets replaced by stars."""
         if not _log.isEnabledFor(level):
             return
         line = message % arguments
@@ -98,7 +98,7 @@ def librdkafka() -> str:
 
 
 class ErrorLog:
-    """An `error_cb` that logs what a client reports, each kind at most every half minute. Never raises."""
+    """An `error_cb` that logs a client's errors, those of one kind at most every half minute. Never raises."""
 
     def __init__(self, clock: Clock = SYSTEM.clock) -> None:
         self._clock = clock
@@ -125,7 +125,7 @@ def request(operation: str, call: Callable[[], T], seconds: float, runtime: Runt
 
 
 class EmbeddedBroker:
-    """librdkafka's mock cluster, from `__enter__` to `__exit__`; it creates `topics`, with four partitions each."""
+    """librdkafka's mock cluster, from `__enter__` to `__exit__`; it creates `topics`, of four partitions."""
 
     def __init__(self, topics: Sequence[str] = (), brokers: int = 1) -> None:
         self._topics = topics

@@ -1,4 +1,4 @@
-"""The Kafka properties of each client: our defaults, then the user's own, then the few that delivery depends on."""
+"""The Kafka properties of all clients: our defaults, then the user's own, then the few that delivery depends on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from consumer.kafka.properties import (
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """The brokers' addresses and the user's own Kafka properties (`-X`), which may hold passwords: never shown.
+    """The brokers' addresses and the user's own Kafka properties (`-X`), which may hold passwords: never print them.
 
     `clients` constructs the clients. Raises WorkerError for a property that would break delivery.
     """
@@ -70,7 +70,7 @@ class Connection:
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "error",  # nothing is reset in silence: assignment says where to start
+            "auto.offset.reset": "error",  # no silent reset: assignment says where to start
             "check.crcs": True,
             "statistics.interval.ms": 2000,
         }
@@ -79,7 +79,7 @@ class Connection:
         """Return the properties of a reader of a topic, from any offset to the end, that joins no group."""
         return {
             **self.consumer(group_id),
-            "auto.offset.reset": "earliest",  # what retention deletes meanwhile is passed over
+            "auto.offset.reset": "earliest",  # what retention deletes by then is passed over
             "enable.partition.eof": True,
             "statistics.interval.ms": 0,
         }
@@ -99,21 +99,21 @@ class Connection:
             "delivery.report.only.error": True,  # a success is silent, so every report that comes is a failure
         }
         if batch_bytes is not None:
-            properties["batch.size"] = min(self._whole_number("batch.size", BATCH_SIZE), batch_bytes)
+            properties["batch.size"] = min(self._integer("batch.size", BATCH_SIZE), batch_bytes)
         return properties if transactional_id is None else {**properties, "transactional.id": transactional_id}
 
     @property
     def most_record_bytes(self) -> int:
         """The size of the largest record that the client sends."""
-        return self._whole_number("message.max.bytes", int(PRODUCER["message.max.bytes"]))
+        return self._integer("message.max.bytes", int(PRODUCER["message.max.bytes"]))
 
-    def _whole_number(self, name: str, default: int) -> int:
+    def _integer(self, name: str, default: int) -> int:
         """Return a property; one that is no number is left to librdkafka to refuse."""
         text = self.properties.get(name, "")
         return int(text) if text.isdecimal() else default
 
     @property
     def cooperative(self) -> bool:
-        """Whether a rebalance revokes single partitions, rather than all of them first (the older way)."""
+        """True when a rebalance revokes single partitions, rather than all of them first (the older way)."""
         strategy = self.properties.get("partition.assignment.strategy", "cooperative-sticky")
         return strategy == "cooperative-sticky" or self.properties.get("group.protocol", "").lower() == "consumer"

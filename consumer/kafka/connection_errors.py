@@ -25,7 +25,7 @@ _PROTOCOL: Final = "give the -X security.protocol that these brokers have at thi
 # requests wait too. Which of the two comes first must not decide on the message.
 _NO_ANSWER: Final = f"no connection brought a word of answer; {_PROTOCOL}; if no broker is there, {_NO_BROKER}"
 
-# Parts of the client's messages, and the remedy of each. The first that fits counts.
+# Parts of the client's messages, and their remedies. The first that fits counts.
 _REMEDIES: Final[Mapping[str, str]] = {
     "mechanism handshake failed": "give the -X security.protocol and sasl.mechanism that these brokers have",
     "OAUTHBEARER": "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)",
@@ -56,13 +56,13 @@ class ConnectionErrors:
 
     @property
     def all_down(self) -> bool:
-        """Whether the client has tried every broker that it knows, in vain."""
+        """True once the client has tried every broker that it knows, in vain."""
         return any(error.code() == KafkaError._ALL_BROKERS_DOWN for error in self._errors)
 
     def why(self, properties: Mapping[str, str]) -> str:
         """Return what was reported, and what to do; `properties` are the client's."""
         error = self._first_cause()
-        if error is None and self._errors:  # brokers answer nothing to a client of another protocol
+        if error is None and self._errors:  # brokers do not answer a client of another protocol
             return _NO_ANSWER
         if error is None and "OAUTHBEARER" in {properties.get("sasl.mechanism"), properties.get("sasl.mechanisms")}:
             return "there is no token to log in with; give -X sasl.oauthbearer.method=oidc, and what belongs to it"
@@ -143,7 +143,7 @@ def denied(rights: Sequence[Right], connection: Connection) -> str:
 
 
 def _commands(rights: Sequence[Right], connection: Connection) -> list[str]:
-    """Return one command for each operation; a prefix needs a command of its own."""
+    """Return one command per operation; a prefix needs a command of its own."""
     user = quote(printable(_user(connection)))
     begin = f"kafka-acls.sh --bootstrap-server {connection.bootstrap_servers} --add --allow-principal {user}"
     ordered = sorted(rights, key=lambda right: (right.prefixed, right.operation))

@@ -23,8 +23,8 @@ from consumer.runtime import Retry
 _log = logging.getLogger("consumer.kafka.consumer")
 
 _STEP_SECONDS = 0.001  # how often a batch that may fill is looked at: is the one before it committed?
-_POSITIONS_SECONDS = 5.0  # how often positions are committed by themselves, when nothing but markers comes
-# after a topic created again is found: until the client has fetched from it, or found its offset past the end
+_POSITIONS_SECONDS = 5.0  # how often positions are committed by themselves, when only markers come
+# after a topic was created again: until the client has fetched from it, or knows that its offset is past the end
 _RECREATED_SECONDS = 5.0
 _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still the same
 
@@ -32,7 +32,7 @@ _WATCH_SECONDS = 1.0  # how often the broker is asked whether the topic is still
 _PASSING = {
     KafkaError._PARTITION_EOF,
     KafkaError._TIMED_OUT,
-    KafkaError._MAX_POLL_EXCEEDED,  # the group has gone on without us; the next poll joins it again
+    KafkaError._MAX_POLL_EXCEEDED,  # the group went on without us; the next poll joins it again
     # the topic was there at the start: a broker that is just back does not know it yet, or it is deleted, which /readyz
     # says; the client reads on when it is there again
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -42,16 +42,16 @@ _PASSING = {
 }
 
 
-def _nothing_pending() -> bool:
-    """Return that nothing is published and not committed, for a subscriber that publishes nothing."""
+def _no_commit() -> bool:
+    """Commit no batch, for a subscriber that publishes none."""
     return False
 
 
 class KafkaSource:
     """One member of the consumer group.
 
-    After `rewind` nothing is handed out of a partition until it is read from its committed offset again. Raises
-    WorkerError from `poll` when reading cannot go on, with the one line that says why.
+    After `rewind` a partition hands out events only once it is read from its committed offset again. `poll` raises
+    WorkerError when reading cannot go on, with the one line that says why.
     """
 
     def __init__(
@@ -77,15 +77,15 @@ class KafkaSource:
         self._blocked = Blocked(find_unreadable, self._runtime)
         self._identity = TopicIdentity(connection, subscription.topic, self._clock)
         self._watched_at = 0.0
-        self._topic_gone = False
-        self._recreated: tuple[float, dict[int, ReadPosition]] | None = None  # when found, how far the old one was read
+        self._topic_deleted = False
+        self._recreated: tuple[float, dict[int, ReadPosition]] | None = None  # since when, how far the old one was read
         self._positions_at = -math.inf  # when positions were last handed out by themselves
         self._dropped_headers = DroppedHeaders(self._clock)
         self._oldest_wait = OldestWait()
-        self._on_revoke: Callable[[], bool] = _nothing_pending
+        self._on_revoke: Callable[[], bool] = _no_commit
         self._open(ClientStatistics(clock=self._clock))
 
-    def subscribe(self, on_revoke: Callable[[], bool] = _nothing_pending) -> None:
+    def subscribe(self, on_revoke: Callable[[], bool] = _no_commit) -> None:
         """Join the group; partitions are assigned while `poll` is called.
 
         `on_revoke` is called from within `poll` before partitions are revoked, before committed offsets are looked up
@@ -112,14 +112,14 @@ class KafkaSource:
             revocations=revocations,
         )
 
-    def poll(self, wait: float, busy: Callable[[], bool] = _nothing_pending, most: int = 1000) -> Batch | None:
-        """Return the next events, at most `most`; None when none came within `wait` seconds.
+    def poll(self, wait: float, busy: Callable[[], bool] = _no_commit, most: int = 1000) -> Batch | None:
+        """Return the next events, at most `most`; None without any within `wait` seconds.
 
         Every few seconds without events returns a batch that only moves positions, see `read_on`. While `busy` returns
         true events gather, within the limits: they could not be published yet. Then what is here is returned as it is,
         so batches grow with the load by themselves.
         """
-        if self._blocked.failure is not None:  # what came before it has been handed out
+        if self._blocked.failure is not None:  # the events before it are handed out
             if self._on_revoke():
                 return None
             raise self._blocked.failure
@@ -133,7 +133,7 @@ class KafkaSource:
         messages: list[Message] = []
         while room := gathering.room():
             filling = busy() and gathering.time_left() > 0
-            # `consume` waits until it has all that it is asked for, or for the whole time
+            # `consume` waits until it has all that it is asked for, or the time is over
             more = self._consume(room, _STEP_SECONDS if filling else 0.0 if messages else wait)
             gathering.add(len(more), sum(map(len, more)))
             messages += more
@@ -151,25 +151,25 @@ class KafkaSource:
         old = self._identity.check(self._assignment.read_positions())
         if old is not None:
             self._recreated = self._recreated or (now, old)
-        gone = self._identity.gone
-        if gone and not self._topic_gone:
+        deleted = self._identity.deleted
+        if deleted and not self._topic_deleted:
             _log.warning("the input topic is gone", extra={"topic": self._topic})
-        self._topic_gone = gone
+        self._topic_deleted = deleted
         if self._recreated is not None and now - self._recreated[0] >= _RECREATED_SECONDS:
             (_, old), self._recreated = self._recreated, None
             self._assignment.topic_recreated(old)
 
-    def topic_gone(self) -> bool:
+    def topic_deleted(self) -> bool:
         """Return whether the brokers say that the topic is deleted."""
-        return self._topic_gone
+        return self._topic_deleted
 
     def rewind(self) -> None:
         """Hand out again everything that is not committed."""
-        self._blocked.clear()  # what came before it comes first again
+        self._blocked.clear()  # the records before it come first again
         self._assignment.rewind()
 
     def read_on(self) -> Batch | None:
-        """Return a batch without events that only moves positions; None when there is nothing to move.
+        """Return a batch without events that only moves positions; None when there are none to move.
 
         It moves them past commit markers and aborted records that were read since the last event.
         """
@@ -200,7 +200,7 @@ class KafkaSource:
         """Commit offsets by themselves, for delivery without transactions. Raises DeliveryError.
 
         Raises MustAbortError when any of the partitions was revoked since: this worker may be a member again, and the
-        broker would let it move back what another one has committed meanwhile.
+        broker would let it move back what another one has committed since.
         """
         if not self._assignment.may_commit(next_offsets):
             raise MustAbortError(f"partitions of {topic} were taken away from this worker")
@@ -221,21 +221,21 @@ class KafkaSource:
         return self._clock() - self._statistics.last_answer
 
     def lag(self) -> dict[int, int]:
-        """Return the offsets between what was read and the last stable offset, for each partition assigned.
+        """Return the offsets between what was read and the last stable offset, by partition assigned.
 
-        Nothing is known of a topic that is gone.
+        Empty when the topic is deleted.
         """
-        if self._topic_gone:
+        if self._topic_deleted:
             return {}
         ends = self._statistics.ends.get(self._topic, {})
         return self._assignment.lag({partition: end.stable for partition, end in ends.items() if end.unstable})
 
     def unstable(self) -> dict[int, int]:
-        """Return the offsets between the last stable offset and the end, for each partition assigned.
+        """Return the offsets between the last stable offset and the end, by partition assigned.
 
-        An upstream transaction that is open holds them back. Nothing is known of a topic that is gone.
+        An upstream transaction that is open holds them back. Empty when the topic is deleted.
         """
-        if self._topic_gone:
+        if self._topic_deleted:
             return {}
         ends = self._statistics.ends.get(self._topic, {})
         return {
@@ -244,11 +244,11 @@ class KafkaSource:
         }
 
     def oldest_waiting(self) -> dict[int, float]:
-        """Return the seconds that the oldest offset past what was read has been seen to wait, for each partition.
+        """Return the seconds that the oldest offset past what was read has been seen to wait, by partition.
 
         Also one that an open upstream transaction holds back; 0 where none waits.
         """
-        return {} if self._topic_gone else self._oldest_wait.update(self._assignment.progress(), self._clock())
+        return {} if self._topic_deleted else self._oldest_wait.update(self._assignment.progress(), self._clock())
 
     def throttled_seconds(self) -> float:
         """Return for how long a broker held its answers back of late, as a quota has it."""
@@ -259,16 +259,16 @@ class KafkaSource:
         return self._assignment.take_gaps()
 
     def close(self) -> None:
-        """Leave the group, so that others get the partitions at once. Commits nothing."""
+        """Leave the group without a commit, so that others get the partitions at once."""
         self._assignment.leave()
         close(self._consumer, runtime=self._runtime)
 
     def _rejoin(self) -> None:
         """Replace a client that knows no broker any more: it would never find one again.
 
-        The same for one that got no answer within a callback, where nothing tells whether it still knows any. A client
+        The same for one that got no answer within a callback, where it is unknown whether it still knows any. A client
         forgets all brokers when one answers with an empty list, as a node does that hung and is not let in again yet
-        (librdkafka 2.16, its issue 5301). Nothing is lost by it: a new member starts at the committed offsets.
+        (librdkafka 2.16, its issue 5301). No record is lost by it: a new member starts at the committed offsets.
         """
         unanswered = self._assignment.unanswered
         if unanswered is None:
@@ -299,13 +299,13 @@ class KafkaSource:
         """Return whether this is a record, and none is missing between it and the one before."""
         partition, error = message.partition(), message.error()
         if partition in self._blocked:
-            return False  # after a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
+            return False  # after a wrong checksum librdkafka 2.16 loses its position: errors at offsets that never were
         if error is not None and self._assignment.applies(partition, error):
             self._handle(message, error)
         return error is None
 
     def _handle(self, message: Message, error: KafkaError) -> None:
-        """Handle an error in place of a record. It means nothing, a lost position, or the end of reading."""
+        """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
         operation = f"read {self._topic} as group {self._group_id}"
         if message.offset() is not None:
             topic = message.topic() or self._topic
@@ -323,7 +323,7 @@ class KafkaSource:
             raise WorkerError(explain(error, operation))
 
     def _pass_over(self) -> Batch | None:
-        """Return a batch in place of one that cannot be read, once its extent is known.
+        """Return a batch instead of one that cannot be read, once its extent is known.
 
         The partition is read on from its committed offset, so behind the batch once that is committed.
         """
@@ -357,7 +357,7 @@ class KafkaSource:
         return batch
 
     def _positions(self, partitions: set[int]) -> dict[int, int]:
-        """Return positions, but of blocked partitions: nothing behind what cannot be read is handed out."""
+        """Return positions, but of blocked partitions: what lies behind an unreadable batch is not handed out."""
         return self._assignment.positions(number for number in partitions if number not in self._blocked)
 
     def _note(self, failure: WorkerError) -> None:

@@ -9,7 +9,7 @@ _PROTOCOLS: Final = {"CLASSIC": "classic", "CONSUMER": "consumer"}  # as group.p
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster: its id, and HOST:PORT of each broker."""
+    """A cluster: its id, and HOST:PORT of its brokers."""
 
     cluster_id: str
     brokers: Sequence[str]
@@ -44,7 +44,7 @@ class Topic:
         )
 
     def number(self, setting: str) -> int | None:
-        """Return a setting that is a whole number; None when it cannot be seen."""
+        """Return an integer setting; None when it cannot be seen."""
         text = (self.settings or {}).get(setting, "")
         return int(text) if text.removeprefix("-").isdecimal() else None
 
@@ -104,7 +104,7 @@ class Position:
 
     @property
     def start(self) -> int:
-        """The offset that is read next; where that is gone, the oldest there is."""
+        """The offset that is read next; where that is deleted, the oldest."""
         return self.low if self.committed is None or not self.low <= self.committed <= self.high else self.committed
 
 

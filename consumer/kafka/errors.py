@@ -70,11 +70,11 @@ REMEDIES: dict[int, str] = {
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 
-# The id was idle for longer than transactional.id.expiration.ms (7 days), or its records are gone from the partition.
+# The id was idle for longer than transactional.id.expiration.ms (7 days), or its records in the partition are deleted.
 # librdkafka calls it the transaction's fault, yet keeps the dead id if AddOffsetsToTxn was the first request to fail.
 _EXPIRED = {KafkaError.INVALID_PRODUCER_ID_MAPPING, KafkaError.UNKNOWN_PRODUCER_ID}
 
-# The group has moved on without this worker, or is about to: what was read must be read again by whoever owns it now.
+# The group has moved on without this worker, or is about to: what was read must be read again by its owner now.
 _NOT_A_MEMBER = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
@@ -141,7 +141,7 @@ def _kind(error: KafkaError) -> type[DeliveryError]:
         return MustAbortError
     if code in _FENCED:
         return FencedError
-    if code == KafkaError._TIMED_OUT:  # said to be retriable, but for a commit it is no answer
+    if code == KafkaError._TIMED_OUT:  # flagged as retriable, but for a commit it is no answer
         return UnansweredError
     passes = not error.fatal() and (error.retriable() or code in _PASSING)
     return RetriableError if passes else FatalError
@@ -173,7 +173,7 @@ def underlying_error(exception: SystemError) -> KafkaError | None:
 
     The client raises a fatal error in mid-call, and the next callback in that call fails over it ("returned a result
     with an exception set"), or clears it: an attribute that is not in the interpreter's cache of types does so
-    (`_PyType_Lookup`), and nothing is left of it.
+    (`_PyType_Lookup`), and no trace of it is left.
     """
     cause = exception.__cause__
     return cause.args[0] if isinstance(cause, KafkaException) else None

@@ -13,7 +13,7 @@ from consumer.runtime import SYSTEM, Clock, RateLimit
 _log = logging.getLogger("consumer.kafka.fetching")
 
 # The most records asked for at once. Bytes are only known once records are here, so a batch may pass its limit of
-# bytes by what one such request brings; small requests keep that little, and cost nothing measurable.
+# bytes by what one such request brings; small requests keep that little, at no measurable cost.
 _REQUEST = 256
 
 
@@ -74,10 +74,10 @@ class DroppedHeaders:
 
 
 def headers_of(messages: list[Message], log_dropped: Callable[[Message], None]) -> list[Headers]:
-    """Return each message's headers; none of a message that has a header whose name is not UTF-8.
+    """Return the headers by message; none of a message that has a header whose name is not UTF-8.
 
     The client can neither return nor write such a name, and an event without headers is worth more than a worker that
-    stops at it for ever. `log_dropped` is called with each such message.
+    stops at it for ever. `log_dropped` is called with every such message.
     """
     # A name that is not UTF-8 leaves an exception behind and half a tuple in the answer. Only a call through `map` is
     # checked for that at once (a call in a loop may be specialised, and is not); the same message is not asked twice.
@@ -93,7 +93,7 @@ def headers_of(messages: list[Message], log_dropped: Callable[[Message], None]) 
 
 
 def timestamps_of(messages: list[Message]) -> list[int]:
-    """Return each record's timestamp in ms since the epoch; -1 when it has none."""
+    """Return the records' timestamps in ms since the epoch; -1 where there is none."""
     return [
         -1 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp for kind, timestamp in map(Message.timestamp, messages)
     ]

@@ -1,6 +1,6 @@
 """Produces records, with or without a transaction: one librdkafka producer, and no policy.
 
-What to do about each kind of error is delivery's business.
+What an error asks for is delivery's business.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ _REJECTIONS = {  # of single records
 class KafkaProducer:
     """Writes the output topics. Every method raises DeliveryError of the kind that says what must follow.
 
-    `seconds` bounds each call to the broker; a call that outlasts it raises UnansweredError. Of the calls that make a
+    `seconds` bounds every call to the broker; a call that outlasts it raises UnansweredError. Of the calls that make a
     commit librdkafka does not always keep to it (its issues 5456 and 5511).
     """
 
@@ -79,7 +79,7 @@ class KafkaProducer:
             self._producer.init_transactions(self._seconds)
 
     def begin(self) -> None:
-        """Begin a transaction. Nothing is sent yet."""
+        """Begin a transaction, without a request to the broker."""
         self._failed.clear()
         self._rejected.clear()
         with kafka_errors("begin a transaction"):
@@ -134,7 +134,7 @@ class KafkaProducer:
             self._producer.commit_transaction(self._seconds)
 
     def abort(self) -> None:
-        """Abort the transaction: nothing of it becomes visible."""
+        """Abort the transaction: no record of it becomes visible."""
         with self._errors("abort the transaction"):
             self._producer.abort_transaction(self._seconds)
         # its reports, lest the next transaction takes them for its own
@@ -148,7 +148,7 @@ class KafkaProducer:
 
     def drop(self) -> None:
         """Drop the producer and what it has not sent; it must not be used after."""
-        # Not before nothing is in flight: an answer that finds the producer going, and says that it is fenced, has
+        # Not before all in flight is answered: an answer that finds the producer going, and says that it is fenced, has
         # librdkafka 2.16 free the text of that error twice. `purge` does not wait for it, since the client (2.16.1)
         # takes its argument `blocking` the wrong way round.
         deadline = self._clock() + _DROP_SECONDS
@@ -206,13 +206,13 @@ class KafkaProducer:
             self._producer.begin_transaction()
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
-            if error.code() in _REJECTIONS:  # nothing names the topic until the record's report is read: not final
+            if error.code() in _REJECTIONS:  # only the record's report names the topic: not final
                 return MustAbortError(explain(error, operation))
             return classify(error, operation) if error.txn_requires_abort() or error.fatal() else None
         return None
 
     def _await_reports(self) -> None:
-        """Wait until a record is reported as failed, or nothing is in flight any more."""
+        """Wait until a record is reported as failed, or none is in flight any more."""
         deadline = self._clock() + _REPORT_SECONDS
         while len(self._producer) and not self._failed and self._clock() < deadline:
             with self._errors("read delivery reports"):

@@ -23,11 +23,11 @@ _MAX_MESSAGES: Final = 500  # of one call
 _MAX_NEWEST: Final = 20_000  # returned at a time; a screenful is ten
 _FIRST_SECONDS: Final = 3.0
 _TAIL_GROUP: Final = "session-scorer-watch"  # the client needs a name; no group of this name is created
-_MAX_DEAD_LETTERS = 100  # taken from the client's queue at a time, which the settings bound in bytes
+_MAX_DEAD_LETTERS = 100  # read from the client's queue at a time, which its properties bound in bytes
 
 
 class _TopicReader:
-    """A consumer of one topic. `seconds` bounds each wait for the broker. Raises WorkerError, in one line."""
+    """A consumer of one topic. `seconds` bounds every wait for the broker. Raises WorkerError, in one line."""
 
     def __init__(
         self, connection: Connection, group_id: str, topic: str, seconds: float, callbacks: Mapping[str, Any]
@@ -64,14 +64,14 @@ class _TopicReader:
         return TopicPartition(self._topic, partition, offset)
 
     def _require_passing(self, message: Message, error: KafkaError) -> None:
-        """Raise for an error in place of a record that does not pass by itself."""
+        """Raise for an error, instead of a record, that does not pass by itself."""
         operation = f"read {self._topic}, partition {message.partition()}"
         if not isinstance(classify(error, operation), RetriableError | UnansweredError):
             raise WorkerError(explain(error, operation))
 
 
 class TopicTail(_TopicReader):
-    """Reads what is committed, from the newest `back` offsets of each partition on. Commits nothing."""
+    """Reads what is committed, from the newest `back` offsets of every partition on."""
 
     def __init__(self, connection: Connection, topic: str, back: int) -> None:
         super().__init__(connection, _TAIL_GROUP, topic, 10.0, {"error_cb": ErrorLog()})
@@ -122,7 +122,7 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
     """Reads a topic of dead letters; `group_id` is the group that keeps the progress of redrives.
 
     `make_dead_letter` takes partition, offset, timestamp (ms), key, value and headers, `decode_progress` a committed
-    offset and the text beside it.
+    offset and its metadata.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
         self._dropped_headers = DroppedHeaders()
 
     def dead_letters(self) -> Iterator[D]:
-        """Yield all records, from the oldest up to the end that each partition has now."""
+        """Yield all records, from the oldest up to the present end of every partition."""
         for partition, (start, end) in [(number, self._span(number)) for number in self._partitions()]:
             yield from self._read(partition, start, end)
 
@@ -149,7 +149,9 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
         answers = self._committed(self._partitions())
         for answer in answers:
             self._require_same_topic(answer)
-        return {each.partition: self._decode_progress(max(0, each.offset), each.metadata or "") for each in answers}
+        return {
+            answer.partition: self._decode_progress(max(0, answer.offset), answer.metadata or "") for answer in answers
+        }
 
     def _require_same_topic(self, committed: TopicPartition) -> None:
         _, end = self._span(committed.partition)
@@ -198,10 +200,10 @@ class GroupReader(_TopicReader):
     def __init__(self, connection: Connection, group_id: str, topic: str) -> None:
         super().__init__(connection, group_id, topic, 10.0, {})
         self.unreadable: dict[int, Message] = {}
-        """The partitions whose next batch cannot be read, with the error in its place; known after `first_records`."""
+        """Partition -> the error message, where the next batch cannot be read; set by `first_records`."""
 
     def positions(self, partitions: int) -> list[Position]:
-        """Return the position of the group in each of so many partitions."""
+        """Return the positions of the group in so many partitions."""
         return [self._position(answer) for answer in self._committed(range(partitions))]
 
     def _position(self, committed: TopicPartition) -> Position:
@@ -209,7 +211,7 @@ class GroupReader(_TopicReader):
         return Position(committed.partition, offset, *self._span(committed.partition))
 
     def first_records(self, positions: Sequence[Position]) -> list[FirstRecord]:
-        """Return the first record of each partition from these positions on.
+        """Return the first records by partition, from these positions on.
 
         None of a partition that is read to its end, or of one whose next batch cannot be read.
         """
@@ -234,7 +236,7 @@ class GroupReader(_TopicReader):
         """Return whether this is an error that may pass; raise for one that does not."""
         error = message.error()
         if message.partition() in self.unreadable:
-            return True  # behind a wrong checksum librdkafka 2.16 loses its place: errors at offsets that never were
+            return True  # behind a wrong checksum librdkafka 2.16 loses its position: errors at offsets that never were
         if error is None or error.code() == KafkaError._PARTITION_EOF:
             return False
         if unreadable(error):

@@ -27,7 +27,7 @@ class End(NamedTuple):
 
 
 class ClientStatistics:
-    """A `stats_cb`; never raises. `last_answer` is by `clock`, -infinity when none ever came."""
+    """A `stats_cb`; never raises. `last_answer` is by `clock`, -infinity before the first."""
 
     def __init__(self, last_answer: float = -math.inf, clock: Clock = SYSTEM.clock) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class ClientStatistics:
             return
         brokers, group = report.brokers.values(), report.cgrp
         # "logical" is a role, the coordinator's, that some known broker has to play; one in INIT is known by name only:
-        # seen after a hang, nothing ever connected to it, and the coordinator was looked for without end
+        # seen after a hang, no connection to it was ever made, and the coordinator was looked for without end
         unknown = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.brokers_forgotten = unknown and group.state != "up" and group.stateage > _CONNECTING_MS
         self.ends = {name: topic.ends() for name, topic in report.topics.items()}
@@ -85,8 +85,11 @@ class _TopicStatistics(msgspec.Struct):
 
     def ends(self) -> dict[int, End]:
         """Return the ends that are known."""
-        known = {number: each for number, each in self.partitions.items() if number >= 0 and each.ls_offset >= 0}
-        return {number: End(each.ls_offset, each.hi_offset) for number, each in known.items()}
+        return {
+            number: End(partition.ls_offset, partition.hi_offset)
+            for number, partition in self.partitions.items()
+            if number >= 0 and partition.ls_offset >= 0
+        }
 
 
 class _Report(msgspec.Struct):
@@ -109,7 +112,7 @@ class OldestWait:
         self._ends: dict[int, deque[tuple[int, float]]] = {}  # partition -> ends past what is read, and since when
 
     def update(self, partitions: Mapping[int, PartitionProgress], now: float) -> dict[int, float]:
-        """Return for each partition the seconds since its end was first seen past what is read; 0 where it is not.
+        """Return by partition the seconds since its end was first seen past what is read; 0 where it is not.
 
         A partition that is not named is forgotten: another worker has it.
         """

@@ -1,7 +1,7 @@
 """Is it still the same topic? One deleted and created again has the same name, and its offsets begin again.
 
 The client does not tell: it reads on at the offset that was next, so records of the new topic before it are lost in
-silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give each topic an id of its own (Kafka 2.8 and later).
+silence (librdkafka 2.16: 1,000 of 1,500 in a trial). Brokers give every topic an id of its own (Kafka 2.8 and later).
 """
 
 import math
@@ -17,7 +17,7 @@ from consumer.kafka.config import Connection
 from consumer.records import Gap
 from consumer.runtime import SYSTEM, Clock
 
-_GONE_SECONDS = 3.0  # for so long a broker must deny the topic: one that is not let in again yet knows none at all
+_DELETED_SECONDS = 3.0  # for so long a broker must deny the topic: one that is not let in again yet knows none at all
 
 
 class ReadPosition(NamedTuple):
@@ -43,7 +43,7 @@ class Denial:
 
     def lasts(self) -> bool:
         """Return whether the answers of several seconds agree."""
-        return self._last - self._first >= _GONE_SECONDS
+        return self._last - self._first >= _DELETED_SECONDS
 
 
 class TopicIdentity:
@@ -67,14 +67,14 @@ class TopicIdentity:
         self._question = None
 
     @property
-    def gone(self) -> bool:
-        """Whether the brokers say, and have said for a while, that there is no such topic, though there was one."""
+    def deleted(self) -> bool:
+        """True when brokers have denied for a while that there is such a topic, though there was one."""
         return self._topic_id is not None and self._denial.lasts()
 
     def check(self, positions: dict[int, ReadPosition]) -> dict[int, ReadPosition] | None:
         """Return None while the topic is the same; once it is another, how far the old one was read, or a little less.
 
-        `positions` are how far reading is now. Each call takes the answer to the question of an earlier one, and asks
+        `positions` are how far reading is now. A call reads the answer to the question of an earlier one, and asks
         again.
         """
         self._client.poll(0)  # errors are reported, and a token that has expired is renewed

@@ -27,7 +27,7 @@ Takes a second, or some where a broker is slow. Raises WorkerError."""
 
 _log = logging.getLogger("consumer.kafka.unreadable")
 
-_SEARCH_SECONDS = 30.0  # for one search, which takes a second; a client that hangs is given up, thread and all
+_SEARCH_SECONDS = 30.0  # for one search, which takes a second; a client that hangs is abandoned with its thread
 _ANSWER_SECONDS = 30.0  # for one answer of a broker, or for something to come of a partition
 _MAX_SEARCHES = 3  # of one position: what proved readable, or could not be looked at, is read again
 
@@ -53,7 +53,7 @@ def describe(message: Message) -> str:
 
 
 def remedy(message: Message, group_id: str) -> str:
-    """Return one line: where the batch is, why it cannot be read, and the command that goes past it."""
+    """Return one line: where the batch is, why it cannot be read, and the command that skips it."""
     return (
         f"{describe(message)}; stop all workers of group {group_id}, then, with the settings of this run: "
         f"session-scorer dead-letters skip --partition {message.partition()} --offset {message.offset()} "
@@ -72,9 +72,9 @@ class _Search:
 
 
 class Blocked:
-    """The partitions of which nothing can be read from here on.
+    """The partitions that cannot be read any further.
 
-    With `find` the batch that blocks one is looked for on another thread, so that other partitions are read meanwhile
+    With `find` the batch that blocks one is looked for on another thread, so that other partitions are read
     and the group keeps this member. Without, `failure` says why reading ends.
     """
 
@@ -96,17 +96,17 @@ class Blocked:
         self._reasons.setdefault(partition, reason)
 
     def clear(self) -> None:
-        """Forget all: reading goes back to where it will meet the same batches again."""
+        """Forget all: reading returns to where it will meet the same batches again."""
         self._reasons.clear()
         self._searches.clear()
 
     @property
     def failure(self) -> WorkerError | None:
-        """Why reading ends; None when there is a way on."""
+        """The reason to end reading; None when there is a way on."""
         return next(iter(self._reasons.values()), None) if self._find is None else None
 
     def search(self, positions: dict[int, int], revocations: int) -> None:
-        """Start a search in each blocked partition, from its position on, where none runs."""
+        """Start a search in every blocked partition, from its position on, where none runs."""
         for partition in self._reasons:
             if partition not in self._searches and partition in positions and self._find is not None:
                 position = positions[partition]
@@ -183,7 +183,7 @@ class Probe(Protocol):
 def find(probe: Probe, topic: str, partition: int, position: int) -> UnreadableBatch | None:
     """Return the batch that a reader meets first from `position` on; None when that can be read.
 
-    A negative position is the oldest offset. Nothing that can be read lies between `position` and the batch.
+    A negative position is the oldest offset. No readable record lies between `position` and the batch.
     """
     first = probe.at(position if position >= 0 else probe.span()[0])
     if first.reason is None:
@@ -194,8 +194,8 @@ def find(probe: Probe, topic: str, partition: int, position: int) -> UnreadableB
 def end_of(probe: Probe, offset: int) -> int:
     """Return the first offset after the unreadable batch that begins at `offset`.
 
-    A reader that begins anywhere inside a batch is given all of it, so the end is found by halving: at most 2 looks for
-    each power of two in the batch's length.
+    A reader that begins anywhere inside a batch gets all of it, so halving finds the end: at most 2 looks per power of
+    two in the batch's length.
     """
 
     def inside(candidate: int) -> bool:
@@ -221,7 +221,7 @@ class KafkaProbe:
         self._group_id = group_id
         self._runtime = runtime
         self._make_consumer = connection.clients.consumer
-        # "error": after a wrong checksum librdkafka 2.16 goes on at an offset that never was, and would start anew
+        # "error": after a wrong checksum librdkafka 2.16 reads on at an offset that never was, and would start again
         error_log = ErrorLog(runtime.clock)
         self._config = {**connection.reader(group_id), "auto.offset.reset": "error", "error_cb": error_log}
         self._consumer = open_client(self._make_consumer, self._config)
@@ -241,7 +241,9 @@ class KafkaProbe:
         return request(operation, call, _ANSWER_SECONDS, self._runtime)
 
     def at(self, offset: int) -> ProbeResult:
-        reader = open_client(self._make_consumer, self._config)  # a new one each time: no remains of what it met before
+        reader = open_client(
+            self._make_consumer, self._config
+        )  # a new one every time: no remains of what it met before
         try:
             reader.assign([TopicPartition(self._partition.topic, self._partition.partition, offset)])
             return self._first(reader)

@@ -1,6 +1,6 @@
 """Tests whether this user may write, by transactions that are all aborted, of a transactional id of its own.
 
-A reader of what is committed sees nothing of it, and no worker is fenced. It also tells the broker's time: of all that
+A read-committed consumer does not see it, and no worker is fenced. It also tells the broker's time: of all that
 an ordinary client can ask for, only the end of a transaction bears it.
 """
 

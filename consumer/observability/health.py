@@ -35,11 +35,11 @@ class Health:
         """Note a round of the loop."""
         self._ticked = self._clock()
 
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_deleted: bool = False) -> None:
         """Note whether the group assigned partitions (maybe none), when a broker last answered, and whether the input
         topic is deleted."""
         self._joined = joined
-        self._topic_gone = topic_gone
+        self._topic_gone = topic_deleted
         self._answered = self._clock() - silent_seconds
 
     def liveness_failure(self) -> str | None:

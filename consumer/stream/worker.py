@@ -306,7 +306,7 @@ class Worker:
         if self._clock() - self._reported >= _REPORT_SECONDS:
             self._reported = self._clock()
             self._health.set_kafka_state(
-                joined=source.joined(), silent_seconds=source.silent_seconds(), topic_gone=source.topic_gone()
+                joined=source.joined(), silent_seconds=source.silent_seconds(), topic_deleted=source.topic_deleted()
             )
             metrics.set_lag(topic, source.lag())
             metrics.set_unstable_offsets(topic, source.unstable())

@@ -224,7 +224,7 @@ class FakeSource(KafkaSource):
     def silent_seconds(self) -> float:
         return 0.5
 
-    def topic_gone(self) -> bool:
+    def topic_deleted(self) -> bool:
         return False
 
     def read_on(self) -> Batch | None:
@@ -315,8 +315,8 @@ class FakeHealth(Health):
     def tick(self) -> None:
         self.ticks += 1
 
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_gone: bool = False) -> None:
-        assert not topic_gone
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_deleted: bool = False) -> None:
+        assert not topic_deleted
         self.told.append((joined, silent_seconds))
 
 

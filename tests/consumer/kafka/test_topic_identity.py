@@ -21,7 +21,7 @@ def answers(identity: TopicIdentity, positions: dict[int, ReadPosition]) -> Iter
 
 
 def gone(identity: TopicIdentity) -> bool:
-    return identity.gone
+    return identity.deleted
 
 
 @pytest.mark.kafka

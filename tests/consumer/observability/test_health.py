@@ -39,7 +39,7 @@ def test_it_is_ready_once_the_group_has_given_it_its_share(health: Health) -> No
 
 
 def test_without_its_topic_it_is_not_ready(health: Health) -> None:
-    health.set_kafka_state(joined=True, silent_seconds=0, topic_gone=True)
+    health.set_kafka_state(joined=True, silent_seconds=0, topic_deleted=True)
     assert health.readiness_failure() == "the input topic is gone: it was deleted"
     health.set_kafka_state(joined=True, silent_seconds=0)
     assert health.readiness_failure() is None
