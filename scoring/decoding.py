@@ -6,7 +6,7 @@ reads a batch of JSON; the events that it leaves, with a reason, msgspec reads o
 
 import functools
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -58,14 +58,14 @@ def decode(values: Sequence[bytes]) -> Decoded:
     """Decode values of one JSON object each."""
     read = compile_reader()
     if read is None or not values:
-        events, invalid = _parse_each(values)
+        events, invalid = _read_each(parse, values)
         ends = np.fromiter(map(len, values), np.int64, len(values)).cumsum()
         return Decoded(from_events(events, b"".join(values)), _valid_positions(len(values), invalid), invalid, ends)
     batch = read_batch(values, read)
     left = np.flatnonzero(batch.reasons).tolist()
     if not left:
         return Decoded(batch.columns, range(len(values)), {}, batch.ends)
-    events, faults = _parse_each([values[position] for position in left])
+    events, faults = _read_each(parse, (values[position] for position in left))
     invalid = {left[i]: fault for i, fault in faults.items()}
     rows = np.arange(len(values))
     rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
@@ -79,13 +79,7 @@ def decode_any(events: Sequence[EventLike]) -> Decoded:
     """Decode events of any form, also mixed. A value of another type is invalid like any other."""
     if all(isinstance(event, bytes) for event in events):
         return decode(cast("Sequence[bytes]", events))
-    valid: list[Event] = []
-    invalid: dict[int, InvalidEvent] = {}
-    for position, event in enumerate(events):
-        try:
-            valid.append(_from_any(event))
-        except InvalidEvent as fault:
-            invalid[position] = fault
+    valid, invalid = _read_each(_from_any, events)
     return Decoded(from_events(valid), _valid_positions(len(events), invalid), invalid)
 
 
@@ -122,13 +116,13 @@ def parse(value: bytes) -> Event:
         raise find_fault(value) from None
 
 
-def _parse_each(values: Sequence[bytes]) -> tuple[list[Event], dict[int, InvalidEvent]]:
+def _read_each(read: Callable[[Any], Event], values: Iterable[Any]) -> tuple[list[Event], dict[int, InvalidEvent]]:
     """Return the valid events, and the faults of the others by position."""
     events: list[Event] = []
     invalid: dict[int, InvalidEvent] = {}
     for position, value in enumerate(values):
         try:
-            events.append(parse(value))
+            events.append(read(value))
         except InvalidEvent as fault:
             invalid[position] = fault
     return events, invalid

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from scoring.columns import Columns, Lookup
 from scoring.contract import CATEGORIES, UNKNOWN
-from scoring.features import FEATURES, LARGE_SCREENS, MOBILE, SMALL_SCREENS
 from scoring.kernels import features as kernel
 from scoring.kernels.compiled import compiled
-from scoring.model import Imputation
+from scoring.model import FEATURES, LARGE_SCREENS, MOBILE, SMALL_SCREENS, Imputation
 
 _FLAGS: Final = {
     "device_type": {MOBILE: kernel.MOBILE},

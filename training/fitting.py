@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, COUNTS, DATE, NUMERIC, UNKNOWN
-from scoring.features import DERIVED, FEATURES
-from scoring.model import Imputation
+from scoring.model import DERIVED, FEATURES, Imputation
 from scoring.preprocessing import Preprocessor
 from training import train_extra
 from training.labelled_sessions import LabelledSessions, empty_fields

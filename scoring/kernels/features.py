@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, NUMERIC
-from scoring.features import FEATURES
 from scoring.kernels.compiler import Kernel
 from scoring.local_time import NO_HOUR
+from scoring.model import FEATURES
 
 MOBILE: Final = 1
 SMALL_SCREEN: Final = 2
@@ -110,7 +110,7 @@ def matching_rules(own: Floats, flags: int) -> int:
 
 
 def derive(own: Floats, pattern: int, flags: int) -> None:
-    """Write the eighteen derived features, in the order of `features.DERIVED`."""
+    """Write the eighteen derived features, in the order of `model.DERIVED`."""
     clicks, scrolls, touches, keys, mouse = own[0], own[1], own[2], own[3], own[4]
     motion, time, amount = own[5], own[6], own[8]
     seconds = 1.0 if time == 0 else time

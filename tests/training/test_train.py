@@ -15,7 +15,7 @@ import pytest
 from scoring import Scorer
 from scoring.artifacts import FILES, MANIFEST_FILE, shipped
 from scoring.contract import COUNTS, MODEL_FIELDS
-from scoring.features import FEATURES
+from scoring.model import FEATURES
 from tests.support.artifacts.sets import FiveFiles
 from tests.support.oracle import scoring
 from tests.training.conftest import SMALL

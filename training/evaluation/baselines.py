@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES
-from scoring.features import FEATURES
+from scoring.model import FEATURES
 from scoring.rules import RULES
 from training import train_extra
 from training.evaluation.ranking import Floats

@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from scoring import Scorer
 from scoring.columns import Columns
 from scoring.decoding import decode_any
-from scoring.features import FEATURES
 from scoring.forest import Forest
 from scoring.kernels.attribution import ATTRIBUTE
 from scoring.kernels.compiled import Kernels
 from scoring.kernels.features import OWN_VALUES, PREPARE
 from scoring.kernels.forest import BLOCKS, WALK, WIDTH
-from scoring.model import Tree
+from scoring.model import FEATURES, Tree
 from tests.scoring.conftest import Pair, load, quiet
 from tests.support.artifacts.sets import CLASSES, encoder, random_event, small_set
 from tests.support.oracle import scoring
