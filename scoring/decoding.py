@@ -29,7 +29,7 @@ EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 
 INVALID: Final = "invalid"
 FALLBACKS: Final = (*REASONS[1:], INVALID)
-"""Why the compiled loop leaves events to msgspec: the keys of `Decoded.fallbacks`."""
+"""Why the compiled loop leaves events to msgspec: the keys of `Decoded.left`."""
 
 _decode: Final = msgspec.json.Decoder(Event).decode
 _decode_untyped: Final = msgspec.json.Decoder().decode
@@ -50,7 +50,7 @@ class Decoded:
     ends: NDArray[np.int64] = field(default_factory=_no_ends)
     """(m,): where each value, valid or not, ends in the text of the columns, which begins with all m values. Empty for
     events that are not JSON as bytes."""
-    fallbacks: Mapping[str, int] = field(default_factory=dict)
+    left: Mapping[str, int] = field(default_factory=dict)
     """How many events the compiled loop left to msgspec, by reason; INVALID counts those that msgspec refused."""
 
 

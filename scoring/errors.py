@@ -68,10 +68,10 @@ class UnreadableFileError(ValueError):
 class MissingExtra(ImportError):  # noqa: N818 - names what is missing
     """A package that the base install leaves out. The message names the command that installs it."""
 
-    def __init__(self, feature: str, extra: str) -> None:
+    def __init__(self, what: str, extra: str) -> None:
         try:
             distribution("session-scorer")
             remedy = f"pip install 'session-scorer[{extra}]'"
         except PackageNotFoundError:  # a checkout that is not installed
             remedy = f"in the checkout, make setup or pip install '.[{extra}]'"
-        super().__init__(f"{feature} needs packages that are not installed: {remedy}")
+        super().__init__(f"{what} needs packages that are not installed: {remedy}")

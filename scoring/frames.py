@@ -15,7 +15,7 @@ from scoring.errors import InvalidEvent, MissingExtra, TableError
 from scoring.local_time import NO_HOUR, hour_as_written
 from scoring.tables import PYTHON, Statistics, compare_columns, nested_path
 from scoring.validation import find_value_fault, out_of_range, plain_value, wrong_type
-from scoring.verdicts import Scored
+from scoring.verdicts import Scored, output_columns
 
 try:
     import pandas as pd
@@ -64,7 +64,9 @@ def _score_chunk(score: Callable[[Columns], Scored], frame: pd.DataFrame, start:
         for note in Statistics.of(scored).notes():
             logger.warning("values of the DataFrame: %s", note)
     faults = [decoded.invalid.get(row) for row in range(len(frame))]
-    columns = {name: _spread(_array(values), decoded.positions, frame) for name, values in scored.fields().items()}
+    columns = {
+        name: _spread(_array(values), decoded.positions, frame) for name, values in output_columns(scored).items()
+    }
     columns["error_code"] = pd.Series([fault and fault.code for fault in faults], index=frame.index, dtype=object)
     columns["error_field"] = pd.Series([fault and fault.field for fault in faults], index=frame.index, dtype=object)
     return pd.DataFrame(columns, index=frame.index)

@@ -110,7 +110,7 @@ class VerdictFields(NamedTuple):
 
 @functools.lru_cache(maxsize=4096)  # some dozens are usual
 def unpack_verdict(number: int) -> VerdictFields:
-    """Return the output fields that one of `Scored.packed_verdicts` stands for."""
+    """Return the output fields that one of `Scored.meanings` stands for."""
     gaps, rules, level, label = _PACKING.unpack(number)
     codes, phrase = explain(rules, level)
     return VerdictFields(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
@@ -135,18 +135,9 @@ class Scored:
     contributions: dict[int, list[Contribution]]  # row -> the five largest, for High rows only
     base_rate: float
 
-    def packed_verdicts(self) -> NDArray[np.int64]:
+    def meanings(self) -> NDArray[np.int64]:
         """Return each verdict without its score as one number, (n,). Few differ, so callers cache what they encode."""
         return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
-
-    def fields(self) -> dict[str, Sequence[Any] | NDArray[Any]]:
-        """Return `WIRE_FIELDS` by name, each with n values: arrays of numbers, lists of all else."""
-        unpacked = [unpack_verdict(number) for number in self.packed_verdicts().tolist()]
-        numbers = {"predicted_label": self.labels, "anomaly_score": self.scores}
-        return {
-            name: numbers[name] if name in numbers else [getattr(fields, name) for fields in unpacked]
-            for name in WIRE_FIELDS
-        }
 
     def gap_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
         """Return how often each field of MODEL_FIELDS was imputed in these rows, (16,)."""
@@ -170,6 +161,16 @@ class Scored:
             contributions=self.contributions.get(row, []),
             base_rate=self.base_rate,
         )
+
+
+def output_columns(scored: Scored) -> dict[str, Sequence[Any] | NDArray[Any]]:
+    """Return `WIRE_FIELDS` by name, with n values: arrays of numbers, lists of all else."""
+    unpacked = [unpack_verdict(number) for number in scored.meanings().tolist()]
+    numbers = {"predicted_label": scored.labels, "anomaly_score": scored.scores}
+    return {
+        name: numbers[name] if name in numbers else [getattr(fields, name) for fields in unpacked]
+        for name in WIRE_FIELDS
+    }
 
 
 def _count_bits(bits: NDArray[np.int64], width: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import msgspec
 from scoring import MissingExtra, Scored
 from scoring.contract import NUMERIC
 from scoring.tables import Rows, Source
-from scoring.verdicts import WIRE_FIELDS
+from scoring.verdicts import WIRE_FIELDS, output_columns
 
 try:
     import pyarrow as pa
@@ -54,7 +54,7 @@ class ParquetFormat:
 
     def __call__(self, rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[pa.Table, bytes]:
         """Format the rows at these indices and their verdicts."""
-        columns = scored.fields()
+        columns = output_columns(scored)
         verdicts = [pa.array(columns[entry.name], entry.type) for entry in VERDICT]
         return pa.Table.from_arrays([*self._columns(rows, indices), *verdicts], schema=self.schema), b""
 

@@ -77,7 +77,7 @@ def json_lines(rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[int,
     starts = [row[:-1].rstrip() for row in own]
     starts = [row if row == b"{" else row + b"," for row in starts]
     scores = _json_numbers(scored.scores).split(b"\n")
-    words = zip(starts, map(_json_words, scored.packed_verdicts().tolist()), scores, strict=False)
+    words = zip(starts, map(_json_words, scored.meanings().tolist()), scores, strict=False)
     text = b"".join([piece for row, (before, after), score in words for piece in (row, before, score, after)])
     return len(text), text
 
@@ -122,7 +122,7 @@ class CsvFormat:
     def __call__(self, rows: Rows, indices: Sequence[int], scored: Scored) -> tuple[int, bytes]:
         """Format the rows at these indices and their verdicts."""
         scores = _json_numbers(scored.scores).decode().split("\n")
-        words = zip(self._own(rows, indices), map(_csv_words, scored.packed_verdicts().tolist()), scores, strict=False)
+        words = zip(self._own(rows, indices), map(_csv_words, scored.meanings().tolist()), scores, strict=False)
         text = "".join([f"{own}{before}{score}{after}" for own, (before, after), score in words]).encode()
         return len(text), text
 

@@ -243,7 +243,7 @@ def _stats(
         timestamps=scored_batch.timestamps[valid & scored_batch.writable],
         stage_seconds=stage_seconds,
         dead_letter_flags=(~valid).tolist(),
-        fallbacks=dict(scored_batch.decoded.fallbacks),
+        fallbacks=dict(scored_batch.decoded.left),
         drift=_drift_counts(scored_batch, bins),
     )
 

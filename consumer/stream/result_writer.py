@@ -99,7 +99,7 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     """Return the arguments of `write_results` after the first two."""
     batch, columns, scored = results.batch, results.columns, results.scored
     scores = np.frombuffer(_encoder.encode_lines(scored.scores.tolist()), np.uint8)
-    numbers = scored.packed_verdicts()
+    numbers = scored.meanings()
     verdicts = np.unique(numbers)
     texts = _texts(results, verdicts.tolist())
     return (

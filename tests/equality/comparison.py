@@ -91,7 +91,7 @@ class Comparison:
         self.totals.valid += len(decoded.positions)
         self.totals.high += output.stats.levels["High"]
         self.totals.codes += Counter(output.stats.dead_letter_codes)
-        self.totals.left += Counter(decoded.fallbacks)
+        self.totals.left += Counter(decoded.left)
 
     def _compare_alone(self, values: Sequence[bytes], expected: Expected) -> None:
         """Hold some scores of the batch to those of the events alone."""

@@ -29,7 +29,7 @@ def test_the_last_rule_reports_no_imputed_field() -> None:
     last = np.array([1 << len(RULES) - 1])
     nothing = np.zeros(1, np.int64)
     scored = Scored(np.ones(1), nothing, nothing + HIGH, last, nothing, nothing, {}, 0.5)
-    (number,) = scored.packed_verdicts()
+    (number,) = scored.meanings()
     assert unpack_verdict(number).reason_codes == [RULES[-1]]
     assert unpack_verdict(number).imputed_fields == []
     assert REASON_CODES[len(RULES) - 1] == RULES[-1]

@@ -203,7 +203,7 @@ def test_strings_whose_slots_are_taken_are_left(read: Function) -> None:
     batch = read_batch(values, read)
     assert reasons(batch) == [""] * MOST_SLOTS_TRIED + ["crowded_strings"] * (rows - MOST_SLOTS_TRIED)
     decoded = decode(values)
-    assert decoded.fallbacks == {"crowded_strings": rows - MOST_SLOTS_TRIED}
+    assert decoded.left == {"crowded_strings": rows - MOST_SLOTS_TRIED}
     assert_same(decoded.columns, from_events([parse(value) for value in values]))
 
 
@@ -266,7 +266,7 @@ def test_left_events_stand_in_their_rows_and_are_counted() -> None:
     assert list(decoded.positions) == valid
     assert list(decoded.invalid) == [position for position in range(len(values)) if position not in valid]
     assert_same(decoded.columns, from_events([parse(values[position]) for position in valid]))
-    assert decoded.fallbacks == {"invalid": 6, "escaped_key": 6, "repeated_key": 6, "too_deep": 3, "unusual_form": 1}
+    assert decoded.left == {"invalid": 6, "escaped_key": 6, "repeated_key": 6, "too_deep": 3, "unusual_form": 1}
 
 
 def test_the_text_begins_with_the_joined_values() -> None:
