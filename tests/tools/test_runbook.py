@@ -22,9 +22,6 @@ def checkout(tmp_path: Path) -> Path:
     """A copy of what the command reads and writes."""
     for folder in ("deploy", "tools"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "tests").mkdir()
-    for name in ("__init__.py", "make_prometheus_rule.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests" / name)
     return tmp_path
 
 
