@@ -1,13 +1,11 @@
-"""The newest alerts and dead letters as text that is safe to print on a terminal."""
+"""The newest alerts, as text that is safe to print on a terminal."""
 
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from consumer.dead_letters.record import DeadLetter
-from consumer.printable import printable, shortened
-from consumer.records import Batch
+from consumer.printable import shortened
 
 MAX_ALERTS: Final = 10  # kept, and shown at most
 _REMEMBERED: Final = 100_000  # ids: `watch` may run for weeks
@@ -58,15 +56,3 @@ def parse_alert(value: bytes) -> tuple[str, Alert]:
     raw = bytes(record.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
     return record.alert_id, Alert(shortened(session_id), record.anomaly_score, shortened(record.risk_reason))
-
-
-_MOST_CHARACTERS: Final = 200
-
-
-def describe_dead_letter(batch: Batch) -> str:
-    """Describe the last dead letter of a batch, from its headers: code, field and message."""
-    letter = DeadLetter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
-    message = letter.message
-    if letter.field and letter.field not in message:
-        message = f"{letter.field}: {message}"
-    return printable(f"{letter.code}, {message}"[:_MOST_CHARACTERS])

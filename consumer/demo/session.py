@@ -8,9 +8,10 @@ from typing import Final, Self
 
 from consumer import app
 from consumer.config.settings import Settings
-from consumer.console.alerts import NewestAlerts, describe_dead_letter
+from consumer.console.alerts import NewestAlerts
 from consumer.console.progress import Observation
 from consumer.console.snapshot import Reading, read_metrics
+from consumer.dead_letters.record import DeadLetter
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
 from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
@@ -18,10 +19,12 @@ from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
+from consumer.printable import printable
 from consumer.process import BackgroundTask
 from consumer.records import Batch, OutRecord
 
 _POLL_SECONDS: Final = 0.2
+_MOST_CHARACTERS: Final = 200  # of a dead letter's description
 _END_SECONDS: Final = {"consumer": 5.0, "alerts": 2.0, "dead letters": 2.0, "feeder": 1.0}
 """The longest wait for the end of each. The consumer commits its batch, in less than its own limit for a stop, which
 would end the process silently; the feeder may be reading a pipe that nobody writes to."""
@@ -145,4 +148,13 @@ class DemoSession:
 
     def _add_dead_letters(self, batch: Batch) -> None:
         if batch.headers:
-            self._dead_letter = describe_dead_letter(batch)
+            self._dead_letter = _describe_dead_letter(batch)
+
+
+def _describe_dead_letter(batch: Batch) -> str:
+    """Describe the last dead letter of a batch, from its headers: code, field and message."""
+    letter = DeadLetter(batch.partitions[-1], batch.offsets[-1], batch.timestamps[-1], None, None, batch.headers[-1])
+    message = letter.message
+    if letter.field and letter.field not in message:
+        message = f"{letter.field}: {message}"
+    return printable(f"{letter.code}, {message}"[:_MOST_CHARACTERS])
