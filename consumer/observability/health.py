@@ -27,7 +27,7 @@ class Health:
         self._broker_seconds = broker_seconds
         self._ticked = clock()
         self._joined = False
-        self._topic_gone = False
+        self._topic_deleted = False
         self._answered = -float("inf")  # when a broker last answered
         self._stopping = stopping
 
@@ -39,7 +39,7 @@ class Health:
         """Note whether the group assigned partitions (maybe none), when a broker last answered, and whether the input
         topic is deleted."""
         self._joined = joined
-        self._topic_gone = topic_deleted
+        self._topic_deleted = topic_deleted
         self._answered = self._clock() - silent_seconds
 
     def liveness_failure(self) -> str | None:
@@ -54,8 +54,8 @@ class Health:
         silent = self._clock() - self._answered
         if silent > self._broker_seconds:
             return "no broker has answered yet" if silent == float("inf") else f"no broker answered for {silent:.0f} s"
-        if self._topic_gone:
+        if self._topic_deleted:
             return "the input topic is gone: it was deleted"
-        return self.liveness_failure() or (
-            None if self._joined else "the consumer group has not assigned partitions yet"
-        )
+        if not self._joined:
+            return self.liveness_failure() or "the consumer group has not assigned partitions yet"
+        return self.liveness_failure()

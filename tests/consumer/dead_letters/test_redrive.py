@@ -67,7 +67,7 @@ def written(post: Post) -> Counter[bytes]:
     return Counter(message.value() or b"" for message in read(post.bootstrap, post.sessions))
 
 
-def test_the_list_shows_what_is_wrong_and_counts_it_and_shows_no_payload(post: Post, call: Call) -> None:
+def test_list_prints_errors_and_no_payload(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(9)])
     said = call("list")
     assert said.status == 0, said.err
@@ -76,12 +76,12 @@ def test_the_list_shows_what_is_wrong_and_counts_it_and_shows_no_payload(post: P
     assert "secret" not in said.out + said.err
 
 
-def test_of_a_topic_without_letters_the_list_says_so_and_speaks_of_no_limit(call: Call) -> None:
+def test_list_of_an_empty_topic_prints_zero(call: Call) -> None:
     said = call("list")
     assert (said.status, said.out) == (0, "0 dead letters\n"), said.err
 
 
-def test_the_list_as_json_is_json_lines_and_the_filters_and_the_limit_hold(post: Post, call: Call) -> None:
+def test_list_prints_filtered_json_lines(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(9)])
     said = call("list", "--json", "--code", "bad_date", "--field", "click_events", "--since", "1h", "--limit", "4")
     shown = [json.loads(line) for line in said.out.splitlines()]
@@ -90,7 +90,7 @@ def test_the_list_as_json_is_json_lines_and_the_filters_and_the_limit_hold(post:
     assert not call("list", "--json", "--until", "1h").out
 
 
-def test_a_redrive_without_yes_only_says_what_it_would_do(post: Post, call: Call) -> None:
+def test_redrive_without_yes_is_a_dry_run(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
     said = call("redrive")
     assert f"would write 5 dead letters back to {post.sessions} (wrong_type 5)" in said.out
@@ -98,7 +98,7 @@ def test_a_redrive_without_yes_only_says_what_it_would_do(post: Post, call: Call
     assert not written(post)
 
 
-def test_a_redrive_writes_the_records_as_they_came_and_never_twice(post: Post, call: Call) -> None:
+def test_redrive_restores_records_once(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
     said = call("redrive", "--yes")
     assert said.status == 0, said.err
@@ -114,7 +114,7 @@ def test_a_redrive_writes_the_records_as_they_came_and_never_twice(post: Post, c
     assert set(written(post).values()) == {1}
 
 
-def test_what_one_redrive_left_by_its_filters_or_its_limit_the_next_ones_find(post: Post, call: Call) -> None:
+def test_the_next_redrive_finds_what_filters_left(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(30)])
     assert "wrote 10 " in call("redrive", "--yes", "--code", "wrong_type", "--rate", "1000").out
     assert "wrote 7 " in call("redrive", "--yes", "--limit", "7", "--rate", "3000").out
@@ -124,7 +124,7 @@ def test_what_one_redrive_left_by_its_filters_or_its_limit_the_next_ones_find(po
     assert written(post) == Counter(b"secret-%d" % i for i in range(30))
 
 
-def test_what_cannot_be_redriven_is_skipped_and_counted(post: Post, call: Call) -> None:
+def test_refused_dead_letters_are_counted(post: Post, call: Call) -> None:
     worn, fresh = post.letter(0, attempts=3), post.letter(1, attempts=2)
     hole = post.letter(2, "unreadable_batch")._replace(value=None)
     large = post.letter(3, "too_large")._replace(value=None)
@@ -142,7 +142,7 @@ def test_what_cannot_be_redriven_is_skipped_and_counted(post: Post, call: Call) 
     assert written(post) == Counter([b"secret-0", b"secret-1"])
 
 
-def test_what_lost_a_part_of_its_event_is_not_written_back(post: Post, call: Call) -> None:
+def test_incomplete_events_are_not_redriven(post: Post, call: Call) -> None:
     small = [post.letter(i) for i in range(2)]
     parts = ("headers", "key")
     lost = [
@@ -156,9 +156,7 @@ def test_what_lost_a_part_of_its_event_is_not_written_back(post: Post, call: Cal
     assert not written(post)
 
 
-def test_letters_of_another_topic_are_passed_over_and_wait_for_a_redrive_to_it(
-    post: Post, call: Call, topics: Topics
-) -> None:
+def test_dead_letters_of_another_topic_stay(post: Post, call: Call, topics: Topics) -> None:
     elsewhere = post._replace(sessions=topics("elsewhere"))
     write(post.bootstrap, post.letters, [elsewhere.letter(0), post.letter(1)])
     said = call("redrive", "--yes")
@@ -182,7 +180,7 @@ def shared(post: Post) -> list[Event]:
     return [of_connect(post, 1), stranger, Event(None, b"tombstone"), post.letter(1), neighbour, post.letter(3)]
 
 
-def test_of_a_shared_topic_only_our_letters_are_listed_and_the_others_counted(post: Post, call: Call) -> None:
+def test_list_counts_dead_letters_of_other_writers(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, shared(post))
     said = call("list")
     assert said.status == 0, said.err
@@ -197,7 +195,7 @@ def test_of_a_shared_topic_only_our_letters_are_listed_and_the_others_counted(po
     assert sorted(of_all) == sorted(["es-sink\x1b[31m", "neighbours", post.group, post.group])
 
 
-def test_of_a_shared_topic_only_our_letters_are_redriven_and_nothing_ends_it(post: Post, call: Call) -> None:
+def test_redrive_skips_other_writers(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, shared(post))
     said = call("redrive", "--yes")
     assert (said.status, said.err) == (0, "")
@@ -207,7 +205,7 @@ def test_of_a_shared_topic_only_our_letters_are_redriven_and_nothing_ends_it(pos
     assert written(post) == Counter([b"secret-1", b"secret-3"])
 
 
-def test_letters_of_others_are_redriven_when_they_are_named_and_each_once(post: Post, call: Call) -> None:
+def test_named_writers_are_redriven_once(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, shared(post))
     assert "wrote 1 " in call("redrive", "--yes", "--from-group", "neighbours").out
     assert written(post) == Counter([b"secret-2"])
@@ -222,7 +220,7 @@ def test_letters_of_others_are_redriven_when_they_are_named_and_each_once(post: 
     assert theirs.headers() == [("trace", b"t"), *dead_letters.redrive_headers(1)]
 
 
-def test_many_letters_of_others_between_ours_leave_room_for_the_note(post: Post, call: Call) -> None:
+def test_many_foreign_dead_letters_fit_the_metadata(post: Post, call: Call) -> None:
     pick = random.Random(1)
     events = [of_connect(post, i) if pick.random() < 0.5 else post.letter(i) for i in range(12_000)]
     write(post.bootstrap, post.letters, [event._replace(partition=0) for event in events])
@@ -232,7 +230,7 @@ def test_many_letters_of_others_between_ours_leave_room_for_the_note(post: Post,
     assert "wrote 0 " in call("redrive", "--yes").out
 
 
-def test_one_letter_is_chosen_by_its_source(post: Post, call: Call) -> None:
+def test_source_selects_one_dead_letter(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(15)])
     source = json.loads(call("list", "--json").out.splitlines()[4])["source"]
     assert call("list", "--source", source).out.splitlines()[-1] == "1 dead letter (wrong_type 1)"
@@ -252,7 +250,7 @@ def test_one_letter_is_chosen_by_its_source(post: Post, call: Call) -> None:
         (("--from-group", "a", "--any-writer"), "--any-writer includes every group"),
     ],
 )
-def test_options_that_name_nothing_are_wrong_usage(call: Call, options: tuple[str, ...], said: str) -> None:
+def test_invalid_options_are_wrong_usage(call: Call, options: tuple[str, ...], said: str) -> None:
     for command in ("list", "redrive"):
         refused = call(command, *options)
         assert refused.status == 2
@@ -278,7 +276,7 @@ def test_an_event_gets_its_own_headers_back_from_the_broker(post: Post, call: Ca
     assert event.headers() == [*own, *dead_letters.redrive_headers(1)]
 
 
-def test_a_topic_that_is_missing_is_one_line(post: Post, call: Call) -> None:
+def test_a_missing_topic_is_a_one_line_error(post: Post, call: Call) -> None:
     said = call("list", "--dead-letters-topic", f"{post.letters}-not")
     note, error = said.err.splitlines()
     assert said.status == 1
@@ -307,7 +305,7 @@ class Interrupted(KafkaProducer):
         super().commit()
 
 
-def test_a_redrive_that_is_killed_goes_on_where_it_was(post: Post) -> None:
+def test_a_killed_redrive_resumes(post: Post) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(45)])
     name = f"{post.group}-redrive"
     with pytest.raises(KeyboardInterrupt):
@@ -334,7 +332,7 @@ def test_a_second_redrive_ends_the_first(post: Post) -> None:
     assert written(post) == Counter(b"secret-%d" % i for i in range(45))
 
 
-def test_a_redrive_that_is_told_to_stop_says_so_and_writes_no_more(post: Post) -> None:
+def test_a_stopped_redrive_writes_no_more(post: Post) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
     stop = Flag()
     stop.set()

@@ -67,7 +67,7 @@ def test_every_line_is_written_in_order() -> None:
         assert output.dropped == 0
 
 
-def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written() -> None:
+def test_lines_that_wait_too_long_are_dropped() -> None:
     with piped(partial(QueuedOutput, most_seconds=0.2)) as (reading, output):
         for number in range(10):
             output.write(f"old {number}\n".encode())
@@ -78,7 +78,7 @@ def test_lines_that_wait_too_long_are_dropped_and_counted_and_later_ones_written
 
 
 @pytest.mark.parametrize("size", [5000, 9000])  # two and three pages of a pipe's sixteen
-def test_old_lines_are_dropped_behind_long_ones_that_stay_whole(size: int) -> None:
+def test_old_lines_are_dropped_behind_complete_long_lines(size: int) -> None:
     lines = [f"{number:04}".ljust(size - 1).encode() + b"\n" for number in range(65)]
     with piped(partial(QueuedOutput, most_seconds=0.2), full=False) as (reading, output):
         for line in lines:
@@ -89,14 +89,14 @@ def test_old_lines_are_dropped_behind_long_ones_that_stay_whole(size: int) -> No
         assert read(reading, whole * size + 4) == b"".join(lines[:whole]) + b"new\n"
 
 
-def test_lines_that_do_not_fit_are_dropped_and_counted() -> None:
+def test_lines_beyond_the_queue_are_dropped() -> None:
     with piped(partial(QueuedOutput, most_bytes=100)) as (_, output):
         for _ in range(30):
             output.write(b"x" * 9 + b"\n")
         assert output.dropped == 20
 
 
-def test_a_line_that_cannot_be_written_is_dropped_and_counted() -> None:
+def test_a_line_that_cannot_be_written_is_dropped() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     output = QueuedOutput(writing)
@@ -105,7 +105,7 @@ def test_a_line_that_cannot_be_written_is_dropped_and_counted() -> None:
     os.close(writing)
 
 
-def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
+def test_a_non_blocking_pipe_gets_every_line() -> None:
     with piped(QueuedOutput, full=False) as (reading, output):
         os.set_blocking(output.fileno(), False)
         sent = [b"x" * 9_999 + b"\n" for _ in range(30)]
@@ -115,7 +115,7 @@ def test_a_pipe_that_somebody_made_non_blocking_gets_every_line() -> None:
         assert output.dropped == 0
 
 
-def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> None:
+def test_lossless_output_waits_until_stopped() -> None:
     stop = threading.Event()
     with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
         output.write(b"x")
@@ -128,7 +128,7 @@ def test_a_patient_output_waits_for_its_reader_until_it_is_told_to_stop() -> Non
         assert not waiting.is_alive()
 
 
-def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
+def test_lossless_output_writes_without_a_flush() -> None:
     reading, writing = os.pipe()
     output = LosslessOutput(writing, lambda: True)
     sent = [bytes([number]) * MOST_BYTES for number in range(3)]
@@ -148,7 +148,7 @@ def test_a_patient_output_keeps_what_is_written_without_a_flush() -> None:
     assert same  # by itself: the difference of 12 MiB would not be shown within minutes
 
 
-def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
+def test_lossless_output_waits_for_room_until_stopped() -> None:
     stop = threading.Event()
     with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
         output.write(b"x" * MOST_BYTES)
@@ -161,7 +161,7 @@ def test_a_patient_output_stops_waiting_for_room_when_it_is_told_to() -> None:
         assert not waiting.is_alive()
 
 
-def test_a_patient_output_raises_what_writing_raised() -> None:
+def test_lossless_output_raises_the_error_of_a_write() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     output = LosslessOutput(writing, lambda: True)
@@ -175,13 +175,13 @@ def test_a_patient_output_raises_what_writing_raised() -> None:
     ("arguments", "status"),
     [(["predict", "/nowhere"], 1), (["score", "--nope"], 2), (["run", "--bootstrap-servers", ""], 1)],
 )
-def test_an_error_that_nobody_reads_ends_the_command(arguments: list[str], status: int) -> None:
+def test_an_unread_error_does_not_block_the_end(arguments: list[str], status: int) -> None:
     with unread_pipe() as (_, writing):
         done = subprocess.run([*COMMAND, *arguments], stderr=writing, env=environment(), timeout=SECONDS, check=False)
     assert done.returncode == status
 
 
-def test_the_error_comes_last_and_whole() -> None:
+def test_the_error_is_the_last_line() -> None:
     done = subprocess.run(
         [*COMMAND, "predict", "/nowhere"],
         capture_output=True,
@@ -193,7 +193,7 @@ def test_the_error_comes_last_and_whole() -> None:
     assert done.stderr == "session-scorer: /nowhere: cannot be read: No such file or directory\n"
 
 
-def test_a_fault_of_ours_ends_in_a_traceback_and_status_one() -> None:
+def test_an_exception_ends_in_traceback_and_status_one() -> None:
     script = "from consumer.observability.bounded_output import call_with_bounded_output as call; call(lambda: 1 / 0)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 1
@@ -214,13 +214,13 @@ call_with_bounded_output(work)
 """
 
 
-def test_the_watchdog_ends_the_process_though_nobody_reads_why() -> None:
+def test_the_watchdog_ends_a_process_without_a_reader() -> None:
     with unread_pipe() as (_, writing):
         done = subprocess.run([sys.executable, "-c", CANNOT_GO_ON], stderr=writing, timeout=SECONDS, check=False)
     assert done.returncode == 1
 
 
-def test_what_the_watchdog_says_is_written_before_the_end() -> None:
+def test_the_watchdogs_reason_is_written_before_the_end() -> None:
     done = subprocess.run([sys.executable, "-c", CANNOT_GO_ON], capture_output=True, timeout=SECONDS, check=False)
     assert done.stderr.count(b"cannot go on") == 1
     assert done.stderr.endswith(b"}\n")
@@ -228,7 +228,7 @@ def test_what_the_watchdog_says_is_written_before_the_end() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("arguments", [["watch", "127.0.0.1:9", "--interval", "0.1"], ["demo", "--rate", "10"]])
-def test_a_signal_ends_a_command_whose_output_nobody_reads(arguments: list[str], number: signal.Signals) -> None:
+def test_a_signal_ends_a_command_without_a_reader(arguments: list[str], number: signal.Signals) -> None:
     heard = "import signal; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGINT, signal.SIGHUP)]"
     command = [sys.executable, "-c", f"{heard}; {COMMAND[-1]}", *arguments]
     with (
@@ -240,7 +240,7 @@ def test_a_signal_ends_a_command_whose_output_nobody_reads(arguments: list[str],
         assert process.wait(SECONDS) >= 0  # by itself
 
 
-def test_ctrl_c_ends_a_command_that_is_stuck_in_a_write() -> None:
+def test_ctrl_c_ends_a_blocked_write() -> None:
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [sys.executable, "-c", f"{heard}; {COMMAND[-1]}", "predict", "-"]
     with (

@@ -93,7 +93,7 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     return told(metrics)
 
 
-def test_of_a_batch_every_eighth_event_is_counted_and_the_same_ones_each_time(scorer: Scorer) -> None:
+def test_every_eighth_event_is_sampled_repeatably(scorer: Scorer) -> None:
     one = processed(scorer, *EVENTS[:800]).stats.drift
     again = processed(scorer, *EVENTS[:800]).stats.drift
 
@@ -102,7 +102,7 @@ def test_of_a_batch_every_eighth_event_is_counted_and_the_same_ones_each_time(sc
 
 
 @given(st.integers(1, 40), st.integers(0, 10**6))
-def test_an_event_is_as_likely_to_be_counted_in_small_batches_as_in_large_ones(size: int, first: int) -> None:
+def test_batch_size_does_not_bias_the_sample(size: int, first: int) -> None:
     events = range(first, first + 4000)
     batches = [events[i : i + size] for i in range(0, 4000, size)]
     counted = [
@@ -112,12 +112,12 @@ def test_an_event_is_as_likely_to_be_counted_in_small_batches_as_in_large_ones(s
     assert sum(counted) == pytest.approx(4000 / EVERY, abs=120)  # five times the spread of one event in eight by lot
 
 
-def test_a_batch_of_nothing_counts_nothing(scorer: Scorer, baseline: Baseline) -> None:
+def test_an_empty_batch_counts_no_event(scorer: Scorer, baseline: Baseline) -> None:
     for values in ((), (None,), (b"{",)):
         assert Bins(baseline).count_events(processed(scorer, *values).stats.drift) == 0
 
 
-def test_nothing_is_told_before_the_window_holds_enough_events(scorer: Scorer, baseline: Baseline) -> None:
+def test_a_small_window_has_no_index(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS - 1), now=0)
     assert (drift.events(0), drift.psi(0)) == (LEAST_EVENTS - 1, {})
@@ -126,7 +126,7 @@ def test_nothing_is_told_before_the_window_holds_enough_events(scorer: Scorer, b
     assert drift.psi(0).keys() == set(DISTRIBUTIONS) - {DATE}
 
 
-def test_the_hour_is_judged_once_the_window_spans_a_day(scorer: Scorer, baseline: Baseline) -> None:
+def test_the_hour_has_an_index_after_a_day(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0.5 * HOUR)
 
@@ -134,9 +134,7 @@ def test_the_hour_is_judged_once_the_window_spans_a_day(scorer: Scorer, baseline
     assert drift.psi(DAY + 0.5 * HOUR).keys() == set(DISTRIBUTIONS)
 
 
-def test_the_window_slides_events_are_forgotten_after_a_day_and_never_sooner(
-    scorer: Scorer, baseline: Baseline
-) -> None:
+def test_the_window_drops_events_after_a_day(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, 5), now=0.9 * HOUR)
     drift.add(alike(scorer, baseline, 7), now=1.0 * HOUR)
@@ -146,14 +144,14 @@ def test_the_window_slides_events_are_forgotten_after_a_day_and_never_sooner(
     assert drift.events(2.0 * HOUR + DAY) == 0
 
 
-def test_a_window_that_has_run_dry_tells_nothing(scorer: Scorer, baseline: Baseline) -> None:
+def test_an_expired_window_has_no_index(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0)
 
     assert drift.psi(3 * DAY) == {}
 
 
-def test_of_the_data_that_the_model_was_trained_for_nothing_has_drifted(scorer: Scorer) -> None:
+def test_training_data_has_no_drift(scorer: Scorer) -> None:
     seen = consumed(scorer, EVENTS)
 
     assert seen["drift_window_events"][""] == pytest.approx(len(EVENTS) / EVERY, abs=len(EVENTS) / 500)
@@ -161,20 +159,20 @@ def test_of_the_data_that_the_model_was_trained_for_nothing_has_drifted(scorer: 
     assert max(seen["drift_psi"].values()) < 0.1
 
 
-def test_a_field_that_producers_changed_is_told_by_name(scorer: Scorer) -> None:
+def test_a_changed_field_drifts_by_name(scorer: Scorer) -> None:
     changed = [msgspec.json.encode(msgspec.json.decode(event) | {"device_orientation": "sideways"}) for event in EVENTS]
     shifts = {name for name, psi in consumed(scorer, changed)["drift_psi"].items() if psi > 0.25}
 
     assert shifts == {"device_orientation"}
 
 
-def test_a_batch_that_is_aborted_counts_once_when_it_is_committed(scorer: Scorer) -> None:
+def test_an_aborted_batch_counts_once_when_committed(scorer: Scorer) -> None:
     aborting = FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]})
 
     assert consumed(scorer, EVENTS[:2000], aborting) == consumed(scorer, EVENTS[:2000])
 
 
-def test_shares_of_gaps_in_training_stand_beside_the_counters_of_gaps(baseline: Baseline) -> None:
+def test_gap_ratios_of_training_are_exported(baseline: Baseline) -> None:
     seen = told(Metrics("v1", "abc", baseline))
 
     assert seen["drift_window_events"] == {"": 0}
@@ -184,7 +182,7 @@ def test_shares_of_gaps_in_training_stand_beside_the_counters_of_gaps(baseline: 
 
 
 @pytest.mark.parametrize("adopted", [True, False])
-def test_a_set_without_a_baseline_scores_and_tells_nothing_of_drift(scorer: Scorer, *, adopted: bool) -> None:
+def test_a_set_without_baseline_exports_no_drift(scorer: Scorer, *, adopted: bool) -> None:
     manifest = scorer.artifacts.manifest
     assert manifest is not None
     without = msgspec.structs.replace(manifest, baseline=None) if adopted else None

@@ -26,26 +26,26 @@ def health(clock: Clock) -> Health:
     return Health(clock, loop_seconds=30, broker_seconds=60)
 
 
-def test_a_fresh_process_lives_but_is_not_ready(health: Health) -> None:
+def test_a_new_process_is_live_but_not_ready(health: Health) -> None:
     assert health.liveness_failure() is None
     assert health.readiness_failure() == "no broker has answered yet"
 
 
-def test_it_is_ready_once_the_group_has_given_it_its_share(health: Health) -> None:
+def test_an_assignment_makes_it_ready(health: Health) -> None:
     health.set_kafka_state(joined=False, silent_seconds=0)
     assert health.readiness_failure() == "the consumer group has not assigned partitions yet"
     health.set_kafka_state(joined=True, silent_seconds=0)
     assert health.readiness_failure() is None
 
 
-def test_without_its_topic_it_is_not_ready(health: Health) -> None:
+def test_a_deleted_topic_makes_it_not_ready(health: Health) -> None:
     health.set_kafka_state(joined=True, silent_seconds=0, topic_deleted=True)
     assert health.readiness_failure() == "the input topic is gone: it was deleted"
     health.set_kafka_state(joined=True, silent_seconds=0)
     assert health.readiness_failure() is None
 
 
-def test_a_silent_broker_makes_it_not_ready_but_leaves_it_alive(health: Health, clock: Clock) -> None:
+def test_a_silent_broker_makes_it_not_ready_but_live(health: Health, clock: Clock) -> None:
     health.set_kafka_state(joined=True, silent_seconds=59)
     assert health.readiness_failure() is None
     clock.now += 20
@@ -54,7 +54,7 @@ def test_a_silent_broker_makes_it_not_ready_but_leaves_it_alive(health: Health, 
     assert health.liveness_failure() is None
 
 
-def test_a_loop_that_hangs_is_neither_alive_nor_ready(health: Health, clock: Clock) -> None:
+def test_a_hung_loop_is_neither_live_nor_ready(health: Health, clock: Clock) -> None:
     health.set_kafka_state(joined=True, silent_seconds=0)
     clock.now += 31
     assert health.liveness_failure() == "the loop has not come round for 31 s"
@@ -63,7 +63,7 @@ def test_a_loop_that_hangs_is_neither_alive_nor_ready(health: Health, clock: Clo
     assert health.liveness_failure() is None
 
 
-def test_a_worker_that_stops_is_not_ready_and_alive() -> None:
+def test_a_stopping_worker_is_live_but_not_ready() -> None:
     stop = threading.Event()
     health = Health(stopping=stop.is_set)
     health.set_kafka_state(joined=True, silent_seconds=0)

@@ -35,7 +35,7 @@ def server(health: Health) -> Iterator[Server]:
     running.close()
 
 
-def test_the_probes_answer_with_the_reason(server: Server, health: Health) -> None:
+def test_probes_answer_with_the_reason(server: Server, health: Health) -> None:
     assert httpx.get(f"{server.url}/livez").status_code == 200
     unready = httpx.get(f"{server.url}/readyz")
     assert (unready.status_code, unready.text) == (503, "no broker has answered yet\n")
@@ -44,7 +44,7 @@ def test_the_probes_answer_with_the_reason(server: Server, health: Health) -> No
     assert httpx.get(f"{server.url}/readyz?verbose").text == "ok\n"
 
 
-def test_metrics_come_in_the_format_that_is_asked_for(server: Server) -> None:
+def test_metrics_follow_the_accept_header(server: Server) -> None:
     plain = httpx.get(f"{server.url}/metrics")
     assert plain.headers["content-type"].startswith("text/plain")
     assert "session_scorer_events_total" in plain.text
@@ -53,13 +53,13 @@ def test_metrics_come_in_the_format_that_is_asked_for(server: Server) -> None:
     assert opened.text.endswith("# EOF\n")
 
 
-def test_another_path_is_not_found_and_head_has_no_body(server: Server) -> None:
+def test_other_paths_are_404_and_head_has_no_body(server: Server) -> None:
     assert httpx.get(f"{server.url}/").status_code == 404
     head = httpx.head(f"{server.url}/metrics")
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_a_request_leaves_no_trace_on_stderr(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+def test_requests_are_not_logged(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
     httpx.get(f"{server.url}/metrics")
     with socket.create_connection(("127.0.0.1", server.port)) as rude:
         rude.sendall(b"GET /metrics HTTP/1.1\r\n")  # and goes away
@@ -67,12 +67,12 @@ def test_a_request_leaves_no_trace_on_stderr(server: Server, capfd: pytest.Captu
     assert capfd.readouterr().err == ""
 
 
-def test_what_is_served_on_one_address_is_not_on_another(server: Server) -> None:
+def test_the_server_binds_one_address(server: Server) -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.2", server.port))
 
 
-def test_a_port_that_is_taken_is_one_line(health: Health) -> None:
+def test_a_port_in_use_is_a_one_line_error(health: Health) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(WorkerError, match=f"on 127.0.0.1 port {port}: Address already in use: try another"):
@@ -80,12 +80,12 @@ def test_a_port_that_is_taken_is_one_line(health: Health) -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0..0"])
-def test_a_host_that_is_none_is_one_line(health: Health, host: str) -> None:
+def test_an_unknown_host_is_a_one_line_error(health: Health, host: str) -> None:
     with pytest.raises(WorkerError, match=f"metrics cannot be served on {re.escape(host)} port 0: .*: try another"):
         Server(host, 0, CollectorRegistry(), health)
 
 
-def test_a_closed_server_gives_its_port_back(health: Health) -> None:
+def test_a_closed_server_frees_its_port(health: Health) -> None:
     first = Server("127.0.0.1", 0, CollectorRegistry(), health)
     first.close()
     second = Server("127.0.0.1", first.port, CollectorRegistry(), health)
@@ -138,7 +138,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_five_hundred_slow_clients_hold_few_connections_and_no_thread(server: Server) -> None:
+def test_500_slow_clients_hold_few_connections(server: Server) -> None:
     threads = threading.active_count()
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(server, b"GET /metrics HTTP/1.1\r\nX: a")) for _ in range(500)]
@@ -149,7 +149,7 @@ def test_five_hundred_slow_clients_hold_few_connections_and_no_thread(server: Se
         assert threading.active_count() == threads
 
 
-def test_a_client_that_drips_is_closed_at_the_deadline_of_its_request(health: Health) -> None:
+def test_a_dripping_client_is_closed_at_the_deadline(health: Health) -> None:
     with served(health, request_seconds=1.0) as server, connect(server, b"GET /metrics HTTP/1.1\r\nX: ") as client:
         began = time.monotonic()
         while is_open(client):  # each byte comes well within any time for one byte
@@ -160,7 +160,7 @@ def test_a_client_that_drips_is_closed_at_the_deadline_of_its_request(health: He
         assert time.monotonic() - began >= 0.9
 
 
-def test_a_client_that_does_not_read_is_closed_at_the_deadline(health: Health) -> None:
+def test_a_client_that_never_reads_is_closed(health: Health) -> None:
     registry = CollectorRegistry()
     large = Info("large", "More than the buffers of a connection hold.", registry=registry)
     large.info({"text": "x" * 20_000_000})
@@ -173,7 +173,7 @@ def test_a_client_that_does_not_read_is_closed_at_the_deadline(health: Health) -
             assert len(response(client)) < 20_000_000
 
 
-def test_a_flood_that_never_ends_holds_no_probe_up(server: Server) -> None:
+def test_an_endless_flood_delays_no_probe(server: Server) -> None:
     over = threading.Event()
 
     def flood() -> None:
@@ -237,7 +237,7 @@ def few_descriptors() -> Iterator[tuple[int, Callable[[str], float]]]:
         assert process.wait(SECONDS) == 0
 
 
-def test_with_96_descriptors_livez_answers_beside_200_slow_clients() -> None:
+def test_livez_answers_with_96_descriptors_and_200_clients() -> None:
     with few_descriptors() as (port, _), ExitStack() as stack:
         for _ in range(200):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), SECONDS))
@@ -245,7 +245,7 @@ def test_with_96_descriptors_livez_answers_beside_200_slow_clients() -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/livez", timeout=SECONDS).text == "ok\n"
 
 
-def test_without_a_free_descriptor_it_waits_without_a_busy_loop_and_goes_on() -> None:
+def test_lack_of_descriptors_causes_no_busy_loop() -> None:
     with few_descriptors() as (port, tell):
         before = tell("take")
         with socket.create_connection(("127.0.0.1", port), SECONDS) as client:
@@ -270,7 +270,7 @@ def test_without_a_free_descriptor_it_waits_without_a_busy_loop_and_goes_on() ->
         ";;;=,=;q=\xff",
     ],
 )
-def test_a_malformed_accept_header_is_answered_in_the_default_format(server: Server, accept: str) -> None:
+def test_a_malformed_accept_gets_the_default_format(server: Server, accept: str) -> None:
     request = f"GET /metrics HTTP/1.1\r\nAccept: {accept}\r\n\r\n".encode("latin-1")
     head, _, body = response(connect(server, request)).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -292,11 +292,11 @@ def test_a_malformed_accept_header_is_answered_in_the_default_format(server: Ser
         (b"\r\n" * 10_000, b"431 Request Header Fields Too Large"),
     ],
 )
-def test_every_request_is_answered_with_its_status(server: Server, request_: bytes, status: bytes) -> None:
+def test_requests_get_their_status(server: Server, request_: bytes, status: bytes) -> None:
     assert response(connect(server, request_)).split(b"\r\n")[0] == b"HTTP/1.1 " + status
 
 
-def test_a_request_may_come_in_pieces_and_its_sender_stop_sending(server: Server) -> None:
+def test_a_request_can_arrive_in_pieces(server: Server) -> None:
     client = connect(server, b"GET /livez HT")
     client.sendall(b"TP/1.1\r\n\r")
     client.sendall(b"\n")
@@ -311,9 +311,7 @@ class Faulty:
         raise RuntimeError("no such thing")
 
 
-def test_a_fault_while_answering_is_a_log_line_and_the_next_request_is_answered(
-    health: Health, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_error_in_answering_is_logged(health: Health, caplog: pytest.LogCaptureFixture) -> None:
     registry = CollectorRegistry(auto_describe=False)
     with served(health, registry) as server:
         registry.register(Faulty())
@@ -322,7 +320,7 @@ def test_a_fault_while_answering_is_a_log_line_and_the_next_request_is_answered(
     assert [record.getMessage() for record in caplog.records] == ["the metrics server could not answer"]
 
 
-def test_it_serves_on_an_address_of_version_six(health: Health) -> None:
+def test_the_server_binds_an_ipv6_address(health: Health) -> None:
     try:
         require_free("::1", 0)
     except WorkerError as error:

@@ -31,7 +31,7 @@ def lines(stream: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
 
-def test_a_line_is_an_object_with_time_level_logger_and_what_came_along(stream: io.StringIO) -> None:
+def test_a_line_is_a_json_object(stream: io.StringIO) -> None:
     logging.getLogger("consumer.x").warning("batch of %d\nslow", 3, extra={"partition": 4, "path": io})
     [line] = lines(stream)
     assert line.pop("time").endswith("Z")
@@ -39,12 +39,12 @@ def test_a_line_is_an_object_with_time_level_logger_and_what_came_along(stream: 
     assert line == {"level": "warning", "logger": "consumer.x", "message": "batch of 3\nslow", "partition": 4}
 
 
-def test_what_is_below_the_level_is_not_logged(stream: io.StringIO) -> None:
+def test_lower_levels_are_not_logged(stream: io.StringIO) -> None:
     logging.getLogger("consumer.x").debug("quiet")
     assert lines(stream) == []
 
 
-def test_debug_is_for_our_own_packages(stream: io.StringIO) -> None:
+def test_libraries_do_not_log_at_debug(stream: io.StringIO) -> None:
     logs.configure("debug", stream)
     logging.getLogger("scoring.x").debug("ours")
     logging.getLogger("numba.core").debug("theirs")
@@ -52,23 +52,23 @@ def test_debug_is_for_our_own_packages(stream: io.StringIO) -> None:
     assert [line["message"] for line in lines(stream)] == ["ours", "theirs, but news"]
 
 
-def test_an_exception_is_one_field_without_what_it_quotes(stream: io.StringIO) -> None:
+def test_an_exception_is_logged_without_its_message(stream: io.StringIO) -> None:
     try:
         float("user_198")
     except ValueError:
         logging.getLogger("consumer.x").exception("it failed")
     [line] = lines(stream)
     assert line["exception"]["type"] == "ValueError"
-    assert line["exception"]["stack"][0].endswith("test_an_exception_is_one_field_without_what_it_quotes")
+    assert line["exception"]["stack"][0].endswith("test_an_exception_is_logged_without_its_message")
     assert "user_198" not in stream.getvalue()
 
 
-def test_our_own_errors_keep_their_words(stream: io.StringIO) -> None:
+def test_own_errors_are_logged_with_their_message(stream: io.StringIO) -> None:
     logging.getLogger("consumer.x").error("it failed", exc_info=WorkerError("the broker is gone"))
     assert lines(stream)[0]["exception"]["message"] == "the broker is gone"
 
 
-def test_pythons_warnings_are_log_lines_too(stream: io.StringIO) -> None:
+def test_python_warnings_are_logged(stream: io.StringIO) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(capture=False)
@@ -77,7 +77,7 @@ def test_pythons_warnings_are_log_lines_too(stream: io.StringIO) -> None:
     assert "old" in lines(stream)[0]["message"]
 
 
-def test_what_is_held_back_comes_out_in_order_at_the_end(stream: io.StringIO) -> None:
+def test_held_back_records_are_logged_in_order(stream: io.StringIO) -> None:
     with logs.held_back():
         logging.getLogger("consumer.x").warning("one")
         logging.getLogger("consumer.y").info("two")
@@ -86,7 +86,7 @@ def test_what_is_held_back_comes_out_in_order_at_the_end(stream: io.StringIO) ->
     assert [line["message"] for line in lines(stream)] == ["one", "two", "three"]
 
 
-def test_what_is_held_back_is_dropped_when_an_error_says_it_all(stream: io.StringIO) -> None:
+def test_held_back_records_are_dropped_on_an_error(stream: io.StringIO) -> None:
     def fail() -> None:
         with logs.held_back():
             logging.getLogger("consumer.x").warning("connection refused")
@@ -97,7 +97,7 @@ def test_what_is_held_back_is_dropped_when_an_error_says_it_all(stream: io.Strin
     assert lines(stream) == []
 
 
-def test_at_debug_nothing_is_held_back(stream: io.StringIO) -> None:
+def test_debug_holds_no_record_back(stream: io.StringIO) -> None:
     logs.configure("debug", stream)
     with logs.held_back():
         logging.getLogger("consumer.x").debug("at once")
@@ -159,7 +159,7 @@ WRITTEN_AS_TEXT = [({(1, 2): 3}, '"{(1, 2): 3}"'), (CYCLE, '"[[...]]"'), (Unprin
 @pytest.mark.parametrize(
     ("value", "text"), [*WRITTEN, *REFUSED_BY_ORJSON, *WRITTEN_AS_TEXT], ids=lambda value: type(value).__name__
 )
-def test_every_value_has_one_form_in_a_line(stream: io.StringIO, value: object, text: str) -> None:
+def test_every_value_is_encoded_in_one_form(stream: io.StringIO, value: object, text: str) -> None:
     logging.getLogger("consumer.x").warning("slow batch", extra={"partition": 4, "value": value})
     line = stream.getvalue()
     rest = f'"level":"warning","logger":"consumer.x","message":"slow batch","partition":4,"value":{text}}}\n'
@@ -167,7 +167,7 @@ def test_every_value_has_one_form_in_a_line(stream: io.StringIO, value: object, 
     assert json.loads(line)["message"] == "slow batch"
 
 
-def test_a_line_that_nests_too_deep_is_written_all_the_same(stream: io.StringIO) -> None:
+def test_a_deeply_nested_line_is_written(stream: io.StringIO) -> None:
     deep: list[object] = []
     for _ in range(sys.getrecursionlimit() * 2):
         deep = [deep]
@@ -233,7 +233,7 @@ def test_colours_are_for_terminals_without_no_color(colours: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("logging_as_before", "colours")
-def test_values_do_not_steer_the_terminal() -> None:
+def test_control_characters_are_escaped() -> None:
     hostile = "\x1b[2J\r\nfake \x9b31m\u202e\u2028\udcff"
     line = written(io.StringIO(), "text", f"a {hostile}", reason=hostile, paths=[hostile], **{"a\x1b": 1})
     assert line.removesuffix("\n").isprintable()
@@ -241,7 +241,7 @@ def test_values_do_not_steer_the_terminal() -> None:
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_an_exception_in_text_is_its_type_and_a_stack_below() -> None:
+def test_an_exception_in_text_has_its_stack_below() -> None:
     stream = io.StringIO()
     logs.configure("info", stream, "text")
     try:
@@ -250,12 +250,12 @@ def test_an_exception_in_text_is_its_type_and_a_stack_below() -> None:
         logging.getLogger("consumer.x").exception("it failed")
     first, *stack = stream.getvalue().splitlines()
     assert first.endswith("error    it failed exception=ValueError")
-    assert stack[-1].endswith("test_an_exception_in_text_is_its_type_and_a_stack_below")
+    assert stack[-1].endswith("test_an_exception_in_text_has_its_stack_below")
     assert "user_198" not in stream.getvalue()
 
 
 @pytest.mark.usefixtures("logging_as_before")
-def test_the_settings_are_left_out_of_a_text_line_above_debug() -> None:
+def test_text_abridges_settings_above_debug() -> None:
     settings = {f"setting_{number}": number for number in range(30)}
     stream = io.StringIO()
     logs.configure("debug", stream, "text")

@@ -69,7 +69,7 @@ def value(of: Metrics, name: str, **labels: str) -> float:
     return samples(of)[name, frozenset(labels.items())]
 
 
-def test_what_is_known_beforehand_starts_at_zero() -> None:
+def test_known_labels_start_at_zero() -> None:
     fresh = samples(metrics())
     for name, label, values in [
         ("events", "outcome", ("scored", "dead_lettered", "skipped")),
@@ -87,13 +87,13 @@ def test_what_is_known_beforehand_starts_at_zero() -> None:
         assert fresh["session_scorer_stage_seconds_count", frozenset({("stage", stage)})] == 0
 
 
-def test_every_metric_of_the_contract_is_there_with_its_kind() -> None:
+def test_every_metric_is_exported_with_its_kind() -> None:
     families = {f.name: f.type for f in text_string_to_metric_families(generate_latest(metrics().registry).decode())}
     assert {name: kind for name, kind in families.items() if name.startswith("session_scorer_")} == KINDS
     assert value(metrics(), "session_scorer_model_info", version="v1", sha256="abc") == 1
 
 
-def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
+def test_a_commit_adds_the_stats_to_the_counters() -> None:
     seen = metrics()
     seen.record_commit(stats())
     seen.record_commit(stats())
@@ -110,13 +110,13 @@ def test_a_committed_batch_moves_the_counters_by_its_tally() -> None:
     assert value(seen, "session_scorer_transactions_total", outcome="committed") == 2
 
 
-def test_a_code_that_was_not_foreseen_is_counted_too() -> None:
+def test_an_unknown_code_is_counted() -> None:
     seen = metrics()
     seen.record_commit(stats(dead_letter_codes={"brand_new": 4}))
     assert value(seen, "session_scorer_dead_letters_total", code="brand_new") == 4
 
 
-def test_an_aborted_transaction_moves_nothing_else() -> None:
+def test_an_abort_counts_the_transaction_alone() -> None:
     seen, before = metrics(), samples(metrics())
     seen.record_abort()
     name = ("session_scorer_transactions_total", frozenset({("outcome", "aborted")}))
@@ -124,7 +124,7 @@ def test_an_aborted_transaction_moves_nothing_else() -> None:
     assert {key: number for key, number in own.items() if number != before[key]} == {name: 1}
 
 
-def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
+def test_a_value_on_a_bound_counts_below_it() -> None:
     seen = metrics()
     seen.record_commit(stats())
     assert value(seen, "session_scorer_anomaly_score_bucket", le="0.05") == 1
@@ -137,7 +137,7 @@ def test_histograms_count_each_value_once_and_on_a_bound_below_it() -> None:
     assert value(seen, "session_scorer_stage_seconds_bucket", stage="commit", le="+Inf") == 1
 
 
-def test_an_event_from_the_future_has_no_negative_latency() -> None:
+def test_a_future_event_has_no_negative_latency() -> None:
     seen = metrics()
     seen.record_commit(stats())
     assert value(seen, "session_scorer_latency_seconds_count") == 2
@@ -145,7 +145,7 @@ def test_an_event_from_the_future_has_no_negative_latency() -> None:
     assert value(seen, "session_scorer_latency_seconds_sum") == pytest.approx(0.003)
 
 
-def test_a_batch_without_a_scored_event_is_a_batch() -> None:
+def test_a_batch_of_dead_letters_counts_as_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
     seen.record_commit(stats(scored=0, levels={}, scores=none.astype(np.float64), timestamps=none))
@@ -153,7 +153,7 @@ def test_a_batch_without_a_scored_event_is_a_batch() -> None:
     assert value(seen, "session_scorer_batch_events_count") == 1
 
 
-def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_told() -> None:
+def test_revoked_partitions_have_no_lag() -> None:
     seen = metrics()
     seen.set_lag("sessions", {0: 5, 1: 7})
     seen.set_lag("sessions", {1: 3})
@@ -161,7 +161,7 @@ def test_the_lag_of_a_partition_that_went_to_another_worker_is_no_longer_told() 
     assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
 
 
-def test_a_commit_of_positions_alone_is_a_transaction_and_no_batch() -> None:
+def test_a_commit_of_positions_is_no_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)
     nothing = {"scored": 0, "dead_lettered": 0, "skipped": 0, "levels": {}, "scores": none, "timestamps": none}
@@ -170,7 +170,7 @@ def test_a_commit_of_positions_alone_is_a_transaction_and_no_batch() -> None:
     assert value(seen, "session_scorer_batch_events_count") == 0
 
 
-def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> None:
+def test_unstable_offsets_are_exported() -> None:
     seen = metrics()
     seen.set_lag("sessions", {0: 0})
     seen.set_unstable_offsets("sessions", {0: 2})
@@ -178,7 +178,7 @@ def test_offsets_that_open_transactions_hold_back_are_told_beside_the_lag() -> N
     assert value(seen, "session_scorer_unstable_offsets", topic="sessions", partition="0") == 2
 
 
-def test_the_oldest_event_that_waits_ages_also_while_nobody_tells_of_it() -> None:
+def test_the_oldest_wait_grows_between_updates() -> None:
     now = [float(NOW)]
     seen = Metrics("v1", "abc", clock=lambda: now[0])
     seen.set_oldest_waiting("sessions", {0: 12.0, 1: 0.0})
@@ -187,14 +187,14 @@ def test_the_oldest_event_that_waits_ages_also_while_nobody_tells_of_it() -> Non
     assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="1") == 0
 
 
-def test_throttling_is_told() -> None:
+def test_throttling_is_exported() -> None:
     seen = metrics()
     assert value(seen, "session_scorer_broker_throttle_seconds") == 0
     seen.set_throttle(1.5)
     assert value(seen, "session_scorer_broker_throttle_seconds") == 1.5
 
 
-def test_events_that_retention_took_are_counted_by_partition() -> None:
+def test_never_seen_events_are_counted_by_partition() -> None:
     seen = metrics()
     seen.record_never_seen("sessions", 2, 40)
     seen.record_never_seen("sessions", 2, 2)

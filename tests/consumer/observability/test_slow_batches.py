@@ -25,14 +25,12 @@ def said(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records]
 
 
-def test_a_batch_in_time_is_no_news(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_fast_batch_is_not_logged(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
     slow.record(1000, 1.0, STAGES)
     assert said(caplog) == []
 
 
-def test_a_slow_one_is_a_warning_that_says_where_the_time_went(
-    slow: SlowBatches, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_slow_batch_is_logged_with_its_stages(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
     slow.record(1000, 2.25, STAGES)
     [line] = said(caplog)
     assert (line["levelno"], line["message"]) == (logging.WARNING, "slow batch")
@@ -40,7 +38,7 @@ def test_a_slow_one_is_a_warning_that_says_where_the_time_went(
     assert line["stages"] == STAGES | {"wait": 0.75}
 
 
-def test_it_is_said_once_a_minute_with_how_many_there_were_since(
+def test_slow_batches_are_logged_once_a_minute(
     slow: SlowBatches, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(100):
@@ -49,7 +47,7 @@ def test_it_is_said_once_a_minute_with_how_many_there_were_since(
     assert [line["slow_batches"] for line in said(caplog)] == [1, 40, 40]
 
 
-def test_after_a_quiet_time_the_first_slow_one_is_said_at_once(
+def test_the_first_slow_batch_is_logged_at_once(
     slow: SlowBatches, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     slow.record(10, 1.5, STAGES)
@@ -61,7 +59,7 @@ def test_after_a_quiet_time_the_first_slow_one_is_said_at_once(
 @pytest.mark.parametrize(
     ("budget", "seconds", "lines"), [(0.05, 1.1, 1), (0.05, 0.9, 0), (5.0, 9.0, 0), (5.0, 11.0, 1)]
 )
-def test_what_is_slow_goes_by_the_objective_and_by_the_budget(
+def test_the_limit_follows_objective_and_budget(
     budget: float, seconds: float, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     SlowBatches.for_budget(budget).record(10, seconds, STAGES)

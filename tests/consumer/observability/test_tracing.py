@@ -53,7 +53,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 # -- spans -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_is_a_span_and_each_stage_a_span_inside(collector: Collector) -> None:
+def test_a_batch_is_a_span_with_stages(collector: Collector) -> None:
     traces = OtelTracing("fraud", collector.url)
     span = traces.start_span(batch(b"{}", b"{}"))
     span.finish(STAGES, time.perf_counter() + 0.1)
@@ -80,7 +80,7 @@ def test_a_batch_is_a_span_and_each_stage_a_span_inside(collector: Collector) ->
     assert collector.paths == ["/v1/traces"]
 
 
-def test_a_batch_that_came_to_nothing_is_an_error_with_its_reason(collector: Collector) -> None:
+def test_an_aborted_batch_is_an_error_span(collector: Collector) -> None:
     traces = OtelTracing("fraud", collector.url)
     error = UndeliveredError("the group has moved on")
     error.__cause__ = MustAbortError("the group has moved on")
@@ -92,7 +92,7 @@ def test_a_batch_that_came_to_nothing_is_an_error_with_its_reason(collector: Col
     assert attributes(sent.attributes)["error.type"] == "MustAbortError"
 
 
-def test_a_batch_is_linked_to_each_trace_that_its_records_are_of(collector: Collector) -> None:
+def test_a_batch_links_the_traces_of_its_records(collector: Collector) -> None:
     traces = OtelTracing("fraud", collector.url)
     headers = [traced(number) for number in (0, 1, 1, 0)]
     traces.start_span(with_headers(headers)).finish(STAGES, time.perf_counter())
@@ -107,7 +107,7 @@ def test_a_batch_is_linked_to_each_trace_that_its_records_are_of(collector: Coll
 
 
 @pytest.mark.parametrize("variable", [None, "OTEL_SPAN_LINK_COUNT_LIMIT"])
-def test_links_have_a_bound(collector: Collector, monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
+def test_links_are_limited(collector: Collector, monkeypatch: pytest.MonkeyPatch, variable: str | None) -> None:
     if variable is not None:
         monkeypatch.setenv(variable, "5")
     traces = OtelTracing("fraud", collector.url)
@@ -130,11 +130,11 @@ def test_links_have_a_bound(collector: Collector, monkeypatch: pytest.MonkeyPatc
         [("traceparent", parent(1) + b"-" + b"x" * 600)],
     ],
 )
-def test_what_is_no_trace_context_makes_no_link(headers: Headers) -> None:
+def test_an_invalid_trace_context_makes_no_link(headers: Headers) -> None:
     assert parents([headers], 128) == []
 
 
-def test_the_service_is_named_as_the_variables_say(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_name_the_service(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SERVICE_NAME", "fraud-scorer")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     traces = OtelTracing("fraud", collector.url)
@@ -167,11 +167,11 @@ def with_headers(headers: list[Headers]) -> Batch:
         ({"OTEL_SERVICE_NAME": "scorer"}, False),
     ],
 )
-def test_the_standard_variables_switch_it_on(environ: dict[str, str], on: bool) -> None:
+def test_standard_variables_switch_tracing_on(environ: dict[str, str], on: bool) -> None:
     assert tracing.is_requested(environ) is on
 
 
-def test_off_it_says_and_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_tracing_is_off_by_default(caplog: pytest.LogCaptureFixture) -> None:
     assert tracing.tracing({}, "fraud") is tracing.OFF
     assert caplog.records == []
 
@@ -186,7 +186,7 @@ def test_off_it_says_and_does_nothing(caplog: pytest.LogCaptureFixture) -> None:
         ),
     ],
 )
-def test_what_cannot_be_had_is_one_warning(
+def test_an_unsupported_exporter_is_one_warning(
     environ: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert tracing.tracing(environ, "fraud") is tracing.OFF
@@ -196,9 +196,7 @@ def test_what_cannot_be_had_is_one_warning(
 
 
 @pytest.mark.usefixtures("collector")
-def test_a_variable_that_cannot_be_read_is_one_warning_that_does_not_quote_it(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_invalid_variable_is_not_quoted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setenv("OTEL_SPAN_LINK_COUNT_LIMIT", "secret")
     assert tracing.tracing({ENDPOINT: "http://collector:4318"}, "fraud") is tracing.OFF
     [line] = caplog.records
@@ -206,9 +204,7 @@ def test_a_variable_that_cannot_be_read_is_one_warning_that_does_not_quote_it(
     assert "secret" not in str(vars(line))
 
 
-def test_a_collector_that_never_answers_is_not_waited_for_at_the_end(
-    collector: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_silent_collector_does_not_delay_the_end(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((HOST, 0)) as mute:
         monkeypatch.setenv(ENDPOINT, f"http://{HOST}:{mute.getsockname()[1]}")
         traces = OtelTracing("fraud", collector.url)
@@ -222,9 +218,7 @@ def test_a_collector_that_never_answers_is_not_waited_for_at_the_end(
 
 
 @pytest.mark.kafka
-def test_a_consumer_sends_its_batches_and_nothing_of_what_is_in_them(
-    kafka: str, topics: Topics, tmp_path: Path
-) -> None:
+def test_spans_hold_no_payload(kafka: str, topics: Topics, tmp_path: Path) -> None:
     line = Line.on(kafka, topics)
     events = [HIGH, b"{" + MARKER, *(value for _, value in islice(keyed_events(seed=7), 98))]
     write(kafka, line.sessions, [Event(each, MARKER, headers=traced(i)) for i, each in enumerate(events)])
@@ -255,9 +249,7 @@ def test_a_consumer_sends_its_batches_and_nothing_of_what_is_in_them(
 
 @pytest.mark.kafka
 @pytest.mark.parametrize("mute", [False, True], ids=["refuses", "never answers"])
-def test_without_its_collector_a_consumer_goes_on_and_stops_in_time(
-    kafka: str, topics: Topics, tmp_path: Path, mute: bool
-) -> None:
+def test_a_consumer_runs_without_its_collector(kafka: str, topics: Topics, tmp_path: Path, mute: bool) -> None:
     line, log = Line.on(kafka, topics), tmp_path / "log"
     line.feed(2_000)
     with ExitStack() as stack:
@@ -279,7 +271,7 @@ def test_without_its_collector_a_consumer_goes_on_and_stops_in_time(
 
 
 @pytest.mark.kafka
-def test_without_the_extra_a_consumer_says_so_once_and_scores(kafka: str, topics: Topics, tmp_path: Path) -> None:
+def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path: Path) -> None:
     line, log = Line.on(kafka, topics), tmp_path / "log"
     line.feed(200)
     program = "import sys; sys.modules['opentelemetry'] = None; from consumer.__main__ import main; main()"

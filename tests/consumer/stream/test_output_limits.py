@@ -68,64 +68,64 @@ class TestParse:
             ({"max.message.bytes": "64000", "compression.type": "uncompressed"}, 64_000),
         ],
     )
-    def test_what_bounds_a_record(self, changed: dict[str, str], expected: int) -> None:
+    def test_the_lowest_setting_bounds_a_record(self, changed: dict[str, str], expected: int) -> None:
         assert parse_limits(DEFAULTS | changed).record_bytes == expected
 
     @pytest.mark.parametrize("policy", ["compact", "compact,delete"])
     def test_a_compacted_topic_requires_a_key(self, policy: str) -> None:
         assert parse_limits(DEFAULTS | {"cleanup.policy": policy}).requires_key
 
-    def test_dates_keep_away_from_the_limit(self) -> None:
+    def test_timestamp_limits_have_slack(self) -> None:
         name = "message.timestamp.{}.max.ms"
         found = parse_limits(DEFAULTS | {name.format("after"): "60000", name.format("before"): "86400000"})
         assert (found.ahead_ms, found.past_ms) == (54_000, 86_390_000)
         times = np.array([NOW - 86_390_001, NOW - 86_390_000, NOW + 54_000, NOW + 54_001])
         assert found.accepts(times, NOW).tolist() == [False, True, True, False]
 
-    def test_the_one_limit_of_brokers_before_3_6_counts_both_ways(self) -> None:
+    def test_the_older_timestamp_setting_counts_both_ways(self) -> None:
         old = {name: value for name, value in DEFAULTS.items() if "before" not in name and "after" not in name}
         found = parse_limits(old | {"message.timestamp.difference.max.ms": "60000"})
         assert (found.ahead_ms, found.past_ms) == (54_000, 54_000)
 
-    def test_a_topic_that_dates_records_itself_takes_any(self) -> None:
+    def test_log_append_time_accepts_any_timestamp(self) -> None:
         own = {"message.timestamp.type": "LogAppendTime", "message.timestamp.after.max.ms": "1"}
         assert parse_limits(DEFAULTS | own).any_timestamp
 
 
 class TestAsked:
-    def test_records_are_bounded_by_topic_client_and_setting(self) -> None:
+    def test_topic_client_and_setting_bound_a_record(self) -> None:
         found = limits({"results": DEFAULTS | {"max.message.bytes": "20000"}, "letters": DEFAULTS})
         found.load()
         assert found.of("results").record_bytes == 20_000
         assert found.of("letters").record_bytes == MOST
         assert found.batch_bytes == 20_000
 
-    def test_a_topic_whose_settings_are_hidden_takes_what_the_client_sends(self) -> None:
+    def test_unreadable_settings_leave_the_limit_of_the_client(self) -> None:
         found = limits()
         found.load()
         assert (found.of("results").record_bytes, found.batch_bytes) == (MOST, CLIENT)
 
     @pytest.mark.parametrize(("setting", "value"), [("max.message.bytes", "900"), ("segment.bytes", "16383")])
-    def test_dead_letters_that_fit_nowhere_are_refused_by_setting_and_value(self, setting: str, value: str) -> None:
+    def test_a_topic_too_small_for_dead_letters_is_refused(self, setting: str, value: str) -> None:
         found = limits({"letters": DEFAULTS | {setting: value, "compression.type": "zstd"}})
         message = rf"^{setting} of topic letters is {int(value):,}, and a dead letter may need 16,384: raise it$"
         with pytest.raises(WorkerError, match=message):
             found.load()
 
-    def test_dead_letters_on_a_topic_of_16_kib_that_compresses_anew_are_taken(self) -> None:
+    def test_a_recompressing_topic_of_16_kib_is_accepted(self) -> None:
         found = limits({"letters": DEFAULTS | {"max.message.bytes": "16384", "compression.type": "zstd"}})
         found.load()
         assert found.of("letters").record_bytes == LEAST_BYTES - LEAST_BYTES // 64
 
     @pytest.mark.parametrize(("size", "batch"), [("900", 900), ("0", LEAST_RESULT_BYTES)])
-    def test_results_may_be_bounded_below_16_kib(self, size: str, batch: int) -> None:
+    def test_results_can_have_limits_below_16_kib(self, size: str, batch: int) -> None:
         found = limits({"results": DEFAULTS | {"max.message.bytes": size}})
         found.load()
         assert (found.of("results").record_bytes, found.batch_bytes) == (int(size), batch)
 
 
 class TestRefused:
-    def test_a_topic_changed_since_is_asked_again(self) -> None:
+    def test_a_refusal_reads_the_settings_again(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
         found.load()
@@ -136,14 +136,14 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("topic", "other", "least"), [("letters", "results", LEAST_BYTES), ("results", "letters", LEAST_RESULT_BYTES)]
     )
-    def test_a_size_that_nothing_explains_is_halved_down_to_the_least(self, topic: str, other: str, least: int) -> None:
+    def test_an_unexplained_size_is_halved_to_the_least(self, topic: str, other: str, least: int) -> None:
         found = limits()
         rounds = until_given_up(found, lambda: refused(Rejection.SIZE, topic), topic)
         assert [each.record_bytes for each in rounds] == [CLIENT // 2**n for n in range(1, len(rounds) + 1)]
         assert rounds[-1].record_bytes == least
         assert found.of(other).record_bytes == MOST
 
-    def test_results_lowered_below_16_kib_under_a_worker_are_taken(self) -> None:
+    def test_results_lowered_below_16_kib_are_accepted(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
         found.load()
@@ -151,12 +151,12 @@ class TestRefused:
         assert found.lower(refused(Rejection.SIZE))
         assert found.of("results").record_bytes == 900
 
-    def test_dates_in_the_past_are_kept_where_the_topic_is_known_to_take_them(self) -> None:
+    def test_accepted_past_timestamps_are_not_limited(self) -> None:
         rounds = until_given_up(limits({"results": DEFAULTS}), lambda: refused(Rejection.DATE))
         assert [(each.ahead_ms, each.any_past) for each in rounds] == [(MINUTE, True), (0, True)]
 
     @pytest.mark.parametrize("settings", [DEFAULTS, None])
-    def test_a_date_refused_in_every_form_is_put_down_to_the_clock(self, settings: TopicSettings | None) -> None:
+    def test_a_timestamp_always_refused_blames_the_clock(self, settings: TopicSettings | None) -> None:
         found = limits({"results": settings})
         until_given_up(found, lambda: refused(Rejection.DATE))
         with pytest.raises(WorkerError) as raised:
@@ -167,20 +167,20 @@ class TestRefused:
         assert "NTP" in message
         assert "\n" not in message
 
-    def test_a_size_refused_in_every_form_is_not_put_down_to_the_clock(self) -> None:
+    def test_a_size_always_refused_does_not_blame_the_clock(self) -> None:
         found = limits()
         until_given_up(found, lambda: refused(Rejection.SIZE))
         with pytest.raises(WorkerError, match=r"^could not write$"):
             found.lower(refused(Rejection.SIZE))
 
-    def test_a_date_that_nothing_explains_is_looked_for_first_ahead_then_in_the_past(self) -> None:
+    def test_unexplained_timestamps_are_limited_ahead_first(self) -> None:
         found = limits()
         rounds = until_given_up(found, lambda: refused(Rejection.DATE))
         assert [each.ahead_ms for each in rounds] == [MINUTE, 0, 0, 0, 0, 0]
         assert [each.past_ms for each in rounds[2:]] == [24 * 60 * MINUTE, 60 * MINUTE, MINUTE, 0]
         assert found.of("letters").any_timestamp
 
-    def test_dates_of_a_topic_changed_since_are_asked_for_again(self) -> None:
+    def test_changed_timestamp_settings_are_read_again(self) -> None:
         answers = {"results": DEFAULTS}
         found = limits(answers)
         found.load()
@@ -188,21 +188,21 @@ class TestRefused:
         assert not found.lower(refused(Rejection.DATE))
         assert found.of("results") == TopicLimits(MOST, past_ms=54_000)
 
-    def test_a_record_without_a_key_is_given_one_where_the_topic_cannot_be_asked(self) -> None:
+    def test_unreadable_settings_with_a_refused_key_require_keys(self) -> None:
         found = limits()
         found.lower(refused(Rejection.NO_KEY))
         assert found.of("results").requires_key
 
-    def test_a_topic_known_not_to_be_compacted_refuses_for_the_date(self) -> None:
+    def test_a_topic_without_compaction_refuses_the_timestamp(self) -> None:
         found = limits({"results": DEFAULTS})
         found.lower(refused(Rejection.NO_KEY))
         assert not found.of("results").requires_key
         assert found.of("results").ahead_ms == MINUTE
 
-    def test_a_record_refused_with_a_key_in_its_place_is_refused_for_the_date(self) -> None:
+    def test_a_record_with_key_blames_the_timestamp(self) -> None:
         assert len(until_given_up(limits(), lambda: refused(Rejection.NO_KEY))) == 1 + 6
 
-    def test_each_topic_refused_is_lowered(self) -> None:
+    def test_every_refused_topic_is_lowered(self) -> None:
         found = limits()
         found.lower(refused(Rejection.SIZE, "results", "letters"))
         assert {found.of(topic).record_bytes for topic in ("results", "letters")} == {CLIENT // 2}

@@ -53,7 +53,7 @@ def remedy(name: str) -> str:
     )
 
 
-def test_a_result_is_the_golden_one() -> None:
+def test_a_result_matches_the_golden_file() -> None:
     [result] = to("results", run(batch(QUIET)))
     assert result.value == (GOLDEN / "result.json").read_bytes().rstrip(b"\n"), remedy("result.json")
     assert result[1] == b"user_198"
@@ -61,7 +61,7 @@ def test_a_result_is_the_golden_one() -> None:
     assert result.timestamp == 1_795_428_904_118
 
 
-def test_an_alert_is_the_golden_one_and_begins_with_its_result() -> None:
+def test_an_alert_matches_the_golden_file() -> None:
     output = run(batch(HIGH))
     [alert], [result] = to("alerts", output), to("results", output)
     assert alert.value == (GOLDEN / "alert.json").read_bytes().rstrip(b"\n"), remedy("alert.json")
@@ -71,7 +71,7 @@ def test_an_alert_is_the_golden_one_and_begins_with_its_result() -> None:
     assert (alert.key, alert.headers, alert.timestamp) == (result.key, result.headers, result.timestamp)
 
 
-def test_a_dead_letter_is_the_golden_one() -> None:
+def test_a_dead_letter_matches_the_golden_file() -> None:
     [letter] = to("dead-letters", run(batch(b'{"click_events": "7"}', headers=[("trace", b"\x00\xff")])))
     seen = {"key": letter.key, "value": letter.value, "timestamp": letter.timestamp, "headers": letter.headers}
     golden = (GOLDEN / "dead_letter.json").read_text()
@@ -80,13 +80,13 @@ def test_a_dead_letter_is_the_golden_one() -> None:
     )
 
 
-def test_the_event_stands_in_its_result_byte_for_byte() -> None:
+def test_a_result_embeds_its_event_byte_for_byte() -> None:
     [result] = to("results", run(batch(HIGH)))
     assert result.value is not None
     assert result.value.endswith(b'"event":' + HIGH + b"}")
 
 
-def test_identities_travel_digit_for_digit() -> None:
+def test_identities_keep_every_digit() -> None:
     event = b'{"user_id": 123456789012345678901234567890, "session_id": "caf\\u00e9"}'
     [result] = to("results", run(batch(event)))
     assert result.value is not None
@@ -102,7 +102,7 @@ def test_an_absent_or_null_identity_is_left_out() -> None:
 
 
 @given(st.lists(st.none() | any_bytes(), max_size=4), st.sampled_from((400, 700, 1_000_000)), st.integers(-1, 1 << 61))
-def test_whatever_comes_what_goes_out_is_what_the_schemas_say(
+def test_output_follows_the_schemas_for_any_input(
     values: list[bytes | None], max_record_bytes: int, timestamp: int
 ) -> None:
     live = [value for value in values if value is not None]
@@ -110,27 +110,27 @@ def test_whatever_comes_what_goes_out_is_what_the_schemas_say(
     assert len(to("results", output)) + len(to("dead-letters", output)) == len(live)
 
 
-def test_a_bad_event_leaves_its_batch_unharmed() -> None:
+def test_an_invalid_event_leaves_its_batch_unharmed() -> None:
     output = run(batch(QUIET, b"{", HIGH, b"[]", MEDIUM))
     assert offsets(to("results", output)) == [1842, 1844, 1846]
     assert [letter.value for letter in to("dead-letters", output)] == [b"{", b"[]"]
     assert output.stats.dead_letter_flags == [False, True, False, True, False]
 
 
-def test_a_tombstone_becomes_nothing_and_is_counted() -> None:
+def test_a_tombstone_is_counted_as_skipped() -> None:
     output = run(batch(None, QUIET, None))
     assert offsets(to("results", output)) == [1843]
     assert len(output.records) == 1
     assert (output.stats.skipped, output.stats.scored) == (2, 1)
 
 
-def test_an_empty_value_is_a_dead_letter_and_stays_empty() -> None:
+def test_an_empty_value_becomes_an_empty_dead_letter() -> None:
     [letter] = to("dead-letters", run(batch(b"")))
     assert letter.value == b""
     assert header(letter, "dead_letter.code") == b"not_json"
 
 
-def test_a_batch_of_nothing_becomes_nothing() -> None:
+def test_an_empty_batch_has_no_output() -> None:
     assert run(batch()).records == []
 
 
@@ -140,13 +140,13 @@ def test_only_high_results_become_alerts() -> None:
     assert offsets(to("alerts", output)) == [1844]
 
 
-def test_input_headers_travel_and_one_of_our_name_is_replaced() -> None:
+def test_input_headers_are_kept_except_model_version() -> None:
     came: Headers = [("trace", b"1"), ("model_version", b"forged"), ("trace", None)]
     [result] = to("results", run(batch(QUIET, headers=came)))
     assert result.headers == [("trace", b"1"), ("trace", None), ("model_version", b"2026.11.23-5f0c2a9b")]
 
 
-def test_the_trace_that_an_event_is_of_goes_on_with_all_that_becomes_of_it() -> None:
+def test_trace_headers_are_kept_on_every_output() -> None:
     trace: Headers = [
         ("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         ("tracestate", b"v=1"),
@@ -159,7 +159,7 @@ def test_the_trace_that_an_event_is_of_goes_on_with_all_that_becomes_of_it() -> 
 
 
 @pytest.mark.parametrize("timestamp", [0, -1, NOW + 10 * MINUTE + 1, 1 << 60])
-def test_a_timestamp_that_kafka_may_refuse_is_replaced_and_kept_in_a_header(timestamp: int) -> None:
+def test_a_refused_timestamp_moves_to_a_header(timestamp: int) -> None:
     output = run(batch(QUIET, b"{", timestamps=[timestamp, timestamp]))
     assert [record.timestamp for record in output.records] == [NOW, NOW]
     assert [header(record, "source_timestamp") for record in output.records] == [str(timestamp).encode()] * 2
@@ -167,18 +167,18 @@ def test_a_timestamp_that_kafka_may_refuse_is_replaced_and_kept_in_a_header(time
 
 
 @pytest.mark.parametrize("timestamp", [1, NOW, NOW + 10 * MINUTE])
-def test_a_timestamp_up_to_ten_minutes_ahead_travels(timestamp: int) -> None:
+def test_a_timestamp_ten_minutes_ahead_is_kept(timestamp: int) -> None:
     output = run(batch(QUIET, timestamps=[timestamp]))
     assert [record.timestamp for record in output.records] == [timestamp]
     assert output.stats.timestamps.tolist() == [timestamp]
 
 
-def test_a_record_without_a_timestamp_has_null_as_its_source_s() -> None:
+def test_a_missing_timestamp_is_null_in_the_source() -> None:
     [result] = to("results", run(batch(QUIET, timestamps=[-1])))
     assert json.loads(result.value or b"")["source"]["timestamp"] is None
 
 
-def test_a_result_that_does_not_fit_goes_out_without_its_event() -> None:
+def test_a_result_too_large_loses_its_event() -> None:
     event = QUIET[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
     [result] = run(batch(event), max_record_bytes=2000).records
     verdict = json.loads(result.value or b"")
@@ -187,7 +187,7 @@ def test_a_result_that_does_not_fit_goes_out_without_its_event() -> None:
     assert verdict["event_sha256"] == hashlib.sha256(event).hexdigest()
 
 
-def test_padding_an_event_does_not_silence_its_alert() -> None:
+def test_a_padded_event_still_raises_its_alert() -> None:
     event = HIGH[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
     output = run(batch(event), max_record_bytes=2500)
     [alert] = to("alerts", output)
@@ -195,7 +195,7 @@ def test_padding_an_event_does_not_silence_its_alert() -> None:
     assert len(to("results", output)) == 1
 
 
-def test_an_alert_may_leave_its_event_out_where_the_result_need_not() -> None:
+def test_an_alert_can_lose_the_event_alone() -> None:
     event = HIGH[:-1] + b', "padding": "' + b"x" * 5000 + b'"}'
     [result] = to("results", run(batch(event)))
     output = run(batch(event), max_record_bytes=len(result.value or b"") + 250)
@@ -203,7 +203,7 @@ def test_an_alert_may_leave_its_event_out_where_the_result_need_not() -> None:
     assert "event_bytes" in json.loads(to("alerts", output)[0].value or b"")
 
 
-def test_what_fits_in_no_way_is_a_dead_letter_with_its_size_and_hash() -> None:
+def test_an_event_that_fits_nowhere_becomes_a_dead_letter() -> None:
     event = b'{"session_id": "' + b"x" * 5000 + b'"}'
     output = run(batch(event), max_record_bytes=2000)
     [letter] = output.records
@@ -219,7 +219,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_result_that_its_headers_make_too_large_loses_its_event_then_them() -> None:
+def test_a_result_loses_its_event_before_its_headers() -> None:
     came: Headers = [("", b"")] * 2000
     [result] = run(batch(QUIET, headers=came), max_record_bytes=4000).records
     assert result.headers == [("model_version", b"2026.11.23-5f0c2a9b")]
@@ -236,9 +236,7 @@ def test_a_result_without_its_event_keeps_headers_that_fit() -> None:
 
 
 @pytest.mark.parametrize(("requires_key", "stand_in"), [(False, None), (True, sha256(b"k" * 9000).encode())])
-def test_a_key_too_large_stands_in_result_and_alert_by_size_and_hash(
-    requires_key: bool, stand_in: bytes | None
-) -> None:
+def test_a_key_too_large_becomes_size_and_hash(requires_key: bool, stand_in: bytes | None) -> None:
     key = b"k" * 9000
     limits = TopicLimits(4000, requires_key)
     output = run(batch(HIGH, headers=[("trace", b"1")], keys=[key]), results=limits, alerts=limits)
@@ -250,7 +248,7 @@ def test_a_key_too_large_stands_in_result_and_alert_by_size_and_hash(
     assert len(to("results", output)) == len(to("alerts", output)) == 1
 
 
-def test_result_and_alert_step_down_each_by_its_own_topic() -> None:
+def test_results_and_alerts_are_reduced_independently() -> None:
     output = run(batch(HIGH, keys=[b"k" * 9000]), results=TopicLimits(20_000), alerts=TopicLimits(4000))
     [result], [alert] = to("results", output), to("alerts", output)
     assert (result.key, alert.key) == (b"k" * 9000, None)
@@ -258,14 +256,14 @@ def test_result_and_alert_step_down_each_by_its_own_topic() -> None:
     assert "key_bytes" in json.loads(alert.value or b"")
 
 
-def test_no_result_is_as_small_as_the_least_limit() -> None:
+def test_every_result_exceeds_the_least_limit() -> None:
     least = TopicLimits(LEAST_RESULT_BYTES)
     output = run(batch(QUIET, HIGH), results=least, alerts=least)
     assert [dict(record.headers)["dead_letter.code"] for record in to("dead-letters", output)] == [b"too_large"] * 2
     assert len(output.records) == 2
 
 
-def test_where_the_alert_fits_in_no_form_there_is_no_result_but_a_dead_letter() -> None:
+def test_an_alert_that_fits_nowhere_becomes_a_dead_letter() -> None:
     output = run(batch(QUIET, HIGH, QUIET), alerts=TopicLimits(400))
     assert offsets(to("results", output)) == [1842, 1844]
     assert to("alerts", output) == []
@@ -274,7 +272,7 @@ def test_where_the_alert_fits_in_no_form_there_is_no_result_but_a_dead_letter() 
     assert output.stats.levels == {"Low": 2, "Medium": 0, "High": 0}
 
 
-def test_where_a_topic_requires_keys_what_came_without_one_gets_a_key_of_its_own() -> None:
+def test_a_missing_key_is_filled_on_compacted_topics() -> None:
     limits = TopicLimits(1_000_000, requires_key=True)
     output = run(batch(QUIET, b"{", HIGH, keys=[None, None, None]), results=limits, alerts=limits, dead_letters=limits)
     keys = [record.key for record in output.records]
@@ -292,7 +290,7 @@ def test_a_dead_letter_loses_its_value_first() -> None:
     assert header(letter, "dead_letter.value_sha256") == sha256(b"{" * 5000).encode()
 
 
-def test_then_it_loses_the_headers_that_came() -> None:
+def test_a_dead_letter_loses_the_input_headers_second() -> None:
     came: Headers = [("", None)] * 2000
     [letter] = run(batch(b"{", headers=came), dead_letters=LETTER).records
     assert (letter.value, letter.key) == (None, b"user_198")
@@ -303,7 +301,7 @@ def test_then_it_loses_the_headers_that_came() -> None:
 
 
 @pytest.mark.parametrize(("requires_key", "stand_in"), [(False, None), (True, sha256(b"k" * 9000).encode())])
-def test_then_it_loses_its_key(requires_key: bool, stand_in: bytes | None) -> None:
+def test_a_dead_letter_loses_its_key_last(requires_key: bool, stand_in: bytes | None) -> None:
     [letter] = run(batch(b"{", keys=[b"k" * 9000]), dead_letters=TopicLimits(3000, requires_key)).records
     assert (letter.value, letter.key) == (None, stand_in)
     assert header(letter, "dead_letter.key_bytes") == b"9000"
@@ -311,7 +309,7 @@ def test_then_it_loses_its_key(requires_key: bool, stand_in: bytes | None) -> No
 
 
 @given(any_bytes(), st.binary(max_size=30_000), st.lists(st.tuples(st.text(max_size=3), st.binary(max_size=9000))))
-def test_the_last_form_of_a_dead_letter_fits_16_kib(value: bytes, key: bytes, headers: Headers) -> None:
+def test_the_smallest_dead_letter_fits_16_kib(value: bytes, key: bytes, headers: Headers) -> None:
     too_large = b'{"session_id": "' + b"x" * 20_000 + b'"}'
     for event in (value, b"{", too_large):
         output = run(batch(event, keys=[key], headers=headers), max_record_bytes=LEAST_BYTES)
@@ -319,7 +317,7 @@ def test_the_last_form_of_a_dead_letter_fits_16_kib(value: bytes, key: bytes, he
             assert record_bytes(record.key, record.value, record.headers) <= LEAST_BYTES
 
 
-def test_each_topic_says_which_dates_it_takes() -> None:
+def test_timestamps_follow_the_limits_of_the_topic() -> None:
     times = [NOW - 2 * MINUTE, NOW - 2 * MINUTE]
     output = run(batch(HIGH, b"{", timestamps=times), alerts=TopicLimits(1_000_000, past_ms=MINUTE))
     [result], [alert], [letter] = (to(name, output) for name in ("results", "alerts", "dead-letters"))
@@ -329,20 +327,20 @@ def test_each_topic_says_which_dates_it_takes() -> None:
     assert output.stats.timestamps.tolist() == [times[0]]
 
 
-def test_a_result_reduced_to_its_own_headers_keeps_its_source_timestamp() -> None:
+def test_a_reduced_result_keeps_its_source_timestamp() -> None:
     limits = TopicLimits(4000, past_ms=MINUTE)
     [result] = run(batch(QUIET, timestamps=[NOW - 2 * MINUTE], headers=[("", b"")] * 3000), results=limits).records
     assert dict(result.headers)["source_timestamp"] == str(NOW - 2 * MINUTE).encode()
     assert len(result.headers) == 2
 
 
-def test_an_invalid_event_too_large_for_its_headers_keeps_its_own_code() -> None:
+def test_a_reduced_dead_letter_keeps_its_code() -> None:
     [letter] = run(batch(b"{" * 5000), max_record_bytes=2000).records
     assert letter.value is None
     assert header(letter, "dead_letter.code") in {b"not_json", b"too_deep"}
 
 
-def test_dead_letters_keep_the_order_of_the_batch_whatever_their_kind() -> None:
+def test_dead_letters_keep_the_order_of_the_batch() -> None:
     too_large = b'{"session_id": "' + b"x" * 5000 + b'"}'
     letters = to("dead-letters", run(batch(b"{", too_large, b"[]"), max_record_bytes=2000))
     assert [header(letter, "__connect.errors.offset") for letter in letters] == [b"1842", b"1843", b"1844"]
@@ -355,14 +353,14 @@ def test_a_redriven_record_counts_its_attempts() -> None:
 
 
 @pytest.mark.parametrize("date", [b"9" * 20_000, b"x" * 20_000])
-def test_headers_like_those_of_a_redrive_make_no_dead_letter_too_large(date: bytes) -> None:
+def test_forged_redrive_headers_do_not_inflate_dead_letters(date: bytes) -> None:
     forged: Headers = [("dead_letter.attempts", b"1"), ("source_timestamp", date), ("dead_letter.attempts", b"2")]
     [letter] = run(batch(b"{", headers=forged), max_record_bytes=LEAST_BYTES).records
     assert record_bytes(letter.key, letter.value, letter.headers) <= LEAST_BYTES
     assert header(letter, "dead_letter.attempts") == b"1"
 
 
-def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_one() -> None:
+def test_an_unreadable_batch_becomes_one_dead_letter() -> None:
     unreadable = UnreadableBatch("sessions", 3, 1842, 1850, "its checksum is wrong")
     standing = Batch.of_unreadable(unreadable)
     assert standing.next_offsets() == {3: 1850}
@@ -378,13 +376,13 @@ def test_a_batch_that_cannot_be_read_becomes_one_dead_letter_and_is_counted_as_o
     assert BatchStats.merge([stats, run(batch(QUIET)).stats]).scored == 1
 
 
-def test_an_events_own_count_of_attempts_is_kept_and_not_taken_for_ours() -> None:
+def test_an_events_own_attempts_header_is_kept() -> None:
     [letter] = run(batch(b"{", headers=[("dead_letter.attempts", b"3")])).records
     assert header(letter, "dead_letter.attempts") == b"1"
     assert header(letter, "original.dead_letter.attempts") == b"3"
 
 
-def test_an_events_own_source_timestamp_is_kept_beside_ours() -> None:
+def test_an_events_own_source_timestamp_is_kept() -> None:
     own: Headers = [("source_timestamp", b"own")]
     [letter] = run(batch(b"{", headers=own, timestamps=[-1])).records
     assert [each for each in letter.headers if "source_timestamp" in each[0]] == [
@@ -393,12 +391,12 @@ def test_an_events_own_source_timestamp_is_kept_beside_ours() -> None:
     ]
 
 
-def test_the_value_of_a_bad_field_appears_in_no_header() -> None:
+def test_headers_hold_no_value_of_the_event() -> None:
     [letter] = run(batch(b'{"device_type": 4711, "transaction_amount": "4711"}')).records
     assert not any(b"4711" in (value or b"") for _, value in letter.headers)
 
 
-def test_the_tally_counts_gaps_and_categories_never_seen() -> None:
+def test_the_stats_count_gaps_and_unseen_categories() -> None:
     stats = run(batch(b'{"device_type": "Toaster"}', b"{}")).stats
     assert stats.unseen["device_type"] == 1
     assert stats.imputed["device_type"] == 1
@@ -406,7 +404,7 @@ def test_the_tally_counts_gaps_and_categories_never_seen() -> None:
     assert set(stats.stage_seconds) == {"decode", "score", "encode"}
 
 
-def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
+def test_the_stats_count_the_reasons_of_results() -> None:
     output = run(batch(QUIET, MEDIUM, HIGH, HIGH, b"broken"))
     given = Counter(
         code for result in to("results", output) for code in json.loads(result.value or b"")["reason_codes"]
@@ -416,7 +414,7 @@ def test_the_tally_counts_the_reasons_that_the_results_give() -> None:
     assert "" not in given
 
 
-def test_a_result_that_becomes_a_dead_letter_gives_no_reason() -> None:
+def test_a_dead_letter_counts_no_reason() -> None:
     output = run(batch(HIGH), max_record_bytes=300)
     assert to("results", output) == []
     assert output.stats.reasons == {}

@@ -18,20 +18,20 @@ HEADERS = st.lists(st.tuples(NAMES, st.none() | st.binary(max_size=200)), max_si
 KEYS = st.none() | st.binary(max_size=300)
 
 
-def test_a_header_is_encoded_as_the_record_format_says() -> None:
+def test_headers_are_encoded_in_record_format_v2() -> None:
     headers: Headers = [("é", None), ("", b""), ("n" * 64, b"v" * 8192)]
     expected = b"\x04\xc3\xa9\x01" + b"\x00\x00" + b"\x80\x01" + b"n" * 64 + b"\x80\x80\x01" + b"v" * 8192
     assert encode_headers(headers) == expected
 
 
 @given(KEYS, st.none() | st.binary(max_size=300), HEADERS)
-def test_headers_take_what_their_encoding_takes(key: bytes | None, value: bytes | None, headers: Headers) -> None:
+def test_record_size_includes_the_encoded_headers(key: bytes | None, value: bytes | None, headers: Headers) -> None:
     with_them, without = record_bytes(key, value, headers), record_bytes(key, value, [])
     assert 0 <= with_them - without - len(encode_headers(headers)) <= 2  # their number, the record's own length
 
 
 @given(st.lists(st.tuples(KEYS, HEADERS), max_size=4), st.integers(0, 30_000), st.integers(100, 30_000))
-def test_what_has_room_for_certain_fits(rows: list[tuple[bytes | None, Headers]], size: int, limit: int) -> None:
+def test_a_value_within_the_room_fits(rows: list[tuple[bytes | None, Headers]], size: int, limit: int) -> None:
     usual: Headers = [("model_version", b"2026")]
     keys, headers = [key for key, _ in rows], [own or usual for _, own in rows]
     room = value_room(limit, keys, headers, usual)
@@ -39,7 +39,7 @@ def test_what_has_room_for_certain_fits(rows: list[tuple[bytes | None, Headers]]
         assert size > room or record_bytes(key, b"v" * size, each) <= limit
 
 
-def test_empty_headers_are_counted_each() -> None:
+def test_empty_headers_count() -> None:
     headers: Headers = [("", b"")] * 60_000
     assert record_bytes(None, b"", headers) > 120_000
     assert value_room(LIMIT, [None], [headers], []) < 0
@@ -63,7 +63,7 @@ def written(bootstrap: str, topic: str, value: bytes, key: bytes | None, headers
 
 
 @pytest.mark.kafka
-def test_a_broker_takes_what_fits_and_refuses_one_byte_more(kafka: str, topics: Topics) -> None:
+def test_a_broker_refuses_one_byte_more(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1, config={"max.message.bytes": str(LIMIT)})
 
     @settings(max_examples=40, deadline=None)

@@ -95,9 +95,7 @@ def one_by_one(given_rows: Sequence[Given], topic: str, event_limit: int) -> lis
     st.from_regex("[a-zA-Z0-9._-]{1,249}", fullmatch=True),
     st.sampled_from((0, 20, UNLIMITED)),
 )
-def test_results_are_those_encoded_one_by_one(
-    loop: Function, given_rows: Sequence[Given], topic: str, event_limit: int
-) -> None:
+def test_results_match_msgspec(loop: Function, given_rows: Sequence[Given], topic: str, event_limit: int) -> None:
     expected = one_by_one(given_rows, topic, event_limit)
     made = results(given_rows, topic)
     assert ResultWriter().write(made, event_limit) == expected
@@ -128,7 +126,7 @@ def test_long_identities_fit(loop: Function, size: int, text: str) -> None:
 
 
 @pytest.mark.parametrize("timestamp", [0, 951_782_399_999, 951_782_400_000, 951_868_800_000, LAST_MS, LAST_MS + 1, -1])
-def test_days_around_leap_days_and_ends_of_time(loop: Function, timestamp: int) -> None:
+def test_timestamps_around_leap_days_are_written(loop: Function, timestamp: int) -> None:
     given_rows = [((3, 1842, timestamp, None, None, b"{}"), VERDICT, True)]
     whole = one_by_one(given_rows, "sessions", UNLIMITED)[0]
     out = np.zeros(len(whole), np.uint8)
@@ -144,7 +142,7 @@ def test_all_months_from_1970_to_9999_are_written() -> None:
     assert stamps == [msgspec.json.encode(utc(at)) for at in times]
 
 
-def test_the_next_batch_leaves_results_as_they_are() -> None:
+def test_the_next_batch_does_not_change_results() -> None:
     writer = ResultWriter()
     first = writer.write(results([(ROW, VERDICT, True)] * 100), UNLIMITED)
     before = [bytes(bytearray(value)) for value in first]
