@@ -10,7 +10,7 @@ from consumer.kafka.config import Connection
 from tests.support.kafka.topics import Topics
 
 
-def test_a_broker_that_does_not_answer_is_named_with_the_reason() -> None:
+def test_unreachable_broker_is_named_with_the_reason() -> None:
     admin = Admin(Connection("127.0.0.1:1"), seconds=0.3)
     with pytest.raises(WorkerError) as caught:
         admin.missing_topics(["sessions"])
@@ -20,7 +20,7 @@ def test_a_broker_that_does_not_answer_is_named_with_the_reason() -> None:
     assert said.endswith("; start one, or give the right --bootstrap-servers")
 
 
-def test_brokers_that_refuse_are_not_waited_for() -> None:
+def test_refusing_brokers_are_not_waited_for() -> None:
     admin = Admin(Connection("127.0.0.1:1,localhost:2"), seconds=60.0)
     began = time.monotonic()
     with pytest.raises(WorkerError, match=r"no Kafka broker answered at 127.0.0.1:1,localhost:2: .*Connection refused"):
@@ -28,7 +28,7 @@ def test_brokers_that_refuse_are_not_waited_for() -> None:
     assert time.monotonic() - began < 30  # 3 s on a quiet host
 
 
-def test_a_broker_that_is_silent_is_waited_for_though_another_refuses() -> None:
+def test_silent_broker_is_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # accepts connections and never answers
         admin = Admin(Connection(f"127.0.0.1:{silent.getsockname()[1]},127.0.0.1:1"), seconds=3.0)
         began = time.monotonic()
@@ -47,7 +47,7 @@ def test_all_missing_topics_are_named_in_one_line(kafka: str, topics: Topics) ->
     admin.require_topics([there])
 
 
-def test_the_embedded_broker_has_no_controller_to_ask_for_rights_and_is_not_waited_for() -> None:
+def test_embedded_broker_is_not_asked_for_rights() -> None:
     with EmbeddedBroker(["in", "out"]) as broker:
         admin = Admin(Connection(broker.bootstrap_servers, {}))
         since = time.monotonic()
@@ -56,7 +56,7 @@ def test_the_embedded_broker_has_no_controller_to_ask_for_rights_and_is_not_wait
 
 
 @pytest.mark.kafka
-def test_only_what_is_missing_is_created(kafka: str, topics: Topics) -> None:
+def test_only_missing_topics_are_created(kafka: str, topics: Topics) -> None:
     there = topics("sessions", partitions=1)
     admin = Admin(Connection(kafka))
     assert admin.create_topics([there, f"{there}-new"], partitions=3) == ([f"{there}-new"], [])
@@ -68,7 +68,7 @@ def test_only_what_is_missing_is_created(kafka: str, topics: Topics) -> None:
 
 
 @pytest.mark.kafka
-def test_a_topic_is_gone_only_where_a_broker_says_so_that_knows_the_others(kafka: str, topics: Topics) -> None:
+def test_trouble_names_missing_topics_beside_a_known_witness(kafka: str, topics: Topics) -> None:
     there = topics("sessions")
     said = Admin(Connection(kafka)).trouble([f"{there}-a", there], witness=there)
     assert said is not None
@@ -79,6 +79,6 @@ def test_a_topic_is_gone_only_where_a_broker_says_so_that_knows_the_others(kafka
 
 
 @pytest.mark.kafka
-def test_a_topic_that_cannot_be_created_says_why(kafka: str) -> None:
+def test_failed_topic_creation_says_why(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r"^could not create topic too-many: .*replication"):
         Admin(Connection(kafka)).create_topics(["too-many"], partitions=1, replication_factor=99)

@@ -37,7 +37,7 @@ def partitions(messages: list[Message]) -> list[int | None]:
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
-def test_a_partition_begins_at_its_committed_offset_or_else_with_the_oldest_event(*, cooperative: bool) -> None:
+def test_partition_starts_at_its_committed_or_oldest_offset(*, cooperative: bool) -> None:
     consumer = FakeConsumer({0: 42})
     assignment(consumer, cooperative=cooperative)
     consumer.give(0, 1)
@@ -48,7 +48,7 @@ def test_a_partition_begins_at_its_committed_offset_or_else_with_the_oldest_even
 @pytest.mark.parametrize(
     "code", [KafkaError._TRANSPORT, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION]
 )
-def test_offsets_that_cannot_be_had_yet_are_asked_for_again(code: int) -> None:
+def test_offset_lookup_is_retried(code: int) -> None:
     """A broker that is just back may not know the topic yet."""
     consumer, error = FakeConsumer({0: 42}), KafkaError(code)
     consumer.errors = {"committed": [error, error], "get_watermark_offsets": [error]}
@@ -58,7 +58,7 @@ def test_offsets_that_cannot_be_had_yet_are_asked_for_again(code: int) -> None:
 
 
 @pytest.mark.parametrize("call", ["committed", "get_watermark_offsets"])
-def test_a_callback_without_an_answer_waits_for_seconds_and_hands_nothing_out(call: str) -> None:
+def test_unanswered_callback_gives_up_within_seconds(call: str) -> None:
     consumer, clock = FakeConsumer({0: 42}), FakeClock()
     consumer.errors = {call: [AWAY] * 1000}
     made = assignment(consumer, clock, seconds=60)
@@ -70,7 +70,7 @@ def test_a_callback_without_an_answer_waits_for_seconds_and_hands_nothing_out(ca
     assert made.drop_revoked(records(0)) == []
 
 
-def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> None:
+def test_records_dropped_unanswered_leave_no_position() -> None:
     """A cooperative rebalance adds a partition, and nobody answers: what was read of the others is dropped with it."""
     consumer = FakeConsumer({0: 42, 1: 7})
     made = assignment(consumer)
@@ -83,7 +83,7 @@ def test_records_dropped_for_want_of_an_answer_leave_no_position_to_commit() -> 
     assert made.positions_past_markers() == {}
 
 
-def test_after_joining_again_the_first_callback_waits_with_full_retry() -> None:
+def test_first_callback_after_rejoining_retries_fully() -> None:
     consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}
     made = assignment(consumer, clock, seconds=60)
@@ -99,7 +99,7 @@ def test_after_joining_again_the_first_callback_waits_with_full_retry() -> None:
 
 
 @pytest.mark.parametrize("errors", [[AWAY] * 1000, [DENIED]])
-def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[KafkaError]) -> None:
+def test_callback_failure_is_noted_not_raised(errors: list[KafkaError]) -> None:
     consumer = FakeConsumer({})
     consumer.errors = {"committed": errors}
     made = assignment(consumer)
@@ -109,7 +109,7 @@ def test_a_callback_never_raises_but_notes_what_stops_the_worker(errors: list[Ka
     assert consumer.positions == {}
 
 
-def test_who_leaves_asks_no_more_where_to_begin() -> None:
+def test_leaving_member_looks_up_no_offsets() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     asked = list(consumer.calls)
@@ -119,7 +119,7 @@ def test_who_leaves_asks_no_more_where_to_begin() -> None:
     assert made.failure is None
 
 
-def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
+def test_on_revoke_runs_before_partitions_are_forgotten() -> None:
     consumer, told = FakeConsumer({0: 42}), list[dict[int, int]]()
     made = Assignment(
         consumer.client(),
@@ -133,7 +133,7 @@ def test_a_commit_under_way_ends_before_partitions_are_given_back() -> None:
     assert told == [{0: 58}], "they were forgotten before"
 
 
-def test_who_leaves_commits_nothing_more() -> None:
+def test_leaving_member_does_not_commit() -> None:
     consumer, told = FakeConsumer({0: 42}), list[bool]()
     made = Assignment(
         consumer.client(),
@@ -148,7 +148,7 @@ def test_who_leaves_commits_nothing_more() -> None:
     assert told == []
 
 
-def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committed() -> None:
+def test_published_batch_is_committed_before_the_lookup() -> None:
     consumer = FakeConsumer({0: 1})
     made = Assignment(
         consumer.client(),
@@ -164,14 +164,14 @@ def test_where_to_go_back_to_is_asked_for_only_once_what_is_published_is_committ
 
 
 @pytest.mark.parametrize("committed", [10, 15, 20])
-def test_a_position_within_the_partition_or_at_its_end_is_no_gap(committed: int) -> None:
+def test_offset_within_the_partition_is_no_gap(committed: int) -> None:
     consumer = FakeConsumer({0: committed}, low=10, high=20)
     made = assignment(consumer)
     consumer.give(0)
     assert (made.failure, consumer.positions) == (None, {0: committed})
 
 
-def test_a_gap_is_noted_too() -> None:
+def test_gap_is_noted_as_failure() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer)
     consumer.give(0)
@@ -179,7 +179,7 @@ def test_a_gap_is_noted_too() -> None:
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_records_of_a_partition_that_went_while_polling_are_not_handed_out(*, lost: bool) -> None:
+def test_records_of_a_revoked_partition_are_dropped(*, lost: bool) -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -190,7 +190,7 @@ def test_records_of_a_partition_that_went_while_polling_are_not_handed_out(*, lo
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
-def test_a_partition_that_went_and_came_back_while_polling_is_read_again_from_the_committed_offset() -> None:
+def test_reassigned_partition_restarts_at_its_committed_offset() -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -205,7 +205,7 @@ def test_a_partition_that_went_and_came_back_while_polling_is_read_again_from_th
     assert partitions(made.drop_revoked(records(0, 1))) == [0, 1]
 
 
-def test_a_partition_that_has_to_go_back_has_no_next_offset_until_it_did() -> None:
+def test_pending_seek_has_no_next_offset() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -220,7 +220,7 @@ def test_a_partition_that_has_to_go_back_has_no_next_offset_until_it_did() -> No
     assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
 
 
-def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to_go_back_to() -> None:
+def test_rewound_partition_waits_for_its_committed_offset() -> None:
     consumer = FakeConsumer({0: 1})
     made = assignment(consumer)
     consumer.give(0)
@@ -235,7 +235,7 @@ def test_after_a_rewind_nothing_is_handed_out_until_the_broker_has_said_where_to
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
-def test_a_partition_that_the_client_has_stopped_reading_is_begun_anew() -> None:
+def test_stopped_partition_is_assigned_again() -> None:
     consumer = FakeConsumer({0: 1})
     made = assignment(consumer)
     consumer.give(0)
@@ -248,7 +248,7 @@ def test_a_partition_that_the_client_has_stopped_reading_is_begun_anew() -> None
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
-def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
+def test_pending_seek_fails_after_all_retries() -> None:
     consumer, clock = FakeConsumer({0: 1}), FakeClock()
     made = assignment(consumer, clock)
     consumer.give(0)
@@ -262,7 +262,7 @@ def test_going_back_is_tried_for_so_long_and_no_longer() -> None:
         made.seek_pending()
 
 
-def test_going_back_that_is_refused_stops_at_once() -> None:
+def test_refused_seek_fails_at_once() -> None:
     consumer = FakeConsumer({0: 1})
     made = assignment(consumer)
     consumer.give(0)
@@ -272,7 +272,7 @@ def test_going_back_that_is_refused_stops_at_once() -> None:
         made.seek_pending()
 
 
-def test_a_partition_that_went_away_need_not_go_back() -> None:
+def test_revoked_partition_needs_no_seek() -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -284,9 +284,7 @@ def test_a_partition_that_went_away_need_not_go_back() -> None:
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
-def test_where_retention_overtook_the_reading_goes_on_behind_the_gap_and_elsewhere_as_before(
-    *, cooperative: bool
-) -> None:
+def test_out_of_range_partition_continues_behind_the_gap(*, cooperative: bool) -> None:
     consumer = FakeConsumer({0: 3, 1: 8})
     made = assignment(consumer, cooperative=cooperative, continue_on_gap=True)
     consumer.give(0, 1)
@@ -299,7 +297,7 @@ def test_where_retention_overtook_the_reading_goes_on_behind_the_gap_and_elsewhe
     assert [gap.never_seen for gap in made.take_gaps()] == [5]
 
 
-def test_a_gap_that_grows_before_anything_behind_it_is_committed_counts_only_what_is_new() -> None:
+def test_growing_gap_counts_only_new_offsets() -> None:
     consumer = FakeConsumer({0: 3}, low=7)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0)
@@ -310,7 +308,7 @@ def test_a_gap_that_grows_before_anything_behind_it_is_committed_counts_only_wha
     assert [gap.never_seen for gap in made.take_gaps()] == [4, 13]
 
 
-def test_lag_is_what_lies_between_what_is_read_and_the_end() -> None:
+def test_lag_counts_offsets_up_to_the_end() -> None:
     consumer = FakeConsumer({0: 40}, low=10, high=100)
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -323,7 +321,7 @@ def test_lag_is_what_lies_between_what_is_read_and_the_end() -> None:
     assert made.lag({}).keys() == {0}
 
 
-def test_lag_ends_where_an_open_transaction_begins() -> None:
+def test_lag_ends_at_the_last_stable_offset() -> None:
     consumer = FakeConsumer({0: 40, 1: 40}, high=100)
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -332,7 +330,7 @@ def test_lag_ends_where_an_open_transaction_begins() -> None:
     assert made.lag({0: 70}) == {0: 0, 1: 60}, "the end that is known is older than what is read"
 
 
-def test_only_a_position_past_what_was_handed_out_has_moved() -> None:
+def test_only_positions_past_handed_out_records_move() -> None:
     consumer = FakeConsumer({0: 40, 1: 40})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -345,7 +343,7 @@ def test_only_a_position_past_what_was_handed_out_has_moved() -> None:
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
-def test_a_partition_that_goes_back_has_no_position_to_commit(*, cooperative: bool) -> None:
+def test_pending_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer, cooperative=cooperative)
     consumer.give(0, 1)
@@ -358,7 +356,7 @@ def test_a_partition_that_goes_back_has_no_position_to_commit(*, cooperative: bo
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_partition_that_was_taken_away_has_no_position_to_commit(*, lost: bool) -> None:
+def test_revoked_partition_has_no_position_to_commit(*, lost: bool) -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -368,7 +366,7 @@ def test_a_partition_that_was_taken_away_has_no_position_to_commit(*, lost: bool
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_offsets_of_a_partition_that_was_taken_away_are_not_committed(*, lost: bool) -> None:
+def test_offsets_of_a_revoked_partition_are_not_committed(*, lost: bool) -> None:
     consumer = FakeConsumer({0: 42, 1: 7})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -379,7 +377,7 @@ def test_offsets_of_a_partition_that_was_taken_away_are_not_committed(*, lost: b
     assert made.may_commit({1: 9})
 
 
-def test_offsets_from_before_a_partition_was_lost_do_not_move_it_back() -> None:
+def test_offsets_from_before_a_loss_are_not_committed() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     consumer.give(0)
@@ -391,7 +389,7 @@ def test_offsets_from_before_a_partition_was_lost_do_not_move_it_back() -> None:
     assert made.may_commit({0: 61})
 
 
-def test_of_a_topic_made_anew_what_the_client_read_past_is_counted() -> None:
+def test_recreated_topic_counts_skipped_offsets() -> None:
     consumer = FakeConsumer({0: 10, 1: 10}, high=1500)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0, 1)
@@ -402,7 +400,7 @@ def test_of_a_topic_made_anew_what_the_client_read_past_is_counted() -> None:
     assert [(each.partition, each.never_seen) for each in made.take_gaps()] == [(0, 1000), (1, 900)]
 
 
-def test_where_reading_began_anew_in_a_topic_made_anew_nothing_is_counted() -> None:
+def test_restarted_reading_of_recreated_topic_counts_no_gap() -> None:
     """However far it has come since: past where it was in the old one, too."""
     consumer = FakeConsumer({0: 1000}, high=1000)
     made = assignment(consumer, continue_on_gap=True)
@@ -418,7 +416,7 @@ def test_where_reading_began_anew_in_a_topic_made_anew_nothing_is_counted() -> N
     assert made.take_gaps() == []
 
 
-def test_before_the_client_has_fetched_from_a_topic_made_anew_nothing_is_counted() -> None:
+def test_unfetched_recreated_topic_counts_no_gap() -> None:
     consumer = FakeConsumer({0: 10}, high=15)
     made = assignment(consumer, continue_on_gap=True)
     consumer.give(0)

@@ -16,19 +16,19 @@ def heard(*errors: KafkaError) -> str:
 
 
 @pytest.mark.parametrize("errors", [(), (DOWN,), (DOWN, DOWN)], ids=len)
-def test_without_a_reason_the_answer_is_one_whatever_the_timing(errors: tuple[KafkaError, ...]) -> None:
+def test_message_without_a_cause_is_always_the_same(errors: tuple[KafkaError, ...]) -> None:
     assert heard(*errors) == (
         "no connection brought a word of answer; give the -X security.protocol that these brokers have at this port; "
         "if no broker is there, start one, or give the right --bootstrap-servers"
     )
 
 
-def test_a_connection_that_the_broker_ends_asks_for_the_protocol_too() -> None:
+def test_closed_connection_asks_for_the_security_protocol() -> None:
     ended = KafkaError(KafkaError._TRANSPORT, "ssl://b:1/1: Disconnected: SSL connection closed by peer")
     assert heard(ended, DOWN).endswith("by peer; give the -X security.protocol that these brokers have at this port")
 
 
-def test_what_security_says_counts_before_what_follows_from_it() -> None:
+def test_security_errors_come_before_their_consequences() -> None:
     no = "sasl_ssl://b:1/1: SASL authentication error: no (after 3ms in state AUTH)"
     refused = KafkaError(KafkaError._AUTHENTICATION, no)
     after = KafkaError(KafkaError._TRANSPORT, "sasl_ssl://b:1/1: Disconnected (after 3ms in state UP)")
@@ -38,12 +38,12 @@ def test_what_security_says_counts_before_what_follows_from_it() -> None:
 
 
 @pytest.mark.parametrize("state", ["CONNECT", "CONNECT, 61 identical error(s) suppressed"])
-def test_how_long_it_took_and_how_often_is_left_out(state: str) -> None:
+def test_duration_and_repetition_are_left_out(state: str) -> None:
     said = heard(KafkaError(KafkaError._TRANSPORT, f"b:1/bootstrap: Connection refused (after 0ms in state {state})"))
     assert said == "b:1/bootstrap: Connection refused; start one, or give the right --bootstrap-servers"
 
 
-def test_a_certificate_that_cannot_be_looked_at_again_is_told_in_the_clients_words() -> None:
+def test_unfetchable_certificate_keeps_the_clients_message() -> None:
     said = heard(KafkaError(KafkaError._SSL, "ssl://127.0.0.1:1/1: certificate verify failed: broker certificate"))
     assert said.startswith("ssl://127.0.0.1:1/1: certificate verify failed: broker certificate; ")
     assert "ssl.ca.location" in said

@@ -58,7 +58,7 @@ def take(reader: KafkaSource, count: int, most: int = PART_EVENTS) -> list[bytes
     return values
 
 
-def test_a_batch_that_could_be_published_at_once_is_not_kept_waiting_for_company(kafka: str, topics: Topics) -> None:
+def test_publishable_batch_does_not_wait_for_more_events(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(1))
     with source(kafka, topic, limits=FetchLimits(age=SECONDS)) as reader:
@@ -73,7 +73,7 @@ def numbered(count: int, start: int = 0) -> list[Event]:
     return [Event(b"%d" % i, partition=0) for i in range(start, start + count)]
 
 
-def test_a_batch_holds_the_records_as_they_were_written(kafka: str, topics: Topics) -> None:
+def test_batch_holds_records_as_written(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(
         kafka,
@@ -97,7 +97,7 @@ def test_a_batch_holds_the_records_as_they_were_written(kafka: str, topics: Topi
     )
 
 
-def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
+def test_header_with_a_binary_name_stops_no_worker(
     kafka: str, topics: Topics, caplog: pytest.LogCaptureFixture
 ) -> None:
     topic = topics("sessions", partitions=1)
@@ -113,14 +113,14 @@ def test_a_header_whose_name_is_not_text_does_not_stop_the_line(
     ]
 
 
-def test_a_batch_is_bounded_by_count_and_the_rest_comes_next(kafka: str, topics: Topics) -> None:
+def test_batch_is_bounded_by_count(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
     with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         assert [len(next_batch(reader, 4)) for _ in range(3)] == [4, 4, 2]
 
 
-def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_off(kafka: str, topics: Topics) -> None:
+def test_group_starts_at_its_committed_or_oldest_offset(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
@@ -130,7 +130,7 @@ def test_a_new_group_begins_with_the_oldest_event_and_a_known_one_where_it_left_
         assert take(reader, 4) == [b"6", b"7", b"8", b"9"]
 
 
-def test_what_is_not_committed_comes_again_after_a_rewind_and_nothing_else_does(kafka: str, topics: Topics) -> None:
+def test_only_uncommitted_events_return_after_a_rewind(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(100))
     with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
@@ -140,7 +140,7 @@ def test_what_is_not_committed_comes_again_after_a_rewind_and_nothing_else_does(
         assert take(reader, 90) == [b"%d" % i for i in range(10, 100)]
 
 
-def test_a_rewind_before_the_first_commit_goes_back_to_the_oldest_event(kafka: str, topics: Topics) -> None:
+def test_rewind_before_any_commit_returns_to_the_oldest(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=2)
     write(kafka, topic, numbered(5))
     with source(kafka, topic) as reader:
@@ -149,7 +149,7 @@ def test_a_rewind_before_the_first_commit_goes_back_to_the_oldest_event(kafka: s
         assert take(reader, 5) == [b"0", b"1", b"2", b"3", b"4"]
 
 
-def test_events_of_an_aborted_transaction_are_never_handed_out(kafka: str, topics: Topics) -> None:
+def test_aborted_events_are_never_handed_out(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": f"upstream-of-{topic}", "log_level": 0})
     producer.init_transactions(SECONDS)
@@ -169,7 +169,7 @@ def delete_before(kafka: str, topic: str, offset: int) -> None:
         answer.result(SECONDS)
 
 
-def test_events_that_retention_took_unread_stop_the_worker_and_are_counted(kafka: str, topics: Topics) -> None:
+def test_gap_stops_the_worker_and_is_counted(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
@@ -186,7 +186,7 @@ def test_events_that_retention_took_unread_stop_the_worker_and_are_counted(kafka
     assert committed(kafka, f"group-of-{topic}", topic, 1) == {0: 3}
 
 
-def test_with_on_gap_continue_reading_goes_on_behind_the_gap_and_counts_it_once(kafka: str, topics: Topics) -> None:
+def test_on_gap_continue_counts_a_gap_once(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
@@ -201,7 +201,7 @@ def test_with_on_gap_continue_reading_goes_on_behind_the_gap_and_counts_it_once(
         assert reader.take_gaps() == []
 
 
-def test_retention_that_overtakes_a_running_worker_is_a_gap_too(kafka: str, topics: Topics) -> None:
+def test_retention_past_a_running_worker_is_a_gap(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, [Event(b"%d" % i + b"." * 100_000, partition=0) for i in range(100)])
     # a small local queue, so that reading is far behind when the records go
@@ -215,7 +215,7 @@ def test_retention_that_overtakes_a_running_worker_is_a_gap_too(kafka: str, topi
         assert sum(gap.never_seen for gap in reader.take_gaps()) > 50
 
 
-def test_a_committed_offset_past_the_end_means_another_topic_and_stops_the_worker(kafka: str, topics: Topics) -> None:
+def test_committed_offset_past_the_end_stops_the_worker(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(2))
     with source(kafka, topic) as reader:
@@ -228,7 +228,7 @@ def test_a_committed_offset_past_the_end_means_another_topic_and_stops_the_worke
         assert take(reader, 2) == [b"0", b"1"]
 
 
-def test_who_commits_is_known_once_the_group_is_joined(kafka: str, topics: Topics) -> None:
+def test_membership_is_known_once_the_group_is_joined(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(1))
     with source(kafka, topic) as reader:
@@ -240,7 +240,7 @@ def test_who_commits_is_known_once_the_group_is_joined(kafka: str, topics: Topic
         assert reader.membership().metadata
 
 
-def test_lag_counts_what_is_not_handed_out_yet(kafka: str, topics: Topics) -> None:
+def test_lag_counts_events_not_handed_out(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(10))
     with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
@@ -250,7 +250,7 @@ def test_lag_counts_what_is_not_handed_out_yet(kafka: str, topics: Topics) -> No
         assert reader.lag() == {0: 0}
 
 
-def test_an_answer_of_the_broker_is_noticed(kafka: str, topics: Topics) -> None:
+def test_broker_answer_ends_the_silence(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     with source(kafka, topic) as reader:
         assert reader.silent_seconds() == float("inf")
@@ -258,7 +258,7 @@ def test_an_answer_of_the_broker_is_noticed(kafka: str, topics: Topics) -> None:
 
 
 @pytest.mark.parametrize("protocol", [{"group.protocol": "consumer"}, {"partition.assignment.strategy": "range"}])
-def test_other_ways_of_sharing_partitions_work_too(kafka: str, topics: Topics, protocol: dict[str, str]) -> None:
+def test_other_assignment_protocols_work(kafka: str, topics: Topics, protocol: dict[str, str]) -> None:
     topic = topics("sessions", partitions=1)
     write(kafka, topic, numbered(5))
     with source(Connection(kafka, protocol), topic) as reader:
@@ -276,7 +276,7 @@ def each_has(count: int, *readers: KafkaSource) -> bool:
     return all(len(reader.lag()) == count for reader in readers)
 
 
-def test_who_commits_stays_the_same_until_partitions_are_taken_away(kafka: str, topics: Topics) -> None:
+def test_membership_changes_when_partitions_are_revoked(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=2)
     with source(kafka, topic) as reader:
         until(lambda: each_has(2, reader))
@@ -292,7 +292,7 @@ def test_who_commits_stays_the_same_until_partitions_are_taken_away(kafka: str, 
         assert later.metadata != after.metadata  # the group's next generation, which is what a commit must name
 
 
-def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(kafka: str, topics: Topics) -> None:
+def test_leaving_member_does_not_wait_for_an_assignment(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=2)
     connection = Connection(kafka, {"heartbeat.interval.ms": "200"})
     with source(connection, topic) as leaving:
@@ -307,6 +307,6 @@ def test_a_member_that_is_given_partitions_as_it_leaves_does_not_wait_for_them(k
     assert time.monotonic() - began < 10
 
 
-def test_a_setting_that_the_client_refuses_is_one_line(kafka: str) -> None:
+def test_refused_property_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
         KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), FetchLimits())

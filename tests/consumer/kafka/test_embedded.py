@@ -61,7 +61,7 @@ def numbered(count: int) -> list[Event]:
     return [Event(b"%d" % i, b"%d" % (i % 50)) for i in range(count)]
 
 
-def test_at_least_once_on_the_embedded_broker_from_the_first_event_to_the_last() -> None:
+def test_at_least_once_worker_runs_on_embedded_broker() -> None:
     with EmbeddedBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", numbered(1000))
         metrics = work(broker.bootstrap_servers, StopsAfter(1000))
@@ -70,14 +70,14 @@ def test_at_least_once_on_the_embedded_broker_from_the_first_event_to_the_last()
     assert results == list(range(1000))
 
 
-def test_topics_are_there_from_the_start_and_two_brokers_do_not_share_them() -> None:
+def test_embedded_brokers_have_topics_of_their_own() -> None:
     with EmbeddedBroker(["sessions"]) as one, EmbeddedBroker() as other:
         assert one.bootstrap_servers != other.bootstrap_servers
         assert Admin(Connection(one.bootstrap_servers)).missing_topics(["sessions"]) == []
         assert Admin(Connection(other.bootstrap_servers)).missing_topics(["sessions"]) == ["sessions"]
 
 
-def test_after_its_end_nobody_answers() -> None:
+def test_closed_embedded_broker_does_not_answer() -> None:
     with EmbeddedBroker() as broker:
         address = broker.bootstrap_servers
     with pytest.raises(WorkerError, match="no Kafka broker answered"):

@@ -58,11 +58,11 @@ def error(code: int, *flags: str) -> KafkaError:
         (error(KafkaError._UNKNOWN_TOPIC), RefusedError),
     ],
 )
-def test_each_error_has_its_kind(reported: KafkaError, kind: type[DeliveryError]) -> None:
+def test_error_code_has_its_kind(reported: KafkaError, kind: type[DeliveryError]) -> None:
     assert type(classify(reported, "commit the transaction")) is kind
 
 
-def test_the_message_says_what_was_done_what_was_said_and_what_to_do() -> None:
+def test_message_names_operation_answer_and_remedy() -> None:
     said = str(classify(error(KafkaError._UNKNOWN_TOPIC), "write to results"))
     assert said == (
         "could not write to results: what the broker said (_UNKNOWN_TOPIC); "
@@ -71,23 +71,23 @@ def test_the_message_says_what_was_done_what_was_said_and_what_to_do() -> None:
     assert str(classify(error(KafkaError._TRANSPORT), "read")) == "could not read: what the broker said (_TRANSPORT)"
 
 
-def test_a_call_that_raises_comes_out_as_one_of_our_own_kinds() -> None:
+def test_kafka_exception_becomes_a_delivery_error() -> None:
     with pytest.raises(RetriableError, match="could not ask: "), kafka_errors("ask"):
         raise KafkaException(error(KafkaError._TRANSPORT))
 
 
-def test_a_fatal_error_that_a_callback_failed_over_is_still_the_error_of_kafka() -> None:
+def test_fatal_error_beneath_a_system_error_is_raised() -> None:
     beneath = KafkaException(error(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "fatal"))
     with pytest.raises(FatalError, match="could not write: "), kafka_errors("write"):
         raise SystemError("returned a result with an exception set") from beneath
 
 
-def test_a_fatal_error_that_a_callback_cleared_is_a_fatal_error_without_a_reason() -> None:
+def test_cleared_fatal_error_has_lost_its_reason() -> None:
     with pytest.raises(LostReasonError, match="could not write: the client failed"), kafka_errors("write"):
         raise SystemError("<built-in method flush of …> returned NULL without setting an exception")
 
 
-def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
+def test_other_system_error_passes_through() -> None:
     with pytest.raises(SystemError, match="bad argument"), kafka_errors("write"):
         raise SystemError("bad argument")
 
@@ -104,7 +104,7 @@ def test_an_error_of_the_interpreter_itself_is_left_alone() -> None:
         ),
     ],
 )
-def test_a_group_of_others_is_explained_whichever_protocol_this_worker_uses(refused: KafkaError) -> None:
+def test_foreign_group_is_explained_in_both_protocols(refused: KafkaError) -> None:
     said = explain(refused, "read sessions as group g")
     assert said.endswith("give all members one -X partition.assignment.strategy and group.protocol")
     assert "choose another --group-id" in said

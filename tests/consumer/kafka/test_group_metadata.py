@@ -7,7 +7,7 @@ def metadata(generation: int, member: bytes) -> bytes:
     return b"CGMDv2:" + struct.pack("=i", generation) + b"group\0" + member + b"\0\x01"
 
 
-def test_only_a_generation_and_a_name_make_a_member() -> None:
+def test_member_needs_a_generation_and_an_id() -> None:
     assert is_member(metadata(1, b"worker-1"))
     assert member_id(metadata(1, b"worker-1")) == b"worker-1"
     assert not is_member(metadata(-1, b"worker-1"))
@@ -15,11 +15,11 @@ def test_only_a_generation_and_a_name_make_a_member() -> None:
     assert not is_member(metadata(1, b""))
 
 
-def test_a_form_that_is_not_known_is_left_to_the_broker() -> None:
+def test_unknown_metadata_counts_as_a_member() -> None:
     assert is_member(b"CGMDv3:something else")
 
 
-def test_memberships_differ_by_member_and_by_revocations_alone() -> None:
+def test_memberships_differ_by_member_id_and_revocations() -> None:
     membership = Membership(b"worker-1", 0, metadata(1, b"worker-1"))
     assert membership == Membership(b"worker-1", 0, metadata(2, b"worker-1"))
     assert membership != Membership(b"worker-2", 0, metadata(1, b"worker-2"))

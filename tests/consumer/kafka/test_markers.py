@@ -86,7 +86,7 @@ def wait_for_lag(reader: KafkaSource, lag: int) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_lag_is_nothing_behind_a_transactional_producer(kafka: str, topics: Topics, way: dict[str, str]) -> None:
+def test_lag_is_zero_behind_a_commit_marker(kafka: str, topics: Topics, way: dict[str, str]) -> None:
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
@@ -98,7 +98,7 @@ def test_lag_is_nothing_behind_a_transactional_producer(kafka: str, topics: Topi
         wait_for_lag(reader, 0)
 
 
-def test_what_is_committed_with_the_last_event_passes_the_marker_behind_it(kafka: str, topics: Topics) -> None:
+def test_last_events_commit_passes_the_marker_behind_it(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
@@ -109,7 +109,7 @@ def test_what_is_committed_with_the_last_event_passes_the_marker_behind_it(kafka
         assert take(reader, 2) == {0: 18}
 
 
-def test_markers_alone_are_handed_out_as_positions_and_seldom(kafka: str, topics: Topics) -> None:
+def test_markers_alone_move_positions_seldom(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(1)
@@ -129,9 +129,7 @@ def test_markers_alone_are_handed_out_as_positions_and_seldom(kafka: str, topics
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_after_a_rewind_no_position_passes_events_that_are_to_come_again(
-    kafka: str, topics: Topics, way: dict[str, str]
-) -> None:
+def test_positions_do_not_pass_rewound_events(kafka: str, topics: Topics, way: dict[str, str]) -> None:
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
@@ -148,7 +146,7 @@ def test_after_a_rewind_no_position_passes_events_that_are_to_come_again(
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_a_group_that_stands_before_a_marker_goes_on_behind_it(kafka: str, topics: Topics, way: dict[str, str]) -> None:
+def test_group_before_a_marker_continues_behind_it(kafka: str, topics: Topics, way: dict[str, str]) -> None:
     """As older versions have left it: one past the last record."""
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
@@ -162,7 +160,7 @@ def test_a_group_that_stands_before_a_marker_goes_on_behind_it(kafka: str, topic
         assert take(reader, 1) == {0: 13}
 
 
-def test_the_next_member_begins_behind_the_markers(kafka: str, topics: Topics) -> None:
+def test_next_member_starts_behind_the_markers(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     Upstream(kafka, topic).commit(10)
     with source(kafka, topic) as reader:
@@ -170,7 +168,7 @@ def test_the_next_member_begins_behind_the_markers(kafka: str, topics: Topics) -
     assert committed(kafka, f"group-of-{topic}", topic, 1) == {0: 11}
 
 
-def test_offsets_of_an_open_transaction_are_no_lag_but_are_told(kafka: str, topics: Topics) -> None:
+def test_open_transaction_is_unstable_not_lag(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(2)
@@ -187,7 +185,7 @@ def test_offsets_of_an_open_transaction_are_no_lag_but_are_told(kafka: str, topi
             poll(reader)
 
 
-def test_what_an_open_transaction_holds_back_waits_and_ages(kafka: str, topics: Topics) -> None:
+def test_events_behind_an_open_transaction_age(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=2)
     upstream = Upstream(kafka, topic)
     with source(kafka, topic) as reader:

@@ -1,19 +1,19 @@
 from consumer.kafka.statistics import OldestWait, PartitionProgress
 
 
-def test_nothing_waits_where_all_is_read() -> None:
+def test_read_partition_does_not_wait() -> None:
     waiting = OldestWait()
     assert waiting.update({0: PartitionProgress(5, 5)}, 100.0) == {0: 0.0}
     assert waiting.update({0: PartitionProgress(5, 5)}, 200.0) == {0: 0.0}
 
 
-def test_the_age_grows_while_a_partition_stands_still_however_much_comes() -> None:
+def test_age_grows_while_a_partition_is_not_read() -> None:
     waiting = OldestWait()
     ages = [waiting.update({0: PartitionProgress(5, 6 + second)}, float(second))[0] for second in range(7200)]
     assert ages == [float(second) for second in range(7200)]
 
 
-def test_the_age_is_that_of_the_oldest_that_is_not_read_yet() -> None:
+def test_age_is_that_of_the_oldest_unread_offset() -> None:
     waiting = OldestWait()
     waiting.update({0: PartitionProgress(0, 10)}, 0.0)
     waiting.update({0: PartitionProgress(0, 20)}, 30.0)
@@ -22,7 +22,7 @@ def test_the_age_is_that_of_the_oldest_that_is_not_read_yet() -> None:
     assert waiting.update({0: PartitionProgress(20, 20)}, 50.0) == {0: 0.0}
 
 
-def test_each_partition_has_its_own_and_one_that_went_is_forgotten() -> None:
+def test_partitions_age_separately_and_revoked_ones_are_forgotten() -> None:
     waiting = OldestWait()
     waiting.update({0: PartitionProgress(0, 10), 1: PartitionProgress(0, 1)}, 0.0)
     assert waiting.update({0: PartitionProgress(10, 10), 1: PartitionProgress(0, 1)}, 60.0) == {0: 0.0, 1: 60.0}
@@ -30,7 +30,7 @@ def test_each_partition_has_its_own_and_one_that_went_is_forgotten() -> None:
     assert waiting.update({0: PartitionProgress(10, 10), 1: PartitionProgress(0, 1)}, 80.0) == {0: 0.0, 1: 0.0}
 
 
-def test_what_is_to_be_read_again_waits_from_then_on() -> None:
+def test_rewound_offsets_age_from_the_rewind() -> None:
     waiting = OldestWait()
     waiting.update({0: PartitionProgress(0, 10)}, 0.0)
     waiting.update({0: PartitionProgress(10, 10)}, 5.0)
@@ -38,7 +38,7 @@ def test_what_is_to_be_read_again_waits_from_then_on() -> None:
     assert waiting.update({0: PartitionProgress(0, 10)}, 8.0) == {0: 2.0}
 
 
-def test_a_backlog_that_is_worked_off_is_as_old_as_its_oldest() -> None:
+def test_shrinking_backlog_is_as_old_as_its_oldest() -> None:
     """Ten a second come, five are read: the age grows by half a second each second, give or take the thinning."""
     waiting = OldestWait()
     for second in range(4000):
@@ -46,7 +46,7 @@ def test_a_backlog_that_is_worked_off_is_as_old_as_its_oldest() -> None:
     assert abs(age - 2000) < 2000 / 20
 
 
-def test_in_a_topic_made_anew_nothing_of_the_old_one_waits() -> None:
+def test_recreated_topic_forgets_the_old_ends() -> None:
     waiting = OldestWait()
     waiting.update({0: PartitionProgress(900, 1000)}, 0.0)
     assert waiting.update({0: PartitionProgress(50, 50)}, 10.0) == {0: 0.0}

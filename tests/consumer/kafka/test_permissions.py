@@ -12,7 +12,7 @@ LACKING = [
 ]
 
 
-def test_rights_are_named_in_one_line_with_one_command_for_each_operation() -> None:
+def test_missing_rights_come_with_commands_in_one_line() -> None:
     connection = Connection("kafka:9092", {"sasl.username": "scorer"})
     begin = "kafka-acls.sh --bootstrap-server kafka:9092 --add --allow-principal User:scorer --operation"
     assert denied(LACKING, connection) == (
@@ -24,7 +24,7 @@ def test_rights_are_named_in_one_line_with_one_command_for_each_operation() -> N
     )
 
 
-def test_a_user_who_logs_in_without_a_name_is_a_placeholder_and_no_name_breaks_the_line() -> None:
+def test_unnamed_user_is_a_placeholder() -> None:
     assert "--allow-principal User:NAME --operation" in denied(LACKING[:1], Connection("k:1"))
     said = denied(LACKING[:1], Connection("k:1", {"sasl.username": "it's\nme"}))
     assert "\n" not in said

@@ -37,7 +37,7 @@ def transactional(kafka: str, topic: str) -> KafkaProducer:
     return producer
 
 
-def test_what_is_committed_is_read_as_it_was_given(kafka: str, topics: Topics) -> None:
+def test_committed_records_are_read_as_written(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     producer.begin()
@@ -50,7 +50,7 @@ def test_what_is_committed_is_read_as_it_was_given(kafka: str, topics: Topics) -
     assert (second.key(), second.value(), second.headers()) == (None, None, None)
 
 
-def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
+def test_aborted_records_are_never_read(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     producer.begin()
@@ -62,7 +62,7 @@ def test_what_is_aborted_is_never_read(kafka: str, topics: Topics) -> None:
     assert values(read(kafka, topic)) == [b"yes"]
 
 
-def test_what_an_abort_left_unsent_does_not_fail_the_next_transaction(kafka: str, topics: Topics) -> None:
+def test_purged_records_do_not_fail_the_next_transaction(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     producer = transactional(kafka, topic)
     for _ in range(10):
@@ -75,7 +75,7 @@ def test_what_an_abort_left_unsent_does_not_fail_the_next_transaction(kafka: str
     assert values(read(kafka, topic)) == [b"yes"]
 
 
-def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Topics) -> None:
+def test_full_queue_waits_for_room(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     producer = KafkaProducer(Connection(kafka, {"queue.buffering.max.messages": "10"}))
     producer.produce([record(topic, b"%d" % i) for i in range(1000)])
@@ -83,7 +83,7 @@ def test_more_records_than_the_queue_holds_wait_for_room(kafka: str, topics: Top
     assert values(read(kafka, topic)) == [b"%d" % i for i in range(1000)]
 
 
-def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_remedy(kafka: str, topics: Topics) -> None:
+def test_record_too_large_is_refused_with_a_remedy(kafka: str, topics: Topics) -> None:
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
     producer.begin()
@@ -94,7 +94,7 @@ def test_a_record_too_large_for_its_topic_is_refused_with_the_reason_and_the_rem
     assert read(kafka, topic) == []
 
 
-def test_after_one_record_has_failed_the_transaction_takes_no_more_and_says_why(kafka: str, topics: Topics) -> None:
+def test_failed_transaction_refuses_records_and_says_why(kafka: str, topics: Topics) -> None:
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
     producer.begin()
@@ -122,7 +122,7 @@ def until_it_fails(call: Callable[[], None]) -> None:
         time.sleep(0.01)
 
 
-def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics: Topics) -> None:
+def test_failed_record_fails_a_plain_flush(kafka: str, topics: Topics) -> None:
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = KafkaProducer(Connection(kafka))
     producer.produce([record(topic, LARGE)])
@@ -130,13 +130,13 @@ def test_without_transactions_a_failed_record_fails_the_flush(kafka: str, topics
         producer.flush()
 
 
-def test_a_record_too_large_for_the_client_is_refused_at_once(kafka: str, topics: Topics) -> None:
+def test_record_too_large_for_the_client_is_refused(kafka: str, topics: Topics) -> None:
     producer = KafkaProducer(Connection(kafka))
     with pytest.raises(RefusedError, match=r"raise max\.message\.bytes"):
         producer.produce([record(topics("records"), b"x" * 2_000_000)])
 
 
-def test_a_topic_that_is_not_there_is_refused(kafka: str, topics: Topics) -> None:
+def test_missing_topic_is_refused(kafka: str, topics: Topics) -> None:
     missing = topics("records") + "-missing"
     producer = KafkaProducer(Connection(kafka, {"topic.metadata.propagation.max.ms": "0"}))
     producer.produce([record(missing, b"x")])
@@ -144,7 +144,7 @@ def test_a_topic_that_is_not_there_is_refused(kafka: str, topics: Topics) -> Non
         producer.flush()
 
 
-def test_a_newer_producer_of_the_same_id_fences_the_older_one(kafka: str, topics: Topics) -> None:
+def test_newer_producer_fences_the_older_one(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     old = transactional(kafka, topic)
     old.begin()
@@ -158,7 +158,7 @@ def test_a_newer_producer_of_the_same_id_fences_the_older_one(kafka: str, topics
     assert values(read(kafka, topic)) == [b"new"]
 
 
-def test_a_fatal_error_that_is_lost_under_a_report_is_asked_for_again() -> None:
+def test_lost_fatal_error_is_asked_for_again() -> None:
     class Mark:
         looked_up = 0
 
@@ -182,7 +182,7 @@ def test_a_fatal_error_that_is_lost_under_a_report_is_asked_for_again() -> None:
             producer.flush()
 
 
-def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: Topics) -> None:
+def test_offsets_of_a_former_member_are_refused(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
     reader = KafkaSource(Connection(kafka), Subscription(group, topic), FetchLimits())
@@ -203,9 +203,7 @@ def test_offsets_of_a_member_that_has_left_are_not_accepted(kafka: str, topics: 
 @pytest.mark.parametrize(
     ("key", "hashed"), [(b"21", -973932308), (b"foobar", -790332482), (b"a-little-bit-long-string", -985981536)]
 )
-def test_a_key_goes_to_the_partition_that_a_java_producer_chooses(
-    kafka: str, topics: Topics, key: bytes, hashed: int
-) -> None:
+def test_key_maps_to_a_java_producers_partition(kafka: str, topics: Topics, key: bytes, hashed: int) -> None:
     topic = topics("records", partitions=7)
     producer = KafkaProducer(Connection(kafka))
     producer.produce([record(topic, b"x", key)])
@@ -213,7 +211,7 @@ def test_a_key_goes_to_the_partition_that_a_java_producer_chooses(
     assert [message.partition() for message in read(kafka, topic)] == [(hashed & 0x7FFFFFFF) % 7]
 
 
-def test_dropping_a_producer_leaves_what_it_had_not_sent_unsent(kafka: str, topics: Topics) -> None:
+def test_dropped_producer_sends_no_more(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1)
     producer = KafkaProducer(Connection(kafka, {"linger.ms": "10000"}))
     producer.produce([record(topic, b"x")])
@@ -221,7 +219,7 @@ def test_dropping_a_producer_leaves_what_it_had_not_sent_unsent(kafka: str, topi
     assert read(kafka, topic) == []
 
 
-def test_a_producer_that_is_dropped_has_nothing_in_flight_any_more() -> None:
+def test_dropped_producer_has_no_records_in_flight() -> None:
     # one that has, and is fenced by an answer that comes late, frees its error twice: the process ends by SIGABRT
     with MockBroker(["records"], partitions=4) as broker:
         producer = transactional(broker.bootstrap_servers, "records")
@@ -251,20 +249,20 @@ def commit(producer: KafkaProducer, records: list[OutRecord]) -> None:
     producer.commit()
 
 
-def test_a_size_refused_names_its_topic(kafka: str, topics: Topics) -> None:
+def test_refused_size_names_its_topic(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1, config={"max.message.bytes": "1000"})
     found = refused(transactional(kafka, topic), [record(topic, LARGE)])
     assert found == [RejectedRecord(topic, Rejection.SIZE)]
 
 
-def test_a_size_that_the_client_refuses_names_its_topic(kafka: str, topics: Topics) -> None:
+def test_size_refused_by_the_client_names_its_topic(kafka: str, topics: Topics) -> None:
     topic = topics("records")
     found = refused(transactional(kafka, topic), [record(topic, b"x" * 2_000_000)])
     assert found == [RejectedRecord(topic, Rejection.SIZE)]
 
 
 @pytest.mark.parametrize("count", [1, 200])
-def test_a_date_refused_names_its_topic(kafka: str, topics: Topics, count: int) -> None:
+def test_refused_date_names_its_topic(kafka: str, topics: Topics, count: int) -> None:
     topic = topics("records", partitions=1, config={"message.timestamp.before.max.ms": "60000"})
     now = time.time_ns() // 1_000_000
     good = [OutRecord(topic, b"k", b"%d" % number, [], now) for number in range(300)]
@@ -273,14 +271,14 @@ def test_a_date_refused_names_its_topic(kafka: str, topics: Topics, count: int) 
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_a_record_without_a_key_refused_by_a_compacted_topic_is_told(kafka: str, topics: Topics, count: int) -> None:
+def test_missing_key_on_a_compacted_topic_is_named(kafka: str, topics: Topics, count: int) -> None:
     topic = topics("records", partitions=1, config={"cleanup.policy": "compact"})
     good = [record(topic, b"x", b"k")] * 300
     found = refused(transactional(kafka, topic), good + [record(topic, b"y")] * count)
     assert RejectedRecord(topic, Rejection.NO_KEY) in found
 
 
-def test_batches_of_several_records_are_no_larger_than_asked(kafka: str, topics: Topics) -> None:
+def test_batch_bytes_bounds_batches(kafka: str, topics: Topics) -> None:
     topic = topics("records", partitions=1, config={"max.message.bytes": "20000"})
     connection = Connection(kafka, {"compression.type": "none"})
     producer = KafkaProducer(connection, batch_bytes=20_000)

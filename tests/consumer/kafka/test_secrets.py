@@ -26,7 +26,7 @@ SECRETS = {
 }
 
 
-def test_no_secret_property_is_shown() -> None:
+def test_secret_property_is_not_printed() -> None:
     assert set(kafka_properties.masked(SECRETS).values()) == {"***"}
 
 
@@ -41,7 +41,7 @@ def test_no_secret_property_is_shown() -> None:
         "hunter2",
     ],
 )
-def test_a_line_of_the_client_is_logged_without_secrets(line: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_client_log_line_hides_secrets(line: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         ClientLog(SECRETS).log(logging.INFO, "%s [%s] %s", "FACILITY", "client-1", line)
     assert "hunter" not in caplog.text
@@ -49,14 +49,14 @@ def test_a_line_of_the_client_is_logged_without_secrets(line: str, caplog: pytes
     assert "FACILITY [client-1]" in caplog.text
 
 
-def test_what_is_no_secret_stays() -> None:
+def test_other_text_stays() -> None:
     hidden = hidden_texts(SECRETS | {"client.id": "scorer", "ssl.key.location": "/etc/key.pem"})
     assert "scorer" not in hidden
     assert "/etc/key.pem" not in hidden
     assert hidden_texts({"sasl.password": "", "ssl.key.password": "abc"}) == []
 
 
-def test_a_real_client_that_says_all_says_no_secret(caplog: pytest.LogCaptureFixture) -> None:
+def test_client_with_debug_all_logs_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     config = {
         "bootstrap.servers": "127.0.0.1:1",
         "security.protocol": "SASL_PLAINTEXT",

@@ -18,22 +18,22 @@ def told(*brokers: dict[str, object]) -> ClientStatistics:
     return statistics
 
 
-def test_a_broker_that_is_up_answered_when_it_last_sent_anything() -> None:
+def test_broker_that_is_up_sets_the_last_answer() -> None:
     assert time.monotonic() - told(KNOWN, ROLE).last_answer == pytest.approx(3, abs=0.5)
 
 
-def test_a_broker_that_is_down_may_come_back() -> None:
+def test_broker_that_is_down_is_not_forgotten() -> None:
     down = told({"source": "configured", "state": "DOWN", "rxidle": -1}, ROLE)
     assert not down.brokers_forgotten
     assert down.last_answer == -math.inf
 
 
-def test_a_client_with_nothing_but_a_coordinator_to_look_for_has_forgotten_its_brokers() -> None:
+def test_client_with_a_coordinator_alone_has_forgotten_brokers() -> None:
     assert told(ROLE).brokers_forgotten
     assert told().brokers_forgotten
 
 
-def test_a_client_that_tries_nobody_while_it_looks_for_its_coordinator_has_forgotten_its_brokers() -> None:
+def test_idle_client_without_coordinator_has_forgotten_brokers() -> None:
     named = {"brokers": {"1": {"source": "learned", "state": "INIT", "rxidle": -1}, "c": ROLE}}
     for state, age, forgotten in (("query-coord", 95_788, True), ("query-coord", 800, False), ("up", 95_788, False)):
         statistics = ClientStatistics()
@@ -41,14 +41,14 @@ def test_a_client_that_tries_nobody_while_it_looks_for_its_coordinator_has_forgo
         assert statistics.brokers_forgotten == forgotten
 
 
-def test_what_is_not_understood_is_no_news() -> None:
+def test_unknown_report_is_ignored() -> None:
     statistics = ClientStatistics(last_answer=5.0)
     statistics("no JSON")
     assert statistics.last_answer == 5.0
     assert not statistics.brokers_forgotten
 
 
-def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
+def test_ends_and_unstable_offsets_are_read() -> None:
     partitions = {
         "0": {"hi_offset": 24, "ls_offset": 22},
         "1": {"hi_offset": 7, "ls_offset": 7},
@@ -60,7 +60,7 @@ def test_where_a_partition_ends_and_what_open_transactions_hold_back() -> None:
     assert {each: end.unstable for each, end in statistics.ends["sessions"].items()} == {0: 2, 1: 0}
 
 
-def test_a_throttle_is_told_for_a_minute() -> None:
+def test_throttle_is_reported_for_a_minute() -> None:
     assert told(KNOWN).throttled_seconds == 0
     statistics = told(KNOWN, KNOWN | {"throttle": {"min": 0, "avg": 700, "max": 1500}})
     seen = [statistics.throttled_seconds]

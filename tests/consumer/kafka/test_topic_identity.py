@@ -25,7 +25,7 @@ def gone(identity: TopicIdentity) -> bool:
 
 
 @pytest.mark.kafka
-def test_a_topic_made_anew_is_told_once_with_the_positions_in_the_old_one(kafka: str, topics: Topics) -> None:
+def test_recreated_topic_is_reported_once_with_old_positions(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     identity = TopicIdentity(Connection(kafka), topic)
     calls = answers(identity, {0: ReadPosition(1, 1000)})
@@ -39,14 +39,14 @@ def test_a_topic_made_anew_is_told_once_with_the_positions_in_the_old_one(kafka:
     assert [next(calls) for _ in range(10)] == [None] * 10
 
 
-def test_without_a_broker_nothing_is_known() -> None:
+def test_identity_is_unknown_without_a_broker() -> None:
     identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
     assert identity.check({0: ReadPosition(1, 1)}) is None
     assert identity.check({0: ReadPosition(1, 2)}) is None
 
 
 @pytest.mark.kafka
-def test_a_deleted_topic_is_gone_within_seconds_until_it_is_there_again(kafka: str, topics: Topics) -> None:
+def test_deleted_topic_is_noticed_within_seconds(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     identity = TopicIdentity(Connection(kafka), topic)
     calls = answers(identity, {})
@@ -64,13 +64,13 @@ def test_a_deleted_topic_is_gone_within_seconds_until_it_is_there_again(kafka: s
     assert any(not gone(identity) for _ in calls)
 
 
-def test_a_topic_that_was_never_there_is_not_gone() -> None:
+def test_topic_that_never_existed_is_not_deleted() -> None:
     identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
     identity.check({})
     assert not gone(identity)
 
 
-def test_a_denial_lasts_by_answers_alone() -> None:
+def test_denial_lasts_by_answers_alone() -> None:
     denial = Denial()
     assert not denial.lasts()
     denial.add(0.0)
@@ -84,7 +84,7 @@ def test_a_denial_lasts_by_answers_alone() -> None:
     assert not denial.lasts()
 
 
-def test_of_a_topic_created_again_it_is_said_what_was_passed_over() -> None:
+def test_recreated_topic_message_names_skipped_offsets() -> None:
     gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
     said = describe_recreated("sessions", gaps)
     assert said.startswith("sessions was deleted and made anew while this worker read it: reading went on in the new")

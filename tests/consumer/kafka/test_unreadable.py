@@ -44,7 +44,7 @@ def answering(outcome: UnreadableBatch | WorkerError | None) -> Find:
     return find_batch
 
 
-def test_without_a_search_reading_ends_with_the_first_reason() -> None:
+def test_first_reason_ends_reading_without_a_search() -> None:
     blocked = Blocked(None)
     blocked.add(3, REASON)
     blocked.add(3, WorkerError("an offset that never was"))
@@ -53,7 +53,7 @@ def test_without_a_search_reading_ends_with_the_first_reason() -> None:
     assert not list(blocked.finished(0))
 
 
-def test_a_search_that_hangs_is_given_up_and_the_third_time_reading_ends() -> None:
+def test_third_hanging_search_ends_reading() -> None:
     clock, never = FakeClock(), threading.Event()
 
     def hang(*_: int) -> None:
@@ -74,20 +74,20 @@ def test_a_search_that_hangs_is_given_up_and_the_third_time_reading_ends() -> No
     never.set()
 
 
-def test_a_batch_that_is_found_is_passed_over() -> None:
+def test_unreadable_batch_is_passed_over() -> None:
     assert search(answering(BATCH)) == [(3, BATCH)]
 
 
 @pytest.mark.parametrize("outcome", [None, WorkerError("no answer")])
-def test_what_can_be_read_or_not_be_looked_at_is_read_again(outcome: WorkerError | None) -> None:
+def test_readable_or_unsearchable_partition_is_read_again(outcome: WorkerError | None) -> None:
     assert search(answering(outcome)) == [(3, None)]
 
 
-def test_a_batch_found_before_a_rebalance_is_read_again() -> None:
+def test_batch_searched_before_a_rebalance_is_read_again() -> None:
     assert search(answering(BATCH), revocations_after=1) == [(3, None)]
 
 
-def test_a_partition_without_a_position_waits() -> None:
+def test_partition_without_a_position_is_not_searched() -> None:
     blocked = Blocked(answering(BATCH))
     blocked.add(3, REASON)
     blocked.search({}, 0)
@@ -107,17 +107,17 @@ def repeated(outcomes: list[UnreadableBatch | None], position: Callable[[int], i
     return blocked
 
 
-def test_reading_ends_when_the_same_position_is_searched_in_vain_three_times() -> None:
+def test_third_search_of_a_position_ends_reading() -> None:
     with pytest.raises(WorkerError, match="cannot be read"):
         repeated([None, None, None], lambda _: 10)
 
 
-def test_searches_in_vain_of_other_positions_do_not_add_up() -> None:
+def test_searches_of_other_positions_do_not_count() -> None:
     assert not repeated([None] * 5, lambda number: number)
     assert not repeated([BATCH] * 5, lambda _: 10)
 
 
-def test_a_search_that_was_given_up_answers_to_nobody() -> None:
+def test_abandoned_search_is_ignored() -> None:
     go_on = threading.Event()
 
     def find_batch(*_: int) -> UnreadableBatch | None:
@@ -145,6 +145,6 @@ WHY = "its checksum is wrong"
         (12, None),
     ],
 )
-def test_only_the_batch_at_the_position_is_found(position: int, found: UnreadableBatch | None) -> None:
+def test_find_returns_only_the_batch_at_the_position(position: int, found: UnreadableBatch | None) -> None:
     probe = FakeProbe(0, (0, 5, None), (5, 7, WHY), (12, 5, None))
     assert find(probe, "sessions", 3, position) == found
