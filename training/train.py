@@ -66,18 +66,14 @@ def train(  # noqa: PLR0913 - the request, and three ways to report on it
 ) -> Manifest:
     """Train from the labelled sessions in `data` (CSV, JSON Lines, Parquet) and write the set to the directory `out`.
 
-    Without `data` the standard set is generated from `seed`. The manifest's metrics are those of the sessions held
-    out (`options.split`), of generated people at a later time, or of the cross-validation. `reading` and `track` show
-    progress; `notify` receives notes and warnings, a line each. The same seed, data and options give the same bytes,
-    with the same versions, on any number of cores.
-    Raises TrainingError, one line, when the data is invalid or doubtful, or `out` cannot be written; ArtifactError
+    Without `data`, train from the standard set of `seed`. The manifest's metrics are those of the sessions held out
+    (`options.split`), of generated people at a later time, or of the cross-validation. `notify` receives notes and
+    warnings, a line each. The same seed, data, options and versions give the same bytes on any number of cores.
+    Raises TrainingError, one line, for invalid or doubtful data or an `out` that cannot be written; ArtifactError
     when the new set cannot be scored.
     """
     options = options or TrainingOptions()
-    if data is None:
-        sessions = LabelledSessions.from_synthetic(SETS["train"](seed))
-    else:
-        sessions = read_sessions(data, options.read, reading)
+    sessions = _standard("train", seed) if data is None else read_sessions(data, options.read, reading)
     parts = _split(sessions, options, seed, data)
     for note in (*parts.notes, *_same_data_note(out, sessions.sha256)):
         notify(note)
@@ -96,6 +92,10 @@ def train(  # noqa: PLR0913 - the request, and three ways to report on it
             metrics=_metrics(parts, selection, choice.thresholds, directory),
             baseline=_baseline(parts.train, selection),
         )
+
+
+def _standard(name: str, seed: int) -> LabelledSessions:
+    return LabelledSessions.from_synthetic(SETS[name](seed))
 
 
 def _same_data_note(out: Path, sha256: str) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _split(data: LabelledSessions, options: TrainingOptions, seed: int, path: Pa
         test, name, notes = sessions.take(split.test), split.name, notes + split.notes
         sessions = sessions.take(split.train)
     elif path is None:
-        test = LabelledSessions.from_synthetic(SETS["test"](seed))
+        test = _standard("test", seed)
         name = "generated sessions of other people at a later time"
     search = sample_sessions(sessions, SEARCH_ROWS, seed)
     notes += search.notes[len(sessions.notes) :] + _constant_field_notes(sessions)

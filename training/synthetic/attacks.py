@@ -12,7 +12,8 @@ import numpy as np
 from training.synthetic.behaviour import IDLE_SECONDS, Numbers
 from training.synthetic.people import Floats, Odds, Rng
 
-Attack = Callable[[Rng, Numbers], Numbers]
+Attack = Callable[[Rng, int, Numbers], Numbers]
+"""Draws the changed numbers of n sessions, from the honest ones."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,8 @@ class Kind:
     always_sends_motion: bool = False
 
 
-def scripted_clicking(rng: Rng, honest: Numbers) -> Numbers:
+def scripted_clicking(rng: Rng, n: int, _honest: Numbers) -> Numbers:
     """Click by script: sleeps of round seconds, a pointer that jumps or races, hardly a key."""
-    n = len(honest["time_on_page"])
     seconds = rng.choice([10.0, 5.0, 15.0, 20.0, 30.0, 45.0, 60.0], n, p=[0.30, 0.1, 0.1, 0.15, 0.15, 0.1, 0.1])
     return {
         "time_on_page": seconds,
@@ -41,9 +41,8 @@ def scripted_clicking(rng: Rng, honest: Numbers) -> Numbers:
     }
 
 
-def replayed_motion(rng: Rng, honest: Numbers) -> Numbers:
+def replayed_motion(rng: Rng, n: int, _honest: Numbers) -> Numbers:
     """Replay touches and motion recorded on a real phone, slightly amplified."""
-    n = len(honest["time_on_page"])
     return {
         "device_motion": np.round(rng.gamma(9.0, 2.7 / 9.0, n), 2),
         "touch_events": rng.poisson(14 * rng.gamma(8.0, 1 / 8.0, n)).astype(np.float64),
@@ -52,9 +51,8 @@ def replayed_motion(rng: Rng, honest: Numbers) -> Numbers:
     }
 
 
-def account_takeover(rng: Rng, honest: Numbers) -> Numbers:
+def account_takeover(rng: Rng, n: int, honest: Numbers) -> Numbers:
     """Use a stranger's account, at night, from another device: straight to the payment."""
-    n = len(honest["time_on_page"])
     return {
         "time_on_page": np.clip(np.rint(honest["time_on_page"] * rng.uniform(0.2, 0.7, n)), 4, IDLE_SECONDS),
         "scroll_events": rng.poisson(2.0, n).astype(np.float64),
@@ -64,9 +62,8 @@ def account_takeover(rng: Rng, honest: Numbers) -> Numbers:
     }
 
 
-def card_testing(rng: Rng, honest: Numbers) -> Numbers:
+def card_testing(rng: Rng, n: int, _honest: Numbers) -> Numbers:
     """Try stolen card numbers with small amounts, through the shortest form."""
-    n = len(honest["time_on_page"])
     return {
         "transaction_amount": np.round(rng.gamma(2.0, 14.0, n) + 1.0, 2),
         "time_on_page": np.rint(rng.gamma(5.0, 5.0, n)) + 3.0,
@@ -76,9 +73,8 @@ def card_testing(rng: Rng, honest: Numbers) -> Numbers:
     }
 
 
-def slow_bot(rng: Rng, honest: Numbers) -> Numbers:
+def slow_bot(rng: Rng, n: int, honest: Numbers) -> Numbers:
     """Imitate average people slowly: only the variance is too small."""
-    n = len(honest["time_on_page"])
     seconds = np.rint(rng.normal(150.0, 25.0, n)).clip(60.0, IDLE_SECONDS)
     return {
         "time_on_page": seconds,
@@ -89,9 +85,8 @@ def slow_bot(rng: Rng, honest: Numbers) -> Numbers:
     }
 
 
-def mule_payout(rng: Rng, honest: Numbers) -> Numbers:
+def mule_payout(rng: Rng, n: int, _honest: Numbers) -> Numbers:
     """Pass money on as a paid person: amounts just under round limits, otherwise normal."""
-    n = len(honest["time_on_page"])
     limit = rng.choice([5_000.0, 10_000.0, 20_000.0], n, p=[0.3, 0.5, 0.2])
     return {
         "transaction_amount": np.round(limit * rng.uniform(0.90, 0.999, n), 0),
@@ -113,5 +108,5 @@ KINDS: dict[str, Kind] = {
 
 def disguise(rng: Rng, kind: Kind, honest: Numbers, cunning: Floats) -> Numbers:
     """Return the attack's numbers, replaced by honest ones with `cunning`, (n,), as the chance."""
-    changed = kind.change(rng, honest)
+    changed = kind.change(rng, len(cunning), honest)
     return {name: np.where(rng.random(len(column)) < cunning, honest[name], column) for name, column in changed.items()}
