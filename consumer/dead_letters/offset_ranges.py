@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from consumer.errors import WorkerError
+from consumer.stream.record_size import varint
 
 Ranges = list[tuple[int, int]]
 """Disjoint and ascending; the second offset of a range is not part of it."""
@@ -91,7 +92,7 @@ def decode(position: int, text: str) -> RedriveProgress:
 def _pack(start: int, ranges: Ranges) -> str:
     """Return the ranges as text, as steps from `start` on; "" for none."""
     steps = (after - before for before, after in pairwise(chain([start], *ranges)))
-    return base64.b85encode(zlib.compress(b"".join(map(_varint, steps)), 9)).decode() if ranges else ""
+    return base64.b85encode(zlib.compress(b"".join(map(varint, steps)), 9)).decode() if ranges else ""
 
 
 def _unpack(start: int, text: str) -> Ranges:
@@ -100,14 +101,6 @@ def _unpack(start: int, text: str) -> Ranges:
     steps = _numbers(zlib.decompress(base64.b85decode(text)))
     edges = list(accumulate(steps, initial=start))
     return list(zip(edges[1::2], edges[2::2], strict=True))
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*out, number])
 
 
 def _numbers(data: bytes) -> list[int]:

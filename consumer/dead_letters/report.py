@@ -9,16 +9,8 @@ from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilt
 from consumer.dead_letters.redrive import Plan, RedriveStats
 from consumer.printable import json_text, printable
 
-_ROW = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {writer:20}  {message}"
-_HEAD = {
-    "time": "TIME",
-    "code": "CODE",
-    "field": "FIELD",
-    "attempts": "ATTEMPTS",
-    "source": "SOURCE",
-    "writer": "WRITER",
-    "message": "MESSAGE",
-}
+_ROW: Final = "{time:24}  {code:16}  {field:18}  {attempts:>8}  {source:24}  {writer:20}  {message}"
+_COLUMNS: Final = ("time", "code", "field", "attempts", "source", "writer", "message")
 
 _OWN_LINES: Final = {Refusal.REDRIVEN, Refusal.NOT_A_DEAD_LETTER, Refusal.OTHER_WRITER, Refusal.FILTERED}
 """Refusals that have a line of their own."""
@@ -46,7 +38,7 @@ def print_dead_letters(dead_letters: Iterable[DeadLetter], listing: Listing, ech
             others[dead_letter.writer] += 1
         elif listing.filter.matches(dead_letter):
             if not listing.as_json and not counts:
-                echo(_ROW.format(**_HEAD))
+                echo(_ROW.format(**{name: name.upper() for name in _COLUMNS}))
             counts[dead_letter.code] += 1
             echo(json_text(dead_letter.summary()) if listing.as_json else _row(dead_letter))
             if counts.total() == listing.limit:

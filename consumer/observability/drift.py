@@ -50,11 +50,11 @@ class Drift:
         self._forget(now)
         self._hours[int(now // _HOUR)] += counts
 
-    def events(self, now: float) -> int:
+    def count_events(self, now: float) -> int:
         """Return the number of events in the window."""
         return self._bins.count_events(self._counts(now))
 
-    def psi(self, now: float) -> dict[str, float]:
+    def measure_psi(self, now: float) -> dict[str, float]:
         """Return the population stability index by distribution; empty until the window holds LEAST_EVENTS.
 
         The hour of transaction_date is left out during the first day, since it changes with the clock.

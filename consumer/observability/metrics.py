@@ -256,9 +256,9 @@ class Metrics:
 
 
 def _drift(drift: Drift, now: float) -> Iterator[Metric]:
-    yield _gauge("session_scorer_drift_psi", "distribution", drift.psi(now))
+    yield _gauge("session_scorer_drift_psi", "distribution", drift.measure_psi(now))
     name = "session_scorer_drift_window_events"
-    yield GaugeMetricFamily(name, GAUGES[name], value=drift.events(now))
+    yield GaugeMetricFamily(name, GAUGES[name], value=drift.count_events(now))
     yield _gauge("session_scorer_baseline_gaps_ratio", "field", drift.gaps)
 
 

@@ -43,7 +43,7 @@ def encode_headers(headers: Headers) -> bytes:
     parts: list[bytes] = []
     for name, value in headers:
         text = name.encode()
-        parts += [_varint(len(text)), text, _varint(-1 if value is None else len(value)), value or b""]
+        parts += [_zigzag(len(text)), text, _zigzag(-1 if value is None else len(value)), value or b""]
     return b"".join(parts)
 
 
@@ -132,10 +132,14 @@ def _varint_bytes(number: int) -> int:
     return max(1, -(-(2 * number).bit_length() // 7))
 
 
-def _varint(number: int) -> bytes:
-    zigzag = 2 * number if number >= 0 else -2 * number - 1
+def _zigzag(number: int) -> bytes:
+    return varint(2 * number if number >= 0 else -2 * number - 1)
+
+
+def varint(number: int) -> bytes:
+    """Encode a number from 0 on in bytes of 7 bits, the lowest first."""
     encoded = bytearray()
-    while zigzag > 0x7F:
-        encoded.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    return bytes([*encoded, zigzag])
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*encoded, number])

@@ -120,18 +120,18 @@ def test_an_empty_batch_counts_no_event(scorer: Scorer, baseline: Baseline) -> N
 def test_a_small_window_has_no_index(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS - 1), now=0)
-    assert (drift.events(0), drift.psi(0)) == (LEAST_EVENTS - 1, {})
+    assert (drift.count_events(0), drift.measure_psi(0)) == (LEAST_EVENTS - 1, {})
 
     drift.add(alike(scorer, baseline, 1), now=0)
-    assert drift.psi(0).keys() == set(DISTRIBUTIONS) - {DATE}
+    assert drift.measure_psi(0).keys() == set(DISTRIBUTIONS) - {DATE}
 
 
 def test_the_hour_has_an_index_after_a_day(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0.5 * HOUR)
 
-    assert DATE not in drift.psi(DAY)
-    assert drift.psi(DAY + 0.5 * HOUR).keys() == set(DISTRIBUTIONS)
+    assert DATE not in drift.measure_psi(DAY)
+    assert drift.measure_psi(DAY + 0.5 * HOUR).keys() == set(DISTRIBUTIONS)
 
 
 def test_the_window_drops_events_after_a_day(scorer: Scorer, baseline: Baseline) -> None:
@@ -139,16 +139,16 @@ def test_the_window_drops_events_after_a_day(scorer: Scorer, baseline: Baseline)
     drift.add(alike(scorer, baseline, 5), now=0.9 * HOUR)
     drift.add(alike(scorer, baseline, 7), now=1.0 * HOUR)
 
-    assert drift.events(0.9 * HOUR + DAY) == 12
-    assert drift.events(1.0 * HOUR + DAY) == 7
-    assert drift.events(2.0 * HOUR + DAY) == 0
+    assert drift.count_events(0.9 * HOUR + DAY) == 12
+    assert drift.count_events(1.0 * HOUR + DAY) == 7
+    assert drift.count_events(2.0 * HOUR + DAY) == 0
 
 
 def test_an_expired_window_has_no_index(scorer: Scorer, baseline: Baseline) -> None:
     drift = Drift(baseline)
     drift.add(alike(scorer, baseline, LEAST_EVENTS), now=0)
 
-    assert drift.psi(3 * DAY) == {}
+    assert drift.measure_psi(3 * DAY) == {}
 
 
 def test_training_data_has_no_drift(scorer: Scorer) -> None:
