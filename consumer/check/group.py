@@ -49,9 +49,11 @@ def _mismatch(title: str, group: ConsumerGroup, member: MemberSettings) -> Findi
 def position(topic: str, positions: Sequence[Position], *, continues: bool) -> Finding:
     """Check that no event was deleted unread."""
     name = f"events of {topic}"
-    lost = [each for each in positions if each.committed is not None and each.start != each.committed]
+    lost = [
+        position for position in positions if position.committed is not None and position.start != position.committed
+    ]
     if not lost:
-        waiting = sum(each.high - each.start for each in positions)
+        waiting = sum(position.high - position.start for position in positions)
         return ok(name, f"{waiting:,} to be read")
     worst = lost[0]
     gap = (
@@ -66,10 +68,14 @@ def position(topic: str, positions: Sequence[Position], *, continues: bool) -> F
 
 def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, int]) -> Iterator[Finding]:
     """Warn of open transactions upstream: no read-committed reader passes them. `stable` is read after `ends`."""
-    held = {each: ends[each] - stable[each] for each in ends.keys() & stable.keys() if stable[each] < ends[each]}
+    held = {
+        partition: ends[partition] - stable[partition]
+        for partition in ends.keys() & stable.keys()
+        if stable[partition] < ends[partition]
+    }
     if not held:
         return
-    worst = max(held, key=lambda each: (held[each], -each))
+    worst = max(held, key=lambda partition: (held[partition], -partition))
     others = f" ({len(held)} partitions are so)" if len(held) > 1 else ""
     yield warn(
         f"events of {topic}",
@@ -81,7 +87,7 @@ def open_transactions(topic: str, ends: Mapping[int, int], stable: Mapping[int, 
 
 def oldest_age(waiting: Sequence[FirstRecord], now: int) -> int | None:
     """Return the age of the oldest waiting event, in ms."""
-    dates = [each.timestamp for each in waiting if each.timestamp > 0]
+    dates = [record.timestamp for record in waiting if record.timestamp > 0]
     return max(0, now - min(dates)) if dates else None
 
 

@@ -50,8 +50,10 @@ def document(settings: Sequence[Origin], findings: Sequence[Finding]) -> str:
     """Format settings and findings as one JSON document."""
     content: dict[str, Any] = {
         "ok": not failed(findings),
-        "settings": [{"name": each.name, "value": each.value, "from": each.origin} for each in settings],
-        "checks": [{"name": each.name, "status": each.status, "message": each.message} for each in findings],
+        "settings": [{"name": setting.name, "value": setting.value, "from": setting.origin} for setting in settings],
+        "checks": [
+            {"name": finding.name, "status": finding.status, "message": finding.message} for finding in findings
+        ],
     }
     return json_text(content)
 

@@ -33,7 +33,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _SECONDS: Final = 30.0  # for one check; each request has ten
-_ONE_TRANSACTION: Final = "not compared with the broker's: that takes a transaction"
+_NOT_COMPARED: Final = "not compared with the broker's: that takes a transaction"
 
 
 def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[Finding]]:
@@ -228,7 +228,7 @@ class _BrokerChecks:
     def _writes(self, outputs: Sequence[Topic]) -> Iterator[Finding]:
         if self._settings.delivery is Delivery.AT_LEAST_ONCE:
             yield from map(groups.writable, outputs)
-            yield ok("clock", _ONE_TRANSACTION)
+            yield ok("clock", _NOT_COMPARED)
             return
         clock = None
         for number, topic in enumerate(outputs):
@@ -246,7 +246,7 @@ class _BrokerChecks:
             if not failures and topic is outputs[-1]:  # dead letters: the least written topic
                 clock = self._clock(probe, topic)
             probe.close()
-        yield clock or warn("clock", f"{_ONE_TRANSACTION} on the last topic")
+        yield clock or warn("clock", f"{_NOT_COMPARED} on the last topic")
 
     def _write_probe(self, number: int) -> WriteProbe:
         # one id for each topic: a probe does not wait for a transaction that the one before left open

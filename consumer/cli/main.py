@@ -10,7 +10,7 @@ from consumer.cli import streams
 from consumer.cli.help import CONTEXT, LazyCommand, LazyGroup
 from consumer.printable import printable
 
-_OURS: Final = frozenset({"consumer", "scoring", "training"})
+_OWN_PACKAGES: Final = frozenset({"consumer", "scoring", "training"})
 
 _SCORE: Final = "Score events"  # sections of help
 _OPERATE: Final = "Operate"
@@ -54,7 +54,7 @@ def main() -> None:
         streams.report(error)
         sys.exit(1)
     except Exception as error:
-        if type(error).__module__.partition(".")[0] not in _OURS:
+        if type(error).__module__.partition(".")[0] not in _OWN_PACKAGES:
             raise  # a bug: its traceback is needed
         streams.print_error(one_line(error))
         sys.exit(1)

@@ -86,7 +86,7 @@ def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
 
 def aliases(setting: str) -> list[str]:
     """Return Kafka's names for one of our settings, the strongest first."""
-    return [alias for alias, ours in ALIASES.items() if ours == setting]
+    return [alias for alias, name in ALIASES.items() if name == setting]
 
 
 def property_name(variable: str) -> str:

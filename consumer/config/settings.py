@@ -181,9 +181,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the command line, the environment, its KAFKA_* and the file, the strongest first."""
-        ours = sources.environment(os.environ, setting_names())
-        path = init_settings().get("config") or ours.get("config")
-        weaker = (ours, sources.kafka_environment(os.environ), sources.file(path, setting_names()))
+        variables = sources.environment(os.environ, setting_names())
+        path = init_settings().get("config") or variables.get("config")
+        weaker = (variables, sources.kafka_environment(os.environ), sources.file(path, setting_names()))
         return (init_settings, *(InitSettingsSource(settings_cls, values) for values in weaker))
 
 

@@ -78,13 +78,13 @@ def _variable(name: str) -> str:
 
 def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
     """Return the variable that gives a setting, as the environment spells it: ours, else one by Kafka's name for it."""
-    ours = [
+    own = [
         key
         for key, value in environ.items()
         if key.upper() == _variable(name) and value and not is_service_link(key, value)
     ]
     aliases = [kafka_properties.variable_of(alias, environ) for alias in kafka_properties.aliases(name)]
-    return next((variable for variable in (*reversed(ours), *aliases) if variable is not None), None)
+    return next((variable for variable in (*reversed(own), *aliases) if variable is not None), None)
 
 
 def is_service_link(variable: str, value: str) -> bool:
@@ -205,7 +205,7 @@ class Sources:
             return name
         values = _parsed(self.path)
         kafka = dict(_flat(values.get("kafka", {})))
-        alias = next((each for each in kafka_properties.aliases(name) if each in kafka and name not in values), None)
+        alias = next((alias for alias in kafka_properties.aliases(name) if alias in kafka and name not in values), None)
         return f"[kafka] {alias}" if alias else name
 
 

@@ -15,7 +15,7 @@ from consumer.console.snapshot import Reading, read_metrics
 PORT: Final = 9108  # of /metrics by default
 _MOST_BYTES: Final = 16 * 1024 * 1024  # any server may answer
 _MOST_LINE: Final = 4096  # characters of a line; our longest name a topic and a partition
-_OURS: Final = "session_scorer_model_info"
+_MODEL_METRIC: Final = "session_scorer_model_info"
 _FOREIGN: Final = "what answers there is no session-scorer"
 
 
@@ -39,7 +39,7 @@ def scrape(url: str, seconds: float = 5.0) -> Reading:
     except (ValueError, LookupError, OverflowError):
         raise ScrapeError(_FOREIGN) from None
     if not result.model:
-        raise ScrapeError(f"{_FOREIGN}: it has no metric {_OURS}")
+        raise ScrapeError(f"{_FOREIGN}: it has no metric {_MODEL_METRIC}")
     return result
 
 

@@ -80,13 +80,13 @@ def own_settings(cli_settings: Mapping[str, Any], address: str, run_id: str, *, 
     """Return the demo's settings: topics and group of its own, whatever the environment or a file sets."""
     delivery = Delivery.AT_LEAST_ONCE if embedded else Delivery.EXACTLY_ONCE
     names = dict(zip(TOPICS, _topics(run_id), strict=True))
-    ours = {
+    fixed = {
         "bootstrap_servers": address,
         "group_id": f"demo-{run_id}",
         "delivery": delivery.value,
         "create_topics": not embedded,
     }
-    settings = load_settings({**cli_settings, **names, **ours})
+    settings = load_settings({**cli_settings, **names, **fixed})
     return settings.model_copy(update={"kafka": dict(EMBEDDED_PROPERTIES)}) if embedded else settings
 
 

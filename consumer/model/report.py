@@ -51,9 +51,9 @@ def _sets(a: Scorer, b: Scorer) -> list[list[str]]:
     thresholds = [scorer.artifacts.thresholds for scorer in (a, b)]
     return [
         ["model version", a.artifacts.version, b.artifacts.version],
-        ["label 1 from", *(f"{each.label:.6g}" for each in thresholds)],
-        ["Medium from", *(f"{each.medium:.6g}" for each in thresholds)],
-        ["High from", *(f"{each.high:.6g}" for each in thresholds)],
+        ["label 1 from", *(f"{levels.label:.6g}" for levels in thresholds)],
+        ["Medium from", *(f"{levels.medium:.6g}" for levels in thresholds)],
+        ["High from", *(f"{levels.high:.6g}" for levels in thresholds)],
     ]
 
 

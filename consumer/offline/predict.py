@@ -62,7 +62,7 @@ def describe(data: bytes) -> str:
 
 def errors_in(verdicts: Any) -> Sequence[dict[str, Any]]:
     """Return the errors among the results of `predict`."""
-    return [each["error"] for each in verdicts if "error" in each] if isinstance(verdicts, list) else []
+    return [verdict["error"] for verdict in verdicts if "error" in verdict] if isinstance(verdicts, list) else []
 
 
 def elements(data: bytes) -> list[bytes]:

@@ -73,11 +73,11 @@ class _Process:
     def __init__(self, make_task: Callable[[], ItemTask[T, R]]) -> None:
         # spawned, not forked: libraries with threads break after a fork
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(make_task, theirs), daemon=True)
+        self._pipe, child_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(make_task, child_end), daemon=True)
         with _no_interrupts():
             self._process.start()
-        theirs.close()
+        child_end.close()
 
     def send(self, turn: tuple[int | None, object]) -> None:
         """Send the offset of its last output and its next item; None for none."""

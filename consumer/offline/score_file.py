@@ -105,13 +105,13 @@ def _check_target(source: Path, target: Path) -> None:
         if path.exists() and source.exists() and path.samefile(source):
             raise FileError(f"{path}: is the input itself: name another output")
     rejected = rejected_path(target)
-    if rejected.exists() and not _is_ours(rejected):
+    if rejected.exists() and not _is_written_by_score(rejected):
         raise FileError(
             f"{rejected}: was not written by `score`, which would replace it: move it, or name another output"
         )
 
 
-def _is_ours(path: Path) -> bool:
+def _is_written_by_score(path: Path) -> bool:
     """Return whether `score` wrote this file, by the start of its first line. An empty file may be replaced too."""
     try:
         with path.open("rb") as file:
