@@ -120,7 +120,7 @@ def sample(server: Server, name: str, **labels: str) -> float:
     return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
 
-def test_events_become_results_and_dead_letters_and_the_metrics_agree(broker: EmbeddedBroker) -> None:
+def test_metrics_agree_with_results_and_dead_letters(broker: EmbeddedBroker) -> None:
     with running(chosen(broker)) as server:
         feed(broker, [json.dumps({"session_id": i, "click_events": i}).encode() for i in range(40)] + [b"broken"])
         eventually(lambda: sample(server, "session_scorer_events_total") == 41)
@@ -142,9 +142,7 @@ def test_events_become_results_and_dead_letters_and_the_metrics_agree(broker: Em
         httpx.get(f"{server.url}/livez")
 
 
-def test_while_kernels_are_compiled_it_is_live_and_not_ready(
-    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_live_and_not_ready_during_compilation(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, stop, announced, waits = (threading.Event() for _ in range(4))
     monkeypatch.setattr(app, "compile_kernels", compiled.wait)
     port = free_port()
@@ -182,9 +180,7 @@ def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) ->
         start(settings, threading.Event())
 
 
-def test_workers_of_one_host_find_metrics_ports_of_their_own(
-    broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_workers_of_a_host_use_different_ports(broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture) -> None:
     settings = load_settings({"bootstrap_servers": broker.bootstrap_servers, "delivery": "at-least-once"})
     with running(settings) as first, running(settings) as second:
         assert first.port != second.port
@@ -194,14 +190,14 @@ def test_workers_of_one_host_find_metrics_ports_of_their_own(
     assert line.__dict__["metrics"].startswith("http://127.0.0.1:91")
 
 
-def test_a_metrics_port_that_is_set_and_taken_is_an_error(broker: EmbeddedBroker) -> None:
+def test_fixed_metrics_port_in_use_is_an_error(broker: EmbeddedBroker) -> None:
     with running(chosen(broker)) as server:
         settings = chosen(broker, metrics_port=str(server.port))
         with pytest.raises(WorkerError, match=rf"port {server.port}: .*: try another --metrics-port"):
             start(settings, threading.Event())
 
 
-def test_told_to_stop_before_it_began_it_reads_nothing(broker: EmbeddedBroker) -> None:
+def test_stop_before_the_start_reads_nothing(broker: EmbeddedBroker) -> None:
     stop = threading.Event()
     stop.set()
     start(chosen(broker), stop)

@@ -61,7 +61,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_no_command_opens_a_file_of_the_current_directory(
+def test_commands_open_no_file_of_the_current_directory(
     name: str, decoys: Path, opened: OpenedFiles, inputs: Inputs, environment: dict[str, str]
 ) -> None:
     command = [str(PROGRAM), *inputs.arguments(name)]
@@ -85,7 +85,7 @@ def test_what_is_opened_is_seen(decoys: Path, opened: OpenedFiles) -> None:
     assert {"matplotlibrc", "signal.py"} <= opened.take()
 
 
-def test_an_empty_entry_of_the_module_path_is_not_the_current_directory(tmp_path: Path) -> None:
+def test_empty_pythonpath_entry_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "consumer.py").write_text(DECOY)  # no module that Python itself imports before the program begins
     (tmp_path / "typer.py").write_text(DECOY)
     code = "import consumer.__main__ as program; program.main()"

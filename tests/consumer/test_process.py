@@ -23,7 +23,7 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     signal.signal(given, before)
 
 
-def test_each_asks_to_stop_and_the_next_does_what_it_did_before(number: signal.Signals) -> None:
+def test_first_signal_stops_and_the_second_is_default(number: signal.Signals) -> None:
     stop = threading.Event()
     with stop_on_signals(stop):
         os.kill(os.getpid(), number)
@@ -31,13 +31,13 @@ def test_each_asks_to_stop_and_the_next_does_what_it_did_before(number: signal.S
         assert signal.getsignal(number) == signal.SIG_DFL
 
 
-def test_afterwards_each_does_what_it_did_before(number: signal.Signals) -> None:
+def test_handlers_are_restored(number: signal.Signals) -> None:
     with stop_on_signals(threading.Event()):
         assert signal.getsignal(number) != signal.SIG_DFL
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
-def test_a_hangup_that_is_ignored_as_under_nohup_stays_ignored() -> None:
+def test_ignored_hangup_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     stop = threading.Event()
     with stop_on_signals(stop):
@@ -52,7 +52,7 @@ def exit_status(ending: BaseException) -> int:
     return 130 if isinstance(ending, KeyboardInterrupt) else int(str(ending))
 
 
-def test_work_that_a_signal_ends_clears_up_and_the_same_signal_again_kills(number: signal.Signals) -> None:
+def test_signal_ends_work_after_its_cleanup(number: signal.Signals) -> None:
     handlers: list[object] = []
     with ExitStack() as cleared:
         ended = cleared.enter_context(pytest.raises(BaseException))  # noqa: PT011 - which one, the next lines say
@@ -65,7 +65,7 @@ def test_work_that_a_signal_ends_clears_up_and_the_same_signal_again_kills(numbe
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_work_is_ended_though_python_drops_the_exception(number: signal.Signals) -> None:
+def test_dropped_exception_is_raised_again(number: signal.Signals) -> None:
     class Dropping:
         def __del__(self) -> None:
             os.kill(os.getpid(), number)
@@ -82,7 +82,7 @@ def test_work_is_ended_though_python_drops_the_exception(number: signal.Signals)
     assert time.monotonic() - began < SECONDS / 2
 
 
-def test_work_that_clears_up_for_long_is_not_ended_again(number: signal.Signals) -> None:
+def test_slow_cleanup_is_not_interrupted(number: signal.Signals) -> None:
     cleared: list[signal.Signals] = []
     with ExitStack() as stack:
         stack.enter_context(pytest.raises((SystemExit, KeyboardInterrupt)))
@@ -93,7 +93,7 @@ def test_work_that_clears_up_for_long_is_not_ended_again(number: signal.Signals)
     assert cleared == [number]
 
 
-def test_work_is_not_ended_by_a_hangup_that_is_ignored() -> None:
+def test_ignored_hangup_does_not_end_work() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with exit_on_signals():
         os.kill(os.getpid(), signal.SIGHUP)

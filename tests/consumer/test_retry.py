@@ -18,11 +18,11 @@ def failing(*errors: Exception) -> Callable[[], str]:
     return call
 
 
-def test_a_retriable_error_is_the_same_call_again() -> None:
+def test_retriable_error_repeats_the_call() -> None:
     assert FakeClock().retry().call(failing(RetriableError("a"), RetriableError("b"))) == "done"
 
 
-def test_other_errors_are_not_asked_again_unless_they_are_named() -> None:
+def test_other_errors_are_retried_only_when_named() -> None:
     retry = FakeClock().retry()
     with pytest.raises(FatalError):
         retry.call(failing(FatalError("a")))
@@ -39,7 +39,7 @@ def test_deadline_ends_with_the_last_error() -> None:
     assert 9 <= clock.now - began <= 10
 
 
-def test_each_pause_is_longer_than_the_last_up_to_a_bound() -> None:
+def test_pauses_grow_up_to_a_limit() -> None:
     clock = FakeClock()
     began = clock.now
     clock.retry().call(failing(*[RetriableError("a")] * 3))

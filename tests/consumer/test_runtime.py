@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("module", SIMULATED)
-def test_only_the_runtime_gives_a_worker_time_and_threads(module: str) -> None:
+def test_simulated_modules_import_no_time_or_threads(module: str) -> None:
     assert imported(ROOT / module).isdisjoint({"time", "threading", "_thread", "asyncio"})
 
 
@@ -46,7 +46,7 @@ def test_a_started_thread_is_a_named_daemon() -> None:
     assert (thread.name, thread.daemon) == ("work", True)
 
 
-def test_an_empty_queue_raises_once_the_time_is_over() -> None:
+def test_empty_queue_raises_after_the_timeout() -> None:
     began = time.monotonic()
     with pytest.raises(Empty):
         SYSTEM.make_queue().get(timeout=0.05)

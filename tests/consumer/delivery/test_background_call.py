@@ -30,7 +30,7 @@ def hanging(until: threading.Event, done: list[str]) -> BackgroundCall:
     return background
 
 
-def test_work_goes_on_beside_its_caller() -> None:
+def test_work_runs_in_the_background() -> None:
     background, go = BackgroundCall(LONG), threading.Event()
     background.start(lambda run: run.call("wait", waiting_for(go)))
     assert background.busy()
@@ -42,13 +42,13 @@ def test_work_goes_on_beside_its_caller() -> None:
     assert not background.busy()
 
 
-def test_nothing_started_is_nothing_to_wait_for() -> None:
+def test_nothing_started_has_no_result() -> None:
     background = BackgroundCall(LONG)
     background.wait()
     assert (background.busy(), background.result()) == (False, None)
 
 
-def test_a_call_may_have_a_bound_of_its_own_which_is_shorter_also_when_it_is_waited_for_before_it_began() -> None:
+def test_call_may_have_a_shorter_timeout() -> None:
     background = BackgroundCall(LONG)
     began = time.monotonic()
     background.start(lambda run: run.call("look for a coordinator", waiting_for(threading.Event()), SECONDS))
@@ -57,7 +57,7 @@ def test_a_call_may_have_a_bound_of_its_own_which_is_shorter_also_when_it_is_wai
     assert time.monotonic() - began < LONG / 2
 
 
-def test_what_has_outlasted_its_bound_is_not_busy_any_more() -> None:
+def test_call_past_its_timeout_is_not_busy() -> None:
     background = BackgroundCall(SECONDS)
     background.start(lambda run: run.call("look for a coordinator", waiting_for(threading.Event())))
     deadline = time.monotonic() + LONG / 2
@@ -67,7 +67,7 @@ def test_what_has_outlasted_its_bound_is_not_busy_any_more() -> None:
         background.result()
 
 
-def test_one_thread_does_all_of_it() -> None:
+def test_one_thread_makes_all_calls() -> None:
     background, threads = BackgroundCall(LONG), set()
     for _ in range(3):
         background.start(lambda run: run.call("look", lambda: threads.add(threading.get_ident())))
@@ -76,7 +76,7 @@ def test_one_thread_does_all_of_it() -> None:
     assert threading.get_ident() not in threads
 
 
-def test_what_goes_wrong_is_told_once_and_only_to_who_asks_for_the_result() -> None:
+def test_error_is_raised_once_by_result() -> None:
     def work(_: Run) -> None:
         raise MustAbortError("the group has moved on")
 
@@ -92,7 +92,7 @@ def test_call_with_timeout_returns_the_result() -> None:
     assert call_with_timeout("add", sum, [1, 2]) == 3
 
 
-def test_what_comes_after_is_done_by_who_waits_and_not_at_all_when_the_work_failed() -> None:
+def test_then_runs_on_the_waiting_thread_after_success() -> None:
     background, threads = BackgroundCall(LONG), []
     background.start(lambda _: None, then=lambda: threads.append(threading.get_ident()))
     background.result()
@@ -101,7 +101,7 @@ def test_what_comes_after_is_done_by_who_waits_and_not_at_all_when_the_work_fail
         call_with_timeout("wait", waiting_for(threading.Event()), seconds=SECONDS)
 
 
-def test_a_call_that_does_not_come_back_is_given_up_and_the_call_after_it_is_never_made() -> None:
+def test_hanging_call_is_abandoned_and_none_follows() -> None:
     release, done = threading.Event(), list[str]()
     background = hanging(release, done)
     began = time.monotonic()
@@ -118,7 +118,7 @@ def test_a_call_that_does_not_come_back_is_given_up_and_the_call_after_it_is_nev
     assert sorted(done) == ["first", "other"]
 
 
-def test_the_bound_is_of_each_call_not_of_all() -> None:
+def test_timeout_applies_to_single_calls() -> None:
     background = BackgroundCall(SECONDS)
 
     def work(run: Run) -> None:

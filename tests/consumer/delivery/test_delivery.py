@@ -60,7 +60,7 @@ def failing(call: str, *errors: DeliveryError | None, applied: bool = False) -> 
 
 
 class TestExactlyOnce:
-    def test_records_and_offsets_become_visible_together_in_the_order_that_keeps_them_safe(self) -> None:
+    def test_records_and_offsets_become_visible_together(self) -> None:
         log = FakeLog()
         seconds = deliver(exactly_once(log), records(b"a", b"b"), "sessions", {0: 1, 1: 5}).seconds
         assert log.visible == records(b"a", b"b")
@@ -82,14 +82,14 @@ class TestExactlyOnce:
         assert log.offsets == {0: 7}
 
     @pytest.mark.parametrize("call", ["begin", "send_offsets", "commit"])
-    def test_a_retriable_error_is_the_same_call_again(self, call: str) -> None:
+    def test_retriable_error_repeats_the_call(self, call: str) -> None:
         log = failing(call, RetriableError("later"), RetriableError("later"))
         deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert log.visible == records(b"a")
         assert len(log.called(call)) == 3
 
     @pytest.mark.parametrize("call", ["produce", "send_offsets", "commit"])
-    def test_an_error_that_asks_for_an_abort_gets_one_and_nothing_is_visible(self, call: str) -> None:
+    def test_abortable_error_aborts_the_transaction(self, call: str) -> None:
         log = failing(call, MustAbortError("the group has moved on"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError, match="the group has moved on"):
@@ -98,7 +98,7 @@ class TestExactlyOnce:
         deliver(delivery, records(b"b"), "sessions", {0: 1})
         assert log.visible == records(b"b")
 
-    def test_patience_that_ends_before_the_commit_aborts(self) -> None:
+    def test_retries_that_end_before_the_commit_abort(self) -> None:
         log = failing("send_offsets", *[RetriableError("still away")] * 1000)
         with pytest.raises(UndeliveredError, match="still away"):
             deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
@@ -106,9 +106,7 @@ class TestExactlyOnce:
 
     @pytest.mark.parametrize("applied", [True, False])
     @pytest.mark.parametrize("call", ["send_offsets", "commit"])
-    def test_a_time_out_is_no_answer_so_the_producer_is_replaced_under_the_same_id(
-        self, call: str, applied: bool
-    ) -> None:
+    def test_timeout_replaces_the_producer_of_the_id(self, call: str, applied: bool) -> None:
         log = failing(call, UnansweredError("timed out"), applied=applied)
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
@@ -125,7 +123,7 @@ class TestExactlyOnce:
                 deliver(delivery, records(b"a"), "sessions", {0: 1})
         deliver(delivery, records(b"a"), "sessions", {0: 1})
 
-    def test_an_abort_that_fails_is_made_good_by_taking_the_id_again(self) -> None:
+    def test_failed_abort_replaces_the_producer(self) -> None:
         log = FakeLog({"commit": [Fault(MustAbortError("no"))], "abort": [Fault(UnansweredError("timed out"))]})
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
@@ -133,7 +131,7 @@ class TestExactlyOnce:
         assert log.calls[-3:] == [(IDS[0], "abort"), (IDS[0], "drop"), (IDS[0], "init")]
         assert (log.visible, log.open) == ([], {})
 
-    def test_an_abort_that_finds_the_producer_past_use_counts_as_such(self) -> None:
+    def test_fatal_error_of_an_abort_counts_as_fatal(self) -> None:
         taken = Fault(FencedError("fenced by a newer producer"))
         log = FakeLog({"commit": [Fault(MustAbortError("no"))] * 3, "abort": [taken, None, taken]})
         delivery = exactly_once(log)
@@ -144,7 +142,7 @@ class TestExactlyOnce:
             deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert log.visible == []
 
-    def test_a_producer_past_use_is_replaced_once_and_the_second_time_stops_the_worker(self) -> None:
+    def test_second_fatal_error_stops_the_worker(self) -> None:
         log = failing("begin", FatalError("out of order"), None, FatalError("out of order"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
@@ -154,7 +152,7 @@ class TestExactlyOnce:
             deliver(delivery, records(b"b"), "sessions", {0: 2})
 
     @pytest.mark.parametrize("call", ["begin", "produce", "send_offsets", "commit"])
-    def test_an_expired_id_replaces_both_producers_without_an_abort(self, call: str) -> None:
+    def test_expired_id_replaces_both_producers(self, call: str) -> None:
         log = failing(call, ExpiredError("the id is not known"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError, match="the id is not known"):
@@ -171,7 +169,7 @@ class TestExactlyOnce:
                 deliver(delivery, records(b"a"), "sessions", {0: 1})
         deliver(delivery, records(b"a"), "sessions", {0: 1})
 
-    def test_an_abort_that_finds_the_id_expired_replaces_both_producers(self) -> None:
+    def test_expiry_in_an_abort_replaces_both_producers(self) -> None:
         expired = Fault(ExpiredError("the id is not known"))
         log = FakeLog({"commit": [Fault(MustAbortError("no"))] * 3, "abort": [expired] * 3})
         delivery = exactly_once(log)
@@ -192,7 +190,7 @@ class TestExactlyOnce:
                 clock.sleep(301.0)
         assert log.called("drop") == [IDS[0], IDS[0]]
 
-    def test_a_transaction_that_outlasted_its_time_out_is_no_sign_of_another_process(self) -> None:
+    def test_transaction_past_its_timeout_is_not_fenced_by_another(self) -> None:
         waiting, ended = Fault(RetriableError("no coordinator")), Fault(FencedError("the broker has ended it"))
         log, clock = FakeLog({"send_offsets": [*[waiting] * 9, ended] * 3}), FakeClock()
         delivery = ExactlyOnce(
@@ -212,7 +210,7 @@ class TestExactlyOnce:
         assert log.visible == records(b"a")
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_of_two_processes_of_one_slot_one_survives_also_when_they_start_together(self, seed: int) -> None:
+    def test_one_of_two_processes_of_a_slot_survives(self, seed: int) -> None:
         log, turns = FakeLog(), random.Random(seed)
 
         def between(name: str) -> FakeProducer:
@@ -234,7 +232,7 @@ class TestExactlyOnce:
                 living.remove(each)
         assert len(living) == 1
 
-    def test_two_processes_of_one_id_do_not_fence_each_other_for_ever(self) -> None:
+    def test_two_processes_stop_fencing_each_other(self) -> None:
         log = FakeLog()
         ours, theirs = exactly_once(log), exactly_once(log)
         stopped = ""
@@ -251,13 +249,13 @@ class TestExactlyOnce:
             "stop it, or give each worker its own --slot"
         )
 
-    def test_what_the_broker_refuses_for_good_stops_the_worker_with_nothing_visible(self) -> None:
+    def test_refused_commit_stops_the_worker(self) -> None:
         log = failing("commit", RefusedError("could not write to results: too large; raise max.message.bytes"))
         with pytest.raises(WorkerError, match="too large"):
             deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert (log.visible, log.aborted) == ([], records(b"a"))
 
-    def test_who_is_no_member_of_the_group_begins_no_transaction(self) -> None:
+    def test_expelled_member_begins_no_transaction(self) -> None:
         log = FakeLog()
 
         def membership() -> Membership:
@@ -269,7 +267,7 @@ class TestExactlyOnce:
             deliver(delivery, records(b"a"), "sessions", {0: 1})
         assert not log.called("begin")
 
-    def test_what_was_published_before_partitions_were_lost_is_never_committed(self) -> None:
+    def test_output_of_lost_partitions_is_not_committed(self) -> None:
         log, memberships = FakeLog(), [MEMBER, replace(MEMBER, revocations=1)]
         delivery = ExactlyOnce(
             lambda name: FakeProducer(log, name),
@@ -295,7 +293,7 @@ class TestExactlyOnce:
         assert (log.called("begin"), log.called("commit")) == ([IDS[0]], [IDS[0]])
         assert (log.visible, log.offsets) == (records(b"a", b"b", b"c"), {0: 3})
 
-    def test_when_one_part_fails_the_parts_before_it_are_aborted_with_it(self) -> None:
+    def test_failed_part_aborts_the_parts_before_it(self) -> None:
         log = FakeLog({"produce": [None, Fault(MustAbortError("no"))]})
         delivery = exactly_once(log)
         delivery.publish(records(b"a"))
@@ -305,20 +303,18 @@ class TestExactlyOnce:
         deliver(delivery, records(b"a", b"b"), "sessions", {0: 2})
         assert log.visible == records(b"a", b"b")
 
-    def test_taking_the_ids_waits_for_a_broker_that_is_coming_up(self) -> None:
+    def test_start_waits_for_a_starting_broker(self) -> None:
         log = failing("init", UnansweredError("timed out"), RetriableError("loading"))
         deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
         assert log.visible == records(b"a")
 
-    def test_an_id_that_cannot_be_had_stops_the_worker_and_is_named(self) -> None:
+    def test_refused_id_stops_the_worker_and_is_named(self) -> None:
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: not allowed$"):
             exactly_once(failing("init", RefusedError("not allowed")))
 
     @pytest.mark.parametrize("call", ["produce", "commit"])
     @pytest.mark.parametrize("smaller_batches", [True, False])
-    def test_a_record_refused_is_aborted_and_its_batch_read_again_in_another_form(
-        self, call: str, smaller_batches: bool
-    ) -> None:
+    def test_refused_record_is_written_in_another_form(self, call: str, smaller_batches: bool) -> None:
         log, refused = failing(call, TOO_LARGE), list[RecordsRefusedError]()
 
         def adapt(error: RecordsRefusedError) -> bool:
@@ -334,7 +330,7 @@ class TestExactlyOnce:
         deliver(delivery, records(b"small"), "sessions", {0: 1})
         assert (log.visible, log.offsets) == (records(b"small"), {0: 1})
 
-    def test_a_record_refused_that_has_no_other_form_stops_the_worker(self) -> None:
+    def test_refused_record_without_other_form_stops_the_worker(self) -> None:
         log = failing("commit", TOO_LARGE)
         with pytest.raises(WorkerError, match="too large"):
             deliver(exactly_once(log), records(b"large"), "sessions", {0: 1})
@@ -342,7 +338,7 @@ class TestExactlyOnce:
 
 
 class TestAtLeastOnce:
-    def test_a_record_refused_is_read_again_in_another_form(self) -> None:
+    def test_refused_record_is_read_again_in_another_form(self) -> None:
         log, refused = failing("flush", TOO_LARGE), list[RecordsRefusedError]()
 
         def adapt(error: RecordsRefusedError) -> bool:
@@ -369,7 +365,7 @@ class TestAtLeastOnce:
             deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert not log.called("commit_offsets")
 
-    def test_after_a_failure_what_was_queued_is_dropped_and_the_next_batch_goes_out_alone(self) -> None:
+    def test_failure_drops_the_queued_records(self) -> None:
         log = failing("flush", MustAbortError("no"))
         delivery = at_least_once(log)
         with pytest.raises(UndeliveredError):
@@ -377,17 +373,17 @@ class TestAtLeastOnce:
         deliver(delivery, records(b"b"), "sessions", {0: 1})
         assert log.visible == records(b"b")
 
-    def test_the_commit_is_asked_again_while_it_may_pass(self) -> None:
+    def test_retriable_commit_is_repeated(self) -> None:
         log = failing("commit_offsets", RetriableError("loading"), UnansweredError("timed out"))
         deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert log.offsets == {0: 1}
 
-    def test_a_commit_of_a_group_that_moved_on_is_read_again_by_whoever_owns_it_now(self) -> None:
+    def test_commit_after_a_rebalance_leaves_the_offsets(self) -> None:
         log = failing("commit_offsets", MustAbortError("illegal generation"))
         with pytest.raises(UndeliveredError):
             deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert log.offsets == {}
 
-    def test_what_the_broker_refuses_for_good_stops_the_worker(self) -> None:
+    def test_refused_write_stops_the_worker(self) -> None:
         with pytest.raises(WorkerError, match="not allowed"):
             deliver(at_least_once(failing("flush", RefusedError("not allowed"))), records(b"a"), "sessions", {0: 1})

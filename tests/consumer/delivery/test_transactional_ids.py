@@ -24,7 +24,7 @@ def wait_for(happened: Callable[[], bool], seconds: float = 30) -> bool:
     return happened()
 
 
-def test_each_worker_takes_the_lowest_number_that_is_free(tmp_path: Path) -> None:
+def test_worker_takes_the_lowest_free_slot(tmp_path: Path) -> None:
     with take_slot("g", directory=tmp_path) as first, take_slot("g", directory=tmp_path) as second:
         assert (first.number, second.number) == (0, 1)
         first.release()
@@ -32,12 +32,12 @@ def test_each_worker_takes_the_lowest_number_that_is_free(tmp_path: Path) -> Non
             assert third.number == 0
 
 
-def test_groups_do_not_share_their_numbers_whatever_they_are_called(tmp_path: Path) -> None:
+def test_groups_have_slots_of_their_own(tmp_path: Path) -> None:
     with take_slot("../a/b", directory=tmp_path) as one, take_slot("..\\a", directory=tmp_path) as other:
         assert one.number == other.number == 0
 
 
-def test_a_number_asked_for_is_had_or_refused_in_one_line(tmp_path: Path) -> None:
+def test_fixed_slot_is_taken_or_refused_in_a_line(tmp_path: Path) -> None:
     with take_slot("g", 3, directory=tmp_path) as slot:
         assert slot.number == 3
         with pytest.raises(
@@ -62,13 +62,13 @@ def test_a_process_that_is_killed_frees_its_number(tmp_path: Path) -> None:
         assert slot.number == 0
 
 
-def test_a_directory_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_unwritable_directory_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(WorkerError, match="set TMPDIR to a writable directory"):
         take_slot("g", directory=tmp_path / "file")
 
 
-def test_a_host_with_no_place_to_write_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_without_writable_directory_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
@@ -81,7 +81,7 @@ def test_the_ids_name_group_host_and_slot() -> None:
     assert transactional_ids("scorer", "web1", 2) == ("scorer-web1-2-0", "scorer-web1-2-1")
 
 
-def test_a_removed_lock_is_made_again_and_excludes_the_next_worker(tmp_path: Path) -> None:
+def test_removed_lock_is_made_again(tmp_path: Path) -> None:
     with take_slot("g", directory=tmp_path / "locks") as slot:
         shutil.rmtree(tmp_path / "locks")
         slot.keep()
@@ -91,7 +91,7 @@ def test_a_removed_lock_is_made_again_and_excludes_the_next_worker(tmp_path: Pat
         assert again.number == 0
 
 
-def test_a_lock_that_another_worker_took_after_its_removal_is_lost(tmp_path: Path) -> None:
+def test_removed_lock_of_another_worker_is_lost(tmp_path: Path) -> None:
     with take_slot("g", directory=tmp_path) as slot:
         slot.path.unlink()
         with take_slot("g", directory=tmp_path) as second:
@@ -121,9 +121,7 @@ def test_a_worker_stops_when_its_slot_is_lost(tmp_path: Path) -> None:
             assert stop.wait(30)
 
 
-def test_a_lock_that_cannot_be_made_again_stops_nobody_and_is_warned_of(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_lock_that_cannot_be_kept_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     locks, stop = tmp_path / "locks", threading.Event()
     with take_slot("g", directory=locks) as slot, keep_slot(slot, stop, 0.01):
         shutil.rmtree(locks)
@@ -136,7 +134,7 @@ def test_a_lock_that_cannot_be_made_again_stops_nobody_and_is_warned_of(
 
 
 @pytest.mark.parametrize("cleaner", ["file", "directory"])
-def test_the_lock_and_its_directory_are_kept_younger_than_cleaners_remove(tmp_path: Path, cleaner: str) -> None:
+def test_times_of_lock_and_directory_are_renewed(tmp_path: Path, cleaner: str) -> None:
     with take_slot("g", directory=tmp_path / "locks") as slot:
         old = time.time() - 11 * DAY
         for path in (slot.path, slot.path.parent):
@@ -146,7 +144,7 @@ def test_the_lock_and_its_directory_are_kept_younger_than_cleaners_remove(tmp_pa
         assert min(seen.st_mtime, seen.st_atime) > time.time() - DAY
 
 
-def test_a_lock_removed_while_it_is_taken_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_removed_during_locking_is_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flock = fcntl.flock
     paths: list[Path] = []
 
@@ -174,7 +172,7 @@ def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["there", "nowhere"])
-def test_a_directory_that_is_a_symbolic_link_is_refused(tmp_path: Path, target: str) -> None:
+def test_directory_that_is_a_link_is_refused(tmp_path: Path, target: str) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "locks").symlink_to(tmp_path / target)
     with pytest.raises(WorkerError, match=r"is a symbolic link: remove it, or set TMPDIR"):

@@ -10,26 +10,26 @@ def test_good_events_never_trip_it() -> None:
     assert CircuitBreaker(window=10, run=3).after([GOOD] * 1000).tripped is None
 
 
-def test_so_many_in_a_row_trip_it_and_the_reason_names_the_setting() -> None:
+def test_run_of_dead_letters_trips_it() -> None:
     assert CircuitBreaker(run=3).after([BAD, BAD, GOOD, BAD, BAD]).tripped is None
     tripped = CircuitBreaker(run=3).after([GOOD, BAD, BAD, BAD, GOOD]).tripped
     assert tripped == "3 events in a row are invalid (breaker_run is 3)"
 
 
-def test_a_row_goes_on_from_batch_to_batch_until_a_good_event_ends_it() -> None:
+def test_run_continues_across_batches() -> None:
     breaker = CircuitBreaker(run=4).after([BAD, BAD])
     assert breaker.after([]).after([BAD, BAD]).tripped is not None
     assert breaker.after([GOOD]).after([BAD, BAD]).tripped is None
 
 
-def test_past_the_ratio_of_the_last_events_it_trips() -> None:
+def test_ratio_of_dead_letters_trips_it() -> None:
     breaker = CircuitBreaker(ratio=0.5, window=10, run=0)
     assert breaker.after([BAD, GOOD] * 5).tripped is None
     tripped = breaker.after([BAD, GOOD] * 5 + [BAD, BAD]).tripped
     assert tripped == "6 of 10 events in a row are invalid (breaker_ratio is 0.5)"
 
 
-def test_the_ratio_waits_for_a_full_window_so_that_the_first_bad_event_does_not_stop_the_line() -> None:
+def test_ratio_needs_a_full_window() -> None:
     assert CircuitBreaker(ratio=0.5, window=10, run=0).after([BAD] * 9).tripped is None
 
 
@@ -49,9 +49,7 @@ def test_zero_turns_a_half_off() -> None:
     st.integers(min_value=1, max_value=20),
     st.sampled_from([0.1, 0.3, 0.5, 0.9]),
 )
-def test_it_trips_exactly_when_some_window_of_the_whole_history_passes_the_ratio(
-    batches: list[list[bool]], window: int, ratio: float
-) -> None:
+def test_trips_exactly_when_a_window_exceeds_the_ratio(batches: list[list[bool]], window: int, ratio: float) -> None:
     breaker, history, tripped = CircuitBreaker(ratio=ratio, window=window, run=0), [], False
     for batch in batches:
         breaker = breaker.after(batch)

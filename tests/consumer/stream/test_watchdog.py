@@ -12,7 +12,7 @@ def watchdog(seconds: float = 80.0, shutdown_seconds: float = 30.0) -> tuple[Wat
     return Watchdog(seconds, shutdown_seconds, end=ends.append, runtime=clock.runtime()), clock, ends
 
 
-def test_work_that_ends_in_time_is_left_alone() -> None:
+def test_operation_in_time_ends_nothing() -> None:
     dog, clock, ends = watchdog()
     with dog.watching("delivering a batch"):
         clock.sleep(79.0)
@@ -22,7 +22,7 @@ def test_work_that_ends_in_time_is_left_alone() -> None:
     assert not ends
 
 
-def test_work_that_does_not_end_ends_the_process_and_says_what_it_was() -> None:
+def test_operation_past_its_deadline_ends_the_process() -> None:
     dog, clock, ends = watchdog()
     with dog.watching("delivering a batch"):
         clock.sleep(81.0)
@@ -30,7 +30,7 @@ def test_work_that_does_not_end_ends_the_process_and_says_what_it_was() -> None:
     assert ends == ["delivering a batch did not end within 80 s: gave up; what is not committed will be read again"]
 
 
-def test_a_stop_must_be_over_in_its_own_bound_whatever_is_going_on() -> None:
+def test_stop_past_its_deadline_ends_the_process() -> None:
     dog, clock, ends = watchdog()
     stop = threading.Event()
     stop.set()
@@ -41,7 +41,7 @@ def test_a_stop_must_be_over_in_its_own_bound_whatever_is_going_on() -> None:
     assert ends == ["no clean stop within 30 s: gave up; what is not committed will be read again"]
 
 
-def test_a_call_that_never_returns_ends_in_exit_status_1() -> None:
+def test_hanging_call_ends_with_status_1() -> None:
     script = """
 import threading
 from consumer.observability import logs

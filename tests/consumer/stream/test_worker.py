@@ -109,7 +109,7 @@ def test_every_event_is_delivered_once_and_in_order() -> None:
     assert bench.source.closed
 
 
-def test_after_an_abort_the_batch_is_read_again_and_counted_once() -> None:
+def test_aborted_batch_is_read_again_and_counted_once() -> None:
     bench = Bench(FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]}))
     bench.run()
     assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
@@ -131,13 +131,13 @@ class Releases(EchoPipeline):
         return super().process(batch)
 
 
-def test_the_next_batch_is_scored_while_the_one_before_commits() -> None:
+def test_next_batch_is_scored_during_the_commit() -> None:
     log = FakeLog()
     Bench(log, pipeline=Releases(log, "commit", batches=2)).run()
     assert log.offsets == {0: 10, 1: 7}
 
 
-def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() -> None:
+def test_batches_fit_the_latency_budget() -> None:
     class Sizes(EchoPipeline):
         """Reports 6,000 s for each batch, beside which the commit's own milliseconds do not count; keeps the sizes."""
 
@@ -154,7 +154,7 @@ def test_batches_are_no_larger_than_what_can_be_committed_within_the_budget() ->
     assert 150 <= sizes[2] <= 200  # a third of what 500 took
 
 
-def test_a_batch_grows_part_by_part_while_events_wait_and_is_committed_whole() -> None:
+def test_batch_grows_by_parts_while_events_wait() -> None:
     log, values = FakeLog(), [b"%d" % i for i in range(10 * PART_EVENTS)]
     bench = Bench(log, events={0: values}, size=2 * PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
     bench.run()
@@ -170,7 +170,7 @@ def test_a_batch_grows_part_by_part_while_events_wait_and_is_committed_whole() -
     assert [span.parts for span in bench.tracing.spans] == [1, 4, 4, 1]
 
 
-def test_when_a_part_cannot_be_written_the_whole_batch_is_read_again() -> None:
+def test_failed_part_has_its_batch_read_again() -> None:
     log = FakeLog({"produce": [None, None, Fault(MustAbortError("no"))]})
     values = [b"%d" % i for i in range(3 * PART_EVENTS)]
     bench = Bench(log, events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
@@ -179,7 +179,7 @@ def test_when_a_part_cannot_be_written_the_whole_batch_is_read_again() -> None:
     assert (bench.source.rewinds, len(log.aborted)) == (1, PART_EVENTS)
 
 
-def test_partitions_are_not_given_up_before_what_is_published_of_them_is_committed() -> None:
+def test_published_output_is_committed_before_a_revocation() -> None:
     values = [b"%d" % i for i in range(5 * PART_EVENTS)]
     bench = Bench(events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0))
     bench.source.rebalances = [3 * PART_EVENTS]  # by then the second batch is open, with two parts
@@ -189,14 +189,14 @@ def test_partitions_are_not_given_up_before_what_is_published_of_them_is_committ
     assert [stats.scored for stats in bench.metrics.stats] == [PART_EVENTS, 2 * PART_EVENTS, 2 * PART_EVENTS]
 
 
-def test_no_transaction_begins_before_the_one_before_is_committed() -> None:
+def test_transactions_do_not_overlap() -> None:
     log = FakeLog()
     Bench(log).run()
     steps = [call for _, call in log.calls if call in {"begin", "commit"}]
     assert steps == ["begin", "commit"] * (len(steps) // 2)
 
 
-def test_when_a_commit_fails_what_was_read_meanwhile_is_read_again_too() -> None:
+def test_failed_commit_has_the_next_batch_read_again() -> None:
     log = FakeLog({"commit": [Fault(MustAbortError("the group has moved on"))]})
     bench = Bench(log, pipeline=Releases(log, "commit", batches=2))
     bench.run()
@@ -205,7 +205,7 @@ def test_when_a_commit_fails_what_was_read_meanwhile_is_read_again_too() -> None
     assert log.aborted[0].value == EVENTS[0][0]
 
 
-def test_a_batch_that_cannot_be_scored_does_not_undo_the_one_under_way() -> None:
+def test_failed_scoring_leaves_the_pending_commit() -> None:
     class Stumbles(Releases):
         def process(self, batch: Batch) -> Output:
             output = super().process(batch)
@@ -241,7 +241,7 @@ class FailsAt(EchoPipeline):
     [(FailsAt(2 * PART_EVENTS), CircuitBreaker()), (EchoPipeline(), CircuitBreaker(run=4))],
     ids=["fault", "breaker"],
 )
-def test_a_batch_whose_second_part_stops_the_worker_comes_to_nothing_whole(
+def test_failure_of_a_second_part_aborts_its_batch(
     *, pipeline: EchoPipeline, breaker: CircuitBreaker, at_least_once: bool
 ) -> None:
     values = [b"good"] * 2 * PART_EVENTS + [b"bad"] * PART_EVENTS
@@ -261,7 +261,7 @@ def test_a_batch_whose_second_part_stops_the_worker_comes_to_nothing_whole(
     assert [len(span.ends) for span in bench.tracing.spans] == [1, 1]
 
 
-def test_the_metrics_learn_of_publishing_and_committing_only_once_it_is_committed() -> None:
+def test_stage_seconds_include_publish_and_commit() -> None:
     bench = Bench()
     bench.run()
     stages = bench.metrics.stats[0].stage_seconds
@@ -273,7 +273,7 @@ class Broken(EchoPipeline):
         raise ValueError(f"cannot read {batch.values[0]!r}")
 
 
-def test_each_batch_has_a_course_that_ends_once_with_its_commit_or_with_why_not() -> None:
+def test_span_ends_once_with_commit_or_failure() -> None:
     bench = Bench(FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]}))
     bench.run()
     ends = [span.ends for span in bench.tracing.spans]
@@ -292,9 +292,7 @@ def test_each_batch_has_a_course_that_ends_once_with_its_commit_or_with_why_not(
         (EchoPipeline(), CircuitBreaker(run=4), "6 events in a row are invalid"),
     ],
 )
-def test_the_course_of_a_batch_that_stops_the_worker_says_why(
-    pipeline: EchoPipeline, breaker: CircuitBreaker, why: str
-) -> None:
+def test_span_of_a_fatal_batch_has_the_reason(pipeline: EchoPipeline, breaker: CircuitBreaker, why: str) -> None:
     bench = Bench(events={0: [b"bad"] * 6}, pipeline=pipeline, breaker=breaker, size=6)
     with pytest.raises(WorkerError):
         bench.run()
@@ -303,7 +301,7 @@ def test_the_course_of_a_batch_that_stops_the_worker_says_why(
     assert why in end
 
 
-def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture) -> None:
+def test_slow_batch_logs_its_stages(caplog: pytest.LogCaptureFixture) -> None:
     class Waiting(EchoPipeline):
         """Takes 2 s, of which no stage tells."""
 
@@ -319,7 +317,7 @@ def test_a_slow_batch_says_where_its_time_went(caplog: pytest.LogCaptureFixture)
     assert 1.9 < line["stages"]["wait"] <= 2.0
 
 
-def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committed() -> None:
+def test_garbage_trips_the_breaker_before_its_commit() -> None:
     bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=CircuitBreaker(run=4))
     with pytest.raises(WorkerError, match=r"^sessions: 6 events in a row are invalid \(breaker_run is 4\), so nothing"):
         bench.run()
@@ -327,14 +325,14 @@ def test_a_topic_of_garbage_stops_the_worker_with_nothing_of_that_batch_committe
     assert bench.source.closed
 
 
-def test_a_batch_that_comes_twice_counts_once_for_the_breaker() -> None:
+def test_repeated_batch_counts_once_for_the_breaker() -> None:
     aborts = [Fault(MustAbortError("again"))] * 5
     bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=CircuitBreaker(run=4))
     bench.run()
     assert bench.seen() == [b"bad"] * 3
 
 
-def test_a_fault_of_our_own_stops_the_worker_and_tells_where_without_telling_what_the_event_held() -> None:
+def test_scoring_error_names_its_line_and_no_content() -> None:
     bench = Bench(pipeline=Broken())
     with pytest.raises(WorkerError) as caught:
         bench.run()
@@ -346,7 +344,7 @@ def test_a_fault_of_our_own_stops_the_worker_and_tells_where_without_telling_wha
     assert bench.source.closed
 
 
-def test_a_delivery_that_always_fails_stops_the_worker_with_the_last_reason() -> None:
+def test_failures_in_a_row_stop_the_worker() -> None:
     bench = Bench(FakeLog({"commit": [Fault(MustAbortError("not enough replicas"))] * 1000}))
     with pytest.raises(WorkerError, match=r"^20 deliveries in a row failed, the last: not enough replicas$"):
         bench.run()
@@ -354,7 +352,7 @@ def test_a_delivery_that_always_fails_stops_the_worker_with_the_last_reason() ->
 
 
 @pytest.mark.parametrize("fault", [MustAbortError("timed out"), RefusedError("unknown topic")])
-def test_what_is_wrong_with_an_output_topic_is_said_at_the_first_setback(fault: DeliveryError) -> None:
+def test_output_trouble_is_reported_at_the_first_failure(fault: DeliveryError) -> None:
     bench = Bench(FakeLog({"commit": [Fault(fault)]}), trouble="alerts: gone")
     with pytest.raises(WorkerError, match=r"^alerts: gone \(nothing of the last batch was committed\)$"):
         bench.run()
@@ -362,7 +360,7 @@ def test_what_is_wrong_with_an_output_topic_is_said_at_the_first_setback(fault: 
     assert bench.source.closed
 
 
-def test_setbacks_with_progress_between_them_never_stop_the_worker() -> None:
+def test_failures_with_commits_between_do_not_stop() -> None:
     faults = [None if i % 3 == 0 else Fault(MustAbortError("again")) for i in range(100)]
     bench = Bench(FakeLog({"commit": faults}), events={0: [b"e%d" % i for i in range(90)]})
     bench.run()
@@ -370,7 +368,7 @@ def test_setbacks_with_progress_between_them_never_stop_the_worker() -> None:
     assert bench.metrics.aborts == 58
 
 
-def test_batches_read_again_in_another_form_are_no_setbacks() -> None:
+def test_adapted_batches_are_no_failures() -> None:
     refused = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])
     bench = Bench(FakeLog({"commit": [Fault(refused)] * 30}), trouble="alerts: gone", adapt=lambda _: False)
     bench.run()
@@ -378,7 +376,7 @@ def test_batches_read_again_in_another_form_are_no_setbacks() -> None:
     assert bench.metrics.aborts == 30
 
 
-def test_reading_that_cannot_go_on_stops_the_worker_and_leaves_the_group() -> None:
+def test_source_failure_stops_the_worker() -> None:
     bench = Bench()
     bench.source.failure = WorkerError("sessions, partition 0: offset 5 is next, but ...")
     with pytest.raises(WorkerError, match="offset 5 is next"):
@@ -393,7 +391,7 @@ class BrokenMetrics(FakeMetrics):
         raise ValueError("what an event held")
 
 
-def test_a_fault_in_counting_the_last_batch_does_not_hide_why_the_worker_ended() -> None:
+def test_metrics_error_does_not_hide_the_reason() -> None:
     bench = Bench()
 
     class Failing(EchoPipeline):
@@ -418,7 +416,7 @@ class StopsAfter(EchoPipeline):
         return super().process(batch)
 
 
-def test_a_stop_finishes_the_batch_in_hand_and_takes_no_other() -> None:
+def test_stop_commits_the_pending_batch() -> None:
     stop = threading.Event()
     bench = Bench(pipeline=StopsAfter(stop))
     bench.run(stop)
@@ -427,7 +425,7 @@ def test_a_stop_finishes_the_batch_in_hand_and_takes_no_other() -> None:
     assert bench.source.closed
 
 
-def test_health_hears_the_loop_and_the_state_of_the_group() -> None:
+def test_health_gets_ticks_and_group_state() -> None:
     bench = Bench()
     bench.run()
     assert bench.health.ticks >= 6
@@ -436,7 +434,7 @@ def test_health_hears_the_loop_and_the_state_of_the_group() -> None:
 
 
 @pytest.mark.parametrize("at_least_once", [True, False])
-def test_markers_behind_the_last_event_are_committed_before_the_worker_ends(*, at_least_once: bool) -> None:
+def test_trailing_markers_are_committed_at_the_end(*, at_least_once: bool) -> None:
     bench = Bench(at_least_once=at_least_once)
     bench.source.markers = {0: 12, 1: 8}
     bench.run()
@@ -445,7 +443,7 @@ def test_markers_behind_the_last_event_are_committed_before_the_worker_ends(*, a
     assert len(bench.log.visible) == 17
 
 
-def test_positions_that_could_not_be_committed_at_the_end_are_left_to_the_next_worker() -> None:
+def test_uncommitted_markers_are_left_to_the_next_worker() -> None:
     fault = Fault(MustAbortError("the group has moved on"))
     bench = Bench(FakeLog({"send_offsets": [None] * 6 + [fault]}))
     bench.source.markers = {0: 12}
@@ -454,7 +452,7 @@ def test_positions_that_could_not_be_committed_at_the_end_are_left_to_the_next_w
     assert bench.log.called("send_offsets")[6:] != [], "they were not tried"
 
 
-def test_a_gap_gone_past_is_counted() -> None:
+def test_passed_gap_is_counted() -> None:
     bench = Bench()
     bench.source.gaps = [Gap("sessions", 1, position=4, low=10, high=20)]
     bench.run()
@@ -475,7 +473,7 @@ def _possible(call: str, faults: list[Fault | None]) -> list[Fault | None]:
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(("init", "begin", "produce", "send_offsets", "commit", "abort"), FAULTS)))
-def test_whatever_goes_wrong_each_event_counts_at_most_once_in_order_and_without_a_hole(
+def test_exactly_once_holds_under_any_faults(
     faults: dict[str, list[Fault | None]],
 ) -> None:
     bench = Bench(FakeLog({call: _possible(call, each) for call, each in faults.items()}))
@@ -492,7 +490,7 @@ def test_whatever_goes_wrong_each_event_counts_at_most_once_in_order_and_without
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(("produce", "flush", "commit_offsets"), FAULTS)))
-def test_at_least_once_may_repeat_and_never_loses(faults: dict[str, list[Fault | None]]) -> None:
+def test_at_least_once_loses_no_event(faults: dict[str, list[Fault | None]]) -> None:
     log = FakeLog({call: _possible(call, each) for call, each in faults.items()})
     bench = Bench(log, at_least_once=True)
     stopped = False
