@@ -9,6 +9,7 @@ EVENTS ?= $(if $(INPUT),,20000)
 RATE ?= 1000
 SEED ?= 42
 SEEDS ?= 0-2000
+WORKERS ?= 2
 DIST ?= dist
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
@@ -33,7 +34,7 @@ demo: base-environment ## the main job on the embedded broker: EVENTS= RATE= INP
 	@$(QUIETLY) $(BIN)/python -m consumer demo --rate $(RATE) $(if $(EVENTS),--events $(EVENTS)) $(if $(INPUT),--input "$(INPUT)") $(if $(BOOTSTRAP),--bootstrap-servers "$(BOOTSTRAP)")
 
 test: $(READY) ## all tests (PYTEST= for more options)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minutes)
 	$(BIN)/python -m pytest -m faults tests/faults $(PYTEST)
