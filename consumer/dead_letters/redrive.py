@@ -103,7 +103,9 @@ def redrive(reader: DeadLetterReader, producer: Producer, plan: Plan, stop: thre
         with contextlib.suppress(DeliveryError):
             producer.abort()
         rival = "; another redrive of this group has begun" if isinstance(error, FencedError) else ""
-        raise WorkerError(f"{error}{rival}; {stats.redriven} letters are redriven; run it again to go on") from error
+        raise WorkerError(
+            f"{error}{rival}; {stats.redriven} dead letters are redriven; run it again to go on"
+        ) from error
     finally:
         producer.drop()
     return stats

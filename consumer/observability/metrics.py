@@ -27,20 +27,20 @@ OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")
 
 COUNTERS: Final = {
-    "session_scorer_events": "Events read and committed, by what became of them.",
+    "session_scorer_events": "Committed input events, by outcome.",
     "session_scorer_results": "Results committed, by risk level.",
-    "session_scorer_reasons": "Reasons that committed results give, by code: one for Medium, up to three for High.",
+    "session_scorer_reasons": "Reason codes of committed results: one for Medium, up to three for High.",
     "session_scorer_dead_letters": "Dead letters committed, by code.",
-    "session_scorer_imputed_fields": "Gaps of scored events that were filled, by field.",
-    "session_scorer_unseen_categories": "Categories of scored events that the encoder has never seen, by field.",
-    "session_scorer_decoder_fallbacks": "Events that took the slower decoder, by what the faster one could not read.",
-    "session_scorer_transactions": "Transactions (at-least-once: commits), by how they ended.",
-    "session_scorer_events_never_seen": "Offsets deleted before they were read, passed over by --on-gap continue.",
+    "session_scorer_imputed_fields": "Imputed gaps of scored events, by field.",
+    "session_scorer_unseen_categories": "Category values of scored events that the encoder does not know, by field.",
+    "session_scorer_decoder_fallbacks": "Events that the slower decoder read, by what the faster one cannot read.",
+    "session_scorer_transactions": "Transactions (at-least-once: commits), by outcome.",
+    "session_scorer_events_never_seen": "Offsets deleted before they were read, skipped by --on-gap continue.",
     "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
 }
 HISTOGRAMS: Final = {
     "session_scorer_batch_events": "Events in a committed batch.",
-    "session_scorer_stage_seconds": "Seconds that a batch spent in a stage.",
+    "session_scorer_stage_seconds": "Seconds of a batch in a stage.",
     "session_scorer_latency_seconds": "Seconds from an event's Kafka timestamp to its result's commit.",
     "session_scorer_anomaly_score": "Scores of committed results.",
 }
@@ -57,8 +57,8 @@ GAUGES: Final = {
         "Seconds since the end of a partition was first seen past what is read, open upstream transactions included; "
         "0 when nothing waits. For partitions assigned here."
     ),
-    "session_scorer_broker_throttle_seconds": "Longest that a broker held an answer back in the last minute.",
-    "session_scorer_model_info": "1, labelled with the artifact set that scores.",
+    "session_scorer_broker_throttle_seconds": "Longest throttling delay of a broker in the last minute, in seconds.",
+    "session_scorer_model_info": "1, with the artifact set in its labels.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "
         f"{EVERY}th event, once it has {LEAST_EVENTS:,}; of transaction_date once it spans a day."
