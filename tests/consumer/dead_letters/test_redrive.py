@@ -59,8 +59,8 @@ def post(kafka: str, topics: Topics) -> Post:
 @pytest.fixture
 def call(post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs `session-scorer dead-letters …` in this process."""
-    whole = caller(monkeypatch, capsys)
-    return lambda command, *options: whole("dead-letters", command, *post.options(), *options)
+    run = caller(monkeypatch, capsys)
+    return lambda command, *options: run("dead-letters", command, *post.options(), *options)
 
 
 def written(post: Post) -> Counter[bytes]:
@@ -69,40 +69,40 @@ def written(post: Post) -> Counter[bytes]:
 
 def test_list_prints_errors_and_no_payload(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(9)])
-    said = call("list")
-    assert said.status == 0, said.err
-    assert said.out.count(f"{post.sessions}-0-") == 9
-    assert said.out.splitlines()[-1] == "9 dead letters (bad_date 6, wrong_type 3)"
-    assert "secret" not in said.out + said.err
+    result = call("list")
+    assert result.status == 0, result.err
+    assert result.out.count(f"{post.sessions}-0-") == 9
+    assert result.out.splitlines()[-1] == "9 dead letters (bad_date 6, wrong_type 3)"
+    assert "secret" not in result.out + result.err
 
 
 def test_list_of_an_empty_topic_prints_zero(call: Call) -> None:
-    said = call("list")
-    assert (said.status, said.out) == (0, "0 dead letters\n"), said.err
+    result = call("list")
+    assert (result.status, result.out) == (0, "0 dead letters\n"), result.err
 
 
 def test_list_prints_filtered_json_lines(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i, "bad_date" if i % 3 else "wrong_type") for i in range(9)])
-    said = call("list", "--json", "--code", "bad_date", "--field", "click_events", "--since", "1h", "--limit", "4")
-    shown = [json.loads(line) for line in said.out.splitlines()]
-    assert [each["code"] for each in shown] == ["bad_date"] * 4
-    assert "stopped at --limit 4" in said.err
+    result = call("list", "--json", "--code", "bad_date", "--field", "click_events", "--since", "1h", "--limit", "4")
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["code"] for row in rows] == ["bad_date"] * 4
+    assert "stopped at --limit 4" in result.err
     assert not call("list", "--json", "--until", "1h").out
 
 
 def test_redrive_without_yes_is_a_dry_run(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
-    said = call("redrive")
-    assert f"would write 5 dead letters back to {post.sessions} (wrong_type 5)" in said.out
-    assert "--yes" in said.out
+    result = call("redrive")
+    assert f"would write 5 dead letters back to {post.sessions} (wrong_type 5)" in result.out
+    assert "--yes" in result.out
     assert not written(post)
 
 
 def test_redrive_restores_records_once(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(5)])
-    said = call("redrive", "--yes")
-    assert said.status == 0, said.err
-    assert said.out == f"wrote 5 dead letters back to {post.sessions}\n"
+    result = call("redrive", "--yes")
+    assert result.status == 0, result.err
+    assert result.out == f"wrote 5 dead letters back to {post.sessions}\n"
     messages = read(post.bootstrap, post.sessions)
     assert {message.value() for message in messages} == {b"secret-%d" % i for i in range(5)}
     assert all(message.key() == b"secret-key" for message in messages)
@@ -131,12 +131,12 @@ def test_refused_dead_letters_are_counted(post: Post, call: Call) -> None:
     large = large._replace(headers=[*large.headers, ("dead_letter.value_sha256", b"0" * 64)])
     null = post.letter(4)._replace(value=None)
     write(post.bootstrap, post.letters, [worn, fresh, hole, large, null])
-    said = call("redrive", "--yes")
-    assert "wrote 1 " in said.out
-    assert "skipped 1: tried --max-attempts (3) times already" in said.out
-    assert "skipped 1: of unreadable batches" in said.out
-    assert "skipped 1: without a value (it was too large" in said.out
-    assert "skipped 1: with a null value" in said.out
+    result = call("redrive", "--yes")
+    assert "wrote 1 " in result.out
+    assert "skipped 1: tried --max-attempts (3) times already" in result.out
+    assert "skipped 1: of unreadable batches" in result.out
+    assert "skipped 1: without a value (it was too large" in result.out
+    assert "skipped 1: with a null value" in result.out
     assert written(post) == Counter([b"secret-1"])
     assert "wrote 1 " in call("redrive", "--yes", "--max-attempts", "4").out
     assert written(post) == Counter([b"secret-0", b"secret-1"])
@@ -150,18 +150,18 @@ def test_incomplete_events_are_not_redriven(post: Post, call: Call) -> None:
         for letter, part in zip(small, parts, strict=True)
     ]
     write(post.bootstrap, post.letters, lost)
-    said = call("redrive", "--yes")
-    assert "wrote 0 " in said.out
-    assert all(f"skipped 1: without the event's {part} (" in said.out for part in parts)
+    result = call("redrive", "--yes")
+    assert "wrote 0 " in result.out
+    assert all(f"skipped 1: without the event's {part} (" in result.out for part in parts)
     assert not written(post)
 
 
 def test_dead_letters_of_another_topic_stay(post: Post, call: Call, topics: Topics) -> None:
     elsewhere = post._replace(sessions=topics("elsewhere"))
     write(post.bootstrap, post.letters, [elsewhere.letter(0), post.letter(1)])
-    said = call("redrive", "--yes")
-    assert (said.status, said.err) == (0, "")
-    assert f"skipped 1: from another topic than --input-topic ({post.sessions})" in said.out
+    result = call("redrive", "--yes")
+    assert (result.status, result.err) == (0, "")
+    assert f"skipped 1: from another topic than --input-topic ({post.sessions})" in result.out
     assert written(post) == Counter([b"secret-1"])
     assert "would write 1 " in call("redrive", "--input-topic", elsewhere.sessions).out
 
@@ -182,26 +182,26 @@ def shared(post: Post) -> list[Event]:
 
 def test_list_counts_dead_letters_of_other_writers(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, shared(post))
-    said = call("list")
-    assert said.status == 0, said.err
-    rows = said.out.splitlines()
+    result = call("list")
+    assert result.status == 0, result.err
+    rows = result.out.splitlines()
     assert [row.split()[4:6] for row in rows[1:3]] == [[f"{post.sessions}-0-{i}", post.group] for i in (1, 3)]
     assert rows[3:5] == ["2 dead letters (wrong_type 2)", "skipped 2: records that are no dead letters"]
     assert "skipped 2: of other writers (" in rows[5]
     assert "neighbours 1" in rows[5]
     assert "es-sink" in rows[5]
-    assert "\x1b" not in said.out
+    assert "\x1b" not in result.out
     of_all = [json.loads(line)["writer"] for line in call("list", "--json", "--any-writer").out.splitlines()]
     assert sorted(of_all) == sorted(["es-sink\x1b[31m", "neighbours", post.group, post.group])
 
 
 def test_redrive_skips_other_writers(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, shared(post))
-    said = call("redrive", "--yes")
-    assert (said.status, said.err) == (0, "")
-    assert "wrote 2 " in said.out
-    assert "skipped 2: records that are no dead letters" in said.out
-    assert "skipped 2: of other writers (" in said.out
+    result = call("redrive", "--yes")
+    assert (result.status, result.err) == (0, "")
+    assert "wrote 2 " in result.out
+    assert "skipped 2: records that are no dead letters" in result.out
+    assert "skipped 2: of other writers (" in result.out
     assert written(post) == Counter([b"secret-1", b"secret-3"])
 
 
@@ -210,9 +210,9 @@ def test_named_writers_are_redriven_once(post: Post, call: Call) -> None:
     assert "wrote 1 " in call("redrive", "--yes", "--from-group", "neighbours").out
     assert written(post) == Counter([b"secret-2"])
     assert "wrote 2 " in call("redrive", "--yes").out
-    said = call("redrive", "--yes", "--any-writer").out
-    assert "wrote 1 " in said
-    assert "already redriven: 3" in said
+    result = call("redrive", "--yes", "--any-writer").out
+    assert "wrote 1 " in result
+    assert "already redriven: 3" in result
     assert "wrote 0 " in call("redrive", "--yes", "--from-group", "neighbours").out
     assert "wrote 0 " in call("redrive", "--yes").out
     assert written(post) == Counter([b"secret-1", b"secret-2", b"secret-3", b"theirs-1"])
@@ -224,8 +224,8 @@ def test_many_foreign_dead_letters_fit_the_metadata(post: Post, call: Call) -> N
     pick = random.Random(1)
     events = [of_connect(post, i) if pick.random() < 0.5 else post.letter(i) for i in range(12_000)]
     write(post.bootstrap, post.letters, [event._replace(partition=0) for event in events])
-    said = call("redrive", "--yes", "--limit", "0", "--rate", "100000")
-    assert (said.status, said.err) == (0, "")
+    result = call("redrive", "--yes", "--limit", "0", "--rate", "100000")
+    assert (result.status, result.err) == (0, "")
     assert sum(written(post).values()) == sum(event.key == b"secret-key" for event in events)
     assert "wrote 0 " in call("redrive", "--yes").out
 
@@ -234,9 +234,9 @@ def test_source_selects_one_dead_letter(post: Post, call: Call) -> None:
     write(post.bootstrap, post.letters, [post.letter(i) for i in range(15)])
     source = json.loads(call("list", "--json").out.splitlines()[4])["source"]
     assert call("list", "--source", source).out.splitlines()[-1] == "1 dead letter (wrong_type 1)"
-    said = call("redrive", "--yes", "--source", source).out
-    assert "wrote 1 " in said
-    assert "left 14 that the filters do not name" in said
+    result = call("redrive", "--yes", "--source", source).out
+    assert "wrote 1 " in result
+    assert "left 14 that the filters do not name" in result
     assert written(post) == Counter([b"secret-" + source.rsplit("-", 1)[1].encode()])
     assert "already redriven: 1" in call("redrive", "--yes", "--source", source).out
     assert "wrote 14 " in call("redrive", "--yes", "--rate", "1000").out
@@ -244,17 +244,17 @@ def test_source_selects_one_dead_letter(post: Post, call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--source", "3-1842"), "TOPIC-PARTITION-OFFSET"),
         (("--from-group", "a", "--any-writer"), "--any-writer includes every group"),
     ],
 )
-def test_invalid_options_are_wrong_usage(call: Call, options: tuple[str, ...], said: str) -> None:
+def test_invalid_options_are_wrong_usage(call: Call, options: tuple[str, ...], message: str) -> None:
     for command in ("list", "redrive"):
         refused = call(command, *options)
         assert refused.status == 2
-        assert said in refused.err
+        assert message in refused.err
 
 
 NAMES = (
@@ -277,9 +277,9 @@ def test_an_event_gets_its_own_headers_back_from_the_broker(post: Post, call: Ca
 
 
 def test_a_missing_topic_is_a_one_line_error(post: Post, call: Call) -> None:
-    said = call("list", "--dead-letters-topic", f"{post.letters}-not")
-    note, error = said.err.splitlines()
-    assert said.status == 1
+    result = call("list", "--dead-letters-topic", f"{post.letters}-not")
+    note, error = result.err.splitlines()
+    assert result.status == 1
     assert note.endswith("not used by `session-scorer dead-letters list`")
     assert f"{post.letters}-not" in error
 

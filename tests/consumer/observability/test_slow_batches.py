@@ -1,4 +1,4 @@
-"""Slow batches are said, and not too often."""
+"""Slow batches are logged, and not too often."""
 
 import logging
 from typing import Any
@@ -21,18 +21,18 @@ def slow(clock: FakeClock) -> SlowBatches:
     return SlowBatches(1.0, clock)
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [vars(record) for record in caplog.records]
 
 
 def test_a_fast_batch_is_not_logged(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
     slow.record(1000, 1.0, STAGES)
-    assert said(caplog) == []
+    assert logged(caplog) == []
 
 
 def test_a_slow_batch_is_logged_with_its_stages(slow: SlowBatches, caplog: pytest.LogCaptureFixture) -> None:
     slow.record(1000, 2.25, STAGES)
-    [line] = said(caplog)
+    [line] = logged(caplog)
     assert (line["levelno"], line["message"]) == (logging.WARNING, "slow batch")
     assert (line["events"], line["seconds"], line["slow_batches"]) == (1000, 2.25, 1)
     assert line["stages"] == STAGES | {"wait": 0.75}
@@ -44,7 +44,7 @@ def test_slow_batches_are_logged_once_a_minute(
     for _ in range(100):
         slow.record(10, 1.5, STAGES)
         clock.sleep(1.5)
-    assert [line["slow_batches"] for line in said(caplog)] == [1, 40, 40]
+    assert [line["slow_batches"] for line in logged(caplog)] == [1, 40, 40]
 
 
 def test_the_first_slow_batch_is_logged_at_once(
@@ -53,7 +53,7 @@ def test_the_first_slow_batch_is_logged_at_once(
     slow.record(10, 1.5, STAGES)
     clock.sleep(3600)
     slow.record(10, 1.5, STAGES)
-    assert [line["slow_batches"] for line in said(caplog)] == [1, 1]
+    assert [line["slow_batches"] for line in logged(caplog)] == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_the_limit_follows_objective_and_budget(
     budget: float, seconds: float, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     SlowBatches.for_budget(budget).record(10, seconds, STAGES)
-    assert len(said(caplog)) == lines
+    assert len(logged(caplog)) == lines

@@ -55,11 +55,11 @@ def largest(key: bytes | None, headers: Headers) -> int:
 
 def written(bootstrap: str, topic: str, value: bytes, key: bytes | None, headers: Headers) -> list[KafkaError | None]:
     """What the broker says to this record, with a client that sends no larger one than that."""
-    said: list[KafkaError | None] = []
+    errors: list[KafkaError | None] = []
     producer = Producer({"bootstrap.servers": bootstrap, "message.max.bytes": LIMIT, "log_level": 0})
-    producer.produce(topic, value, key, headers=[*headers], on_delivery=lambda error, _: said.append(error))
+    producer.produce(topic, value, key, headers=[*headers], on_delivery=lambda error, _: errors.append(error))
     producer.flush(SECONDS)
-    return said
+    return errors
 
 
 @pytest.mark.kafka
