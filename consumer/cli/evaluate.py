@@ -1,4 +1,4 @@
-"""`session-scorer evaluate`. What needs the packages for training is imported inside: they are an extra."""
+"""`session-scorer evaluate`. Scoring and training are imported inside: training's packages are an extra."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,6 @@ from consumer.cli.options import (
 )
 from consumer.offline.progress import show_activity
 from consumer.process import exit_on_signals
-from scoring import Scorer
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
@@ -51,6 +50,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Reports metrics with intervals, beside three baselines, by kind of attack and by segment. Exit status 1 when one
     field alone reveals the label, there are fewer than 100 rows, or the set was trained from this very file.
     """
+    from scoring import Scorer
     from training.evaluation.evaluate import EvaluationOptions
     from training.evaluation.evaluate import evaluate as evaluate_set
     from training.evaluation.results import write_results

@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from consumer.offline.progress import SILENT, FirstRows, Reporting
+from consumer.offline.progress import SILENT, Reporting
+from consumer.offline.score_file import FirstRows
 from scoring import LEVELS, Decoded, Scored, Scorer
 from scoring.tables import AS_IS, FileError, Statistics, TableOptions, open_table
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-from scoring.tables import SAMPLE_ROWS, Statistics
-
 LINE_SECONDS: Final = 10.0  # between two lines without a terminal
 
 Progress = Callable[[float, int], None]
@@ -29,29 +27,6 @@ class Reporting:
 
 
 SILENT: Final = Reporting()
-
-
-class FirstRows:
-    """Warns once of anything striking in the first rows of a table, as soon as they are scored."""
-
-    def __init__(self, warn: Callable[[str], object], model: str = "the model") -> None:
-        self._warn, self._model = warn, model
-        self._statistics = Statistics()
-        self._reported = False
-
-    def add(self, statistics: Statistics) -> None:
-        """Count the next rows."""
-        if not self._reported:
-            self._statistics += statistics
-            if self._statistics.rows >= SAMPLE_ROWS:
-                self.report()
-
-    def report(self) -> None:
-        """Report on the rows so far, once."""
-        if not self._reported:
-            for note in self._statistics.notes(self._model):
-                self._warn(note)
-        self._reported = True
 
 
 @contextmanager

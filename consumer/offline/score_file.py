@@ -3,6 +3,7 @@
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,11 +14,22 @@ from typing import Any, Final, NamedTuple, Self
 import msgspec
 
 from consumer.offline.processes import map_in_order
-from consumer.offline.progress import SILENT, FirstRows, Reporting
+from consumer.offline.progress import SILENT, Reporting
 from consumer.offline.writers import Format, open_writer
 from scoring import InvalidEvent, Scorer
 from scoring.artifacts import Artifacts
-from scoring.tables import AS_IS, Chunk, FileError, Rows, Source, Statistics, TableOptions, file_kind, open_table
+from scoring.tables import (
+    AS_IS,
+    SAMPLE_ROWS,
+    Chunk,
+    FileError,
+    Rows,
+    Source,
+    Statistics,
+    TableOptions,
+    file_kind,
+    open_table,
+)
 
 __all__ = ["Counts", "FileError", "rejected_path", "score_file"]
 
@@ -57,6 +69,29 @@ class Counts:
             self.statistics + other.statistics,
             self.faults + other.faults,
         )
+
+
+class FirstRows:
+    """Warns once of anything striking in the first rows of a table, as soon as they are scored."""
+
+    def __init__(self, warn: Callable[[str], object], model: str = "the model") -> None:
+        self._warn, self._model = warn, model
+        self._statistics = Statistics()
+        self._reported = False
+
+    def add(self, statistics: Statistics) -> None:
+        """Count the next rows."""
+        if not self._reported:
+            self._statistics += statistics
+            if self._statistics.rows >= SAMPLE_ROWS:
+                self.report()
+
+    def report(self) -> None:
+        """Report on the rows so far, once."""
+        if not self._reported:
+            for note in self._statistics.notes(self._model):
+                self._warn(note)
+        self._reported = True
 
 
 def rejected_path(target: Path) -> Path:
