@@ -12,7 +12,7 @@ from tests.scoring.conftest import quiet
 from tests.support.artifacts.sets import random_event, small_set
 
 FILES = ("rf_model.pkl", "scaler.pkl", "label_encoders.pkl", "feature_cols.pkl", "imputation_values.pkl")
-REMEDY = re.compile("restore|train|adopt|correct|upgrade|write the set again|in its place|put the set's own")
+REMEDY = re.compile("restore|train|adopt|correct|upgrade|write the set again|rename|replace|put the set's own")
 SET = small_set(0, trees=3, depth=4)
 EVENTS = [{}, quiet(), *(random_event(np.random.default_rng(seed)) for seed in range(20))]
 
