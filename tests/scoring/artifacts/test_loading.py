@@ -59,7 +59,9 @@ def test_what_is_no_file_of_a_set_is_refused_by_its_name_at_once(adopted: Path, 
 def test_a_file_by_another_name_is_pointed_at(adopted: Path, end: str) -> None:
     (adopted / "scaler.pkl").rename(adopted / f"scaler{end}")
 
-    assert f"scaler.pkl: cannot be read: No such file or directory; rename scaler{end} to scaler.pkl" in refused(adopted)
+    message = refused(adopted)
+
+    assert f"scaler.pkl: cannot be read: No such file or directory; rename scaler{end} to scaler.pkl" in message
 
 
 def test_what_is_verified_is_what_is_unpickled(adopted: Path, tmp_path: Path) -> None:
