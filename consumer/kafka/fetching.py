@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from consumer.records import Headers
 from consumer.runtime import SYSTEM, Clock, RateLimit
 
-_log = logging.getLogger("consumer.kafka.fetching")
+_log = logging.getLogger("consumer.kafka.messages")
 
 # The most records asked for at once. Bytes are only known once records are here, so a batch may pass its limit of
 # bytes by what one such request brings; small requests keep that little, at no measurable cost.
