@@ -1,9 +1,7 @@
 """Run a worker: make its parts from the settings, start them, and end the process on a signal."""
 
-import faulthandler
 import logging
 import os
-import signal
 import socket
 import threading
 import time
@@ -13,8 +11,7 @@ from functools import partial
 from typing import Any
 
 from consumer.config import program_version, sources
-from consumer.config.settings import Delivery as DeliverySetting
-from consumer.config.settings import Settings, load_settings, masked
+from consumer.config.settings import DeliveryGuarantee, Settings, load_settings, masked
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
@@ -28,7 +25,7 @@ from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, KafkaProbe, find
 from consumer.observability import logs
-from consumer.observability.bounded_output import EXIT_SECONDS, end_process, lines_dropped
+from consumer.observability.bounded_output import end_process, end_process_within, lines_dropped
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.metrics import Metrics
@@ -55,7 +52,6 @@ _FETCH_SHARE = 0.1  # of the latency budget, while a batch fills and the one bef
 _ASK_SECONDS = 5.0  # for a question to the brokers that the worker can do without
 _TICK_SECONDS = 1.0
 _JOIN_SECONDS = 0.1
-_STDERR = 2
 _LAST_RESORT_SECONDS = 5.0  # past the time of a stop, so that the watchdog acts first
 
 
@@ -81,7 +77,7 @@ def main(cli_settings: dict[str, Any]) -> None:
         while not ended and not stop.is_set():
             ended = worker.join(_JOIN_SECONDS)
         if serving.is_set():
-            _end_within(settings.shutdown_seconds + _LAST_RESORT_SECONDS)
+            end_process_within(settings.shutdown_seconds + _LAST_RESORT_SECONDS)
         while not ended and serving.is_set():
             ended = worker.join(_JOIN_SECONDS)
     worker.check()
@@ -95,28 +91,6 @@ def _warn_of_settings(cli_settings: dict[str, Any]) -> None:
         _log.warning("secrets on the command line: any user of this host can list them", extra={"properties": secrets})
     if ignored := sources.ignored_variables(os.environ):
         _log.warning("variables of the environment are ignored", extra={"variables": ignored})
-
-
-def _end_within(seconds: float) -> None:
-    """End the process after so many seconds with status 1, and every thread's stack on stderr.
-
-    The watchdog no longer helps: it ends when the group is left, and a Kafka client that waits while it holds the
-    interpreter's lock, or never ends (librdkafka's issue 4519), holds up all of Python. This timer is C's own. Where
-    its own write can block, the kernel's timer ends the process (SIGALRM).
-    """
-    faulthandler.dump_traceback_later(seconds, exit=True, file=_unblocked(_STDERR))
-    signal.setitimer(signal.ITIMER_REAL, seconds + EXIT_SECONDS)
-
-
-def _unblocked(descriptor: int) -> int:
-    """Open the file behind a descriptor a second time, for writes that fail rather than block.
-
-    Other processes share the first descriptor, which is returned where that is impossible, as for a socket.
-    """
-    try:
-        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
-    except OSError:
-        return descriptor
 
 
 def _ignore(*_: object) -> None:
@@ -201,13 +175,13 @@ def _require_topics(settings: Settings, connection: Connection) -> None:
         created, refused = admin.create_topics(topics, settings.partitions, settings.replication_factor)
         if created:
             _log.info("topics created", extra={"topics": created})
-    ids = f"{settings.group_id}-" if settings.delivery is DeliverySetting.EXACTLY_ONCE else None
+    ids = f"{settings.group_id}-" if settings.delivery is DeliveryGuarantee.EXACTLY_ONCE else None
     admin.require_topics(topics[:1], outputs, group=settings.group_id, ids=ids, create=refused)
 
 
 def _slot(settings: Settings, stack: ExitStack) -> Slot | None:
     """Take a slot for exactly-once delivery."""
-    if settings.delivery is DeliverySetting.AT_LEAST_ONCE:
+    if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:
         return None
     return stack.enter_context(take_slot(settings.group_id, settings.slot))
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from consumer.check.finding import Finding, fail, ok, warn
 from consumer.config import kafka_properties, program_version, sources
-from consumer.config.settings import Delivery, Settings
+from consumer.config.settings import DeliveryGuarantee, Settings
 from consumer.console.scrape import ScrapeError, scrape
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
 from consumer.errors import WorkerError
@@ -115,7 +115,7 @@ def _is_worker(host: str, port: int) -> bool:
 
 def slot(settings: Settings) -> Iterator[Finding]:
     """Check that the slot, the number in the transactional ids, is free on this host."""
-    if settings.delivery is Delivery.AT_LEAST_ONCE:
+    if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:
         return
     host = socket.gethostname()
     try:

@@ -14,7 +14,7 @@ from consumer.check import group as groups
 from consumer.check import local, topics
 from consumer.check.finding import Finding, Status, fail, ok, skip, warn
 from consumer.check.topics import Needs
-from consumer.config.settings import Delivery, Origin, Settings, SettingsError, load_settings, origins
+from consumer.config.settings import DeliveryGuarantee, Origin, Settings, SettingsError, load_settings, origins
 from consumer.config.sources import DEFAULT
 from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
@@ -164,7 +164,7 @@ class _BrokerChecks:
     def _require_rights(self) -> None:
         """Raise for all rights that `run` would find missing at its start, in one line."""
         settings = self._settings
-        ids = None if settings.delivery is Delivery.AT_LEAST_ONCE else f"{settings.group_id}-"
+        ids = None if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE else f"{settings.group_id}-"
         # missing topics have findings of their own
         Admin(self._connection).require_topics(
             [settings.input_topic], _outputs(settings), group=settings.group_id, ids=ids, create=()
@@ -226,7 +226,7 @@ class _BrokerChecks:
         return [verdict.code if isinstance(verdict, InvalidEvent) else None for verdict in verdicts]
 
     def _writes(self, outputs: Sequence[Topic]) -> Iterator[Finding]:
-        if self._settings.delivery is Delivery.AT_LEAST_ONCE:
+        if self._settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:
             yield from map(groups.writable, outputs)
             yield ok("clock", _NOT_COMPARED)
             return

@@ -31,7 +31,7 @@ from consumer.kafka.properties import PRODUCER
 
 __all__ = [
     "PREFIX",
-    "Delivery",
+    "DeliveryGuarantee",
     "Origin",
     "Settings",
     "SettingsError",
@@ -45,7 +45,7 @@ _MIB: Final = 1024 * 1024
 _METRICS_PORTS: Final = 10  # tried from the default on, as many as docker-compose.yml publishes
 
 
-class Delivery(StrEnum):
+class DeliveryGuarantee(StrEnum):
     """The guarantee for each result."""
 
     EXACTLY_ONCE = "exactly-once"
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         None, description="required SHA-256 of the set's manifest.json"
     )
     allow_unverified: bool = Field(default=False, description="accept an artifact set without a manifest")
-    delivery: Delivery = Field(Delivery.EXACTLY_ONCE, description="delivery guarantee")
+    delivery: DeliveryGuarantee = Field(DeliveryGuarantee.EXACTLY_ONCE, description="delivery guarantee")
     slot: Annotated[int, Field(ge=0)] | None = Field(
         None, description="number of this worker on its host, part of its transactional ids (default: lowest free)"
     )

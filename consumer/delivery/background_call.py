@@ -45,14 +45,14 @@ class BackgroundCall:
     def __init__(self, seconds: float, runtime: Runtime = SYSTEM) -> None:
         self._seconds = seconds
         self._runtime = runtime
-        self._thread: _Thread | None = None
+        self._thread: _CallThread | None = None
         self._run: Run | None = None
         self._then: Callable[[], None] | None = None
         self._outcome: float | BaseException | None = None  # time of its end, or its error; None: unknown yet
 
     def start(self, work: Work, then: Callable[[], None] | None = None) -> None:
         """Do `work` on the background thread, and once it is done `then` on the thread that waits for it."""
-        self._thread = self._thread or _Thread(self._runtime)
+        self._thread = self._thread or _CallThread(self._runtime)
         self._run, self._then, self._outcome = Run(work, self._seconds, self._runtime), then, None
         self._thread.runs.put(self._run)
 
@@ -178,7 +178,7 @@ class Run:
         self._news.put(outcome)
 
 
-class _Thread:
+class _CallThread:
     """Executes runs, one after the other, until it gets None."""
 
     def __init__(self, runtime: Runtime) -> None:

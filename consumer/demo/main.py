@@ -11,7 +11,7 @@ from dataclasses import replace
 from threading import Event
 from typing import Any, Final, TextIO
 
-from consumer.config.settings import Delivery, Settings, load_settings
+from consumer.config.settings import DeliveryGuarantee, Settings, load_settings
 from consumer.console.display import LogNotes, display, write_lines
 from consumer.console.progress import RunProgress
 from consumer.console.view import summary
@@ -78,7 +78,7 @@ def _follow(session: DemoSession, progress: RunProgress, stop: Event, show: Call
 
 def own_settings(cli_settings: Mapping[str, Any], address: str, run_id: str, *, embedded: bool) -> Settings:
     """Return the demo's settings: topics and group of its own, whatever the environment or a file sets."""
-    delivery = Delivery.AT_LEAST_ONCE if embedded else Delivery.EXACTLY_ONCE
+    delivery = DeliveryGuarantee.AT_LEAST_ONCE if embedded else DeliveryGuarantee.EXACTLY_ONCE
     names = dict(zip(TOPICS, _topics(run_id), strict=True))
     fixed = {
         "bootstrap_servers": address,
@@ -95,7 +95,7 @@ def _topics(run_id: str) -> list[str]:
 
 
 def _describe_broker(settings: Settings) -> str:
-    if settings.delivery is Delivery.AT_LEAST_ONCE:
+    if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:
         return f"embedded broker {settings.bootstrap_servers}, without transactions: at-least-once"
     prefix = settings.input_topic.removesuffix(TOPICS["input_topic"])
     return f"broker {settings.bootstrap_servers}, {settings.delivery}, topics {prefix}* (kept)"

@@ -4,6 +4,7 @@ O_NONBLOCK does not help: it belongs to the open file, which other processes sha
 other waits for it, except for up to a second at the end of the process.
 """
 
+import faulthandler
 import io
 import math
 import os
@@ -24,6 +25,7 @@ EXIT_SECONDS: Final = 1.0  # that an exit waits for queued output
 MOST_BYTES: Final = 4 * 1024 * 1024  # in the queue: a burst of -X debug=all fits
 MOST_SECONDS: Final = 10.0  # that a line stays in the queue: longer than a restart of a log shipper
 _LOOK_SECONDS: Final = 0.1
+_STDERR: Final = 2
 _FLUSH_FAILED: Final = 120  # exit status, like the interpreter's own
 _INTERRUPTED: Final = 130  # exit status after Ctrl-C, like a shell's
 
@@ -224,6 +226,28 @@ def _status(end: SystemExit) -> int:
         return end.code or 0
     print(end.code, file=sys.stderr)  # noqa: T201 - as the interpreter does
     return 1
+
+
+def end_process_within(seconds: float) -> None:
+    """End the process after so many seconds with status 1, and every thread's stack on stderr.
+
+    The watchdog does not help here: it ends when the group is left, and a Kafka client that waits while it holds the
+    interpreter's lock, or never ends (librdkafka's issue 4519), holds up all of Python. This timer is C's own. Where
+    its own write can block, the kernel's timer ends the process (SIGALRM).
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=_nonblocking(_STDERR))
+    signal.setitimer(signal.ITIMER_REAL, seconds + EXIT_SECONDS)
+
+
+def _nonblocking(descriptor: int) -> int:
+    """Open the file behind a descriptor a second time, for writes that fail rather than block.
+
+    Other processes share the first descriptor, which is returned where that is impossible, as for a socket.
+    """
+    try:
+        return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return descriptor
 
 
 def end_process(status: int) -> NoReturn:

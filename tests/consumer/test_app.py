@@ -176,7 +176,7 @@ def test_what_goes_wrong_in_compiling_ends_the_start(broker: EmbeddedBroker, mon
 
 def test_a_missing_topic_is_said_before_anything_runs(broker: EmbeddedBroker) -> None:
     settings = chosen(broker, results_topic="not-there", alerts_topic="nor-this")
-    with pytest.raises(WorkerError, match=r"2 topics are missing: not-there, nor-this; create them, or have"):
+    with pytest.raises(WorkerError, match=r"2 topics are missing: not-there, nor-this; create them, or let"):
         start(settings, threading.Event())
 
 

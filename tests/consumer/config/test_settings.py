@@ -8,7 +8,15 @@ import pytest
 from confluent_kafka import cimpl
 
 from consumer.config import kafka_properties, sources
-from consumer.config.settings import Delivery, Settings, SettingsError, load_settings, masked, origins, setting_names
+from consumer.config.settings import (
+    DeliveryGuarantee,
+    Settings,
+    SettingsError,
+    load_settings,
+    masked,
+    origins,
+    setting_names,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +43,7 @@ def refused(given: dict[str, object] | None = None) -> str:
 def test_without_a_word_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings.bootstrap_servers == "localhost:9092"
-    assert settings.delivery is Delivery.EXACTLY_ONCE
+    assert settings.delivery is DeliveryGuarantee.EXACTLY_ONCE
     assert settings.metrics_host == "127.0.0.1"
     assert settings.kafka == {}
 
