@@ -37,10 +37,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin with nothing said, and with Ctrl-C in force: a shell starts what runs in the background without it."""
+    """Begin with nothing said, and with the default handlers of Ctrl-C and of a closed terminal.
+
+    A shell ignores Ctrl-C in background jobs, nohup the other; processes that tests start would inherit that.
+    """
     config.stash[SAID] = []
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # the processes that tests start would inherit that
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True)
