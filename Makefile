@@ -63,13 +63,12 @@ deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (
 docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md
 	$(BIN)/python -m tests.deploy.docker_check
 
-# tools.rooms shows what is over a limit; `--check` makes that an error, `--check cycles` one kind of it
 check: $(READY) ## ruff, mypy --strict, import directions, rooms and their sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tools.rooms
+	$(BIN)/python -m tools.rooms --check
 	$(BIN)/python -m tools.reading
 
 audit: $(READY) ## known holes in requirements/base.txt (asks PyPI; behind a mirror it fails, rather than pass in silence)

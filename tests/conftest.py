@@ -84,7 +84,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the last lines of a process."""
-    node.config.stash[SAID] += getattr(node, "workeroutput", {}).get("last_lines", [])
+    said: list[str] = node.config.stash[SAID]
+    said += getattr(node, "workeroutput", {}).get("last_lines", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
