@@ -84,13 +84,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take the last lines of a process."""
-    said: list[str] = node.config.stash[SAID]
-    said += getattr(node, "workeroutput", {}).get("last_lines", [])
+    node.config.stash[SAID] += getattr(node, "workeroutput", {}).get("last_lines", [])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """One line for the broker used, one for what was left out."""
-    for line in dict.fromkeys(config.stash[SAID]):
+    lines = config.stash[SAID]
+    for line in dict.fromkeys(lines):
         terminalreporter.write_line(line)
 
 
