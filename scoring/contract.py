@@ -32,7 +32,7 @@ Identity = str | int
 
 
 class Event(Struct, gc=False):
-    """One session event. Every field may be absent or null: a gap, which is imputed. Others are ignored."""
+    """One session event. A field that is absent or null is imputed; other fields are ignored."""
 
     click_events: Annotated[Count | None, Meta(description="Clicks in the session")] = None
     scroll_events: Annotated[Count | None, Meta(description="Scrolls in the session")] = None
@@ -40,18 +40,20 @@ class Event(Struct, gc=False):
     keyboard_events: Annotated[Count | None, Meta(description="Key events in the session")] = None
     mouse_movement: Annotated[Count | None, Meta(description="Mouse movements in the session")] = None
     device_motion: Annotated[Count | None, Meta(description="Magnitude of the motion sensor")] = None
-    time_on_page: Annotated[Count | None, Meta(description="Seconds")] = None
-    timezone_offset: Annotated[Amount | None, Meta(description="Minutes")] = None
-    transaction_amount: Annotated[Amount | None, Meta(description="Currency units")] = None
-    device_type: Annotated[str | None, Meta(description="Device, as Mobile")] = None
-    screen_size: Annotated[str | None, Meta(description="Screen in pixels, as 360x640")] = None
-    browser_info: Annotated[str | None, Meta(description="Browser, as Chrome")] = None
-    language: Annotated[str | None, Meta(description="Language, as english")] = None
-    device_orientation: Annotated[str | None, Meta(description="How it is held, as portrait")] = None
-    geolocation_city: Annotated[str | None, Meta(description="City, as Delhi")] = None
-    transaction_date: Annotated[LocalTime | None, Meta(description="Local time, its hour used as written")] = None
-    user_id: Annotated[Identity | None, Meta(description="Carried as written, never a feature")] = None
-    session_id: Annotated[Identity | None, Meta(description="Carried as written, never a feature")] = None
+    time_on_page: Annotated[Count | None, Meta(description="Time on the page in seconds")] = None
+    timezone_offset: Annotated[Amount | None, Meta(description="Offset of the time zone in minutes")] = None
+    transaction_amount: Annotated[Amount | None, Meta(description="Amount in currency units")] = None
+    device_type: Annotated[str | None, Meta(description="Device, such as Mobile")] = None
+    screen_size: Annotated[str | None, Meta(description="Screen in pixels, such as 360x640")] = None
+    browser_info: Annotated[str | None, Meta(description="Browser, such as Chrome")] = None
+    language: Annotated[str | None, Meta(description="Language, such as english")] = None
+    device_orientation: Annotated[str | None, Meta(description="Orientation, such as portrait")] = None
+    geolocation_city: Annotated[str | None, Meta(description="City, such as Delhi")] = None
+    transaction_date: Annotated[
+        LocalTime | None, Meta(description="Local time, of which only the hour is used, as written")
+    ] = None
+    user_id: Annotated[Identity | None, Meta(description="Copied as written, never a feature")] = None
+    session_id: Annotated[Identity | None, Meta(description="Copied as written, never a feature")] = None
 
 
 COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")

@@ -91,9 +91,12 @@ def _verdict() -> Schema:
 
 def _invalid_event() -> Schema:
     fields = {
-        "code": {"description": "What is wrong.", "type": "string", "examples": list(get_args(ErrorCode))},
-        "field": {"description": "The field that is wrong, if it is one field.", "type": ["string", "null"]},
-        "message": {"description": "What was expected and what kind came; never the value.", "type": "string"},
+        "code": {"description": "The error code.", "type": "string", "examples": list(get_args(ErrorCode))},
+        "field": {"description": "The invalid field, if it is one field.", "type": ["string", "null"]},
+        "message": {
+            "description": "The expected kind of value and the actual kind, never the value.",
+            "type": "string",
+        },
     }
     head = {"title": "Invalid event", "description": "Why an event cannot be scored.", "type": "object"}
     return head | {"properties": fields, "required": list(fields)}

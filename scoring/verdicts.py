@@ -38,27 +38,29 @@ class Contribution:
     """How far one feature moved a score."""
 
     feature: Annotated[str, Meta(description="A column of the artifact set")]
-    value: Annotated[float | str, Meta(description="On the raw scale; of a category its string")]
-    contribution: Annotated[float, Meta(description="Signed, a difference of scores")]
+    value: Annotated[float | str, Meta(description="The value before scaling; a category's string")]
+    contribution: Annotated[float, Meta(description="Signed difference of scores")]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The score of one event, and why."""
 
-    predicted_label: Annotated[Label, Meta(description="1 from the label's threshold on (0.5)")]
-    anomaly_score: Annotated[Share, Meta(description="The forest's probability of an attack, the full double")]
-    risk_level: Annotated[RiskLevel, Meta(description="By the thresholds of the artifact set")]
+    predicted_label: Annotated[Label, Meta(description="1 if the score reaches the label's threshold, 0.5 by default")]
+    anomaly_score: Annotated[
+        Share, Meta(description="The forest's probability of an attack, with all digits of a double")
+    ]
+    risk_level: Annotated[RiskLevel, Meta(description="The level, by the thresholds of the artifact set")]
     risk_reason: Annotated[str, Meta(description="The reason codes in words, joined by '; '; empty for Low")]
     reason_codes: Annotated[
-        list[ReasonCode], Meta(description="Why, by precedence: none for Low, 1 for Medium, up to 3 for High")
+        list[ReasonCode], Meta(description="The reasons by precedence: none for Low, 1 for Medium, up to 3 for High")
     ]
-    imputed_fields: Annotated[list[str], Meta(description="The fields that were missing and filled")]
+    imputed_fields: Annotated[list[str], Meta(description="The missing fields that were imputed")]
     contributions: Annotated[
         list[Contribution], Meta(description="The five features that moved the score most; empty unless High")
     ]
     base_rate: Annotated[
-        Share, Meta(description="The score before any feature counts: with all contributions it is the score")
+        Share, Meta(description="The score before any feature counts; adding all contributions gives the score")
     ]
 
     def as_dict(self) -> dict[str, Any]:

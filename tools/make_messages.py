@@ -25,13 +25,15 @@ FIELDS: Final = re.compile(r"(<!-- fields: (\S+) -->\n).*?(<!-- /fields -->)", r
 GOLDEN: Final = ROOT / "tests" / "consumer" / "golden"
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 
-KEY: Final = {"description": "Any bytes, by convention the user_id: that of the event, on all that comes of it."}
+KEY: Final = {
+    "description": "Any bytes, by convention the user_id. Results, alerts and dead letters have the key of their event."
+}
 # what each topic holds, and what session-scorer does with it
 CHANNELS: Final = {
     "sessions": ("event", "receive", "Session events, one JSON object each. A record without a value is skipped."),
     "results": ("result", "send", "One result for each valid event. Read with isolation.level=read_committed."),
-    "alerts": ("alert", "send", "The High results again, each with what moved its score most."),
-    "dead_letters": ("dead_letter", "send", "The invalid events as they came; headers say what is wrong."),
+    "alerts": ("alert", "send", "The High results, each with the features that moved its score most."),
+    "dead_letters": ("dead_letter", "send", "The invalid events, unchanged; headers describe the error."),
 }
 
 
@@ -93,7 +95,7 @@ def document() -> dict[str, Any]:
 
 def _servers() -> dict[str, Any]:
     variables = {
-        "host": {"default": "localhost", "description": "A broker, any of the cluster."},
+        "host": {"default": "localhost", "description": "Any broker of the cluster."},
         "port": {"default": "9092"},
     }
     common = {"host": "{host}:{port}", "variables": variables}
@@ -183,7 +185,7 @@ def _schemas() -> dict[str, Schema]:
         "result_headers": result_headers(),
         "dead_letter": {
             "title": "Dead letter",
-            "description": "The event as it came: any bytes, JSON or not; none where it did not fit.",
+            "description": "The unchanged event: any bytes, JSON or not; null if it did not fit.",
         },
         "dead_letter_headers": dead_letter_headers(),
     }

@@ -36,7 +36,7 @@ def result(event: Schema) -> Schema:
 
     It does not say that either the event or its size and hash is there: generators make a nameless union of that.
     """
-    words = "One for each valid event. Fields are only ever added: let others be there."
+    words = "One for each valid event. Later releases may add fields: accept unknown ones."
     optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256", "key_bytes", "key_sha256")
     fields = {**_identities(), **_verdict(), **_origin(), **_embedded(event)}
     return {
@@ -56,9 +56,11 @@ def alert(event: Schema) -> Schema:
     made = result(event)
     own = {
         "alert_id": _text("Equal to result_id.", RECORD),
-        "base_rate": _share("The score before any feature spoke: with the contributions of all features, the score."),
+        "base_rate": _share(
+            "The score before any feature counts; adding the contributions of all features gives the score."
+        ),
         "contributions": {
-            "description": "What moved the score most, by size.",
+            "description": "The features that moved the score most, largest first.",
             "type": "array",
             "items": _contribution(),
             "maxItems": MOST_CONTRIBUTIONS,
@@ -66,7 +68,7 @@ def alert(event: Schema) -> Schema:
     }
     return made | {
         "title": "Alert",
-        "description": "A High result again, and what moved its score most. Fields are only ever added.",
+        "description": "A High result and the features that moved its score most. Later releases may add fields.",
         "properties": {**made["properties"], **own},
         "required": [*made["required"], *own],
     }
@@ -75,39 +77,44 @@ def alert(event: Schema) -> Schema:
 def result_headers() -> Schema:
     """The headers of a result or an alert."""
     fields = {"model_version": _text("As in the value."), SOURCE_TIMESTAMP: _source_timestamp()}
-    words = "Those of the event, and ours in the place of any of their names."
+    words = "The event's headers; these replace headers of the same names."
     return {"title": "Result headers", **_object(words, fields, [SOURCE_TIMESTAMP])}
 
 
 def dead_letter_headers() -> Schema:
     """The headers of a dead letter: UTF-8 text all."""
     connect = {
-        "topic": _text("Where the event was read.", f"^{TOPIC}$"),
-        "partition": _digits("Where in the topic."),
-        "offset": _digits("Where in the partition."),
+        "topic": _text("The input topic.", f"^{TOPIC}$"),
+        "partition": _digits("The input partition."),
+        "offset": _digits("The offset in that partition."),
         "connector.name": _text("The consumer group."),
         "stage": _code(
-            "What failed: the parser, or a check of a field or a size.", ["VALUE_CONVERTER", "TRANSFORMATION"]
+            "The step that failed: the parser, or a check of a field or a size.", ["VALUE_CONVERTER", "TRANSFORMATION"]
         ),
         "exception.class.name": _code("Always the same.", [f"{InvalidEvent.__module__}.{InvalidEvent.__qualname__}"]),
-        "exception.message": _text("What was expected and what kind came; never the value."),
+        "exception.message": _text("The expected kind of value and the actual kind, never the value."),
     }
     ours = {
-        "dead_letter.code": _code("What is wrong.", list(DEAD_LETTER_CODES)),
-        "dead_letter.field": _code("The field that is wrong.", [*MODEL_FIELDS, *IDENTITIES]),
-        ATTEMPTS: _digits("How often this record was tried; a redrive adds one."),
-        "dead_letter.value_bytes": _digits("Size of a value that did not fit; the letter's own is then null."),
+        "dead_letter.code": _code("The error code.", list(DEAD_LETTER_CODES)),
+        "dead_letter.field": _code("The invalid field.", [*MODEL_FIELDS, *IDENTITIES]),
+        ATTEMPTS: _digits("Number of attempts to score this record; a redrive adds one."),
+        "dead_letter.value_bytes": _digits("Size of a value that did not fit; the dead letter's value is then null."),
         "dead_letter.value_sha256": _text("SHA-256 of that value.", SHA256),
-        "dead_letter.headers_bytes": _digits("Size of the event's headers, encoded, that did not fit; none is there."),
-        "dead_letter.headers_sha256": _text("SHA-256 of those headers, encoded.", SHA256),
-        "dead_letter.key_bytes": _digits("Size of a key that did not fit; the letter's own is null, or its SHA-256."),
+        "dead_letter.headers_bytes": _digits(
+            "Encoded size of the event's headers, if they did not fit and were left out."
+        ),
+        "dead_letter.headers_sha256": _text("SHA-256 of those headers as encoded.", SHA256),
+        "dead_letter.key_bytes": _digits(
+            "Size of a key that did not fit; the dead letter's key is null, or its SHA-256."
+        ),
         "dead_letter.key_sha256": _text("SHA-256 of that key.", SHA256),
         SOURCE_TIMESTAMP: _source_timestamp(),
     }
     lost = [f"dead_letter.{part}_{what}" for part in ("value", "headers", "key") for what in ("bytes", "sha256")]
     optional = ("dead_letter.field", *lost, SOURCE_TIMESTAMP)
     words = (
-        "Those of the event, one of a name below as `original.<name>`, and ours; the first seven are Kafka Connect's."
+        "The event's headers (one with a name below as `original.<name>`) and these; "
+        "the first seven are Kafka Connect's."
     )
     named = {f"__connect.errors.{name}": schema for name, schema in connect.items()}
     return {"title": "Dead letter headers", **_object(words, named | ours, optional)}
@@ -115,40 +122,40 @@ def dead_letter_headers() -> Schema:
 
 def _identities() -> Schema:
     version = {**_count("Changes when a field changes its meaning."), "minimum": SCHEMA_VERSION}
-    as_it_came = "As in the event, a string or an integer; absent when the event has none."
+    as_it_came = "Copied from the event, a string or an integer; absent if the event has none."
     return {
         "schema_version": {**version, "maximum": SCHEMA_VERSION},
-        "result_id": _text("The input record: the same however often it is scored.", RECORD),
+        "result_id": _text("The input record; stays the same when it is scored again.", RECORD),
         "session_id": _identity("Session id", as_it_came, otherwise="string"),
         "user_id": _identity("User id", as_it_came, otherwise="string"),
     }
 
 
 def _verdict() -> Schema:
-    return {**verdict_fields(), "model_version": _text("The artifact set that scored.")}
+    return {**verdict_fields(), "model_version": _text("The artifact set that scored the event.")}
 
 
 def _origin() -> Schema:
     place = {
         "topic": _text("The input topic.", f"^{TOPIC}$"),
-        "partition": _count("Its partition."),
-        "offset": _count("The offset there."),
-        "timestamp": {**_time("The record's own; null when it has none."), "type": ["string", "null"]},
+        "partition": _count("The input partition."),
+        "offset": _count("The offset in that partition."),
+        "timestamp": {**_time("The record's timestamp; null if it has none."), "type": ["string", "null"]},
     }
     return {
         "source": {"title": "Source", **_object("The input record.", place)},
-        "scored_at": _time("When it was scored."),
+        "scored_at": _time("Time of scoring."),
     }
 
 
 def _embedded(event: Schema) -> Schema:
     return {
         "event": event,
-        "event_bytes": _count("Size of an event too large to be in here."),
+        "event_bytes": _count("Size of an event that did not fit."),
         "event_sha256": _text("SHA-256 of that event.", SHA256),
-        "key_bytes": _count("Size of a key too large to be the record's; the input's headers are left out, too."),
+        "key_bytes": _count("Size of a key that did not fit; the input's headers are left out, too."),
         "key_sha256": _text(
-            "SHA-256 of that key; the record's own is null, or this where the topic is compacted.", SHA256
+            "SHA-256 of that key; the record's key is null, or this hash if the topic is compacted.", SHA256
         ),
     }
 
@@ -158,12 +165,12 @@ def _contribution() -> Schema:
         "feature": _text("A column of the artifact set."),
         "value": {
             "title": "Contribution value",
-            "description": "On the raw scale; of a category its string.",
+            "description": "The value before scaling; a category's string.",
             "type": ["number", "string"],
         },
-        "contribution": {"description": "Signed, a difference of scores.", "type": "number"},
+        "contribution": {"description": "Signed difference of scores.", "type": "number"},
     }
-    return {"title": "Contribution", **_object("How far one feature moved the score.", fields)}
+    return {"title": "Contribution", **_object("One feature and how far it moved the score.", fields)}
 
 
 def _identity(title: str, description: str, otherwise: str | list[str]) -> Schema:
@@ -211,7 +218,7 @@ def _digits(description: str) -> Schema:
 
 
 def _source_timestamp() -> Schema:
-    return _text("The event's own timestamp, in ms, where Kafka might refuse it.", "^-?[0-9]+$")
+    return _text("The event's timestamp in ms, if Kafka might refuse it.", "^-?[0-9]+$")
 
 
 def _time(description: str) -> Schema:
