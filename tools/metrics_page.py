@@ -46,15 +46,15 @@ UNITS: Final = {
     "process_max_fds": "files",
 }
 RECORDS: Final = {
-    "job_topic_partition:session_scorer_standstill_seconds:max": "age of the oldest event, partitions at a standstill",
+    "job_topic_partition:session_scorer_standstill_seconds:max": "age of the oldest event, by stuck partition",
     "job:session_scorer_blocked_events:sum": "events that wait while none is committed",
-    "job:session_scorer_waiting_events:sum": "events that have waited for over a second, standstills left out",
-    "job:session_scorer_late_events:ratio_rate5m": "share of the events of 5 minutes that took, or wait, over a second",
-    "job:session_scorer_late_events:ratio_rate30m": "the same of 30 minutes",
-    "job:session_scorer_late_events:ratio_rate1h": "the same of an hour",
-    "job:session_scorer_late_events:ratio_rate6h": "the same of six hours",
-    "job:session_scorer_high_results:ratio_rate30m": "share of High among the results of half an hour",
-    "job:session_scorer_high_results:ratio_avg1d": "its mean over the day before",
+    "job:session_scorer_waiting_events:sum": "events that have waited for over a second, except in stuck partitions",
+    "job:session_scorer_late_events:ratio_rate5m": "share of events over 5 minutes that took, or wait, over a second",
+    "job:session_scorer_late_events:ratio_rate30m": "the same over 30 minutes",
+    "job:session_scorer_late_events:ratio_rate1h": "the same over an hour",
+    "job:session_scorer_late_events:ratio_rate6h": "the same over six hours",
+    "job:session_scorer_high_results:ratio_rate30m": "share of High results over half an hour",
+    "job:session_scorer_high_results:ratio_avg1d": "its average over the day before",
     "job_topic:session_scorer_events_never_seen:increase15m": "offsets deleted unread in 15 minutes",
     "job_alertname:session_scorer_pages:max1h": "1 for each alert that has paged within an hour",
 }
@@ -63,19 +63,19 @@ HEAD: Final = """\
 
 <!-- Written by `python -m tools.metrics_page`: change the metric's help, the dashboard or the alerts, then run it. -->
 
-A worker answers on `/metrics` of its port (9108, `--metrics-port`), in Prometheus' text format. Names and labels are a
-contract: they are added to, and do not change. Counters move when a transaction commits, never for aborted work; labels
-whose values are known beforehand start at 0. Prometheus adds `job` and `instance`. A histogram has the series `_bucket`
+A worker serves `/metrics` on its port (9108, `--metrics-port`) in Prometheus' text format. Names and labels are stable:
+later releases add some and change none. Counters move when a transaction commits, never for aborted work. Labels whose
+values are known in advance start at 0. Prometheus adds `job` and `instance`. A histogram has the series `_bucket`
 (label `le`), `_sum` and `_count`.
 
-*Panels* are those of the dashboard (`deploy/grafana`), *alerts* those of `deploy/prometheus/rules.yml`, recorded values
-included. [runbook.md](runbook.md) says what each alert means.
+*Panels* are on the dashboard (`deploy/grafana`), *alerts* in `deploy/prometheus/rules.yml`; both columns include use
+through recorded values. [runbook.md](runbook.md) explains each alert.
 
 """
 RECORDED: Final = """
 ## Recorded by Prometheus
 
-`deploy/prometheus/rules.yml` computes these; they stand for a job, not for a worker.
+`deploy/prometheus/rules.yml` computes these for each job, not for each worker.
 
 """
 
