@@ -20,7 +20,7 @@ def table() -> str:
         """Take the settings, and nothing else."""
 
     rows = [_row(option) for option in as_command(run).params if not option.hidden]
-    return "\n".join(["| option | in the environment | what |", "| --- | --- | --- |", *rows, ""])
+    return "\n".join(["| option | environment variable | meaning |", "| --- | --- | --- |", *rows, ""])
 
 
 def _row(option: Any) -> str:
