@@ -2,14 +2,12 @@
 
     python -m tests.simulation.planted [--seeds 20000] [--jobs 2] [NAME ...]
 
-The faults stand in planted.toml. Each is planted in a copy of the packages. Results are kept in build/planted.json, so
+The faults stand in planted.toml. Each is planted in a copy of the checkout. Results are kept in build/planted.json, so
 a run that was interrupted goes on where it was; a fault whose edit has changed is tried from the first seed.
 """
 
 import argparse
-import hashlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,51 +20,27 @@ from pathlib import Path
 from typing import Final
 
 from tests.simulation.campaign import Violation
+from tests.support.planting import ROOT, Edit, PlantingError, copy_checkout, digest
 
-ROOT: Final = Path(__file__).parents[2]
 FAULTS: Final = Path(__file__).with_suffix(".toml")
-PACKAGES: Final = ("scoring", "consumer", "training", "tests", "artifacts", "pyproject.toml")
 SIMULATION: Final = (sys.executable, "-m", "tests.simulation", "--jobs", "1")
 _FIRST_SEEDS: Final = 200  # most faults are caught by these; the copy that is used stays the same
 _PART_SECONDS: Final = 3600.0  # for one run of the simulation, which may hang with a fault in it
 
 
-class PlantingError(Exception):
-    """A fault cannot be planted, or the simulation does not run."""
-
-
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """An edit of one file that makes the product wrong."""
+class Fault(Edit):
+    """An edit that the simulation must catch, or that breaks no promise."""
 
-    name: str
-    wrong: str
-    file: str
-    old: str
-    new: str
     harmless: str = ""
     """Why it breaks no promise; empty for a fault that must be caught."""
     first_seed: int = 0
     """Where to begin: a little before a seed that is known to catch it, where that is a late one."""
 
-    def apply(self, text: str) -> str:
-        """Return the file's text with the fault in it. Raises PlantingError unless `old` occurs exactly once."""
-        count = text.count(self.old)
-        if count != 1:
-            raise PlantingError(f"{self.name}: the text to replace occurs {count} times in {self.file}, not once")
-        return text.replace(self.old, self.new)
-
-    def plant(self, root: Path) -> None:
-        """Edit the file below `root`."""
-        path = root / self.file
-        path.write_text(self.apply(path.read_text()))
-
     @property
     def digest(self) -> str:
         """A hash of the edit."""
-        return hashlib.sha256("\0".join((self.file, self.old, self.new, str(self.first_seed))).encode()).hexdigest()[
-            :16
-        ]
+        return digest(self.file, self.old, self.new, str(self.first_seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +119,6 @@ def simulate(root: Path, first: int, end: int, command: Sequence[str] = SIMULATI
     return Result("", end, report["seconds"], earliest)
 
 
-def copy_packages(target: Path, root: Path = ROOT) -> None:
-    """Copy what the simulation needs."""
-    for name in PACKAGES:
-        source = root / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.exists():
-            shutil.copy(source, target / name)
-
-
 def parts(first: int, end: int) -> Iterator[tuple[int, int]]:
     """Split seeds into runs: short ones first, since most faults are caught soon."""
     size = _FIRST_SEEDS
@@ -170,7 +134,7 @@ def try_fault(fault: Fault, seeds: int, results: Results, command: Sequence[str]
         return result
     with tempfile.TemporaryDirectory(prefix="planted-") as name:
         root = Path(name)
-        copy_packages(root)
+        copy_checkout(root)
         fault.plant(root)
         for first, end in parts(result.next_seed, seeds):
             part = simulate(root, first, end, command)

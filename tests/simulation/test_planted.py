@@ -10,7 +10,8 @@ import pytest
 
 from tests.simulation import planted
 from tests.simulation.campaign import Violation
-from tests.simulation.planted import Fault, PlantingError, Result, Results
+from tests.simulation.planted import Fault, Result, Results
+from tests.support.planting import ROOT, PlantingError
 
 FAULTS = planted.load()
 BY_NAME = {fault.name: fault for fault in FAULTS}
@@ -55,7 +56,7 @@ def results(tmp_path: Path) -> Results:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault_still_applies(fault: Fault) -> None:
-    text = (planted.ROOT / fault.file).read_text()
+    text = (ROOT / fault.file).read_text()
 
     changed = fault.apply(text)
 
@@ -74,14 +75,14 @@ def test_fault_that_no_longer_applies_is_refused() -> None:
 
 
 def test_fault_is_planted_in_a_copy_until_caught(stub: Stub, results: Results) -> None:
-    before = (planted.ROOT / "consumer/records.py").read_text()
+    before = (ROOT / "consumer/records.py").read_text()
 
     result = planted.try_fault(BY_NAME["offset-one-too-far"], 1000, results, stub.command)
 
     assert result.violation == Violation(250, "offsets", "too far")
     assert (result.caught, result.seconds) == (True, 1.0)
     assert stub.runs() == ["0 200 True True", "200 800 True True", "250 251 False False"]
-    assert (planted.ROOT / "consumer/records.py").read_text() == before
+    assert (ROOT / "consumer/records.py").read_text() == before
 
 
 def test_results_are_kept_and_extended(stub: Stub, results: Results) -> None:

@@ -1,0 +1,1 @@
+"""The proof that the tests and the simulation notice mistakes that a refactoring could make."""
