@@ -68,8 +68,8 @@ later releases add some and change none. Counters move when a transaction commit
 values are known in advance start at 0. Prometheus adds `job` and `instance`. A histogram has the series `_bucket`
 (label `le`), `_sum` and `_count`.
 
-*Panels* are on the dashboard (`deploy/grafana`), *alerts* in `deploy/prometheus/rules.yml`; both columns include use
-through recorded values. [runbook.md](runbook.md) explains each alert.
+*Panels* are on the dashboard (`deploy/grafana`), *alerts* in `deploy/prometheus/rules.yml`. Both columns also list
+those that use a metric through a recorded value. [runbook.md](runbook.md) explains each alert.
 
 """
 RECORDED: Final = """
