@@ -50,10 +50,10 @@ class Event(Struct, gc=False):
     device_orientation: Annotated[str | None, Meta(description="Orientation, such as portrait")] = None
     geolocation_city: Annotated[str | None, Meta(description="City, such as Delhi")] = None
     transaction_date: Annotated[
-        LocalTime | None, Meta(description="Local time, of which only the hour is used, as written")
+        LocalTime | None, Meta(description="Local time; only its hour is used, without conversion")
     ] = None
-    user_id: Annotated[Identity | None, Meta(description="Copied as written, never a feature")] = None
-    session_id: Annotated[Identity | None, Meta(description="Copied as written, never a feature")] = None
+    user_id: Annotated[Identity | None, Meta(description="Copied unchanged; the model does not use it")] = None
+    session_id: Annotated[Identity | None, Meta(description="Copied unchanged; the model does not use it")] = None
 
 
 COUNTS: Final = ("click_events", "scroll_events", "touch_events", "keyboard_events", "mouse_movement")

@@ -38,8 +38,8 @@ class Contribution:
     """How far one feature moved a score."""
 
     feature: Annotated[str, Meta(description="A column of the artifact set")]
-    value: Annotated[float | str, Meta(description="The value before scaling; a category's string")]
-    contribution: Annotated[float, Meta(description="Signed difference of scores")]
+    value: Annotated[float | str, Meta(description="The value before scaling; the string of a category")]
+    contribution: Annotated[float, Meta(description="How much the feature raises (+) or lowers (-) the score")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,8 @@ class Verdict:
     """The score of one event, and why."""
 
     predicted_label: Annotated[Label, Meta(description="1 if the score reaches the label's threshold, 0.5 by default")]
-    anomaly_score: Annotated[
-        Share, Meta(description="The forest's probability of an attack, with all digits of a double")
-    ]
-    risk_level: Annotated[RiskLevel, Meta(description="The level, by the thresholds of the artifact set")]
+    anomaly_score: Annotated[Share, Meta(description="The forest's score, with all digits of a double")]
+    risk_level: Annotated[RiskLevel, Meta(description="The risk level, by the thresholds of the artifact set")]
     risk_reason: Annotated[str, Meta(description="The reason codes in words, joined by '; '; empty for Low")]
     reason_codes: Annotated[
         list[ReasonCode], Meta(description="The reasons by precedence: none for Low, 1 for Medium, up to 3 for High")
@@ -60,7 +58,7 @@ class Verdict:
         list[Contribution], Meta(description="The five features that moved the score most; empty unless High")
     ]
     base_rate: Annotated[
-        Share, Meta(description="The score before any feature counts; adding all contributions gives the score")
+        Share, Meta(description="The score without any features; adding all contributions gives the score")
     ]
 
     def as_dict(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ RECORDS: Final = {
     "job_topic_partition:session_scorer_standstill_seconds:max": "age of the oldest event, by stuck partition",
     "job:session_scorer_blocked_events:sum": "events that wait while none is committed",
     "job:session_scorer_waiting_events:sum": "events that have waited for over a second, except in stuck partitions",
-    "job:session_scorer_late_events:ratio_rate5m": "share of events over 5 minutes that took, or wait, over a second",
+    "job:session_scorer_late_events:ratio_rate5m": "share of events in 5 minutes that took, or have waited, over 1 s",
     "job:session_scorer_late_events:ratio_rate30m": "the same over 30 minutes",
     "job:session_scorer_late_events:ratio_rate1h": "the same over an hour",
     "job:session_scorer_late_events:ratio_rate6h": "the same over six hours",

@@ -33,8 +33,8 @@ COUNTERS: Final = {
     "session_scorer_dead_letters": "Dead letters committed, by code.",
     "session_scorer_imputed_fields": "Imputed gaps of scored events, by field.",
     "session_scorer_unseen_categories": "Category values of scored events that the encoder does not know, by field.",
-    "session_scorer_decoder_fallbacks": "Events that the slower decoder read, by what the faster one cannot read.",
-    "session_scorer_transactions": "Transactions (at-least-once: commits), by outcome.",
+    "session_scorer_decoder_fallbacks": "Events that the slower decoder read, by why the faster one could not.",
+    "session_scorer_transactions": "Transactions, or commits with at-least-once, by outcome.",
     "session_scorer_events_never_seen": "Offsets deleted before they were read, skipped by --on-gap continue.",
     "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
 }
@@ -54,7 +54,7 @@ GAUGES: Final = {
         "partitions assigned here."
     ),
     "session_scorer_oldest_waiting_seconds": (
-        "Seconds since the end of a partition was first seen past what is read, open upstream transactions included; "
+        "Seconds since unread records were first seen in a partition, open upstream transactions included; "
         "0 when nothing waits. For partitions assigned here."
     ),
     "session_scorer_broker_throttle_seconds": "Longest throttling delay of a broker in the last minute, in seconds.",
@@ -63,8 +63,8 @@ GAUGES: Final = {
         "Population stability index of the last day's events against training, by distribution: a sample of every "
         f"{EVERY}th event, once it has {LEAST_EVENTS:,}; of transaction_date once it spans a day."
     ),
-    "session_scorer_drift_window_events": f"Events in that sample, every {EVERY}th of the last day.",
-    "session_scorer_baseline_gaps_ratio": "Share of gaps in training, by field.",
+    "session_scorer_drift_window_events": f"Events in the drift sample, every {EVERY}th of the last day.",
+    "session_scorer_baseline_gaps_ratio": "Share of events in training without the field.",
 }
 
 BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)

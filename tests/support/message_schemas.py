@@ -57,7 +57,7 @@ def alert(event: Schema) -> Schema:
     own = {
         "alert_id": _text("Equal to result_id.", RECORD),
         "base_rate": _share(
-            "The score before any feature counts; adding the contributions of all features gives the score."
+            "The score without any features; adding the contributions of all features gives the score."
         ),
         "contributions": {
             "description": "The features that moved the score most, largest first.",
@@ -91,7 +91,7 @@ def dead_letter_headers() -> Schema:
         "stage": _code(
             "The step that failed: the parser, or a check of a field or a size.", ["VALUE_CONVERTER", "TRANSFORMATION"]
         ),
-        "exception.class.name": _code("Always the same.", [f"{InvalidEvent.__module__}.{InvalidEvent.__qualname__}"]),
+        "exception.class.name": _code("A constant.", [f"{InvalidEvent.__module__}.{InvalidEvent.__qualname__}"]),
         "exception.message": _text("The expected kind of value and the actual kind, never the value."),
     }
     ours = {
@@ -121,11 +121,11 @@ def dead_letter_headers() -> Schema:
 
 
 def _identities() -> Schema:
-    version = {**_count("Changes when a field changes its meaning."), "minimum": SCHEMA_VERSION}
+    version = {**_count("Version of the format; changes when a field changes its meaning."), "minimum": SCHEMA_VERSION}
     as_it_came = "Copied from the event, a string or an integer; absent if the event has none."
     return {
         "schema_version": {**version, "maximum": SCHEMA_VERSION},
-        "result_id": _text("The input record; stays the same when it is scored again.", RECORD),
+        "result_id": _text("Identifies the input record; the same each time it is scored.", RECORD),
         "session_id": _identity("Session id", as_it_came, otherwise="string"),
         "user_id": _identity("User id", as_it_came, otherwise="string"),
     }
@@ -165,10 +165,10 @@ def _contribution() -> Schema:
         "feature": _text("A column of the artifact set."),
         "value": {
             "title": "Contribution value",
-            "description": "The value before scaling; a category's string.",
+            "description": "The value before scaling; the string of a category.",
             "type": ["number", "string"],
         },
-        "contribution": {"description": "Signed difference of scores.", "type": "number"},
+        "contribution": {"description": "How much the feature raises (+) or lowers (-) the score.", "type": "number"},
     }
     return {"title": "Contribution", **_object("One feature and how far it moved the score.", fields)}
 
