@@ -145,7 +145,7 @@ def refuse_unknown_variables(environ: Mapping[str, str], names: frozenset[str]) 
     _refuse_unknown(variables, frozenset(map(_variable, names - {"kafka"})), " (environment)")
 
 
-class Source(NamedTuple):
+class SettingSource(NamedTuple):
     """The option or the environment variable that gave a setting; the option wins, and with neither it is the file."""
 
     option: str | None
@@ -164,17 +164,19 @@ class Sources:
     def _pairs(self) -> dict[str, str]:
         return _pairs(self.cli_settings)
 
-    def source_of(self, name: str) -> Source:
+    def source_of(self, name: str) -> SettingSource:
         """Return the source of a setting that is not a default."""
         options = [f"--{name.replace('_', '-')}"] if self.cli_settings.get(name) is not None else []
         options += [f"-X {alias}" for alias in kafka_properties.aliases(name) if alias in self._pairs]
-        return Source(next(iter(options), None), variable_of(name, self.environ))
+        return SettingSource(next(iter(options), None), variable_of(name, self.environ))
 
-    def source_of_property(self, name: str) -> Source:
+    def source_of_property(self, name: str) -> SettingSource:
         """Return the source of a property of the Kafka client."""
-        return Source(f"-X {name}" if name in self._pairs else None, kafka_properties.variable_of(name, self.environ))
+        return SettingSource(
+            f"-X {name}" if name in self._pairs else None, kafka_properties.variable_of(name, self.environ)
+        )
 
-    def origin(self, source: Source) -> str:
+    def origin(self, source: SettingSource) -> str:
         """Describe a source, as `check` prints it beside the value."""
         if source.option:
             return "command line"
@@ -196,7 +198,7 @@ class Sources:
         spelled = self._spelled(self.source_of(name)) or f"{self._name_in_file(name)} ({self.path})"
         return f"{spelled}: expected {message or expected(fields[name])}"
 
-    def _spelled(self, source: Source) -> str | None:
+    def _spelled(self, source: SettingSource) -> str | None:
         return source.option or (f"{source.variable} (environment)" if source.variable else None)
 
     def _name_in_file(self, name: str) -> str:

@@ -57,7 +57,7 @@ class RedriveStats:
 
 
 @dataclass(slots=True)
-class _Batch:
+class _RedriveBatch:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     done: dict[tuple[int, WriterKind], Ranges] = field(default_factory=dict)  # by partition and kind
     bytes: int = 0
@@ -112,7 +112,7 @@ def redrive(reader: DeadLetterReader, producer: Producer, plan: Plan, stop: thre
 
 
 def _write(
-    reader: DeadLetterReader, producer: Producer, plan: Plan, batch: _Batch, done: dict[int, RedriveProgress]
+    reader: DeadLetterReader, producer: Producer, plan: Plan, batch: _RedriveBatch, done: dict[int, RedriveProgress]
 ) -> None:
     retry = Retry()
     for (partition, kind), ranges in batch.done.items():
@@ -137,9 +137,9 @@ def _batches(
     plan: Plan,
     stats: RedriveStats,
     stop: threading.Event,
-) -> Iterator[_Batch]:
+) -> Iterator[_RedriveBatch]:
     """Yield the dead letters to redrive, each batch with the offsets that it makes done."""
-    batch = _Batch()
+    batch = _RedriveBatch()
     ends: dict[int, int] = {}
     for dead_letter in _until_stopped(stop, reader.dead_letters(), stats):
         # between the last record and this one are only transaction markers: they go with this one
@@ -156,7 +156,7 @@ def _batches(
                 batch.mark(dead_letter.partition, kind, start, dead_letter.offset + 1)
         if batch.is_full(plan):
             yield batch
-            batch = _Batch()
+            batch = _RedriveBatch()
     if batch.dead_letters and not stats.stopped:
         yield batch
 

@@ -1,7 +1,7 @@
 """The partitions assigned to one consumer and its positions in them, through rebalances and back after aborts.
 
 librdkafka swallows what a callback raises and moves on (9 messages lost in a trial), so the callbacks here only note
-an error; `Source.poll` raises it before it hands anything out.
+an error; `KafkaSource.poll` raises it before it hands anything out.
 """
 
 import logging
