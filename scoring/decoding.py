@@ -1,7 +1,9 @@
 """Decode events, JSON or Python mappings, into columns. Invalid ones are returned by position as InvalidEvent.
 
-msgspec parses and validates an event in one pass in C: it is the authority. A compiled loop (kernels/json_columns.py)
-reads a batch of JSON; the events that it leaves, with a reason, msgspec reads one by one.
+JSON is invalid when `parse` refuses it: msgspec checks it by `contract.Event`, in one pass in C. A mapping is invalid
+when `validated` refuses one of its values. In both cases validation.py names the fault. A compiled loop
+(kernels/json_columns.py) reads a batch of JSON. It only accepts: an event that it cannot read for certain it leaves to
+`parse`, with a reason.
 """
 
 import functools
@@ -20,7 +22,7 @@ from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import CompilationError, Function, compile_kernels
 from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
 from scoring.kernels.json_keys import MOST_KEYS
-from scoring.kernels.json_text import MOST_NESTED, PADDING, REASONS, UNUSUAL
+from scoring.kernels.json_text import FALLBACK_REASONS, MOST_NESTED, PADDING, UNUSUAL
 from scoring.kernels.string_codes import HEAD, LENGTH
 from scoring.validation import find_fault, validated
 
@@ -28,8 +30,8 @@ EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
 
 INVALID: Final = "invalid"
-FALLBACKS: Final = (*REASONS[1:], INVALID)
-"""Why the compiled loop leaves events to msgspec: the keys of `Decoded.left`."""
+FALLBACKS: Final = (*FALLBACK_REASONS[1:], INVALID)
+"""Why events are left to msgspec: the keys of `Decoded.left`. INVALID replaces the reason of those that it refuses."""
 
 _decode: Final = msgspec.json.Decoder(Event).decode
 _decode_untyped: Final = msgspec.json.Decoder().decode
@@ -55,14 +57,14 @@ class Decoded:
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
-    """Decode values of one JSON object each."""
+    """Decode values of one JSON object each, by the compiled loop where there is one."""
     read = compile_reader()
     if read is None or not values:
         events, invalid = _read_each(parse, values)
         ends = np.fromiter(map(len, values), np.int64, len(values)).cumsum()
         return Decoded(from_events(events, b"".join(values)), _valid_positions(len(values), invalid), invalid, ends)
     batch = read_batch(values, read)
-    left = np.flatnonzero(batch.reasons).tolist()
+    left = np.flatnonzero(batch.fallbacks).tolist()
     if not left:
         return Decoded(batch.columns, range(len(values)), {}, batch.ends)
     events, faults = _read_each(parse, (values[position] for position in left))
@@ -71,12 +73,14 @@ def decode(values: Sequence[bytes]) -> Decoded:
     rows[[position for position in left if position not in invalid]] = len(values) + np.arange(len(events))
     positions = _valid_positions(len(values), invalid)
     columns = concatenate([batch.columns, from_events(events)]) if events else batch.columns
-    fallbacks = Counter(INVALID if position in invalid else REASONS[batch.reasons[position]] for position in left)
-    return Decoded(columns.take(rows[positions]), positions, invalid, batch.ends, fallbacks)
+    counts = Counter(
+        INVALID if position in invalid else FALLBACK_REASONS[batch.fallbacks[position]] for position in left
+    )
+    return Decoded(columns.take(rows[positions]), positions, invalid, batch.ends, counts)
 
 
 def decode_any(events: Sequence[EventLike]) -> Decoded:
-    """Decode events of any form, also mixed. A value of another type is invalid like any other."""
+    """Decode events of any form, also mixed, one by one unless all are bytes. A value of another type is invalid."""
     if all(isinstance(event, bytes) for event in events):
         return decode(cast("Sequence[bytes]", events))
     valid, invalid = _read_each(_from_any, events)
@@ -107,7 +111,10 @@ def _not_an_event(value: object) -> InvalidEvent:
 
 
 def parse(value: bytes) -> Event:
-    """Return the event in one value. Raises InvalidEvent."""
+    """Parse and validate one value by msgspec. Raises InvalidEvent.
+
+    msgspec stops at the first fault it meets; `find_fault` names the same one whatever the order of the keys.
+    """
     try:
         if not value.isascii():
             value.decode()  # msgspec does not check the UTF-8 of what it skips, and results embed the event unchanged
@@ -139,11 +146,11 @@ def compile_reader() -> Function | None:
 
 @dataclass(frozen=True, slots=True)
 class JsonBatch:
-    """A batch as the compiled loop reads it: one row for each value, valid where the reason is READ."""
+    """A batch as the compiled loop reads it: one row for each value."""
 
     columns: Columns  # `text` begins with the joined values
     ends: NDArray[np.int64]  # where each value ends in it
-    reasons: NDArray[np.uint8]
+    fallbacks: NDArray[np.uint8]  # READ, or the number of the reason why the value is left to msgspec
 
 
 def read_batch(values: Sequence[bytes], read: Function) -> JsonBatch:
@@ -155,18 +162,18 @@ def read_batch(values: Sequence[bytes], read: Function) -> JsonBatch:
     numbers = np.empty((len(NUMERIC), n))
     codes = np.empty((len(CATEGORIES), n), np.int32)
     spans = np.empty((5, n), np.int64)
-    reasons = np.empty(n, np.uint8)
+    fallbacks = np.empty(n, np.uint8)
     odd = np.empty((1 + MOST_ODD * n, 4), np.int64)
     strings = np.empty((len(CATEGORIES), 1 + n, 3), np.int64)
     slots = np.zeros((len(CATEGORIES), 1 << (2 * n - 1).bit_length()), np.int32)
     keys = np.empty((MOST_KEYS, 4), np.int64)
     closers = np.empty(MOST_NESTED, np.uint8)
-    read(text, ends, numbers, codes, spans, reasons, odd, strings, slots, keys, closers)
+    read(text, ends, numbers, codes, spans, fallbacks, odd, strings, slots, keys, closers)
     if count := int(odd[HEAD, LENGTH]):
-        rewritten = _convert_odd(joined, odd[1 : 1 + count], numbers, spans, reasons)
+        rewritten = _convert_odd(joined, odd[1 : 1 + count], numbers, spans, fallbacks)
         text = np.concatenate([text, np.frombuffer(rewritten, np.uint8)])
     columns = Columns(numbers, codes, _strings(joined, strings, codes), spans[0], spans[1:].reshape(2, 2, n), text)
-    return JsonBatch(columns, ends, reasons)
+    return JsonBatch(columns, ends, fallbacks)
 
 
 def _convert_odd(
@@ -174,14 +181,17 @@ def _convert_odd(
     odd: NDArray[np.int64],
     numbers: NDArray[np.float64],
     spans: NDArray[np.int64],
-    reasons: NDArray[np.uint8],
+    fallbacks: NDArray[np.uint8],
 ) -> bytearray:
-    """Convert the numbers and rewrite the identities that the loop noted; return what follows the joined values."""
+    """Convert the numbers and rewrite the identities that the loop noted; return what follows the joined values.
+
+    A number out of bounds leaves its event to msgspec.
+    """
     is_number = odd[:, 1] < FIRST_CATEGORY
     rows, fields = odd[is_number, :2].T
     values = np.array([float(joined[start:end]) for start, end in odd[is_number, 2:].tolist()])
     numbers[fields, rows] = values
-    reasons[rows[(values < LEAST[fields]) | (values > LIMIT)]] = UNUSUAL
+    fallbacks[rows[(values < LEAST[fields]) | (values > LIMIT)]] = UNUSUAL
     rewritten = bytearray()
     for row, identity, start, end in odd[~is_number].tolist():
         span = 1 + 2 * (identity - FIRST_IDENTITY)

@@ -7,23 +7,24 @@ MOST_MESSAGE: Final = 5000  # characters: more than a path may have
 
 
 ErrorCode = Literal[
-    "not_json",
-    "not_an_object",
+    "not_json",  # up to "bad_date": raised by scoring/validation.py
+    "not_an_object",  # by scoring/decoding.py too, for what is neither a mapping nor JSON
     "too_deep",
     "wrong_type",
     "out_of_range",
     "bad_date",
-    "too_large",  # dead letters only: no form of the result fits its topic
-    "unreadable_batch",  # dead letters only: no record of the batch could be read
+    "too_large",  # dead letters only (consumer/stream/pipeline.py): no form of the result fits its topic
+    "unreadable_batch",  # dead letters only (consumer/stream/dead_letters.py): no record of the batch could be read
 ]
-"""Faults of an event. A later version may know more."""
+"""Faults of an event. A later version may know more. The command `predict` has one of its own, `no_known_field`."""
 
 
 class InvalidEvent(ValueError):  # noqa: N818 - the contract's name for it
-    """An event that cannot be scored.
+    """An event without a result.
 
-    `code` is stable and machine-readable (`not_json`, `wrong_type`, …); `field` is the field at fault, if it is one;
-    `message` names the expected and the actual kind, never the value itself, which may be personal data.
+    It cannot be scored, or (dead letters only) its result fits in no form or its batch cannot be read. `code` is stable
+    and machine-readable (`not_json`, `wrong_type`, …); `field` is the field at fault, if it is one; `message` names the
+    expected and the actual kind, never the value itself, which may be personal data.
     """
 
     code: ErrorCode

@@ -37,11 +37,11 @@ def _integer(text: str) -> int:
 _read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_integer).decode
 
 
-def find_fault(value: bytes) -> InvalidEvent:
+def find_fault(refused: bytes) -> InvalidEvent:
     """Return the fault of refused JSON: broken syntax first, then the fields in the contract's order."""
     try:
-        text = value.decode()
-        _skim(value)
+        text = refused.decode()
+        _skim(refused)
         event = _read(text)
     except UnicodeDecodeError as error:
         return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
@@ -58,11 +58,11 @@ def find_fault(value: bytes) -> InvalidEvent:
         for fault in (find_value_fault(field, value) for name, value in event if name == field):
             if fault is not None:
                 return fault
-    return InvalidEvent("not_json", None, "not JSON")  # unreachable: the decoder refuses what the contract allows
+    return InvalidEvent("not_json", None, "not JSON")  # reached only if the decoder refuses what the contract allows
 
 
 def validated(field: str, value: object) -> Any:
-    """Return a value of a mapping as the decoder would. Raises InvalidEvent."""
+    """Check one value of a mapping; return it as msgspec would read it from JSON. Raises InvalidEvent."""
     plain = plain_value(field, value)
     if (fault := find_value_fault(field, plain)) is not None:
         raise _with_hint(fault, field, plain)
@@ -118,7 +118,7 @@ def has_utf8(text: str) -> bool:
 
 
 def find_value_fault(field: str, value: object) -> InvalidEvent | None:
-    """Return the fault of one value of `field`, a Python object; None for a valid one or a gap."""
+    """Check one value of `field`, a plain Python object: return its fault, or None for a valid one or a gap."""
     if value is None:
         return None
     if field in CATEGORIES:

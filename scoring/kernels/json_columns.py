@@ -6,7 +6,7 @@
     codes        GAP for a gap                                          (6, n)
     spans        hour, or NO_HOUR; start and end of user_id's JSON,
                  start and end of session_id's: both 0 for a gap        (5, n)
-    reasons      READ, or why an event is left to msgspec               (n,)
+    fallbacks    READ, or why an event is left to msgspec               (n,)
     odd          HEAD with its LENGTH; then row, field, start, end of
                  values that are converted alone                        (1 + MOST_ODD n, 4)
     strings, slots                                                      string_codes.py
@@ -34,7 +34,7 @@ from scoring.kernels.json_text import (
     LETTER_N,
     LOWERCASE,
     MINUS,
-    NOT_JSON,
+    NO_MATCH,
     NULL,
     OPEN_OBJECT,
     POINT,
@@ -78,7 +78,7 @@ def read_columns(
     numbers: Floats,
     codes: Codes,
     spans: Ints,
-    reasons: Bytes,
+    fallbacks: Bytes,
     odd: Ints,
     strings: Ints,
     slots: Codes,
@@ -93,9 +93,9 @@ def read_columns(
     for row in range(ends.shape[0]):
         end = ends[row]
         length = odd[HEAD, LENGTH]
-        reason = read_event(text, start, end, row, numbers, codes, spans, odd, strings, slots, keys, closers)
-        reasons[row] = reason
-        if reason != READ:
+        fallback = read_event(text, start, end, row, numbers, codes, spans, odd, strings, slots, keys, closers)
+        fallbacks[row] = fallback
+        if fallback != READ:
             odd[HEAD, LENGTH] = length
             fill_gaps(row, 0, numbers, codes, spans)
         start = end
@@ -189,7 +189,7 @@ def read_number(text: Bytes, i: int, end: int, row: int, field: int, numbers: Fl
         i += 1
     first = i
     mantissa = 0
-    point = NOT_JSON
+    point = NO_MATCH
     while i < end:
         byte = load_byte(text, i)
         digit = byte - ZERO

@@ -1,7 +1,7 @@
 """Find the ends of the parts of a JSON text.
 
 The functions take the text, the index of a part's first byte and the end of the event, behind which another event
-follows. They return the index behind the part, or NOT_JSON. They load eight bytes together, so up to seven behind the
+follows. They return the index behind the part, or NO_MATCH. They load eight bytes together, so up to seven behind the
 event (the text is padded), which have no effect.
 """
 
@@ -11,15 +11,15 @@ import numpy as np
 
 from scoring.kernels.memory import Bytes, count_trailing_zeros, load_byte, load_word, store_byte
 
-NOT_JSON: Final = -1
+NO_MATCH: Final = -1  # the text at this index is no such part
 TOO_DEEP: Final = -2
 READ: Final = 0
-UNUSUAL: Final = -NOT_JSON
+UNUSUAL: Final = -NO_MATCH  # so read_event takes NO_MATCH for -UNUSUAL
 ESCAPED_KEY: Final = 3
 REPEATED_KEY: Final = 4
 CROWDED: Final = 5
-REASONS: Final = ("", "unusual_form", "too_deep", "escaped_key", "repeated_key", "crowded_strings")
-"""Why an event is left to msgspec, by number; 2 is -TOO_DEEP."""
+FALLBACK_REASONS: Final = ("", "unusual_form", "too_deep", "escaped_key", "repeated_key", "crowded_strings")
+"""Why an event is left to msgspec, by number; 2 is -TOO_DEEP. None is an ErrorCode: such an event may be valid."""
 MOST_NESTED: Final = 100
 PADDING: Final = 8
 """Bytes that a text needs behind its last event."""
@@ -101,7 +101,7 @@ def string_end(text: Bytes, i: int, end: int) -> int:
     while True:
         i = plain_end(text, i, end)
         if i >= end:
-            return NOT_JSON
+            return NO_MATCH
         byte = load_byte(text, i)
         if byte == QUOTE:
             return i
@@ -110,25 +110,25 @@ def string_end(text: Bytes, i: int, end: int) -> int:
         elif byte >= 0x80:
             i = character_end(text, i, end)
         else:
-            return NOT_JSON
+            return NO_MATCH
         if i < 0:
-            return NOT_JSON
+            return NO_MATCH
 
 
 def escape_end(text: Bytes, i: int, end: int) -> int:
     """Return the index behind the escape at i. Half of a surrogate pair is no escape."""
     letter = byte_at(text, i + 1, end)
     if letter != LETTER_U:
-        return i + 2 if is_simple_escape(letter) else NOT_JSON
+        return i + 2 if is_simple_escape(letter) else NO_MATCH
     unit = hexadecimal(text, i + 2, end)
     if unit < 0:
-        return NOT_JSON
+        return NO_MATCH
     if unit < 0xD800 or unit > 0xDFFF:
         return i + 6
     if unit > 0xDBFF or byte_at(text, i + 6, end) != BACKSLASH or byte_at(text, i + 7, end) != LETTER_U:
-        return NOT_JSON
+        return NO_MATCH
     unit = hexadecimal(text, i + 8, end)
-    return i + 12 if 0xDC00 <= unit <= 0xDFFF else NOT_JSON
+    return i + 12 if 0xDC00 <= unit <= 0xDFFF else NO_MATCH
 
 
 def is_simple_escape(letter: int) -> bool:
@@ -148,7 +148,7 @@ def hexadecimal(text: Bytes, i: int, end: int) -> int:
         elif LETTER_A <= lower <= LETTER_F:
             number = number << 4 | (lower - LETTER_A + 10)
         else:
-            return NOT_JSON
+            return NO_MATCH
     return number
 
 
@@ -157,15 +157,15 @@ def character_end(text: Bytes, i: int, end: int) -> int:
     first = load_byte(text, i)
     size = 2 if first < 0xE0 else 3 if first < 0xF0 else 4
     if first < 0xC2 or first > 0xF4 or i + size > end:
-        return NOT_JSON
+        return NO_MATCH
     code = first & (0x7F >> size)
     for k in range(1, size):
         byte = load_byte(text, i + k)
         if byte & 0xC0 != 0x80:
-            return NOT_JSON
+            return NO_MATCH
         code = code << 6 | (byte & 0x3F)
     least = 0x80 if size == 2 else 0x800 if size == 3 else 0x10000
-    return NOT_JSON if code < least or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else i + size
+    return NO_MATCH if code < least or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF else i + size
 
 
 def number_end(text: Bytes, i: int, end: int) -> int:
@@ -174,24 +174,24 @@ def number_end(text: Bytes, i: int, end: int) -> int:
     start = i
     i = digits_end(text, start, end)
     if i == start or (i > start + 1 and load_byte(text, start) == ZERO):
-        return NOT_JSON
+        return NO_MATCH
     if byte_at(text, i, end) == POINT:
         start = i + 1
         i = digits_end(text, start, end)
         if i == start:
-            return NOT_JSON
+            return NO_MATCH
     if byte_at(text, i, end) | LOWERCASE == LETTER_E:
         sign = byte_at(text, i + 1, end)
         start = i + 2 if sign == MINUS or sign == PLUS else i + 1
         i = digits_end(text, start, end)
         if i == start:
-            return NOT_JSON
+            return NO_MATCH
     return i
 
 
 def word_end(text: Bytes, i: int, end: int, word: np.uint64) -> int:
     """Return the index behind a word of four letters."""
-    return i + 4 if i + 4 <= end and load_word(text, i) & FOUR_BYTES == word else NOT_JSON
+    return i + 4 if i + 4 <= end and load_word(text, i) & FOUR_BYTES == word else NO_MATCH
 
 
 def scalar_end(text: Bytes, i: int, end: int) -> int:
@@ -211,14 +211,14 @@ def scalar_end(text: Bytes, i: int, end: int) -> int:
 def colon_end(text: Bytes, i: int, end: int) -> int:
     """Return the index of the value behind a key's closing quote and the colon."""
     i = blank_end(text, i, end)
-    return blank_end(text, i + 1, end) if byte_at(text, i, end) == COLON else NOT_JSON
+    return blank_end(text, i + 1, end) if byte_at(text, i, end) == COLON else NO_MATCH
 
 
 def key_end(text: Bytes, i: int, end: int) -> int:
     """Return the index of a member's value; blanks may stand before the key."""
     i = blank_end(text, i, end)
     if byte_at(text, i, end) != QUOTE:
-        return NOT_JSON
+        return NO_MATCH
     i = string_end(text, i + 1, end)
     return i if i < 0 else colon_end(text, i + 1, end)
 
@@ -239,13 +239,13 @@ def value_end(text: Bytes, i: int, end: int, closers: Bytes) -> int:
                 if closer == CLOSE_OBJECT:
                     i = key_end(text, i, end)
                     if i < 0:
-                        return NOT_JSON
+                        return NO_MATCH
                 continue
             i += 1
         else:
             i = scalar_end(text, i, end)
             if i < 0:
-                return NOT_JSON
+                return NO_MATCH
         while depth > 0:  # behind a value: close what ends here
             i = blank_end(text, i, end)
             if byte_at(text, i, end) != load_byte(closers, depth - 1):
@@ -255,9 +255,9 @@ def value_end(text: Bytes, i: int, end: int, closers: Bytes) -> int:
         if depth == 0:
             return i
         if byte_at(text, i, end) != COMMA:
-            return NOT_JSON
+            return NO_MATCH
         i = blank_end(text, i + 1, end)
         if load_byte(closers, depth - 1) == CLOSE_OBJECT:
             i = key_end(text, i, end)
             if i < 0:
-                return NOT_JSON
+                return NO_MATCH

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from scoring.kernels.json_text import COLON, MINUS, NOT_JSON, PLUS, POINT, SPACE, ZERO, byte_at, digits_end
+from scoring.kernels.json_text import COLON, MINUS, NO_MATCH, PLUS, POINT, SPACE, ZERO, byte_at, digits_end
 from scoring.kernels.memory import Bytes, load_byte
 
 LETTER_T: Final = ord("T")
@@ -10,22 +10,22 @@ LETTER_Z: Final = ord("Z")
 
 
 def hour_of(text: Bytes, i: int, end: int) -> int:
-    """Return the hour of a date of the contract, as written; NOT_JSON for what is no date."""
+    """Return the hour of a date of the contract, as written; NO_MATCH for what is no date."""
     if end - i < 10 or not is_day(text, i):
-        return NOT_JSON
+        return NO_MATCH
     i += 10
     hour = 0
     separator = byte_at(text, i, end)
     if separator == LETTER_T or separator == SPACE:
         if end - i < 6 or load_byte(text, i + 3) != COLON:
-            return NOT_JSON
+            return NO_MATCH
         hour = two_digits(text, i + 1)
         if hour > 23 or not 0 <= two_digits(text, i + 4) <= 59:
-            return NOT_JSON
+            return NO_MATCH
         i += 6
         if byte_at(text, i, end) == COLON:
             i = second_end(text, i, end)
-    return hour if i >= 0 and is_offset(text, i, end) else NOT_JSON
+    return hour if i >= 0 and is_offset(text, i, end) else NO_MATCH
 
 
 def is_day(text: Bytes, i: int) -> bool:
@@ -49,19 +49,19 @@ def is_day(text: Bytes, i: int) -> bool:
 def two_digits(text: Bytes, i: int) -> int:
     tens = load_byte(text, i) - ZERO
     ones = load_byte(text, i + 1) - ZERO
-    return 10 * tens + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else NOT_JSON
+    return 10 * tens + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else NO_MATCH
 
 
 def second_end(text: Bytes, i: int, end: int) -> int:
     """Return the end of :SS, perhaps with one to nine digits behind a point."""
     if end - i < 3 or not 0 <= two_digits(text, i + 1) <= 59:
-        return NOT_JSON
+        return NO_MATCH
     i += 3
     if byte_at(text, i, end) != POINT:
         return i
     start = i + 1
     i = digits_end(text, start, end)
-    return i if 1 <= i - start <= 9 else NOT_JSON
+    return i if 1 <= i - start <= 9 else NO_MATCH
 
 
 def is_offset(text: Bytes, i: int, end: int) -> bool:

@@ -17,7 +17,7 @@ from scoring.kernels import Function
 from scoring.kernels.compiler import compile_kernels
 from scoring.kernels.json_columns import KERNEL
 from scoring.kernels.json_keys import MOST_KEYS
-from scoring.kernels.json_text import REASONS
+from scoring.kernels.json_text import FALLBACK_REASONS
 from scoring.kernels.string_codes import MOST_SLOTS_TRIED, hash_bytes
 from scoring.local_time import hour_as_written, is_local_time
 from tests.scoring.conftest import quiet
@@ -49,7 +49,7 @@ def fast() -> Function:
 
 
 def reasons(batch: JsonBatch) -> list[str]:
-    return [REASONS[reason] for reason in batch.reasons]
+    return [FALLBACK_REASONS[reason] for reason in batch.fallbacks]
 
 
 def assert_read(values: Sequence[bytes], read: Function) -> None:
@@ -160,7 +160,7 @@ def test_an_event_that_is_cut_ends_at_the_cut(build: str) -> None:
         step = 1 if build == "compiled" else 7
         cuts = [part for i in range(0, len(whole), step) for part in (whole[:i], whole[i:])]
         batch = read_batch(cuts, read)
-        for cut, reason in zip(cuts, batch.reasons, strict=True):
+        for cut, reason in zip(cuts, batch.fallbacks, strict=True):
             assert reason or is_whole(cut)
         assert reasons(batch)[::2] == ["unusual_form" if not is_whole(cut) else "" for cut in cuts[::2]]
 
@@ -215,7 +215,7 @@ def test_ten_thousand_long_names_are_read(fast: Function) -> None:
     names = [f"{'x' * 190}{i:010}" for i in range(10_000)]
     values = [b'{"geolocation_city":"%b"}' % name.encode() for name in names]
     batch = read_batch(values + values[::-1], fast)
-    assert not batch.reasons.any()
+    assert not batch.fallbacks.any()
     assert batch.columns.category_column(5) == names + names[::-1]
     assert len(batch.columns.strings[5]) == len(names)
 
@@ -225,7 +225,7 @@ def test_every_day_of_the_calendar_is_a_date_and_no_other(fast: Function) -> Non
     texts = [f"{year:04}-{month:02}-{day:02}" for year, month, day in product([0, *years], range(14), range(33))]
     batch = read_batch([DATED % text.encode() for text in texts], fast)
     days = {str(date(year, 1, 1) + timedelta(n)) for year in years for n in range(366) if year < 9999 or n < 365}
-    assert [text for text, reason in zip(texts, batch.reasons, strict=True) if not reason] == sorted(days & set(texts))
+    assert [text for text, left in zip(texts, batch.fallbacks, strict=True) if not left] == sorted(days & set(texts))
 
 
 TIMES = [
@@ -239,7 +239,7 @@ def test_hours_are_those_written(read: Function) -> None:
     broken = [text[:i] + letter + text[i + 1 :] for text in texts[::5] for i in range(len(text)) for letter in "0:9 -"]
     texts += broken[::7]
     batch = read_batch([DATED % text.encode() for text in texts], read)
-    for text, hour, reason in zip(texts, batch.columns.hours, batch.reasons, strict=True):
+    for text, hour, reason in zip(texts, batch.columns.hours, batch.fallbacks, strict=True):
         assert (not reason) == is_local_time(text), text
         assert reason or hour == hour_as_written(text)
 
@@ -250,7 +250,7 @@ def test_numbers_are_rounded_once(fast: Function) -> None:
     texts += [repr(chance.random() * 10 ** chance.randrange(-20, 12)) for _ in range(20_000)]
     texts += [f"{(2**53 + offset) / 10**power:.{power}f}" for offset in range(-3, 4) for power in range(5, 19)]
     batch = read_batch([b'{"time_on_page":%b}' % text.encode() for text in texts], fast)
-    assert not batch.reasons.any()
+    assert not batch.fallbacks.any()
     assert batch.columns.numbers[6].tolist() == [float(text) for text in texts]
 
 
