@@ -1,7 +1,9 @@
-"""The fields of a session event: the only table, for decoding, documentation and schemas.
+"""The fields of a session event. Their names and bounds are written here alone.
 
 `Event` *is* the contract: msgspec checks types and bounds while it parses. Every field may be absent or null (a gap,
-imputed later). Other fields are skipped.
+imputed later). Other fields are skipped. The kinds of value that a field takes, and the form of a date, are
+repeated where msgspec does not read: in validation.py, frames.py, tables/csv_cells.py, kernels/json_columns.py and
+kernels/local_time.py.
 """
 
 from typing import Annotated, Final
