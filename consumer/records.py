@@ -23,7 +23,7 @@ DEAD_LETTER_CODES: Final = (
     "out_of_range",
     "bad_date",
     "too_large",
-    UNREADABLE,  # of a batch that was skipped: none of its records was ever read
+    UNREADABLE,  # of a batch that was passed over: none of its records was ever read
 )
 """The codes that a dead letter can have."""
 

@@ -1,4 +1,4 @@
-"""Dead letters: the unchanged input record, with headers about its error.
+"""Dead letters: the unchanged input record, with headers about its fault.
 
 The first seven headers are those of Kafka Connect, so that tools for its dead letters can read these too.
 """
@@ -31,9 +31,9 @@ ORIGINAL: Final = "original."
 """The prefix of the event's own headers whose names are in HEADER_NAMES."""
 
 
-def headers(batch: Batch, row: int, error: InvalidEvent, group_id: str) -> Headers:
-    """Return the headers of a dead letter: the event's own (see `keep_original`), then those about the error."""
-    stage = "VALUE_CONVERTER" if error.code in CONVERTER_CODES else "TRANSFORMATION"
+def headers(batch: Batch, row: int, fault: InvalidEvent, group_id: str) -> Headers:
+    """Return the headers of a dead letter: the event's own (see `keep_original`), then those about the fault."""
+    stage = "VALUE_CONVERTER" if fault.code in CONVERTER_CODES else "TRANSFORMATION"
     event, redrive = split_redrive(batch.headers[row])
     added = [
         ("__connect.errors.topic", batch.topic),
@@ -42,9 +42,9 @@ def headers(batch: Batch, row: int, error: InvalidEvent, group_id: str) -> Heade
         ("__connect.errors.connector.name", group_id),
         ("__connect.errors.stage", stage),
         ("__connect.errors.exception.class.name", f"{InvalidEvent.__module__}.{InvalidEvent.__qualname__}"),
-        ("__connect.errors.exception.message", error.message),
-        ("dead_letter.code", error.code),
-        *([("dead_letter.field", error.field)] if error.field else []),
+        ("__connect.errors.exception.message", fault.message),
+        ("dead_letter.code", fault.code),
+        *([("dead_letter.field", fault.field)] if fault.field else []),
         (ATTEMPTS, attempts(redrive)),
     ]
     source_timestamp = [header for header in redrive if header[0] == SOURCE_TIMESTAMP]
@@ -58,8 +58,8 @@ def of_unreadable(unreadable: UnreadableBatch, topic: str, group_id: str, now: i
     """
     batch = Batch(unreadable.topic, [unreadable.partition], [unreadable.start], [now], [None], [None], [[]])
     message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.reason}"
-    error = InvalidEvent(UNREADABLE, None, message)
-    return OutRecord(topic, record_id(batch, 0).encode(), None, headers(batch, 0, error, group_id), now)
+    fault = InvalidEvent(UNREADABLE, None, message)
+    return OutRecord(topic, record_id(batch, 0).encode(), None, headers(batch, 0, fault, group_id), now)
 
 
 def keep_original(event: Headers) -> Headers:

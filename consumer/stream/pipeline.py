@@ -99,16 +99,17 @@ class Pipeline:
         writable = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
         scored_batch = _ScoredBatch(live, decoded, scored, now, timestamps, writable)
         records, too_large = self._results(scored_batch)
-        invalid = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
-        records += self._dead_letters(scored_batch, invalid)
+        faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
+        records += self._dead_letters(scored_batch, faults)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
-        return Output(records, _stats(scored_batch, invalid, len(batch) - len(live), stages, self._bins))
+        return Output(records, _stats(scored_batch, faults, len(batch) - len(live), stages, self._bins))
 
     def _unreadable(self, batch: Batch, unreadable: UnreadableBatch) -> Output:
         """Return one dead letter, counted as one event."""
         topic = self._topics.dead_letters
         dead_letter = dead_letters.of_unreadable(unreadable, topic, self._group_id, self._now())
+        # the record that stands for the offsets has no value: without the mark it is skipped, so all figures are empty
         empty = self.process(replace(batch, unreadable=None)).stats
         codes = {UNREADABLE: 1}
         return Output(
@@ -116,7 +117,7 @@ class Pipeline:
         )
 
     def _results(self, scored_batch: _ScoredBatch) -> tuple[list[OutRecord], list[int]]:
-        """Return the results, then the alerts; and the rows of the events whose result or alert fits in no form."""
+        """Return the results, then the alerts; and the batch rows of events whose result or alert fits in no form."""
         results_topic, alerts_topic = self._topics.results, self._topics.alerts
         limits, alert_limits = self._limits(results_topic), self._limits(alerts_topic)
         encoded = self._encode(scored_batch, max(limits.record_bytes, alert_limits.record_bytes))
@@ -134,7 +135,8 @@ class Pipeline:
         by_row = [*enumerate(results), *rows_of_alerts]
         too_large = {row for row, record in by_row if record is None}
         records = [record for row, record in by_row if record is not None and row not in too_large]
-        return records, [scored_batch.decoded.positions[row] for row in sorted(too_large)]
+        positions = scored_batch.decoded.positions  # row among the valid events -> row of the batch
+        return records, [positions[row] for row in sorted(too_large)]
 
     def _encode(self, scored_batch: _ScoredBatch, event_limit: int) -> EncodedResults:
         """Return the results. A larger event is not embedded: that would be two more copies of up to 60 MiB."""
@@ -196,15 +198,15 @@ class Pipeline:
             return self._model_header
         return with_source_timestamp(self._model_header, source_timestamp)
 
-    def _dead_letters(self, scored_batch: _ScoredBatch, invalid: Mapping[int, InvalidEvent]) -> list[OutRecord]:
-        """Return the invalid events unchanged, or in the largest form that fits."""
-        if not invalid:
+    def _dead_letters(self, scored_batch: _ScoredBatch, faults: Mapping[int, InvalidEvent]) -> list[OutRecord]:
+        """Return the events with a fault, by row of the batch: unchanged, or in the largest form that fits."""
+        if not faults:
             return []
         records, topic, batch = [], self._topics.dead_letters, scored_batch.batch
         limits = self._limits(topic)
         keep_timestamp = scored_batch.keep_timestamp(limits)
-        for row, error in sorted(invalid.items()):
-            headers, timestamp = dead_letters.headers(batch, row, error, self._group_id), batch.timestamps[row]
+        for row, fault in sorted(faults.items()):
+            headers, timestamp = dead_letters.headers(batch, row, fault, self._group_id), batch.timestamps[row]
             if not keep_timestamp[row]:
                 headers, timestamp = with_source_timestamp(headers, timestamp), scored_batch.now
             key = batch.keys[row]
@@ -219,24 +221,24 @@ class Pipeline:
 
 def _stats(
     scored_batch: _ScoredBatch,
-    invalid: Mapping[int, InvalidEvent],
+    faults: Mapping[int, InvalidEvent],
     skipped: int,
     stage_seconds: dict[str, float],
     bins: Bins | None,
 ) -> BatchStats:
     scored, batch = scored_batch.scored, scored_batch.batch
     valid = np.ones(len(batch), dtype=np.bool_)
-    if invalid:
-        valid[list(invalid)] = False
+    if faults:
+        valid[list(faults)] = False
     # a scored event whose result did not fit is a dead letter; a slice makes no copy
-    kept = valid[scored_batch.valid_rows] if invalid else slice(None)
+    kept = valid[scored_batch.valid_rows] if faults else slice(None)
     return BatchStats(
-        scored=len(batch) - len(invalid),
-        dead_lettered=len(invalid),
+        scored=len(batch) - len(faults),
+        dead_lettered=len(faults),
         skipped=skipped,
         levels=dict(zip(LEVELS, np.bincount(scored.levels[kept], minlength=len(LEVELS)).tolist(), strict=True)),
         reasons=_reasons(scored, kept),
-        dead_letter_codes=dict(Counter(error.code for error in invalid.values())),
+        dead_letter_codes=dict(Counter(fault.code for fault in faults.values())),
         imputed=dict(zip(MODEL_FIELDS, scored.gap_counts(kept).tolist(), strict=True)),
         unseen=dict(zip(CATEGORIES, scored.unseen_counts(kept).tolist(), strict=True)),
         scores=scored.scores[kept],

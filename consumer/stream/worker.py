@@ -72,9 +72,8 @@ class Worker:
         tracing: Tracing = OFF,
         runtime: Runtime = SYSTEM,
     ) -> None:
-        """`process` returns the output of events; called again with the same events it returns the same. After a
-        failure `output_trouble` returns what the brokers say is wrong with the output topics. `runtime` is the
-        delivery's."""
+        """`process` is `Pipeline.process`; called again with the same events it returns the same. After a failure
+        `output_trouble` returns what the brokers say is wrong with the output topics. `runtime` is the delivery's."""
         self._topic = topic
         self._source = source
         self._process = process
