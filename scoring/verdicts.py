@@ -30,7 +30,8 @@ WIRE_FIELDS: Final[Mapping[str, type]] = {
     "reason_codes": list,
     "imputed_fields": list,
 }
-"""The output fields and the kinds of their values, in order: the first fields of `Verdict`, which every output has."""
+"""The output fields and the kinds of their values, in order: the first fields of `Verdict`. Each result, alert, scored
+file and frame has them all."""
 
 
 @dataclass(slots=True)  # not frozen: 0.2 µs instead of 1, and an alert has five
@@ -98,8 +99,11 @@ class Packing:
 _PACKING: Final = Packing(len(RULES))
 
 
-class VerdictFields(NamedTuple):
-    """The output fields without the score. Treat the lists as read-only: verdicts share them."""
+class SharedFields(NamedTuple):
+    """The output fields that one packed number stands for, in order; without the score, which is each event's own.
+
+    Treat the lists as read-only: verdicts share them.
+    """
 
     predicted_label: int
     risk_level: RiskLevel
@@ -109,11 +113,11 @@ class VerdictFields(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)  # some dozens are usual
-def unpack_verdict(number: int) -> VerdictFields:
+def unpack_verdict(packed: int) -> SharedFields:
     """Return the output fields that one of `Scored.meanings` stands for."""
-    gaps, rules, level, label = _PACKING.unpack(number)
+    gaps, rules, level, label = _PACKING.unpack(packed)
     codes, phrase = explain(rules, level)
-    return VerdictFields(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
+    return SharedFields(label, LEVELS[level], phrase, codes, imputed_fields(gaps))
 
 
 @functools.cache  # at most 65,536, one for each pattern of gaps
@@ -165,10 +169,10 @@ class Scored:
 
 def output_columns(scored: Scored) -> dict[str, Sequence[Any] | NDArray[Any]]:
     """Return `WIRE_FIELDS` by name, with n values: arrays of numbers, lists of all else."""
-    unpacked = [unpack_verdict(number) for number in scored.meanings().tolist()]
-    numbers = {"predicted_label": scored.labels, "anomaly_score": scored.scores}
+    unpacked = [unpack_verdict(packed) for packed in scored.meanings().tolist()]
+    number_columns = {"predicted_label": scored.labels, "anomaly_score": scored.scores}
     return {
-        name: numbers[name] if name in numbers else [getattr(fields, name) for fields in unpacked]
+        name: number_columns[name] if name in number_columns else [getattr(fields, name) for fields in unpacked]
         for name in WIRE_FIELDS
     }
 

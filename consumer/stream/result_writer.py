@@ -6,9 +6,9 @@ A result is a sequence of these pieces. `texts` holds the pieces that results sh
     BEGIN        {"schema_version":1,"result_id":"sessions-
                  3-1842"                                            partition and offset
     NAMES        ,"session_id":  ,"user_id":                        followed by the identity's JSON; left out for a gap
-    LABELS       ,"predicted_label":1,"anomaly_score":              one piece per label
-                 0.8312                                             the score
-    VERDICTS     ,"risk_level":"High", … ,"source":{"topic":"sessions","partition":    one piece per verdict
+    BEFORE_SCORE ,"predicted_label":1,"anomaly_score":              one piece per label
+                 0.8312                                             the score, as msgspec writes it
+    AFTER_SCORE  ,"risk_level":"High", … ,"source":{"topic":"sessions","partition":    one piece per verdict
                  3
     OFFSET       ,"offset":
                  1842
@@ -38,12 +38,12 @@ Integers: TypeAlias = NDArray[np.int64]
 
 BEGIN: Final = 0
 NAMES: Final = 1  # of the two identities
-LABELS: Final = 3
+BEFORE_SCORE: Final = 3
 OFFSET: Final = 5
 TIMESTAMP: Final = 6
 NULL: Final = 7
 EVENT: Final = 8
-VERDICTS: Final = 9
+AFTER_SCORE: Final = 9
 
 MARKS_BYTES: Final = len('-"}')  # between the pieces
 QUOTE, HYPHEN, ZERO, BRACE = b'"-0}'
@@ -99,9 +99,9 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     """Return the arguments of `write_results` after the first two."""
     batch, columns, scored = results.batch, results.columns, results.scored
     scores = np.frombuffer(_encoder.encode_lines(scored.scores.tolist()), np.uint8)
-    numbers = scored.meanings()
-    verdicts = np.unique(numbers)
-    texts = _texts(results, verdicts.tolist())
+    packed = scored.meanings()
+    distinct = np.unique(packed)
+    texts = _texts(results, distinct.tolist())
     return (
         results.positions,
         np.array(batch.partitions, np.int64),
@@ -112,7 +112,7 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
         event_limit,
         np.ascontiguousarray(columns.identities),
         scored.labels,
-        np.searchsorted(verdicts, numbers),
+        np.searchsorted(distinct, packed),
         scores,
         np.flatnonzero(scores == _LINE_FEED),
         np.frombuffer(b"".join(texts), np.uint8),
@@ -120,7 +120,7 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     )
 
 
-def _texts(results: Results, verdicts: Sequence[int]) -> list[bytes]:
+def _texts(results: Results, packed_verdicts: Sequence[int]) -> list[bytes]:
     """Return the shared pieces in the order of their numbers."""
     topic = results.batch.topic.encode()  # topics are named in letters, digits, '.', '_' and '-'
     source = b',"source":{"topic":"%b","partition":' % topic
@@ -132,7 +132,7 @@ def _texts(results: Results, verdicts: Sequence[int]) -> list[bytes]:
         b',"timestamp":"0000-00-00T00:00:00.000Z"',
         b',"timestamp":null',
         b'},"scored_at":' + _encoder.encode(serialization.utc(results.scored_at)) + serialization.EVENT,
-        *(serialization.encode_fields(number, results.model_version) + source for number in verdicts),
+        *(serialization.encode_after_score(packed, results.model_version) + source for packed in packed_verdicts),
     ]
 
 
@@ -148,7 +148,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     event_limit: int,
     identities: Integers,  # (2, 2, n): start and end of every identity in `text`
     labels: Integers,  # (n,)
-    verdicts: Integers,  # (n,): indices among the pieces from VERDICTS on
+    verdict_pieces: Integers,  # (n,): indices among the pieces from AFTER_SCORE on
     scores: Bytes,  # the scores as JSON lines
     score_ends: Integers,  # (n,): its line feeds
     texts: Bytes,  # the shared pieces
@@ -164,15 +164,15 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     total = 0
     score = 0  # its start in `scores`
     for row in range(positions.shape[0]):
-        label, verdict = LABELS + labels[row], VERDICTS + verdicts[row]
+        before, after = BEFORE_SCORE + labels[row], AFTER_SCORE + verdict_pieces[row]
         stamp = TIMESTAMP if 0 <= timestamps[row] <= LAST_MS else NULL
         size = shared + 2 * (count_digits(partitions[row]) + count_digits(offsets[row]))
         for which in range(identities.shape[0]):
             if identities[which, 1, row] > 0:
                 size += bounds[NAMES + which + 1] - bounds[NAMES + which]
                 size += identities[which, 1, row] - identities[which, 0, row]
-        size += bounds[label + 1] - bounds[label] + score_ends[row] - score
-        size += bounds[verdict + 1] - bounds[verdict] + bounds[stamp + 1] - bounds[stamp]
+        size += bounds[before + 1] - bounds[before] + score_ends[row] - score
+        size += bounds[after + 1] - bounds[after] + bounds[stamp + 1] - bounds[stamp]
         size += event_bytes(ends, positions[row], event_limit)
         score = score_ends[row] + 1
         sizes[row] = size
@@ -197,14 +197,14 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
                 size = identities[which, 1, row] - identities[which, 0, row]
                 copy_bytes(out, at, text, identities[which, 0, row], size)
                 at += size
-        piece = LABELS + labels[row]
+        piece = BEFORE_SCORE + labels[row]
         size = bounds[piece + 1] - bounds[piece]
         copy_bytes(out, at, texts, bounds[piece], size)
         at += size
         copy_bytes(out, at, scores, score, score_ends[row] - score)
         at += score_ends[row] - score
         score = score_ends[row] + 1
-        piece = VERDICTS + verdicts[row]
+        piece = AFTER_SCORE + verdict_pieces[row]
         size = bounds[piece + 1] - bounds[piece]
         copy_bytes(out, at, texts, bounds[piece], size)
         at = put_digits(out, at + size, partitions[row], count_digits(partitions[row]))

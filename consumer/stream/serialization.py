@@ -1,4 +1,4 @@
-"""The wire format of output records: the JSON of results and alerts, headers, timestamps and record ids."""
+"""What output records share: the JSON after the score, what an alert adds, headers, timestamps and record ids."""
 
 import functools
 import hashlib
@@ -42,7 +42,7 @@ def encode_alert(result_id: str, result: bytes, contributions: list[Contribution
 
 
 @functools.lru_cache(maxsize=4096)  # some dozens are usual; 0.1 µs an event
-def encode_fields(packed_verdict: int, model_version: str) -> bytes:
+def encode_after_score(packed_verdict: int, model_version: str) -> bytes:
     """Return the JSON members of a result that follow its score: one of `Scored.meanings`, and the version."""
     fields = unpack_verdict(packed_verdict)._asdict() | {"model_version": model_version}
     del fields["predicted_label"]  # stands before the score
