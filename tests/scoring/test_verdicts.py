@@ -1,11 +1,11 @@
-"""A verdict as one number: no part of it runs into another, however many rules there are."""
+"""A verdict as one number: no part of it runs into another, however many rules there are, and no field is left out."""
 
 import numpy as np
 import pytest
 
 from scoring.contract import MODEL_FIELDS
 from scoring.rules import HIGH, REASON_CODES, RULES, WHEN_NONE_HOLDS
-from scoring.verdicts import Packing, Scored, unpack_verdict
+from scoring.verdicts import WIRE_FIELDS, Packing, Scored, SharedFields, unpack_verdict
 
 FIELDS = len(MODEL_FIELDS)
 
@@ -34,3 +34,8 @@ def test_the_last_rule_reports_no_imputed_field() -> None:
     assert unpack_verdict(number).imputed_fields == []
     assert REASON_CODES[len(RULES) - 1] == RULES[-1]
     assert len(REASON_CODES) == len(RULES) + len(WHEN_NONE_HOLDS)
+
+
+def test_a_packed_verdict_and_a_score_are_all_output_fields() -> None:
+    label, *others = SharedFields._fields
+    assert [label, "anomaly_score", *others] == list(WIRE_FIELDS)
