@@ -1,9 +1,11 @@
-"""Writes tests/golden/scoring: a small five-file set, and what the oracle says of some events with it.
+"""Writes tests/golden/scoring/verdicts.jsonl: the oracle's verdicts on some events, with the five-file set there.
 
 Run `python -m tools.make_golden` only when the contract itself changes: the files show that an existing set, pickled
-once, is read and scored as ever by whatever versions are installed.
+once, is read and scored as ever by whatever versions are installed. `--new-set` trains and pickles another set first,
+which is seldom right.
 """
 
+import argparse
 import dataclasses
 import json
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.support.artifacts.sets import random_event, small_set
+from tests.support.artifacts.sets import FiveFiles, random_event, small_set
 from tests.support.oracle import scoring
 from tests.support.oracle.reading import DATE, MODEL_FIELDS
 
@@ -43,9 +45,11 @@ def said_of(model: scoring.Model, event: bytes) -> dict[str, Any]:
 
 
 def main() -> None:
-    files = small_set(2026, trees=5, depth=4)
-    files.write(GOLDEN)
-    model = files.for_oracle()
+    parser = argparse.ArgumentParser(prog="python -m tools.make_golden", description=__doc__)
+    parser.add_argument("--new-set", action="store_true", help="write the five files, too")
+    if parser.parse_args().new_set:
+        small_set(2026, trees=5, depth=4).write(GOLDEN)
+    model = FiveFiles.read(GOLDEN).for_oracle()
     lines = [json.dumps(said_of(model, event), ensure_ascii=False) for event in events()]
     (GOLDEN / "verdicts.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

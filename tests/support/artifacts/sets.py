@@ -44,6 +44,11 @@ class FiveFiles(NamedTuple):
             (directory / f"{name}.pkl").write_bytes(pickle.dumps(value, protocol))
         return directory
 
+    @classmethod
+    def read(cls, directory: Path) -> "FiveFiles":
+        """Unpickle a set of one's own: anybody else's could run code."""
+        return cls(*(pickle.loads((directory / f"{name}.pkl").read_bytes()) for name in cls._fields))
+
     def for_oracle(self, **thresholds: float) -> scoring.Model:
         """The same set as plain lists, by scikit-learn's public attributes."""
         return scoring.Model(
