@@ -6,8 +6,8 @@ from typing import Final, Literal
 
 from consumer.records import Batch, Headers
 from tests.equality.odd import OddEvents
-from tests.equality.oracle import NOW
 from tests.equality.ordinary import OrdinaryEvents
+from tests.equality.slow_pipeline import NOW
 
 Kind = Literal["odd", "ordinary", "mixed", "cut", "long"]
 _TOPICS: Final = ("sessions", "a", "t." * 124, "web_sessions-2026.eu-west")

@@ -1,4 +1,4 @@
-"""Hold the pipeline to the oracle, batch by batch: columns, faults, the bytes of all records, and what is counted."""
+"""Hold the pipeline to a slow one, batch by batch: columns, faults, the bytes of all records, and what is counted."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from scoring import Decoded, InvalidEvent, Scorer
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, IDENTITIES, MODEL_FIELDS
 from tests.equality.batches import Kind, batches
-from tests.equality.oracle import GROUP, NOW, TOPICS, Expected, Oracle, judge
+from tests.equality.slow_pipeline import GROUP, NOW, TOPICS, Expected, SlowPipeline, judge
 
 ROOM: Final = 1 << 30  # of a record: no result is too large
 _ALONE: Final = 25  # one of so many events is also scored alone
 
 
 class DifferenceError(AssertionError):
-    """The pipeline and the oracle disagree."""
+    """The two pipelines disagree."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Comparison:
     def __init__(self, scorer: Scorer) -> None:
         self.totals = Totals()
         self._scorer = scorer
-        self._oracle = Oracle(scorer)
+        self._slow_pipeline = SlowPipeline(scorer)
         self._pipeline = Pipeline(scorer, TOPICS, GROUP, lambda _: TopicLimits(ROOM), lambda: NOW)
 
     def run(self, kind: Kind, seed: int, events: int) -> Iterator[Totals]:
@@ -77,7 +77,7 @@ class Comparison:
 
     def compare(self, batch: Batch) -> None:
         """Raise DifferenceError where decoding or processing this batch differs."""
-        expected = self._oracle.process(batch)
+        expected = self._slow_pipeline.process(batch)
         output = self._pipeline.process(batch)
         kept = list(output.records)  # what a batch became stays as it is while the next is processed
         values = [value for value in batch.values if value is not None]
@@ -97,7 +97,7 @@ class Comparison:
         """Hold some scores of the batch to those of the events alone."""
         events = judge(values[:: max(_ALONE, len(values) // 4)]).events
         if 0 in events:
-            score = self._oracle.verdict_alone(events[0]).anomaly_score
+            score = self._slow_pipeline.verdict_alone(events[0]).anomaly_score
             if score != expected.counts["scores"][0]:
                 raise DifferenceError(f"alone the first event scores {score}: {values[0]!r}")
 

@@ -20,7 +20,7 @@ from tests.support.strategies import any_bytes, mutated
 
 
 @pytest.mark.parametrize(("kind", "events"), [("ordinary", 15_000), ("odd", 15_000), ("mixed", 5_000)])
-def test_batches_become_what_the_oracle_says(comparison: Comparison, seed: int, kind: Kind, events: int) -> None:
+def test_batches_match_the_slow_pipeline(comparison: Comparison, seed: int, kind: Kind, events: int) -> None:
     for _ in comparison.run(kind, seed, events):
         pass
 
@@ -49,5 +49,5 @@ def test_other_builds_agree_and_stay_in_their_memory(seed: int, build: Build, ev
 
 
 @given(values=st.lists(any_bytes() | mutated(), max_size=6), number=st.integers(0, 1 << 32))
-def test_drawn_batches_become_what_the_oracle_says(shipped: Scorer, values: list[bytes], number: int) -> None:
+def test_drawn_batches_match_the_slow_pipeline(shipped: Scorer, values: list[bytes], number: int) -> None:
     Comparison(shipped).compare(batch_of(Random(number), values))

@@ -63,7 +63,7 @@ def fastest(scorer: Scorer, values: list[bytes]) -> float:
 
 
 @pytest.mark.parametrize("name", CRAFTED)
-def test_crafted_batches_become_what_the_oracle_says(comparison: Comparison, name: str) -> None:
+def test_crafted_batches_match_the_slow_pipeline(comparison: Comparison, name: str) -> None:
     comparison.compare(batch_of(Random(1), CRAFTED[name](3000)))
 
 

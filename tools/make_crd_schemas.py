@@ -1,4 +1,4 @@
-"""Writes tests/deploy/schemas: `python -m tools.make_schemas CRD.yaml...`, from custom resource definitions.
+"""Writes tests/deploy/schemas: `python -m tools.make_crd_schemas CRD.yaml...`, from custom resource definitions.
 
 Where those come from stands in the README there. What stays is what an object is checked against: the schema, without
 its descriptions and without the status, which only controllers write.

@@ -1,7 +1,7 @@
-"""What becomes of a batch, by the contract's decoder, one event at a time, and by dicts that msgspec encodes.
+"""A slow pipeline: the contract's decoder reads one event at a time, and msgspec encodes dicts.
 
-The decoder is the authority on every event. Of the compiled way only the scoring of columns is used, on columns that
-are made of the decoder's events.
+The decoder is the authority on every event. The product's own scoring of columns is used, on columns that are made of
+the decoder's events; the oracle of scores is tests/support/oracle.
 """
 
 from collections import Counter
@@ -58,8 +58,8 @@ class Expected:
     counts: dict[str, Any]
 
 
-class Oracle:
-    """Works out slowly what a pipeline gives that knows no limit of size."""
+class SlowPipeline:
+    """Makes slowly what a pipeline makes that knows no limit of size."""
 
     def __init__(self, scorer: Scorer) -> None:
         self._scorer = scorer
