@@ -24,7 +24,7 @@ class ScoredSessions:
 
     label: Labels  # (n,), 0 or 1
     scores: Floats  # (n,)
-    levels: Levels  # (n,), index in reasons.LEVELS
+    levels: Levels  # (n,), index in rules.LEVELS
     predicted: Flags  # (n,): label 1 by the set's threshold
     ranking: Ranking
 
