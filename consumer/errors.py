@@ -20,7 +20,7 @@ class RetriableError(DeliveryError):
 
 
 class MustAbortError(DeliveryError):
-    """Abort the transaction and read the batch again from the committed offsets (Kafka's abortable error)."""
+    """Give the batch up, abort its transaction if it has one, and read it again (Kafka's abortable error)."""
 
 
 class UnansweredError(DeliveryError):
@@ -71,7 +71,10 @@ class RecordsRefusedError(RefusedError):
 
 
 class UndeliveredError(Exception):
-    """Read the batch again from the committed offsets: none of its output counts, and no offset was committed.
+    """Read the batch again from the committed offsets.
+
+    Exactly once: none of its output counts, unless the commit got no answer and took effect. At least once: its output
+    may be repeated.
 
     `adapted`: its output will be different, because limits were lowered. That can happen only so many times.
     """

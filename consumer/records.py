@@ -41,7 +41,10 @@ class UnreadableBatch:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The records of one poll, all of one topic: columns of the same length, in the order they were read."""
+    """The records of one poll, all of one topic: columns of the same length, in the order they were read.
+
+    The worker commits one or more of these, its parts, together.
+    """
 
     topic: str
     partitions: list[int]

@@ -63,8 +63,8 @@ class AtLeastOnce:
             self._retry.call(run.call, "write", producer.flush, on=(UnansweredError,))
 
         def commit() -> None:
-            # 3. Only then: the offset after the batch in each partition. A repeated commit does no harm. It is made on
-            # the worker's thread, because a consumer serves one thread at a time.
+            # 3. Only then: the offset after the batch in each partition. A repeated commit does no harm. It is made by
+            # `wait` or `finish_commit`, on the worker's thread: a consumer serves one thread at a time.
             self._retry.call(self._commit, topic, next_offsets, on=(RetriableError, UnansweredError))
 
         self._times.begin_commit()

@@ -104,11 +104,11 @@ class ExactlyOnce:
 
     def begin_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
         producer = self._producers[self._current]
-        group = self._committer(topic)
+        group = self._metadata_or_refusal(topic)
 
         def commit(run: Run) -> None:
             if isinstance(group, MustAbortError):
-                raise group  # here, so that `finish_commit` aborts the transaction
+                raise group  # here, so that `finish_commit` aborts the transaction as after a failed commit
             # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
             send_offsets = functools.partial(producer.send_offsets, topic, next_offsets, group)
             self._retry.call(run.call, SEND_OFFSETS, send_offsets, _OFFSETS_SECONDS)
@@ -146,7 +146,8 @@ class ExactlyOnce:
             producer.drop()
 
     def _begin(self) -> None:
-        # 1. The membership, before the transaction: partitions that are revoked later must not be committed.
+        # 1. The membership, before the transaction: what is open when partitions are lost must not be committed. Before
+        # partitions are revoked it is committed, see `Worker._commit_pending`.
         try:
             self._joined_as = self._membership()
         except MustAbortError as error:
@@ -161,7 +162,7 @@ class ExactlyOnce:
             raise self._recover(error) from error
         self._open = True
 
-    def _committer(self, topic: str) -> bytes | MustAbortError:
+    def _metadata_or_refusal(self, topic: str) -> bytes | MustAbortError:
         """Return the group metadata to commit with, or why none may commit.
 
         Partitions that were revoked since the transaction began are another worker's to commit, even if this one is a
@@ -176,7 +177,7 @@ class ExactlyOnce:
         return membership.metadata
 
     def _recover(self, error: DeliveryError) -> UndeliveredError:
-        """Get ready for the next transaction. Raises WorkerError when there should be none."""
+        """Abort the transaction or replace its producer. Raises WorkerError when there should be no other one."""
         transactional_id, self._open = self._current, False
         self._times.reset()
         _log.warning("transaction given up", extra={"transactional_id": transactional_id, "reason": str(error)})

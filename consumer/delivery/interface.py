@@ -1,7 +1,7 @@
 """Define what a worker asks of a delivery, and what a delivery asks of a producer.
 
 A batch is published part by part. It commits in the background while the worker reads and scores the next batch, which
-is published only after that commit. So output and commits stay in order, and one commit at most is pending.
+is published only after that commit. So output and commits stay in order, and one commit at most is under way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -78,16 +78,16 @@ class Delivery(Protocol):
         """Start to commit the published batch."""
 
     def committing(self) -> bool:
-        """Return whether a commit is pending. False once its call has outlasted the timeout."""
+        """Return whether a commit is under way. False once its call has outlasted the timeout."""
 
     def wait(self) -> None:
-        """Wait until no commit is pending. The result is that of `finish_commit`."""
+        """Bring the commit under way to its end; `finish_commit` returns its result or raises its error."""
 
     def finish_commit(self) -> CommitResult | None:
-        """Wait for the pending commit and return its result; None when none was begun since the last call."""
+        """Wait for the commit under way and return its result; None when none was begun since the last call."""
 
     def close(self) -> None:
-        """Wait for the pending commit, abort an open transaction, and close the producers."""
+        """Wait for the commit under way, abort an open transaction, and close the producers."""
 
 
 class Producer(Protocol):

@@ -56,7 +56,7 @@ class _Start(NamedTuple):
 
 
 class Assignment:
-    """The partitions of one consumer. After `rewind` a seek is pending until a partition is at its committed offset."""
+    """The partitions of one consumer. After `rewind` a seek is due until a partition is at its committed offset."""
 
     def __init__(
         self,
@@ -77,10 +77,10 @@ class Assignment:
         self._starts: dict[int, _Start] = {}  # of the partitions assigned
         self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
         self._seeks: Counter[int] = Counter()  # partition -> how often reading started at an offset that was looked up
-        self._pending_seek: set[int] = set()
-        self._pending_since = 0.0
-        self._stopped: set[int] = set()  # those with a pending seek that librdkafka has stopped reading
-        self._revoked: set[int] = set()  # since the last `seek_pending`
+        self._due_seeks: set[int] = set()
+        self._due_since = 0.0
+        self._stopped: set[int] = set()  # those with a due seek that librdkafka has stopped reading
+        self._revoked: set[int] = set()  # or lost, since the last `make_due_seeks`
         self._gaps: list[Gap] = []
         self.revocations = revocations
         """The number of times that partitions were revoked or lost."""
@@ -114,27 +114,27 @@ class Assignment:
         """Move all partitions back to their committed offsets before anything of them is handed out again."""
         self._require_seek(self._starts)
 
-    def seek_pending(self) -> None:
-        """Begin a poll: make the pending seeks, where the broker answers. Raises WorkerError after all retries."""
+    def make_due_seeks(self) -> None:
+        """Begin a poll: make the seeks that are due, where the broker answers. Raises WorkerError after all retries."""
         self._revoked.clear()
-        if not self._pending_seek:
+        if not self._due_seeks:
             return
-        self._commit_pending()  # or what is published, and committed only after we have asked, would be read again
+        self._run_on_revoke()  # or what is published, and committed only after we have asked, would be read again
         try:
             self._seek_to_committed()
         except (RetriableError, UnansweredError, MustAbortError) as error:
-            if self._retry.runtime.clock() - self._pending_since > self._retry.seconds:
+            if self._retry.runtime.clock() - self._due_since > self._retry.seconds:
                 raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
             raise WorkerError(f"{self._topic}: {error}") from error
 
     def drop_revoked(self, messages: list[Message]) -> list[Message]:
-        """Return the records without those of partitions that were revoked since, or have a pending seek."""
+        """Return the records without those of partitions that were revoked since, or have a due seek."""
         if self.unanswered is not None:
             self._require_seek(self._starts)  # or the position after what is dropped here would be committed
             return []  # the client started to read by itself, at offsets of its own
         self._require_seek(self._revoked & self._starts.keys())  # revoked and assigned again: its records may be older
-        unsure = self._revoked | self._pending_seek
+        unsure = self._revoked | self._due_seeks
         return [message for message in messages if message.partition() not in unsure] if unsure else messages
 
     def advance(self, next_offsets: dict[int, int]) -> None:
@@ -156,7 +156,7 @@ class Assignment:
         To be committed only when every record read so far has been handed out. The client knows no position between
         a seek and the next thing read (librdkafka 2.16, tried); one that is not known is left out.
         """
-        readable = self._starts.keys() - self._pending_seek
+        readable = self._starts.keys() - self._due_seeks
         try:
             positions = self._consumer.position([self._at(number) for number in partitions if number in readable])
         except KafkaException:
@@ -188,17 +188,17 @@ class Assignment:
     def applies(self, partition: int | None, error: KafkaError) -> bool:
         """Return whether an error instead of a record matters.
 
-        Of a partition with a pending seek only the end of reading does: all else is about where it was.
+        Of a partition with a due seek only the end of reading does: all else is about where it was.
         """
-        return partition not in self._pending_seek or error.code() == KafkaError._AUTO_OFFSET_RESET
+        return partition not in self._due_seeks or error.code() == KafkaError._AUTO_OFFSET_RESET
 
     def read_positions(self) -> dict[int, ReadPosition]:
         """Return how far partitions were read, of those that were."""
         return {partition: ReadPosition(self._seeks[partition], offset) for partition, offset in self._next.items()}
 
     def next_offsets(self) -> dict[int, int]:
-        """Return the offset to read next, of partitions without a pending seek; negative for the oldest."""
-        steady = {number: start.offset for number, start in self._starts.items() if number not in self._pending_seek}
+        """Return the offset to read next, of partitions without a due seek; negative for the oldest."""
+        steady = {number: start.offset for number, start in self._starts.items() if number not in self._due_seeks}
         return {partition: self._next.get(partition, offset) for partition, offset in steady.items()}
 
     def topic_recreated(self, old: dict[int, ReadPosition]) -> None:
@@ -222,7 +222,7 @@ class Assignment:
         Not where reading has started again since, from the group's offsets or the beginning. And not while the client
         has yet to fetch from the new topic: it may still find that its offset is past the end, and start again.
         """
-        if partition not in self._starts or self._seeks[partition] != old.seeks or partition in self._pending_seek:
+        if partition not in self._starts or self._seeks[partition] != old.seeks or partition in self._due_seeks:
             return None
         low, high = self._consumer.get_watermark_offsets(self._at(partition), _REQUEST_SECONDS)
         fetched = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
@@ -297,15 +297,17 @@ class Assignment:
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # a client that leaves can commit no more
-            self._commit_pending()  # a commit that the group no longer has us for would be in vain
-        _log.info("partitions revoked", extra={"topic": self._topic, "partitions": self._forget(partitions)})
+            self._run_on_revoke()  # first: the partitions are this worker's until the callback returns
+        numbers = self._forget(partitions)  # then: what begins to commit from here on is refused, see `Membership`
+        _log.info("partitions revoked", extra={"topic": self._topic, "partitions": numbers})
 
-    def _commit_pending(self) -> None:
+    def _run_on_revoke(self) -> None:
         if self._on_revoke is not None:
             self._on_revoke()
 
     def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        _log.warning("partitions lost", extra={"topic": self._topic, "partitions": self._forget(partitions)})
+        numbers = self._forget(partitions)  # another worker has them: the pending batch may not be committed
+        _log.warning("partitions lost", extra={"topic": self._topic, "partitions": numbers})
 
     def _forget(self, partitions: list[TopicPartition]) -> list[int]:
         self.revocations += 1
@@ -313,7 +315,7 @@ class Assignment:
         for number in numbers:
             self._starts.pop(number, None)
             self._next.pop(number, None)
-        self._pending_seek.difference_update(numbers)
+        self._due_seeks.difference_update(numbers)
         self._stopped.difference_update(numbers)
         self._revoked.update(numbers)
         return numbers
@@ -324,17 +326,17 @@ class Assignment:
         return TopicPartition(self._topic, partition, offset)
 
     def _require_seek(self, partitions: Iterable[int]) -> None:
-        if not self._pending_seek:
-            self._pending_since = self._retry.runtime.clock()
-        self._pending_seek.update(partitions)
+        if not self._due_seeks:
+            self._due_since = self._retry.runtime.clock()
+        self._due_seeks.update(partitions)
 
     def _seek_to_committed(self) -> None:
-        for partition, start in self._look_up(sorted(self._pending_seek)).items():
+        for partition, start in self._look_up(sorted(self._due_seeks)).items():
             self._seek(partition, start.offset)
             self._starts[partition] = start
             self._seeks[partition] += 1
             self._next.pop(partition, None)
-            self._pending_seek.discard(partition)
+            self._due_seeks.discard(partition)
             self._stopped.discard(partition)
 
     def _seek(self, partition: int, offset: int) -> None:

@@ -127,7 +127,7 @@ class KafkaSource:
             return batch
         if self._statistics.brokers_forgotten or self._assignment.unanswered is not None:
             self._rejoin()
-        self._assignment.seek_pending()
+        self._assignment.make_due_seeks()
         self._watch_topic()
         gathering = Gathering(self._limits, self._clock, most)
         messages: list[Message] = []

@@ -167,7 +167,11 @@ class Worker:
         return False
 
     def _batch_of(self, part: Batch) -> _PendingBatch:
-        """Return the batch that the part belongs to. It is not pending until the part is published, too."""
+        """Return the batch that the part belongs to.
+
+        It is not pending again until the part is published. Partitions are revoked only within `poll`, so no revocation
+        misses it meanwhile.
+        """
         batch = self._open_batch
         if batch is None:
             return _PendingBatch(self._clock(), self._tracing.start_span(part) if len(part) else NO_SPAN)
@@ -242,9 +246,9 @@ class Worker:
         self._metrics.record_commit(replace(stats, stage_seconds=seconds), self._clock() - committed.at)
 
     def _commit_pending(self) -> bool:
-        """Commit the pending batch before partitions are revoked; False when there is none.
+        """Commit the pending batch before partitions are revoked. Return whether there was one.
 
-        The next `_finish_commit` handles the result.
+        The next `_finish_commit` handles its success or failure.
         """
         self._begin_commit()
         self._delivery.wait()

@@ -378,7 +378,7 @@ class TestAtLeastOnce:
         deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
         assert log.offsets == {0: 1}
 
-    def test_commit_after_a_rebalance_leaves_the_offsets(self) -> None:
+    def test_a_commit_the_group_refuses_reads_again(self) -> None:
         log = failing("commit_offsets", MustAbortError("illegal generation"))
         with pytest.raises(UndeliveredError):
             deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})

@@ -159,7 +159,7 @@ def test_published_batch_is_committed_before_the_lookup() -> None:
     made.subscribe(lambda: consumer.offsets.update({0: 7}))
     consumer.give(0)
     made.restart(0)
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions == {0: 7}
 
 
@@ -183,10 +183,10 @@ def test_records_of_a_revoked_partition_are_dropped(*, lost: bool) -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.seek_pending()
+    made.make_due_seeks()
     consumer.take(1, lost=lost)
     assert partitions(made.drop_revoked(records(0, 1, 0, 1))) == [0, 0]
-    made.seek_pending()
+    made.make_due_seeks()
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
@@ -194,18 +194,18 @@ def test_reassigned_partition_restarts_at_its_committed_offset() -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer)
     consumer.give(0, 1)
-    made.seek_pending()
+    made.make_due_seeks()
     consumer.take(1)
     consumer.offsets[1] = 5
     consumer.give(1)
     consumer.positions[1] = 9  # read on meanwhile
     assert partitions(made.drop_revoked(records(0, 1))) == [0]
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions[1] == 5
     assert partitions(made.drop_revoked(records(0, 1))) == [0, 1]
 
 
-def test_pending_seek_has_no_next_offset() -> None:
+def test_due_seek_has_no_next_offset() -> None:
     consumer = FakeConsumer({0: 42})
     made = assignment(consumer)
     consumer.give(0, 1)
@@ -215,7 +215,7 @@ def test_pending_seek_has_no_next_offset() -> None:
     assert made.next_offsets() == {}
     damaged, stopped = KafkaError(KafkaError._BAD_MSG), KafkaError(KafkaError._AUTO_OFFSET_RESET)
     assert [made.applies(0, error) for error in (damaged, stopped)] == [False, True]
-    made.seek_pending()
+    made.make_due_seeks()
     assert made.applies(0, damaged)
     assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
 
@@ -228,9 +228,9 @@ def test_rewound_partition_waits_for_its_committed_offset() -> None:
     made.rewind()
     consumer.errors = {"committed": [AWAY], "seek": [NOT_READY]}
     for _ in range(2):
-        made.seek_pending()
+        made.make_due_seeks()
         assert made.drop_revoked(records(0)) == []
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions == {0: 1}
     assert partitions(made.drop_revoked(records(0))) == [0]
 
@@ -243,23 +243,23 @@ def test_stopped_partition_is_assigned_again() -> None:
     made.rewind()
     consumer.errors = {"seek": [NOT_READY] * 100}
     for _ in range(2):
-        made.seek_pending()
+        made.make_due_seeks()
     assert consumer.positions == {0: 1}
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
-def test_pending_seek_fails_after_all_retries() -> None:
+def test_due_seek_fails_after_all_retries() -> None:
     consumer, clock = FakeConsumer({0: 1}), FakeClock()
     made = assignment(consumer, clock)
     consumer.give(0)
     made.rewind()
     consumer.errors = {"committed": [AWAY] * 10}
-    made.seek_pending()
+    made.make_due_seeks()
     clock.sleep(11)
     with pytest.raises(
         WorkerError, match=r"^sessions: could not read the committed offsets: .* is the broker reachable"
     ):
-        made.seek_pending()
+        made.make_due_seeks()
 
 
 def test_refused_seek_fails_at_once() -> None:
@@ -269,7 +269,7 @@ def test_refused_seek_fails_at_once() -> None:
     made.rewind()
     consumer.errors = {"committed": [DENIED]}
     with pytest.raises(WorkerError, match="needs the right Read on the consumer group"):
-        made.seek_pending()
+        made.make_due_seeks()
 
 
 def test_revoked_partition_needs_no_seek() -> None:
@@ -279,7 +279,7 @@ def test_revoked_partition_needs_no_seek() -> None:
     made.rewind()
     consumer.take(1)
     del consumer.positions[1]
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions == {0: 1}
 
 
@@ -292,7 +292,7 @@ def test_out_of_range_partition_continues_behind_the_gap(*, cooperative: bool) -
     consumer.low, consumer.offsets[1] = 8, 9
     consumer.positions[1] = 9
     made.restart(0)
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions == {0: 8, 1: 9}
     assert [gap.never_seen for gap in made.take_gaps()] == [5]
 
@@ -303,7 +303,7 @@ def test_growing_gap_counts_only_new_offsets() -> None:
     consumer.give(0)
     consumer.low = 20
     made.rewind()
-    made.seek_pending()
+    made.make_due_seeks()
     assert consumer.positions == {0: 20}
     assert [gap.never_seen for gap in made.take_gaps()] == [4, 13]
 
@@ -343,7 +343,7 @@ def test_only_positions_past_handed_out_records_move() -> None:
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
-def test_pending_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
+def test_due_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
     consumer = FakeConsumer({0: 1, 1: 1})
     made = assignment(consumer, cooperative=cooperative)
     consumer.give(0, 1)
@@ -351,7 +351,7 @@ def test_pending_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
     made.advance({0: 10, 1: 7})
     made.rewind()
     assert made.positions_past_markers() == made.positions([0, 1]) == {}
-    made.seek_pending()
+    made.make_due_seeks()
     assert made.positions_past_markers() == made.positions([0, 1]) == {}
 
 
@@ -409,7 +409,7 @@ def test_restarted_reading_of_recreated_topic_counts_no_gap() -> None:
     old = made.read_positions()
     consumer.offsets, consumer.high = {}, 15
     made.restart(0)
-    made.seek_pending()
+    made.make_due_seeks()
     consumer.high = 2000
     made.advance({0: 2000})
     made.topic_recreated(old)
