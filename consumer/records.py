@@ -130,7 +130,7 @@ class Gap:
                 "their offsets, of which some may have been transaction markers or aborted records)"
             )
         else:
-            what = f"the end is {self.high}, so the topic was made anew or lost its end; it now holds {self.low} on"
+            what = f"the end is {self.high}, so the topic was recreated or lost its end; it now holds {self.low} on"
         return f"{where}, but {what}; --on-gap continue goes on from offset {self.low}"
 
 

@@ -30,7 +30,7 @@ def missing(topic: Missing, needs: Needs) -> Finding:
     """Report a missing topic."""
     name = f"topic {topic.name}"
     if topic.denied:
-        return fail(name, "this user may not see it: what it needs stands at rights")
+        return fail(name, "this user may not see it: the check of rights says what it needs")
     if needs.creates:
         return warn(name, "is not there yet (or hidden from this user): run makes it (--create-topics)")
     hint = f"; the nearest name is {topic.nearest}" if topic.nearest else ""

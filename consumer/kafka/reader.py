@@ -26,63 +26,66 @@ _TAIL_GROUP: Final = "session-scorer-watch"  # the client needs a name; no group
 _MAX_DEAD_LETTERS = 100  # read from the client's queue at a time, which its properties bound in bytes
 
 
-class _TopicReader:
-    """A consumer of one topic. `seconds` bounds every wait for the broker. Raises WorkerError, in one line."""
+class _TopicClient:
+    """Answers what readers ask of one topic. `seconds` bounds each wait. Raises WorkerError, in one line."""
 
     def __init__(
         self, connection: Connection, group_id: str, topic: str, seconds: float, callbacks: Mapping[str, Any]
     ) -> None:
-        self._group_id = group_id
-        self._topic = topic
-        self._seconds = seconds
-        self._consumer = open_client(Consumer, {**connection.reader(group_id), **callbacks})
+        self.group_id = group_id
+        self.topic = topic
+        self.seconds = seconds
+        self.consumer = open_client(Consumer, {**connection.reader(group_id), **callbacks})
 
     def close(self) -> None:
         """Close the client."""
-        close(self._consumer)
+        close(self.consumer)
 
-    def _partitions(self) -> list[int]:
-        list_topics = partial(self._consumer.list_topics, self._topic, self._seconds)
-        topics = request(f"ask for the topic {self._topic}", list_topics, self._seconds).topics
-        return sorted(topics[self._topic].partitions)
+    def partitions(self) -> list[int]:
+        list_topics = partial(self.consumer.list_topics, self.topic, self.seconds)
+        topics = request(f"ask for the topic {self.topic}", list_topics, self.seconds).topics
+        return sorted(topics[self.topic].partitions)
 
-    def _span(self, partition: int) -> tuple[int, int]:
+    def span(self, partition: int) -> tuple[int, int]:
         """Return the oldest offset, and the end."""
-        ask = partial(self._consumer.get_watermark_offsets, self._at(partition), self._seconds)
-        return request(f"ask for the end of {self._topic}", ask, self._seconds)
+        ask = partial(self.consumer.get_watermark_offsets, self.at(partition), self.seconds)
+        return request(f"ask for the end of {self.topic}", ask, self.seconds)
 
-    def _committed(self, partitions: Sequence[int]) -> list[TopicPartition]:
-        operation = f"read the committed offsets of group {self._group_id}"
-        ask = partial(self._consumer.committed, [self._at(number) for number in partitions], self._seconds)
-        answers = request(operation, ask, self._seconds)
+    def committed(self, partitions: Sequence[int]) -> list[TopicPartition]:
+        operation = f"read the committed offsets of group {self.group_id}"
+        ask = partial(self.consumer.committed, [self.at(number) for number in partitions], self.seconds)
+        answers = request(operation, ask, self.seconds)
         for answer in answers:
             if answer.error is not None:
                 raise WorkerError(explain(answer.error, operation))
         return answers
 
-    def _at(self, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
-        return TopicPartition(self._topic, partition, offset)
+    def at(self, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
+        return TopicPartition(self.topic, partition, offset)
 
-    def _require_passing(self, message: Message, error: KafkaError) -> None:
+    def require_passing(self, message: Message, error: KafkaError) -> None:
         """Raise for an error, instead of a record, that does not pass by itself."""
-        operation = f"read {self._topic}, partition {message.partition()}"
+        operation = f"read {self.topic}, partition {message.partition()}"
         if not isinstance(classify(error, operation), RetriableError | UnansweredError):
             raise WorkerError(explain(error, operation))
 
 
-class TopicTail(_TopicReader):
+class TopicTail:
     """Reads what is committed, from the newest `back` offsets of every partition on."""
 
     def __init__(self, connection: Connection, topic: str, back: int) -> None:
-        super().__init__(connection, _TAIL_GROUP, topic, 10.0, {"error_cb": ErrorLog()})
+        self._client = _TopicClient(connection, _TAIL_GROUP, topic, 10.0, {"error_cb": ErrorLog()})
         self._behind: set[int] = set()  # partitions whose end has not been reached yet
         try:
-            partitions = self._partitions()
-            self._consumer.assign([self._at(number, self._start(number, back)) for number in partitions])
+            partitions = self._client.partitions()
+            self._client.consumer.assign([self._client.at(number, self._start(number, back)) for number in partitions])
             self._behind.update(partitions)
         except WorkerError:
             self.close()
             raise
+
+    def close(self) -> None:
+        self._client.close()
 
     def take(self) -> list[bytes]:
         """Return the values that have come since the last call, the oldest first.
@@ -101,11 +104,13 @@ class TopicTail(_TopicReader):
         return [value for value in map(Message.value, messages) if value is not None]
 
     def _start(self, partition: int, back: int) -> int:
-        low, high = self._span(partition)
+        low, high = self._client.span(partition)
         return max(low, high - back)
 
     def _records(self, seconds: float) -> list[Message]:
-        return [message for message in self._consumer.consume(_MAX_MESSAGES, seconds) if self._is_record(message)]
+        return [
+            message for message in self._client.consumer.consume(_MAX_MESSAGES, seconds) if self._is_record(message)
+        ]
 
     def _is_record(self, message: Message) -> bool:
         error = message.error()
@@ -114,11 +119,11 @@ class TopicTail(_TopicReader):
         if error.code() == KafkaError._PARTITION_EOF:
             self._behind.discard(message.partition() or 0)
         else:
-            self._require_passing(message, error)
+            self._client.require_passing(message, error)
         return False
 
 
-class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
+class KafkaDeadLetterReader(Generic[D, P]):
     """Reads a topic of dead letters; `group_id` is the group that keeps the progress of redrives.
 
     `make_dead_letter` takes partition, offset, timestamp (ms), key, value and headers, `decode_progress` a committed
@@ -133,20 +138,23 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
         make_dead_letter: Callable[[int, int, int, bytes | None, bytes | None, Headers], D],
         decode_progress: Callable[[int, str], P],
     ) -> None:
-        super().__init__(connection, group_id, topic, 30.0, {"error_cb": ErrorLog()})
+        self._client = _TopicClient(connection, group_id, topic, 30.0, {"error_cb": ErrorLog()})
         self._servers = connection.bootstrap_servers
         self._make_dead_letter = make_dead_letter
         self._decode_progress = decode_progress
         self._dropped_headers = DroppedHeaders()
 
+    def close(self) -> None:
+        self._client.close()
+
     def dead_letters(self) -> Iterator[D]:
         """Yield all records, from the oldest up to the present end of every partition."""
-        for partition, (start, end) in [(number, self._span(number)) for number in self._partitions()]:
+        for partition, (start, end) in [(number, self._client.span(number)) for number in self._client.partitions()]:
             yield from self._read(partition, start, end)
 
     def progress(self) -> dict[int, P]:
         """Return what earlier redrives have done, by partition."""
-        answers = self._committed(self._partitions())
+        answers = self._client.committed(self._client.partitions())
         for answer in answers:
             self._require_same_topic(answer)
         return {
@@ -154,24 +162,25 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
         }
 
     def _require_same_topic(self, committed: TopicPartition) -> None:
-        _, end = self._span(committed.partition)
+        _, end = self._client.span(committed.partition)
         if committed.offset > end:
             raise WorkerError(
-                f"{self._topic}, partition {committed.partition}: the last redrive came to offset {committed.offset}, "
-                f"but the end is {end}: the topic was made anew; delete the consumer group {self._group_id}"
+                f"{self._client.topic}, partition {committed.partition}: the last redrive reached offset "
+                f"{committed.offset}, but the end is {end}: the topic was recreated; delete the consumer group "
+                f"{self._client.group_id}"
             )
 
     def group(self) -> bytes:
         """Return the group metadata to commit progress with."""
-        return cast("bytes", self._consumer.consumer_group_metadata())
+        return cast("bytes", self._client.consumer.consumer_group_metadata())
 
     def _read(self, partition: int, start: int, end: int) -> Iterator[D]:
         if start >= end:
             return
-        self._consumer.assign([self._at(partition, start)])
+        self._client.consumer.assign([self._client.at(partition, start)])
         last_record = time.monotonic()
         while True:
-            messages = self._consumer.consume(_MAX_DEAD_LETTERS, 0.2)
+            messages = self._client.consumer.consume(_MAX_DEAD_LETTERS, 0.2)
             records = [message for message in messages if message.error() is None]
             for message, headers in zip(records, headers_of(records, self._dropped_headers), strict=True):
                 offset = cast("int", message.offset())
@@ -183,47 +192,54 @@ class KafkaDeadLetterReader(_TopicReader, Generic[D, P]):
             if any(self._at_end(message) for message in messages):
                 return
             last_record = time.monotonic() if records else last_record
-            if time.monotonic() - last_record > self._seconds:
-                raise WorkerError(f"{self._servers}: nothing of {self._topic} came within {self._seconds:g} s")
+            if time.monotonic() - last_record > self._client.seconds:
+                raise WorkerError(
+                    f"{self._servers}: nothing of {self._client.topic} came within {self._client.seconds:g} s"
+                )
 
     def _at_end(self, message: Message) -> bool:
         error = message.error()
         if error is None or error.code() == KafkaError._PARTITION_EOF:
             return error is not None
-        self._require_passing(message, error)
+        self._client.require_passing(message, error)
         return False
 
 
-class GroupReader(_TopicReader):
+class GroupReader:
     """Reads what a group reads next, without joining it. Raises WorkerError or DeliveryError, in one line."""
 
     def __init__(self, connection: Connection, group_id: str, topic: str) -> None:
-        super().__init__(connection, group_id, topic, 10.0, {})
+        self._client = _TopicClient(connection, group_id, topic, 10.0, {})
         self.unreadable: dict[int, Message] = {}
         """Partition -> the error message, where the next batch cannot be read; set by `first_records`."""
 
+    def close(self) -> None:
+        self._client.close()
+
     def positions(self, partitions: int) -> list[Position]:
         """Return the positions of the group in so many partitions."""
-        return [self._position(answer) for answer in self._committed(range(partitions))]
+        return [self._position(answer) for answer in self._client.committed(range(partitions))]
 
     def _position(self, committed: TopicPartition) -> Position:
         offset = committed.offset if committed.offset >= 0 else None
-        return Position(committed.partition, offset, *self._span(committed.partition))
+        return Position(committed.partition, offset, *self._client.span(committed.partition))
 
     def first_records(self, positions: Sequence[Position]) -> list[FirstRecord]:
         """Return the first records by partition, from these positions on.
 
         None of a partition that is read to its end, or of one whose next batch cannot be read.
         """
-        self._consumer.assign([self._at(position.partition, position.start) for position in positions])
+        self._client.consumer.assign([self._client.at(position.partition, position.start) for position in positions])
         left = {position.partition for position in positions}
         first: dict[int, Message] = {}
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + self._client.seconds
         while left:
             if time.monotonic() > deadline:
-                raise WorkerError(f"nothing came of {self._topic} within {self._seconds:g} s; look at its brokers")
-            with kafka_errors(f"read {self._topic}"):
-                messages = self._consumer.consume(100, 0.1)
+                raise WorkerError(
+                    f"nothing came of {self._client.topic} within {self._client.seconds:g} s; look at its brokers"
+                )
+            with kafka_errors(f"read {self._client.topic}"):
+                messages = self._client.consumer.consume(100, 0.1)
             for message in messages:
                 if self._passes(message):
                     continue
@@ -242,7 +258,7 @@ class GroupReader(_TopicReader):
         if unreadable(error):
             self.unreadable.setdefault(cast("int", message.partition()), message)
             return False
-        self._require_passing(message, error)
+        self._client.require_passing(message, error)
         return True
 
 

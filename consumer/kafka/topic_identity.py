@@ -115,6 +115,6 @@ def describe_recreated(topic: str, gaps: Sequence[Gap]) -> str:
     if not gaps:
         message = "nothing of the new one is known to be passed over"
     return (
-        f"{topic} was deleted and made anew while this worker read it: {message}; start again to go on from the "
+        f"{topic} was deleted and recreated while this worker read it: {message}; start again to go on from the "
         "group's offsets; --on-gap continue goes on by itself"
     )

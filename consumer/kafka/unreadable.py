@@ -57,7 +57,7 @@ def remedy(message: Message, group_id: str) -> str:
     return (
         f"{describe(message)}; stop all workers of group {group_id}, then, with the settings of this run: "
         f"session-scorer dead-letters skip --partition {message.partition()} --offset {message.offset()} "
-        "(--on-unreadable dead-letter goes past such batches by itself)"
+        "(--on-unreadable dead-letter skips such batches automatically)"
     )
 
 

@@ -40,7 +40,7 @@ def verify(
 
 def _adopt(directory: Path) -> None:
     if (directory / MANIFEST_FILE).exists():
-        raise ArtifactError(f"{directory / MANIFEST_FILE}: is there already; remove it to adopt the set anew")
+        raise ArtifactError(f"{directory / MANIFEST_FILE}: already exists; remove it to adopt the set again")
     Scorer.load(directory, allow_unverified=True)  # raises the clearest error
     try:
         write_manifest(directory)

@@ -83,5 +83,5 @@ def _unsupported(environ: Mapping[str, str]) -> str | None:
         return "OTEL_TRACES_EXPORTER names an exporter that is not here: there is otlp"
     protocol = next((environ[name].strip() for name in _PROTOCOLS if environ.get(name)), _PROTOCOL)
     if protocol != _PROTOCOL:
-        return f"OTEL_EXPORTER_OTLP_PROTOCOL is not {_PROTOCOL}, which alone is spoken here (a collector's port 4318)"
+        return f"OTEL_EXPORTER_OTLP_PROTOCOL is not {_PROTOCOL}, the only supported protocol (a collector's port 4318)"
     return None

@@ -163,7 +163,7 @@ class Worker:
         output = self._score(part, batch)
         if self._finish_commit(stop):
             return self._publish(batch, part, output, stop)
-        batch.span.fail(UndeliveredError("the batch before it came to nothing: both are read again"))
+        batch.span.fail(UndeliveredError("the batch before it was not committed: both are read again"))
         return False
 
     def _batch_of(self, part: Batch) -> _PendingBatch:

@@ -133,8 +133,8 @@ def _dispatchers(
     """Return numba's dispatcher of a copy of each kernel, which compiles it with everything it calls."""
     import numba  # noqa: PLC0415 - only who compiles pays for it
 
-    from scoring.kernels.helpers import HelperCompiler  # noqa: PLC0415 - imports numba
     from scoring.kernels.intrinsics import INTRINSICS  # noqa: PLC0415 - imports numba
+    from scoring.kernels.linked_helpers import HelperCompiler  # noqa: PLC0415 - imports numba
 
     functions = [*functions_of(kernels), *(_CHECKED if checked else ())]
     copies = [_copy(function) for function in functions]

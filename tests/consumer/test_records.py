@@ -15,6 +15,6 @@ def test_a_gap_past_the_end_is_another_topic() -> None:
     gap = Gap("sessions", 3, position=25, low=10, high=20)
     assert gap.never_seen == 0
     assert str(gap) == (
-        "sessions, partition 3: offset 25 is next, but the end is 20, so the topic was made anew or lost its end; "
+        "sessions, partition 3: offset 25 is next, but the end is 20, so the topic was recreated or lost its end; "
         "it now holds 10 on; --on-gap continue goes on from offset 10"
     )

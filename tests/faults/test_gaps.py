@@ -148,7 +148,7 @@ def test_offsets_past_the_end_of_a_topic_made_anew_are_never_reset_in_silence(
     with line.running(log, "--on-gap", on_gap) as process:
         if on_gap == "stop":
             said = last_words(process, log)
-            assert "offset 1000 is next, but the end is 500, so the topic was made anew or lost its end" in said
+            assert "offset 1000 is next, but the end is 500, so the topic was recreated or lost its end" in said
             assert "--on-gap continue goes on from offset 0" in said
             assert line.committed() == 1000
             return
@@ -180,7 +180,7 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
             assert stop(process) == 0
         else:
             said = last_words(process, log)
-            assert f"{line.sessions} was deleted and made anew while this worker read it" in said
+            assert f"{line.sessions} was deleted and recreated while this worker read it" in said
             assert not passed_over or f"past at least {passed_over} offsets that were never read" in said
             assert passed_over or "nothing of the new one is known to be passed over" in said
     if line.committed() != new:  # the stop may come before anything of the new topic is scored

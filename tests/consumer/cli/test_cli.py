@@ -394,7 +394,7 @@ def test_a_five_file_set_is_adopted_once(call: Call, bare_set: Path) -> None:
     assert call("model", "verify", bare_set).status == 0
     again = call("model", "verify", bare_set, "--write-manifest")
     assert again.status == 1
-    assert "is there already" in again.line
+    assert "already exists" in again.line
 
 
 def _change_manifest(directory: Path, **changes: object) -> None:

@@ -223,7 +223,7 @@ def test_committed_offset_past_the_end_stops_the_worker(kafka: str, topics: Topi
         reader.commit(topic, {0: 10})
     with source(kafka, topic) as reader, pytest.raises(WorkerError) as caught:
         next_batch(reader)
-    assert "offset 10 is next, but the end is 2, so the topic was made anew or lost its end" in str(caught.value)
+    assert "offset 10 is next, but the end is 2, so the topic was recreated or lost its end" in str(caught.value)
     with source(kafka, topic, continue_on_gap=True) as reader:
         assert take(reader, 2) == [b"0", b"1"]
 

@@ -87,7 +87,7 @@ def test_denial_lasts_by_answers_alone() -> None:
 def test_recreated_topic_message_names_skipped_offsets() -> None:
     gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
     said = describe_recreated("sessions", gaps)
-    assert said.startswith("sessions was deleted and made anew while this worker read it: reading went on in the new")
+    assert said.startswith("sessions was deleted and recreated while this worker read it: reading went on in the new")
     assert "past at least 42 offsets that were never read (partition 0 before offset 40, partition 2 before" in said
     assert "once more what was read of the new one behind them; start again" in said
     assert ": nothing of the new one is known to be passed over; start" in describe_recreated("sessions", [])

@@ -182,7 +182,7 @@ def test_tracing_is_off_by_default(caplog: pytest.LogCaptureFixture) -> None:
         ({"OTEL_TRACES_EXPORTER": "console"}, "OTEL_TRACES_EXPORTER names an exporter that is not here: there is otlp"),
         (
             {ENDPOINT: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-            "OTEL_EXPORTER_OTLP_PROTOCOL is not http/protobuf, which alone is spoken here (a collector's port 4318)",
+            "OTEL_EXPORTER_OTLP_PROTOCOL is not http/protobuf, the only supported protocol (a collector's port 4318)",
         ),
     ],
 )

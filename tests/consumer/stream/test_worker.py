@@ -281,7 +281,7 @@ def test_span_ends_once_with_commit_or_failure() -> None:
     came_to_nothing = [each for [each] in ends if each != "committed"]
     assert came_to_nothing == [
         "the group has moved on",
-        "the batch before it came to nothing: both are read again",
+        "the batch before it was not committed: both are read again",
     ]
 
 
