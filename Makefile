@@ -37,7 +37,7 @@ test: $(READY) ## all tests (PYTEST= for more options)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
 
 faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minutes)
-	$(BIN)/python -m pytest -m faults tests/faults $(PYTEST)
+	$(BIN)/python -m pytest -m faults tests/faults -n $(WORKERS) --dist loadfile $(PYTEST)
 
 faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
