@@ -27,9 +27,13 @@ def test_batches_match_the_slow_pipeline(comparison: Comparison, seed: int, kind
     totals = comparison.totals
     assert totals.events >= events
     assert totals.high > events / 500
-    assert totals.valid == totals.events if kind == "ordinary" else totals.codes.keys() >= {"not_json", "wrong_type"}
     if kind == "ordinary":
+        assert totals.valid == totals.events
         assert totals.left_valid < 0.01 * totals.valid, totals
+    elif kind == "odd":
+        assert totals.codes.keys() >= {"not_json", "wrong_type"}
+    else:  # a batch may have one odd event only, of any kind
+        assert totals.codes
 
 
 @pytest.mark.timeout(300)  # checked kernels are compiled each time

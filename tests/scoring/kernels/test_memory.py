@@ -1,6 +1,7 @@
 """Loads and stores: as plain Python, compiled with checks, and compiled without."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,7 +161,8 @@ def test_what_numpy_marks_read_only_is_not_written() -> None:
         compile_kernels([Kernel(f"void({READ_ONLY}, int64, int64)", _store_byte)])
 
 
-def test_no_references_are_counted_so_no_array_can_be_made() -> None:
+def test_no_references_are_counted_so_no_array_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))  # numba shows no code from a cache
     signature = "int64(uint8[::1])"
     total: Any
     (total,) = compile_kernels([Kernel(signature, _sum)])
