@@ -2,7 +2,7 @@
 
 `Event` *is* the contract: msgspec checks types and bounds while it parses. Every field may be absent or null (a gap,
 imputed later). Other fields are skipped. The kinds of value that a field takes, and the form of a date, are
-repeated where msgspec does not read: in validation.py, frames.py, tables/csv_cells.py, kernels/json_columns.py and
+repeated where msgspec does not read: in validation.py, tables/arrow.py, kernels/json_columns.py and
 kernels/local_time.py.
 """
 

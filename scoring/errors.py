@@ -1,5 +1,7 @@
 """Errors of events, tables and sets of artifacts."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Final, Literal
 
@@ -76,3 +78,12 @@ class MissingExtra(ImportError):  # noqa: N818 - names what is missing
         except PackageNotFoundError:  # a checkout that is not installed
             remedy = f"in the checkout, make setup or pip install '.[{extra}]'"
         super().__init__(f"{what} needs packages that are not installed: {remedy}")
+
+
+@contextmanager
+def needs_extra(extra: str, what: str) -> Iterator[None]:
+    """Import packages of an extra inside the block. Raises MissingExtra, which says what needs them."""
+    try:
+        yield
+    except ImportError:
+        raise MissingExtra(what, extra) from None

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -14,15 +15,16 @@ from scoring.artifacts import Artifacts, load
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
 from scoring.decoding import Decoded, EventLike, compile_reader, decode, decode_any
-from scoring.errors import ArtifactError, InvalidEvent
+from scoring.errors import ArtifactError, InvalidEvent, needs_extra
 from scoring.forest import Forest
 from scoring.kernels.compiled import compiled
 from scoring.preprocessing import Preprocessor, unknown_features
 from scoring.rules import HIGH
 from scoring.verdicts import MOST_CONTRIBUTIONS, Contribution, Scored, Verdict, largest_contributions
 
-if TYPE_CHECKING:
-    import pandas as pd  # an extra: only score_frame needs it
+if TYPE_CHECKING:  # extras: only score_frame and score_table need them
+    import pandas as pd
+    import pyarrow as pa
 
 logger: Final = logging.getLogger("scoring.scorer")
 CHUNK: Final = 500  # events scored at once: their columns stay in the CPU's cache
@@ -112,20 +114,40 @@ class Scorer:
         Raises TableError for a frame with columns but fewer than 8 of the 16 model fields, and for a repeated field;
         TypeError for anything but a pandas DataFrame; MissingExtra without pandas.
         """
-        from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
+        with needs_extra("frames", "scoring DataFrames"):
+            from scoring.frames import score_frame  # noqa: PLC0415 - pandas is an extra
+        return score_frame(partial(self.score_columns, contributions=False), frame, allow_missing=allow_missing)
 
-        return score_frame(self.score_columns, frame, allow_missing=allow_missing)
+    def score_table(self, data: Any, *, allow_missing: bool = False) -> "pa.Table | pa.RecordBatchReader":
+        """Return verdict columns for a table of events, in its order.
+
+        `data` is anything that speaks Arrow's PyCapsule interface: a pyarrow Table, RecordBatch or RecordBatchReader,
+        a DataFrame of polars or pandas, a relation of duckdb. For a reader it returns a reader, which scores in bounded
+        memory while it is read; for all else a pyarrow Table.
+        Invalid rows are null, with `error_code` and `error_field`. Missing columns and categories are treated as
+        score_frame does. Raises TableError as score_frame does, and for a time zone that is unknown here; TypeError
+        for what is no table; MissingExtra without pyarrow.
+        """
+        score = partial(self.score_columns, contributions=False)
+        if type(data).__module__.partition(".")[0] == "pandas":
+            with needs_extra("frames", "scoring DataFrames"):
+                from scoring.frames import score_as_table  # noqa: PLC0415 - pandas is an extra
+            return score_as_table(score, data, allow_missing=allow_missing)
+        with needs_extra("files", "scoring Arrow tables"):
+            from scoring.arrow_tables import score_table  # noqa: PLC0415 - pyarrow is an extra
+        return score_table(score, data, allow_missing=allow_missing)
 
     def decode(self, values: Sequence[bytes]) -> Decoded:
         """Decode the valid ones among `values`, one JSON object each; collect the faults of the others."""
         return decode(values)
 
-    def score_columns(self, columns: Columns) -> Scored:
-        """Return the verdicts on n decoded events, as columns."""
+    def score_columns(self, columns: Columns, *, contributions: bool = True) -> Scored:
+        """Return the verdicts on n decoded events, as columns; with `contributions` of High rows if asked for."""
         prepared = self._preprocessor.prepare(columns)
         scores = self._forest.score(prepared.raw)
         limits = self.artifacts.thresholds
         levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
+        explained = np.flatnonzero(levels == HIGH) if contributions else np.empty(0, np.int64)
         return Scored(
             scores=scores,
             labels=(scores >= limits.label).astype(np.int64),
@@ -133,7 +155,7 @@ class Scorer:
             rules=prepared.patterns,
             gap_bits=prepared.gap_bits,
             unseen_bits=prepared.unseen_bits,
-            contributions=self._contributions(columns, prepared.raw, np.flatnonzero(levels == HIGH)),
+            contributions=self._contributions(columns, prepared.raw, explained),
             base_rate=self._forest.base_rate,
         )
 

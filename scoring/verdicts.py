@@ -11,6 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.kernels import compiled_lines
 from scoring.rules import LEVELS, RULES, ReasonCode, RiskLevel, explain
 
 Label = Literal[0, 1]
@@ -142,6 +143,14 @@ class Scored:
     def meanings(self) -> NDArray[np.int64]:
         """Return each verdict without its score as one number, (n,). Few differ, so callers cache what they encode."""
         return _PACKING.pack(self.gap_bits, self.rules, self.levels, self.labels)
+
+    def distinct_meanings(self) -> tuple[list[int], NDArray[np.int64]]:
+        """Return the distinct meanings, and the index of each row's among them, (n,)."""
+        meanings = self.meanings()
+        codes, distinct = np.empty((2, len(meanings)), np.int64)
+        slots = np.zeros(1 << (2 * len(meanings)).bit_length(), np.int32)
+        count = compiled_lines().number_distinct(meanings, codes, distinct, slots)
+        return distinct[:count].tolist(), codes
 
     def gap_counts(self, rows: Rows = ALL) -> NDArray[np.int64]:
         """Return how often each field of MODEL_FIELDS was imputed in these rows, (16,)."""

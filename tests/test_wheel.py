@@ -111,7 +111,7 @@ def test_code_that_the_image_ships_is_what_a_start_takes(
     [
         (("train", "--out", "made"), "train"),
         (("evaluate", "labelled.csv"), "train"),
-        (("score", "events.parquet", "-o", "verdicts.parquet"), "frames"),
+        (("score", "events.parquet", "-o", "verdicts.parquet"), "files"),
     ],
 )
 def test_what_needs_an_extra_says_in_one_line_how_to_get_it(

@@ -157,7 +157,7 @@ class _Collector:
         for (row, _), value in zip(valid, label, strict=True):
             if value is None:
                 self._record_fault(row, self.column.name, f"{self.column.name}: {self.column.expected}")
-        self.rows += len(rows.values)
+        self.rows += len(rows)
         if not self.faults:  # otherwise only the error message matters
             self._append(decoded.columns, [_decode_extra(value) for _, value in valid])
             self.label.append(np.array(label, dtype=np.int8))

@@ -9,11 +9,16 @@ from consumer.cli.options import (
     AllowDoubtful,
     AllowMissing,
     Artifacts,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Gaps,
     Label,
     ManifestSha256,
     Positive,
     Renames,
     Unverified,
+    csv_dialect,
     label_column,
     require_accepted,
     table_options,
@@ -39,6 +44,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     positive: Positive = None,
     allow_missing: AllowMissing = False,
     renames: Renames = None,
+    delimiter: Delimiter = ",",
+    decimal: Decimal = ".",
+    gaps: Gaps = None,
+    encoding: Encoding = "utf-8",
     allow_doubtful: AllowDoubtful = False,
 ) -> None:
     """Measure a set on labelled sessions.
@@ -57,7 +66,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     from training.evaluation.summary import print_summary
 
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
-    column, table = label_column(label, positive), table_options(allow_missing, renames)
+    column, table = (
+        label_column(label, positive),
+        table_options(allow_missing, renames, csv_dialect(delimiter, decimal, gaps, encoding)),
+    )
     with exit_on_signals(), show_activity("evaluate") as activity:
         options = EvaluationOptions(seed, track=activity.track, reading=activity.reading, label=column, table=table)
         evaluation = evaluate_set(data, scorer, training_data, options)

@@ -24,7 +24,7 @@ class Program(LazyGroup):
         "run": LazyCommand("consumer.cli.run:run", _SCORE, "Score events from Kafka until told to stop."),
         "demo": LazyCommand("consumer.cli.demo:demo", _SCORE, "Score generated sessions and show it live."),
         "predict": LazyCommand("consumer.cli.predict:predict", _SCORE, "Score an event, or an array of events."),
-        "score": LazyCommand("consumer.cli.score:score", _SCORE, "Score all rows of a file."),
+        "score": LazyCommand("consumer.cli.score:score", _SCORE, "Score all rows of files."),
         "check": LazyCommand("consumer.cli.check:check", _OPERATE, "Check everything that `run` needs."),
         "watch": LazyCommand("consumer.cli.watch:watch", _OPERATE, "Watch running consumers, live."),
         "dead-letters": LazyCommand("consumer.cli.dead_letters:app", _OPERATE, "Inspect and replay dead letters."),

@@ -12,11 +12,16 @@ from consumer.cli.help import Command, Group
 from consumer.cli.options import (
     AllowDoubtful,
     AllowMissing,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Gaps,
     Label,
     ManifestSha256,
     Positive,
     Renames,
     Unverified,
+    csv_dialect,
     label_column,
     require_accepted,
     table_options,
@@ -98,6 +103,10 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     source: Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .jsonl, .ndjson or .parquet file of events.")],
     allow_missing: AllowMissing = False,
     renames: Renames = None,
+    delimiter: Delimiter = ",",
+    decimal: Decimal = ".",
+    gaps: Gaps = None,
+    encoding: Encoding = "utf-8",
     allow_unverified: Unverified = False,
     as_json: AsJson = False,
     label: Label = "label",
@@ -114,7 +123,7 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     content of a row. Exit status 1 when the file has fewer than 100 rows, when a set was trained from it, or when one
     field alone reveals its labels.
     """
-    options = table_options(allow_missing, renames)
+    options = table_options(allow_missing, renames, csv_dialect(delimiter, decimal, gaps, encoding))
     from training.data_checks import comparison_doubts
 
     first, second = (Scorer.load(directory, allow_unverified=allow_unverified) for directory in (a, b))
@@ -137,14 +146,14 @@ def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str
     """
     from training import TrainingError
 
-    if label.name not in first_row(source):
+    if label.name not in first_row(source, table.dialect):
         if label.is_default:
             return ()
-        _check_label(source, label)
+        _check_label(source, label, table)
     try:
         from training.evaluation.leakage import leaks_in_file
 
-        return leaks_in_file(source, label, table.renames)
+        return leaks_in_file(source, label, table)
     except MissingExtra:
         return ()
     except TrainingError as error:
@@ -152,11 +161,11 @@ def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str
         return ()
 
 
-def _check_label(source: Path, label: "LabelColumn") -> None:
+def _check_label(source: Path, label: "LabelColumn", table: TableOptions) -> None:
     from training import TrainingError
 
     try:
-        label.check(open_source(source).columns())
+        label.check(open_source(source, dialect=table.dialect).columns())
     except TrainingError as error:
         raise TrainingError(f"{source}: {error}") from None
 

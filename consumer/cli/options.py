@@ -12,7 +12,7 @@ import typer
 from consumer.printable import printable
 
 if TYPE_CHECKING:
-    from scoring.tables import TableOptions
+    from scoring.tables import Dialect, TableOptions
     from training.labels import LabelColumn
 
 Artifacts = Annotated[
@@ -54,6 +54,30 @@ Renames = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="FIELD=COLUMN", help="Read FIELD from a column of another name. Repeatable."),
 ]
+Delimiter = Annotated[
+    str,
+    typer.Option(
+        "--delimiter", metavar="CHARACTER", help="Character between the cells of CSV, or tab.", rich_help_panel="CSV"
+    ),
+]
+Decimal = Annotated[
+    str, typer.Option("--decimal", metavar="SIGN", help="Decimal sign in CSV: . or ,", rich_help_panel="CSV")
+]
+Gaps = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--na",
+        metavar="TEXT",
+        help="Cell of CSV that is a missing value, as the empty one always is. Repeatable.",
+        rich_help_panel="CSV",
+    ),
+]
+Encoding = Annotated[
+    str,
+    typer.Option(
+        "--encoding", metavar="NAME", help="Encoding of CSV, such as utf-16 or latin-1.", rich_help_panel="CSV"
+    ),
+]
 Label = Annotated[str, typer.Option("--label", metavar="COLUMN", help="Column that holds the label.")]
 Positive = Annotated[
     list[str] | None,
@@ -73,12 +97,23 @@ AllowDoubtful = Annotated[
 ]
 
 
-def table_options(allow_missing: bool, renames: list[str] | None) -> "TableOptions":
+def csv_dialect(delimiter: str, decimal: str, gaps: list[str] | None, encoding: str) -> "Dialect":
+    """Return the dialect that the options describe. Raises BadParameter."""
+    from scoring.tables import Dialect
+
+    try:
+        return Dialect(delimiter, decimal, tuple(gaps or ()), encoding)
+    except ValueError as error:
+        option, _, why = str(error).partition(": ")
+        raise typer.BadParameter(why, param_hint=f"--{option}") from None
+
+
+def table_options(allow_missing: bool, renames: list[str] | None, dialect: "Dialect") -> "TableOptions":
     """Parse the options of a table. Raises BadParameter."""
     from scoring.tables import TableOptions, parse_renames
 
     try:
-        return TableOptions(allow_missing, parse_renames(renames or ()))
+        return TableOptions(allow_missing, parse_renames(renames or ()), dialect)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--map") from None
 

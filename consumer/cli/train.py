@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from consumer.cli.options import AllowDoubtful, AllowMissing, Label, Positive, Renames, label_column, table_options
+from consumer.cli.options import (
+    AllowDoubtful,
+    AllowMissing,
+    Decimal,
+    Delimiter,
+    Encoding,
+    Gaps,
+    Label,
+    Positive,
+    Renames,
+    csv_dialect,
+    label_column,
+    table_options,
+)
 from consumer.offline.progress import show_activity
 from consumer.process import exit_on_signals
 
@@ -65,6 +78,10 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     positive: Positive = None,
     allow_missing: AllowMissing = False,
     renames: Renames = None,
+    delimiter: Delimiter = ",",
+    decimal: Decimal = ".",
+    gaps: Gaps = None,
+    encoding: Encoding = "utf-8",
     allow_doubtful: AllowDoubtful = False,
 ) -> None:
     """Train an artifact set.
@@ -78,7 +95,7 @@ def train(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     the size and balance of the forest. The same seed and data give the same files.
     """
     budget, costs = _budget(alert_budget), _costs(cost_false_alert, cost_missed)
-    table = table_options(allow_missing, renames)
+    table = table_options(allow_missing, renames, csv_dialect(delimiter, decimal, gaps, encoding))
     from training.evaluation.measures import attack_count
     from training.reader import ReadOptions
     from training.selection import Grid

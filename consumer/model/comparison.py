@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from consumer.offline.progress import SILENT, Reporting
-from consumer.offline.score_file import FirstRows
+from consumer.offline.score_files import FirstRows
 from scoring import LEVELS, Decoded, Scored, Scorer
 from scoring.tables import AS_IS, FileError, Statistics, TableOptions, open_table
 

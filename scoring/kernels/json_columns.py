@@ -1,7 +1,7 @@
-"""Read the JSON of a batch of events into columns, in one loop over the joined values.
+"""Read the JSON of a batch of events into columns, in one loop over the values in one text.
 
     text         | value 0 | value 1 | … | value n-1 | PADDING bytes |
-    ends         where each value ends                                  (n,)
+    starts, ends where each value stands; others may stand between them (n,)
     numbers      NaN for a gap                                          (9, n)
     codes        GAP for a gap                                          (6, n)
     spans        hour, or NO_HOUR; start and end of user_id's JSON,
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scoring.columns import GAP
 from scoring.contract import CATEGORIES, LIMIT, MOST_DIGITS, NUMERIC, least
 from scoring.kernels.compiler import Kernel
-from scoring.kernels.json_keys import CURRENT, FIELD, FIELDS, IGNORED, NEXT, read_key
+from scoring.kernels.json_keys import CURRENT, EMPTIED, FIELD, FIELDS, IGNORED, NEXT, read_key
 from scoring.kernels.json_text import (
     CLOSE_OBJECT,
     COMMA,
@@ -74,6 +74,7 @@ EXACT: Final = 2**53  # a double holds all integers up to this, and all powers o
 
 def read_columns(
     text: Bytes,
+    starts: Ints,
     ends: Ints,
     numbers: Floats,
     codes: Codes,
@@ -86,19 +87,18 @@ def read_columns(
     closers: Bytes,
 ) -> None:
     """Read the events of a batch."""
-    odd[HEAD, LENGTH] = keys[HEAD, LENGTH] = keys[HEAD, NEXT] = 0
+    odd[HEAD, LENGTH] = keys[HEAD, LENGTH] = keys[HEAD, NEXT] = keys[HEAD, EMPTIED] = 0
     for field in range(strings.shape[0]):
         strings[field, HEAD, LENGTH] = 0
-    start = int(np.int64(0))  # not 0: numba would compile once more for a literal
     for row in range(ends.shape[0]):
-        end = ends[row]
         length = odd[HEAD, LENGTH]
-        fallback = read_event(text, start, end, row, numbers, codes, spans, odd, strings, slots, keys, closers)
+        fallback = read_event(
+            text, starts[row], ends[row], row, numbers, codes, spans, odd, strings, slots, keys, closers
+        )
         fallbacks[row] = fallback
         if fallback != READ:
             odd[HEAD, LENGTH] = length
             fill_gaps(row, 0, numbers, codes, spans)
-        start = end
 
 
 def read_event(
@@ -288,7 +288,7 @@ def read_string(
 
 
 KERNEL: Final = Kernel(
-    "void(uint8[::1], int64[::1], float64[:,::1], int32[:,::1], int64[:,::1], uint8[::1], int64[:,::1], "
+    "void(uint8[::1], int64[::1], int64[::1], float64[:,::1], int32[:,::1], int64[:,::1], uint8[::1], int64[:,::1], "
     "int64[:,:,::1], int32[:,::1], int64[:,::1], uint8[::1])",
     read_columns,
 )

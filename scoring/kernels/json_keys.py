@@ -3,8 +3,8 @@
     keys         HEAD; then START, SIZE, FIELD, NEXT of keys: a list in
                  the order in which they follow one another             (MOST_KEYS, 4)
 
-Row HEAD holds the LENGTH of the list, the CURRENT key and the first. A key reaches from its quote to its value, so that
-one comparison finds the colon and the blanks as well.
+Row HEAD holds the LENGTH of the list, the CURRENT key, how often the list was EMPTIED, and the first. A key reaches
+from its quote to its value, so that one comparison finds the colon and the blanks as well.
 """
 
 from typing import Final
@@ -29,6 +29,7 @@ LONGEST_NAME: Final = max(map(len, FIELDS))
 FIELD: Final = 2
 NEXT: Final = 3
 CURRENT: Final = 1
+EMPTIED: Final = 2
 MOST_KEYS: Final = 64
 MOST_KEYS_TRIED: Final = 4
 
@@ -69,6 +70,7 @@ def learn_key(keys: Ints, before: int, start: int, size: int, field: int) -> Non
     if keys[HEAD, LENGTH] == keys.shape[0] - 1:
         keys[HEAD, LENGTH] = 0
         keys[HEAD, NEXT] = HEAD
+        keys[HEAD, EMPTIED] += 1
         before = HEAD
     key = keys[HEAD, LENGTH] + 1
     keys[HEAD, LENGTH] = key

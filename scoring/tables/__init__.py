@@ -1,6 +1,6 @@
 """Tables of session events: files read by rows, their columns compared with the contract, and counts over their rows.
 
-The readers of Parquet need the extra `frames` and are imported when a Parquet file is opened.
+The readers of CSV, Parquet and Arrow need the extra `files` and are imported when such a file is opened.
 """
 
 from scoring.tables.checked_source import AS_IS, TableOptions, open_table
@@ -8,12 +8,15 @@ from scoring.tables.columns import (
     COMMAND_LINE,
     LEAST_FIELDS,
     PYTHON,
+    TABLE,
     ColumnReport,
     Renames,
     Wording,
+    check_columns,
     compare_columns,
     known_fields,
     parse_renames,
+    require_single_fields,
 )
 from scoring.tables.file_format import (
     BOM,
@@ -29,9 +32,25 @@ from scoring.tables.file_format import (
     UNKNOWN,
     recognise,
 )
+from scoring.tables.json_lines import JsonRows, join_rows
 from scoring.tables.objects import SAMPLE_ROWS, ObjectSample, nested_path
 from scoring.tables.readers import first_row, open_source
-from scoring.tables.source import Chunk, FileError, Rows, Source, digest, file_kind
+from scoring.tables.source import (
+    ENDINGS,
+    KINDS,
+    PLAIN,
+    Chunk,
+    Dialect,
+    FileError,
+    Lines,
+    Rows,
+    Source,
+    compression,
+    digest,
+    file_kind,
+    input_kind,
+    require_distinct,
+)
 from scoring.tables.statistics import Statistics
 
 __all__ = [
@@ -40,20 +59,27 @@ __all__ = [
     "COMMAND_LINE",
     "CSV",
     "EMPTY",
+    "ENDINGS",
     "EXPORT",
     "GZIP",
     "HEAD_BYTES",
     "JSON",
     "JSON_LINES",
+    "KINDS",
     "LEAST_FIELDS",
     "PARQUET",
+    "PLAIN",
     "PYTHON",
     "SAMPLE_ROWS",
+    "TABLE",
     "TEXT",
     "UNKNOWN",
     "Chunk",
     "ColumnReport",
+    "Dialect",
     "FileError",
+    "JsonRows",
+    "Lines",
     "ObjectSample",
     "Renames",
     "Rows",
@@ -61,14 +87,20 @@ __all__ = [
     "Statistics",
     "TableOptions",
     "Wording",
+    "check_columns",
     "compare_columns",
+    "compression",
     "digest",
     "file_kind",
     "first_row",
+    "input_kind",
+    "join_rows",
     "known_fields",
     "nested_path",
     "open_source",
     "open_table",
     "parse_renames",
     "recognise",
+    "require_distinct",
+    "require_single_fields",
 ]

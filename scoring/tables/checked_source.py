@@ -9,27 +9,31 @@ from typing import Final
 from scoring.tables.columns import COMMAND_LINE, Renames, compare_columns
 from scoring.tables.objects import SAMPLE_ROWS, ObjectSample
 from scoring.tables.readers import open_source
-from scoring.tables.source import FileError, Source
+from scoring.tables.source import PLAIN, Dialect, FileError, Source
 
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """The user's options for the columns of a file."""
+    """The user's options for the form and the columns of a file."""
 
     allow_missing: bool = False  # missing fields are intended, however many
     renames: Renames = field(default_factory=dict)
+    dialect: Dialect = PLAIN  # of CSV
 
 
 AS_IS: Final = TableOptions()
 
 
-def open_table(path: Path, options: TableOptions = AS_IS) -> tuple[Source, list[str]]:
+def open_table(
+    path: Path, options: TableOptions = AS_IS, *, kind: str | None = None, all_columns: bool = True
+) -> tuple[Source, list[str]]:
     """Open a file of events and check its columns, or the keys of its first rows when it has no columns.
 
+    `kind` is for a file whose name does not tell it; without `all_columns` those of CSV that are no field are not kept.
     Returns the source and lines to report before it is scored. Raises FileError for a file that cannot be read, for a
     column to rename that is missing, and for a table with too few fields unless that is allowed.
     """
-    source = open_source(path, options.renames)
+    source = open_source(path, options.renames, options.dialect, kind=kind, all_columns=all_columns)
     fault, notes = (_check_columns if source.is_table else _check_rows)(source, options)
     if fault is not None:
         raise FileError(f"{path}: {fault}")
@@ -42,7 +46,7 @@ _Findings = tuple[str | None, list[str]]
 
 def _check_columns(source: Source, options: TableOptions) -> _Findings:
     columns = source.columns()
-    report = compare_columns(map(source.field, columns), nested=source.nested)
+    report = compare_columns(map(source.field_of, columns), nested=source.nested)
     fault = _fault_of_renames(options.renames, columns)
     if fault is None and report.is_refused and not options.allow_missing:
         report = replace(report, nested=report.nested or _nested_in_text(source))
@@ -54,7 +58,8 @@ def _nested_in_text(source: Source) -> str | None:
     """Return the column whose text is JSON with the fields inside, by the first row."""
     sample = ObjectSample()
     try:
-        sample.add(row for chunk in islice(source.chunks(), 1) for row, _ in chunk.read().values[:1])
+        rows = (chunk.read() for chunk in islice(source.chunks(), 1))
+        sample.add(row for part in rows if len(part) for row in part.as_json([0]))
     except FileError:  # the columns alone are reason enough
         return None
     return sample.nested_in
@@ -62,7 +67,8 @@ def _nested_in_text(source: Source) -> str | None:
 
 def _check_rows(source: Source, options: TableOptions) -> _Findings:
     sample = ObjectSample(options.renames)
-    rows = (row for chunk in source.chunks() for row, _ in chunk.read().values)
+    chunks = (chunk.read() for chunk in source.chunks())
+    rows = (row for chunk in chunks for row in chunk.as_json(range(len(chunk))))
     sample.add(islice(rows, SAMPLE_ROWS))
     report, fault = sample.report(), None
     if sample.objects and not options.allow_missing:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.errors import TableError
 from scoring.tables.similarity import similar_columns
 
 Renames = Mapping[str, str]
@@ -31,6 +32,7 @@ class Wording:
 
 COMMAND_LINE: Final = Wording("rename by --map {field}={column}", "--allow-missing")
 PYTHON: Final = Wording("rename by frame.rename(columns={{{column!r}: {field!r}}})", "allow_missing=True")
+TABLE: Final = Wording("rename {column!r} to {field}", "allow_missing=True")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,23 @@ def compare_columns(
     others = (name for name in names if name not in _KNOWN)
     report = ColumnReport(missing, similar_columns(missing, others), nested)
     return report if report.is_refused else replace(report, nested=None)
+
+
+def require_single_fields(names: Iterable[object]) -> list[object]:
+    """Return the names of columns. Raises TableError for a field that is there more than once."""
+    known = list(names)
+    for name in MODEL_FIELDS + IDENTITIES:
+        if known.count(name) > 1:
+            raise TableError(f"the table has the column {name} more than once: keep one")
+    return known
+
+
+def check_columns(names: Iterable[object], nested: str | None, wording: Wording) -> list[str]:
+    """Return lines about missing columns of a table. Raises TableError when too many are missing."""
+    report = compare_columns(names, MODEL_FIELDS, nested=nested)
+    if report.is_refused:
+        raise TableError(report.refusal(wording))
+    return report.notes(wording)
 
 
 def _number(count: int) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scoring.tables.source import FileError, input_kind, is_zipped, open_bytes
+from scoring.tables.source import FileError, compression, input_kind, open_bytes
 
 HEAD_BYTES: Final = 64 * 1024
 """How much of a file is read to recognise it."""
@@ -16,6 +16,7 @@ HEAD_BYTES: Final = 64 * 1024
 EMPTY: Final = "empty"
 GZIP: Final = "gzip"
 PARQUET: Final = "parquet"
+ARROW: Final = "arrow"
 CSV: Final = "csv"
 JSON_LINES: Final = "jsonl"
 JSON: Final = "json"
@@ -55,7 +56,7 @@ class FileFormat:
 
 
 _EMPTY: Final = FileFormat(EMPTY, "empty", "give a file that has events")
-_ARRAY: Final = FileFormat(JSON, "a JSON array", _ONE_A_LINE)
+_ARRAY: Final = FileFormat(JSON, "a JSON array", f"{_ONE_A_LINE}, or score it with `session-scorer predict`")
 _PRETTY: Final = FileFormat(JSON, "JSON laid out over several lines", _ONE_A_LINE)
 _LINES: Final = FileFormat(JSON_LINES, "JSON Lines", "name it .jsonl")
 _CR_LINES: Final = FileFormat("cr", "JSON Lines that end with CR alone", "end each line with a line feed")
@@ -74,7 +75,7 @@ _MAGIC: Final = (
     (b"Rar!", FileFormat("rar", "a RAR archive", "unpack it first")),
     (b"PAR1", FileFormat(PARQUET, "Parquet", "name it .parquet")),
     (b"PARE", FileFormat("encrypted", "encrypted Parquet", "decrypt it first")),
-    (b"ARROW1", FileFormat("arrow", "an Arrow or Feather file", "write it as Parquet")),
+    (b"ARROW1", FileFormat(ARROW, "an Arrow file", "name it .arrow")),
     (b"ORC", FileFormat("orc", "an ORC file", "write it as Parquet")),
     (b"Obj\x01", FileFormat("avro", "an Avro file", "write it as JSON Lines or Parquet")),
     (b"SQLite format 3\0", FileFormat("sqlite", "an SQLite database")),
@@ -83,7 +84,9 @@ _MAGIC: Final = (
     (b"%PDF-", FileFormat("pdf", "a PDF")),
     (b"\x1e{", FileFormat("json-seq", "a JSON text sequence", _ONE_A_LINE)),
 )
-_UTF_16: Final = FileFormat("utf-16", "text in UTF-16", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8)")
+_UTF_16: Final = FileFormat(
+    "utf-16", "text in UTF-16", "save it as UTF-8 (iconv -f UTF-16 -t UTF-8), or read CSV with --encoding utf-16"
+)
 _UTF_32: Final = FileFormat("utf-32", "text in UTF-32", "save it as UTF-8 (iconv -f UTF-32 -t UTF-8)")
 
 
@@ -166,16 +169,18 @@ def _of_objects(text: bytes) -> FileFormat:
     return _PRETTY if _CONTINUED.match(text) else _LINES
 
 
+_SUFFIXES: Final = {GZIP: ".gz", "bzip2": ".bz2", "zstd": ".zst"}
 _FITTING: Final = {
     CSV: {CSV, TEXT, UNKNOWN, EMPTY},
     JSON_LINES: {JSON_LINES, TEXT, UNKNOWN, EMPTY},
     PARQUET: {PARQUET},
+    ARROW: {ARROW, "binary"},  # a stream of batches has no magic bytes
 }
 """Formats that a file of this kind may have: broken lines and empty files are left to the reader."""
 
 
 def checked_kind(path: Path) -> str:
-    """Return csv, jsonl or parquet, by the name of a file to be read.
+    """Return csv, jsonl, parquet or arrow, by the name of a file to be read.
 
     Raises FileError for a file that cannot be opened, or whose name does not tell its kind.
     """
@@ -203,9 +208,9 @@ def check_contents(path: Path, kind: str) -> None:
         content = recognise(file.bytes.read(HEAD_BYTES))
     if content.kind in _FITTING[kind]:
         return
-    verb = "cannot be read as Parquet: it is" if kind == PARQUET else "is"
-    if content.kind == GZIP and kind != PARQUET and not is_zipped(path):
-        raise FileError(f"{path}: is compressed by gzip: name it {path.name}.gz")
+    verb = f"cannot be read as {kind.capitalize()}: it is" if kind in {PARQUET, ARROW} else "is"
+    if content.kind in _SUFFIXES and kind in {CSV, JSON_LINES} and compression(path) is None:
+        raise FileError(f"{path}: is {content.description}: name it {path.name}{_SUFFIXES[content.kind]}")
     raise FileError(f"{path}: {verb} {content}")
 
 

@@ -18,6 +18,7 @@ _SEPARATORS: Final = {
     ":": "colons",
     " ": "blanks",
 }
+_OPTIONS: Final = {"\t": "tab"}
 _OF_VALUES: Final = ",;\t|"  # a date has blanks and colons inside
 _KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
 _NUMBER: Final = re.compile(r"[-+]?[0-9][0-9.,]*(?:[eE][-+]?[0-9]+)?")
@@ -29,7 +30,7 @@ class _Header(NamedTuple):
     separator: str
 
 
-def header_fault(lines: Sequence[str]) -> str | None:
+def header_fault(lines: Sequence[str], delimiter: str = ",") -> str | None:
     """Return why the first line does not name the columns; None when it may.
 
     `lines` are the first of the file, at most HEADER_LINES. The message repeats none of their text.
@@ -37,24 +38,24 @@ def header_fault(lines: Sequence[str]) -> str | None:
     headers = [
         _Header(_known(line, separator), number, separator)
         for number, line in enumerate(lines, 1)
-        for separator in _SEPARATORS
+        for separator in dict.fromkeys((delimiter, *_SEPARATORS))
     ]
-    best = max(headers, key=attrgetter("known"), default=_Header(0, 1, ","))
-    if best.known and best.known > _known(lines[0], ","):
-        return _misplaced(best)
+    best = max(headers, key=attrgetter("known"), default=_Header(0, 1, delimiter))
+    if best.known and best.known > _known(lines[0], delimiter):
+        return _misplaced(best, delimiter)
     if not best.known and lines and _are_values(lines[0]):
         return "line 1 holds values, not column names: put a line of names before it"
     return None
 
 
-def _misplaced(header: _Header) -> str:
+def _misplaced(header: _Header, delimiter: str) -> str:
     faults, remedies = [], []
     if header.line > 1:
         faults.append(f"the column names are in line {header.line}")
         remedies.append("remove what is before them")
-    if header.separator != ",":
+    if header.separator != delimiter:
         faults.append(f"the columns are separated by {_SEPARATORS[header.separator]}")
-        remedies.append("save the file with commas")
+        remedies.append(f"use --delimiter {_OPTIONS.get(header.separator, repr(header.separator))}")
     return f"{' and '.join(faults)}: {' and '.join(remedies)}"
 
 

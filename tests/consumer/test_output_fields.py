@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from consumer.offline.score_file import score_file
+from consumer.offline.score_files import score_files
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from scoring import Scorer
@@ -48,7 +48,7 @@ def output_fields(row: dict[Any, Any]) -> Row:
 def scored(scorer: Scorer, target: Path) -> Path:
     source = target.with_name("in.jsonl")
     source.write_bytes(b"\n".join(LINES))
-    score_file(scorer, source, target, table=TableOptions(allow_missing=True))
+    score_files(scorer, [source], target, table=TableOptions(allow_missing=True))
     return target
 
 

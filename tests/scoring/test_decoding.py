@@ -3,13 +3,15 @@
 import json
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, explain, imputed_fields
 from scoring.contract import MODEL_FIELDS, Event
-from scoring.decoding import decode, decode_any, parse
+from scoring.decoding import decode, decode_any, decode_text, parse
+from scoring.kernels.json_text import PADDING
 from scoring.local_time import NO_DATE, NO_HOUR, hour_as_written, hours_as_written, is_local_time
 from scoring.rules import RULES
 from tests.scoring.conftest import quiet
@@ -121,3 +123,26 @@ def test_rules_name_the_reasons(all_high: Scorer) -> None:
     codes = ["very_many_clicks", "extreme_mouse_movement"]
     assert [code for i, code in enumerate(RULES) if scored.rules[0] >> i & 1] == codes
     assert explain(int(scored.rules[0]), int(scored.levels[0])).codes == codes
+
+
+@given(st.lists(any_bytes(), max_size=6), st.binary(max_size=9))
+def test_values_in_one_text_decode_as_a_list(batch: list[bytes], between: bytes) -> None:
+    sizes = np.array([*map(len, batch)], np.int64)
+    ends = (sizes + len(between)).cumsum()
+
+    decoded = decode_text(bytearray(between.join([b"", *batch]) + between + bytes(PADDING)), ends - sizes, ends)
+
+    expected = decode(batch)
+    assert_same(decoded.columns, expected.columns)
+    assert list(decoded.positions) == list(expected.positions)
+    assert list(decoded.left_positions) == list(expected.left_positions)
+    assert [str(fault) for fault in decoded.invalid.values()] == [str(fault) for fault in expected.invalid.values()]
+
+
+def test_contributions_can_be_left_out(all_high: Scorer) -> None:
+    columns = decode([GOOD, NULL]).columns
+
+    assert list(all_high.score_columns(columns).contributions) == [0, 1]
+    without = all_high.score_columns(columns, contributions=False)
+    assert without.contributions == {}
+    assert without.scores.tolist() == all_high.score_columns(columns).scores.tolist()

@@ -1,14 +1,15 @@
 """The golden vectors of a set, scored before anything else is."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import msgspec
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from scoring import ArtifactError, Artifacts, Scorer, decoding, load_artifacts
 from scoring.artifacts.manifest import Golden
-from scoring.decoding import JsonBatch, read_batch
+from scoring.decoding import JsonBatch, read_text
 from scoring.kernels import Function
 
 
@@ -29,12 +30,12 @@ def test_a_score_that_is_off_is_refused(artifacts: Artifacts, as_json: bool) -> 
 
 
 def test_as_json_they_are_read_by_the_compiled_loop(artifacts: Artifacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    def misread(values: Sequence[bytes], read: Function) -> JsonBatch:
-        batch = read_batch(values, read)
+    def misread(text: bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64], read: Function) -> JsonBatch:
+        batch = read_text(text, starts, ends, read)
         batch.columns.numbers[0] += 40  # clicks
         return batch
 
-    monkeypatch.setattr(decoding, "read_batch", misread)
+    monkeypatch.setattr(decoding, "read_text", misread)
     Scorer.from_artifacts(artifacts)
     with pytest.raises(ArtifactError, match="scored wrong"):
         Scorer.from_artifacts(artifacts, as_json=True)

@@ -27,7 +27,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "predict": Command("predict {event}"),
     "score csv": Command("score {table} --output {out}/scored.csv"),
     "score parquet": Command("score {table} --output {out}/scored.parquet"),
-    "score in processes": Command("score {long} --output {out}/scored.jsonl --allow-missing"),
+    "score in threads": Command("score {long} --output {out}/scored.jsonl --allow-missing"),
     "train": Command("train --data {table} --out {out}/set --trees 5 --depth 3 --balance 0"),
     "evaluate": Command("evaluate {table} --out {out}/evaluation"),
     "model verify": Command("model verify"),
@@ -73,5 +73,5 @@ def _write(path: Path, text: str) -> Path:
 
 
 def _long_event(number: int) -> str:
-    """An event of 1 MiB: 64 of them make a file that is scored by several processes."""
+    """An event of 1 MiB: 64 of them make a long file."""
     return json.dumps({"session_id": f"s-{number}", "click_events": number, "note": "x" * MIB}) + "\n"

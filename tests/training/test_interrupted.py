@@ -52,7 +52,7 @@ def test_interrupted_parallel_scoring_leaves_nothing(tmp_path: Path, started: li
     source, out = tmp_path / "long.jsonl", tmp_path / "out"
     out.mkdir()
     with source.open("wb") as file:
-        file.writelines(event for _ in range(65))  # long enough for several processes
+        file.writelines(event for _ in range(65))
     command = [str(PROGRAM), "score", str(source), "--output", str(out / "scored.jsonl")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     started.append(process)

@@ -285,7 +285,7 @@ def test_a_table_of_a_header_alone_is_refused(
         ("a.jsonl", b'{"label": 1}\n{"label": 0}\n', "none of the 16 model fields"),
         ("a.jsonl", b"", "holds no row"),
         ("a.parquet", b"PAR1 it is not", "cannot be read as Parquet: "),
-        ("a.xlsx", b"", "expected a name that ends in .csv, .jsonl, .ndjson or .parquet"),
+        ("a.xlsx", b"", "expected a name that ends in .csv, .jsonl, .ndjson, .parquet or .arrow"),
     ],
 )
 def test_an_unreadable_file_is_one_line(name: str, data: bytes, said: str, tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_imputed_hour_is_the_earliest_mode() -> None:
 def test_training_gives_the_same_bytes_on_any_cores(cores: str, table: Path, trained: Path, tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from scoring.tables import TableOptions\n"
+        "from scoring.tables import Dialect, TableOptions\n"
         "from training.labels import LabelColumn; from training.reader import ReadOptions\n"
         "from training.selection import Grid; from training.train import TrainingOptions, train\n"
         f"train(Path(sys.argv[1]), Path(sys.argv[2]), options={SMALL!r})"

@@ -1,6 +1,6 @@
 """Find leakage: sessions or users shared with the training data, and fields that alone reveal the label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +9,7 @@ import numpy as np
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES, DATE, NUMERIC
 from scoring.local_time import NO_HOUR
-from scoring.tables import Renames, TableOptions
+from scoring.tables import TableOptions
 from training import train_extra
 from training.data_checks import MIN_USERS, leak_doubts
 from training.duplicates import fingerprints
@@ -63,13 +63,13 @@ def single_field_aucs(columns: Columns, label: Labels, groups: Indices) -> dict[
     return aucs
 
 
-def leaks_in_file(path: Path, label: LabelColumn, renames: Renames) -> tuple[str, ...]:
+def leaks_in_file(path: Path, label: LabelColumn, table: TableOptions) -> tuple[str, ...]:
     """Return a line per field that alone reveals the label, by a file's first rows.
 
     Raises TrainingError as `read_sessions` does.
     """
-    table = TableOptions(allow_missing=True, renames=renames)
-    data = read_sessions(path, ReadOptions(label, table, to_train=False, most_rows=SEARCHED))
+    options = ReadOptions(label, replace(table, allow_missing=True), to_train=False, most_rows=SEARCHED)
+    data = read_sessions(path, options)
     return leak_doubts(path.name, single_field_aucs(data.columns, data.label, user_groups(data.users)))
 
 

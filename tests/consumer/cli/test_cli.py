@@ -361,16 +361,25 @@ def test_a_file_that_cannot_be_scored_is_one_line(call: Call, tmp_path: Path) ->
     assert said.line == f"session-scorer: {tmp_path / 'none.csv'}: cannot be read: No such file or directory"
 
 
-def test_parquet_without_its_package_names_the_command(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["in.csv", "in.parquet", "in.arrow", "in.jsonl.zst"])
+def test_a_format_without_its_package_names_the_command(
+    call: Call, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(sys.modules, "scoring.tables.parquet", raising=False)
-    monkeypatch.delattr(tables, "parquet", raising=False)
+    for module in ("arrow", "arrow_buffers", "arrow_files", "csv_files"):
+        monkeypatch.delitem(sys.modules, f"scoring.tables.{module}", raising=False)
+        monkeypatch.delattr(tables, module, raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
-    (tmp_path / "in.parquet").touch()
-    said = call("score", tmp_path / "in.parquet", "-o", tmp_path / "out.csv")
+    (tmp_path / name).write_bytes(b"PAR1" if name == "in.parquet" else b"ARROW1" if name == "in.arrow" else b"a,b\n")
+    said = call("score", tmp_path / name, "-o", tmp_path / "out.csv")
     assert said.status == 1
-    assert said.line.endswith("pip install 'session-scorer[frames]'")
+    assert said.line.endswith("pip install 'session-scorer[files]'")
+
+
+def test_json_lines_need_no_package(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+    (tmp_path / "in.jsonl").write_text(f"{json.dumps(EVENT)}\n")
+    for target in ("out.jsonl", "out.csv"):
+        assert call("score", tmp_path / "in.jsonl", "-o", tmp_path / target, "--allow-missing").status == 0
 
 
 # -- model -----------------------------------------------------------------------------------------------------------

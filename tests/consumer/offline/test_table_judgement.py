@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from consumer.offline.progress import Reporting
-from consumer.offline.score_file import score_file
+from consumer.offline.score_files import score_files
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.contract import MODEL_FIELDS
@@ -156,16 +156,15 @@ def test_categories_never_seen_are_said_before_and_in_the_summary(call: Call, tm
     assert summary == "categories never seen: device_type 50.0 %, geolocation_city 50.0 %"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
 def test_the_first_rows_are_judged_and_all_are_summed_up(
-    scorer: Scorer, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 100_000)
     strange = json.dumps(EVENT | {"language": "Klingon"})
     source = tmp_path / "in.jsonl"
     source.write_text(f"{strange}\n" * 10_000 + f"{json.dumps(EVENT)}\n" * 30_000)
     said: list[str] = []
-    counts = score_file(scorer, source, tmp_path / "out.jsonl", Reporting(warn=said.append), processes=processes)
+    counts = score_files(scorer, [source], tmp_path / "out.jsonl", Reporting(warn=said.append))
     assert len(said) == 1
     assert "language 100 %" in said[0] or "language 99" in said[0]  # the chunk with the 10,000th row ends behind it
     assert counts.summary() == ["categories never seen: language 25.0 %"]

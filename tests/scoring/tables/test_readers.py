@@ -20,7 +20,7 @@ LINES = "".join(f'{{"click_events": {i}}}\n' for i in range(20_000))
 
 
 def rows(path: Path) -> list[bytes]:
-    return [row for chunk in open_source(path).chunks() for row, _ in chunk.read().values]
+    return [row for chunk in open_source(path).chunks() for row, _ in chunk.read().events]
 
 
 def complaint(act: Callable[[], object]) -> str:
@@ -103,7 +103,7 @@ def test_csv_is_read_cell_by_cell_wherever_the_file_is_cut(records: list[list[st
         patch.setattr("scoring.tables.source.BLOCK_BYTES", block)
         path = Path(room) / "in.csv"
         path.write_bytes(text.encode())
-        found = [row for chunk in open_source(path).chunks() for row in chunk.read().values]
+        found = [row for chunk in open_source(path).chunks() for row in chunk.read().events]
     whole = [dict(zip(COLUMNS, map(judged, COLUMNS, cells), strict=True)) for cells in records if len(cells) == 3]
     assert [json.loads(row) for row, fault in found if fault is None] == whole
     ragged = [cells for cells in records if len(cells) > 3]
@@ -132,9 +132,9 @@ OBJECT = b'{"click_events": 1}'
         ("a.csv", bytes(range(256)), "is a binary file: "),
         ("a.parquet", CSV.encode(), "cannot be read as Parquet: it is CSV or another table of text: name it .csv"),
         ("a.parquet", b"", "cannot be read as Parquet: it is empty"),
-        ("a.json", b"[" + OBJECT + b"]", ".parquet; it is a JSON array: write one object a line"),
-        ("a.txt", CSV.encode(), ".parquet; it is CSV or another table of text: name it .csv"),
-        ("a.csv.xz", lzma.compress(CSV.encode()), ".parquet; it is compressed by xz: uncompress it first"),
+        ("a.json", b"[" + OBJECT + b"]", ".arrow; it is a JSON array: write one object a line"),
+        ("a.txt", CSV.encode(), ".arrow; it is CSV or another table of text: name it .csv"),
+        ("a.csv.xz", lzma.compress(CSV.encode()), ".arrow; it is compressed by xz: uncompress it first"),
     ],
 )
 def test_content_that_belies_the_name_is_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:

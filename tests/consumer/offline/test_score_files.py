@@ -2,26 +2,22 @@
 
 import csv
 import json
-import multiprocessing
-import os
 import resource
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from consumer.offline import score_file as score
-from consumer.offline.processes import map_in_order
+from consumer.offline import score_files as score
 from consumer.offline.progress import Reporting
-from consumer.offline.score_file import Counts, FileError, rejected_path
+from consumer.offline.score_files import Counts, FileError, rejected_path
 from scoring import Scorer, Verdict
 from scoring.tables import TableOptions, open_source
 from tests.support.artifacts import hand_computed
@@ -34,7 +30,7 @@ s-2,,NA,1e3,
 
 
 # tables of a column or two are enough for what is shown here; test_table_judgement.py has the judgement
-score_file = partial(score.score_file, table=TableOptions(allow_missing=True))
+score_files = partial(score.score_files, table=TableOptions(allow_missing=True))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +60,7 @@ def verdict(scorer: Scorer, event: dict[str, Any]) -> dict[str, Any]:
 
 def events(path: Path) -> list[bytes]:
     """What the scorer is given for each row."""
-    return [row for chunk in open_source(path).chunks() for row, _ in chunk.read().values]
+    return [row for chunk in open_source(path).chunks() for row, _ in chunk.read().events]
 
 
 # -- CSV -------------------------------------------------------------------------------------------------------------
@@ -91,7 +87,7 @@ def test_of_csv_only_the_empty_cell_is_a_gap_and_text_stays_text(tmp_path: Path)
 @pytest.mark.parametrize("cell", ["nan", "NA", "inf", "-", " 1", "+1", "01", ".5", "1.", "1_000", "0x1", "True", "١"])
 def test_a_cell_that_json_would_not_write_so_is_no_number(scorer: Scorer, tmp_path: Path, cell: str) -> None:
     source = written(tmp_path / "in.csv", f"click_events\n1\n{cell}\n")
-    assert score_file(scorer, source, tmp_path / "out.csv") == Counts(scored=1, rejected=1)
+    assert score_files(scorer, [source], tmp_path / "out.csv") == Counts(scored=1, rejected=1)
     [reject] = lines(rejected_path(tmp_path / "out.csv"))
     assert reject["row"] == 2
     assert (reject["error"]["code"], reject["error"]["field"]) == ("wrong_type", "click_events")
@@ -100,7 +96,7 @@ def test_a_cell_that_json_would_not_write_so_is_no_number(scorer: Scorer, tmp_pa
 
 def test_csv_to_csv_keeps_the_columns_and_adds_the_verdicts(scorer: Scorer, tmp_path: Path) -> None:
     source, target = written(tmp_path / "in.csv", CSV), tmp_path / "out.csv"
-    assert score_file(scorer, source, target) == Counts(scored=2, rejected=0)
+    assert score_files(scorer, [source], target) == Counts(scored=2, rejected=0)
     assert target.read_text().splitlines()[
         0
     ] == "session_id,click_events,device_orientation,transaction_amount,note," + (",".join(VERDICT))
@@ -124,7 +120,7 @@ def test_csv_to_csv_and_json_lines_to_csv_keep_each_cell(
         csv.writer(file).writerows([columns, row.values(), ["1"] * len(columns)])
     written(tmp_path / "in.jsonl", json.dumps(row | ({"click_events": 1} if "click_events" in row else {})) + "\n")
     for source in ("in.csv", "in.jsonl"):
-        score_file(scorer, tmp_path / source, tmp_path / "out.csv")
+        score_files(scorer, [tmp_path / source], tmp_path / "out.csv")
         first = table(tmp_path / "out.csv")[0]
         assert list(first) == [*columns, *VERDICT]
         assert {name: first[name] for name in columns} == row
@@ -133,10 +129,11 @@ def test_csv_to_csv_and_json_lines_to_csv_keep_each_cell(
 
 def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.csv", b"\xef\xbb\xbfclick_events,note\n1,a\n1\n1,\xff\n\n1,b\n")
-    assert score_file(scorer, source, tmp_path / "out.csv") == Counts(scored=2, rejected=2)
+    assert score_files(scorer, [source], tmp_path / "out.csv") == Counts(scored=2, rejected=2)
     short, not_utf8 = lines(rejected_path(tmp_path / "out.csv"))
     assert short == {
         "row": 2,
+        "file": "in.csv",
         "error": {"code": "not_an_object", "field": None, "message": "expected 2 cells, got 1"},
         "event": ["1"],
     }
@@ -155,7 +152,7 @@ def test_a_row_of_the_wrong_length_or_without_utf8_goes_aside_alone(scorer: Scor
 def test_a_table_that_is_none_is_one_line(scorer: Scorer, tmp_path: Path, text: str | bytes, complaint: str) -> None:
     source = written(tmp_path / "in.csv", text)
     with pytest.raises(FileError, match=complaint) as caught:
-        score_file(scorer, source, tmp_path / "out.csv")
+        score_files(scorer, [source], tmp_path / "out.csv")
     assert str(caught.value).startswith(f"{source}: ")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == [source]
@@ -167,7 +164,7 @@ def test_a_table_that_is_none_is_one_line(scorer: Scorer, tmp_path: Path, text: 
 def test_json_lines_keep_their_fields_byte_for_byte(scorer: Scorer, tmp_path: Path) -> None:
     line = '{"click_events":4.0 , "x":{"deep": [1,  2.50]},"user_id":12345678901234567890,"é":"\\u00e9"}'
     source, target = written(tmp_path / "in.ndjson", f"\ufeff{line}\r\n\n"), tmp_path / "out.jsonl"
-    assert score_file(scorer, source, target) == Counts(scored=1, rejected=0)
+    assert score_files(scorer, [source], target) == Counts(scored=1, rejected=0)
     text = target.read_text("utf-8")
     assert text.startswith(line.removesuffix("}") + ",")
     [row] = lines(target)
@@ -176,7 +173,7 @@ def test_json_lines_keep_their_fields_byte_for_byte(scorer: Scorer, tmp_path: Pa
 
 def test_scored_again_a_file_has_its_verdicts_once_and_last(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.jsonl", '{"risk_level": "stale", "click_events": 1}\n')
-    score_file(scorer, source, tmp_path / "out.jsonl")
+    score_files(scorer, [source], tmp_path / "out.jsonl")
     [row] = lines(tmp_path / "out.jsonl")
     assert list(row) == ["click_events", *VERDICT]
     assert row["risk_level"] != "stale"
@@ -187,7 +184,7 @@ def test_what_gives_way_in_one_row_leaves_the_others_byte_for_byte(scorer: Score
         '{"click_events": 1 , "risk\\u005flevel":"stale"}',
         '{"click_events" : 2, "my_score": "risk_level"}',
     )
-    score_file(scorer, written(tmp_path / "in.jsonl", f"{stale}\n{similar}\n"), tmp_path / "out.jsonl")
+    score_files(scorer, [written(tmp_path / "in.jsonl", f"{stale}\n{similar}\n")], tmp_path / "out.jsonl")
     first, _ = lines(tmp_path / "out.jsonl")
     assert list(first) == ["click_events", *VERDICT]
     assert (tmp_path / "out.jsonl").read_text("utf-8").splitlines()[1].startswith(similar.removesuffix("}") + ",")
@@ -200,7 +197,7 @@ def test_invalid_lines_go_aside_as_they_came_with_the_reason(scorer: Scorer, tmp
         + b"[" * 100_000
         + b"\n",
     )
-    assert score_file(scorer, source, tmp_path / "out.jsonl") == Counts(scored=1, rejected=6)
+    assert score_files(scorer, [source], tmp_path / "out.jsonl") == Counts(scored=1, rejected=6)
     rejects = lines(rejected_path(tmp_path / "out.jsonl"))
     assert [(reject["row"], reject["error"]["code"]) for reject in rejects[:-1]] == [
         (1, "out_of_range"),
@@ -219,7 +216,7 @@ def test_json_lines_as_a_table_have_a_column_for_every_key(scorer: Scorer, tmp_p
         tmp_path / "in.jsonl",
         '{"b": null, "click_events": 1}\n{"a": {"x": 1}, "click_events": 2.0, "b": "t"}\nbroken\n',
     )
-    score_file(scorer, source, tmp_path / "out.csv")
+    score_files(scorer, [source], tmp_path / "out.csv")
     assert [list(row.values())[:3] for row in table(tmp_path / "out.csv")] == [["", "1", ""], ["t", "2.0", '{"x": 1}']]
 
 
@@ -230,7 +227,7 @@ def test_a_line_without_end_is_not_read_into_memory(
     monkeypatch.setattr("scoring.tables.source.LINE_BYTES", 64)
     source = written(tmp_path / "in.jsonl", '{"x": "' + "y" * 100 + '"}')
     with pytest.raises(FileError, match="is this JSON Lines"):
-        score_file(scorer, source, tmp_path / "out.jsonl")
+        score_files(scorer, [source], tmp_path / "out.jsonl")
 
 
 # -- Parquet ---------------------------------------------------------------------------------------------------------
@@ -249,7 +246,7 @@ def test_parquet_keeps_its_types_and_gaps_are_gaps(scorer: Scorer, tmp_path: Pat
     )
     source, target = tmp_path / "in.parquet", tmp_path / "out.parquet"
     frame.to_parquet(source)
-    assert score_file(scorer, source, target) == Counts(scored=2, rejected=0)
+    assert score_files(scorer, [source], target) == Counts(scored=2, rejected=0)
     before, after = parquet.read_table(source), parquet.read_table(target)
     assert after.select(before.column_names).equals(before.replace_schema_metadata())
     assert after.column_names == [*before.column_names, *VERDICT]
@@ -269,24 +266,25 @@ def test_every_kind_of_parquet_value_is_read_as_the_contract_has_it(tmp_path: Pa
             "at": pa.array([datetime(2025, 4, 18, 2, tzinfo=UTC)]),
             "user_id": pa.array([7.0]),
             "raw": pa.array([b"abc"]),
+            "bytes": pa.array([b"\xff"]),
         }
     )
     parquet.write_table(written_table, tmp_path / "in.parquet")
     [event] = events(tmp_path / "in.parquet")
     assert event == (
         b'{"transaction_amount":12.50,"transaction_date":"2025-04-18","click_events":2,'
-        b'"at":"2025-04-18T02:00:00+00:00","user_id":7,"raw":"YWJj"}'
+        b'"at":"2025-04-18T02:00:00+00:00","user_id":7,"raw":"abc","bytes":"/w=="}'
     )
 
 
 def test_infinity_in_parquet_is_invalid_and_no_gap(scorer: Scorer, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"time_on_page": [1.0, float("inf")]}), tmp_path / "in.parquet")
-    assert score_file(scorer, tmp_path / "in.parquet", tmp_path / "out.parquet") == Counts(1, 1)
-    assert lines(rejected_path(tmp_path / "out.parquet"))[0]["error"]["code"] == "not_json"
+    assert score_files(scorer, [tmp_path / "in.parquet"], tmp_path / "out.parquet") == Counts(1, 1)
+    assert lines(rejected_path(tmp_path / "out.parquet"))[0]["error"]["code"] == "out_of_range"
 
 
 def test_text_tables_become_parquet_with_numbers_where_the_contract_has_numbers(scorer: Scorer, tmp_path: Path) -> None:
-    score_file(scorer, written(tmp_path / "in.csv", CSV), tmp_path / "out.parquet")
+    score_files(scorer, [written(tmp_path / "in.csv", CSV)], tmp_path / "out.parquet")
     made = parquet.read_table(tmp_path / "out.parquet")
     assert made.schema.field("click_events").type == pa.float64()
     assert made.column("click_events").to_pylist() == [4.0, None]
@@ -296,7 +294,7 @@ def test_text_tables_become_parquet_with_numbers_where_the_contract_has_numbers(
 def test_a_file_that_is_no_parquet_is_one_line(scorer: Scorer, tmp_path: Path) -> None:
     source = written(tmp_path / "in.parquet", "click_events\n1\n")
     with pytest.raises(FileError, match="cannot be read as Parquet") as caught:
-        score_file(scorer, source, tmp_path / "out.csv")
+        score_files(scorer, [source], tmp_path / "out.csv")
     assert "\n" not in str(caught.value)
 
 
@@ -309,7 +307,7 @@ def test_a_row_scores_the_same_whatever_file_it_stands_in(scorer: Scorer, tmp_pa
     source = written(tmp_path / "0.csv", text)
     for step, kind in enumerate(kinds):
         target = tmp_path / f"{step + 1}.{kind}"
-        assert score_file(scorer, source, target) == Counts(30, 0)
+        assert score_files(scorer, [source], target) == Counts(30, 0)
         source = target
     made = (
         pd.read_parquet(source)
@@ -331,8 +329,8 @@ def test_chunks_follow_each_other_without_a_row_lost(
     text = "".join(f'{{"session_id": {i}, "click_events": {-1 if i % 10 == 9 else i}}}\n' for i in range(50))
     told: list[tuple[float, int]] = []
     target = tmp_path / "out.jsonl"
-    counts = score_file(
-        scorer, written(tmp_path / "in.jsonl", text), target, Reporting(lambda done, rows: told.append((done, rows)))
+    counts = score_files(
+        scorer, [written(tmp_path / "in.jsonl", text)], target, Reporting(lambda done, rows: told.append((done, rows)))
     )
     assert counts == Counts(45, 5)
     assert [row["session_id"] for row in lines(target)] == [i for i in range(50) if i % 10 != 9]
@@ -344,17 +342,17 @@ def test_chunks_follow_each_other_without_a_row_lost(
 
 def test_without_a_valid_row_there_is_no_output_and_the_old_one_stays(scorer: Scorer, tmp_path: Path) -> None:
     target = written(tmp_path / "out.csv", "old")
-    assert score_file(scorer, written(tmp_path / "in.jsonl", "[]\n"), target) == Counts(0, 1)
+    assert score_files(scorer, [written(tmp_path / "in.jsonl", "[]\n")], target) == Counts(0, 1)
     assert target.read_text() == "old"
     assert len(lines(rejected_path(target))) == 1
 
 
 def test_rejects_of_an_earlier_run_do_not_outlive_it(scorer: Scorer, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
-    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n[]\n"), target)
+    score_files(scorer, [written(tmp_path / "in.jsonl", "{}\n[]\n")], target)
     assert rejected_path(target).exists()
     said: list[str] = []
-    score_file(scorer, written(tmp_path / "in.jsonl", "{}\n"), target, Reporting(warn=said.append))
+    score_files(scorer, [written(tmp_path / "in.jsonl", "{}\n")], target, Reporting(warn=said.append))
     assert not rejected_path(target).exists()
     assert [line for line in said if "earlier run" in line] == [
         f"{rejected_path(target)} of an earlier run is removed: no row is invalid"
@@ -368,7 +366,7 @@ def test_somebody_elses_file_in_the_place_of_rejects_stops_before_reading(
     target = tmp_path / "out.csv"
     written(rejected_path(target), content)
     with pytest.raises(FileError, match="was not written by `score`, which would replace it"):
-        score_file(scorer, tmp_path / "not-there.jsonl", target)
+        score_files(scorer, [tmp_path / "not-there.jsonl"], target)
     assert rejected_path(target).read_text() == content
     assert not target.exists()
 
@@ -381,7 +379,7 @@ def test_interrupted_in_the_middle_it_leaves_nothing_behind(scorer: Scorer, tmp_
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score_file(scorer, source, tmp_path / f"out.{kind}", Reporting(interrupt))
+        score_files(scorer, [source], tmp_path / f"out.{kind}", Reporting(interrupt))
     assert list(tmp_path.iterdir()) == [source]
 
 
@@ -410,80 +408,41 @@ def test_what_cannot_be_read_or_written_is_one_line(
     complaint: str,
 ) -> None:
     with pytest.raises(FileError) as caught:
-        score_file(scorer, source(tmp_path), target(tmp_path))
+        score_files(scorer, [source(tmp_path)], target(tmp_path))
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-# -- several processes -----------------------------------------------------------------------------------------------
+# -- several threads -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_several_processes_write_what_one_writes(
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "arrow"])
+def test_several_threads_write_what_one_writes(
     scorer: Scorer, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 250)
     rows = [b'{"click_events":%d,"n":%d}' % (i - 20, i) for i in range(100)]
     source = written(tmp_path / "in.jsonl", b"\n".join(rows))
     counts, files = [], []
-    for processes in (1, 3):
-        target = tmp_path / f"out-{processes}.{ending}"
-        counts.append(score_file(scorer, source, target, processes=processes))
+    for threads in (1, 3):
+        monkeypatch.setattr(score, "core_count", lambda threads=threads: threads)
+        target = tmp_path / f"out-{threads}.{ending}"
+        counts.append(score_files(scorer, [source], target))
         files.append((target.read_bytes(), rejected_path(target).read_bytes()))
     assert counts == [Counts(80, 20)] * 2
     assert files[0] == files[1]
 
 
-def test_a_process_that_is_killed_is_said_and_leaves_nothing_half_made(
-    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 10_000)
-    source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 20_000)
-    target = tmp_path / "out.jsonl"
-
-    def kill(*_: object) -> None:
-        for child in multiprocessing.active_children():
-            child.kill()
-
-    with pytest.raises(FileError, match="ended from outside"):
-        score_file(scorer, source, target, Reporting(kill), processes=2)
-    assert list(tmp_path.iterdir()) == [source]
-
-
-def test_an_interrupt_while_the_processes_start_is_not_their_business() -> None:
-    def items() -> Iterator[int]:
-        for child in multiprocessing.active_children():  # which import themselves by now
-            os.kill(cast("int", child.pid), signal.SIGINT)
-        yield from range(4)
-
-    assert list(map_in_order(Negating, items(), 2, reserve=lambda result: result)) == [0, -1, -2, -3]
-
-
-class Negating:
-    """A task, of another process too."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def work(self, item: int) -> int:
-        self._last = -item
-        return self._last
-
-    def write_at(self, offset: int) -> None:
-        assert offset == self._last
-
-
-@pytest.mark.parametrize("processes", [1, 2])
 def test_a_disk_that_is_full_is_said_and_leaves_nothing_half_made(
-    scorer: Scorer, tmp_path: Path, processes: int, monkeypatch: pytest.MonkeyPatch
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scoring.tables.source.BLOCK_BYTES", 10_000)
     source = written(tmp_path / "in.jsonl", b'{"click_events":1}\n' * 5_000)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands in for the disk: the processes inherit it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # stands in for the disk
     try:
         with pytest.raises(FileError, match=r"out\.jsonl: cannot be written: File too large"):
-            score_file(scorer, source, tmp_path / "out.jsonl", processes=processes)
+            score_files(scorer, [source], tmp_path / "out.jsonl")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == [source]
