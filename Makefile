@@ -14,10 +14,13 @@ DIST ?= dist
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
+# all but spark and ray: they take 1 GB, and have an environment of their own
+EXTRAS := --extra files --extra frames --extra tracing --extra train
+
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
 
-.PHONY: help environment base-environment dist setup demo test faults faults-long simulate simulate-coverage planted reference deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
+.PHONY: help environment base-environment dist setup demo test faults faults-long engines-check simulate simulate-coverage planted reference deploy-check docker-check audit check bench bench-quick train kafka lowest runbook lock clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +44,11 @@ faults: $(READY) ## the fault suite on real brokers, small counts (about 20 minu
 
 faults-long: $(READY) ## the fault suite with its full counts (an hour and a half)
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
+
+# conftest.py of the other tests needs what they need: --confcutdir leaves it out
+engines-check: ## Spark and Ray beside score_many, in an environment of their own: build/engines (Java 17 or newer)
+	@VENV=build/engines PYTHON="$(PYTHON)" sh tools/environment.sh engines
+	build/engines/bin/python -m pytest --confcutdir=tests/engines tests/engines $(PYTEST)
 
 simulate: $(READY) ## the worker in a simulated world, from many seeds: SEEDS=0-2000; SEED=n tells the story of one
 	$(BIN)/python -m tests.simulation $(if $(filter command,$(firstword $(origin SEED))),--seed $(SEED),--seeds $(SEEDS))
@@ -102,10 +110,11 @@ runbook: $(READY) ## the address of the runbook in alerts and dashboard: URL=htt
 
 lock: $(READY) ## the requirements files anew, from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/base.txt
-	$(COMPILE) pyproject.toml --all-extras --group dev -c requirements/base.txt -o requirements/dev.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
-	$(COMPILE) pyproject.toml --all-extras --resolution lowest-direct -o requirements/lowest.txt
+	$(COMPILE) pyproject.toml $(EXTRAS) --resolution lowest-direct -o requirements/lowest.txt
 	$(COMPILE) --group setup -c requirements/dev.txt -o requirements/uv.txt
+	$(COMPILE) pyproject.toml --extra ray --extra spark --group engines -c requirements/base.txt -c requirements/dev.txt -o requirements/engines.txt
 
 clean: ## what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .kafka

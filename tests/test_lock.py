@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-LOCK = (Path(__file__).parents[1] / "requirements" / "base.txt").read_text()
+REQUIREMENTS = Path(__file__).parents[1] / "requirements"
+LOCK = (REQUIREMENTS / "base.txt").read_text()
 ENTRY = re.compile(r"^(\S+)==(\S+)(?: ; .*?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.MULTILINE)
 FILE_COPYLEFT = {"orjson": ("MPL-2.0",)}  # binds those who change its files, and nobody who uses it
 PERMISSIVE = ("Apache", "MIT", "BSD", "0BSD", "ISC", "PSF", "Zlib", "CC0", "Python Software Foundation")
@@ -38,3 +39,22 @@ def test_each_package_comes_under_a_permissive_licence(name: str) -> None:
     allowed = (*PERMISSIVE, "LLVM-exception", *FILE_COPYLEFT.get(name, ()))
     assert parts
     assert [part for part in parts if not any(word in part for word in allowed)] == []
+
+
+def versions(name: str) -> set[tuple[str, str]]:
+    """Return the names and versions in a lock."""
+    return {(package, version) for package, version, _ in ENTRY.findall((REQUIREMENTS / name).read_text())}
+
+
+def test_engines_are_in_no_lock_but_their_own() -> None:
+    engines = {"pyspark", "py4j", "ray"}
+    assert engines <= {package for package, _ in versions("engines.txt")}
+    for lock in REQUIREMENTS.glob("*.txt"):
+        assert lock.name == "engines.txt" or engines.isdisjoint(package for package, _ in versions(lock.name))
+
+
+def test_engines_are_tested_with_the_versions_of_the_program() -> None:
+    shared = dict(versions("base.txt"))
+    other = {(package, version) for package, version in versions("engines.txt") if package in shared}
+    assert other <= versions("base.txt")
+    assert ENTRY.sub("", (REQUIREMENTS / "engines.txt").read_text()).strip() == ""

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|dev
+# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|dev|engines
 #
 # base: what the program itself needs, enough for `make demo` and `make kafka`. dev: what tests and checks need as well,
-# and the command session-scorer. Nothing is done when all of it is there. $VENV says where, $PYTHON by which Python.
+# and the command session-scorer. engines: what tests/engines needs, Spark and Ray among it; in a directory of its own.
+# Nothing is done when all of it is there. $VENV says where, $PYTHON by which Python.
 #
-# A stamp (.base, .dev) stands in a finished environment: a checksum of what it was made from, and where. It is removed
+# A stamp (.base, .dev, .engines) stands in a finished environment: a checksum of what it was made from, and where. It is removed
 # before a change, so an environment without one was interrupted and is made again, from pip's and uv's caches.
 set -eu
 
@@ -20,13 +21,13 @@ fail() {
 
 # checksum: of what the environment is made from
 checksum() {
-  if [ "$kind" = dev ]; then cat requirements/dev.txt pyproject.toml; else cat requirements/base.txt; fi | cksum
+  if [ "$kind" = dev ]; then cat requirements/dev.txt pyproject.toml; else cat "requirements/$kind.txt"; fi | cksum
 }
 
 # ready: what is needed is there. The program runs from a checkout that was renamed, commands in bin/ do not.
 ready() {
   [ -x "$venv/bin/python" ] && [ "$(sed -n 1p "$venv/.$kind" 2>/dev/null)" = "$(checksum)" ] &&
-    { [ "$kind" = base ] || [ "$(sed -n 2p "$venv/.dev")" = "$here" ]; }
+    { [ "$kind" = base ] || [ "$(sed -n 2p "$venv/.$kind")" = "$here" ]; }
 }
 
 # sound: the environment was finished, here; older checkouts have an empty stamp .ready
@@ -87,9 +88,9 @@ interrupted() {
 trap interrupted INT
 echo "setting up $venv, once: the packages of requirements/$kind.txt"
 sound || create
-rm -f "$venv/.ready" "$venv/.base" "$venv/.dev"
+rm -f "$venv/.ready" "$venv/.base" "$venv/.dev" "$venv/.engines"
 install --require-hashes -r "requirements/$kind.txt"
-[ "$kind" = base ] || install --no-deps --no-build-isolation --editable .
+[ "$kind" != dev ] || install --no-deps --no-build-isolation --editable .
 for each in base $kind; do
   printf '%s\n%s\n' "$(kind=$each checksum)" "$here" >"$venv/.$each" || fail "its stamp cannot be written"
 done

@@ -1,0 +1,1 @@
+"""Spark and Ray beside score_many, in an environment of their own: make engines-check."""
