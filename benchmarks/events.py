@@ -4,8 +4,12 @@ import functools
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+import msgspec
+import pyarrow as pa
+
 from benchmarks.passthrough import PARTITIONER
 from consumer.records import Batch
+from scoring.contract import IDENTITIES, MODEL_FIELDS
 from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
@@ -19,6 +23,12 @@ _SLICE = 100_000  # events handed to the producer's queue at a time
 def keyed(count: int) -> list[tuple[bytes, bytes]]:
     """The first so many events, each with its key; no two are alike."""
     return list(islice(keyed_events(SEED), count))
+
+
+def table(count: int) -> pa.Table:
+    """Return the same events as a table: whole numbers as int64, others as float64, dates as text, gaps as nulls."""
+    rows = [msgspec.json.decode(value) for _, value in keyed(count)]
+    return pa.table({name: [row.get(name) for row in rows] for name in (*IDENTITIES, *MODEL_FIELDS)})
 
 
 def stream() -> Iterator[tuple[bytes, bytes]]:

@@ -86,7 +86,7 @@ def _contest(given: Run) -> Contest:
     artifacts = load(shipped())
     forest = pickle.loads((shipped() / "rf_model.pkl").read_bytes())
     forest.n_jobs = 1
-    onnx = _onnx(forest, QUICK_TREES if given.quick else len(forest))
+    onnx = onnx_session(forest, QUICK_TREES if given.quick else len(forest))
     return Contest(artifacts, forest, onnx, features(artifacts, [value for _, value in keyed(max(SIZES))]))
 
 
@@ -97,7 +97,8 @@ def features(artifacts: Artifacts, events: Sequence[bytes]) -> NDArray[np.float6
     return Preprocessor(model.imputation, model.classes, model.feature_names).prepare(columns).raw
 
 
-def _onnx(forest: Any, trees: int) -> Any:
+def onnx_session(forest: Any, trees: int | None = None) -> Any:
+    """Convert the first so many trees, or all, into a session of ONNX Runtime with one thread."""
     import onnxruntime  # noqa: PLC0415 - these two take a second
     from skl2onnx import to_onnx  # noqa: PLC0415 - the same
 

@@ -11,7 +11,18 @@ import confluent_kafka
 
 from tests.support.kafka import jars
 
-PACKAGES = ("numpy", "numba", "msgspec", "orjson", "confluent-kafka", "scikit-learn", "onnxruntime", "pandas")
+PACKAGES = (
+    "numpy",
+    "numba",
+    "msgspec",
+    "orjson",
+    "confluent-kafka",
+    "scikit-learn",
+    "onnxruntime",
+    "pandas",
+    "polars",
+    "pyarrow",
+)
 DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """What, set in the environment, makes numpy choose kernels of another CPU: nothing is measured under it."""
 

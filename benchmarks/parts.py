@@ -16,6 +16,7 @@ PARTS = (
     "growth",
     "growth-on-broker",
     "files",
+    "score-tables",
 )
 
 BUSY_PARTS = ("stages", "throughput", "latency", "start")

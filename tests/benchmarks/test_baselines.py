@@ -6,7 +6,7 @@ import msgspec
 import pandas as pd
 import pytest
 
-from benchmarks import events, files, json_libraries, pandas_loop
+from benchmarks import events, files, json_libraries, pandas_loop, score_tables
 from benchmarks.forest import features
 from benchmarks.growth import grown, ours_of
 from scoring import Scorer
@@ -20,10 +20,36 @@ from training.synthetic.dataset import generate
 def test_the_pandas_loop_scores_as_ours_does(kind: str, tmp_path: Path) -> None:
     source, target = files.write(tmp_path / f"sessions.{kind}", 300), tmp_path / f"scored.{kind}"
     pandas_loop.main(source, target)
-    scored = pd.read_csv(target) if kind == "csv" else pd.read_json(target, lines=True, precise_float=True)
+    scored = read(target)
     scorer = Scorer.load()
     ours = [scorer.score(value).anomaly_score for _, value in events.keyed(300)]
     assert scored["anomaly_score"].to_numpy() == pytest.approx(ours, abs=1e-9)
+
+
+def read(path: Path) -> pd.DataFrame:
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_json(path, lines=True, precise_float=True)
+
+
+def test_the_pandas_loop_writes_whole_numbers_and_gaps_of_parquet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pandas_loop, "CHUNK", 7)  # chunks with gaps in a column and chunks without
+    source, target = files.write(tmp_path / "sessions.parquet", 100), tmp_path / "scored.parquet"
+    pandas_loop.main(source, target)
+    pd.testing.assert_frame_equal(read(target)[read(source).columns], read(source), check_dtype=False)
+
+
+def test_the_features_in_polars_are_ours() -> None:
+    artifacts = load(shipped())
+    model, ours = artifacts.model, features(artifacts, [value for _, value in events.keyed(2000)])
+    scaled = ((ours - model.mean[:, None]) / model.scale[:, None]).T.astype("float32")
+    assert (score_tables.features(artifacts, events.table(2000)) == scaled).all()
+
+
+def test_the_steps_of_a_file_take_time(tmp_path: Path) -> None:
+    assert min(files.parts(files.write(tmp_path / "sessions.parquet", 2000))) > 0
 
 
 def test_a_forest_grown_for_a_benchmark_scores_the_same_when_packed() -> None:
