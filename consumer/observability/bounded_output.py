@@ -16,6 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ MOST_SECONDS: Final = 10.0  # that a line stays in the queue: longer than a rest
 _LOOK_SECONDS: Final = 0.1
 _STDERR: Final = 2
 _FLUSH_FAILED: Final = 120  # exit status, like the interpreter's own
+_IMPORTING: Final = "<frozen importlib._bootstrap>"  # the file of frames inside an import
 _INTERRUPTED: Final = 130  # exit status after Ctrl-C, like a shell's
 
 
@@ -201,9 +203,21 @@ def call_with_bounded_output(work: Callable[[], None]) -> NoReturn:
 
 
 def _raise_on_interrupt() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt, so that commands clean up; ignored, as under nohup, it stays ignored."""
+    """Let Ctrl-C raise KeyboardInterrupt, so that commands clean up; ignored, as under nohup, it stays ignored.
+
+    In an import it ends the process: Python drops an exception that is raised in a callback of an import lock, and the
+    command would go on.
+    """
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename == _IMPORTING:
+            os._exit(_INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def _report(error: BaseException) -> int:

@@ -27,7 +27,7 @@ _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encoder: Final = msgspec.json.Encoder()
 
 
-class _Lines(NamedTuple):
+class _Spans(NamedTuple):
     """Lines at places of a text."""
 
     text: Bytes
@@ -52,7 +52,7 @@ def format_json_lines(rows: JsonRows, decoded: Decoded, scored: Scored) -> Bytes
     before = _Pieces([*(b"," + label for label in labels), *labels], scored.labels + 2 * is_empty)
     packed, codes = scored.distinct_meanings()
     after = _Pieces(list(map(_json_after_score, packed)), codes)
-    return _join(_Lines(text, starts, member_ends), scored, before, after)
+    return _join(_Spans(text, starts, member_ends), scored, before, after)
 
 
 def format_csv_lines(lines: Lines, positions: Sequence[int], scored: Scored, dialect: Dialect) -> Bytes:
@@ -61,7 +61,7 @@ def format_csv_lines(lines: Lines, positions: Sequence[int], scored: Scored, dia
     packed, codes = scored.distinct_meanings()
     before = _Pieces([f"{delimiter}{label}{delimiter}".encode() for label in (0, 1)], scored.labels)
     after = _Pieces([csv_after_score(verdict, delimiter) for verdict in packed], codes)
-    own = _Lines(np.frombuffer(lines.text, np.uint8), lines.starts[rows], lines.ends[rows])
+    own = _Spans(np.frombuffer(lines.text, np.uint8), lines.starts[rows], lines.ends[rows])
     return _join(own, scored, before, after, dialect.decimal)
 
 
@@ -76,7 +76,7 @@ def format_csv_cells(rows: Iterable[Sequence[str]], scored: Scored) -> bytes:
     return b"".join(lines)
 
 
-def _join(lines: _Lines, scored: Scored, before: _Pieces, after: _Pieces, decimal: str = ".") -> Bytes:
+def _join(lines: _Spans, scored: Scored, before: _Pieces, after: _Pieces, decimal: str = ".") -> Bytes:
     """Return each line, the piece before its score, the score and the piece after it, one after the other."""
     text, starts, ends = lines
     # the numbers are those of msgspec; orjson takes the array: 20 ns a row, where a list and msgspec take 70
@@ -113,7 +113,7 @@ def csv_line(cells: Sequence[str], delimiter: str) -> bytes:
     return text.getvalue().removesuffix("\r\n").encode() + b"\n"
 
 
-def _without_output_fields(rows: JsonRows, decoded: Decoded) -> _Lines:
+def _without_output_fields(rows: JsonRows, decoded: Decoded) -> _Spans:
     """Return the valid rows, without fields that are named like an output field."""
     text, starts, ends = rows.text, rows.starts, rows.ends
     if len(decoded.positions) < len(rows):
@@ -131,7 +131,7 @@ def _without_output_fields(rows: JsonRows, decoded: Decoded) -> _Lines:
     letters = np.frombuffer(text, np.uint8)
     if rewritten:
         letters = np.concatenate([letters, np.frombuffer(rewritten, np.uint8)])
-    return _Lines(letters, starts, ends)
+    return _Spans(letters, starts, ends)
 
 
 def _rows_to_check(rows: JsonRows, decoded: Decoded) -> Sequence[int]:

@@ -132,7 +132,7 @@ def score_files(  # noqa: PLR0913 - what is scored, and how
     inputs = [Input(path, source) for path, source, _ in opened]
     compiled_lines()  # before there are threads
     try:
-        return _score(scorer, inputs, Output(target, kind, stream), report)
+        return _score(scorer, inputs, Destination(target, kind, stream), report)
     except OSError as error:
         name = "standard output" if stream else target
         raise FileError(f"{name}: cannot be written: {error.strerror}") from None
@@ -145,7 +145,7 @@ class Input(NamedTuple):
     source: Source
 
 
-class Output(NamedTuple):
+class Destination(NamedTuple):
     """Where the scored rows go."""
 
     target: Path
@@ -196,7 +196,7 @@ def _is_written_by_score(path: Path) -> bool:
     return not head or _REJECT.match(head) is not None
 
 
-def _score(scorer: Scorer, inputs: Sequence[Input], output: Output, report: Reporting) -> Counts:
+def _score(scorer: Scorer, inputs: Sequence[Input], output: Destination, report: Reporting) -> Counts:
     counts, first = Counts(), FirstRows(report.warn)
     target = output.target
     with _Staging() as staging, ExitStack() as files:

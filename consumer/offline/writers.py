@@ -33,7 +33,7 @@ def open_writer(file: IO[bytes], kind: str, source: Source, columns: Sequence[st
         return JsonLinesWriter(file)
     if kind == "csv":
         return CsvWriter(file, source, columns)
-    with needs_extra("files", "CSV, Parquet and Arrow files"):
+    with needs_extra("files", "a CSV, Parquet or Arrow file"):
         from consumer.offline.table_writers import TableWriter  # noqa: PLC0415 - pyarrow is an extra
     return TableWriter(file, kind, source, columns)
 

@@ -33,15 +33,15 @@ _ODDLY_STORED: Final = (pa.Bool8Type, pa.UuidType)  # booleans in integers, UUID
 JSON_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-class _Kernels(NamedTuple):
+class CellKernels(NamedTuple):
     read_numbers: Function
     read_hours: Function
 
 
 @functools.cache
-def compile_cells() -> _Kernels:
+def compile_cells() -> CellKernels:
     """Compile the kernels that read text, once in a process: before there are threads."""
-    return _Kernels(*compiled_or_plain([READ_NUMBERS, READ_HOURS]))
+    return CellKernels(*compiled_or_plain([READ_NUMBERS, READ_HOURS]))
 
 
 def decode_table(columns: Mapping[str, Column], rows: int, *, is_text: bool = False) -> Decoded:

@@ -54,7 +54,7 @@ class Layout(NamedTuple):
         return self.renames.get(column, column)
 
 
-class Block(NamedTuple):
+class CsvBlock(NamedTuple):
     """Complete records of a file."""
 
     text: bytes
@@ -147,7 +147,7 @@ def _find_records() -> Function:
     return compiled_or_plain([FIND_RECORDS])[0]
 
 
-def _blocks(file: OpenFile, path: Path, dialect: Dialect, cells: int) -> Iterator[Block]:
+def _blocks(file: OpenFile, path: Path, dialect: Dialect, cells: int) -> Iterator[CsvBlock]:
     """Yield the file in pieces of complete records; the first begins with the column names."""
     delimiter, rest, is_last, line = ord(dialect.delimiter), b"", False, 1
     with _utf8(file, path, dialect) as read:
@@ -165,7 +165,7 @@ def _blocks(file: OpenFile, path: Path, dialect: Dialect, cells: int) -> Iterato
                 raise FileError(f"{path}: line {line} begins a record of 16 MiB or more: is a quote not closed?")
             line += text[:consumed].count(b"\n")
             if count:
-                yield Block(text[:consumed], starts[:count].copy(), ends[:count].copy(), not found[IRREGULAR])
+                yield CsvBlock(text[:consumed], starts[:count].copy(), ends[:count].copy(), not found[IRREGULAR])
 
 
 def _records(text: bytes | bytearray, path: Path, dialect: Dialect, line: int) -> Iterator[list[str]]:
@@ -179,7 +179,7 @@ def _records(text: bytes | bytearray, path: Path, dialect: Dialect, line: int) -
         raise FileError(f"{path}: line {line - 1 + reader.line_num} is no CSV: {error}") from None
 
 
-def _rows(path: Path, layout: Layout, block: Block, line: int) -> "CsvRows":
+def _rows(path: Path, layout: Layout, block: CsvBlock, line: int) -> "CsvRows":
     cells = _split_block(layout, block) if block.is_regular else None
     if cells is not None:
         return CsvRows(layout, Lines(block.text, block.starts, block.ends), cells)
@@ -201,7 +201,7 @@ def _fault(layout: Layout, record: list[str]) -> InvalidEvent | None:
     return None if has_utf8("".join(record)) else InvalidEvent("not_json", None, "not UTF-8")
 
 
-def _split_block(layout: Layout, block: Block) -> pa.RecordBatch | None:
+def _split_block(layout: Layout, block: CsvBlock) -> pa.RecordBatch | None:
     """Split the records of a block into the cells of the needed columns; None if a byte of the block is no UTF-8."""
     if not len(block.starts) or not layout.needed:
         return None

@@ -29,7 +29,7 @@ def open_source(
     if kind == "jsonl":
         check_contents(path, kind)
         return open_json_lines(path, renames)
-    with needs_extra("files", "CSV, Parquet and Arrow files"):
+    with needs_extra("files", "a CSV, Parquet or Arrow file"):
         from scoring.tables.arrow_files import open_arrow  # noqa: PLC0415 - pyarrow is an extra
         from scoring.tables.csv_files import open_csv  # noqa: PLC0415 - as above
     if kind != "csv" or dialect.is_utf8:

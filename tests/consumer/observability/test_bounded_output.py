@@ -270,3 +270,29 @@ def catches(pid: int, number: signal.Signals) -> bool:
     """Whether the process has a handler for the signal."""
     mask = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{pid}/status").read_text())
     return mask is not None and bool(int(mask[1], 16) >> (number - 1) & 1)
+
+
+def test_an_interrupt_that_python_would_drop_in_an_import_ends_the_command(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("""
+import os, signal, weakref
+
+class Lock: pass
+
+lock = Lock()
+callback = weakref.ref(lock, lambda _: os.kill(os.getpid(), signal.SIGINT))
+del lock
+""")
+    script = """
+import signal, sys
+from consumer.observability.bounded_output import call_with_bounded_output
+
+def work():
+    sys.path.insert(0, sys.argv[1])
+    import slow
+    print("went on", flush=True)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests without it
+call_with_bounded_output(work)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
