@@ -10,14 +10,13 @@ import pyarrow as pa
 from scoring.columns import Columns
 from scoring.contract import IDENTITIES, MODEL_FIELDS
 from scoring.kernels import compiled_lines
-from scoring.tables import TABLE, Statistics, check_columns, nested_path, require_single_fields
+from scoring.tables import CHUNK_ROWS, TABLE, Statistics, check_columns, nested_path, require_single_fields
 from scoring.tables.arrow import compile_cells, decode_table, struct_members
 from scoring.tables.threads import core_count, map_in_order
 from scoring.tables.verdict_columns import OUTPUT, output_batch
 from scoring.verdicts import Scored
 
 logger: Final = logging.getLogger("scoring.arrow_tables")
-_CHUNK_ROWS: Final = 10_000  # scored at once: bounds memory
 Score = Callable[[Columns], Scored]
 
 _KNOWN: Final = frozenset((*MODEL_FIELDS, *IDENTITIES))
@@ -56,8 +55,8 @@ def open_reader(data: Any) -> pa.RecordBatchReader:
 
 def _split(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     for batch in reader:
-        for start in range(0, batch.num_rows, _CHUNK_ROWS):
-            yield batch.slice(start, _CHUNK_ROWS)
+        for start in range(0, batch.num_rows, CHUNK_ROWS):
+            yield batch.slice(start, CHUNK_ROWS)
 
 
 def score_batch(score: Score, batch: pa.RecordBatch) -> pa.RecordBatch:

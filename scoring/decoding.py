@@ -202,11 +202,6 @@ class JsonBatch:
     keys: NDArray[np.int64]  # as the loop learned them
 
 
-def read_batch(values: Sequence[bytes], read: Function) -> JsonBatch:
-    """Read values of one JSON object each by the loop `read`."""
-    return read_text(*_join(values), read)
-
-
 def read_text(text: bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64], read: Function) -> JsonBatch:
     """Read the values at these places by the loop `read`, whose arrays kernels/json_columns.py describes."""
     n = len(ends)

@@ -10,13 +10,12 @@ import pyarrow as pa
 
 from scoring.columns import Columns
 from scoring.contract import IDENTITIES, MODEL_FIELDS, NUMERIC
-from scoring.tables import PYTHON, Statistics, check_columns, nested_path, require_single_fields
+from scoring.tables import CHUNK_ROWS, PYTHON, Statistics, check_columns, nested_path, require_single_fields
 from scoring.tables.arrow import Column, decode_table
 from scoring.tables.verdict_columns import output_batch
 from scoring.verdicts import Scored
 
 logger: Final = logging.getLogger("scoring.frames")
-_CHUNK_ROWS: Final = 10_000  # scored at once: bounds memory
 _PLAIN_NUMBERS: Final = {int, float, type(None)}
 
 
@@ -35,8 +34,8 @@ def score_as_table(score: Callable[[Columns], Scored], frame: pd.DataFrame, *, a
     if not allow_missing and (frame.shape[0] or frame.shape[1]):
         for note in check_columns(frame.columns, _nested(frame), PYTHON):
             logger.warning("columns of the DataFrame: %s", note)
-    starts = range(0, max(len(frame), 1), _CHUNK_ROWS)
-    batches = [_score_chunk(score, frame.iloc[start : start + _CHUNK_ROWS], is_first=not start) for start in starts]
+    starts = range(0, max(len(frame), 1), CHUNK_ROWS)
+    batches = [_score_chunk(score, frame.iloc[start : start + CHUNK_ROWS], is_first=not start) for start in starts]
     return pa.Table.from_batches(batches)
 
 

@@ -30,6 +30,7 @@ class TableWriter:
         with _writing():
             self._file = open_file(file, self._schema)
         self._waiting: list[pa.RecordBatch] = []
+        self._waiting_bytes = 0
 
     def format(self, rows: Rows, decoded: Decoded, scored: Scored) -> pa.RecordBatch:
         """Return the valid rows and their verdicts."""
@@ -40,7 +41,8 @@ class TableWriter:
     def write(self, batch: pa.RecordBatch) -> None:
         """Write formatted rows, many batches at once: each becomes a row group of Parquet."""
         self._waiting.append(batch)
-        if sum(each.nbytes for each in self._waiting) >= _GROUP_BYTES:
+        self._waiting_bytes += batch.nbytes
+        if self._waiting_bytes >= _GROUP_BYTES:
             self._write_waiting()
 
     def close(self) -> None:
@@ -50,7 +52,9 @@ class TableWriter:
             self._file.close()
 
     def _write_waiting(self) -> None:
-        batches, self._waiting = self._waiting, []
+        batches, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if not batches:
+            return
         with _writing():
             self._file.write_table(pa.Table.from_batches(batches, self._schema))
 

@@ -21,7 +21,7 @@ class Writer(Protocol):
     def format(self, rows: Rows, decoded: Decoded, scored: Scored) -> Any:
         """Return the valid rows and their verdicts as `write` takes them. Threads call this."""
 
-    def write(self, formatted: Any) -> object: ...
+    def write(self, formatted: Any) -> None: ...
 
     def close(self) -> None:
         """Finish the file, which stays open."""
@@ -42,7 +42,7 @@ class JsonLinesWriter:
     """JSON Lines: the fields of each row byte for byte, then the verdict's."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.write = file.write
+        self._file = file
 
     def format(self, rows: Rows, decoded: Decoded, scored: Scored) -> Any:
         """Return the lines of the valid rows."""
@@ -50,6 +50,10 @@ class JsonLinesWriter:
             rows = join_rows(rows.as_json(decoded.positions))
             decoded = Decoded(decoded.columns, range(len(rows)), {})
         return format_json_lines(rows, decoded, scored)
+
+    def write(self, lines: Any) -> None:
+        """Write formatted rows."""
+        self._file.write(lines)
 
     def close(self) -> None:
         """Do nothing: nothing is buffered here."""
@@ -62,7 +66,7 @@ class CsvWriter:
     """
 
     def __init__(self, file: IO[bytes], source: Source, columns: Sequence[str]) -> None:
-        self.write = file.write
+        self._file = file
         self._own = [name for name in columns if name not in WIRE_FIELDS]
         self._is_copied = source.kind == "csv" and len(self._own) == len(columns)
         self._dialect = source.dialect if self._is_copied else PLAIN
@@ -75,6 +79,10 @@ class CsvWriter:
         objects = map(_fields, rows.as_json(decoded.positions))
         own = ([_cell(fields.get(name)) for name in self._own] for fields in objects)
         return format_csv_cells(own, scored)
+
+    def write(self, lines: Any) -> None:
+        """Write formatted rows."""
+        self._file.write(lines)
 
     def close(self) -> None:
         """Do nothing: nothing is buffered here."""

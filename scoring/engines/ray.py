@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from scoring.errors import needs_extra
 
@@ -11,9 +11,8 @@ with needs_extra("ray", "scoring Ray Datasets"):
     from ray.data import Dataset
 
     from scoring.engines import LoadScorer, add_verdicts, check_schema, load_scorer
+    from scoring.tables import CHUNK_ROWS
     from scoring.tables.arrow import struct_members
-
-_BATCH_ROWS: Final = 10_000
 
 
 def score_dataset(
@@ -37,7 +36,7 @@ def score_dataset(
         fields = [pa.field(name, kind) for name, kind in types if isinstance(kind, pa.DataType)]
         check_schema(schema.names, struct_members(fields), allow_missing=allow_missing)
     load = partial(load_scorer, artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
-    options = {"batch_size": _BATCH_ROWS, **map_options}
+    options = {"batch_size": CHUNK_ROWS, **map_options}
     return dataset.map_batches(partial(_score_table, load), batch_format="pyarrow", **options)
 
 

@@ -36,6 +36,7 @@ from scoring.tables.json_lines import JsonRows, join_rows
 from scoring.tables.objects import SAMPLE_ROWS, ObjectSample, nested_path
 from scoring.tables.readers import first_row, open_source
 from scoring.tables.source import (
+    CHUNK_ROWS,
     ENDINGS,
     KINDS,
     PLAIN,
@@ -56,6 +57,7 @@ from scoring.tables.statistics import Statistics
 __all__ = [
     "AS_IS",
     "BOM",
+    "CHUNK_ROWS",
     "COMMAND_LINE",
     "CSV",
     "EMPTY",

@@ -61,6 +61,7 @@ class CsvBlock(NamedTuple):
     starts: NDArray[np.int64]  # (n,)
     ends: NDArray[np.int64]  # (n,), without the line ends
     is_regular: bool  # all have the same number of cells, and no text behind a quote
+    line: int  # of the file, in which it begins
 
 
 def open_csv(path: Path, dialect: Dialect, renames: Renames, *, all_columns: bool) -> Source:
@@ -82,11 +83,10 @@ def open_csv(path: Path, dialect: Dialect, renames: Renames, *, all_columns: boo
 
     def chunks() -> Iterator[Chunk]:
         with open_bytes(path) as file:
-            first, line = 1, 1
+            first = 1  # behind the names
             for block in _blocks(file, path, dialect, len(names)):
                 records = block._replace(starts=block.starts[first:], ends=block.ends[first:])
-                yield Chunk(partial(_rows, path, layout, records, line), file.done())
-                line += block.text.count(b"\n") or block.text.count(b"\r")
+                yield Chunk(partial(_rows, path, layout, records), file.done())
                 first = 0
 
     return Source("csv", chunks, columns.copy, renames=renames, header_fault=fault, dialect=dialect)
@@ -94,9 +94,7 @@ def open_csv(path: Path, dialect: Dialect, renames: Renames, *, all_columns: boo
 
 def _column_names(path: Path, dialect: Dialect) -> list[str]:
     with open_bytes(path) as file:
-        for text, starts, ends, _ in _blocks(file, path, dialect, 0):
-            if not len(starts):
-                continue
+        for text, starts, ends, *_ in _blocks(file, path, dialect, 0):
             try:
                 return next(_records(text[starts[0] : ends[0]], path, dialect, 1))
             except FileError:  # quotes of another kind of table, perhaps
@@ -111,31 +109,19 @@ def _header_fault(path: Path, fields: Sequence[str], dialect: Dialect) -> str | 
     if len(known_fields(fields)) >= LEAST_FIELDS:
         return None
     with open_bytes(path) as file, _utf8(file, path, dialect) as read:
-        lines = read(_HEAD_BYTES).decode(errors="replace").splitlines()
+        lines = read(_HEAD_BYTES).removeprefix(_BOM).decode(errors="replace").splitlines()
     return header_fault([line[:_LONGEST_HEADER] for line in lines[:HEADER_LINES]], dialect.delimiter)
 
 
 @contextmanager
 def _utf8(file: OpenFile, path: Path, dialect: Dialect) -> Iterator[Callable[[int], bytes]]:
-    """Open a file for reading as UTF-8, without a byte order mark, whatever its encoding."""
+    """Open a file for reading as UTF-8, whatever its encoding."""
     if dialect.is_utf8:
-        head = file.bytes.read(len(_BOM))
-        rest = [b"" if head == _BOM else head]
-
-        def read(size: int) -> bytes:
-            return (rest.pop() if rest else b"") + file.bytes.read(size)
-
-        yield read
+        yield file.bytes.read
         return
     text = io.TextIOWrapper(file.bytes, dialect.encoding, newline="")  # type: ignore[type-var]  # typeshed knows fewer kinds of buffers
     try:
-        first = [True]
-
-        def read_text(size: int) -> bytes:
-            block = text.read(size)
-            return (block.removeprefix("\ufeff") if first and first.pop() else block).encode()
-
-        yield read_text
+        yield lambda size: text.read(size).encode()
     except UnicodeError as error:
         raise FileError(f"{path}: is not {dialect.encoding}: {error.args[-1]}") from None
     finally:
@@ -148,24 +134,24 @@ def _find_records() -> Function:
 
 
 def _blocks(file: OpenFile, path: Path, dialect: Dialect, cells: int) -> Iterator[CsvBlock]:
-    """Yield the file in pieces of complete records; the first begins with the column names."""
-    delimiter, rest, is_last, line = ord(dialect.delimiter), b"", False, 1
+    """Yield the file in pieces of complete records, without a byte order mark; the first begins with the names."""
+    delimiter, bom, rest, is_last, line = ord(dialect.delimiter), _BOM, b"", False, 1
     with _utf8(file, path, dialect) as read:
         while not is_last:
             piece = read(source.BLOCK_BYTES)
             is_last = not piece
-            text = rest + piece
+            text = rest + piece.removeprefix(bom)
+            bom = b""
             starts, ends = np.empty((2, len(text) // 2 + 1), np.int64)
             found = np.zeros(3, np.int64)
             _find_records()(np.frombuffer(text, np.uint8), delimiter, cells, is_last, starts, ends, found)
-            count, consumed = found[COUNT], found[CONSUMED]
-            rest = text[consumed:]
-            if len(rest) >= source.LINE_BYTES:
-                line += text[:consumed].count(b"\n")
-                raise FileError(f"{path}: line {line} begins a record of 16 MiB or more: is a quote not closed?")
-            line += text[:consumed].count(b"\n")
+            count = found[COUNT]
+            block, rest = text[: found[CONSUMED]], text[found[CONSUMED] :]
             if count:
-                yield CsvBlock(text[:consumed], starts[:count].copy(), ends[:count].copy(), not found[IRREGULAR])
+                yield CsvBlock(block, starts[:count].copy(), ends[:count].copy(), not found[IRREGULAR], line)
+            line += block.count(b"\n") or block.count(b"\r")
+            if len(rest) >= source.LINE_BYTES:
+                raise FileError(f"{path}: line {line} begins a record of 16 MiB or more: is a quote not closed?")
 
 
 def _records(text: bytes | bytearray, path: Path, dialect: Dialect, line: int) -> Iterator[list[str]]:
@@ -179,12 +165,13 @@ def _records(text: bytes | bytearray, path: Path, dialect: Dialect, line: int) -
         raise FileError(f"{path}: line {line - 1 + reader.line_num} is no CSV: {error}") from None
 
 
-def _rows(path: Path, layout: Layout, block: CsvBlock, line: int) -> "CsvRows":
+def _rows(path: Path, layout: Layout, block: CsvBlock) -> "CsvRows":
     cells = _split_block(layout, block) if block.is_regular else None
     if cells is not None:
         return CsvRows(layout, Lines(block.text, block.starts, block.ends), cells)
-    text = block.text[block.starts[0] :] if len(block.starts) else b""
-    records = list(_records(text, path, layout.dialect, line + block.text[: len(block.text) - len(text)].count(b"\n")))
+    start = int(block.starts[0]) if len(block.starts) else len(block.text)
+    line = block.line + block.text.count(b"\n", 0, start)
+    records = list(_records(block.text[start:], path, layout.dialect, line))
     if len(records) != len(block.starts):
         raise FileError(f"{path}: not CSV after line {line}: a quote is in the middle of a cell")
     faults = {row: fault for row, record in enumerate(records) if (fault := _fault(layout, record)) is not None}
@@ -216,6 +203,7 @@ def _split(layout: Layout, text: pa.Buffer, needed: list[str]) -> pa.RecordBatch
         column_types=dict.fromkeys(needed, pa.string()),
         include_columns=needed,
         strings_can_be_null=False,
+        check_utf8=False,  # of these columns: all bytes are checked below
     )
     try:
         pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, text.size], np.int32)), text).validate(full=True)
@@ -236,7 +224,7 @@ class CsvRows:
     layout: Layout
     lines: Lines
     cells: pa.RecordBatch  # of the needed columns
-    records: list[list[str]] | None = None  # all cells, where Python has split them
+    records: Sequence[Sequence[str]] = ()  # all cells, where Python has split them
     faults: Mapping[int, InvalidEvent] = field(default_factory=dict)  # of records that are no row
 
     def __len__(self) -> int:
@@ -258,7 +246,7 @@ class CsvRows:
         """Return these rows as JSON objects, a record that is no row as an array of its cells."""
         whole = [row for row in rows if row not in self.faults]
         objects = dict(zip(whole, self._objects(self._columns_of(whole)), strict=True))
-        return [objects[row] if row in objects else _as_array(self._record(row)) for row in rows]
+        return [objects[row] if row in objects else _as_array(self.records[row]) for row in rows]
 
     @cached_property
     def events(self) -> list[Row]:
@@ -267,35 +255,29 @@ class CsvRows:
         rows = self.as_json(range(len(self)))
         return [(rename_keys(row, renames) if renames else row, self.faults.get(i)) for i, row in enumerate(rows)]
 
-    def _columns_of(self, rows: Sequence[int]) -> list[Sequence[str]]:
+    def _columns_of(self, rows: Sequence[int]) -> list[pa.Array]:
         """Return the cells of these rows, column by column."""
         if not rows:
             return []
-        if self.records is not None:
-            return list(zip(*map(self._record, rows), strict=True))
+        if self.records:
+            return list(map(arrow_buffers.from_strings, zip(*(self.records[row] for row in rows), strict=True)))
         text, starts, ends = self.lines
         lines = b"\n".join(text[starts[row] : ends[row]] for row in rows)
         cells = _split(self.layout, pa.py_buffer(lines), self.layout.names)
         if cells is None:
             raise AssertionError("a block with bytes that are no UTF-8 has its records")
-        return [column.to_pylist() for column in cells.columns]
-
-    def _record(self, row: int) -> list[str]:
-        return self.records[row] if self.records is not None else []
+        return list(cells.columns)
 
     def _plain(self, name: str, column: pa.Array) -> pa.Array:
         """Return a column as the default dialect writes it."""
         dialect = self.layout.dialect
         if dialect.is_plain:
             return column
+        is_gap = pc.is_in(column, value_set=arrow_buffers.from_strings(dialect.gaps))
         if dialect.decimal == "," and name in _NUMERIC:
-            gaps = pc.is_in(column, value_set=arrow_buffers.from_strings(dialect.gaps))
-            column = pc.if_else(gaps, column, pc.replace_substring(column, ".", "?"))
-            column = pc.if_else(gaps, column, pc.replace_substring(column, ",", "."))
-        if dialect.gaps:
-            gaps = pc.is_in(column, value_set=arrow_buffers.from_strings(dialect.gaps))
-            column = pc.if_else(gaps, arrow_buffers.from_strings([""] * len(column)), column)
-        return column
+            column = pc.replace_substring(column, ".", "?")  # a point is no part of such a number
+            column = pc.replace_substring(column, ",", ".")
+        return pc.if_else(is_gap, arrow_buffers.from_strings([""] * len(column)), column)
 
     def _typed(self, name: str, column: pa.Array) -> pa.Array:
         column = self._plain(name, column)
@@ -304,15 +286,15 @@ class CsvRows:
         texts = column.take(is_gap)
         return texts.cast(pa.float64()) if name in _NUMERIC else texts
 
-    def _objects(self, columns: Sequence[Sequence[str]]) -> list[bytes]:
+    def _objects(self, columns: Sequence[pa.Array]) -> list[bytes]:
         """Return one JSON object for each record of these columns of cells."""
         if not columns:
             return []
-        names, dialect = self.layout.names, self.layout.dialect
-        texts = []
-        for name, cells in zip(map(self.layout.field, names), columns, strict=True):
-            plain = cells if dialect.is_plain else [dialect.plain_cell(name, cell) for cell in cells]
-            texts.append([_cell_as_json(name, cell) for cell in plain])
+        names = self.layout.names
+        texts = [
+            [_cell_as_json(name, cell) for cell in self._plain(name, cells).to_pylist()]
+            for name, cells in zip(map(self.layout.field, names), columns, strict=True)
+        ]
         keys = (_string(name).replace("%", "%%") for name in names)
         row = "{" + ",".join(f"{key}:%s" for key in keys) + "}"
         return [(row % cells).encode() for cells in zip(*texts, strict=True)]
@@ -324,7 +306,7 @@ def _cell_as_json(name: str, cell: str) -> str:
     return cell if name in _NUMERIC and JSON_NUMBER.fullmatch(cell) else _string(cell)
 
 
-def _as_array(record: list[str]) -> bytes:
+def _as_array(record: Sequence[str]) -> bytes:
     return msgspec.json.encode([cell.encode(errors="surrogateescape").decode(errors="replace") for cell in record])
 
 

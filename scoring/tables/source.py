@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.contract import NUMERIC
 from scoring.decoding import Decoded
 from scoring.errors import InvalidEvent, needs_extra
 from scoring.tables.columns import Renames
@@ -30,7 +29,7 @@ BLOCK_BYTES: Final = 2 * 1024 * 1024
 compiled loops; with 384 KiB 1.53 and 0.30, with 4 MiB 1.59 and 0.15."""
 LINE_BYTES: Final = 16 * 1024 * 1024
 """Limit of that line."""
-CHUNK_ROWS: Final = 10_000  # of Parquet and Arrow
+CHUNK_ROWS: Final = 10_000  # of a table that are scored at once: bounds memory
 _KINDS: Final = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -45,7 +44,6 @@ ENDINGS: Final = ".csv, .jsonl, .ndjson, .parquet or .arrow"
 _TEXT_KINDS: Final = ("csv", "jsonl")
 _COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bzip2", ".zst": "zstd"}
 
-_NUMERIC: Final = frozenset(NUMERIC)
 _NAMES: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";"}
 _QUOTES_AND_ENDS: Final = '"\r\n'
 
@@ -90,14 +88,6 @@ class Dialect:
     def is_plain(self) -> bool:
         """Return True when cells are read as they are."""
         return self.decimal == "." and not self.gaps
-
-    def plain_cell(self, field: str, cell: str) -> str:
-        """Return a cell of a field as the default dialect writes it."""
-        if cell in self.gaps:
-            return ""
-        if self.decimal == "." or field not in _NUMERIC:
-            return cell
-        return cell.replace(".", "?").replace(",", ".")  # a point is no part of such a number
 
 
 PLAIN: Final = Dialect()

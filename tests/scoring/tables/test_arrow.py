@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, TableError
-from scoring.arrow_tables import _CHUNK_ROWS as CHUNK
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, NUMERIC
 from scoring.decoding import Decoded, decode
 from scoring.local_time import NO_HOUR, hour_as_written
+from scoring.tables import CHUNK_ROWS as CHUNK
 from scoring.tables.arrow import Column, decode_table
 from scoring.tables.threads import core_count
 from scoring.validation import validated
