@@ -15,6 +15,11 @@ LIMIT: Final = 1e12
 page, which overflow as IEEE 754 says."""
 MOST_DIGITS: Final = 4300
 """Longest integer of an identity: Python parses no longer ones, which take quadratic time."""
+MOST_LEVELS: Final = 500
+"""Levels of arrays and objects that an event may have, its own among them.
+
+Parsers recurse. Python allows about 1,000 levels less the depth of the caller's stack; a limit well below that gives
+every caller the same answer."""
 
 _DAY: Final = (
     "(?:(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)-(?:"

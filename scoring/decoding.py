@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.columns import GAP, Columns, concatenate, from_events
-from scoring.contract import CATEGORIES, IDENTITIES, LIMIT, MODEL_FIELDS, NUMERIC, Event
+from scoring.contract import CATEGORIES, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_LEVELS, NUMERIC, Event
 from scoring.errors import InvalidEvent
 from scoring.kernels.compiler import CompilationError, Function, compile_kernels
 from scoring.kernels.json_columns import FIRST_CATEGORY, FIRST_IDENTITY, KERNEL, LEAST, MOST_ODD
 from scoring.kernels.json_keys import EMPTIED, MOST_KEYS
 from scoring.kernels.json_text import FALLBACK_REASONS, MOST_NESTED, PADDING, UNUSUAL
 from scoring.kernels.string_codes import HEAD, LENGTH, SIZE
-from scoring.validation import find_fault, validated
+from scoring.validation import find_fault, is_too_deep, validated
 
 EventLike = Mapping[str, Any] | bytes | bytearray | memoryview | str
 """One event: a mapping of Python or numpy values, or a JSON object as bytes or text."""
@@ -167,9 +167,12 @@ def parse(value: bytes) -> Event:
     try:
         if not value.isascii():
             value.decode()  # msgspec does not check the UTF-8 of what it skips, and results embed the event unchanged
-        return _decode(value)
+        event = _decode(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise find_fault(value) from None
+    if len(value) > 2 * MOST_LEVELS and is_too_deep(value):
+        raise find_fault(value)
+    return event
 
 
 def _read_each(read: Callable[[Any], Event], values: Iterable[Any]) -> tuple[list[Event], dict[int, InvalidEvent]]:

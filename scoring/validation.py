@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, NUMERIC, expected, least
+from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, MOST_LEVELS, NUMERIC, expected, least
 from scoring.errors import ErrorCode, InvalidEvent
 from scoring.local_time import is_local_time
 
@@ -22,6 +22,8 @@ _skim: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _LONGEST_DATE: Final = len("YYYY-MM-DDTHH:MM:SS.123456789")
 _TOO_LONG: Final = 10**MOST_DIGITS
 _POSITION: Final = re.compile(r"\(byte ([0-9]+)\)")  # the position is all that msgspec's message says of the value
+_CASE: Final = np.uint8(ord("[") ^ ord("{"))  # the bit in which [ and {, ] and } differ
+_NOT_STRUCTURE: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _KINDS: Final = ((bool, "true or false"), (str, "a string"), (int | float, "a number"), (list, "an array"))
 _PANDAS_MISSING: Final = {"NaTType": "NaT", "NAType": "NA"}
 
@@ -38,15 +40,18 @@ _read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_integer).d
 
 
 def find_fault(refused: bytes) -> InvalidEvent:
-    """Return the fault of refused JSON: broken syntax first, then the fields in the contract's order."""
+    """Return the fault of refused JSON: its depth, broken syntax, then the fields in the contract's order."""
     try:
         text = refused.decode()
-        _skim(refused)
-        event = _read(text)
     except UnicodeDecodeError as error:
         return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
-    except RecursionError:
-        return InvalidEvent("too_deep", None, "nested too deep to parse safely")
+    if is_too_deep(refused):
+        return _too_deep()
+    try:
+        _skim(refused)
+        event = _read(text)
+    except RecursionError:  # the caller's stack is deep
+        return _too_deep()
     except (msgspec.DecodeError, ValueError) as error:
         at = _POSITION.search(str(error))
         return InvalidEvent(
@@ -59,6 +64,23 @@ def find_fault(refused: bytes) -> InvalidEvent:
             if fault is not None:
                 return fault
     return InvalidEvent("not_json", None, "not JSON")  # reached only if the decoder refuses what the contract allows
+
+
+def _too_deep() -> InvalidEvent:
+    return InvalidEvent("too_deep", None, f"nested too deep to parse safely, more than {MOST_LEVELS} levels")
+
+
+def is_too_deep(text: bytes) -> bool:
+    """Return whether arrays and objects, closed or not, are nested in more than `MOST_LEVELS` levels."""
+    letters = np.frombuffer(text, np.uint8)
+    if np.count_nonzero(letters | _CASE == ord("{")) <= MOST_LEVELS:
+        return False
+    unescaped = text.replace(rb"\\", b"").replace(rb"\"", b"")
+    signs = np.frombuffer(unescaped.translate(None, _NOT_STRUCTURE), np.uint8)
+    in_string = (signs == ord('"')).cumsum() % 2 == 1
+    brackets = signs[(signs != ord('"')) & ~in_string] | _CASE
+    steps = np.where(brackets == ord("{"), 1, -1)
+    return bool(steps.cumsum().max(initial=0) > MOST_LEVELS)
 
 
 def validated(field: str, value: object) -> Any:

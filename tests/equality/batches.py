@@ -69,8 +69,6 @@ def _long(seed: int) -> Iterator[list[bytes]]:
         size = int(10 ** (6 * chance.random()))
         for form in _LONG:
             repeated = chance.choice(_REPEATED)
-            if repeated in _OPENERS and size // len(repeated) in _UNCERTAIN_LEVELS:
-                continue
             event = form % (repeated * size)[:size]
             yield [*values[: chance.choice((0, 1, 4))], event, *values[4 : chance.choice((4, 5, 8))]]
 
@@ -85,9 +83,6 @@ _REPEATED: Final = (
     *(b"9", b"0", b"a", b" ", b"\n", b"\xc3\xa9", b"\xf0\x9f\x98\x80", b'\\"', b"\\u0041"),
     *(b"[", b"1,", b'{"a":', b"\x00"),
 )
-_OPENERS: Final = (b"[", b'{"a":')
-_UNCERTAIN_LEVELS: Final = range(800, 1100)
-"""Python's parsers refuse about 1,000 levels, less those of the caller's stack."""
 
 
 def batches(kind: Kind, seed: int) -> Iterator[Batch]:

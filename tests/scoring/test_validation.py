@@ -109,6 +109,8 @@ TOO_DEEP = [
     Bad("objects", b'{"a":' * DEEP + b"1" + b"}" * DEEP, "too_deep"),
     Bad("in an ignored field", b'{"referrer": ' + b"[" * DEEP + b"]" * DEEP + b"}", "too_deep"),
     Bad("in a model field", b'{"click_events": ' + b"[" * DEEP + b"]" * DEEP + b"}", "too_deep"),
+    Bad("one level too many", b'{"referrer":' + b"[" * 500 + b"]" * 500 + b"}", "too_deep"),
+    Bad("never closed", b'{"referrer": "]]", "a\\"]": ' + b"[" * 500, "too_deep"),
     Bad("after a wrong field", b'{"click_events": "x", "a": ' + b"[" * DEEP + b"]" * DEEP + b"}", "too_deep"),
 ]
 WRONG_TYPE = [
@@ -201,6 +203,21 @@ def test_invalid_events_leave_the_valid_ones_of_their_batch_unharmed(all_high: S
 
     assert said[::2] == [all_high.score(good)] * (len(ALL) + 1)
     assert [getattr(each, "code", "scored") for each in said[1::2]] == [bad.code for bad in ALL]
+
+
+NESTED = b'{"click_events": 3, "referrer":' + b"[" * 499 + b"]" * 499
+FULL = NESTED + b', "a": "' + rb"[\"{" * 99 + b'"}'
+
+
+@pytest.mark.parametrize("frames", [0, 350])
+@pytest.mark.parametrize(("value", "code"), [(FULL, None), (FULL.replace(b"[]", b"[[]]"), "too_deep")])
+def test_the_limit_of_levels_does_not_depend_on_the_stack_of_the_caller(
+    all_high: Scorer, frames: int, value: bytes, code: str | None
+) -> None:
+    def score(frames: int) -> Any:
+        return score(frames - 1) if frames else all_high.score_many([value])[0]
+
+    assert getattr(score(frames), "code", None) == code
 
 
 @pytest.mark.parametrize("secret", ["s3cret-payload", "4929123456781234"])

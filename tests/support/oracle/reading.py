@@ -17,6 +17,7 @@ IDENTITIES = ("user_id", "session_id")
 NEVER_NEGATIVE = (*COUNTS, "device_motion", "time_on_page")
 LARGEST = 1e12
 MOST_DIGITS = 4300  # of an identity: docs/decisions/0003
+MOST_LEVELS = 500
 
 DATE_FORM = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
@@ -55,15 +56,16 @@ def read(event: bytes | dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]
 
 def _parse(raw: bytes) -> list[tuple[str, Any]]:
     try:
+        text = raw.decode("utf-8", errors="strict")
+        if _levels(text) > MOST_LEVELS:
+            raise InvalidEventError("too_deep")
         value = json.loads(
-            raw.decode("utf-8", errors="strict"),
+            text,
             object_pairs_hook=_Pairs,
             parse_int=lambda text: _Number(text, whole=True),
             parse_float=lambda text: _Number(text, whole=False),
             parse_constant=_refuse_constant,
         )
-    except RecursionError:
-        raise InvalidEventError("too_deep") from None
     except ValueError:  # JSONDecodeError and UnicodeDecodeError are among them
         raise InvalidEventError("not_json") from None
     if any("\ud800" <= character <= "\udfff" for text in _strings(value) for character in text):
@@ -71,6 +73,19 @@ def _parse(raw: bytes) -> list[tuple[str, Any]]:
     if not isinstance(value, _Pairs):
         raise InvalidEventError("not_an_object")
     return value.items
+
+
+def _levels(text: str) -> int:
+    """The most brackets that are open at once, outside strings."""
+    level = most = 0
+    in_string = False
+    for part in re.findall(r'\\[\\"]|[\[\]{}"]', text):
+        if part == '"':
+            in_string = not in_string
+        elif len(part) == 1 and not in_string:
+            level += 1 if part in "[{" else -1
+            most = max(most, level)
+    return most
 
 
 def _refuse_constant(text: str) -> None:
