@@ -14,7 +14,18 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, LIMIT, MODEL_FIELDS, MOST_DIGITS, MOST_LEVELS, NUMERIC, expected, least
+from scoring.contract import (
+    CATEGORIES,
+    DATE,
+    IDENTITIES,
+    LIMIT,
+    MODEL_FIELDS,
+    MOST_DIGITS,
+    MOST_LEVELS,
+    NUMERIC,
+    expected,
+    least,
+)
 from scoring.errors import ErrorCode, InvalidEvent
 from scoring.local_time import is_local_time
 
@@ -40,25 +51,11 @@ _read: Final = json.JSONDecoder(object_pairs_hook=_Object, parse_int=_integer).d
 
 
 def find_fault(refused: bytes) -> InvalidEvent:
-    """Return the fault of refused JSON: its depth, broken syntax, then the fields in the contract's order."""
+    """Return the fault of refused JSON: its depth or syntax first, then the fields in the contract's order."""
     try:
-        text = refused.decode()
-    except UnicodeDecodeError as error:
-        return InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}")
-    if is_too_deep(refused):
-        return _too_deep()
-    try:
-        _skim(refused)
-        event = _read(text)
-    except RecursionError:  # the caller's stack is deep
-        return _too_deep()
-    except (msgspec.DecodeError, ValueError) as error:
-        at = _POSITION.search(str(error))
-        return InvalidEvent(
-            "not_json", None, f"not JSON, broken at byte {at[1]}" if at else "not JSON, it is not whole"
-        )
-    if not isinstance(event, _Object):
-        return InvalidEvent("not_an_object", None, f"expected an object, got {describe_kind(event)}")
+        event = _read_members(refused)
+    except InvalidEvent as of_syntax:
+        return of_syntax
     for field in (*MODEL_FIELDS, *IDENTITIES):
         for fault in (find_value_fault(field, value) for name, value in event if name == field):
             if fault is not None:
@@ -66,8 +63,27 @@ def find_fault(refused: bytes) -> InvalidEvent:
     return InvalidEvent("not_json", None, "not JSON")  # reached only if the decoder refuses what the contract allows
 
 
-def _too_deep() -> InvalidEvent:
-    return InvalidEvent("too_deep", None, f"nested too deep to parse safely, more than {MOST_LEVELS} levels")
+def _read_members(text: bytes) -> _Object:
+    """Read a JSON object. Raises InvalidEvent."""
+    too_deep = InvalidEvent("too_deep", None, f"nested too deep to parse safely, more than {MOST_LEVELS} levels")
+    try:
+        letters = text.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent("not_json", None, f"not UTF-8 at byte {error.start}") from None
+    if is_too_deep(text):
+        raise too_deep
+    try:
+        _skim(text)
+        value = _read(letters)
+    except RecursionError:  # the caller's stack is deep
+        raise too_deep from None
+    except (msgspec.DecodeError, ValueError) as error:
+        at = _POSITION.search(str(error))
+        fault = f"not JSON, broken at byte {at[1]}" if at else "not JSON, it is not whole"
+        raise InvalidEvent("not_json", None, fault) from None
+    if not isinstance(value, _Object):
+        raise InvalidEvent("not_an_object", None, f"expected an object, got {describe_kind(value)}")
+    return value
 
 
 def is_too_deep(text: bytes) -> bool:

@@ -30,7 +30,7 @@ from consumer.offline.progress import Reporting, show_progress
 from consumer.offline.score_files import Counts, Stream, check_output, rejected_path, score_files
 from consumer.process import exit_on_signals, tune_garbage_collector
 from scoring import Scorer
-from scoring.tables import KINDS, TableOptions, compression
+from scoring.tables import KINDS, FileError, TableOptions, compression
 
 STANDARD: Final = "-"
 
@@ -88,8 +88,8 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         for _, target in jobs:
             check_output(paths, target)
         scored = [_score(scorer, *job, options, kind if output == STANDARD else None) for job in jobs]
-    if faults := [fault for fault in scored if fault]:
-        raise InputError(". ".join(faults))
+        if faults := [fault for fault in scored if fault]:
+            raise InputError(". ".join(faults))
 
 
 def _check_kind(kind: str | None, *, is_needed: bool) -> None:
@@ -118,7 +118,10 @@ def _inputs(sources: Sequence[str], kind: str | None) -> Iterator[list[Path]]:
                 paths.append(copy)
             else:
                 paths += _matches(source)
-        yield paths
+        try:
+            yield paths
+        except (FileError, InputError) as error:
+            raise InputError(str(error).replace(f"{directory}/standard-input.{kind}", "standard input")) from None
 
 
 def _matches(source: str) -> list[Path]:

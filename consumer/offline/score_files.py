@@ -200,7 +200,7 @@ def _score(scorer: Scorer, inputs: Sequence[Input], output: Destination, report:
     counts, first = Counts(), FirstRows(report.warn)
     target = output.target
     with _Staging() as staging, ExitStack() as files:
-        rejected = files.enter_context(staging.stage(rejected_path(target)).open("wb"))
+        rejected: IO[bytes] | None = None
         file = output.stream.file if output.stream else files.enter_context(staging.stage(target).open("wb"))
         writer = open_writer(file, output.kind, inputs[0].source, _columns(inputs, output.kind))
         files.enter_context(_finishing(writer))
@@ -209,8 +209,10 @@ def _score(scorer: Scorer, inputs: Sequence[Input], output: Destination, report:
         for part in files.enter_context(closing(map_in_order(work, _pieces(inputs), core_count()))):
             if part.input != current:
                 row, current = 0, part.input
-            name = msgspec.json.encode(os.fsencode(inputs[current].path.name).decode(errors="replace"))
-            rejected.writelines(b'{"row":%d,"file":%b,%b\n' % (row + i + 1, name, rest) for i, rest in part.rejects)
+            if part.rejects:  # the file is made only now: a filter may run where it cannot write
+                rejected = rejected or files.enter_context(staging.stage(rejected_path(target)).open("wb"))
+                name = msgspec.json.encode(os.fsencode(inputs[current].path.name).decode(errors="replace"))
+                rejected.writelines(b'{"row":%d,"file":%b,%b\n' % (row + i + 1, name, rest) for i, rest in part.rejects)
             if part.counts.scored:
                 writer.write(part.rows)
             row += part.counts.rows

@@ -92,6 +92,33 @@ def test_standard_input_becomes_standard_output(
     assert [path.name for path in tmp_path.iterdir()] == ["standard-output.rejected.jsonl"]
 
 
+@pytest.fixture
+def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_filter_without_invalid_rows_writes_no_file(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")  # where nobody can make a file
+    said = call("score", "-", "-o", "-", "--format", "jsonl", "--allow-missing", stdin=f"{json.dumps(FIRST)}\n")
+    assert said.status == 0
+    assert "1 rows scored in standard output" in said.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "what"),
+    [
+        ("csv", 'click_events,note\n1,"a"b\n', "standard input: line 2 is no CSV"),
+        ("parquet", "PAR1", "standard input: "),
+        ("jsonl", "oops\n", "standard input: no row was scored; 1 invalid in standard-output.rejected.jsonl"),
+    ],
+)
+@pytest.mark.usefixtures("in_empty_directory")
+def test_messages_about_standard_input_name_it(call: Call, kind: str, data: str, what: str) -> None:
+    said = call("score", "-", "-o", "-", "--format", kind, "--allow-missing", stdin=data)
+    assert said.status == 1
+    assert f"session-scorer: {what}" in said.err
+
+
 def test_csv_as_it_is_written_in_germany(call: Call, tmp_path: Path, scorer: Scorer) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     text = 'click_events;transaction_amount;device_type;note\n35;"12000,5";Mobile;"a;""b""\nc"\n2;3;Desktop;n. v.\n'
