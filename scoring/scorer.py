@@ -1,5 +1,6 @@
 """The public Scorer: decode, prepare, score and explain events."""
 
+import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -85,6 +86,19 @@ class Scorer:
             raise verdict
         return verdict
 
+    def explain(self, event: EventLike) -> Verdict:
+        """Score one event as `score` does, with the contributions of all features, whatever its level.
+
+        `base_rate` and these contributions add up to `anomaly_score`. Raises InvalidEvent.
+        """
+        decoded = decode_any([event])
+        if decoded.invalid:
+            raise decoded.invalid[0]
+        verdict = self.score_columns(decoded.columns, contributions=False).verdict(0)
+        raw = self._preprocessor.prepare(decoded.columns).raw
+        contributions = self._contributions(decoded.columns, raw, np.zeros(1, np.int64), most=len(raw))
+        return dataclasses.replace(verdict, contributions=contributions[0])
+
     def score_many(self, events: Iterable[EventLike]) -> list[Verdict | InvalidEvent]:
         """Score the events of any iterable; return a Verdict or an InvalidEvent for every event, in order.
 
@@ -155,21 +169,21 @@ class Scorer:
             rules=prepared.patterns,
             gap_bits=prepared.gap_bits,
             unseen_bits=prepared.unseen_bits,
-            contributions=self._contributions(columns, prepared.raw, explained),
+            contributions=self._contributions(columns, prepared.raw, explained, MOST_CONTRIBUTIONS),
             base_rate=self._forest.base_rate,
         )
 
     def _contributions(
-        self, columns: Columns, raw: NDArray[np.float64], rows: NDArray[np.int64]
+        self, columns: Columns, raw: NDArray[np.float64], rows: NDArray[np.int64], most: int
     ) -> dict[int, list[Contribution]]:
-        """Return by row the features that moved its score most."""
+        """Return by row the `most` features that moved its score most."""
         if not len(rows):
             return {}
 
         def text(name: str, row: int) -> str:
             return self._preprocessor.category(name, columns.category(CATEGORIES.index(name), row))
 
-        moved, largest = self._forest.contributions(raw, rows, MOST_CONTRIBUTIONS)
+        moved, largest = self._forest.contributions(raw, rows, most)
         return largest_contributions(self.artifacts.model.feature_names, raw, rows, moved, largest, text)
 
     def _check_golden(self, *, as_json: bool) -> None:

@@ -57,7 +57,8 @@ class Verdict:
     ]
     imputed_fields: Annotated[list[str], Meta(description="The missing fields that were imputed")]
     contributions: Annotated[
-        list[Contribution], Meta(description="The five features that moved the score most; empty unless High")
+        list[Contribution],
+        Meta(description="The five features that moved the score most; empty unless High; `explain` gives all"),
     ]
     base_rate: Annotated[
         Share, Meta(description="The score without any features; adding all contributions gives the score")

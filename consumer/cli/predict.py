@@ -16,6 +16,9 @@ _LONGEST_NAME: Final = 200  # characters of an argument that may be the name of 
 
 def predict(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON: one event, or an array of events.")],
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Add base_rate and contributions: how far each feature moved the score.")
+    ] = False,
     artifacts: Artifacts = None,
     allow_unverified: Unverified = False,
     manifest_sha256: ManifestSha256 = None,
@@ -25,12 +28,12 @@ def predict(
     \b
     Examples:
       echo '{"transaction_amount": 20000}' | session-scorer predict -
-      session-scorer predict event.json
+      session-scorer predict --explain event.json
     """
     data = _read(file)
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
     try:
-        verdicts = predictions.predict(scorer, data)
+        verdicts = predictions.predict(scorer, data, explain=explain)
     except InvalidEvent as error:
         hint = predictions.describe(data) if error.code == "not_json" else ""
         message = one_line(error) + (f"; {hint}" if hint else "")

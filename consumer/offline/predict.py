@@ -11,28 +11,37 @@ from scoring import InvalidEvent, Scorer, Verdict
 from scoring.tables import BOM, CSV, HEAD_BYTES, JSON, JSON_LINES, PARQUET, TEXT, UNKNOWN, ObjectSample, recognise
 
 _TOKENS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},"]', re.DOTALL)
+_CONTRIBUTION: Final = re.compile(r'\{\s+("feature": .+)\s+("value": .+)\s+("contribution": .+)\s+\}')
 _BLANK: Final = b" \t\r\n"
 _SEVERAL: Final = re.compile(rb"\}[ \t\r]*\n\s*\{")
 _TABLES: Final = "`session-scorer score` takes it, by the ending of its name"
 
 
-def predict(scorer: Scorer, data: bytes) -> Any:
+def predict(scorer: Scorer, data: bytes, *, explain: bool = False) -> Any:
     """Return the verdict on one event as a dict, or raise InvalidEvent; for an array return a list.
 
     An invalid event in an array becomes `{"error": …}`. An object without a known field is invalid here: the file
-    holds something else.
+    holds something else. `explain` adds the base rate and the contributions of all features to each verdict.
     """
     if data.lstrip(_BLANK)[:1] != b"[":
         event = data.strip(_BLANK)
-        verdict = scorer.score(event)
+        verdict = scorer.explain(event) if explain else scorer.score(event)
         if (fault := _fault_of_schema(event)) is not None:
             raise fault
-        return verdict.as_dict()
+        return _as_dict(verdict, explain=explain)
     events = elements(data)
+    verdicts = [_explain(scorer, event) for event in events] if explain else scorer.score_many(events)
     return [
-        _as_dict(verdict if isinstance(verdict, InvalidEvent) else _fault_of_schema(event) or verdict)
-        for event, verdict in zip(events, scorer.score_many(events), strict=True)
+        _as_dict(verdict if isinstance(verdict, InvalidEvent) else _fault_of_schema(event) or verdict, explain=explain)
+        for event, verdict in zip(events, verdicts, strict=True)
     ]
+
+
+def _explain(scorer: Scorer, event: bytes) -> Verdict | InvalidEvent:
+    try:
+        return scorer.explain(event)
+    except InvalidEvent as error:
+        return error
 
 
 def _fault_of_schema(event: bytes) -> InvalidEvent | None:
@@ -90,13 +99,17 @@ def elements(data: bytes) -> list[bytes]:
     return [] if parts == [b""] else parts
 
 
-def _as_dict(verdict: Verdict | InvalidEvent) -> dict[str, Any]:
+def _as_dict(verdict: Verdict | InvalidEvent, *, explain: bool) -> dict[str, Any]:
     if isinstance(verdict, InvalidEvent):
         return {"error": {"code": verdict.code, "field": verdict.field, "message": verdict.message}}
-    return verdict.as_dict()
+    explanation = {"base_rate": verdict.base_rate, "contributions": verdict.contributions} if explain else {}
+    return verdict.as_dict() | explanation
 
 
 def as_json(verdicts: Any, *, pretty: bool) -> str:
-    """Encode as JSON: indented when `pretty`, else in one line."""
+    """Encode as JSON: in one line; when `pretty`, indented, with a line for each contribution."""
     text = msgspec.json.encode(verdicts)
-    return escaped((msgspec.json.format(text, indent=2) if pretty else text).decode())
+    if not pretty:
+        return escaped(text.decode())
+    indented = msgspec.json.format(text, indent=2).decode()
+    return escaped(_CONTRIBUTION.sub(r"{\1 \2 \3}", indented))

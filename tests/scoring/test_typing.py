@@ -47,6 +47,7 @@ def test_every_form_of_an_event_is_accepted(pairs_scorer: Scorer) -> None:
     verdict = pairs_scorer.score(session)
 
     assert_type(verdict, Verdict)
+    assert_type(pairs_scorer.explain(session), Verdict)
     assert [pairs_scorer.score(event) for event in events] == [verdict] * 7
 
 

@@ -1,5 +1,6 @@
 """The command line as its users meet it: what is printed where, and the exit status."""
 
+import dataclasses
 import gzip
 import json
 import re
@@ -211,6 +212,41 @@ def test_on_a_terminal_the_verdict_is_laid_out(call: Call, monkeypatch: pytest.M
     assert '\n  "anomaly_score": ' in call("predict", "-", stdin=GAPS).out
 
 
+def test_explained_verdicts_have_all_contributions_beside_the_base_rate(call: Call, scorer: Scorer) -> None:
+    for event in (EVENT, json.loads(GAPS)):
+        said = call("predict", "--explain", "-", stdin=json.dumps(event))
+        verdict = dataclasses.asdict(scorer.explain(event))
+        assert (said.status, said.err) == (0, "")
+        assert said.out.count("\n") == 1
+        assert json.loads(said.out) == verdict
+        assert list(json.loads(said.out))[-2:] == ["base_rate", "contributions"]
+        assert len(verdict["contributions"]) == len(scorer.artifacts.model.feature_names)
+
+
+def test_in_an_array_the_valid_events_are_explained(call: Call, scorer: Scorer) -> None:
+    events = [EVENT, {"click_events": -1}, {}, json.loads(GAPS)]
+    plain = call("predict", "-", stdin=json.dumps(events))
+    said = call("predict", "-", "--explain", stdin=json.dumps(events))
+    assert (said.status, said.err) == (1, plain.err)
+    first, *errors, last = json.loads(said.out)
+    assert first == dataclasses.asdict(scorer.explain(EVENT))
+    assert last == dataclasses.asdict(scorer.explain({}))
+    assert errors == json.loads(plain.out)[1:3]
+    assert [answer["error"]["code"] for answer in errors] == ["out_of_range", "no_known_field"]
+
+
+def test_on_a_terminal_each_contribution_has_a_line(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    event = json.dumps(EVENT | {"browser_info": '{ "feature": 1,\n "value": 2, "contribution": 3 }'})
+    piped = call("predict", "-", "--explain", stdin=event).out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    out = call("predict", "-", "--explain", stdin=event).out
+    contributions = json.loads(piped)["contributions"]
+    assert json.loads(out) == json.loads(piped)
+    lines = [line.strip().removesuffix(",") for line in out.splitlines() if '{"feature"' in line]
+    assert [json.loads(line) for line in lines] == contributions
+
+
+@pytest.mark.parametrize("options", [[], ["--explain"]], ids=str)
 @pytest.mark.parametrize(
     ("event", "line"),
     [
@@ -223,10 +259,13 @@ def test_on_a_terminal_the_verdict_is_laid_out(call: Call, monkeypatch: pytest.M
         (b"[{}", "not JSON"),
         (b"[{}] x", "not JSON"),
         (b"[{]", "not JSON"),
+        (b'{"clicks": 4}', "no field of a session event"),
     ],
 )
-def test_what_is_no_event_is_one_line_with_field_and_code(call: Call, event: bytes, line: str) -> None:
-    said = call("predict", "-", stdin=event)
+def test_what_is_no_event_is_one_line_with_field_and_code(
+    call: Call, event: bytes, line: str, options: list[str]
+) -> None:
+    said = call("predict", "-", *options, stdin=event)
     assert (said.status, said.out) == (1, "")
     assert said.line.startswith(f"session-scorer: stdin: {line}")
 
