@@ -241,7 +241,7 @@ def test_in_the_metrics_after_the_commit(broker: MockBroker) -> None:
 
     with pytest.raises(WorkerError, match=r"^the worker failed \(ValueError at test_exceptions.py:"):
         work(broker, metrics=Broken())
-    assert sum(offsets(broker).values()) == 20
+    assert 0 < sum(offsets(broker).values()) <= 20  # the first batch, however many events had come by then
     nothing_is_skipped(broker)
 
 
