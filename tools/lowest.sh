@@ -12,7 +12,7 @@ scorer() {
   PYTHONPATH="$root" lowest/bin/python -m consumer "$@"
 }
 
-for command in run check watch demo predict score train evaluate "model diff" "dead-letters list"; do
+for command in run check watch demo predict score train evaluate "model diff" "dead-letters list" "config init"; do
   echo "$command --help"
   # shellcheck disable=SC2086 # two words are a command of a family
   scorer $command --help >/dev/null
@@ -23,4 +23,5 @@ scorer score sessions.csv -o scored.parquet
 scorer score scored.parquet -o scored.csv
 scorer train --data sessions.csv --out set --trees 5 --depth 3 --balance 0.5
 scorer evaluate scored.parquet --artifacts set --out evaluation --allow-doubtful
+scorer config show
 scorer demo --events 200

@@ -37,7 +37,7 @@ def setting_lines(settings: Sequence[Origin]) -> Iterator[str]:
     """Format the settings that are not defaults as plain text."""
     for setting in settings:
         if setting.origin != DEFAULT:
-            yield printable(f"{'':{_INDENT}}{setting.name} = {setting.value} ({setting.origin})")
+            yield printable(f"{'':{_INDENT}}{setting}")
 
 
 def summary(findings: Sequence[Finding]) -> str:
@@ -50,7 +50,7 @@ def document(settings: Sequence[Origin], findings: Sequence[Finding]) -> str:
     """Format settings and findings as one JSON document."""
     content: dict[str, Any] = {
         "ok": not failed(findings),
-        "settings": [{"name": setting.name, "value": setting.value, "from": setting.origin} for setting in settings],
+        "settings": [setting.as_dict() for setting in settings],
         "checks": [
             {"name": finding.name, "status": finding.status, "message": finding.message} for finding in findings
         ],

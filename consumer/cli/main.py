@@ -12,9 +12,12 @@ from consumer.printable import printable
 
 _OWN_PACKAGES: Final = frozenset({"consumer", "scoring", "training"})
 
+STANDARD: Final = "-"  # standard input or output, in place of a file
+
 _SCORE: Final = "Score events"  # sections of help
 _OPERATE: Final = "Operate"
 _MODELS: Final = "Models"
+_SET_UP: Final = "Set up"
 
 
 class Program(LazyGroup):
@@ -31,6 +34,7 @@ class Program(LazyGroup):
         "train": LazyCommand("consumer.cli.train:train", _MODELS, "Train an artifact set."),
         "evaluate": LazyCommand("consumer.cli.evaluate:evaluate", _MODELS, "Measure a set on labelled sessions."),
         "model": LazyCommand("consumer.cli.model:app", _MODELS, "Verify, show or compare artifact sets."),
+        "config": LazyCommand("consumer.cli.config:app", _SET_UP, "Write a settings file, or show the settings."),
     }
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from consumer.cli.main import InputError
+from consumer.cli.main import STANDARD, InputError
 from consumer.cli.options import (
     AllowMissing,
     Artifacts,
@@ -31,8 +31,6 @@ from consumer.offline.score_files import Counts, Stream, check_output, rejected_
 from consumer.process import exit_on_signals, tune_garbage_collector
 from scoring import Scorer
 from scoring.tables import KINDS, FileError, TableOptions, compression
-
-STANDARD: Final = "-"
 
 
 def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters

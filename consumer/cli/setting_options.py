@@ -2,14 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from enum import EnumType
-from typing import Annotated, Any, Final, Literal, get_args, get_origin
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic.fields import FieldInfo
 
 from consumer.cli import streams
 from consumer.config.settings import Settings
+from consumer.config.sources import choices
 
 _UNITS: Final = frozenset({"BYTES", "MS", "PORT", "RATIO", "SECONDS"})
 
@@ -113,9 +113,9 @@ def _flag(name: str) -> str:
 
 
 def _metavar(name: str, field: FieldInfo) -> str | None:
+    if accepted := choices(field):
+        return "|".join(accepted)
     kind: Any = field.annotation
-    if isinstance(kind, EnumType) or get_origin(kind) is Literal:
-        return "|".join(str(choice) for choice in get_args(kind) or list(kind))
     special = {
         "kafka": "PROP=VALUE",
         "latency_budget": "MS",

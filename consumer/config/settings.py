@@ -220,6 +220,14 @@ class Origin:
     value: Any
     origin: str
 
+    def __str__(self) -> str:
+        """Return the line in which commands print it."""
+        return f"{self.name} = {'not set' if self.value is None else sources.as_text(self.value)} ({self.origin})"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members of its JSON object."""
+        return {"name": self.name, "value": self.value, "from": self.origin}
+
 
 def origins(settings: Settings, cli_settings: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
     """Return the origin of each setting, then of each property of the Kafka client as `kafka.NAME`."""

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import EnumType
 from functools import cached_property
 from pathlib import Path
 from types import UnionType
@@ -18,6 +19,7 @@ from consumer.config import kafka_properties
 
 PREFIX: Final = "SESSION_SCORER_"
 DEFAULT: Final = "default"
+ANY_TEXT: Final = "a text that is not empty"
 
 _SERVICE_LINK: Final = re.compile(
     r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
@@ -121,7 +123,7 @@ def file(path: str | Path | None, names: frozenset[str]) -> dict[str, Any]:
             raise SettingsError(
                 f"[kafka] {name} ({path}): expected a text, a number, true or false, or a list of these"
             )
-    return _own_names(values | {"kafka": {name: _text(value) for name, value in kafka.items()}})
+    return _own_names(values | {"kafka": {name: as_text(value) for name, value in kafka.items()}})
 
 
 def _parsed(path: str | Path) -> dict[str, Any]:
@@ -213,11 +215,18 @@ class Sources:
 
 def expected(field: FieldInfo) -> str:
     """Describe the values that a setting accepts."""
+    if accepted := choices(field):
+        return " or ".join(accepted)
     kind = _kind(field.annotation)
-    if get_origin(kind) is Literal or hasattr(kind, "__members__"):
-        return " or ".join(str(choice) for choice in (get_args(kind) or list(kind)))
     words = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path", dict: "names and texts"}
-    return words.get(get_origin(kind) or kind, "a text that is not empty") + _range(_bounds(field))
+    return words.get(get_origin(kind) or kind, ANY_TEXT) + _range(_bounds(field))
+
+
+def choices(field: FieldInfo) -> list[str]:
+    """Return the only values that a setting accepts; empty where there are more than can be listed."""
+    kind = _kind(field.annotation)
+    listed = kind if isinstance(kind, EnumType) else get_args(kind) if get_origin(kind) is Literal else ()
+    return list(map(str, listed))
 
 
 def _kind(annotation: Any) -> Any:
@@ -272,9 +281,10 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Format a value of TOML as an option takes it: true in lower case, a list with commas."""
     if isinstance(value, list):
-        return ",".join(map(_text, value))
+        return ",".join(map(as_text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -42,6 +42,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "dead-letters redrive": Command(f"dead-letters redrive --bootstrap-servers {NOBODY}", 1),
     "dead-letters skip": Command(f"dead-letters skip --partition 0 --offset 0 --bootstrap-servers {NOBODY}", 1),
     "watch": Command(f"watch --once {NOBODY}", 1),
+    "config init": Command("config init"),
+    "config show": Command("config show"),
 }
 
 

@@ -81,8 +81,10 @@ COMMANDS = [
     *([name] for name in ("run", "demo", "predict", "score", "check", "watch", "train", "evaluate")),
     *(["model", name] for name in ("verify", "show", "diff")),
     *(["dead-letters", name] for name in ("list", "redrive", "skip")),
+    *(["config", name] for name in ("init", "show")),
     ["model"],
     ["dead-letters"],
+    ["config"],
 ]
 
 

@@ -32,6 +32,8 @@ TOO_LONG = [
     ["check", "--config", LONG],
     ["watch", "--config", LONG, "--bootstrap-servers", "127.0.0.1:1"],
     ["dead-letters", "list", "--config", LONG],
+    ["config", "init", "--output", LONG],
+    ["config", "show", "--config", LONG],
 ]
 
 

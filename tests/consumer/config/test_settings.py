@@ -19,13 +19,6 @@ from consumer.config.settings import (
 )
 
 
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
-            monkeypatch.delenv(name)
-
-
 def file(tmp_path: Path, text: str) -> str:
     path = tmp_path / "settings.toml"
     path.write_text(text, "utf-8")
