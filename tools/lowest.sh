@@ -12,7 +12,7 @@ scorer() {
   PYTHONPATH="$root" lowest/bin/python -m consumer "$@"
 }
 
-for command in run check watch demo predict score train evaluate "model diff" "dead-letters list" "config init"; do
+for command in run check watch demo predict score train evaluate "model diff" "dead-letters list" "config init" completion; do
   echo "$command --help"
   # shellcheck disable=SC2086 # two words are a command of a family
   scorer $command --help >/dev/null
@@ -24,4 +24,6 @@ scorer score scored.parquet -o scored.csv
 scorer train --data sessions.csv --out set --trees 5 --depth 3 --balance 0.5
 scorer evaluate scored.parquet --artifacts set --out evaluation --allow-doubtful
 scorer config show
+scorer completion bash
+_SESSION_SCORER_COMPLETE=complete_bash COMP_WORDS="session-scorer run --delivery" COMP_CWORD=3 scorer
 scorer demo --events 200

@@ -1,12 +1,9 @@
-"""`session-scorer check`."""
+"""`session-scorer check`. The checks are imported inside: help and completion need the options alone."""
 
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from consumer.check import report, runner
-from consumer.check.finding import failed
 from consumer.cli.setting_options import takes_settings
 
 
@@ -25,6 +22,11 @@ def check(
     Takes the options of run. Prints one line for each check: ok, warn, fail or skip, and what to do. Changes nothing
     and disturbs no worker: it joins no group, commits nothing, and tests write access in transactions that it aborts.
     """
+    from rich.console import Console
+
+    from consumer.check import report, runner
+    from consumer.check.finding import failed
+
     console = Console()
     origins, results = runner.run_checks(cli_settings)
     findings = []

@@ -40,7 +40,12 @@ app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_ma
 _USED: Final = {"bootstrap_servers", "group_id", "kafka", "dead_letters_topic", "config", "log_level", "log_format"}
 """The settings that all of these commands read."""
 
-Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only letters with this code.")]
+
+def _codes() -> list[str]:
+    return list(DEAD_LETTER_CODES)
+
+
+Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only letters with this code.", autocompletion=_codes)]
 Field = Annotated[str | None, typer.Option("--field", metavar="NAME", help="Only letters with a fault in this field.")]
 Since = Annotated[
     str | None,

@@ -20,6 +20,15 @@ class Command(TyperCommand):
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_sections(parameter_rows(self.get_params(ctx), ctx), formatter)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete the names of options. Their help is escaped: typer takes `[default]` for markup of rich."""
+        from rich.markup import escape  # noqa: PLC0415 - slow, and only completion needs it
+
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            item.help = escape(item.help or "")
+        return items
+
 
 class Group(TyperGroup):
     """A group of commands whose help lists them before its options, both in sections."""
@@ -72,6 +81,12 @@ class LazyGroup(Group):
             self.commands[cmd_name] = self.lazy_commands[cmd_name].load()
         return self.commands.get(cmd_name)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Complete the names of commands, and of options, from what help shows, so that no module is imported."""
+        commands = [Command(name, short_help=lazy.summary) for name, lazy in self.lazy_commands.items()]
+        group = Group(name=self.name, params=self.params, commands=commands)
+        return group.shell_complete(type(ctx)(group, parent=ctx.parent), incomplete)
+
     def command_rows(self, limit: int) -> list[tuple[str, "Row"]]:  # noqa: ARG002 - the summaries are short
         return [(command.section, (name, command.summary)) for name, command in self.lazy_commands.items()]
 
@@ -86,7 +101,7 @@ def as_command(definition: typer.Typer | Callable[..., None]) -> Any:
 
 
 Row = tuple[str, str]
-_TYPE: Final = re.compile(r" <[\w\[\]]+>$")  # a type of Python, which typer puts after the name of an argument
+_TYPE: Final = re.compile(r" <[\w\[\]|]+>$")  # a type or choices, which typer puts after the name of an argument
 
 
 def parameter_rows(parameters: Iterable[Any], context: Any) -> list[tuple[str, Row]]:

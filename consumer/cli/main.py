@@ -1,10 +1,12 @@
-"""`session-scorer`: the group of its commands, and exit statuses. An error becomes one line on standard error here."""
+"""`session-scorer`: the group of its commands, completion, exit statuses. An error becomes one line on stderr here."""
 
+import os
 import sys
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Literal
 
 import typer
+from typer.completion import completion_init, get_completion_script  # type: ignore[attr-defined] # not in an __all__
 
 from consumer.cli import streams
 from consumer.cli.help import CONTEXT, LazyCommand, LazyGroup
@@ -13,6 +15,10 @@ from consumer.printable import printable
 _OWN_PACKAGES: Final = frozenset({"consumer", "scoring", "training"})
 
 STANDARD: Final = "-"  # standard input or output, in place of a file
+
+_NAME: Final = "session-scorer"
+_COMPLETE: Final = "_SESSION_SCORER_COMPLETE"  # the variable by which a shell asks for completions
+_COLUMNS: Final = "10000"  # more than any help has
 
 _SCORE: Final = "Score events"  # sections of help
 _OPERATE: Final = "Operate"
@@ -35,6 +41,7 @@ class Program(LazyGroup):
         "evaluate": LazyCommand("consumer.cli.evaluate:evaluate", _MODELS, "Measure a set on labelled sessions."),
         "model": LazyCommand("consumer.cli.model:app", _MODELS, "Verify, show or compare artifact sets."),
         "config": LazyCommand("consumer.cli.config:app", _SET_UP, "Write a settings file, or show the settings."),
+        "completion": LazyCommand("consumer.cli.main:completion", _SET_UP, "Print a shell's completion script."),
     }
 
 
@@ -51,9 +58,12 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line. Exit status: 0 done; 1 bad input or environment, one line on stderr; 2 wrong usage."""
     streams.open_missing_streams()
+    if os.environ.get(_COMPLETE):
+        _complete()
+        return
     try:
         with streams.flushed_output():
-            app(prog_name="session-scorer")
+            app(prog_name=_NAME)
     except OSError as error:
         streams.report(error)
         sys.exit(1)
@@ -62,6 +72,33 @@ def main() -> None:
             raise  # a bug: its traceback is needed
         streams.print_error(one_line(error))
         sys.exit(1)
+
+
+def _complete() -> None:
+    """Print completions, as the scripts of `completion` ask for; never an error, which would cover the line typed."""
+    os.environ["COLUMNS"] = _COLUMNS  # typer folds help to the terminal's width, and fish takes a line for a candidate
+    completion_init()
+    try:
+        app(prog_name=_NAME)
+    except Exception:  # noqa: BLE001 - an unknown command, or a bug
+        sys.exit(1)
+
+
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], typer.Argument(metavar="bash|zsh|fish", help="Your shell.")],
+) -> None:
+    """Print the script by which a shell completes commands, options and values.
+
+    \b
+    Examples, each a line for the shell's own start file:
+      eval "$(session-scorer completion bash)"    # ~/.bashrc
+      eval "$(session-scorer completion zsh)"     # ~/.zshrc, after compinit
+      session-scorer completion fish | source     # ~/.config/fish/config.fish
+
+    The scripts run `session-scorer`, which must be on the PATH.
+    """
+    script: str = get_completion_script(prog_name=_NAME, complete_var=_COMPLETE, shell=shell)
+    typer.echo(script.replace(" $1 ", ' "${1/#\\~/$HOME}" '))  # bash gives the word as typed, and nothing expands its ~
 
 
 class InputError(Exception):
@@ -74,11 +111,11 @@ def one_line(error: Exception) -> str:
     return printable(" ".join(str(error).split())) + (f" ({code})" if code else "")
 
 
-def _print_version(requested: bool) -> None:
-    if requested:
+def _print_version(ctx: typer.Context, requested: bool) -> None:
+    if requested and not ctx.resilient_parsing:  # which completion does
         from consumer.config import program_version  # noqa: PLC0415 - nothing else needs it
 
-        typer.echo(f"session-scorer {program_version()}")
+        typer.echo(f"{_NAME} {program_version()}")
         raise typer.Exit
 
 

@@ -1,8 +1,7 @@
-"""`session-scorer run`."""
+"""`session-scorer run`. The worker is imported inside: it is slow, and help and completion need the options alone."""
 
 from typing import Any
 
-from consumer import app
 from consumer.cli.setting_options import takes_settings
 
 
@@ -19,4 +18,6 @@ def run(cli_settings: dict[str, Any]) -> None:
     Each option is also a setting in the environment (SESSION_SCORER_INPUT_TOPIC=…) and in a TOML file
     (input_topic = "…"). The command line wins over the environment, the environment over the file.
     """
-    app.main(cli_settings)
+    from consumer.app import main as run_worker
+
+    run_worker(cli_settings)

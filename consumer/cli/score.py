@@ -33,6 +33,10 @@ from scoring import Scorer
 from scoring.tables import KINDS, FileError, TableOptions, compression
 
 
+def _kinds() -> list[str]:
+    return list(KINDS)
+
+
 def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     sources: Annotated[
         list[str],
@@ -51,7 +55,12 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     ],
     kind: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help=f"Format of standard input and output: {', '.join(KINDS)}."),
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help=f"Format of standard input and output: {', '.join(KINDS)}.",
+            autocompletion=_kinds,
+        ),
     ] = None,
     delimiter: Delimiter = ",",
     decimal: Decimal = ".",

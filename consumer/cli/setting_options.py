@@ -88,12 +88,17 @@ def _former(name: str) -> inspect.Parameter:
 
 def _parameter(name: str, field: FieldInfo, *, hidden: bool) -> inspect.Parameter:
     kind: Any = list[str] if name == "kafka" else bool if field.annotation is bool else str
+
+    def complete() -> list[str]:
+        return choices(field)
+
     option = typer.Option(
         *_flags(name, kind),
         help=_help(field),
         metavar=_metavar(name, field),
         show_default=False,
         hidden=hidden,
+        autocompletion=complete,
         rich_help_panel=next((group for group, names in GROUPS.items() if name in names), None),
     )
     return inspect.Parameter(

@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "watch": Command(f"watch --once {NOBODY}", 1),
     "config init": Command("config init"),
     "config show": Command("config show"),
+    "completion": Command("completion zsh"),
 }
 
 

@@ -78,7 +78,7 @@ def test_every_command_explains_itself(call: Call, command: list[str]) -> None:
 
 COMMANDS = [
     [],
-    *([name] for name in ("run", "demo", "predict", "score", "check", "watch", "train", "evaluate")),
+    *([name] for name in ("run", "demo", "predict", "score", "check", "watch", "train", "evaluate", "completion")),
     *(["model", name] for name in ("verify", "show", "diff")),
     *(["dead-letters", name] for name in ("list", "redrive", "skip")),
     *(["config", name] for name in ("init", "show")),
