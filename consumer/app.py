@@ -32,7 +32,7 @@ from consumer.observability.metrics import Metrics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import Tracing, tracing
 from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector
-from consumer.records import UnreadableBatch
+from consumer.records import Partition, UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream import result_writer
 from consumer.stream.batching import BatchSizer
@@ -220,7 +220,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     budget = settings.latency_budget / 1000
     source = KafkaSource(
         connection,
-        Subscription(settings.group_id, settings.input_topic, continue_on_gap=settings.on_gap == "continue"),
+        Subscription(settings.group_id, (settings.input_topic,), continue_on_gap=settings.on_gap == "continue"),
         FetchLimits(settings.batch_bytes, budget * _FETCH_SHARE),
         _retry(settings),
         _find_unreadable(settings, connection) if settings.on_unreadable == "dead-letter" else None,
@@ -231,7 +231,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
         return Admin(connection, seconds=_ASK_SECONDS).trouble(outputs, witness=settings.input_topic)
 
     return Worker(
-        topic=settings.input_topic,
+        topics=[settings.input_topic],
         source=source,
         process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
         delivery=_delivery(settings, connection, source, limits, slot),
@@ -275,9 +275,9 @@ def _delivery(
 def _find_unreadable(settings: Settings, connection: Connection) -> Find:
     """Return the search for the extent of an unreadable batch, which has clients of its own."""
 
-    def find_batch(partition: int, position: int) -> UnreadableBatch | None:
-        with closing(KafkaProbe(connection, settings.group_id, settings.input_topic, partition)) as probe:
-            return find(probe, settings.input_topic, partition, position)
+    def find_batch(partition: Partition, position: int) -> UnreadableBatch | None:
+        with closing(KafkaProbe(connection, settings.group_id, partition)) as probe:
+            return find(probe, partition, position)
 
     return find_batch
 

@@ -28,12 +28,21 @@ DEAD_LETTER_CODES: Final = (
 """The codes that a dead letter can have."""
 
 
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}, partition {self.number}"
+
+
 @dataclass(frozen=True, slots=True)
 class UnreadableBatch:
     """The offsets from `start` up to but not including `end` of a partition, which no client can read."""
 
-    topic: str
-    partition: int
+    partition: Partition
     start: int
     end: int
     reason: str
@@ -55,16 +64,16 @@ class Batch:
     headers: list[Headers]
     unreadable: UnreadableBatch | None = None
     """The unreadable offsets that the batch's only record stands for. It has the last of them, and no value."""
-    read_to: Mapping[int, int] = field(default_factory=dict, compare=False)
-    """Partition -> position of the reader, past commit markers and aborted records. Left out where it is unknown, or
-    where a record before it is in no batch yet."""
+    read_to: Mapping[Partition, int] = field(default_factory=dict, compare=False)
+    """Position of the reader, past commit markers and aborted records. Left out where it is unknown, or where a record
+    before it is in no batch yet."""
 
     @classmethod
     def of_unreadable(cls, unreadable: UnreadableBatch) -> "Batch":
         """Return a batch with one record that stands for all unreadable offsets, so they are committed together."""
         return cls(
-            topic=unreadable.topic,
-            partitions=[unreadable.partition],
+            topic=unreadable.partition.topic,
+            partitions=[unreadable.partition.number],
             offsets=[unreadable.end - 1],
             timestamps=[-1],
             keys=[None],
@@ -97,19 +106,18 @@ class Batch:
             return self
         return self.take([row for row, value in enumerate(self.values) if value is not None])
 
-    def next_offsets(self) -> dict[int, int]:
+    def next_offsets(self) -> dict[Partition, int]:
         """Return the offset to commit for each partition: past its last record and the markers read behind it."""
         # offsets rise within a partition, so the last one written wins
         last = dict(zip(self.partitions, self.offsets, strict=True))
-        return {partition: offset + 1 for partition, offset in last.items()} | dict(self.read_to)
+        return {Partition(self.topic, number): offset + 1 for number, offset in last.items()} | dict(self.read_to)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """Offset `position` was to be read next, but the partition now holds `low` up to, not including, `high`."""
 
-    topic: str
-    partition: int
+    partition: Partition
     position: int
     low: int
     high: int
@@ -123,7 +131,7 @@ class Gap:
         return max(0, self.low - self.position)
 
     def __str__(self) -> str:
-        where = f"{self.topic}, partition {self.partition}: offset {self.position} is next"
+        where = f"{self.partition}: offset {self.position} is next"
         if self.never_seen:
             what = (
                 f"the oldest left is {self.low}, so up to {self.never_seen} records were never seen (retention took "

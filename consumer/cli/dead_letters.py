@@ -25,7 +25,7 @@ from consumer.kafka.unreadable import KafkaProbe
 from consumer.observability import logs
 from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
-from consumer.records import DEAD_LETTER_CODES
+from consumer.records import DEAD_LETTER_CODES, Partition
 
 _HELP: Final = """Inspect and replay dead letters.
 
@@ -161,11 +161,11 @@ def skip(
     """
     settings, connection = _load_settings(cli_settings)
     group_id, topic, letters = settings.group_id, settings.input_topic, settings.dead_letters_topic
-    target = skips.SkipTarget(group_id, topic, partition, offset)
+    target = skips.SkipTarget(group_id, Partition(topic, partition), offset)
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
     skips.require_idle(target, admin.readers(group_id, topic, partition))
-    with closing(KafkaProbe(connection, group_id, topic, partition)) as probe:
+    with closing(KafkaProbe(connection, group_id, target.partition)) as probe:
         producer = KafkaProducer(connection, f"{group_id}-skip")
         start, end = skips.skip(probe, producer, target, letters, _now_ms())
     typer.echo(

@@ -16,6 +16,7 @@ from consumer.dead_letters.record import FINAL, DeadLetter, Filter, Refusal, Wri
 from consumer.delivery.background_call import call_with_timeout
 from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
+from consumer.records import Partition
 from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes
 
@@ -118,11 +119,11 @@ def _write(
     for (partition, kind), ranges in batch.done.items():
         done[partition] = done.get(partition, RedriveProgress([], [])).add(kind, ranges)
     encoded = {partition: encode(done[partition]) for partition, _ in batch.done}
-    positions = {partition: position for partition, (position, _) in encoded.items()}
-    metadata = {partition: text for partition, (_, text) in encoded.items()}
+    positions = {Partition(plan.dead_letters_topic, number): position for number, (position, _) in encoded.items()}
+    metadata = {Partition(plan.dead_letters_topic, number): text for number, (_, text) in encoded.items()}
 
     def send_offsets() -> None:
-        producer.send_offsets(plan.dead_letters_topic, positions, reader.group(), metadata)
+        producer.send_offsets(positions, reader.group(), metadata)
 
     now = time.time_ns() // 1_000_000
     retry.call(producer.begin)

@@ -8,7 +8,7 @@ from consumer.delivery.background_call import call_with_timeout
 from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.unreadable import Probe, end_of
-from consumer.records import UnreadableBatch
+from consumer.records import Partition, UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream.dead_letters import of_unreadable
 
@@ -18,19 +18,19 @@ class SkipTarget:
     """The start of the unreadable batch, and the group that skips it."""
 
     group_id: str
-    topic: str
-    partition: int
+    partition: Partition
     offset: int
 
     def __str__(self) -> str:
-        return f"{self.topic}, partition {self.partition}, offset {self.offset}"
+        return f"{self.partition}, offset {self.offset}"
 
 
 def require_idle(target: SkipTarget, hosts: Sequence[str]) -> None:
     """Raise WorkerError when the partition is assigned to a worker of the group, on one of `hosts`."""
     if hosts:
         raise WorkerError(
-            f"a worker of group {target.group_id} on {hosts[0]} has partition {target.partition} of {target.topic}: "
+            f"a worker of group {target.group_id} on {hosts[0]} has partition {target.partition.number} of "
+            f"{target.partition.topic}: "
             "stop the group's workers first (one that was killed is a member until its session times out)"
         )
 
@@ -42,12 +42,12 @@ def skip(probe: Probe, producer: Producer, target: SkipTarget, dead_letters_topi
     """
     start, why = _check(probe, target)
     end = end_of(probe, target.offset)
-    batch = UnreadableBatch(target.topic, target.partition, target.offset, end, why)
+    batch = UnreadableBatch(target.partition, target.offset, end, why)
     dead_letter = of_unreadable(batch, dead_letters_topic, target.group_id, now)
     retry = Retry()
 
     def send_offsets() -> None:
-        producer.send_offsets(target.topic, {target.partition: end}, probe.group())
+        producer.send_offsets({target.partition: end}, probe.group())
 
     try:
         retry.call(producer.init)
@@ -68,7 +68,7 @@ def _check(probe: Probe, target: SkipTarget) -> tuple[int, str]:
     """Return the group's position and why it is unreadable. Raise WorkerError when the target is not its next batch."""
     position = probe.position()
     first = probe.at(position)
-    group = f"group {target.group_id} goes on at offset {position} of partition {target.partition} of {target.topic}"
+    group = f"group {target.group_id} goes on at offset {position} of {target.partition}"
     if first.reason is None:
         raise WorkerError(f"{group}, and what is there can be read: nothing to skip")
     if first.offset != target.offset:

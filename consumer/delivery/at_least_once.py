@@ -1,7 +1,7 @@
 """Deliver without transactions: write first, commit after. A crash between the two repeats records and loses none."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from consumer.delivery.background_call import BackgroundCall, Run
 from consumer.delivery.interface import GRACE_SECONDS, Adapt, BatchTimes, CommitResult, Producer, cannot_adapt
@@ -15,7 +15,7 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
-from consumer.records import OutRecord
+from consumer.records import OutRecord, Partition
 from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.at_least_once")
@@ -27,7 +27,7 @@ class AtLeastOnce:
     def __init__(
         self,
         make_producer: Callable[[], Producer],
-        commit: Callable[[str, dict[int, int]], None],
+        commit: Callable[[Mapping[Partition, int]], None],
         retry: Retry | None = None,
         adapt: Adapt = cannot_adapt,
     ) -> None:
@@ -53,7 +53,7 @@ class AtLeastOnce:
             raise self._recover(error) from error
         self._times.add_publish(began)
 
-    def begin_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+    def begin_commit(self, next_offsets: Mapping[Partition, int]) -> None:
         producer = self._producer
 
         def flush(run: Run) -> None:
@@ -65,7 +65,7 @@ class AtLeastOnce:
         def commit() -> None:
             # 3. Only then: the offset after the batch in each partition. A repeated commit does no harm. It is made by
             # `wait` or `finish_commit`, on the worker's thread: a consumer serves one thread at a time.
-            self._retry.call(self._commit, topic, next_offsets, on=(RetriableError, UnansweredError))
+            self._retry.call(self._commit, next_offsets, on=(RetriableError, UnansweredError))
 
         self._times.begin_commit()
         self._flush.start(flush, then=commit)

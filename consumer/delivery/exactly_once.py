@@ -7,7 +7,7 @@ import contextlib
 import functools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from consumer.delivery.background_call import BackgroundCall, Run
 from consumer.delivery.interface import (
@@ -34,7 +34,7 @@ from consumer.errors import (
     WorkerError,
 )
 from consumer.kafka.group_metadata import Membership
-from consumer.records import OutRecord
+from consumer.records import OutRecord, Partition
 from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.delivery")
@@ -102,15 +102,15 @@ class ExactlyOnce:
             raise self._recover(error) from error
         self._times.add_publish(began)
 
-    def begin_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+    def begin_commit(self, next_offsets: Mapping[Partition, int]) -> None:
         producer = self._producers[self._current]
-        group = self._metadata_or_refusal(topic)
+        group = self._metadata_or_refusal()
 
         def commit(run: Run) -> None:
             if isinstance(group, MustAbortError):
                 raise group  # here, so that `finish_commit` aborts the transaction as after a failed commit
             # 4. The offset after the batch in each partition; skipped and dead-lettered records are behind it too.
-            send_offsets = functools.partial(producer.send_offsets, topic, next_offsets, group)
+            send_offsets = functools.partial(producer.send_offsets, next_offsets, group)
             self._retry.call(run.call, SEND_OFFSETS, send_offsets, _OFFSETS_SECONDS)
             # 5. Commit: waits until every record is written, then all of it counts at once.
             self._retry.call(run.call, COMMIT, producer.commit)
@@ -162,7 +162,7 @@ class ExactlyOnce:
             raise self._recover(error) from error
         self._open = True
 
-    def _metadata_or_refusal(self, topic: str) -> bytes | MustAbortError:
+    def _metadata_or_refusal(self) -> bytes | MustAbortError:
         """Return the group metadata to commit with, or why none may commit.
 
         Partitions that were revoked since the transaction began are another worker's to commit, even if this one is a
@@ -173,7 +173,7 @@ class ExactlyOnce:
         except MustAbortError as error:
             return error
         if membership != self._joined_as:
-            return MustAbortError(f"partitions of {topic} were taken away from this worker")
+            return MustAbortError("partitions were taken away from this worker")
         return membership.metadata
 
     def _recover(self, error: DeliveryError) -> UndeliveredError:

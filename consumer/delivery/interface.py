@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from consumer.errors import RecordsRefusedError, WorkerError
-from consumer.records import OutRecord
+from consumer.records import OutRecord, Partition
 from consumer.runtime import Clock
 
 SEND_OFFSETS: Final = "send offsets to the transaction"
@@ -74,7 +74,7 @@ class Delivery(Protocol):
     def publish(self, records: Sequence[OutRecord]) -> None:
         """Write the records of a part. The commit of the batch before must be finished."""
 
-    def begin_commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+    def begin_commit(self, next_offsets: Mapping[Partition, int]) -> None:
         """Start to commit the published batch."""
 
     def committing(self) -> bool:
@@ -98,7 +98,10 @@ class Producer(Protocol):
     def produce(self, records: Sequence[OutRecord]) -> None: ...
     def flush(self) -> None: ...
     def send_offsets(
-        self, topic: str, next_offsets: dict[int, int], group: bytes, metadata: Mapping[int, str] | None = None
+        self,
+        next_offsets: Mapping[Partition, int],
+        group: bytes,
+        metadata: Mapping[Partition, str] | None = None,
     ) -> None:
         """Add offsets to the transaction; `metadata` is text that Kafka keeps with them, by partition."""
 

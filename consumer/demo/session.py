@@ -134,11 +134,10 @@ class DemoSession:
         """Read a topic as any subscriber does, once the topics exist."""
         if not self._served():
             return
-        source = KafkaSource(self._connection, Subscription(f"{topic}-screen", topic), FetchLimits())
+        source = KafkaSource(self._connection, Subscription(f"{topic}-screen", (topic,)), FetchLimits())
         source.subscribe()
         while not self._stop.is_set():
-            batch = source.poll(_POLL_SECONDS)
-            if batch:
+            for batch in source.poll(_POLL_SECONDS):
                 add(batch)
         source.close()
 

@@ -8,6 +8,8 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from confluent_kafka import (
@@ -23,9 +25,10 @@ from confluent_kafka import (
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
 from consumer.kafka.errors import classify, kafka_errors
+from consumer.kafka.fetching import partition_of
 from consumer.kafka.statistics import PartitionProgress
-from consumer.kafka.topic_identity import ReadPosition, describe_recreated
-from consumer.records import Gap
+from consumer.kafka.topic_identity import ReadPosition, ReadPositions, describe_recreated
+from consumer.records import Gap, Partition
 from consumer.runtime import Retry
 
 _log = logging.getLogger("consumer.kafka.assignment")
@@ -41,11 +44,14 @@ _NOT_READY = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition th
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """The topic to read, the group to read it for, and whether to read on past records that retention deleted."""
+    """The topics to read, the group to read them for, and whether to read on past records that retention deleted."""
 
     group_id: str
-    topic: str
+    topics: tuple[str, ...]
     continue_on_gap: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(self.topics)
 
 
 class _Start(NamedTuple):
@@ -70,17 +76,16 @@ class Assignment:
         """`revocations`: to count on from."""
         self._consumer = consumer
         self._on_revoke: Callable[[], object] | None = None
-        self._topic = subscription.topic
+        self._subscription = subscription
         self._cooperative = cooperative
-        self._continue_on_gap = subscription.continue_on_gap
         self._retry = retry
-        self._starts: dict[int, _Start] = {}  # of the partitions assigned
-        self._next: dict[int, int] = {}  # partition -> one past the last offset handed out, and past markers behind it
-        self._seeks: Counter[int] = Counter()  # partition -> how often reading started at an offset that was looked up
-        self._due_seeks: set[int] = set()
+        self._starts: dict[Partition, _Start] = {}  # of the partitions assigned
+        self._next: dict[Partition, int] = {}  # one past the last offset handed out, and past markers behind it
+        self._seeks: Counter[Partition] = Counter()  # how often reading started at an offset that was looked up
+        self._due_seeks: set[Partition] = set()
         self._due_since = 0.0
-        self._stopped: set[int] = set()  # those with a due seek that librdkafka has stopped reading
-        self._revoked: set[int] = set()  # or lost, since the last `make_due_seeks`
+        self._stopped: set[Partition] = set()  # those with a due seek that librdkafka has stopped reading
+        self._revoked: set[Partition] = set()  # or lost, since the last `make_due_seeks`
         self._gaps: list[Gap] = []
         self.revocations = revocations
         """The number of times that partitions were revoked or lost."""
@@ -91,17 +96,17 @@ class Assignment:
         self.failure: WorkerError | None = None
 
     def subscribe(self, on_revoke: Callable[[], object], *, rejoined: bool = False) -> None:
-        """Subscribe to the topic; partitions come and go while the consumer is polled.
+        """Subscribe to the topics; partitions come and go while the consumer is polled.
 
         `on_revoke` is called before partitions are revoked, and before committed offsets are looked up again.
         `rejoined`: the consumer replaces one that got no answer; its first callback retries for the full time.
         """
         self._on_revoke = on_revoke
         self._last_attempt = rejoined
-        message = f"a rebalance of {self._topic} could not be followed"
+        message = f"a rebalance of {self._subscription} could not be followed"
         callbacks = (self._assign, self._revoke, self._lose)
         assign, revoke, lose = (guarded(callback, message, self._note) for callback in callbacks)
-        self._consumer.subscribe([self._topic], on_assign=assign, on_revoke=revoke, on_lost=lose)
+        self._consumer.subscribe([*self._subscription.topics], on_assign=assign, on_revoke=revoke, on_lost=lose)
 
     def leave(self) -> None:
         """Read no partition that is still assigned from here on, by a rebalance that was under way.
@@ -124,9 +129,9 @@ class Assignment:
             self._seek_to_committed()
         except (RetriableError, UnansweredError, MustAbortError) as error:
             if self._retry.runtime.clock() - self._due_since > self._retry.seconds:
-                raise WorkerError(f"{self._topic}: {error}; is the broker reachable?") from error
+                raise WorkerError(f"{self._subscription}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
-            raise WorkerError(f"{self._topic}: {error}") from error
+            raise WorkerError(f"{self._subscription}: {error}") from error
 
     def drop_revoked(self, messages: list[Message]) -> list[Message]:
         """Return the records without those of partitions that were revoked since, or have a due seek."""
@@ -135,13 +140,13 @@ class Assignment:
             return []  # the client started to read by itself, at offsets of its own
         self._require_seek(self._revoked & self._starts.keys())  # revoked and assigned again: its records may be older
         unsure = self._revoked | self._due_seeks
-        return [message for message in messages if message.partition() not in unsure] if unsure else messages
+        return [message for message in messages if partition_of(message) not in unsure] if unsure else messages
 
-    def advance(self, next_offsets: dict[int, int]) -> None:
+    def advance(self, next_offsets: Mapping[Partition, int]) -> None:
         """Note the offsets after what is handed out."""
-        self._next |= next_offsets
+        self._next.update(next_offsets)
 
-    def restart(self, partition: int) -> None:
+    def restart(self, partition: Partition) -> None:
         """Read a partition again from its committed offset, after the client has stopped reading it.
 
         It stops where the broker no longer has the offset that was next: the seek finds the gap.
@@ -150,7 +155,7 @@ class Assignment:
             self._stopped.add(partition)
             self._require_seek([partition])
 
-    def positions(self, partitions: Iterable[int]) -> dict[int, int]:
+    def positions(self, partitions: Iterable[Partition]) -> dict[Partition, int]:
         """Return positions by partition: past the last thing read, commit markers and aborted records included.
 
         To be committed only when every record read so far has been handed out. The client knows no position between
@@ -158,12 +163,16 @@ class Assignment:
         """
         readable = self._starts.keys() - self._due_seeks
         try:
-            positions = self._consumer.position([self._at(number) for number in partitions if number in readable])
+            positions = self._consumer.position([_at(partition) for partition in partitions if partition in readable])
         except KafkaException:
             return {}
-        return {known.partition: known.offset for known in positions if known.error is None and known.offset >= 0}
+        return {
+            Partition(known.topic, known.partition): known.offset
+            for known in positions
+            if known.error is None and known.offset >= 0
+        }
 
-    def may_commit(self, next_offsets: Mapping[int, int]) -> bool:
+    def may_commit(self, next_offsets: Mapping[Partition, int]) -> bool:
         """Return whether all these offsets may be committed: no partition of them was revoked since.
 
         One that was, and was assigned again, starts at its committed offset: no offset before may be committed.
@@ -173,7 +182,7 @@ class Assignment:
             for partition, offset in next_offsets.items()
         )
 
-    def positions_past_markers(self) -> dict[int, int]:
+    def positions_past_markers(self) -> dict[Partition, int]:
         """Return the positions past the last record handed out: only markers were read since."""
         return {
             partition: position
@@ -181,28 +190,28 @@ class Assignment:
             if position > self._next.get(partition, self._starts[partition].offset)
         }
 
-    def partitions(self) -> list[int]:
+    def partitions(self) -> list[Partition]:
         """Return the partitions assigned to this worker."""
         return sorted(self._starts)
 
-    def applies(self, partition: int | None, error: KafkaError) -> bool:
+    def applies(self, partition: Partition, error: KafkaError) -> bool:
         """Return whether an error instead of a record matters.
 
         Of a partition with a due seek only the end of reading does: all else is about where it was.
         """
         return partition not in self._due_seeks or error.code() == KafkaError._AUTO_OFFSET_RESET
 
-    def read_positions(self) -> dict[int, ReadPosition]:
+    def read_positions(self) -> ReadPositions:
         """Return how far partitions were read, of those that were."""
         return {partition: ReadPosition(self._seeks[partition], offset) for partition, offset in self._next.items()}
 
-    def next_offsets(self) -> dict[int, int]:
+    def next_offsets(self) -> dict[Partition, int]:
         """Return the offset to read next, of partitions without a due seek; negative for the oldest."""
-        steady = {number: start.offset for number, start in self._starts.items() if number not in self._due_seeks}
+        steady = {each: start.offset for each, start in self._starts.items() if each not in self._due_seeks}
         return {partition: self._next.get(partition, offset) for partition, offset in steady.items()}
 
-    def topic_recreated(self, old: dict[int, ReadPosition]) -> None:
-        """Handle that the topic was deleted and created again a while ago, read up to `old` before.
+    def topic_recreated(self, topic: str, old: ReadPositions) -> None:
+        """Handle that a topic was deleted and created again a while ago, read up to `old` before.
 
         Raises WorkerError, or with --on-gap continue reads on from where it is and counts what is known to lie before.
         """
@@ -210,13 +219,13 @@ class Assignment:
             gaps = [gap for partition, read in sorted(old.items()) if (gap := self._skipped(partition, read))]
         except KafkaException:  # no broker says what the new one holds
             gaps = []
-        message = describe_recreated(self._topic, gaps)
-        if not self._continue_on_gap:
+        message = describe_recreated(topic, gaps)
+        if not self._subscription.continue_on_gap:
             raise WorkerError(message)
         _log.error("went on in a topic made anew", extra={"gap": message, "records": sum(g.never_seen for g in gaps)})
         self._gaps += gaps
 
-    def _skipped(self, partition: int, old: ReadPosition) -> Gap | None:
+    def _skipped(self, partition: Partition, old: ReadPosition) -> Gap | None:
         """Return what lies before the old position in the new topic, if the client is known to have read on from there.
 
         Not where reading has started again since, from the group's offsets or the beginning. And not while the client
@@ -224,27 +233,27 @@ class Assignment:
         """
         if partition not in self._starts or self._seeks[partition] != old.seeks or partition in self._due_seeks:
             return None
-        low, high = self._consumer.get_watermark_offsets(self._at(partition), _REQUEST_SECONDS)
-        fetched = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
+        low, high = self._consumer.get_watermark_offsets(_at(partition), _REQUEST_SECONDS)
+        fetched = self._consumer.get_watermark_offsets(_at(partition), cached=True)
         reads_on = fetched == (low, high) and self._next.get(partition, -1) <= high
-        return Gap(self._topic, partition, low, old.offset, high) if reads_on and low < old.offset else None
+        return Gap(partition, low, old.offset, high) if reads_on and low < old.offset else None
 
     def take_gaps(self) -> list[Gap]:
         """Return the gaps passed since the last call."""
         gaps, self._gaps = self._gaps, []
         return gaps
 
-    def progress(self) -> dict[int, PartitionProgress]:
+    def progress(self) -> dict[Partition, PartitionProgress]:
         """Return by partition how far it is read and where it ends, as of the last fetch."""
         progress = {}
         read_to = self._next | self.positions(self._starts)
         for partition, start in self._starts.items():
-            low, high = self._consumer.get_watermark_offsets(self._at(partition), cached=True)
+            low, high = self._consumer.get_watermark_offsets(_at(partition), cached=True)
             if high >= 0:
                 progress[partition] = PartitionProgress(read_to.get(partition, max(start.offset, low, 0)), high)
         return progress
 
-    def lag(self, last_stable: Mapping[int, int]) -> dict[int, int]:
+    def lag(self, last_stable: Mapping[Partition, int]) -> dict[Partition, int]:
         """Return by partition the offsets between what is read and the end that can be read.
 
         `last_stable` has that end, of partitions in which an upstream transaction is open.
@@ -262,10 +271,10 @@ class Assignment:
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._leaving:
             return  # the client itself takes them, and gives them up as it closes
-        numbers = [partition.partition for partition in partitions]
+        assigned = [Partition(each.topic, each.partition) for each in partitions]
         try:
-            starts = self._look_up_in_callback(numbers)
-            offsets = [self._at(number, start.offset) for number, start in starts.items()]
+            starts = self._look_up_in_callback(assigned)
+            offsets = [_at(partition, start.offset) for partition, start in starts.items()]
             if self._cooperative:
                 consumer.incremental_assign(offsets)
             else:
@@ -273,24 +282,24 @@ class Assignment:
         except (RetriableError, UnansweredError) as error:
             self.unanswered = error
         except (DeliveryError, KafkaException) as error:
-            self.failure = WorkerError(f"could not begin to read {self._topic}: {error}")
+            self.failure = WorkerError(f"could not begin to read {self._subscription}: {error}")
         except WorkerError as error:
             self.failure = error
         else:
             self._starts |= starts
             self._seeks.update(starts.keys())
-            _log.info("partitions assigned", extra={"topic": self._topic, "partitions": sorted(numbers)})
+            _log_partitions(logging.INFO, "partitions assigned", assigned)
 
-    def _look_up_in_callback(self, numbers: list[int]) -> dict[int, _Start]:
+    def _look_up_in_callback(self, partitions: list[Partition]) -> dict[Partition, _Start]:
         """Look up where to start. Raises RetriableError or UnansweredError when another client should be tried."""
         seconds = min(_CALLBACK_SECONDS, self._retry.seconds)
         retry = self._retry if self._last_attempt else replace(self._retry, seconds=seconds)
         request_seconds = _REQUEST_SECONDS if self._last_attempt else seconds / 2
         try:
-            starts = retry.call(self._look_up, numbers, request_seconds, on=(RetriableError, UnansweredError))
+            starts = retry.call(self._look_up, partitions, request_seconds, on=(RetriableError, UnansweredError))
         except (RetriableError, UnansweredError) as error:
             if self._last_attempt:
-                raise WorkerError(f"could not begin to read {self._topic}: {error}") from error
+                raise WorkerError(f"could not begin to read {self._subscription}: {error}") from error
             raise
         self._last_attempt = False
         return starts
@@ -298,34 +307,31 @@ class Assignment:
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # a client that leaves can commit no more
             self._run_on_revoke()  # first: the partitions are this worker's until the callback returns
-        numbers = self._forget(partitions)  # then: what begins to commit from here on is refused, see `Membership`
-        _log.info("partitions revoked", extra={"topic": self._topic, "partitions": numbers})
+        revoked = self._forget(partitions)  # then: what begins to commit from here on is refused, see `Membership`
+        _log_partitions(logging.INFO, "partitions revoked", revoked)
 
     def _run_on_revoke(self) -> None:
         if self._on_revoke is not None:
             self._on_revoke()
 
     def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        numbers = self._forget(partitions)  # another worker has them: the pending batch may not be committed
-        _log.warning("partitions lost", extra={"topic": self._topic, "partitions": numbers})
+        lost = self._forget(partitions)  # another worker has them: the pending batch may not be committed
+        _log_partitions(logging.WARNING, "partitions lost", lost)
 
-    def _forget(self, partitions: list[TopicPartition]) -> list[int]:
+    def _forget(self, partitions: list[TopicPartition]) -> list[Partition]:
         self.revocations += 1
-        numbers = sorted(partition.partition for partition in partitions)
-        for number in numbers:
-            self._starts.pop(number, None)
-            self._next.pop(number, None)
-        self._due_seeks.difference_update(numbers)
-        self._stopped.difference_update(numbers)
-        self._revoked.update(numbers)
-        return numbers
+        forgotten = [Partition(each.topic, each.partition) for each in partitions]
+        for partition in forgotten:
+            self._starts.pop(partition, None)
+            self._next.pop(partition, None)
+        self._due_seeks.difference_update(forgotten)
+        self._stopped.difference_update(forgotten)
+        self._revoked.update(forgotten)
+        return forgotten
 
     # -- offsets -------------------------------------------------------------------------------------------------
 
-    def _at(self, partition: int, offset: int = OFFSET_INVALID) -> TopicPartition:
-        return TopicPartition(self._topic, partition, offset)
-
-    def _require_seek(self, partitions: Iterable[int]) -> None:
+    def _require_seek(self, partitions: Iterable[Partition]) -> None:
         if not self._due_seeks:
             self._due_since = self._retry.runtime.clock()
         self._due_seeks.update(partitions)
@@ -339,8 +345,8 @@ class Assignment:
             self._due_seeks.discard(partition)
             self._stopped.discard(partition)
 
-    def _seek(self, partition: int, offset: int) -> None:
-        target = self._at(partition, offset)
+    def _seek(self, partition: Partition, offset: int) -> None:
+        target = _at(partition, offset)
         try:
             if partition not in self._stopped:
                 self._consumer.seek(target)
@@ -348,44 +354,55 @@ class Assignment:
                 self._consumer.incremental_unassign([target])
                 self._consumer.incremental_assign([target])
             else:
-                others = {number: self._next.get(number, start.offset) for number, start in self._starts.items()}
+                others = {each: self._next.get(each, start.offset) for each, start in self._starts.items()}
                 offsets = others | {partition: offset}
-                self._consumer.assign([self._at(number, start) for number, start in offsets.items()])
+                self._consumer.assign([_at(each, start) for each, start in offsets.items()])
         except KafkaException as exception:
             error: KafkaError = exception.args[0]
             if error.code() == KafkaError._STATE:
                 # it is not being read, perhaps since its position was lost while it was blocked: no error tells again
                 self._stopped.add(partition)
             if error.code() in _NOT_READY:
-                raise RetriableError(f"partition {partition} is not ready to go back") from exception
-            raise classify(error, f"go back to offset {offset} of partition {partition}") from exception
+                raise RetriableError(f"{partition} is not ready to go back") from exception
+            raise classify(error, f"go back to offset {offset} of {partition}") from exception
 
-    def _look_up(self, partitions: Iterable[int], seconds: float = _REQUEST_SECONDS) -> dict[int, _Start]:
+    def _look_up(self, partitions: Iterable[Partition], seconds: float = _REQUEST_SECONDS) -> dict[Partition, _Start]:
         operation = "read the committed offsets"
         with kafka_errors(operation, retriable=_UNKNOWN_YET):
-            answers = self._consumer.committed([self._at(partition) for partition in partitions], seconds)
+            answers = self._consumer.committed([_at(partition) for partition in partitions], seconds)
         starts = {}
         for answer in answers:
             if answer.error is not None:
                 raise classify(answer.error, operation)
-            starts[answer.partition] = _Start(answer.offset, self._start(answer.partition, answer.offset, seconds))
+            partition = Partition(answer.topic, answer.partition)
+            starts[partition] = _Start(answer.offset, self._start(partition, answer.offset, seconds))
         return starts
 
-    def _start(self, partition: int, committed: int, seconds: float) -> int:
+    def _start(self, partition: Partition, committed: int, seconds: float) -> int:
         if committed < 0:  # a new group starts with the oldest event
             return OFFSET_BEGINNING
         known = self._starts.get(partition)
         offset = known.offset if known is not None and known.committed == committed else committed
         with kafka_errors("ask for the oldest and newest offsets", retriable=_UNKNOWN_YET):
-            low, high = self._consumer.get_watermark_offsets(self._at(partition), seconds)
+            low, high = self._consumer.get_watermark_offsets(_at(partition), seconds)
         if low <= offset <= high:
             return offset
-        return self._skip(Gap(self._topic, partition, offset, low, high))
+        return self._skip(Gap(partition, offset, low, high))
 
     def _skip(self, gap: Gap) -> int:
-        if not self._continue_on_gap:
+        if not self._subscription.continue_on_gap:
             raise WorkerError(str(gap))
         if gap not in self._gaps:
             _log.error("went on past a gap", extra={"gap": str(gap), "records": gap.never_seen})
             self._gaps.append(gap)
         return gap.low
+
+
+def _at(partition: Partition, offset: int = OFFSET_INVALID) -> TopicPartition:
+    return TopicPartition(*partition, offset)
+
+
+def _log_partitions(level: int, message: str, partitions: Iterable[Partition]) -> None:
+    """Log a line for each topic."""
+    for topic, members in groupby(sorted(partitions), attrgetter("topic")):
+        _log.log(level, message, extra={"topic": topic, "partitions": [each.number for each in members]})

@@ -2,8 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
@@ -12,13 +12,15 @@ from consumer.kafka.assignment import Assignment, Subscription
 from consumer.kafka.client import ErrorLog, close, guarded, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain, kafka_errors
-from consumer.kafka.fetching import DroppedHeaders, FetchLimits, Gathering, headers_of, timestamps_of
+from consumer.kafka.fetching import DroppedHeaders, FetchLimits, Gathering, headers_of, partition_of, timestamps_of
 from consumer.kafka.group_metadata import Membership, is_member, member_id
 from consumer.kafka.statistics import ClientStatistics, OldestWait
-from consumer.kafka.topic_identity import ReadPosition, TopicIdentity
+from consumer.kafka.topic_identity import ReadPositions, TopicIdentities
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
-from consumer.records import Batch, Gap, UnreadableBatch
+from consumer.records import Batch, Gap, Partition, UnreadableBatch
 from consumer.runtime import Retry
+
+T = TypeVar("T")
 
 _log = logging.getLogger("consumer.kafka.consumer")
 
@@ -66,7 +68,6 @@ class KafkaSource:
 
         The clock and threads are those of `retry`.
         """
-        self._topic = subscription.topic
         self._group_id = subscription.group_id
         self._limits = limits
         self._connection = connection
@@ -75,10 +76,10 @@ class KafkaSource:
         self._runtime = self._retry.runtime
         self._clock = self._runtime.clock
         self._blocked = Blocked(find_unreadable, self._runtime)
-        self._identity = TopicIdentity(connection, subscription.topic, self._clock)
+        self._identities = TopicIdentities(connection, subscription.topics, self._clock)
         self._watched_at = 0.0
-        self._topic_deleted = False
-        self._recreated: tuple[float, dict[int, ReadPosition]] | None = None  # since when, how far the old one was read
+        self._deleted: frozenset[str] = frozenset()
+        self._recreated: dict[str, tuple[float, ReadPositions]] = {}  # topic -> since when, how far it was read before
         self._positions_at = -math.inf  # when positions were last handed out by themselves
         self._dropped_headers = DroppedHeaders(self._clock)
         self._oldest_wait = OldestWait()
@@ -112,8 +113,8 @@ class KafkaSource:
             revocations=revocations,
         )
 
-    def poll(self, wait: float, busy: Callable[[], bool] = _no_commit, most: int = 1000) -> Batch | None:
-        """Return the next events, at most `most`; None without any within `wait` seconds.
+    def poll(self, wait: float, busy: Callable[[], bool] = _no_commit, most: int = 1000) -> list[Batch]:
+        """Return the next events, at most `most`, as a batch for each topic; none without any within `wait` seconds.
 
         Every few seconds without events returns a batch that only moves positions, see `read_on`. While `busy` returns
         true events gather, within the limits: they could not be published yet. Then what is here is returned as it is,
@@ -121,14 +122,14 @@ class KafkaSource:
         """
         if self._blocked.failure is not None:  # the events before it are handed out
             if self._on_revoke():
-                return None
+                return []
             raise self._blocked.failure
         if self._blocked and (batch := self._pass_over()) is not None:
-            return batch
+            return [batch]
         if self._statistics.brokers_forgotten or self._assignment.unanswered is not None:
             self._rejoin()
         self._assignment.make_due_seeks()
-        self._watch_topic()
+        self._watch_topics()
         gathering = Gathering(self._limits, self._clock, most)
         messages: list[Message] = []
         while room := gathering.room():
@@ -139,29 +140,42 @@ class KafkaSource:
             messages += more
             if len(more) < room and not filling:
                 break
-        next_batch = self._batch(self._assignment.drop_revoked(messages), drained=gathering.room() > 0)
-        return self._read_on_seldom() if next_batch is None else next_batch
+        messages = self._assignment.drop_revoked(messages)
+        if not messages:
+            return self._read_on_seldom()
+        drained = gathering.room() > 0
+        return [self._batch(topic, part, drained=drained) for topic, part in self._by_topic(messages).items()]
 
-    def _watch_topic(self) -> None:
-        """Ask now and then whether it is still the same topic."""
+    def _by_topic(self, messages: list[Message]) -> dict[str, list[Message]]:
+        """Return the messages by topic, in order."""
+        topics = {partition.topic for partition in self._assignment.partitions()}
+        if len(topics) == 1:  # as usual: no message need be asked
+            return {topics.pop(): messages}
+        parts: dict[str, list[Message]] = {}
+        for message in messages:
+            parts.setdefault(partition_of(message).topic, []).append(message)
+        return parts
+
+    def _watch_topics(self) -> None:
+        """Ask now and then whether they are still the same topics."""
         now = self._clock()
         if now - self._watched_at < _WATCH_SECONDS:
             return
         self._watched_at = now
-        old = self._identity.check(self._assignment.read_positions())
-        if old is not None:
-            self._recreated = self._recreated or (now, old)
-        deleted = self._identity.deleted
-        if deleted and not self._topic_deleted:
-            _log.warning("the input topic is gone", extra={"topic": self._topic})
-        self._topic_deleted = deleted
-        if self._recreated is not None and now - self._recreated[0] >= _RECREATED_SECONDS:
-            (_, old), self._recreated = self._recreated, None
-            self._assignment.topic_recreated(old)
+        for topic, old in self._identities.check(self._assignment.read_positions()).items():
+            self._recreated.setdefault(topic, (now, old))
+        deleted = self._identities.deleted()
+        for topic in sorted(deleted - self._deleted):
+            _log.warning("the input topic is gone", extra={"topic": topic})
+        self._deleted = deleted
+        for topic, (since, old) in list(self._recreated.items()):
+            if now - since >= _RECREATED_SECONDS:
+                del self._recreated[topic]
+                self._assignment.topic_recreated(topic, old)
 
-    def topic_deleted(self) -> bool:
-        """Return whether the brokers say that the topic is deleted."""
-        return self._topic_deleted
+    def deleted_topics(self) -> list[str]:
+        """Return the input topics that the brokers say are deleted."""
+        return sorted(self._deleted)
 
     def rewind(self) -> None:
         """Hand out again everything that is not committed."""
@@ -179,15 +193,16 @@ class KafkaSource:
             if partition not in self._blocked
         }
         self._assignment.advance(read_to)
-        return Batch(self._topic, [], [], [], [], [], [], read_to=read_to) if read_to else None
+        return Batch("", [], [], [], [], [], [], read_to=read_to) if read_to else None
 
-    def _read_on_seldom(self) -> Batch | None:
+    def _read_on_seldom(self) -> list[Batch]:
         if self._clock() - self._positions_at < _POSITIONS_SECONDS:
-            return None
+            return []
         batch = self.read_on()
-        if batch is not None:
-            self._positions_at = self._clock()
-        return batch
+        if batch is None:
+            return []
+        self._positions_at = self._clock()
+        return [batch]
 
     def membership(self) -> Membership:
         """Return the membership to commit with. Raises MustAbortError when the group has expelled this worker."""
@@ -196,21 +211,20 @@ class KafkaSource:
             raise MustAbortError(f"this worker is not a member of group {self._group_id} at the moment")
         return Membership(member_id(metadata), self._assignment.revocations, metadata)
 
-    def commit(self, topic: str, next_offsets: dict[int, int]) -> None:
+    def commit(self, next_offsets: Mapping[Partition, int]) -> None:
         """Commit offsets by themselves, for delivery without transactions. Raises DeliveryError.
 
         Raises MustAbortError when any of the partitions was revoked since: this worker may be a member again, and the
         broker would let it move back what another one has committed since.
         """
         if not self._assignment.may_commit(next_offsets):
-            raise MustAbortError(f"partitions of {topic} were taken away from this worker")
-        offsets = [TopicPartition(topic, partition, offset) for partition, offset in next_offsets.items()]
-        operation = f"commit offsets of {topic}"
-        with kafka_errors(operation):
+            raise MustAbortError("partitions were taken away from this worker")
+        offsets = [TopicPartition(*partition, offset) for partition, offset in next_offsets.items()]
+        with kafka_errors("commit offsets"):
             answers = self._consumer.commit(offsets=offsets, asynchronous=False)
         for answer in answers or []:
             if answer.error is not None:
-                raise classify(answer.error, f"{operation}, partition {answer.partition}")
+                raise classify(answer.error, f"commit offsets of {Partition(answer.topic, answer.partition)}")
 
     def joined(self) -> bool:
         """Return whether the group has this worker as a member."""
@@ -220,35 +234,40 @@ class KafkaSource:
         """Return the seconds since any broker last answered; infinity when none ever has."""
         return self._clock() - self._statistics.last_answer
 
-    def lag(self) -> dict[int, int]:
+    def lag(self) -> dict[Partition, int]:
         """Return the offsets between what was read and the last stable offset, by partition assigned.
 
-        Empty when the topic is deleted.
+        Without those of deleted topics.
         """
-        if self._topic_deleted:
-            return {}
-        ends = self._statistics.ends.get(self._topic, {})
-        return self._assignment.lag({partition: end.stable for partition, end in ends.items() if end.unstable})
+        ends = self._statistics.ends
+        return self._existing(
+            self._assignment.lag({partition: end.stable for partition, end in ends.items() if end.unstable})
+        )
 
-    def unstable(self) -> dict[int, int]:
+    def unstable(self) -> dict[Partition, int]:
         """Return the offsets between the last stable offset and the end, by partition assigned.
 
-        An upstream transaction that is open holds them back. Empty when the topic is deleted.
+        An upstream transaction that is open holds them back. Without those of deleted topics.
         """
-        if self._topic_deleted:
-            return {}
-        ends = self._statistics.ends.get(self._topic, {})
-        return {
-            partition: ends[partition].unstable if partition in ends else 0
-            for partition in self._assignment.partitions()
-        }
+        ends = self._statistics.ends
+        return self._existing(
+            {
+                partition: ends[partition].unstable if partition in ends else 0
+                for partition in self._assignment.partitions()
+            }
+        )
 
-    def oldest_waiting(self) -> dict[int, float]:
+    def oldest_waiting(self) -> dict[Partition, float]:
         """Return the seconds that the oldest offset past what was read has been seen to wait, by partition.
 
-        Also one that an open upstream transaction holds back; 0 where none waits.
+        Also one that an open upstream transaction holds back; 0 where none waits. Without those of deleted topics.
         """
-        return {} if self._topic_deleted else self._oldest_wait.update(self._assignment.progress(), self._clock())
+        return self._oldest_wait.update(self._existing(self._assignment.progress()), self._clock())
+
+    def _existing(self, by_partition: dict[Partition, T]) -> dict[Partition, T]:
+        if not self._deleted:
+            return by_partition
+        return {partition: value for partition, value in by_partition.items() if partition.topic not in self._deleted}
 
     def throttled_seconds(self) -> float:
         """Return for how long a broker held its answers back of late, as a quota has it."""
@@ -279,13 +298,13 @@ class KafkaSource:
         self._assignment.leave()
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
-        self._identity.reopen()
+        self._identities.reopen()
         self._open(ClientStatistics(self._statistics.last_answer, self._clock), self._assignment.revocations + 1)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            with kafka_errors(f"read {self._topic}"):
+            with kafka_errors(f"read {self._subscription}"):
                 messages = self._consumer.consume(count, seconds)
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
@@ -297,7 +316,7 @@ class KafkaSource:
 
     def _is_next(self, message: Message) -> bool:
         """Return whether this is a record, and none is missing between it and the one before."""
-        partition, error = message.partition(), message.error()
+        partition, error = partition_of(message), message.error()
         if partition in self._blocked:
             return False  # after a wrong checksum librdkafka 2.16 loses its position: errors at offsets that never were
         if error is not None and self._assignment.applies(partition, error):
@@ -306,15 +325,14 @@ class KafkaSource:
 
     def _handle(self, message: Message, error: KafkaError) -> None:
         """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
-        operation = f"read {self._topic} as group {self._group_id}"
+        operation = f"read {self._subscription} as group {self._group_id}"
         if message.offset() is not None:
-            topic = message.topic() or self._topic
-            operation = f"read {topic}, partition {message.partition()}, offset {message.offset()}"
+            operation = f"read {partition_of(message)}, offset {message.offset()}"
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # the offset that was next is out of range
-            self._assignment.restart(cast("int", message.partition()))
+            self._assignment.restart(partition_of(message))
         elif unreadable(error):
             # no record after it may be handed out; those before it, perhaps of this very poll, still are
-            self._blocked.add(cast("int", message.partition()), WorkerError(remedy(message, self._group_id)))
+            self._blocked.add(partition_of(message), WorkerError(remedy(message, self._group_id)))
         elif error.code() in _PASSING or isinstance(
             classify(error, operation), RetriableError | MustAbortError | UnansweredError
         ):
@@ -338,12 +356,10 @@ class KafkaSource:
         self._blocked.search(assignment.next_offsets(), assignment.revocations)
         return None
 
-    def _batch(self, messages: list[Message], *, drained: bool) -> Batch | None:
-        if not messages:
-            return None
+    def _batch(self, topic: str, messages: list[Message], *, drained: bool) -> Batch:
         partitions = cast("list[int]", list(map(Message.partition, messages)))
         batch = Batch(
-            topic=self._topic,
+            topic=topic,
             partitions=partitions,
             offsets=cast("list[int]", list(map(Message.offset, messages))),
             timestamps=timestamps_of(messages),
@@ -351,14 +367,14 @@ class KafkaSource:
             values=cast("list[bytes | None]", list(map(Message.value, messages))),
             headers=headers_of(messages, self._dropped_headers),
             # behind a batch that is full there are records: the next one's offset passes the markers between
-            read_to=self._positions(set(partitions)) if drained else {},
+            read_to=self._positions({Partition(topic, number) for number in set(partitions)}) if drained else {},
         )
         self._assignment.advance(batch.next_offsets())
         return batch
 
-    def _positions(self, partitions: set[int]) -> dict[int, int]:
+    def _positions(self, partitions: set[Partition]) -> dict[Partition, int]:
         """Return positions, but of blocked partitions: what lies behind an unreadable batch is not handed out."""
-        return self._assignment.positions(number for number in partitions if number not in self._blocked)
+        return self._assignment.positions(partition for partition in partitions if partition not in self._blocked)
 
     def _note(self, failure: WorkerError) -> None:
         self._assignment.failure = self._assignment.failure or failure
@@ -366,8 +382,8 @@ class KafkaSource:
 
 def _log_fields(batch: UnreadableBatch) -> dict[str, object]:
     return {
-        "topic": batch.topic,
-        "partition": batch.partition,
+        "topic": batch.partition.topic,
+        "partition": batch.partition.number,
         "first_offset": batch.start,
         "last_offset": batch.end - 1,
         "reason": batch.reason,

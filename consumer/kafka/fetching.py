@@ -7,7 +7,7 @@ from typing import cast
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from consumer.records import Headers
+from consumer.records import Headers, Partition
 from consumer.runtime import SYSTEM, Clock, RateLimit
 
 _log = logging.getLogger("consumer.kafka.messages")
@@ -90,6 +90,11 @@ def headers_of(messages: list[Message], log_dropped: Callable[[Message], None]) 
             log_dropped(messages[len(columns)])
             columns.append(None)
     return [headers or [] for headers in columns]
+
+
+def partition_of(message: Message) -> Partition:
+    """Return the partition that a message, which may be an error, is from."""
+    return Partition(cast("str", message.topic()), cast("int", message.partition()))
 
 
 def timestamps_of(messages: list[Message]) -> list[int]:

@@ -24,7 +24,7 @@ from consumer.errors import (
 from consumer.kafka.client import ErrorLog, open_client
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain, kafka_errors
-from consumer.records import OutRecord
+from consumer.records import OutRecord, Partition
 from consumer.runtime import SYSTEM, Runtime
 
 _REPORTS_KEPT = 100  # failed delivery reports that are remembered; one is enough to abort, the rest help to say why
@@ -114,16 +114,18 @@ class KafkaProducer:
             raise failure
 
     def send_offsets(
-        self, topic: str, next_offsets: dict[int, int], group: bytes, notes: Mapping[int, str] | None = None
+        self,
+        next_offsets: Mapping[Partition, int],
+        group: bytes,
+        metadata: Mapping[Partition, str] | None = None,
     ) -> None:
         """Make the input's offsets part of the transaction, on behalf of the member that `group` names.
 
-        Kafka keeps the text in `notes` with a partition's offset.
+        Kafka keeps the text in `metadata` with a partition's offset.
         """
-        notes = notes or {}
+        texts = metadata or {}
         offsets = [
-            TopicPartition(topic, partition, offset, notes.get(partition, ""))
-            for partition, offset in next_offsets.items()
+            TopicPartition(*partition, offset, texts.get(partition, "")) for partition, offset in next_offsets.items()
         ]
         with self._transaction_errors("send offsets to the transaction"):
             self._producer.send_offsets_to_transaction(offsets, group, self._seconds)

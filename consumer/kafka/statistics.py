@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from consumer.records import Partition
 from consumer.runtime import SYSTEM, Clock
 
 _REPORTS_KEPT = 30  # one comes every 2 s (statistics.interval.ms)
@@ -34,7 +35,7 @@ class ClientStatistics:
         self.last_answer = last_answer
         self.brokers_forgotten = False  # no broker is connected or tried, not even those of bootstrap.servers
         self._throttled: deque[float] = deque([0.0], maxlen=_REPORTS_KEPT)
-        self.ends: dict[str, dict[int, End]] = {}  # topic -> partition -> its end, of those that were fetched from
+        self.ends: dict[Partition, End] = {}  # of those that were fetched from
 
     def __call__(self, document: str) -> None:
         """Read one report."""
@@ -47,7 +48,11 @@ class ClientStatistics:
         # seen after a hang, no connection to it was ever made, and the coordinator was looked for without end
         unknown = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.brokers_forgotten = unknown and group.state != "up" and group.stateage > _CONNECTING_MS
-        self.ends = {name: topic.ends() for name, topic in report.topics.items()}
+        self.ends = {
+            Partition(name, number): end
+            for name, topic in report.topics.items()
+            for number, end in topic.ends().items()
+        }
         self._throttled.append(max((broker.throttle.max for broker in brokers), default=0) / 1000)
         idle = [broker.rxidle for broker in brokers if broker.state == "UP" and broker.rxidle >= 0]
         if idle:
@@ -109,15 +114,17 @@ class OldestWait:
     """Remembers when the ends of partitions were first seen, until what lies before them is read."""
 
     def __init__(self) -> None:
-        self._ends: dict[int, deque[tuple[int, float]]] = {}  # partition -> ends past what is read, and since when
+        self._ends: dict[
+            Partition, deque[tuple[int, float]]
+        ] = {}  # partition -> ends past what is read, and since when
 
-    def update(self, partitions: Mapping[int, PartitionProgress], now: float) -> dict[int, float]:
+    def update(self, partitions: Mapping[Partition, PartitionProgress], now: float) -> dict[Partition, float]:
         """Return by partition the seconds since its end was first seen past what is read; 0 where it is not.
 
         A partition that is not named is forgotten: another worker has it.
         """
-        self._ends = {number: self._ends.get(number, deque()) for number in partitions}
-        return {number: self._age(self._ends[number], progress, now) for number, progress in partitions.items()}
+        self._ends = {partition: self._ends.get(partition, deque()) for partition in partitions}
+        return {each: self._age(self._ends[each], progress, now) for each, progress in partitions.items()}
 
     def _age(self, ends: deque[tuple[int, float]], progress: PartitionProgress, now: float) -> float:
         if ends and progress.end < ends[-1][0]:

@@ -4,7 +4,7 @@
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +16,13 @@ from consumer.errors import RetriableError, UnansweredError, WorkerError, error_
 from consumer.kafka.client import ErrorLog, close, open_client, request
 from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain
-from consumer.records import UnreadableBatch
+from consumer.kafka.fetching import partition_of
+from consumer.records import Partition, UnreadableBatch
 from consumer.runtime import SYSTEM, Runtime
 
 T = TypeVar("T")
 
-Find = Callable[[int, int], UnreadableBatch | None]
+Find = Callable[[Partition, int], UnreadableBatch | None]
 """Finds the unreadable batch that comes next in a partition from a position on; None when what is there can be read.
 Takes a second, or some where a broker is slow. Raises WorkerError."""
 
@@ -46,10 +47,7 @@ def describe(message: Message) -> str:
     """Return where a batch is and why it cannot be read."""
     error = message.error()
     why = f"{REASONS[error.code()]} ({error.name()})" if error is not None else ""
-    return (
-        f"{message.topic()}, partition {message.partition()}, offset {message.offset()}: "
-        f"the batch there cannot be read: {why}"
-    )
+    return f"{partition_of(message)}, offset {message.offset()}: the batch there cannot be read: {why}"
 
 
 def remedy(message: Message, group_id: str) -> str:
@@ -81,9 +79,9 @@ class Blocked:
     def __init__(self, find: Find | None, runtime: Runtime = SYSTEM) -> None:
         self._find = find
         self._runtime = runtime
-        self._reasons: dict[int, WorkerError] = {}
-        self._searches: dict[int, _Search] = {}
-        self._failed: dict[int, tuple[int, int]] = {}  # partition -> position, number of searches without a batch
+        self._reasons: dict[Partition, WorkerError] = {}
+        self._searches: dict[Partition, _Search] = {}
+        self._failed: dict[Partition, tuple[int, int]] = {}  # partition -> position, number of searches without a batch
 
     def __contains__(self, partition: object) -> bool:
         return partition in self._reasons
@@ -91,7 +89,7 @@ class Blocked:
     def __bool__(self) -> bool:
         return bool(self._reasons)
 
-    def add(self, partition: int, reason: WorkerError) -> None:
+    def add(self, partition: Partition, reason: WorkerError) -> None:
         """Mark a partition as blocked; `reason` is raised if reading ends over it."""
         self._reasons.setdefault(partition, reason)
 
@@ -105,7 +103,7 @@ class Blocked:
         """The reason to end reading; None when there is a way on."""
         return next(iter(self._reasons.values()), None) if self._find is None else None
 
-    def search(self, positions: dict[int, int], revocations: int) -> None:
+    def search(self, positions: Mapping[Partition, int], revocations: int) -> None:
         """Start a search in every blocked partition, from its position on, where none runs."""
         for partition in self._reasons:
             if partition not in self._searches and partition in positions and self._find is not None:
@@ -113,7 +111,7 @@ class Blocked:
                 batch = _in_background(self._runtime, self._find, partition, position)
                 self._searches[partition] = _Search(position, revocations, self._runtime.clock(), batch)
 
-    def finished(self, revocations: int) -> Iterator[tuple[int, UnreadableBatch | None]]:
+    def finished(self, revocations: int) -> Iterator[tuple[Partition, UnreadableBatch | None]]:
         """Yield the partitions no longer blocked, with the batch to pass over; None where it is to be read again.
 
         Raises WorkerError, the reason that was noted, when a partition was read again often enough.
@@ -125,12 +123,13 @@ class Blocked:
                 del self._searches[partition], self._reasons[partition]
                 yield partition, batch
 
-    def _outcome(self, partition: int, search: _Search) -> UnreadableBatch | None:
+    def _outcome(self, partition: Partition, search: _Search) -> UnreadableBatch | None:
         error = search.batch.exception() if search.batch.done() else WorkerError("no answer in time")
         batch = None if error is not None else search.batch.result()
         if error is not None:
             text = str(error) if isinstance(error, WorkerError) else error_location(error)
-            _log.warning("could not look at a batch that cannot be read", extra={"partition": partition, "error": text})
+            extra = {"topic": partition.topic, "partition": partition.number, "error": text}
+            _log.warning("could not look at a batch that cannot be read", extra=extra)
         if batch is None:
             before = self._failed.get(partition, (search.position, 0))
             count = 1 + (before[1] if before[0] == search.position else 0)
@@ -140,7 +139,7 @@ class Blocked:
         return batch
 
 
-def _in_background(runtime: Runtime, find: Find, partition: int, position: int) -> Future[UnreadableBatch | None]:
+def _in_background(runtime: Runtime, find: Find, partition: Partition, position: int) -> Future[UnreadableBatch | None]:
     future: Future[UnreadableBatch | None] = Future()
 
     def run() -> None:
@@ -180,7 +179,7 @@ class Probe(Protocol):
         """Return the group metadata to commit with."""
 
 
-def find(probe: Probe, topic: str, partition: int, position: int) -> UnreadableBatch | None:
+def find(probe: Probe, partition: Partition, position: int) -> UnreadableBatch | None:
     """Return the batch that a reader meets first from `position` on; None when that can be read.
 
     A negative position is the oldest offset. No readable record lies between `position` and the batch.
@@ -188,7 +187,7 @@ def find(probe: Probe, topic: str, partition: int, position: int) -> UnreadableB
     first = probe.at(position if position >= 0 else probe.span()[0])
     if first.reason is None:
         return None
-    return UnreadableBatch(topic, partition, first.offset, end_of(probe, first.offset), first.reason)
+    return UnreadableBatch(partition, first.offset, end_of(probe, first.offset), first.reason)
 
 
 def end_of(probe: Probe, offset: int) -> int:
@@ -215,9 +214,9 @@ class KafkaProbe:
     """A `Probe` of a broker, no member of the group."""
 
     def __init__(
-        self, connection: Connection, group_id: str, topic: str, partition: int, *, runtime: Runtime = SYSTEM
+        self, connection: Connection, group_id: str, partition: Partition, *, runtime: Runtime = SYSTEM
     ) -> None:
-        self._partition = TopicPartition(topic, partition)
+        self._partition = partition
         self._group_id = group_id
         self._runtime = runtime
         self._make_consumer = connection.clients.consumer
@@ -228,13 +227,15 @@ class KafkaProbe:
 
     def position(self) -> int:
         operation = f"read the committed offset of group {self._group_id}"
-        (committed,) = self._request(operation, partial(self._consumer.committed, [self._partition], _ANSWER_SECONDS))
+        (committed,) = self._request(
+            operation, partial(self._consumer.committed, [TopicPartition(*self._partition)], _ANSWER_SECONDS)
+        )
         if committed.error is not None:
             raise WorkerError(explain(committed.error, operation))
         return committed.offset if committed.offset >= 0 else self.span()[0]
 
     def span(self) -> tuple[int, int]:
-        ask = partial(self._consumer.get_watermark_offsets, self._partition, _ANSWER_SECONDS)
+        ask = partial(self._consumer.get_watermark_offsets, TopicPartition(*self._partition), _ANSWER_SECONDS)
         return self._request("ask for the end", ask)
 
     def _request(self, operation: str, call: Callable[[], T]) -> T:
@@ -245,7 +246,7 @@ class KafkaProbe:
             self._make_consumer, self._config
         )  # a new one every time: no remains of what it met before
         try:
-            reader.assign([TopicPartition(self._partition.topic, self._partition.partition, offset)])
+            reader.assign([TopicPartition(*self._partition, offset)])
             return self._first(reader)
         finally:
             close(reader, 0.0, self._runtime)
@@ -259,10 +260,10 @@ class KafkaProbe:
                     return ProbeResult(offset)
                 if unreadable(error):
                     return ProbeResult(offset, f"{REASONS[error.code()]} ({error.name()})")
-                operation = f"read {self._partition.topic}, partition {self._partition.partition}, offset {offset}"
+                operation = f"read {self._partition}, offset {offset}"
                 if not isinstance(classify(error, operation), RetriableError | UnansweredError):
                     raise WorkerError(explain(error, operation))
-        raise WorkerError(f"nothing came of partition {self._partition.partition} within {_ANSWER_SECONDS:g} s")
+        raise WorkerError(f"nothing came of {self._partition} within {_ANSWER_SECONDS:g} s")
 
     def group(self) -> bytes:
         return cast("bytes", self._consumer.consumer_group_metadata())

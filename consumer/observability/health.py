@@ -1,7 +1,7 @@
 """Liveness and readiness of the process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 LOOP_SECONDS: Final = 90.0  # limit between two rounds of the loop: its longest pause, one delivery, and a margin
@@ -27,7 +27,7 @@ class Health:
         self._broker_seconds = broker_seconds
         self._ticked = clock()
         self._joined = False
-        self._topic_deleted = False
+        self._deleted_topics: Sequence[str] = ()
         self._answered = -float("inf")  # when a broker last answered
         self._stopping = stopping
 
@@ -35,11 +35,11 @@ class Health:
         """Note a round of the loop."""
         self._ticked = self._clock()
 
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_deleted: bool = False) -> None:
-        """Note whether the group assigned partitions (maybe none), when a broker last answered, and whether the input
-        topic is deleted."""
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, deleted_topics: Sequence[str] = ()) -> None:
+        """Note whether the group assigned partitions (maybe none), when a broker last answered, and which input topics
+        are deleted."""
         self._joined = joined
-        self._topic_deleted = topic_deleted
+        self._deleted_topics = deleted_topics
         self._answered = self._clock() - silent_seconds
 
     def liveness_failure(self) -> str | None:
@@ -54,8 +54,8 @@ class Health:
         silent = self._clock() - self._answered
         if silent > self._broker_seconds:
             return "no broker has answered yet" if silent == float("inf") else f"no broker answered for {silent:.0f} s"
-        if self._topic_deleted:
-            return "the input topic is gone: it was deleted"
+        if self._deleted_topics:
+            return f"input topic {', '.join(self._deleted_topics)} is gone: it was deleted"
         if not self._joined:
             return self.liveness_failure() or "the consumer group has not assigned partitions yet"
         return self.liveness_failure()

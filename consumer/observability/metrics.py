@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift
-from consumer.records import DEAD_LETTER_CODES, BatchStats
+from consumer.records import DEAD_LETTER_CODES, BatchStats, Partition
 from scoring import LEVELS
 from scoring.contract import CATEGORIES, MODEL_FIELDS
 from scoring.decoding import FALLBACKS
@@ -124,12 +124,12 @@ class Metrics:
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
         self._fallbacks = Counter(dict.fromkeys(FALLBACKS, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
-        self._never_seen: Counter[tuple[str, str]] = Counter()
-        self._by_partition: dict[str, dict[str, dict[int, float]]] = {  # metric -> topic -> partition -> value
+        self._never_seen: Counter[Partition] = Counter()
+        self._by_partition: dict[str, dict[Partition, float]] = {
             "session_scorer_consumer_lag": {},
             "session_scorer_unstable_offsets": {},
         }
-        self._waiting: dict[str, dict[int, float]] = {}  # topic -> partition -> seconds, as of `_waiting_at`
+        self._waiting: dict[Partition, float] = {}  # seconds, as of `_waiting_at`
         self._waiting_at = 0.0
         self._throttled = 0.0
         self._drift = None if baseline is None else Drift(baseline)
@@ -169,32 +169,32 @@ class Metrics:
         with self._lock:
             self._transactions["aborted"] += 1
 
-    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None:
+    def set_lag(self, partitions: Mapping[Partition, int]) -> None:
         """Replace the lag of all assigned partitions."""
-        self._set("session_scorer_consumer_lag", topic, partitions)
+        self._set("session_scorer_consumer_lag", partitions)
 
-    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None:
+    def set_unstable_offsets(self, partitions: Mapping[Partition, int]) -> None:
         """Replace the offsets that open upstream transactions hold back, for all assigned partitions."""
-        self._set("session_scorer_unstable_offsets", topic, partitions)
+        self._set("session_scorer_unstable_offsets", partitions)
 
-    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
+    def set_oldest_waiting(self, partitions: Mapping[Partition, float]) -> None:
         """Replace the wait of the oldest event, for all assigned partitions; above 0 it grows until the next call."""
         with self._lock:
-            self._waiting[topic], self._waiting_at = dict(partitions), self._clock()
+            self._waiting, self._waiting_at = dict(partitions), self._clock()
 
     def set_throttle(self, seconds: float) -> None:
         """Set the longest delay that a broker added to an answer."""
         with self._lock:
             self._throttled = seconds
 
-    def _set(self, name: str, topic: str, partitions: Mapping[int, float]) -> None:
+    def _set(self, name: str, partitions: Mapping[Partition, float]) -> None:
         with self._lock:
-            self._by_partition[name][topic] = dict(partitions)
+            self._by_partition[name] = dict(partitions)
 
-    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
+    def record_never_seen(self, partition: Partition, records: int) -> None:
         """Count records that were deleted before they were read."""
         with self._lock:
-            self._never_seen[topic, str(partition)] += records
+            self._never_seen[partition] += records
 
     def collect(self) -> Iterator[Metric]:
         """Return all metrics as of one moment, for the registry of prometheus_client."""
@@ -212,8 +212,8 @@ class Metrics:
         yield _counter("session_scorer_transactions", "outcome", self._transactions)
         name = "session_scorer_events_never_seen"
         family = CounterMetricFamily(name, COUNTERS[name], labels=("topic", "partition"))
-        for labels, count in self._never_seen.items():
-            family.add_metric(labels, count)
+        for (topic, number), count in self._never_seen.items():
+            family.add_metric([topic, str(number)], count)
         yield family
         name = "session_scorer_log_lines_dropped"
         yield CounterMetricFamily(name, COUNTERS[name], value=self._lines_dropped())
@@ -229,11 +229,10 @@ class Metrics:
         yield _histogram("session_scorer_anomaly_score", self._scores)
 
     def _gauges(self) -> Iterator[Metric]:
-        for name, topics in self._by_partition.items():
+        for name, partitions in self._by_partition.items():
             family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
-            for topic, partitions in topics.items():
-                for partition, value in partitions.items():
-                    family.add_metric([topic, str(partition)], value)
+            for (topic, number), value in partitions.items():
+                family.add_metric([topic, str(number)], value)
             yield family
         yield self._oldest_waiting()
         name = "session_scorer_broker_throttle_seconds"
@@ -249,9 +248,8 @@ class Metrics:
         name = "session_scorer_oldest_waiting_seconds"
         family = GaugeMetricFamily(name, GAUGES[name], labels=("topic", "partition"))
         since = max(0.0, self._clock() - self._waiting_at)  # it grows while the worker hangs, too
-        for topic, partitions in self._waiting.items():
-            for partition, seconds in partitions.items():
-                family.add_metric([topic, str(partition)], seconds + since if seconds else 0.0)
+        for (topic, number), seconds in self._waiting.items():
+            family.add_metric([topic, str(number)], seconds + since if seconds else 0.0)
         return family
 
 

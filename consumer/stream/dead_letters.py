@@ -56,7 +56,8 @@ def of_unreadable(unreadable: UnreadableBatch, topic: str, group_id: str, now: i
 
     It always has a key, since a compacted topic refuses records without one.
     """
-    batch = Batch(unreadable.topic, [unreadable.partition], [unreadable.start], [now], [None], [None], [[]])
+    source, number = unreadable.partition
+    batch = Batch(source, [number], [unreadable.start], [now], [None], [None], [[]])
     message = f"the batch of offsets {unreadable.start} to {unreadable.end - 1} cannot be read: {unreadable.reason}"
     fault = InvalidEvent(UNREADABLE, None, message)
     return OutRecord(topic, record_id(batch, 0).encode(), None, headers(batch, 0, fault, group_id), now)

@@ -6,7 +6,7 @@ is published once that commit has succeeded.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +17,7 @@ from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import NO_SPAN, OFF, Span, Tracing
-from consumer.records import Batch, BatchStats, Output
+from consumer.records import Batch, BatchStats, Output, Partition
 from consumer.runtime import SYSTEM, Event, Runtime
 from consumer.stream.batching import BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
@@ -40,7 +40,7 @@ class _PendingBatch:
     span: Span
     breaker: CircuitBreaker | None = None  # after its parts
     stats: list[BatchStats] = field(default_factory=list)
-    next_offsets: dict[int, int] = field(default_factory=dict)
+    next_offsets: dict[Partition, int] = field(default_factory=dict)
     events: int = 0
     committing: bool = False
 
@@ -53,12 +53,12 @@ class _PendingBatch:
 
 
 class Worker:
-    """Scores the events of a topic until it is stopped or cannot go on."""
+    """Scores the events of topics until it is stopped or cannot go on."""
 
     def __init__(  # noqa: PLR0913 - each is a collaborator
         self,
         *,
-        topic: str,
+        topics: Sequence[str],
         source: KafkaSource,
         process: Callable[[Batch], Output],
         delivery: Delivery,
@@ -74,7 +74,7 @@ class Worker:
     ) -> None:
         """`process` is `Pipeline.process`; called again with the same events it returns the same. After a failure
         `output_trouble` returns what the brokers say is wrong with the output topics. `runtime` is the delivery's."""
-        self._topic = topic
+        self._topics = ", ".join(topics)
         self._source = source
         self._process = process
         self._delivery = delivery
@@ -101,7 +101,7 @@ class Worker:
             try:
                 self._source.subscribe(self._commit_pending)
                 self._delivery.start()
-                _log.info("started", extra={"topic": self._topic})
+                _log.info("started", extra={"topic": self._topics})
                 while not stop.is_set():
                     self._run_once(stop)
                 self._finish(stop)
@@ -120,20 +120,22 @@ class Worker:
                         self._delivery.close()
                     with _errors_logged():
                         self._source.close()
-                _log.info("stopped", extra={"topic": self._topic})
+                _log.info("stopped", extra={"topic": self._topics})
 
     def _run_once(self, stop: Event) -> None:
         """Poll once; score and publish the events; commit when the batch is full or no more events wait."""
         self._health.tick()
         most = min(self._sizer.part_events, self._room())
         wait = 0.0 if self._batch else _POLL_SECONDS  # a pending batch is not to wait for more events
-        part = self._source.poll(wait, self._delivery.committing, most)
+        parts = self._source.poll(wait, self._delivery.committing, most)
         self._report()
-        if part is None:
+        if not parts:
             if not self._begin_commit():
                 self._finish_commit(stop)
             return
-        if self._score_and_publish(part, stop) and (len(part) < most or self._room() < self._sizer.min_events):
+        if not all(self._score_and_publish(part, stop) for part in parts):
+            return
+        if sum(map(len, parts)) < most or self._room() < self._sizer.min_events:
             self._begin_commit()
 
     def _finish(self, stop: Event) -> None:
@@ -185,7 +187,8 @@ class Worker:
             return self._process(part)
         except Exception as error:  # of any kind: no offset of this batch may be committed
             # its message may hold an event's content, so it is left out
-            ranges = ", ".join(f"{p} before offset {offset}" for p, offset in sorted(part.next_offsets().items()))
+            offsets = sorted(part.next_offsets().items())
+            ranges = ", ".join(f"{partition.number} before offset {offset}" for partition, offset in offsets)
             fault = WorkerError(
                 f"scoring failed ({error_location(error)}) on {part.topic}, partition {ranges}; "
                 "nothing of that batch was committed; please report it"
@@ -218,7 +221,7 @@ class Worker:
         if batch is None:
             return False
         batch.committing = True
-        self._delivery.begin_commit(self._topic, batch.next_offsets)
+        self._delivery.begin_commit(batch.next_offsets)
         return True
 
     def _finish_commit(self, stop: Event) -> bool:
@@ -303,17 +306,17 @@ class Worker:
 
     def _report(self) -> None:
         """Report gaps at once, and the state of the group and the partitions once a second."""
-        source, metrics, topic = self._source, self._metrics, self._topic
+        source, metrics = self._source, self._metrics
         for gap in source.take_gaps():
-            metrics.record_never_seen(topic, gap.partition, gap.never_seen)
+            metrics.record_never_seen(gap.partition, gap.never_seen)
         if self._clock() - self._reported >= _REPORT_SECONDS:
             self._reported = self._clock()
             self._health.set_kafka_state(
-                joined=source.joined(), silent_seconds=source.silent_seconds(), topic_deleted=source.topic_deleted()
+                joined=source.joined(), silent_seconds=source.silent_seconds(), deleted_topics=source.deleted_topics()
             )
-            metrics.set_lag(topic, source.lag())
-            metrics.set_unstable_offsets(topic, source.unstable())
-            metrics.set_oldest_waiting(topic, source.oldest_waiting())
+            metrics.set_lag(source.lag())
+            metrics.set_unstable_offsets(source.unstable())
+            metrics.set_oldest_waiting(source.oldest_waiting())
             metrics.set_throttle(source.throttled_seconds())
 
 
