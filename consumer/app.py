@@ -18,8 +18,7 @@ from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -167,16 +166,20 @@ def _serve(settings: Settings, metrics: Metrics, health: Health) -> Server:
 
 def _require_topics(settings: Settings, connection: Connection) -> None:
     """Check topics and permissions; create missing topics if the settings say so."""
-    outputs = [settings.results_topic, settings.alerts_topic, settings.dead_letters_topic]
-    topics = [settings.input_topic, *outputs]
+    inputs = InputTopics(settings.input_topics, settings.output_topics)
     admin = Admin(connection)
     refused: list[str] | None = None
     if settings.create_topics:
-        created, refused = admin.create_topics(topics, settings.partitions, settings.replication_factor)
+        created, refused = admin.create_topics(
+            [*inputs.names, *inputs.outputs], settings.partitions, settings.replication_factor
+        )
         if created:
             _log.info("topics created", extra={"topics": created})
     ids = f"{settings.group_id}-" if settings.delivery is DeliveryGuarantee.EXACTLY_ONCE else None
-    admin.require_topics(topics[:1], outputs, group=settings.group_id, ids=ids, create=refused)
+    found = admin.matching_topics(inputs)
+    if inputs.patterns and not found:
+        _log.warning("no topic matches yet", extra={"topic": str(inputs)})
+    admin.require_topics([*inputs.names, *found], inputs.outputs, group=settings.group_id, ids=ids, create=refused)
 
 
 def _slot(settings: Settings, stack: ExitStack) -> Slot | None:
@@ -216,22 +219,22 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     tracing: Tracing,
 ) -> Worker:
     """Return the worker of these settings."""
-    topics = Topics(settings.results_topic, settings.alerts_topic, settings.dead_letters_topic)
+    topics = Topics(*settings.output_topics)
+    inputs = InputTopics(settings.input_topics, settings.output_topics)
     budget = settings.latency_budget / 1000
     source = KafkaSource(
         connection,
-        Subscription(settings.group_id, (settings.input_topic,), continue_on_gap=settings.on_gap == "continue"),
+        Subscription(settings.group_id, inputs, continue_on_gap=settings.on_gap == "continue"),
         FetchLimits(settings.batch_bytes, budget * _FETCH_SHARE),
         _retry(settings),
         _find_unreadable(settings, connection) if settings.on_unreadable == "dead-letter" else None,
     )
 
     def output_trouble() -> str | None:
-        outputs = (topics.results, topics.alerts, topics.dead_letters)
-        return Admin(connection, seconds=_ASK_SECONDS).trouble(outputs, witness=settings.input_topic)
+        return Admin(connection, seconds=_ASK_SECONDS).trouble(inputs)
 
     return Worker(
-        topics=[settings.input_topic],
+        topics=settings.input_topics,
         source=source,
         process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
         delivery=_delivery(settings, connection, source, limits, slot),

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -20,8 +20,8 @@ from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
-from consumer.kafka.config import Connection
-from consumer.kafka.descriptions import FirstRecord, MemberSettings, Missing, Position, Topic
+from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.descriptions import ConsumerGroup, FirstRecord, MemberSettings, Missing, Position, Topic
 from consumer.kafka.properties import CONSUMER
 from consumer.kafka.reader import GroupReader
 from consumer.kafka.unreadable import describe, remedy
@@ -92,10 +92,6 @@ def _connect(connection: Connection) -> tuple[Admin, Finding]:
     return admin, ok("broker", f"{len(cluster.brokers)} in cluster {cluster.cluster_id}: {brokers}")
 
 
-def _outputs(settings: Settings) -> tuple[str, ...]:
-    return settings.results_topic, settings.alerts_topic, settings.dead_letters_topic
-
-
 def _member_settings(connection: Connection) -> MemberSettings:
     properties = CONSUMER | dict(connection.properties)
     assignors = [assignor.strip() for assignor in str(properties["partition.assignment.strategy"]).split(",")]
@@ -108,10 +104,9 @@ def _broker_checks(settings: Settings) -> Iterator[str]:
 
 
 def _topic_checks(settings: Settings) -> Iterator[str]:
-    outputs = _outputs(settings)
-    yield f"events of {settings.input_topic}"
-    yield from (f"topic {name}" for name in (settings.input_topic, *outputs))
-    yield from (f"write {name}" for name in outputs)
+    yield from (f"events of {name}" for name in settings.input_topics)
+    yield from (f"topic {name}" for name in (*settings.input_topics, *settings.output_topics))
+    yield from (f"write {name}" for name in settings.output_topics)
     yield "clock"
 
 
@@ -131,7 +126,7 @@ class _BrokerChecks:
         self._admin = admin
         self._scorer = scorer
         self._now = now
-        self._needs = Needs(settings.max_record_bytes, creates=settings.create_topics)
+        self._inputs = InputTopics(settings.input_topics, settings.output_topics)
 
     def findings(self) -> Iterator[Finding]:
         """Check the group, the waiting events, the topics, the rights and the clock."""
@@ -140,26 +135,32 @@ class _BrokerChecks:
         yield from failures
         if group is not None:
             yield groups.group(settings.group_id, group, _member_settings(self._connection))
-        names = (settings.input_topic, *_outputs(settings))
-        described, failures = _attempt("topics", self._admin.topics, names)
+        described, failures = _attempt("topics", self._topics)
         yield from failures
         if described is None:
             yield from (skip(name, "the topics could not be asked for") for name in _topic_checks(settings))
             return
         yield from _attempt("rights", self._require_rights)[1]
-        source, *outputs = (described[name] for name in names)
-        if isinstance(source, Topic):
-            if group is None:
-                yield skip(f"events of {source.name}", "the group could not be asked")
-            else:
-                yield from self._events(source)
-            yield from topics.source(source, self._needs)
-        existing = [output for output in outputs if isinstance(output, Topic)]
-        for output in existing:
+        existing = [topic for topic in described.values() if isinstance(topic, Topic)]
+        needs = Needs(settings.max_record_bytes, creates=settings.create_topics)
+        for source in existing:
+            if source.name not in settings.output_topics:
+                own = yield from self._source(source, group, needs)
+                needs = needs.join(own)
+        yield from (
+            topics.unmatched(pattern) for pattern in self._inputs.patterns if not self._has_match(pattern, described)
+        )
+        outputs = [topic for topic in existing if topic.name in settings.output_topics]
+        for output in outputs:
             dead_letters = output.name == settings.dead_letters_topic
-            yield from topics.output(output, self._needs, dead_letters=dead_letters)
-        yield from (topics.missing(topic, self._needs) for topic in described.values() if isinstance(topic, Missing))
-        yield from self._writes(existing)
+            yield from topics.output(output, needs, dead_letters=dead_letters)
+        yield from (topics.missing(topic, needs) for topic in described.values() if isinstance(topic, Missing))
+        yield from self._writes(outputs)
+
+    def _topics(self) -> dict[str, Topic | Missing]:
+        """Return the inputs, those that a pattern matches included, then the outputs."""
+        inputs = self._inputs
+        return self._admin.topics([*inputs.names, *self._admin.matching_topics(inputs), *inputs.outputs])
 
     def _require_rights(self) -> None:
         """Raise for all rights that `run` would find missing at its start, in one line."""
@@ -167,16 +168,27 @@ class _BrokerChecks:
         ids = None if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE else f"{settings.group_id}-"
         # missing topics have findings of their own
         Admin(self._connection).require_topics(
-            [settings.input_topic], _outputs(settings), group=settings.group_id, ids=ids, create=()
+            self._inputs.names, self._inputs.outputs, group=settings.group_id, ids=ids, create=()
         )
 
-    def _events(self, source: Topic) -> Iterator[Finding]:
-        """Check the waiting events, and keep what they need of the output topics."""
+    def _has_match(self, pattern: str, described: Iterable[str]) -> bool:
+        return any(map(InputTopics((pattern,), self._inputs.outputs).matches, described))
+
+    def _source(self, source: Topic, group: ConsumerGroup | None, needs: Needs) -> Generator[Finding, None, Needs]:
+        """Check an input topic; return `needs` with what its waiting events need of the output topics."""
+        if group is None:
+            yield skip(f"events of {source.name}", "the group could not be asked")
+        else:
+            needs = yield from self._events(source, needs)
+        yield from topics.source(source, needs)
+        return needs
+
+    def _events(self, source: Topic, needs: Needs) -> Generator[Finding, None, Needs]:
         name = f"events of {source.name}"
         positions, failures = _attempt(name, self._positions, source)
         yield from failures
         if positions is None:
-            return
+            return needs
         yield groups.position(source.name, positions, continues=self._settings.on_gap == "continue")
         yield from self._open_transactions(source)
         read, failures = _attempt(f"read {source.name}", self._read, source, positions)
@@ -188,15 +200,15 @@ class _BrokerChecks:
         now = self._now()
         ahead = groups.ahead(max((date for _, date in (newest or {}).values()), default=0), now)
         yield from groups.dates(source.name, ahead)
-        self._needs = replace(
-            self._needs,
+        if waiting is not None and not unreadable:
+            yield ok(f"read {source.name}", "tried: nothing is committed by it")
+        yield from groups.kind(source.name, self._codes(waiting or []))
+        return replace(
+            needs,
             oldest_age_ms=groups.oldest_age(waiting or [], now),
             newest_ahead_ms=ahead,
             input_retention_ms=source.number("retention.ms"),
         )
-        if waiting is not None and not unreadable:
-            yield ok(f"read {source.name}", "tried: nothing is committed by it")
-        yield from groups.kind(source.name, self._codes(waiting or []))
 
     @property
     def _passes_unreadable(self) -> bool:

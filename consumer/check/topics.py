@@ -1,7 +1,7 @@
 """Checks of the four topics: they exist, keep what is written, and accept what the worker writes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from consumer.check.finding import Finding, duration, fail, ok, warn
@@ -25,6 +25,17 @@ class Needs:
     input_retention_ms: int | None = None
     creates: bool = False  # --create-topics
 
+    def join(self, other: "Needs") -> "Needs":
+        """Return what the events of both input topics need."""
+        ages = [age for age in (self.oldest_age_ms, other.oldest_age_ms) if age is not None]
+        kept = [time for time in (self.input_retention_ms, other.input_retention_ms) if time is not None]
+        return replace(
+            self,
+            oldest_age_ms=max(ages, default=None),
+            newest_ahead_ms=max(self.newest_ahead_ms, other.newest_ahead_ms),
+            input_retention_ms=-1 if -1 in kept else max(kept, default=None),
+        )
+
 
 def missing(topic: Missing, needs: Needs) -> Finding:
     """Report a missing topic."""
@@ -35,6 +46,11 @@ def missing(topic: Missing, needs: Needs) -> Finding:
         return warn(name, "is not there yet (or hidden from this user): run makes it (--create-topics)")
     hint = f"; the nearest name is {topic.nearest}" if topic.nearest else ""
     return fail(name, f"is missing, or hidden from this user{hint}: create it, or give its right name")
+
+
+def unmatched(pattern: str) -> Finding:
+    """Report a pattern that no topic matches."""
+    return warn(f"topic {pattern}", "no topic matches; run reads one that appears within 30 s")
 
 
 def source(topic: Topic, needs: Needs) -> list[Finding]:

@@ -18,7 +18,7 @@ from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
 from consumer.kafka.admin import Admin
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.kafka.unreadable import KafkaProbe
@@ -125,9 +125,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     settings, connection = _load_settings(cli_settings)
     writers = _writers(settings.group_id, from_group, any_writer=any_writer)
     criteria = _filter(code, field, since, until, source)
-    plan = Plan(writers, criteria, settings.input_topic, settings.dead_letters_topic, limit, rate, max_attempts)
+    inputs = InputTopics(settings.input_topics, settings.output_topics)
+    plan = Plan(writers, criteria, inputs, settings.dead_letters_topic, limit, rate, max_attempts)
     stop = Event()
-    Admin(connection).require_topics([plan.dead_letters_topic], [plan.input_topic], group=_redrive_group(settings))
+    Admin(connection).require_topics([plan.dead_letters_topic], inputs.names, group=_redrive_group(settings))
     with (
         stop_on_signals(stop),
         closing(_reader(settings, connection)) as reader,
@@ -160,7 +161,7 @@ def skip(
     transaction.
     """
     settings, connection = _load_settings(cli_settings)
-    group_id, topic, letters = settings.group_id, settings.input_topic, settings.dead_letters_topic
+    group_id, topic, letters = settings.group_id, _only_topic(settings), settings.dead_letters_topic
     target = skips.SkipTarget(group_id, Partition(topic, partition), offset)
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
@@ -180,6 +181,13 @@ def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
     level = "error" if settings.log_level == "info" else settings.log_level
     logs.configure(level, log_format=settings.log_format)
     return settings, Connection(settings.bootstrap_servers, settings.kafka)
+
+
+def _only_topic(settings: Settings) -> str:
+    topic, *others = settings.input_topics
+    if others or topic.startswith("^"):
+        raise typer.BadParameter("name the topic of the batch alone", param_hint="--input-topic")
+    return topic
 
 
 def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:

@@ -33,6 +33,8 @@ GROUPS: Final = {
 }
 """The settings in the groups in which help shows them."""
 
+_REPEATABLE: Final = frozenset({"input_topic", "kafka"})
+
 _FORMER: Final = {"batch_age_ms": "--latency-budget bounds what a batch may take"}
 """Options of earlier versions, which are accepted and ignored, and what replaces them."""
 
@@ -56,7 +58,7 @@ def takes_settings(
         def with_settings(**values: Any) -> None:
             path = values.pop("context").command_path
             _report_ignored({name: values.pop(name) for name in _FORMER}, unused, values, path)
-            cli_settings = {name: values.pop(name) for name in names}
+            cli_settings = {name: _text(name, values.pop(name)) for name in names}
             command(**values, cli_settings=cli_settings)
 
         with_settings.__doc__ = command.__doc__
@@ -68,6 +70,11 @@ def takes_settings(
         return with_settings
 
     return decorate
+
+
+def _text(name: str, value: Any) -> Any:
+    """Return a repeated option as one text; those of -X are told apart by their names."""
+    return ",".join(value) or None if name == "input_topic" and value is not None else value
 
 
 def _report_ignored(
@@ -87,7 +94,7 @@ def _former(name: str) -> inspect.Parameter:
 
 
 def _parameter(name: str, field: FieldInfo, *, hidden: bool) -> inspect.Parameter:
-    kind: Any = list[str] if name == "kafka" else bool if field.annotation is bool else str
+    kind: Any = list[str] if name in _REPEATABLE else bool if field.annotation is bool else str
 
     def complete() -> list[str]:
         return choices(field)

@@ -58,11 +58,16 @@ def _replicas(number: int) -> int:
     return number
 
 
+def _joined(value: object) -> object:
+    return ",".join(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
 Topic = Annotated[str, AfterValidator(values.topic)]
+Topics = Annotated[str, BeforeValidator(_joined), AfterValidator(values.topics)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)]
@@ -79,7 +84,9 @@ class Settings(BaseSettings):
         "localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]"
     )
     group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
-    input_topic: Topic = Field("sessions", description="topic of the events")
+    input_topic: Topics = Field(
+        "sessions", description="topic of the events, or a pattern such as ^sessions-.*; repeatable"
+    )
     results_topic: Topic = Field("session-results", description="topic of the results")
     alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
     dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
@@ -147,9 +154,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_topics(self) -> Self:
-        names = ("input_topic", "results_topic", "alerts_topic", "dead_letters_topic")
-        seen: dict[str, str] = {}
-        for name in names:
+        seen = dict.fromkeys(self.input_topics, "input_topic")
+        for name in ("results_topic", "alerts_topic", "dead_letters_topic"):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
                 raise ValueError(f"{other} and {name} are the same topic: each needs its own")
@@ -164,6 +170,16 @@ class Settings(BaseSettings):
                 "raise that as well (-X message.max.bytes=…; the topics have a limit of their own)"
             )
         return self
+
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        """Return the topics of the events, and the patterns of topics."""
+        return tuple(self.input_topic.split(","))
+
+    @property
+    def output_topics(self) -> tuple[str, str, str]:
+        """Return the topics of results, alerts and dead letters."""
+        return self.results_topic, self.alerts_topic, self.dead_letters_topic
 
     @property
     def metrics_ports(self) -> Sequence[int]:

@@ -1,5 +1,6 @@
 """Validate the texts of settings. A function returns the value, or raises ValueError with what is expected."""
 
+import re
 import unicodedata
 from ipaddress import IPv6Address
 from typing import Final
@@ -9,6 +10,8 @@ _GROUP_BYTES: Final = 32_000  # Kafka's strings end at 32,767 bytes, and a trans
 _PORT: Final = 9092  # the Kafka client's default
 _ADDRESSES: Final = "HOST:PORT[,HOST:PORT…]"
 _LISTENERS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
+_PATTERN: Final = re.compile(r"\^(?:[(|$](?![*+?])|(?:[\w.-]|\\\.|\[\^?[\w.-]+\]|\))[*+?]?)*", re.ASCII)
+"""What POSIX expressions, which librdkafka takes, and Python's read alike."""
 _NOT_IN_HOSTS: Final = frozenset("/@[]:;\\")
 
 
@@ -28,6 +31,28 @@ def topic(name: str) -> str:
     if not all(character.isalnum() or character in "._-" for character in name):
         raise ValueError("the name of a topic: letters, digits, '.', '_' and '-'")
     return name
+
+
+def topics(text: str) -> str:
+    """Accept topics and patterns of topics, separated by commas; return them without blanks and repetitions.
+
+    A pattern begins with ^ and is to match the beginning of a name.
+    """
+    names = list(dict.fromkeys(name for part in text.split(",") if (name := part.strip())))
+    if not names:
+        raise ValueError("the name of a topic, or several with commas between them")
+    return ",".join(_pattern(name) if name.startswith("^") else topic(name) for name in names)
+
+
+def _pattern(text: str) -> str:
+    expected = "a pattern of topics, as ^sessions-.*: ^, then letters, digits and . _ - * + ? | ( ) [ ] $"
+    if not _PATTERN.fullmatch(text):
+        raise ValueError(expected)
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{expected} ({error.msg})") from None
+    return text
 
 
 def group_id(name: str) -> str:

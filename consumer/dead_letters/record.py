@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from consumer.dead_letters.offset_ranges import WriterKind
+from consumer.kafka.config import InputTopics
 from consumer.records import UNREADABLE, Headers, OutRecord
 from consumer.stream.dead_letters import (
     ATTEMPTS,
@@ -185,9 +186,9 @@ FINAL: Final = frozenset({Refusal.NOT_A_DEAD_LETTER, Refusal.NULL_VALUE, Refusal
 """Refusals that no other options of a redrive change."""
 
 
-def refusal(dead_letter: DeadLetter, input_topic: str, max_attempts: int) -> Refusal | None:
-    """Return why this dead letter cannot be redriven to `input_topic`; None when it can."""
-    if dead_letter.topic != input_topic:
+def refusal(dead_letter: DeadLetter, inputs: InputTopics, max_attempts: int) -> Refusal | None:
+    """Return why this dead letter cannot be redriven to its topic, one of `inputs`; None when it can."""
+    if dead_letter.topic is None or not inputs.matches(dead_letter.topic):
         return Refusal.OTHER_TOPIC
     if dead_letter.code == UNREADABLE:
         return Refusal.UNREADABLE

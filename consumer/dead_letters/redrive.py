@@ -16,6 +16,7 @@ from consumer.dead_letters.record import FINAL, DeadLetter, Filter, Refusal, Wri
 from consumer.delivery.background_call import call_with_timeout
 from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
+from consumer.kafka.config import InputTopics
 from consumer.records import Partition
 from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes
@@ -38,7 +39,7 @@ class Plan:
 
     writers: WriterFilter
     filter: Filter
-    input_topic: str
+    inputs: InputTopics
     dead_letters_topic: str
     limit: int = 1000
     rate: float = 100.0
@@ -170,7 +171,7 @@ def _refusal(dead_letter: DeadLetter, done: Mapping[int, RedriveProgress], plan:
         return Refusal.OTHER_WRITER
     if not plan.filter.matches(dead_letter):
         return Refusal.FILTERED
-    why = refusal(dead_letter, plan.input_topic, plan.max_attempts)
+    why = refusal(dead_letter, plan.inputs, plan.max_attempts)
     progress = done.get(dead_letter.partition, RedriveProgress([], []))[plan.writers.kind_of(dead_letter)]
     return Refusal.REDRIVEN if why not in FINAL and contains(progress, dead_letter.offset) else why
 

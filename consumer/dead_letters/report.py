@@ -57,13 +57,13 @@ def _skipped(not_dead_letters: int, others: Counter[str]) -> Iterator[str]:
 
 def describe_dry_run(stats: RedriveStats, plan: Plan) -> list[str]:
     """Return lines about what a redrive would do."""
-    written = f"would write {_number(stats.selected.total())} back to {plan.input_topic}{_by_code(stats.selected)}"
+    written = f"would write {_number(stats.selected.total())} back to {plan.inputs}{_by_code(stats.selected)}"
     return [written, *_left(stats, plan), "nothing was written; --yes does it"]
 
 
 def describe_redrive(stats: RedriveStats, plan: Plan) -> list[str]:
     """Return lines about what a redrive did."""
-    written = f"wrote {_number(stats.redriven)} back to {plan.input_topic}"
+    written = f"wrote {_number(stats.redriven)} back to {plan.inputs}"
     stopped = ["stopped before the end; run it again to go on"] if stats.stopped else []
     return [written, *_left(stats, plan), *stopped]
 
@@ -83,7 +83,7 @@ def _left(stats: RedriveStats, plan: Plan) -> Iterator[str]:
 
 def _with_values(why: Refusal, plan: Plan) -> str:
     text = why.replace("--max-attempts", f"--max-attempts ({plan.max_attempts})")
-    return text.replace("--input-topic", f"--input-topic ({plan.input_topic})")
+    return text.replace("--input-topic", f"--input-topic ({plan.inputs})")
 
 
 def _row(dead_letter: DeadLetter) -> str:

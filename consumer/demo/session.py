@@ -13,8 +13,7 @@ from consumer.console.progress import Observation
 from consumer.console.snapshot import Reading, read_metrics
 from consumer.dead_letters.record import DeadLetter
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -134,7 +133,7 @@ class DemoSession:
         """Read a topic as any subscriber does, once the topics exist."""
         if not self._served():
             return
-        source = KafkaSource(self._connection, Subscription(f"{topic}-screen", (topic,)), FetchLimits())
+        source = KafkaSource(self._connection, Subscription(f"{topic}-screen", InputTopics((topic,))), FetchLimits())
         source.subscribe()
         while not self._stop.is_set():
             for batch in source.poll(_POLL_SECONDS):

@@ -29,7 +29,7 @@ from confluent_kafka.cimpl import NewTopic
 from consumer.errors import WorkerError
 from consumer.kafka import connection_errors
 from consumer.kafka.client import open_client, request
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics
 from consumer.kafka.connection_errors import ConnectionErrors, Right
 from consumer.kafka.descriptions import Cluster, ConsumerGroup, Missing, Topic
 from consumer.kafka.errors import explain
@@ -66,6 +66,10 @@ class Admin:
         """Return those of `topics` that do not exist, or that this user may not see, in the same order."""
         existing = self._metadata().topics
         return [topic for topic in topics if topic not in existing]
+
+    def matching_topics(self, inputs: InputTopics) -> list[str]:
+        """Return the topics that a pattern matches, of those that exist and that this user may see."""
+        return sorted(topic for topic in self._metadata().topics if topic not in inputs.names and inputs.matches(topic))
 
     def require_topics(
         self,
@@ -115,13 +119,14 @@ class Admin:
                 return [Right("Write", "transactional-id", prefix, prefixed=True)]
         return []
 
-    def trouble(self, topics: Sequence[str], witness: str) -> str | None:
-        """Return in one line why `topics` cannot be written to; None where no broker that knows `witness` says so."""
+    def trouble(self, inputs: InputTopics) -> str | None:
+        """Return in one line why the outputs cannot be written; None where no broker that knows an input says so."""
         try:
-            missing, denied = self._missing_and_denied([witness], topics)
+            known = any(map(inputs.matches, self._metadata().topics))
+            missing, denied = self._missing_and_denied([], inputs.outputs)
         except (WorkerError, KafkaException):  # any other failure is not known to be this
             return None
-        if witness in missing:
+        if not known:
             return None
         if missing:
             names = ", ".join(missing)

@@ -7,7 +7,7 @@ an error; `KafkaSource.poll` raises it before it hands anything out.
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from confluent_kafka import (
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
+from consumer.kafka.config import Subscription
 from consumer.kafka.errors import classify, kafka_errors
 from consumer.kafka.fetching import partition_of
 from consumer.kafka.statistics import PartitionProgress
@@ -40,18 +41,6 @@ _CALLBACK_SECONDS = 5.0
 # of a partition that the group has just assigned: a broker that is just back does not know it yet
 _UNKNOWN_YET = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _NOT_READY = {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}  # a partition that is just being started or stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """The topics to read, the group to read them for, and whether to read on past records that retention deleted."""
-
-    group_id: str
-    topics: tuple[str, ...]
-    continue_on_gap: bool = False
-
-    def __str__(self) -> str:
-        return ", ".join(self.topics)
 
 
 class _Start(NamedTuple):
@@ -103,10 +92,10 @@ class Assignment:
         """
         self._on_revoke = on_revoke
         self._last_attempt = rejoined
-        message = f"a rebalance of {self._subscription} could not be followed"
+        message = f"a rebalance of {self._subscription.topics} could not be followed"
         callbacks = (self._assign, self._revoke, self._lose)
         assign, revoke, lose = (guarded(callback, message, self._note) for callback in callbacks)
-        self._consumer.subscribe([*self._subscription.topics], on_assign=assign, on_revoke=revoke, on_lost=lose)
+        self._consumer.subscribe([*self._subscription.topics.topics], on_assign=assign, on_revoke=revoke, on_lost=lose)
 
     def leave(self) -> None:
         """Read no partition that is still assigned from here on, by a rebalance that was under way.
@@ -129,9 +118,9 @@ class Assignment:
             self._seek_to_committed()
         except (RetriableError, UnansweredError, MustAbortError) as error:
             if self._retry.runtime.clock() - self._due_since > self._retry.seconds:
-                raise WorkerError(f"{self._subscription}: {error}; is the broker reachable?") from error
+                raise WorkerError(f"{self._subscription.topics}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
-            raise WorkerError(f"{self._subscription}: {error}") from error
+            raise WorkerError(f"{self._subscription.topics}: {error}") from error
 
     def drop_revoked(self, messages: list[Message]) -> list[Message]:
         """Return the records without those of partitions that were revoked since, or have a due seek."""
@@ -282,7 +271,7 @@ class Assignment:
         except (RetriableError, UnansweredError) as error:
             self.unanswered = error
         except (DeliveryError, KafkaException) as error:
-            self.failure = WorkerError(f"could not begin to read {self._subscription}: {error}")
+            self.failure = WorkerError(f"could not begin to read {self._subscription.topics}: {error}")
         except WorkerError as error:
             self.failure = error
         else:
@@ -299,7 +288,7 @@ class Assignment:
             starts = retry.call(self._look_up, partitions, request_seconds, on=(RetriableError, UnansweredError))
         except (RetriableError, UnansweredError) as error:
             if self._last_attempt:
-                raise WorkerError(f"could not begin to read {self._subscription}: {error}") from error
+                raise WorkerError(f"could not begin to read {self._subscription.topics}: {error}") from error
             raise
         self._last_attempt = False
         return starts

@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
-from consumer.kafka.assignment import Assignment, Subscription
+from consumer.kafka.assignment import Assignment
 from consumer.kafka.client import ErrorLog, close, guarded, open_client
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, Subscription
 from consumer.kafka.errors import classify, explain, kafka_errors
 from consumer.kafka.fetching import DroppedHeaders, FetchLimits, Gathering, headers_of, partition_of, timestamps_of
 from consumer.kafka.group_metadata import Membership, is_member, member_id
@@ -76,7 +76,7 @@ class KafkaSource:
         self._runtime = self._retry.runtime
         self._clock = self._runtime.clock
         self._blocked = Blocked(find_unreadable, self._runtime)
-        self._identities = TopicIdentities(connection, subscription.topics, self._clock)
+        self._identities = TopicIdentities(connection, subscription.topics.names, self._clock)
         self._watched_at = 0.0
         self._deleted: frozenset[str] = frozenset()
         self._recreated: dict[str, tuple[float, ReadPositions]] = {}  # topic -> since when, how far it was read before
@@ -103,7 +103,7 @@ class KafkaSource:
             "error_cb": ErrorLog(self._clock),
             "stats_cb": guarded(statistics, "the client's statistics could not be read", self._note),
         }
-        config = {**self._connection.consumer(self._group_id), **callbacks}
+        config = {**self._connection.subscriber(self._subscription), **callbacks}
         self._consumer = open_client(self._connection.clients.consumer, config)
         self._assignment = Assignment(
             self._consumer,
@@ -304,7 +304,7 @@ class KafkaSource:
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            with kafka_errors(f"read {self._subscription}"):
+            with kafka_errors(f"read {self._subscription.topics}"):
                 messages = self._consumer.consume(count, seconds)
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
@@ -325,7 +325,7 @@ class KafkaSource:
 
     def _handle(self, message: Message, error: KafkaError) -> None:
         """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
-        operation = f"read {self._subscription} as group {self._group_id}"
+        operation = f"read {self._subscription.topics} as group {self._group_id}"
         if message.offset() is not None:
             operation = f"read {partition_of(message)}, offset {message.offset()}"
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # the offset that was next is out of range

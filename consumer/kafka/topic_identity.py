@@ -61,10 +61,10 @@ class _Topic:
 class TopicIdentities:
     """The ids of the topics that are read, asked for without waiting."""
 
-    def __init__(self, connection: Connection, topics: Sequence[str], clock: Clock = SYSTEM.clock) -> None:
-        """`topics` are asked for even if no partition of them is assigned, but patterns, which begin with ^."""
+    def __init__(self, connection: Connection, names: Sequence[str], clock: Clock = SYSTEM.clock) -> None:
+        """`names` are those of topics that must be there: they are asked for even if no partition is assigned."""
         self._connection = connection
-        self._named = [topic for topic in topics if not topic.startswith("^")]
+        self._names = names
         self._clock = clock
         self._topics: dict[str, _Topic] = {}
         self._questions: dict[str, Future[TopicDescription]] = {}
@@ -79,7 +79,7 @@ class TopicIdentities:
 
     def deleted(self) -> frozenset[str]:
         """Return the named topics that were there, and that brokers have denied for a while."""
-        known = ((name, self._topics[name]) for name in self._named if name in self._topics)
+        known = ((name, self._topics[name]) for name in self._names if name in self._topics)
         return frozenset(name for name, topic in known if topic.id is not None and topic.denial.lasts())
 
     def check(self, positions: ReadPositions) -> dict[str, ReadPositions]:
@@ -92,7 +92,7 @@ class TopicIdentities:
         if not all(answer.done() for answer in self._questions.values()):
             return {}
         answered = {name: self._compare(name, answer) for name, answer in self._questions.items()}
-        names = sorted({*self._named, *(partition.topic for partition in positions)})
+        names = sorted({*self._names, *(partition.topic for partition in positions)})
         self._topics = {name: self._topics.get(name, _Topic()) for name in names}
         self._questions = self._client.describe_topics(TopicCollection(names)) if names else {}
         self._asked_at = dict(positions)

@@ -54,7 +54,8 @@ def remedy(message: Message, group_id: str) -> str:
     """Return one line: where the batch is, why it cannot be read, and the command that skips it."""
     return (
         f"{describe(message)}; stop all workers of group {group_id}, then, with the settings of this run: "
-        f"session-scorer dead-letters skip --partition {message.partition()} --offset {message.offset()} "
+        f"session-scorer dead-letters skip --input-topic {message.topic()} --partition {message.partition()} "
+        f"--offset {message.offset()} "
         "(--on-unreadable dead-letter skips such batches automatically)"
     )
 
