@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from consumer.observability.drift import LEAST_EVENTS
 from consumer.observability.metrics import Metrics
-from consumer.records import BatchStats
+from consumer.records import BatchStats, Partition
 from scoring import Scorer
 from scoring.drift import Bins
 
@@ -110,10 +110,11 @@ def busy_metrics() -> Metrics:
             drift=np.full(len(Bins(baseline)), LEAST_EVENTS),
         )
     )
-    metrics.set_lag("sessions", {0: 1})
-    metrics.set_unstable_offsets("sessions", {0: 1})
-    metrics.set_oldest_waiting("sessions", {0: 1.0})
-    metrics.record_never_seen("sessions", 0, 1)
+    partition = Partition("sessions", 0)
+    metrics.set_lag({partition: 1})
+    metrics.set_unstable_offsets({partition: 1})
+    metrics.set_oldest_waiting({partition: 1.0})
+    metrics.record_never_seen(partition, 1)
     return metrics
 
 

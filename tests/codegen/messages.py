@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from consumer.records import OutRecord, UnreadableBatch
+from consumer.records import OutRecord, Partition, UnreadableBatch
 from consumer.stream.dead_letters import of_unreadable
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
@@ -39,7 +39,10 @@ def messages() -> Messages:
         *_process(_random_events(200), WITHOUT_EVENT),
         *_process(_random_events(200), WITHOUT_KEY, key=b"k" * 300),
         of_unreadable(
-            UnreadableBatch("sessions", 3, 10, 20, "CRC32 does not match"), TOPICS.dead_letters, "fraud", NOW
+            UnreadableBatch(Partition("sessions", 3), 10, 20, "CRC32 does not match"),
+            TOPICS.dead_letters,
+            "fraud",
+            NOW,
         ),
     ]
     made = {kind: _of_kind(kind, records) for kind in ("result", "alert", "dead-letter-headers")}

@@ -13,7 +13,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from consumer.runtime import Retry
 from tests.faults.mocked import MockBroker
-from tests.support.fakes import deliver
+from tests.support.fakes import P0, deliver
 
 SECONDS: Final = 15.0  # for a call and for all of its repetitions, where they should pass
 SHORT: Final = 2.0  # the same, where they should not
@@ -39,7 +39,7 @@ class Bench:
     def deliver(self, times: int = 1) -> None:
         """Deliver one batch, or several in a row."""
         for _ in range(times):
-            deliver(self.delivery, RECORDS, "sessions", {0: 1})
+            deliver(self.delivery, RECORDS, {P0: 1})
 
     def close(self) -> None:
         """Close the delivery and the member on whose behalf it commits."""

@@ -52,11 +52,11 @@ def _aborted(number: int) -> Fate:
 def _after_consume(fate: Fate) -> None:
     real = KafkaSource.poll
 
-    def poll(self: KafkaSource, *given: Any) -> Batch | None:
-        batch = real(self, *given)
-        if batch is not None:
+    def poll(self: KafkaSource, *given: Any) -> list[Batch]:
+        batches = real(self, *given)
+        if batches:
             fate(None)
-        return batch
+        return batches
 
     _put(KafkaSource, poll)
 

@@ -26,7 +26,7 @@ from consumer.kafka.unreadable import KafkaProbe
 from consumer.runtime import Retry
 from tests.faults.bench import RECORDS, SECONDS, SHORT, begun, code, exactly_once
 from tests.faults.mocked import Api, MockBroker
-from tests.support.fakes import deliver
+from tests.support.fakes import P0, deliver
 from tests.support.wire import Event, write
 
 
@@ -270,13 +270,13 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
     with MockBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
         connection = Connection(broker.bootstrap_servers, {"session.timeout.ms": str(session_ms)})
-        source = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
+        source = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
             source.subscribe()
             join(source)
             delivery.start()
-            deliver(delivery, RECORDS, "sessions", {0: 1})
+            deliver(delivery, RECORDS, {P0: 1})
             yield broker, delivery
         finally:
             delivery.close()
@@ -293,8 +293,8 @@ def test_at_least_once_asks_again_for_what_may_pass(api: Api, name: str) -> None
     # nobody heartbeats while the coordinator is looked for, which takes librdkafka five seconds each time
     with at_least_once(session_ms=60_000) as (broker, delivery):
         broker.answer(api, code(name))
-        deliver(delivery, RECORDS, "sessions", {0: 2})
-        deliver(delivery, RECORDS, "sessions", {0: 3})
+        deliver(delivery, RECORDS, {P0: 2})
+        deliver(delivery, RECORDS, {P0: 3})
         assert broker.left(api) == 0
 
 
@@ -303,9 +303,9 @@ def test_at_least_once_reads_again_what_could_not_be_written_or_committed(api: A
     with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(UndeliveredError, match=name):
-            deliver(delivery, RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, {P0: 2})
         if name not in PUT_OUT:
-            deliver(delivery, RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, {P0: 2})
 
 
 @pytest.mark.parametrize(("api", "name"), met_with(AT_LEAST_ONCE, Fate.REFUSED))
@@ -313,7 +313,7 @@ def test_at_least_once_stops_with_the_remedy_where_no_repetition_helps(api: Api,
     with at_least_once() as (broker, delivery):
         broker.answer(api, code(name))
         with pytest.raises(WorkerError) as caught:
-            deliver(delivery, RECORDS, "sessions", {0: 2})
+            deliver(delivery, RECORDS, {P0: 2})
         assert REMEDIES[code(name)] in str(caught.value)
 
 
@@ -322,7 +322,7 @@ ASKING_FOR_THE_END: dict[str, Callable[[Connection], object]] = {
     "redrive": lambda connection: list(
         KafkaDeadLetterReader(connection, "scorer", "sessions", DeadLetter, decode).dead_letters()
     ),
-    "skip": lambda connection: KafkaProbe(connection, "scorer", "sessions", 0).span(),
+    "skip": lambda connection: KafkaProbe(connection, "scorer", P0).span(),
     "check": lambda connection: Admin(connection).ends("sessions", 1),
 }
 

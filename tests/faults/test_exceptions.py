@@ -91,10 +91,10 @@ def work(
     """A whole worker on real clients, until it has seen everything or cannot go on."""
     pipeline = pipeline or Until()
     connection, retry = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Retry(10.0)
-    reader = source(connection, Subscription("scorer", "sessions"), FetchLimits(), retry)
+    reader = source(connection, Subscription("scorer", ("sessions",)), FetchLimits(), retry)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, retry)
     worker = Worker(
-        topic="sessions",
+        topics=["sessions"],
         source=reader,
         process=pipeline.process,
         delivery=delivery,
@@ -184,7 +184,7 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
 
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
-        other = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
+        other = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
         other.subscribe()
         while not enough.is_set():
             other.poll(0.1, most=1)

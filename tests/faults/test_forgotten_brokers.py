@@ -57,7 +57,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
         topic = topics("sessions", partitions=2)
         write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
-        reader = KafkaSource(connection, Subscription(f"group-of-{topic}", topic), FetchLimits())
+        reader = KafkaSource(connection, Subscription(f"group-of-{topic}", (topic,)), FetchLimits())
         reader.subscribe()
         try:
             began = time.monotonic()
@@ -80,6 +80,6 @@ def read(reader: KafkaSource, count: int) -> list[bytes]:
     deadline = time.monotonic() + 2 * BOUND
     while len(values) < count:
         assert time.monotonic() < deadline, f"{len(values)} of {count} events after {2 * BOUND:g} s"
-        batch = reader.poll(0.2, lambda: False, PART_EVENTS)
-        values += [value or b"" for value in batch.values] if batch else []
+        for batch in reader.poll(0.2, lambda: False, PART_EVENTS):
+            values += [value or b"" for value in batch.values]
     return values

@@ -203,7 +203,8 @@ def test_a_deleted_topic_is_told_within_ten_seconds(line: Line, tmp_path: Path) 
         until(lambda: ready(log)[0] == 200)
         time.sleep(3)  # it asks once a second which topic it is
         ask(line.bootstrap, lambda client: client.delete_topics([line.sessions]))
-        until(lambda: ready(log) == (503, "the input topic is gone: it was deleted\n"), seconds=20)  # promised: 10
+        gone = f"input topic {line.sessions} is gone: it was deleted\n"
+        until(lambda: ready(log) == (503, gone), seconds=20)  # promised: 10
         assert log.read_text().count('"the input topic is gone"') == 1
         assert stop(process) == 0
 

@@ -21,7 +21,7 @@ from consumer.records import OutRecord
 from consumer.runtime import Retry
 from tests.faults.mocked import Api, MockBroker
 from tests.support.end_to_end import Line
-from tests.support.fakes import deliver
+from tests.support.fakes import P0, deliver
 from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
 
@@ -87,7 +87,7 @@ def test_a_coordinator_of_groups_that_never_answers(broker: MockBroker, tmp_path
 def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(broker: MockBroker) -> None:
     """librdkafka itself asks for the coordinator without end (its issue 5456)."""
     connection = Connection(broker.bootstrap_servers)
-    reader = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
+    reader = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
     reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)
@@ -102,7 +102,7 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     broker.keep_answering(Api.FIND_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE)
     began = time.monotonic()
     delivery.publish([OutRecord(OUTPUTS[0], b"key", b"value", [], 0)])
-    delivery.begin_commit("sessions", {0: 1})
+    delivery.begin_commit({P0: 1})
     delivery.wait()
     assert not delivery.committing()
     assert time.monotonic() - began < 1.0 + GRACE_SECONDS + MARGIN
@@ -110,7 +110,7 @@ def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(b
     with pytest.raises(UndeliveredError, match="could not send offsets to the transaction: no answer within 4 s"):
         delivery.finish_commit()
     assert len(made) == 2, "the producer is not replaced"
-    deliver(delivery, [OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], "sessions", {0: 1})
+    deliver(delivery, [OutRecord(OUTPUTS[0], b"key", b"value", [], 0)], {P0: 1})
     delivery.close()
     reader.close()
 

@@ -20,6 +20,7 @@ from confluent_kafka import Message, Producer
 
 from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import KafkaProbe
+from consumer.records import Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.conftest import Counted
 from tests.faults.doomed import command as doomed_command
@@ -383,7 +384,7 @@ def test_looking_at_such_a_batch_ends_although_one_close_in_250_does_not(
 ) -> None:
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
-    probe = KafkaProbe(Connection(line.bootstrap), line.group, line.sessions, 0)
+    probe = KafkaProbe(Connection(line.bootstrap), line.group, Partition(line.sessions, 0))
     for _ in range(full(20, 1500)):
         began = time.monotonic()
         found = probe.at(12)

@@ -1,12 +1,12 @@
 """What one worker process says of itself: how much it has counted, which gaps it reports, why it ends."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
-from consumer.records import BatchStats
+from consumer.records import BatchStats, Partition
 from consumer.runtime import Clock
 
 PATIENCE_SECONDS: Final = 60.0
@@ -99,18 +99,17 @@ class Account(Metrics, Health):
         """Count a batch that came to nothing."""
         self._undelivered += 1
 
-    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
+    def record_never_seen(self, partition: Partition, records: int) -> None:
         """Note a gap."""
-        del topic
-        self._reported[partition] += records
+        self._reported[partition.number] += records
 
     def tick(self) -> None:
         """Count a round of its loop."""
         self._rounds_since += 1
         self._ticked = self._clock()
 
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_deleted: bool = False) -> None: ...
-    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None: ...
-    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None: ...
-    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None: ...
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, deleted_topics: Sequence[str] = ()) -> None: ...
+    def set_lag(self, partitions: Mapping[Partition, int]) -> None: ...
+    def set_unstable_offsets(self, partitions: Mapping[Partition, int]) -> None: ...
+    def set_oldest_waiting(self, partitions: Mapping[Partition, float]) -> None: ...
     def set_throttle(self, seconds: float) -> None: ...

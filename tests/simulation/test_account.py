@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.account import PATIENCE_SECONDS, Account
-from tests.simulation.pipeline import INPUT
-from tests.support.fakes import stats
+from tests.support.fakes import P0, stats
 
 PASSING = "could not commit the transaction: not now (NOT_COORDINATOR)"
 
@@ -69,7 +68,7 @@ def test_dead_letters_in_a_row_trip_the_breaker(more: list[bool], wrong: str | N
 
 def test_lost_events_are_reported() -> None:
     mine = account()
-    mine.record_never_seen(INPUT, 0, 3)
+    mine.record_never_seen(P0, 3)
 
     assert mine.passed(0, 2) is None
     assert mine.passed(0, 1) is None
@@ -79,7 +78,7 @@ def test_lost_events_are_reported() -> None:
 
 def test_lost_events_are_not_passed_over_against_the_settings() -> None:
     mine = account(continue_on_gap=False)
-    mine.record_never_seen(INPUT, 0, 3)
+    mine.record_never_seen(P0, 3)
 
     assert mine.passed(0, 2) == "2 lost events of partition 0 are passed over, which the settings forbid"
 

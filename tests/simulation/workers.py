@@ -16,7 +16,7 @@ from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.slow_batches import SlowBatches
-from consumer.records import UnreadableBatch
+from consumer.records import Partition, UnreadableBatch
 from consumer.runtime import Retry
 from consumer.stream.batching import BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
@@ -108,7 +108,7 @@ class WorkerProcess:
         threads = runtime(process)
         retry = Retry(_RETRY_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
-        subscription = Subscription(GROUP, INPUT, continue_on_gap=settings.continue_on_gap)
+        subscription = Subscription(GROUP, (INPUT,), continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
         source = KafkaSource(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()
@@ -120,7 +120,7 @@ class WorkerProcess:
         breaker = CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
         watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, interval=_WATCHDOG_INTERVAL)
         return Worker(
-            topic=INPUT,
+            topics=[INPUT],
             source=source,
             process=pipeline.process,
             delivery=delivery,
@@ -184,12 +184,12 @@ class WorkerProcess:
         if self._faults.happens("slow scoring"):
             self.process.sleep(self._faults.pick(_SCORING_SECONDS))
 
-    def _find(self, number: int, position: int) -> UnreadableBatch | None:
+    def _find(self, wanted: Partition, position: int) -> UnreadableBatch | None:
         """Look for the unreadable batch that a reader meets first, as `consumer.kafka.unreadable.find` does."""
         self.process.sleep(self.process.world.random.random() * _SEARCH_SECONDS)
         if self._faults.happens("search fails"):
             raise WorkerError("planned by the simulation")
-        partition = self._cluster.topics[INPUT].partitions[number]
+        partition = self._cluster.partition(*wanted)
         if 0 <= position < partition.start:
             raise WorkerError("out of range, as the probe is told of what retention took meanwhile")
         offset = max(position, partition.start)
@@ -197,7 +197,7 @@ class WorkerProcess:
         batch = next(ahead, None)  # they are kept in the order of their offsets
         if batch is None or (offset < batch.start and partition.fetch(offset, 1).records):
             return None
-        return UnreadableBatch(INPUT, number, batch.start, batch.stop, "its checksum is wrong")
+        return UnreadableBatch(wanted, batch.start, batch.stop, "its checksum is wrong")
 
     def _end(self, why: str) -> None:
         """Stand for the watchdog's end of the process."""

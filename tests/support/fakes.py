@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from itertools import groupby
+from typing import Final, NamedTuple, cast
 
 import numpy as np
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
@@ -15,8 +16,11 @@ from consumer.kafka.unreadable import ProbeResult
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
 from consumer.observability.tracing import Span, Tracing
-from consumer.records import Batch, BatchStats, Gap, Output, OutRecord
+from consumer.records import Batch, BatchStats, Gap, Output, OutRecord, Partition
 from consumer.runtime import Retry, Runtime
+
+P0: Final = Partition("sessions", 0)
+P1: Final = Partition("sessions", 1)
 
 
 class FakeClock:
@@ -55,7 +59,7 @@ class Fault(NamedTuple):
 @dataclass
 class _Transaction:
     records: list[OutRecord] = field(default_factory=list)
-    offsets: dict[int, int] = field(default_factory=dict)
+    offsets: dict[Partition, int] = field(default_factory=dict)
 
 
 class FakeLog:
@@ -67,7 +71,7 @@ class FakeLog:
     def __init__(self, faults: Mapping[str, Iterable[Fault | None]] | None = None) -> None:
         self.visible: list[OutRecord] = []
         self.aborted: list[OutRecord] = []
-        self.offsets: dict[int, int] = {}
+        self.offsets: dict[Partition, int] = {}
         self.calls: list[tuple[str, str]] = []
         self.epochs: dict[str, int] = {}
         self.open: dict[str, _Transaction] = {}
@@ -98,7 +102,7 @@ class FakeLog:
         else:
             self.aborted += transaction.records
 
-    def commit_offsets(self, _: str, next_offsets: dict[int, int]) -> None:
+    def commit_offsets(self, next_offsets: Mapping[Partition, int]) -> None:
         """Commits offsets by themselves."""
         self.run("consumer", "commit_offsets", lambda: self.offsets.update(next_offsets))
 
@@ -130,12 +134,11 @@ class FakeProducer:
 
     def send_offsets(
         self,
-        topic: str,
-        next_offsets: dict[int, int],
+        next_offsets: Mapping[Partition, int],
         group: bytes,
-        metadata: Mapping[int, str] | None = None,  # noqa: ARG002 - the protocol's
+        metadata: Mapping[Partition, str] | None = None,  # noqa: ARG002 - the protocol's
     ) -> None:
-        assert topic, group
+        assert group
         self._run("send_offsets", lambda: self._log.open[self._name].offsets.update(next_offsets))
 
     def commit(self) -> None:
@@ -165,10 +168,10 @@ def _nothing_pending() -> bool:
 
 
 class FakeSource(KafkaSource):
-    """Events of a topic's partitions, `size` at once; sets `stop` once all of them are committed in `log`."""
+    """Events of partitions, `size` at once; sets `stop` once all of them are committed in `log`."""
 
     def __init__(
-        self, log: FakeLog, events: Mapping[int, Sequence[bytes]], stop: threading.Event, size: int = 3
+        self, log: FakeLog, events: Mapping[Partition, Sequence[bytes]], stop: threading.Event, size: int = 3
     ) -> None:
         self._log = log
         self._events = events
@@ -178,33 +181,36 @@ class FakeSource(KafkaSource):
         self.rewinds = 0
         self.closed = False
         self.gaps: list[Gap] = []
-        self.markers: dict[int, int] = {}  # partition -> the offset past markers that were read behind its events
+        self.markers: dict[Partition, int] = {}  # the offset past markers that were read behind a partition's events
         self.failure: WorkerError | None = None
         self._on_revoke = _nothing_pending
-        self.rebalances: list[int] = []  # offsets of partition 0 before which it is taken away, and given back
+        self.rebalances: list[int] = []  # offsets of P0 before which it is taken away, and given back
         self.given_up: list[int] = []  # what was committed of it then
 
     def subscribe(self, on_revoke: Callable[[], bool] = _nothing_pending) -> None:
         self._on_revoke = on_revoke
 
-    def poll(self, wait: float, busy: Callable[[], bool] = _nothing_pending, most: int = 1000) -> Batch | None:
+    def poll(self, wait: float, busy: Callable[[], bool] = _nothing_pending, most: int = 1000) -> list[Batch]:
         assert wait >= 0
         assert busy() in {True, False}
         if self.failure is not None:
             raise self.failure
-        if self._next[0] in self.rebalances:
-            self.rebalances.remove(self._next[0])
+        if self._next.get(P0) in self.rebalances:
+            self.rebalances.remove(self._next[P0])
             self._on_revoke()
-            self.given_up.append(self._log.offsets.get(0, 0))
+            self.given_up.append(self._log.offsets.get(P0, 0))
         places = [(partition, offset) for partition in self._events for offset in self._unread(partition)]
         places = places[: min(self._size, most)]
         if not places:
             if all(self._log.offsets.get(partition, 0) == len(events) for partition, events in self._events.items()):
                 self._stop.set()
-            return None
+            return []
+        return [self._next_batch(topic, list(part)) for topic, part in groupby(places, lambda place: place[0].topic)]
+
+    def _next_batch(self, topic: str, places: list[tuple[Partition, int]]) -> Batch:
         batch = Batch(
-            topic="sessions",
-            partitions=[partition for partition, _ in places],
+            topic=topic,
+            partitions=[partition.number for partition, _ in places],
             offsets=[offset for _, offset in places],
             timestamps=[1 + offset for _, offset in places],
             keys=[None for _ in places],
@@ -224,21 +230,21 @@ class FakeSource(KafkaSource):
     def silent_seconds(self) -> float:
         return 0.5
 
-    def topic_deleted(self) -> bool:
-        return False
+    def deleted_topics(self) -> list[str]:
+        return []
 
     def read_on(self) -> Batch | None:
         """A batch without events, where markers follow the last one."""
         markers, self.markers = self.markers, {}
-        return Batch("sessions", [], [], [], [], [], [], read_to=markers) if markers else None
+        return Batch("", [], [], [], [], [], [], read_to=markers) if markers else None
 
-    def lag(self) -> dict[int, int]:
+    def lag(self) -> dict[Partition, int]:
         return {partition: len(self._unread(partition)) for partition in self._events}
 
-    def unstable(self) -> dict[int, int]:
+    def unstable(self) -> dict[Partition, int]:
         return dict.fromkeys(self._events, 0)
 
-    def oldest_waiting(self) -> dict[int, float]:
+    def oldest_waiting(self) -> dict[Partition, float]:
         return {partition: float(lag) for partition, lag in self.lag().items()}
 
     def throttled_seconds(self) -> float:
@@ -251,7 +257,7 @@ class FakeSource(KafkaSource):
     def close(self) -> None:
         self.closed = True
 
-    def _unread(self, partition: int) -> range:
+    def _unread(self, partition: Partition) -> range:
         return range(self._next[partition], len(self._events[partition]))
 
 
@@ -274,10 +280,10 @@ class FakeMetrics(Metrics):
     def __init__(self) -> None:
         self.stats: list[BatchStats] = []
         self.aborts = 0
-        self.lags: Mapping[int, int] = {}
-        self.held_back: Mapping[int, int] = {}
-        self.waiting: Mapping[int, float] = {}
-        self.unseen: list[tuple[str, int, int]] = []
+        self.lags: Mapping[Partition, int] = {}
+        self.held_back: Mapping[Partition, int] = {}
+        self.waiting: Mapping[Partition, float] = {}
+        self.unseen: list[tuple[Partition, int]] = []
 
     def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
         assert seconds_ago >= 0
@@ -286,23 +292,20 @@ class FakeMetrics(Metrics):
     def record_abort(self) -> None:
         self.aborts += 1
 
-    def set_lag(self, topic: str, partitions: Mapping[int, int]) -> None:
-        assert topic
+    def set_lag(self, partitions: Mapping[Partition, int]) -> None:
         self.lags = partitions
 
-    def set_unstable_offsets(self, topic: str, partitions: Mapping[int, int]) -> None:
-        assert topic
+    def set_unstable_offsets(self, partitions: Mapping[Partition, int]) -> None:
         self.held_back = partitions
 
-    def set_oldest_waiting(self, topic: str, partitions: Mapping[int, float]) -> None:
-        assert topic
+    def set_oldest_waiting(self, partitions: Mapping[Partition, float]) -> None:
         self.waiting = partitions
 
     def set_throttle(self, seconds: float) -> None:
         assert seconds >= 0
 
-    def record_never_seen(self, topic: str, partition: int, records: int) -> None:
-        self.unseen.append((topic, partition, records))
+    def record_never_seen(self, partition: Partition, records: int) -> None:
+        self.unseen.append((partition, records))
 
 
 class FakeHealth(Health):
@@ -315,8 +318,8 @@ class FakeHealth(Health):
     def tick(self) -> None:
         self.ticks += 1
 
-    def set_kafka_state(self, *, joined: bool, silent_seconds: float, topic_deleted: bool = False) -> None:
-        assert not topic_deleted
+    def set_kafka_state(self, *, joined: bool, silent_seconds: float, deleted_topics: Sequence[str] = ()) -> None:
+        assert not deleted_topics
         self.told.append((joined, silent_seconds))
 
 
@@ -377,83 +380,82 @@ def stats(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Batch
 
 
 class FakeConsumer:
-    """What `Assignment` asks of the Kafka client: a partition's offsets, and to read from somewhere else.
+    """What `Assignment` asks of the Kafka client: partitions' offsets, and to read from somewhere else.
 
     `positions` is where each assigned partition is read from; `errors` are raised by the next calls of that name.
     `read_to` is what the client says is read so far: as in the real one, nothing of a partition that was moved.
     """
 
-    def __init__(self, committed: dict[int, int], low: int = 0, high: int = 100) -> None:
+    def __init__(self, committed: dict[Partition, int], low: int = 0, high: int = 100) -> None:
         self.offsets = committed
         self.low, self.high = low, high
         self.fetched: tuple[int, int] | None = None  # the oldest and next offsets of the last fetch, if they differ
-        self.positions: dict[int, int] = {}
-        self.read_to: dict[int, int] = {}
+        self.positions: dict[Partition, int] = {}
+        self.read_to: dict[Partition, int] = {}
         self.errors: dict[str, list[KafkaError]] = {}
         self.calls: list[str] = []
+        self.topics: list[str] = []
         self._callbacks: dict[str, Callable[[Consumer, list[TopicPartition]], None]] = {}
 
     def client(self) -> Consumer:
         """Itself, as the type that it stands in for."""
         return cast("Consumer", self)
 
-    def give(self, *partitions: int) -> None:
+    def give(self, *partitions: Partition) -> None:
         """The group assigns partitions."""
-        self._callbacks["on_assign"](self.client(), [TopicPartition("sessions", each) for each in partitions])
+        self._callbacks["on_assign"](self.client(), [TopicPartition(*each) for each in partitions])
 
-    def take(self, *partitions: int, lost: bool = False) -> None:
+    def take(self, *partitions: Partition, lost: bool = False) -> None:
         """The group takes partitions away."""
         name = "on_lost" if lost else "on_revoke"
-        self._callbacks[name](self.client(), [TopicPartition("sessions", each) for each in partitions])
+        self._callbacks[name](self.client(), [TopicPartition(*each) for each in partitions])
 
     def subscribe(self, topics: list[str], **callbacks: Callable[[Consumer, list[TopicPartition]], None]) -> None:
-        assert topics == ["sessions"]
+        self.topics = topics
         self._callbacks = callbacks
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         assert timeout > 0
         self._call("committed")
-        return [TopicPartition(each.topic, each.partition, self._committed(each.partition)) for each in partitions]
+        return [TopicPartition(*each, self.offsets.get(each, OFFSET_INVALID)) for each in map(_partition, partitions)]
 
     def get_watermark_offsets(self, partition: TopicPartition, *_: float, cached: bool = False) -> tuple[int, int]:
         self._call("get_watermark_offsets")
-        assert partition.partition in self.positions or not cached
+        assert _partition(partition) in self.positions or not cached
         return self.fetched if cached and self.fetched is not None else (self.low, self.high)
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         self._call("position")
-        return [
-            TopicPartition(each.topic, each.partition, self.read_to.get(each.partition, OFFSET_INVALID))
-            for each in partitions
-        ]
+        return [TopicPartition(*each, self.read_to.get(each, OFFSET_INVALID)) for each in map(_partition, partitions)]
 
     def seek(self, partition: TopicPartition) -> None:
         self._call("seek")
-        self.read_to.pop(partition.partition, None)
-        self.positions[partition.partition] = partition.offset
+        self.read_to.pop(_partition(partition), None)
+        self.positions[_partition(partition)] = partition.offset
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self._call("assign")
         self.read_to.clear()
-        self.positions = {each.partition: each.offset for each in partitions}
+        self.positions = {_partition(each): each.offset for each in partitions}
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         self._call("incremental_assign")
-        self.positions |= {each.partition: each.offset for each in partitions}
+        self.positions |= {_partition(each): each.offset for each in partitions}
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         self._call("incremental_unassign")
         for each in partitions:
-            del self.positions[each.partition]
-            self.read_to.pop(each.partition, None)
-
-    def _committed(self, partition: int) -> int:
-        return self.offsets.get(partition, OFFSET_INVALID)
+            del self.positions[_partition(each)]
+            self.read_to.pop(_partition(each), None)
 
     def _call(self, name: str) -> None:
         self.calls.append(name)
         if self.errors.get(name):
             raise KafkaException(self.errors[name].pop(0))
+
+
+def _partition(known: TopicPartition) -> Partition:
+    return Partition(known.topic, known.partition)
 
 
 class FakeProbe:
@@ -481,10 +483,10 @@ class FakeProbe:
         return b"nobody"
 
 
-def deliver(delivery: Delivery, records: Sequence[OutRecord], topic: str, next_offsets: dict[int, int]) -> CommitResult:
+def deliver(delivery: Delivery, records: Sequence[OutRecord], next_offsets: Mapping[Partition, int]) -> CommitResult:
     """One batch, from its first record to its commit."""
     delivery.publish(records)
-    delivery.begin_commit(topic, next_offsets)
+    delivery.begin_commit(next_offsets)
     committed = delivery.finish_commit()
     assert committed is not None
     return committed

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from consumer.console.snapshot import Reading, Window, pulse_between, quantile, read_metrics
 from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
+from tests.support.fakes import P0, P1
 
 
 def stats(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> BatchStats:
@@ -32,7 +33,7 @@ def stats(scored: int, dead: int = 0, timestamps: list[int] | None = None) -> Ba
 def test_the_text_of_metrics_and_the_registry_itself_read_the_same() -> None:
     metrics = Metrics("v", "sha", clock=lambda: 100.0)
     metrics.record_commit(stats(3, dead=2, timestamps=[99_996, 99_000, 1]))
-    metrics.set_lag("sessions", {0: 4, 1: 5})
+    metrics.set_lag({P0: 4, P1: 5})
 
     own = read_metrics(metrics.registry.collect(), at=7.0)
     scraped = read_metrics(text_string_to_metric_families(generate_latest(metrics.registry).decode()), at=7.0)

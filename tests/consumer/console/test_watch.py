@@ -20,6 +20,7 @@ from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
 from tests.support.command_line import Call, caller
 from tests.support.end_to_end import Line, environment
+from tests.support.fakes import P0
 from tests.support.kafka.brokers import free_ports
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, write
@@ -67,7 +68,7 @@ def metrics(events: int, lag: int = 0) -> Metrics:
     made = Metrics("2026.11.23-5f0c2a9b", "sha")
     if events:
         made.record_commit(_stats(events))
-    made.set_lag("sessions", {0: lag})
+    made.set_lag({P0: lag})
     return made
 
 

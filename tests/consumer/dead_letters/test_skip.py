@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from consumer.dead_letters.skip import SkipTarget, require_idle, skip
 from consumer.errors import FatalError, WorkerError
 from consumer.kafka.unreadable import end_of
+from consumer.records import Partition
 from tests.support.fakes import FakeLog, FakeProbe, FakeProducer, Fault
 
 NOW = 1_800_000_000_000
 WHY = "its checksum is wrong"
-TARGET = SkipTarget("scorers", "sessions", 3, 10)
+TARGET = SkipTarget("scorers", Partition("sessions", 3), 10)
 
 
 @given(st.integers(0, 50), st.integers(1, 5000), st.sampled_from([None, WHY]), st.integers(0, 50))
@@ -39,7 +40,7 @@ def test_skip_writes_one_dead_letter_and_moves_the_offset() -> None:
         WHY.encode()
     )
     assert headers["dead_letter.code"] == b"unreadable_batch"
-    assert log.offsets == {3: 17}
+    assert log.offsets == {TARGET.partition: 17}
 
 
 def test_a_group_inside_the_batch_skips_the_rest() -> None:

@@ -24,7 +24,7 @@ from consumer.errors import (
 )
 from consumer.kafka.group_metadata import Membership
 from consumer.records import OutRecord
-from tests.support.fakes import FakeClock, FakeLog, FakeProducer, Fault, deliver
+from tests.support.fakes import P0, P1, FakeClock, FakeLog, FakeProducer, Fault, deliver
 
 IDS = ("g-host-0-0", "g-host-0-1")
 MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
@@ -62,9 +62,9 @@ def failing(call: str, *errors: DeliveryError | None, applied: bool = False) -> 
 class TestExactlyOnce:
     def test_records_and_offsets_become_visible_together(self) -> None:
         log = FakeLog()
-        seconds = deliver(exactly_once(log), records(b"a", b"b"), "sessions", {0: 1, 1: 5}).seconds
+        seconds = deliver(exactly_once(log), records(b"a", b"b"), {P0: 1, P1: 5}).seconds
         assert log.visible == records(b"a", b"b")
-        assert log.offsets == {0: 1, 1: 5}
+        assert log.offsets == {P0: 1, P1: 5}
         steps = [call for _, call in log.calls]
         assert steps == ["init", "init", "begin", "produce", "send_offsets", "commit"]
         assert seconds.keys() == {"publish", "commit"}
@@ -73,18 +73,18 @@ class TestExactlyOnce:
         log = FakeLog()
         delivery = exactly_once(log)
         for offset in range(4):
-            deliver(delivery, records(b"a"), "sessions", {0: offset + 1})
+            deliver(delivery, records(b"a"), {P0: offset + 1})
         assert log.called("commit") == [IDS[0], IDS[1], IDS[0], IDS[1]]
 
     def test_offsets_without_records_are_committed_too(self) -> None:
         log = FakeLog()
-        deliver(exactly_once(log), [], "sessions", {0: 7})
-        assert log.offsets == {0: 7}
+        deliver(exactly_once(log), [], {P0: 7})
+        assert log.offsets == {P0: 7}
 
     @pytest.mark.parametrize("call", ["begin", "send_offsets", "commit"])
     def test_retriable_error_repeats_the_call(self, call: str) -> None:
         log = failing(call, RetriableError("later"), RetriableError("later"))
-        deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
+        deliver(exactly_once(log), records(b"a"), {P0: 1})
         assert log.visible == records(b"a")
         assert len(log.called(call)) == 3
 
@@ -93,15 +93,15 @@ class TestExactlyOnce:
         log = failing(call, MustAbortError("the group has moved on"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError, match="the group has moved on"):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert (log.visible, log.offsets, log.called("abort")) == ([], {}, [IDS[0]])
-        deliver(delivery, records(b"b"), "sessions", {0: 1})
+        deliver(delivery, records(b"b"), {P0: 1})
         assert log.visible == records(b"b")
 
     def test_retries_that_end_before_the_commit_abort(self) -> None:
         log = failing("send_offsets", *[RetriableError("still away")] * 1000)
         with pytest.raises(UndeliveredError, match="still away"):
-            deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
+            deliver(exactly_once(log), records(b"a"), {P0: 1})
         assert (log.visible, log.called("abort")) == ([], [IDS[0]])
 
     @pytest.mark.parametrize("applied", [True, False])
@@ -110,24 +110,24 @@ class TestExactlyOnce:
         log = failing(call, UnansweredError("timed out"), applied=applied)
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert log.calls[-2:] == [(IDS[0], "drop"), (IDS[0], "init")]
         assert not log.called("abort")
         committed = call == "commit" and applied
-        assert (log.visible, log.offsets) == ((records(b"a"), {0: 1}) if committed else ([], {}))
+        assert (log.visible, log.offsets) == ((records(b"a"), {P0: 1}) if committed else ([], {}))
 
     def test_time_outs_may_come_again_and_again(self) -> None:
         delivery = exactly_once(failing("commit", *[UnansweredError("timed out")] * 6))
         for _ in range(6):
             with pytest.raises(UndeliveredError):
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
 
     def test_failed_abort_replaces_the_producer(self) -> None:
         log = FakeLog({"commit": [Fault(MustAbortError("no"))], "abort": [Fault(UnansweredError("timed out"))]})
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert log.calls[-3:] == [(IDS[0], "abort"), (IDS[0], "drop"), (IDS[0], "init")]
         assert (log.visible, log.open) == ([], {})
 
@@ -137,37 +137,37 @@ class TestExactlyOnce:
         delivery = exactly_once(log)
         for _ in range(2):
             with pytest.raises(UndeliveredError):
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: fenced .*; another process uses this id"):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert log.visible == []
 
     def test_second_fatal_error_stops_the_worker(self) -> None:
         log = failing("begin", FatalError("out of order"), None, FatalError("out of order"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
         with pytest.raises(WorkerError, match=r"^transactional id g-host-0-0: out of order$"):
-            deliver(delivery, records(b"b"), "sessions", {0: 2})
+            deliver(delivery, records(b"b"), {P0: 2})
 
     @pytest.mark.parametrize("call", ["begin", "produce", "send_offsets", "commit"])
     def test_expired_id_replaces_both_producers(self, call: str) -> None:
         log = failing(call, ExpiredError("the id is not known"))
         delivery = exactly_once(log)
         with pytest.raises(UndeliveredError, match="the id is not known"):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert log.calls[-4:] == [(IDS[0], "drop"), (IDS[0], "init"), (IDS[1], "drop"), (IDS[1], "init")]
         assert not log.called("abort")
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
         assert log.visible == records(b"a")
 
     def test_ids_may_expire_again_and_again(self) -> None:
         delivery = exactly_once(failing("commit", *[ExpiredError("the id is not known")] * 6))
         for _ in range(6):
             with pytest.raises(UndeliveredError):
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
 
     def test_expiry_in_an_abort_replaces_both_producers(self) -> None:
         expired = Fault(ExpiredError("the id is not known"))
@@ -175,9 +175,9 @@ class TestExactlyOnce:
         delivery = exactly_once(log)
         for _ in range(3):
             with pytest.raises(UndeliveredError, match="no"):
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
         assert log.called("init") == [*IDS] * 4
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
         assert log.visible == records(b"a")
 
     def test_what_was_long_ago_is_forgotten(self) -> None:
@@ -185,7 +185,7 @@ class TestExactlyOnce:
         delivery = exactly_once(log, clock)
         for _ in range(3):
             try:
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
             except UndeliveredError:
                 clock.sleep(301.0)
         assert log.called("drop") == [IDS[0], IDS[0]]
@@ -204,9 +204,9 @@ class TestExactlyOnce:
         for _ in range(3):
             began = clock.now
             with pytest.raises(UndeliveredError, match="the broker has ended it"):
-                deliver(delivery, records(b"a"), "sessions", {0: 1})
+                deliver(delivery, records(b"a"), {P0: 1})
             assert clock.now - began > 2.0
-        deliver(delivery, records(b"a"), "sessions", {0: 1})
+        deliver(delivery, records(b"a"), {P0: 1})
         assert log.visible == records(b"a")
 
     @pytest.mark.parametrize("seed", range(20))
@@ -225,7 +225,7 @@ class TestExactlyOnce:
         for turn in range(60):
             each = turns.choice(living)
             try:
-                deliver(each, records(b"%d" % turn), "sessions", {0: turn + 1})
+                deliver(each, records(b"%d" % turn), {P0: turn + 1})
             except UndeliveredError:
                 pass
             except WorkerError:
@@ -238,7 +238,7 @@ class TestExactlyOnce:
         stopped = ""
         for turn in range(20):
             try:
-                deliver(ours if turn % 2 else theirs, records(b"%d" % turn), "sessions", {0: turn + 1})
+                deliver(ours if turn % 2 else theirs, records(b"%d" % turn), {P0: turn + 1})
             except UndeliveredError:
                 pass
             except WorkerError as error:
@@ -252,7 +252,7 @@ class TestExactlyOnce:
     def test_refused_commit_stops_the_worker(self) -> None:
         log = failing("commit", RefusedError("could not write to results: too large; raise max.message.bytes"))
         with pytest.raises(WorkerError, match="too large"):
-            deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
+            deliver(exactly_once(log), records(b"a"), {P0: 1})
         assert (log.visible, log.aborted) == ([], records(b"a"))
 
     def test_expelled_member_begins_no_transaction(self) -> None:
@@ -264,7 +264,7 @@ class TestExactlyOnce:
         delivery = ExactlyOnce(lambda name: FakeProducer(log, name), IDS, membership, FakeClock().retry())
         delivery.start()
         with pytest.raises(UndeliveredError, match="not a member"):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
         assert not log.called("begin")
 
     def test_output_of_lost_partitions_is_not_committed(self) -> None:
@@ -276,10 +276,10 @@ class TestExactlyOnce:
             FakeClock().retry(),
         )
         delivery.start()
-        with pytest.raises(UndeliveredError, match="partitions of sessions were taken away"):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
+        with pytest.raises(UndeliveredError, match="partitions were taken away"):
+            deliver(delivery, records(b"a"), {P0: 1})
         assert (log.called("send_offsets"), log.called("abort")) == ([], [IDS[0]])
-        deliver(delivery, records(b"b"), "sessions", {0: 1})
+        deliver(delivery, records(b"b"), {P0: 1})
         assert log.visible == records(b"b")
 
     def test_the_parts_of_a_batch_are_one_transaction(self) -> None:
@@ -288,10 +288,10 @@ class TestExactlyOnce:
         for value in (b"a", b"b", b"c"):
             delivery.publish(records(value))
         assert log.visible == []
-        delivery.begin_commit("sessions", {0: 3})
+        delivery.begin_commit({P0: 3})
         assert delivery.finish_commit() is not None
         assert (log.called("begin"), log.called("commit")) == ([IDS[0]], [IDS[0]])
-        assert (log.visible, log.offsets) == (records(b"a", b"b", b"c"), {0: 3})
+        assert (log.visible, log.offsets) == (records(b"a", b"b", b"c"), {P0: 3})
 
     def test_failed_part_aborts_the_parts_before_it(self) -> None:
         log = FakeLog({"produce": [None, Fault(MustAbortError("no"))]})
@@ -300,12 +300,12 @@ class TestExactlyOnce:
         with pytest.raises(UndeliveredError):
             delivery.publish(records(b"b"))
         assert (log.visible, log.aborted) == ([], records(b"a"))
-        deliver(delivery, records(b"a", b"b"), "sessions", {0: 2})
+        deliver(delivery, records(b"a", b"b"), {P0: 2})
         assert log.visible == records(b"a", b"b")
 
     def test_start_waits_for_a_starting_broker(self) -> None:
         log = failing("init", UnansweredError("timed out"), RetriableError("loading"))
-        deliver(exactly_once(log), records(b"a"), "sessions", {0: 1})
+        deliver(exactly_once(log), records(b"a"), {P0: 1})
         assert log.visible == records(b"a")
 
     def test_refused_id_stops_the_worker_and_is_named(self) -> None:
@@ -323,17 +323,17 @@ class TestExactlyOnce:
 
         delivery = exactly_once(log, adapt=adapt)
         with pytest.raises(UndeliveredError) as caught:
-            deliver(delivery, records(b"large"), "sessions", {0: 1})
+            deliver(delivery, records(b"large"), {P0: 1})
         assert caught.value.adapted
         assert (refused, log.visible, len(log.called("abort"))) == ([TOO_LARGE], [], 1)
         assert log.called("drop") == (list(IDS) if smaller_batches else [])
-        deliver(delivery, records(b"small"), "sessions", {0: 1})
-        assert (log.visible, log.offsets) == (records(b"small"), {0: 1})
+        deliver(delivery, records(b"small"), {P0: 1})
+        assert (log.visible, log.offsets) == (records(b"small"), {P0: 1})
 
     def test_refused_record_without_other_form_stops_the_worker(self) -> None:
         log = failing("commit", TOO_LARGE)
         with pytest.raises(WorkerError, match="too large"):
-            deliver(exactly_once(log), records(b"large"), "sessions", {0: 1})
+            deliver(exactly_once(log), records(b"large"), {P0: 1})
         assert (log.visible, log.offsets) == ([], {})
 
 
@@ -347,43 +347,43 @@ class TestAtLeastOnce:
 
         delivery = at_least_once(log, adapt)
         with pytest.raises(UndeliveredError) as caught:
-            deliver(delivery, records(b"large"), "sessions", {0: 1})
+            deliver(delivery, records(b"large"), {P0: 1})
         assert caught.value.adapted
         assert (refused, log.offsets) == ([TOO_LARGE], {})
-        deliver(delivery, records(b"small"), "sessions", {0: 1})
-        assert (log.visible, log.offsets) == (records(b"small"), {0: 1})
+        deliver(delivery, records(b"small"), {P0: 1})
+        assert (log.visible, log.offsets) == (records(b"small"), {P0: 1})
 
     def test_offsets_are_committed_after_every_record_is_written(self) -> None:
         log = FakeLog()
-        deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
+        deliver(at_least_once(log), records(b"a"), {P0: 1})
         assert [call for _, call in log.calls] == ["produce", "flush", "commit_offsets"]
-        assert (log.visible, log.offsets) == (records(b"a"), {0: 1})
+        assert (log.visible, log.offsets) == (records(b"a"), {P0: 1})
 
     def test_a_record_that_failed_stops_the_commit(self) -> None:
         log = failing("flush", MustAbortError("could not write to results"))
         with pytest.raises(UndeliveredError):
-            deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(log), records(b"a"), {P0: 1})
         assert not log.called("commit_offsets")
 
     def test_failure_drops_the_queued_records(self) -> None:
         log = failing("flush", MustAbortError("no"))
         delivery = at_least_once(log)
         with pytest.raises(UndeliveredError):
-            deliver(delivery, records(b"a"), "sessions", {0: 1})
-        deliver(delivery, records(b"b"), "sessions", {0: 1})
+            deliver(delivery, records(b"a"), {P0: 1})
+        deliver(delivery, records(b"b"), {P0: 1})
         assert log.visible == records(b"b")
 
     def test_retriable_commit_is_repeated(self) -> None:
         log = failing("commit_offsets", RetriableError("loading"), UnansweredError("timed out"))
-        deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
-        assert log.offsets == {0: 1}
+        deliver(at_least_once(log), records(b"a"), {P0: 1})
+        assert log.offsets == {P0: 1}
 
     def test_a_commit_the_group_refuses_reads_again(self) -> None:
         log = failing("commit_offsets", MustAbortError("illegal generation"))
         with pytest.raises(UndeliveredError):
-            deliver(at_least_once(log), records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(log), records(b"a"), {P0: 1})
         assert log.offsets == {}
 
     def test_refused_write_stops_the_worker(self) -> None:
         with pytest.raises(WorkerError, match="not allowed"):
-            deliver(at_least_once(failing("flush", RefusedError("not allowed"))), records(b"a"), "sessions", {0: 1})
+            deliver(at_least_once(failing("flush", RefusedError("not allowed"))), records(b"a"), {P0: 1})

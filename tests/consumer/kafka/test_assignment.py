@@ -3,7 +3,8 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Assignment, Subscription
-from tests.support.fakes import FakeClock, FakeConsumer
+from consumer.records import Partition
+from tests.support.fakes import P0, P1, FakeClock, FakeConsumer
 
 AWAY = KafkaError(KafkaError._TRANSPORT, "broker is away")
 NOT_READY = KafkaError(KafkaError._STATE, "not being read")
@@ -20,7 +21,7 @@ def assignment(
 ) -> Assignment:
     made = Assignment(
         consumer.client(),
-        Subscription("g", "sessions", continue_on_gap),
+        Subscription("g", ("sessions",), continue_on_gap),
         (clock or FakeClock()).retry(seconds),
         cooperative=cooperative,
     )
@@ -38,10 +39,10 @@ def partitions(messages: list[Message]) -> list[int | None]:
 
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_partition_starts_at_its_committed_or_oldest_offset(*, cooperative: bool) -> None:
-    consumer = FakeConsumer({0: 42})
+    consumer = FakeConsumer({P0: 42})
     assignment(consumer, cooperative=cooperative)
-    consumer.give(0, 1)
-    assert consumer.positions == {0: 42, 1: OFFSET_BEGINNING}
+    consumer.give(P0, P1)
+    assert consumer.positions == {P0: 42, P1: OFFSET_BEGINNING}
     assert consumer.calls[-1] == ("incremental_assign" if cooperative else "assign")
 
 
@@ -50,20 +51,20 @@ def test_partition_starts_at_its_committed_or_oldest_offset(*, cooperative: bool
 )
 def test_offset_lookup_is_retried(code: int) -> None:
     """A broker that is just back may not know the topic yet."""
-    consumer, error = FakeConsumer({0: 42}), KafkaError(code)
+    consumer, error = FakeConsumer({P0: 42}), KafkaError(code)
     consumer.errors = {"committed": [error, error], "get_watermark_offsets": [error]}
     assert assignment(consumer).failure is None
-    consumer.give(0)
-    assert consumer.positions == {0: 42}
+    consumer.give(P0)
+    assert consumer.positions == {P0: 42}
 
 
 @pytest.mark.parametrize("call", ["committed", "get_watermark_offsets"])
 def test_unanswered_callback_gives_up_within_seconds(call: str) -> None:
-    consumer, clock = FakeConsumer({0: 42}), FakeClock()
+    consumer, clock = FakeConsumer({P0: 42}), FakeClock()
     consumer.errors = {call: [AWAY] * 1000}
     made = assignment(consumer, clock, seconds=60)
     began = clock()
-    consumer.give(0)
+    consumer.give(P0)
     assert clock() - began <= 5
     assert made.failure is None
     assert "broker is away" in str(made.unanswered)
@@ -72,29 +73,29 @@ def test_unanswered_callback_gives_up_within_seconds(call: str) -> None:
 
 def test_records_dropped_unanswered_leave_no_position() -> None:
     """A cooperative rebalance adds a partition, and nobody answers: what was read of the others is dropped with it."""
-    consumer = FakeConsumer({0: 42, 1: 7})
+    consumer = FakeConsumer({P0: 42, P1: 7})
     made = assignment(consumer)
-    consumer.give(0)
+    consumer.give(P0)
     consumer.errors = {"committed": [AWAY] * 1000}
-    consumer.give(1)
-    consumer.read_to = {0: 52}
+    consumer.give(P1)
+    consumer.read_to = {P0: 52}
     assert made.drop_revoked([Message("sessions", 0, offset) for offset in range(42, 52)]) == []
-    assert made.positions([0]) == {}
+    assert made.positions([P0]) == {}
     assert made.positions_past_markers() == {}
 
 
 def test_first_callback_after_rejoining_retries_fully() -> None:
-    consumer, clock = FakeConsumer({0: 42, 1: 7}), FakeClock()
+    consumer, clock = FakeConsumer({P0: 42, P1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}
     made = assignment(consumer, clock, seconds=60)
     made.subscribe(lambda: None, rejoined=True)
     began = clock()
-    consumer.give(0)
+    consumer.give(P0)
     assert clock() - began > 20
     assert (made.failure, made.unanswered) == (None, None)
-    assert consumer.positions == {0: 42}
+    assert consumer.positions == {P0: 42}
     consumer.errors = {"committed": [AWAY] * 30}
-    consumer.give(1)
+    consumer.give(P1)
     assert made.unanswered is not None, "it was answered once: from then on it is as any client"
 
 
@@ -104,154 +105,154 @@ def test_callback_failure_is_noted_not_raised(errors: list[KafkaError]) -> None:
     consumer.errors = {"committed": errors}
     made = assignment(consumer)
     made.subscribe(lambda: None, rejoined=True)
-    consumer.give(0)
+    consumer.give(P0)
     assert str(made.failure).startswith("could not begin to read sessions: could not read the committed offsets: ")
     assert consumer.positions == {}
 
 
 def test_leaving_member_looks_up_no_offsets() -> None:
-    consumer = FakeConsumer({0: 42})
+    consumer = FakeConsumer({P0: 42})
     made = assignment(consumer)
     asked = list(consumer.calls)
     made.leave()
-    consumer.give(0)
+    consumer.give(P0)
     assert consumer.calls == asked
     assert made.failure is None
 
 
 def test_on_revoke_runs_before_partitions_are_forgotten() -> None:
-    consumer, told = FakeConsumer({0: 42}), list[dict[int, int]]()
+    consumer, told = FakeConsumer({P0: 42}), list[dict[Partition, int]]()
     made = Assignment(
         consumer.client(),
-        Subscription("g", "sessions"),
+        Subscription("g", ("sessions",)),
         FakeClock().retry(),
         cooperative=True,
     )
     made.subscribe(lambda: told.append(made.lag({})))
-    consumer.give(0)
-    consumer.take(0)
-    assert told == [{0: 58}], "they were forgotten before"
+    consumer.give(P0)
+    consumer.take(P0)
+    assert told == [{P0: 58}], "they were forgotten before"
 
 
 def test_leaving_member_does_not_commit() -> None:
-    consumer, told = FakeConsumer({0: 42}), list[bool]()
+    consumer, told = FakeConsumer({P0: 42}), list[bool]()
     made = Assignment(
         consumer.client(),
-        Subscription("g", "sessions"),
+        Subscription("g", ("sessions",)),
         FakeClock().retry(),
         cooperative=True,
     )
     made.subscribe(lambda: told.append(True))
-    consumer.give(0)
+    consumer.give(P0)
     made.leave()
-    consumer.take(0)
+    consumer.take(P0)
     assert told == []
 
 
 def test_published_batch_is_committed_before_the_lookup() -> None:
-    consumer = FakeConsumer({0: 1})
+    consumer = FakeConsumer({P0: 1})
     made = Assignment(
         consumer.client(),
-        Subscription("g", "sessions"),
+        Subscription("g", ("sessions",)),
         FakeClock().retry(),
         cooperative=True,
     )
-    made.subscribe(lambda: consumer.offsets.update({0: 7}))
-    consumer.give(0)
-    made.restart(0)
+    made.subscribe(lambda: consumer.offsets.update({P0: 7}))
+    consumer.give(P0)
+    made.restart(P0)
     made.make_due_seeks()
-    assert consumer.positions == {0: 7}
+    assert consumer.positions == {P0: 7}
 
 
 @pytest.mark.parametrize("committed", [10, 15, 20])
 def test_offset_within_the_partition_is_no_gap(committed: int) -> None:
-    consumer = FakeConsumer({0: committed}, low=10, high=20)
+    consumer = FakeConsumer({P0: committed}, low=10, high=20)
     made = assignment(consumer)
-    consumer.give(0)
-    assert (made.failure, consumer.positions) == (None, {0: committed})
+    consumer.give(P0)
+    assert (made.failure, consumer.positions) == (None, {P0: committed})
 
 
 def test_gap_is_noted_as_failure() -> None:
-    consumer = FakeConsumer({0: 3}, low=7)
+    consumer = FakeConsumer({P0: 3}, low=7)
     made = assignment(consumer)
-    consumer.give(0)
+    consumer.give(P0)
     assert "up to 4 records were never seen" in str(made.failure)
 
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_records_of_a_revoked_partition_are_dropped(*, lost: bool) -> None:
-    consumer = FakeConsumer({0: 1, 1: 1})
+    consumer = FakeConsumer({P0: 1, P1: 1})
     made = assignment(consumer)
-    consumer.give(0, 1)
+    consumer.give(P0, P1)
     made.make_due_seeks()
-    consumer.take(1, lost=lost)
+    consumer.take(P1, lost=lost)
     assert partitions(made.drop_revoked(records(0, 1, 0, 1))) == [0, 0]
     made.make_due_seeks()
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_reassigned_partition_restarts_at_its_committed_offset() -> None:
-    consumer = FakeConsumer({0: 1, 1: 1})
+    consumer = FakeConsumer({P0: 1, P1: 1})
     made = assignment(consumer)
-    consumer.give(0, 1)
+    consumer.give(P0, P1)
     made.make_due_seeks()
-    consumer.take(1)
-    consumer.offsets[1] = 5
-    consumer.give(1)
-    consumer.positions[1] = 9  # read on meanwhile
+    consumer.take(P1)
+    consumer.offsets[P1] = 5
+    consumer.give(P1)
+    consumer.positions[P1] = 9  # read on meanwhile
     assert partitions(made.drop_revoked(records(0, 1))) == [0]
     made.make_due_seeks()
-    assert consumer.positions[1] == 5
+    assert consumer.positions[P1] == 5
     assert partitions(made.drop_revoked(records(0, 1))) == [0, 1]
 
 
 def test_due_seek_has_no_next_offset() -> None:
-    consumer = FakeConsumer({0: 42})
+    consumer = FakeConsumer({P0: 42})
     made = assignment(consumer)
-    consumer.give(0, 1)
-    made.advance({0: 50})
-    assert made.next_offsets() == {0: 50, 1: OFFSET_BEGINNING}
+    consumer.give(P0, P1)
+    made.advance({P0: 50})
+    assert made.next_offsets() == {P0: 50, P1: OFFSET_BEGINNING}
     made.rewind()
     assert made.next_offsets() == {}
     damaged, stopped = KafkaError(KafkaError._BAD_MSG), KafkaError(KafkaError._AUTO_OFFSET_RESET)
-    assert [made.applies(0, error) for error in (damaged, stopped)] == [False, True]
+    assert [made.applies(P0, error) for error in (damaged, stopped)] == [False, True]
     made.make_due_seeks()
-    assert made.applies(0, damaged)
-    assert made.next_offsets() == {0: 42, 1: OFFSET_BEGINNING}
+    assert made.applies(P0, damaged)
+    assert made.next_offsets() == {P0: 42, P1: OFFSET_BEGINNING}
 
 
 def test_rewound_partition_waits_for_its_committed_offset() -> None:
-    consumer = FakeConsumer({0: 1})
+    consumer = FakeConsumer({P0: 1})
     made = assignment(consumer)
-    consumer.give(0)
-    consumer.positions[0] = 9
+    consumer.give(P0)
+    consumer.positions[P0] = 9
     made.rewind()
     consumer.errors = {"committed": [AWAY], "seek": [NOT_READY]}
     for _ in range(2):
         made.make_due_seeks()
         assert made.drop_revoked(records(0)) == []
     made.make_due_seeks()
-    assert consumer.positions == {0: 1}
+    assert consumer.positions == {P0: 1}
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_stopped_partition_is_assigned_again() -> None:
-    consumer = FakeConsumer({0: 1})
+    consumer = FakeConsumer({P0: 1})
     made = assignment(consumer)
-    consumer.give(0)
-    consumer.positions[0] = 9
+    consumer.give(P0)
+    consumer.positions[P0] = 9
     made.rewind()
     consumer.errors = {"seek": [NOT_READY] * 100}
     for _ in range(2):
         made.make_due_seeks()
-    assert consumer.positions == {0: 1}
+    assert consumer.positions == {P0: 1}
     assert partitions(made.drop_revoked(records(0))) == [0]
 
 
 def test_due_seek_fails_after_all_retries() -> None:
-    consumer, clock = FakeConsumer({0: 1}), FakeClock()
+    consumer, clock = FakeConsumer({P0: 1}), FakeClock()
     made = assignment(consumer, clock)
-    consumer.give(0)
+    consumer.give(P0)
     made.rewind()
     consumer.errors = {"committed": [AWAY] * 10}
     made.make_due_seeks()
@@ -263,9 +264,9 @@ def test_due_seek_fails_after_all_retries() -> None:
 
 
 def test_refused_seek_fails_at_once() -> None:
-    consumer = FakeConsumer({0: 1})
+    consumer = FakeConsumer({P0: 1})
     made = assignment(consumer)
-    consumer.give(0)
+    consumer.give(P0)
     made.rewind()
     consumer.errors = {"committed": [DENIED]}
     with pytest.raises(WorkerError, match="needs the right Read on the consumer group"):
@@ -273,157 +274,157 @@ def test_refused_seek_fails_at_once() -> None:
 
 
 def test_revoked_partition_needs_no_seek() -> None:
-    consumer = FakeConsumer({0: 1, 1: 1})
+    consumer = FakeConsumer({P0: 1, P1: 1})
     made = assignment(consumer)
-    consumer.give(0, 1)
+    consumer.give(P0, P1)
     made.rewind()
-    consumer.take(1)
-    del consumer.positions[1]
+    consumer.take(P1)
+    del consumer.positions[P1]
     made.make_due_seeks()
-    assert consumer.positions == {0: 1}
+    assert consumer.positions == {P0: 1}
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_out_of_range_partition_continues_behind_the_gap(*, cooperative: bool) -> None:
-    consumer = FakeConsumer({0: 3, 1: 8})
+    consumer = FakeConsumer({P0: 3, P1: 8})
     made = assignment(consumer, cooperative=cooperative, continue_on_gap=True)
-    consumer.give(0, 1)
-    made.advance({1: 9})
-    consumer.low, consumer.offsets[1] = 8, 9
-    consumer.positions[1] = 9
-    made.restart(0)
+    consumer.give(P0, P1)
+    made.advance({P1: 9})
+    consumer.low, consumer.offsets[P1] = 8, 9
+    consumer.positions[P1] = 9
+    made.restart(P0)
     made.make_due_seeks()
-    assert consumer.positions == {0: 8, 1: 9}
+    assert consumer.positions == {P0: 8, P1: 9}
     assert [gap.never_seen for gap in made.take_gaps()] == [5]
 
 
 def test_growing_gap_counts_only_new_offsets() -> None:
-    consumer = FakeConsumer({0: 3}, low=7)
+    consumer = FakeConsumer({P0: 3}, low=7)
     made = assignment(consumer, continue_on_gap=True)
-    consumer.give(0)
+    consumer.give(P0)
     consumer.low = 20
     made.rewind()
     made.make_due_seeks()
-    assert consumer.positions == {0: 20}
+    assert consumer.positions == {P0: 20}
     assert [gap.never_seen for gap in made.take_gaps()] == [4, 13]
 
 
 def test_lag_counts_offsets_up_to_the_end() -> None:
-    consumer = FakeConsumer({0: 40}, low=10, high=100)
+    consumer = FakeConsumer({P0: 40}, low=10, high=100)
     made = assignment(consumer)
-    consumer.give(0, 1)
-    assert made.lag({}) == {0: 60, 1: 90}
-    made.advance({0: 98})
-    assert made.lag({}) == {0: 2, 1: 90}
-    consumer.read_to = {0: 100}  # two markers
-    assert made.lag({}) == {0: 0, 1: 90}
-    consumer.take(1)
-    assert made.lag({}).keys() == {0}
+    consumer.give(P0, P1)
+    assert made.lag({}) == {P0: 60, P1: 90}
+    made.advance({P0: 98})
+    assert made.lag({}) == {P0: 2, P1: 90}
+    consumer.read_to = {P0: 100}  # two markers
+    assert made.lag({}) == {P0: 0, P1: 90}
+    consumer.take(P1)
+    assert made.lag({}).keys() == {P0}
 
 
 def test_lag_ends_at_the_last_stable_offset() -> None:
-    consumer = FakeConsumer({0: 40, 1: 40}, high=100)
+    consumer = FakeConsumer({P0: 40, P1: 40}, high=100)
     made = assignment(consumer)
-    consumer.give(0, 1)
-    assert made.lag({0: 70}) == {0: 30, 1: 60}
-    consumer.read_to = {0: 75}
-    assert made.lag({0: 70}) == {0: 0, 1: 60}, "the end that is known is older than what is read"
+    consumer.give(P0, P1)
+    assert made.lag({P0: 70}) == {P0: 30, P1: 60}
+    consumer.read_to = {P0: 75}
+    assert made.lag({P0: 70}) == {P0: 0, P1: 60}, "the end that is known is older than what is read"
 
 
 def test_only_positions_past_handed_out_records_move() -> None:
-    consumer = FakeConsumer({0: 40, 1: 40})
+    consumer = FakeConsumer({P0: 40, P1: 40})
     made = assignment(consumer)
-    consumer.give(0, 1)
+    consumer.give(P0, P1)
     assert made.positions_past_markers() == {}
-    consumer.read_to = {0: 40, 1: 43}
-    assert made.positions_past_markers() == {1: 43}
-    made.advance({0: 45, 1: 43})
-    consumer.read_to = {0: 45, 1: 43}
+    consumer.read_to = {P0: 40, P1: 43}
+    assert made.positions_past_markers() == {P1: 43}
+    made.advance({P0: 45, P1: 43})
+    consumer.read_to = {P0: 45, P1: 43}
     assert made.positions_past_markers() == {}
 
 
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_due_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
-    consumer = FakeConsumer({0: 1, 1: 1})
+    consumer = FakeConsumer({P0: 1, P1: 1})
     made = assignment(consumer, cooperative=cooperative)
-    consumer.give(0, 1)
-    consumer.read_to = {0: 13, 1: 7}
-    made.advance({0: 10, 1: 7})
+    consumer.give(P0, P1)
+    consumer.read_to = {P0: 13, P1: 7}
+    made.advance({P0: 10, P1: 7})
     made.rewind()
-    assert made.positions_past_markers() == made.positions([0, 1]) == {}
+    assert made.positions_past_markers() == made.positions([P0, P1]) == {}
     made.make_due_seeks()
-    assert made.positions_past_markers() == made.positions([0, 1]) == {}
+    assert made.positions_past_markers() == made.positions([P0, P1]) == {}
 
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_revoked_partition_has_no_position_to_commit(*, lost: bool) -> None:
-    consumer = FakeConsumer({0: 1, 1: 1})
+    consumer = FakeConsumer({P0: 1, P1: 1})
     made = assignment(consumer)
-    consumer.give(0, 1)
-    consumer.read_to = {0: 5, 1: 7}
-    consumer.take(1, lost=lost)
-    assert made.positions_past_markers() == made.positions([0, 1]) == {0: 5}
+    consumer.give(P0, P1)
+    consumer.read_to = {P0: 5, P1: 7}
+    consumer.take(P1, lost=lost)
+    assert made.positions_past_markers() == made.positions([P0, P1]) == {P0: 5}
 
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_offsets_of_a_revoked_partition_are_not_committed(*, lost: bool) -> None:
-    consumer = FakeConsumer({0: 42, 1: 7})
+    consumer = FakeConsumer({P0: 42, P1: 7})
     made = assignment(consumer)
-    consumer.give(0, 1)
-    made.advance({0: 50, 1: 9})
-    assert made.may_commit({0: 50, 1: 9})
-    consumer.take(0, lost=lost)
-    assert not made.may_commit({0: 50, 1: 9})
-    assert made.may_commit({1: 9})
+    consumer.give(P0, P1)
+    made.advance({P0: 50, P1: 9})
+    assert made.may_commit({P0: 50, P1: 9})
+    consumer.take(P0, lost=lost)
+    assert not made.may_commit({P0: 50, P1: 9})
+    assert made.may_commit({P1: 9})
 
 
 def test_offsets_from_before_a_loss_are_not_committed() -> None:
-    consumer = FakeConsumer({0: 42})
+    consumer = FakeConsumer({P0: 42})
     made = assignment(consumer)
-    consumer.give(0)
-    made.advance({0: 50})
-    consumer.take(0, lost=True)
-    consumer.offsets[0] = 60  # by another worker
-    consumer.give(0)
-    assert not made.may_commit({0: 50})
-    assert made.may_commit({0: 61})
+    consumer.give(P0)
+    made.advance({P0: 50})
+    consumer.take(P0, lost=True)
+    consumer.offsets[P0] = 60  # by another worker
+    consumer.give(P0)
+    assert not made.may_commit({P0: 50})
+    assert made.may_commit({P0: 61})
 
 
 def test_recreated_topic_counts_skipped_offsets() -> None:
-    consumer = FakeConsumer({0: 10, 1: 10}, high=1500)
+    consumer = FakeConsumer({P0: 10, P1: 10}, high=1500)
     made = assignment(consumer, continue_on_gap=True)
-    consumer.give(0, 1)
-    made.advance({0: 1000, 1: 900})
+    consumer.give(P0, P1)
+    made.advance({P0: 1000, P1: 900})
     old = made.read_positions()
-    made.advance({0: 1500})
-    made.topic_recreated(old)
-    assert [(each.partition, each.never_seen) for each in made.take_gaps()] == [(0, 1000), (1, 900)]
+    made.advance({P0: 1500})
+    made.topic_recreated("sessions", old)
+    assert [(each.partition, each.never_seen) for each in made.take_gaps()] == [(P0, 1000), (P1, 900)]
 
 
 def test_restarted_reading_of_recreated_topic_counts_no_gap() -> None:
     """However far it has come since: past where it was in the old one, too."""
-    consumer = FakeConsumer({0: 1000}, high=1000)
+    consumer = FakeConsumer({P0: 1000}, high=1000)
     made = assignment(consumer, continue_on_gap=True)
-    consumer.give(0)
-    made.advance({0: 1000})
+    consumer.give(P0)
+    made.advance({P0: 1000})
     old = made.read_positions()
     consumer.offsets, consumer.high = {}, 15
-    made.restart(0)
+    made.restart(P0)
     made.make_due_seeks()
     consumer.high = 2000
-    made.advance({0: 2000})
-    made.topic_recreated(old)
+    made.advance({P0: 2000})
+    made.topic_recreated("sessions", old)
     assert made.take_gaps() == []
 
 
 def test_unfetched_recreated_topic_counts_no_gap() -> None:
-    consumer = FakeConsumer({0: 10}, high=15)
+    consumer = FakeConsumer({P0: 10}, high=15)
     made = assignment(consumer, continue_on_gap=True)
-    consumer.give(0)
-    made.advance({0: 15})
+    consumer.give(P0)
+    made.advance({P0: 15})
     consumer.fetched, consumer.high = (0, 15), 20
-    made.topic_recreated(made.read_positions())
+    made.topic_recreated("sessions", made.read_positions())
     assert made.take_gaps() == []
     consumer.fetched = (0, 20)
-    made.topic_recreated(made.read_positions())
+    made.topic_recreated("sessions", made.read_positions())
     assert [each.never_seen for each in made.take_gaps()] == [15]

@@ -12,7 +12,7 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
-from consumer.records import Batch
+from consumer.records import Batch, Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, committed, write, write_header_name
@@ -28,7 +28,8 @@ def source(
     connection: str | Connection, topic: str, *, limits: FetchLimits | None = None, continue_on_gap: bool = False
 ) -> Iterator[KafkaSource]:
     connection = Connection(connection) if isinstance(connection, str) else connection
-    opened = KafkaSource(connection, Subscription(f"group-of-{topic}", topic, continue_on_gap), limits or FetchLimits())
+    subscription = Subscription(f"group-of-{topic}", (topic,), continue_on_gap)
+    opened = KafkaSource(connection, subscription, limits or FetchLimits())
     opened.subscribe()
     try:
         yield opened
@@ -39,7 +40,8 @@ def source(
 def next_batch(reader: KafkaSource, most: int = PART_EVENTS) -> Batch:
     """The next one, given time to fill: as if the one before were being committed."""
     since = time.monotonic()
-    return until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
+    (batch,) = until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
+    return batch
 
 
 def until(ask: Callable[[], T | None]) -> T:
@@ -65,7 +67,8 @@ def test_publishable_batch_does_not_wait_for_more_events(kafka: str, topics: Top
         until(lambda: reader.poll(0.2))
         write(kafka, topic, numbered(1, start=1))
         began = time.monotonic()
-        assert len(until(lambda: reader.poll(SECONDS))) == 1
+        (batch,) = until(lambda: reader.poll(SECONDS))
+        assert len(batch) == 1
         assert time.monotonic() - began < SECONDS / 2
 
 
@@ -125,7 +128,7 @@ def test_group_starts_at_its_committed_or_oldest_offset(kafka: str, topics: Topi
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
         assert take(reader, 10)[0] == b"0"
-        reader.commit(topic, {0: 6})
+        reader.commit({Partition(topic, 0): 6})
     with source(kafka, topic) as reader:
         assert take(reader, 4) == [b"6", b"7", b"8", b"9"]
 
@@ -135,7 +138,7 @@ def test_only_uncommitted_events_return_after_a_rewind(kafka: str, topics: Topic
     write(kafka, topic, numbered(100))
     with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         assert take(reader, 20, 10)[-1] == b"19"
-        reader.commit(topic, {0: 10})
+        reader.commit({Partition(topic, 0): 10})
         reader.rewind()
         assert take(reader, 90) == [b"%d" % i for i in range(10, 100)]
 
@@ -174,7 +177,7 @@ def test_gap_stops_the_worker_and_is_counted(kafka: str, topics: Topics) -> None
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
         take(reader, 10)
-        reader.commit(topic, {0: 3})
+        reader.commit({Partition(topic, 0): 3})
     delete_before(kafka, topic, 7)
     with source(kafka, topic) as reader, pytest.raises(WorkerError) as caught:
         next_batch(reader)
@@ -191,7 +194,7 @@ def test_on_gap_continue_counts_a_gap_once(kafka: str, topics: Topics) -> None:
     write(kafka, topic, numbered(10))
     with source(kafka, topic) as reader:
         take(reader, 10)
-        reader.commit(topic, {0: 3})
+        reader.commit({Partition(topic, 0): 3})
     delete_before(kafka, topic, 7)
     with source(kafka, topic, continue_on_gap=True) as reader:
         assert take(reader, 3) == [b"7", b"8", b"9"]
@@ -208,7 +211,7 @@ def test_retention_past_a_running_worker_is_a_gap(kafka: str, topics: Topics) ->
     small = Connection(kafka, {"queued.max.messages.kbytes": "100", "fetch.message.max.bytes": "100000"})
     with source(small, topic, continue_on_gap=True) as reader:
         first = next_batch(reader, 1)
-        reader.commit(topic, first.next_offsets())
+        reader.commit(first.next_offsets())
         delete_before(kafka, topic, 90)
         offset = until(lambda: next((o for o in next_batch(reader, 1).offsets if o >= 90), None))
         assert offset == 90
@@ -220,7 +223,7 @@ def test_committed_offset_past_the_end_stops_the_worker(kafka: str, topics: Topi
     write(kafka, topic, numbered(2))
     with source(kafka, topic) as reader:
         take(reader, 2)
-        reader.commit(topic, {0: 10})
+        reader.commit({Partition(topic, 0): 10})
     with source(kafka, topic) as reader, pytest.raises(WorkerError) as caught:
         next_batch(reader)
     assert "offset 10 is next, but the end is 2, so the topic was recreated or lost its end" in str(caught.value)
@@ -245,9 +248,9 @@ def test_lag_counts_events_not_handed_out(kafka: str, topics: Topics) -> None:
     write(kafka, topic, numbered(10))
     with source(kafka, topic, limits=FetchLimits(age=1.0)) as reader:
         next_batch(reader, 4)
-        assert reader.lag() == {0: 6}
+        assert reader.lag() == {Partition(topic, 0): 6}
         take(reader, 6)
-        assert reader.lag() == {0: 0}
+        assert reader.lag() == {Partition(topic, 0): 0}
 
 
 def test_broker_answer_ends_the_silence(kafka: str, topics: Topics) -> None:
@@ -263,7 +266,7 @@ def test_other_assignment_protocols_work(kafka: str, topics: Topics, protocol: d
     write(kafka, topic, numbered(5))
     with source(Connection(kafka, protocol), topic) as reader:
         take(reader, 5)
-        reader.commit(topic, {0: 2})
+        reader.commit({Partition(topic, 0): 2})
         assert reader.joined()
     with source(Connection(kafka, protocol), topic) as reader:
         assert take(reader, 3) == [b"2", b"3", b"4"]
@@ -309,4 +312,4 @@ def test_leaving_member_does_not_wait_for_an_assignment(kafka: str, topics: Topi
 
 def test_refused_property_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
-        KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", "t"), FetchLimits())
+        KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", ("t",)), FetchLimits())

@@ -38,10 +38,10 @@ class StopsAfter(EchoPipeline):
 def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     """A whole at-least-once worker, until the pipeline has seen enough."""
     connection, metrics = Connection(bootstrap), FakeMetrics()
-    source = KafkaSource(connection, Subscription("scorer", "sessions"), FetchLimits())
+    source = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
     worker = Worker(
-        topic="sessions",
+        topics=["sessions"],
         source=source,
         process=pipeline.process,
         delivery=delivery,

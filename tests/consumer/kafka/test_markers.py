@@ -11,7 +11,7 @@ from consumer.kafka.assignment import Subscription
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
-from consumer.records import Batch
+from consumer.records import Batch, Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics
 from tests.support.wire import committed
@@ -51,7 +51,8 @@ class Upstream:
 
 @contextmanager
 def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[KafkaSource]:
-    opened = KafkaSource(Connection(kafka, way or {}), Subscription(f"group-of-{topic}", topic), FetchLimits(age=0.2))
+    subscription = Subscription(f"group-of-{topic}", (topic,))
+    opened = KafkaSource(Connection(kafka, way or {}), subscription, FetchLimits(age=0.2))
     opened.subscribe()
     try:
         yield opened
@@ -59,9 +60,9 @@ def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterato
         opened.close()
 
 
-def take(reader: KafkaSource, count: int) -> dict[int, int]:
+def take(reader: KafkaSource, count: int) -> dict[Partition, int]:
     """Reads so many events. Returns the offsets to commit after them."""
-    offsets: dict[int, int] = {}
+    offsets: dict[Partition, int] = {}
     deadline = time.monotonic() + SECONDS
     while count > 0:
         batch = poll(reader)
@@ -74,12 +75,14 @@ def take(reader: KafkaSource, count: int) -> dict[int, int]:
 
 
 def poll(reader: KafkaSource) -> Batch | None:
-    return reader.poll(0.2, lambda: False, PART_EVENTS)
+    batches = reader.poll(0.2, lambda: False, PART_EVENTS)
+    assert len(batches) <= 1
+    return batches[0] if batches else None
 
 
 def wait_for_lag(reader: KafkaSource, lag: int) -> None:
     deadline = time.monotonic() + SECONDS
-    while reader.lag().get(0) != lag:
+    while [*reader.lag().values()] != [lag]:
         batch = poll(reader)
         assert batch is None or len(batch) == 0
         assert time.monotonic() < deadline, f"lag is {reader.lag()}"
@@ -103,10 +106,10 @@ def test_last_events_commit_passes_the_marker_behind_it(kafka: str, topics: Topi
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
     with source(kafka, topic) as reader:
-        assert take(reader, 10) == {0: 11}
+        assert take(reader, 10) == {Partition(topic, 0): 11}
         upstream.abort(3)
         upstream.commit(2)
-        assert take(reader, 2) == {0: 18}
+        assert take(reader, 2) == {Partition(topic, 0): 18}
 
 
 def test_markers_alone_move_positions_seldom(kafka: str, topics: Topics) -> None:
@@ -115,14 +118,14 @@ def test_markers_alone_move_positions_seldom(kafka: str, topics: Topics) -> None
     upstream.commit(1)
     handed_out = []
     with source(kafka, topic) as reader:
-        reader.commit(topic, take(reader, 1))
+        reader.commit(take(reader, 1))
         began = time.monotonic()
         while (taken := time.monotonic() - began) < 8:
             upstream.abort(1)
             batch = poll(reader)
             if batch is not None:
                 assert len(batch) == 0
-                handed_out.append(batch.next_offsets()[0])
+                handed_out.append(batch.next_offsets()[Partition(topic, 0)])
         wait_for_lag(reader, 0)
     assert handed_out == sorted(set(handed_out))
     assert 1 <= len(handed_out) <= 1 + taken / 5
@@ -135,7 +138,7 @@ def test_positions_do_not_pass_rewound_events(kafka: str, topics: Topics, way: d
     upstream.commit(10)
     with source(kafka, topic, way) as reader:
         for _ in range(20):
-            assert take(reader, 10) == {0: 11}
+            assert take(reader, 10) == {Partition(topic, 0): 11}
             reader.rewind()
             assert reader.read_on() is None
             batch = poll(reader)
@@ -153,18 +156,18 @@ def test_group_before_a_marker_continues_behind_it(kafka: str, topics: Topics, w
     upstream.commit(10)
     with source(kafka, topic) as reader:
         take(reader, 10)
-        reader.commit(topic, {0: 10})
+        reader.commit({Partition(topic, 0): 10})
     with source(kafka, topic, way) as reader:
         wait_for_lag(reader, 0)
         upstream.commit(1)
-        assert take(reader, 1) == {0: 13}
+        assert take(reader, 1) == {Partition(topic, 0): 13}
 
 
 def test_next_member_starts_behind_the_markers(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     Upstream(kafka, topic).commit(10)
     with source(kafka, topic) as reader:
-        reader.commit(topic, take(reader, 10))
+        reader.commit(take(reader, 10))
     assert committed(kafka, f"group-of-{topic}", topic, 1) == {0: 11}
 
 
@@ -176,11 +179,12 @@ def test_open_transaction_is_unstable_not_lag(kafka: str, topics: Topics) -> Non
         take(reader, 2)
         upstream.begin(5)
         deadline = time.monotonic() + SECONDS
-        while (reader.lag(), reader.unstable()) != ({0: 0}, {0: 5}):
+        first = Partition(topic, 0)
+        while (reader.lag(), reader.unstable()) != ({first: 0}, {first: 5}):
             assert time.monotonic() < deadline, (reader.lag(), reader.unstable())
             poll(reader)
         upstream.abort()
-        while (reader.lag(), reader.unstable()) != ({0: 0}, {0: 0}):
+        while (reader.lag(), reader.unstable()) != ({first: 0}, {first: 0}):
             assert time.monotonic() < deadline, (reader.lag(), reader.unstable())
             poll(reader)
 
@@ -191,11 +195,11 @@ def test_events_behind_an_open_transaction_age(kafka: str, topics: Topics) -> No
     with source(kafka, topic) as reader:
         upstream.begin(5)
         deadline = time.monotonic() + SECONDS
-        while reader.oldest_waiting().get(0, 0.0) < 3:
+        while reader.oldest_waiting().get(Partition(topic, 0), 0.0) < 3:
             assert time.monotonic() < deadline, reader.oldest_waiting()
             poll(reader)
-        assert reader.oldest_waiting()[1] == 0
+        assert reader.oldest_waiting()[Partition(topic, 1)] == 0
         upstream.abort()
-        while reader.oldest_waiting()[0] > 0:
+        while reader.oldest_waiting()[Partition(topic, 0)] > 0:
             assert time.monotonic() < deadline, reader.oldest_waiting()
             poll(reader)

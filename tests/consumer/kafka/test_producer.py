@@ -13,7 +13,7 @@ from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
-from consumer.records import Headers, OutRecord
+from consumer.records import Headers, OutRecord, Partition
 from tests.faults.mocked import Api, MockBroker
 from tests.support.kafka.topics import Topics
 from tests.support.wire import committed, read
@@ -185,7 +185,7 @@ def test_lost_fatal_error_is_asked_for_again() -> None:
 def test_offsets_of_a_former_member_are_refused(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
-    reader = KafkaSource(Connection(kafka), Subscription(group, topic), FetchLimits())
+    reader = KafkaSource(Connection(kafka), Subscription(group, (topic,)), FetchLimits())
     reader.subscribe()
     while not reader.unstable():  # until it has its partition: who leaves before is not always known to have left
         reader.poll(0.1)
@@ -195,7 +195,7 @@ def test_offsets_of_a_former_member_are_refused(kafka: str, topics: Topics) -> N
     producer.begin()
     producer.produce([record(topic, b"x")])
     with pytest.raises(MustAbortError):
-        producer.send_offsets(topic, {0: 5}, member)
+        producer.send_offsets({Partition(topic, 0): 5}, member)
     producer.abort()
     assert committed(kafka, group, topic, 1) == {}
 

@@ -6,68 +6,65 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.kafka.config import Connection
-from consumer.kafka.topic_identity import Denial, ReadPosition, TopicIdentity, describe_recreated
-from consumer.records import Gap
+from consumer.kafka.topic_identity import Denial, ReadPosition, ReadPositions, TopicIdentities, describe_recreated
+from consumer.records import Gap, Partition
+from tests.support.fakes import P0
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
 
 
-def answers(identity: TopicIdentity, positions: dict[int, ReadPosition]) -> Iterator[dict[int, ReadPosition] | None]:
-    """What it says, asked again and again for as long as a test may take."""
+def answers(identities: TopicIdentities, positions: ReadPositions) -> Iterator[dict[str, ReadPositions]]:
+    """What they say, asked again and again for as long as a test may take."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        yield identity.check(positions)
+        yield identities.check(positions)
         time.sleep(0.05)
-
-
-def gone(identity: TopicIdentity) -> bool:
-    return identity.deleted
 
 
 @pytest.mark.kafka
 def test_recreated_topic_is_reported_once_with_old_positions(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
-    identity = TopicIdentity(Connection(kafka), topic)
-    calls = answers(identity, {0: ReadPosition(1, 1000)})
-    assert [next(calls) for _ in range(20)] == [None] * 20
+    identities = TopicIdentities(Connection(kafka), [topic])
+    calls = answers(identities, {Partition(topic, 0): ReadPosition(1, 1000)})
+    assert [next(calls) for _ in range(20)] == [{}] * 20
     client = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     client.delete_topics([topic])[topic].result(SECONDS)
-    assert [next(calls) for _ in range(10)] == [None] * 10  # gone is not made anew
+    assert [next(calls) for _ in range(10)] == [{}] * 10  # gone is not made anew
     while client.create_topics([NewTopic(topic, 1, -1)])[topic].exception(SECONDS):
         time.sleep(0.1)
-    assert next(found for found in calls if found is not None) == {0: ReadPosition(1, 1000)}
-    assert [next(calls) for _ in range(10)] == [None] * 10
+    assert next(found for found in calls if found) == {topic: {Partition(topic, 0): ReadPosition(1, 1000)}}
+    assert [next(calls) for _ in range(10)] == [{}] * 10
 
 
 def test_identity_is_unknown_without_a_broker() -> None:
-    identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
-    assert identity.check({0: ReadPosition(1, 1)}) is None
-    assert identity.check({0: ReadPosition(1, 2)}) is None
+    identities = TopicIdentities(Connection("127.0.0.1:1"), ["sessions"])
+    assert identities.check({P0: ReadPosition(1, 1)}) == {}
+    assert identities.check({P0: ReadPosition(1, 2)}) == {}
 
 
 @pytest.mark.kafka
 def test_deleted_topic_is_noticed_within_seconds(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
-    identity = TopicIdentity(Connection(kafka), topic)
-    calls = answers(identity, {})
-    assert [next(calls) for _ in range(20)] == [None] * 20
-    assert not gone(identity)
+    identities = TopicIdentities(Connection(kafka), [topic])
+    calls = answers(identities, {})
+    assert [next(calls) for _ in range(20)] == [{}] * 20
+    assert not identities.deleted()
     client = AdminClient({"bootstrap.servers": kafka, "log_level": 0})
     client.delete_topics([topic])[topic].result(SECONDS)
     began = time.monotonic()
-    assert any(gone(identity) for _ in calls)
+    assert any(identities.deleted() for _ in calls)
     assert time.monotonic() - began < 10
-    identity.reopen()
-    assert gone(identity)
+    identities.reopen()
+    assert identities.deleted() == {topic}
     while client.create_topics([NewTopic(topic, 1, -1)])[topic].exception(SECONDS):
         time.sleep(0.1)
-    assert any(not gone(identity) for _ in calls)
+    assert any(not identities.deleted() for _ in calls)
 
 
 def test_topic_that_never_existed_is_not_deleted() -> None:
-    identity = TopicIdentity(Connection("127.0.0.1:1"), "sessions")
-    identity.check({})
-    assert not gone(identity)
+    identities = TopicIdentities(Connection("127.0.0.1:1"), ["sessions"])
+    identities.check({})
+    assert not identities.deleted()
 
 
 def test_denial_lasts_by_answers_alone() -> None:
@@ -85,7 +82,7 @@ def test_denial_lasts_by_answers_alone() -> None:
 
 
 def test_recreated_topic_message_names_skipped_offsets() -> None:
-    gaps = [Gap("sessions", 0, 0, 40, 100), Gap("sessions", 2, 0, 2, 90)]
+    gaps = [Gap(P0, 0, 40, 100), Gap(Partition("sessions", 2), 0, 2, 90)]
     said = describe_recreated("sessions", gaps)
     assert said.startswith("sessions was deleted and recreated while this worker read it: reading went on in the new")
     assert "past at least 42 offsets that were never read (partition 0 before offset 40, partition 2 before" in said

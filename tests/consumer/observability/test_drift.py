@@ -28,7 +28,17 @@ from scoring import Scorer
 from scoring.contract import DATE
 from scoring.drift import DISTRIBUTIONS, Baseline, Bins
 from tests.support.artifacts.hand_computed import batch
-from tests.support.fakes import FakeClock, FakeHealth, FakeLog, FakeProducer, FakeSource, Fault, HurriedStop, no_trouble
+from tests.support.fakes import (
+    P0,
+    FakeClock,
+    FakeHealth,
+    FakeLog,
+    FakeProducer,
+    FakeSource,
+    Fault,
+    HurriedStop,
+    no_trouble,
+)
 from training.synthetic.dataset import keyed_events
 
 MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
@@ -76,8 +86,8 @@ def consumed(scorer: Scorer, events: Sequence[bytes], log: FakeLog | None = None
     pipeline = Pipeline(scorer, TOPICS, "fraud", lambda _: TopicLimits(1_000_000), lambda: 1)
     metrics = Metrics(scorer.artifacts.version, scorer.artifacts.sha256, scorer.artifacts.baseline)
     worker = Worker(
-        topic="sessions",
-        source=FakeSource(log, {0: events}, stop, MIN_EVENTS),
+        topics=["sessions"],
+        source=FakeSource(log, {P0: events}, stop, MIN_EVENTS),
         process=pipeline.process,
         delivery=delivery,
         sizer=BatchSizer(),

@@ -39,8 +39,8 @@ def test_an_assignment_makes_it_ready(health: Health) -> None:
 
 
 def test_a_deleted_topic_makes_it_not_ready(health: Health) -> None:
-    health.set_kafka_state(joined=True, silent_seconds=0, topic_deleted=True)
-    assert health.readiness_failure() == "the input topic is gone: it was deleted"
+    health.set_kafka_state(joined=True, silent_seconds=0, deleted_topics=["sessions"])
+    assert health.readiness_failure() == "input topic sessions is gone: it was deleted"
     health.set_kafka_state(joined=True, silent_seconds=0)
     assert health.readiness_failure() is None
 

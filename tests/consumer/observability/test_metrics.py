@@ -8,7 +8,8 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.observability.metrics import Histogram, Metrics
-from consumer.records import BatchStats
+from consumer.records import BatchStats, Partition
+from tests.support.fakes import P0, P1
 
 NOW = 1_800_000_000.0
 
@@ -155,8 +156,8 @@ def test_a_batch_of_dead_letters_counts_as_batch() -> None:
 
 def test_revoked_partitions_have_no_lag() -> None:
     seen = metrics()
-    seen.set_lag("sessions", {0: 5, 1: 7})
-    seen.set_lag("sessions", {1: 3})
+    seen.set_lag({P0: 5, P1: 7})
+    seen.set_lag({P1: 3})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="1") == 3
     assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
 
@@ -172,8 +173,8 @@ def test_a_commit_of_positions_is_no_batch() -> None:
 
 def test_unstable_offsets_are_exported() -> None:
     seen = metrics()
-    seen.set_lag("sessions", {0: 0})
-    seen.set_unstable_offsets("sessions", {0: 2})
+    seen.set_lag({P0: 0})
+    seen.set_unstable_offsets({P0: 2})
     assert value(seen, "session_scorer_consumer_lag", topic="sessions", partition="0") == 0
     assert value(seen, "session_scorer_unstable_offsets", topic="sessions", partition="0") == 2
 
@@ -181,7 +182,7 @@ def test_unstable_offsets_are_exported() -> None:
 def test_the_oldest_wait_grows_between_updates() -> None:
     now = [float(NOW)]
     seen = Metrics("v1", "abc", clock=lambda: now[0])
-    seen.set_oldest_waiting("sessions", {0: 12.0, 1: 0.0})
+    seen.set_oldest_waiting({P0: 12.0, P1: 0.0})
     now[0] += 30
     assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="0") == 42
     assert value(seen, "session_scorer_oldest_waiting_seconds", topic="sessions", partition="1") == 0
@@ -196,8 +197,8 @@ def test_throttling_is_exported() -> None:
 
 def test_never_seen_events_are_counted_by_partition() -> None:
     seen = metrics()
-    seen.record_never_seen("sessions", 2, 40)
-    seen.record_never_seen("sessions", 2, 2)
+    seen.record_never_seen(Partition("sessions", 2), 40)
+    seen.record_never_seen(Partition("sessions", 2), 2)
     assert value(seen, "session_scorer_events_never_seen_total", topic="sessions", partition="2") == 42
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
+from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, Partition, UnreadableBatch
 from consumer.stream import dead_letters
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
@@ -361,9 +361,9 @@ def test_forged_redrive_headers_do_not_inflate_dead_letters(date: bytes) -> None
 
 
 def test_an_unreadable_batch_becomes_one_dead_letter() -> None:
-    unreadable = UnreadableBatch("sessions", 3, 1842, 1850, "its checksum is wrong")
+    unreadable = UnreadableBatch(Partition("sessions", 3), 1842, 1850, "its checksum is wrong")
     standing = Batch.of_unreadable(unreadable)
-    assert standing.next_offsets() == {3: 1850}
+    assert standing.next_offsets() == {unreadable.partition: 1850}
     output = run(standing)
     (letter,) = output.records
     assert letter[:3] == ("session-dead-letters", b"sessions-3-1842", None)

@@ -23,12 +23,14 @@ from consumer.errors import (
 )
 from consumer.kafka.group_metadata import Membership
 from consumer.observability.slow_batches import SlowBatches
-from consumer.records import Batch, Gap, Output
+from consumer.records import Batch, Gap, Output, Partition
 from consumer.stream.batching import PART_EVENTS, BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
 from tests.support.fakes import (
+    P0,
+    P1,
     EchoPipeline,
     FakeClock,
     FakeHealth,
@@ -42,7 +44,7 @@ from tests.support.fakes import (
 )
 
 MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
-EVENTS = {0: [b"a%d" % i for i in range(10)], 1: [b"b%d" % i for i in range(7)]}
+EVENTS = {P0: [b"a%d" % i for i in range(10)], P1: [b"b%d" % i for i in range(7)]}
 
 
 @dataclass
@@ -50,7 +52,7 @@ class Bench:
     """A worker with everything around it, and all of that at hand."""
 
     log: FakeLog = field(default_factory=FakeLog)
-    events: Mapping[int, Sequence[bytes]] = field(default_factory=lambda: EVENTS)
+    events: Mapping[Partition, Sequence[bytes]] = field(default_factory=lambda: EVENTS)
     pipeline: EchoPipeline = field(default_factory=EchoPipeline)
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     at_least_once: bool = False
@@ -69,7 +71,7 @@ class Bench:
 
     def run(self, stop: threading.Event | None = None) -> None:
         worker = Worker(
-            topic="sessions",
+            topics=["sessions"],
             source=self.source,
             process=self.pipeline.process,
             delivery=self._delivery(),
@@ -104,15 +106,15 @@ class Bench:
 def test_every_event_is_delivered_once_and_in_order() -> None:
     bench = Bench()
     bench.run()
-    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
-    assert bench.log.offsets == {0: 10, 1: 7}
+    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
+    assert bench.log.offsets == {P0: 10, P1: 7}
     assert bench.source.closed
 
 
 def test_aborted_batch_is_read_again_and_counted_once() -> None:
     bench = Bench(FakeLog({"commit": [None, Fault(MustAbortError("the group has moved on"))]}))
     bench.run()
-    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
+    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
     assert (bench.source.rewinds, bench.metrics.aborts) == (1, 1)
     assert sum(stats.scored for stats in bench.metrics.stats) == 17
 
@@ -134,7 +136,7 @@ class Releases(EchoPipeline):
 def test_next_batch_is_scored_during_the_commit() -> None:
     log = FakeLog()
     Bench(log, pipeline=Releases(log, "commit", batches=2)).run()
-    assert log.offsets == {0: 10, 1: 7}
+    assert log.offsets == {P0: 10, P1: 7}
 
 
 def test_batches_fit_the_latency_budget() -> None:
@@ -149,14 +151,14 @@ def test_batches_fit_the_latency_budget() -> None:
             )
 
     sizes: list[int] = []
-    Bench(events={0: [b""] * 3000}, pipeline=Sizes(), size=500, sizer=BatchSizer(2000.0)).run()
+    Bench(events={P0: [b""] * 3000}, pipeline=Sizes(), size=500, sizer=BatchSizer(2000.0)).run()
     assert sizes[0] == 500  # nothing is known yet
     assert 150 <= sizes[2] <= 200  # a third of what 500 took
 
 
 def test_batch_grows_by_parts_while_events_wait() -> None:
     log, values = FakeLog(), [b"%d" % i for i in range(10 * PART_EVENTS)]
-    bench = Bench(log, events={0: values}, size=2 * PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
+    bench = Bench(log, events={P0: values}, size=2 * PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
     bench.run()
     assert bench.seen() == values
     # nothing is known of the first; the last is found to be the last only by asking for more
@@ -173,7 +175,7 @@ def test_batch_grows_by_parts_while_events_wait() -> None:
 def test_failed_part_has_its_batch_read_again() -> None:
     log = FakeLog({"produce": [None, None, Fault(MustAbortError("no"))]})
     values = [b"%d" % i for i in range(3 * PART_EVENTS)]
-    bench = Bench(log, events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
+    bench = Bench(log, events={P0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
     bench.run()
     assert bench.seen() == values
     assert (bench.source.rewinds, len(log.aborted)) == (1, PART_EVENTS)
@@ -181,7 +183,7 @@ def test_failed_part_has_its_batch_read_again() -> None:
 
 def test_published_output_is_committed_before_a_revocation() -> None:
     values = [b"%d" % i for i in range(5 * PART_EVENTS)]
-    bench = Bench(events={0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0))
+    bench = Bench(events={P0: values}, size=PART_EVENTS, sizer=BatchSizer(60.0))
     bench.source.rebalances = [3 * PART_EVENTS]  # by then the second batch is open, with two parts
     bench.run()
     assert bench.source.given_up == [3 * PART_EVENTS]
@@ -200,9 +202,9 @@ def test_failed_commit_has_the_next_batch_read_again() -> None:
     log = FakeLog({"commit": [Fault(MustAbortError("the group has moved on"))]})
     bench = Bench(log, pipeline=Releases(log, "commit", batches=2))
     bench.run()
-    assert bench.seen() == [*EVENTS[0], *EVENTS[1]]
+    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
     assert bench.source.rewinds == 1
-    assert log.aborted[0].value == EVENTS[0][0]
+    assert log.aborted[0].value == EVENTS[P0][0]
 
 
 def test_failed_scoring_leaves_the_pending_commit() -> None:
@@ -217,8 +219,8 @@ def test_failed_scoring_leaves_the_pending_commit() -> None:
     bench = Bench(log, pipeline=Stumbles(log, "commit", batches=2))
     with pytest.raises(WorkerError, match="scoring failed"):
         bench.run()
-    assert bench.seen() == EVENTS[0][:3]
-    assert log.offsets == {0: 3}
+    assert bench.seen() == EVENTS[P0][:3]
+    assert log.offsets == {P0: 3}
     assert [stats.scored for stats in bench.metrics.stats] == [3]
     assert bench.tracing.spans[0].ends == ["committed"]
 
@@ -247,7 +249,7 @@ def test_failure_of_a_second_part_aborts_its_batch(
     values = [b"good"] * 2 * PART_EVENTS + [b"bad"] * PART_EVENTS
     sizer = BatchSizer(60.0)
     bench = Bench(
-        events={0: values},
+        events={P0: values},
         pipeline=pipeline,
         breaker=breaker,
         at_least_once=at_least_once,
@@ -257,7 +259,7 @@ def test_failure_of_a_second_part_aborts_its_batch(
     with pytest.raises(WorkerError):
         bench.run()
     assert len(bench.seen()) == PART_EVENTS  # the first batch, which was of one part
-    assert (bench.log.offsets, bench.log.open) == ({0: PART_EVENTS}, {})
+    assert (bench.log.offsets, bench.log.open) == ({P0: PART_EVENTS}, {})
     assert [len(span.ends) for span in bench.tracing.spans] == [1, 1]
 
 
@@ -293,7 +295,7 @@ def test_span_ends_once_with_commit_or_failure() -> None:
     ],
 )
 def test_span_of_a_fatal_batch_has_the_reason(pipeline: EchoPipeline, breaker: CircuitBreaker, why: str) -> None:
-    bench = Bench(events={0: [b"bad"] * 6}, pipeline=pipeline, breaker=breaker, size=6)
+    bench = Bench(events={P0: [b"bad"] * 6}, pipeline=pipeline, breaker=breaker, size=6)
     with pytest.raises(WorkerError):
         bench.run()
     [span] = bench.tracing.spans
@@ -318,7 +320,7 @@ def test_slow_batch_logs_its_stages(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_garbage_trips_the_breaker_before_its_commit() -> None:
-    bench = Bench(events={0: [b"good"] * 3 + [b"bad"] * 10}, breaker=CircuitBreaker(run=4))
+    bench = Bench(events={P0: [b"good"] * 3 + [b"bad"] * 10}, breaker=CircuitBreaker(run=4))
     with pytest.raises(WorkerError, match=r"^sessions: 6 events in a row are invalid \(breaker_run is 4\), so nothing"):
         bench.run()
     assert bench.seen() == [b"good"] * 3 + [b"bad"] * 3
@@ -327,7 +329,7 @@ def test_garbage_trips_the_breaker_before_its_commit() -> None:
 
 def test_repeated_batch_counts_once_for_the_breaker() -> None:
     aborts = [Fault(MustAbortError("again"))] * 5
-    bench = Bench(FakeLog({"commit": aborts}), events={0: [b"bad"] * 3}, breaker=CircuitBreaker(run=4))
+    bench = Bench(FakeLog({"commit": aborts}), events={P0: [b"bad"] * 3}, breaker=CircuitBreaker(run=4))
     bench.run()
     assert bench.seen() == [b"bad"] * 3
 
@@ -362,9 +364,9 @@ def test_output_trouble_is_reported_at_the_first_failure(fault: DeliveryError) -
 
 def test_failures_with_commits_between_do_not_stop() -> None:
     faults = [None if i % 3 == 0 else Fault(MustAbortError("again")) for i in range(100)]
-    bench = Bench(FakeLog({"commit": faults}), events={0: [b"e%d" % i for i in range(90)]})
+    bench = Bench(FakeLog({"commit": faults}), events={P0: [b"e%d" % i for i in range(90)]})
     bench.run()
-    assert bench.seen() == bench.events[0]
+    assert bench.seen() == bench.events[P0]
     assert bench.metrics.aborts == 58
 
 
@@ -372,7 +374,7 @@ def test_adapted_batches_are_no_failures() -> None:
     refused = RecordsRefusedError("too large", [RejectedRecord("results", Rejection.SIZE)])
     bench = Bench(FakeLog({"commit": [Fault(refused)] * 30}), trouble="alerts: gone", adapt=lambda _: False)
     bench.run()
-    assert sorted(map(str, bench.seen())) == sorted(map(str, [*bench.events[0], *bench.events[1]]))
+    assert sorted(map(str, bench.seen())) == sorted(map(str, [*bench.events[P0], *bench.events[P1]]))
     assert bench.metrics.aborts == 30
 
 
@@ -402,7 +404,7 @@ def test_metrics_error_does_not_hide_the_reason() -> None:
     bench.pipeline, bench.metrics = Failing(), BrokenMetrics()
     with pytest.raises(WorkerError, match="sessions is gone"):
         bench.run()
-    assert bench.seen() == EVENTS[0][:3]
+    assert bench.seen() == EVENTS[P0][:3]
 
 
 class StopsAfter(EchoPipeline):
@@ -420,8 +422,8 @@ def test_stop_commits_the_pending_batch() -> None:
     stop = threading.Event()
     bench = Bench(pipeline=StopsAfter(stop))
     bench.run(stop)
-    assert bench.seen() == EVENTS[0][:3]
-    assert bench.log.offsets == {0: 3}
+    assert bench.seen() == EVENTS[P0][:3]
+    assert bench.log.offsets == {P0: 3}
     assert bench.source.closed
 
 
@@ -430,15 +432,15 @@ def test_health_gets_ticks_and_group_state() -> None:
     bench.run()
     assert bench.health.ticks >= 6
     assert bench.health.told[0] == (True, 0.5)
-    assert bench.metrics.lags.keys() == bench.metrics.waiting.keys() == bench.metrics.held_back.keys() == {0, 1}
+    assert bench.metrics.lags.keys() == bench.metrics.waiting.keys() == bench.metrics.held_back.keys() == {P0, P1}
 
 
 @pytest.mark.parametrize("at_least_once", [True, False])
 def test_trailing_markers_are_committed_at_the_end(*, at_least_once: bool) -> None:
     bench = Bench(at_least_once=at_least_once)
-    bench.source.markers = {0: 12, 1: 8}
+    bench.source.markers = {P0: 12, P1: 8}
     bench.run()
-    assert bench.log.offsets == {0: 12, 1: 8}
+    assert bench.log.offsets == {P0: 12, P1: 8}
     assert sum(stats.scored for stats in bench.metrics.stats) == 17
     assert len(bench.log.visible) == 17
 
@@ -446,17 +448,17 @@ def test_trailing_markers_are_committed_at_the_end(*, at_least_once: bool) -> No
 def test_uncommitted_markers_are_left_to_the_next_worker() -> None:
     fault = Fault(MustAbortError("the group has moved on"))
     bench = Bench(FakeLog({"send_offsets": [None] * 6 + [fault]}))
-    bench.source.markers = {0: 12}
+    bench.source.markers = {P0: 12}
     bench.run()
-    assert bench.log.offsets == {0: 10, 1: 7}
+    assert bench.log.offsets == {P0: 10, P1: 7}
     assert bench.log.called("send_offsets")[6:] != [], "they were not tried"
 
 
 def test_passed_gap_is_counted() -> None:
     bench = Bench()
-    bench.source.gaps = [Gap("sessions", 1, position=4, low=10, high=20)]
+    bench.source.gaps = [Gap(P1, position=4, low=10, high=20)]
     bench.run()
-    assert bench.metrics.unseen == [("sessions", 1, 6)]
+    assert bench.metrics.unseen == [(P1, 6)]
 
 
 ERRORS = st.sampled_from([RetriableError("r"), MustAbortError("a"), UnansweredError("u"), FatalError("f")])
