@@ -6,7 +6,7 @@ an error; `KafkaSource.poll` raises it before it hands anything out.
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
@@ -277,7 +277,8 @@ class Assignment:
         else:
             self._starts |= starts
             self._seeks.update(starts.keys())
-            _log_partitions(logging.INFO, "partitions assigned", assigned)
+            for topic, numbers in self._by_topic(assigned):
+                _log.info("partitions assigned", extra={"topic": topic, "partitions": numbers})
 
     def _look_up_in_callback(self, partitions: list[Partition]) -> dict[Partition, _Start]:
         """Look up where to start. Raises RetriableError or UnansweredError when another client should be tried."""
@@ -297,7 +298,8 @@ class Assignment:
         if not self._leaving:  # a client that leaves can commit no more
             self._run_on_revoke()  # first: the partitions are this worker's until the callback returns
         revoked = self._forget(partitions)  # then: what begins to commit from here on is refused, see `Membership`
-        _log_partitions(logging.INFO, "partitions revoked", revoked)
+        for topic, numbers in self._by_topic(revoked):
+            _log.info("partitions revoked", extra={"topic": topic, "partitions": numbers})
 
     def _run_on_revoke(self) -> None:
         if self._on_revoke is not None:
@@ -305,7 +307,8 @@ class Assignment:
 
     def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         lost = self._forget(partitions)  # another worker has them: the pending batch may not be committed
-        _log_partitions(logging.WARNING, "partitions lost", lost)
+        for topic, numbers in self._by_topic(lost):
+            _log.warning("partitions lost", extra={"topic": topic, "partitions": numbers})
 
     def _forget(self, partitions: list[TopicPartition]) -> list[Partition]:
         self.revocations += 1
@@ -317,6 +320,13 @@ class Assignment:
         self._stopped.difference_update(forgotten)
         self._revoked.update(forgotten)
         return forgotten
+
+    def _by_topic(self, partitions: list[Partition]) -> Iterator[tuple[str, list[int]]]:
+        """Yield each topic with its partitions, for a log line; all topics with none where there are none."""
+        if not partitions:
+            yield str(self._subscription), []
+        for topic, members in groupby(sorted(partitions), attrgetter("topic")):
+            yield topic, [each.number for each in members]
 
     # -- offsets -------------------------------------------------------------------------------------------------
 
@@ -389,9 +399,3 @@ class Assignment:
 
 def _at(partition: Partition, offset: int = OFFSET_INVALID) -> TopicPartition:
     return TopicPartition(*partition, offset)
-
-
-def _log_partitions(level: int, message: str, partitions: Iterable[Partition]) -> None:
-    """Log a line for each topic."""
-    for topic, members in groupby(sorted(partitions), attrgetter("topic")):
-        _log.log(level, message, extra={"topic": topic, "partitions": [each.number for each in members]})

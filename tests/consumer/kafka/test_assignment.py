@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
@@ -9,6 +11,7 @@ from tests.support.fakes import P0, P1, FakeClock, FakeConsumer
 AWAY = KafkaError(KafkaError._TRANSPORT, "broker is away")
 NOT_READY = KafkaError(KafkaError._STATE, "not being read")
 DENIED = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "denied")
+LOGIN_0 = Partition("logins", 0)
 
 
 def assignment(
@@ -24,6 +27,14 @@ def assignment(
         Subscription("g", ("sessions",), continue_on_gap),
         (clock or FakeClock()).retry(seconds),
         cooperative=cooperative,
+    )
+    made.subscribe(lambda: None)
+    return made
+
+
+def assignment_of_two_topics(consumer: FakeConsumer) -> Assignment:
+    made = Assignment(
+        consumer.client(), Subscription("g", ("sessions", "logins")), FakeClock().retry(), cooperative=True
     )
     made.subscribe(lambda: None)
     return made
@@ -428,3 +439,38 @@ def test_unfetched_recreated_topic_counts_no_gap() -> None:
     consumer.fetched = (0, 20)
     made.topic_recreated("sessions", made.read_positions())
     assert [each.never_seen for each in made.take_gaps()] == [15]
+
+
+def test_a_partition_number_of_two_topics_is_two_partitions() -> None:
+    consumer = FakeConsumer({P0: 42, LOGIN_0: 7})
+    made = assignment_of_two_topics(consumer)
+    assert consumer.topics == ["sessions", "logins"]
+    consumer.give(P0, LOGIN_0)
+    assert consumer.positions == {P0: 42, LOGIN_0: 7}
+    made.advance({P0: 50, LOGIN_0: 9})
+    consumer.take(LOGIN_0)
+    assert made.partitions() == [P0]
+    assert made.may_commit({P0: 50})
+    assert not made.may_commit({P0: 50, LOGIN_0: 9})
+    made.restart(P0)
+    made.make_due_seeks()
+    assert consumer.positions == {P0: 42, LOGIN_0: 7}
+
+
+def test_log_has_a_line_for_each_topic_even_without_partitions(caplog: pytest.LogCaptureFixture) -> None:
+    """A member that is given none, because there are more workers than partitions, says so too."""
+    consumer = FakeConsumer({})
+    assignment_of_two_topics(consumer)
+    with caplog.at_level(logging.INFO):
+        consumer.give()
+        consumer.give(P1, LOGIN_0, P0)
+        consumer.take(LOGIN_0)
+        consumer.take(P0, P1, lost=True)
+    fields = [vars(record) for record in caplog.records]
+    assert [(each["message"], each["topic"], each["partitions"]) for each in fields] == [
+        ("partitions assigned", "sessions, logins", []),
+        ("partitions assigned", "logins", [0]),
+        ("partitions assigned", "sessions", [0, 1]),
+        ("partitions revoked", "logins", [0]),
+        ("partitions lost", "sessions", [0, 1]),
+    ]
