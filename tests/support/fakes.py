@@ -2,12 +2,22 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final, NamedTuple, cast
 
 import numpy as np
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_INVALID,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from consumer.delivery.interface import CommitResult, Delivery
 from consumer.errors import DeliveryError, FatalError, FencedError, WorkerError
@@ -380,7 +390,7 @@ def stats(scored: int = 0, dead_letter_flags: list[bool] | None = None) -> Batch
 
 
 class FakeConsumer:
-    """What `Assignment` asks of the Kafka client: partitions' offsets, and to read from somewhere else.
+    """What a source asks of the Kafka client: records, partitions' offsets, and to read from somewhere else.
 
     `positions` is where each assigned partition is read from; `errors` are raised by the next calls of that name.
     `read_to` is what the client says is read so far: as in the real one, nothing of a partition that was moved.
@@ -395,6 +405,7 @@ class FakeConsumer:
         self.errors: dict[str, list[KafkaError]] = {}
         self.calls: list[str] = []
         self.topics: list[str] = []
+        self.messages: list[Message] = []  # to be consumed
         self._callbacks: dict[str, Callable[[Consumer, list[TopicPartition]], None]] = {}
 
     def client(self) -> Consumer:
@@ -413,6 +424,11 @@ class FakeConsumer:
     def subscribe(self, topics: list[str], **callbacks: Callable[[Consumer, list[TopicPartition]], None]) -> None:
         self.topics = topics
         self._callbacks = callbacks
+
+    def consume(self, num_messages: int, timeout: float) -> list[Message]:
+        assert timeout >= 0
+        consumed, self.messages = self.messages[:num_messages], self.messages[num_messages:]
+        return consumed
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         assert timeout > 0
@@ -456,6 +472,39 @@ class FakeConsumer:
 
 def _partition(known: TopicPartition) -> Partition:
     return Partition(known.topic, known.partition)
+
+
+class _Description(NamedTuple):
+    """A topic as brokers describe it."""
+
+    topic_id: str
+
+
+class FakeAdmin:
+    """What `TopicIdentities` asks of the Kafka client: the id of each topic, answered at once."""
+
+    def __init__(self, topic_ids: dict[str, str]) -> None:
+        self.topic_ids = topic_ids
+
+    def client(self) -> AdminClient:
+        """Itself, as the type that it stands in for."""
+        return cast("AdminClient", self)
+
+    def poll(self, timeout: float) -> int:
+        assert timeout == 0
+        return 0
+
+    def describe_topics(self, topics: TopicCollection) -> dict[str, Future[_Description]]:
+        assert not any(name.startswith("^") for name in topics.topic_names), "no broker knows patterns"
+        return {name: self._describe(name) for name in topics.topic_names}
+
+    def _describe(self, name: str) -> Future[_Description]:
+        answer: Future[_Description] = Future()
+        if name in self.topic_ids:
+            answer.set_result(_Description(self.topic_ids[name]))
+        else:
+            answer.set_exception(KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)))
+        return answer
 
 
 class FakeProbe:

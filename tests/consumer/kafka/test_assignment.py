@@ -448,8 +448,11 @@ def test_a_partition_number_of_two_topics_is_two_partitions() -> None:
     consumer.give(P0, LOGIN_0)
     assert consumer.positions == {P0: 42, LOGIN_0: 7}
     made.advance({P0: 50, LOGIN_0: 9})
+    made.make_due_seeks()
     consumer.take(LOGIN_0)
     assert made.partitions() == [P0]
+    both = [Message("sessions", 0, 50), Message("logins", 0, 9)]
+    assert [message.topic() for message in made.drop_revoked(both)] == ["sessions"]
     assert made.may_commit({P0: 50})
     assert not made.may_commit({P0: 50, LOGIN_0: 9})
     made.restart(P0)

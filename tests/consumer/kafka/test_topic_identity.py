@@ -5,12 +5,15 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.topic_identity import Denial, ReadPosition, ReadPositions, TopicIdentities, describe_recreated
 from consumer.records import Gap, Partition
-from tests.support.fakes import P0
+from tests.support.fakes import P0, FakeAdmin, FakeClock
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
+
+LOGIN_0, LOGIN_1 = Partition("logins", 0), Partition("logins", 1)
 
 
 def answers(identities: TopicIdentities, positions: ReadPositions) -> Iterator[dict[str, ReadPositions]]:
@@ -65,6 +68,47 @@ def test_topic_that_never_existed_is_not_deleted() -> None:
     identities = TopicIdentities(Connection("127.0.0.1:1"), ["sessions"])
     identities.check({})
     assert not identities.deleted()
+
+
+def identities_of(admin: FakeAdmin, topics: list[str], clock: FakeClock | None = None) -> TopicIdentities:
+    clients = Clients(admin=lambda *_, **__: admin.client())
+    return TopicIdentities(Connection("nowhere:9092", clients=clients), topics, clock or FakeClock())
+
+
+def test_only_the_recreated_topic_of_two_is_reported() -> None:
+    admin = FakeAdmin({"sessions": "id-1", "logins": "id-2"})
+    identities = identities_of(admin, ["sessions", "logins"])
+    positions = {P0: ReadPosition(1, 10), LOGIN_0: ReadPosition(1, 20), LOGIN_1: ReadPosition(1, 30)}
+    assert [identities.check(positions) for _ in range(3)] == [{}] * 3
+    admin.topic_ids["logins"] = "id-3"
+    assert identities.check(positions) == {}  # asks
+    assert identities.check(positions) == {"logins": {LOGIN_0: ReadPosition(1, 20), LOGIN_1: ReadPosition(1, 30)}}
+    assert [identities.check(positions) for _ in range(3)] == [{}] * 3
+    assert identities.deleted() == frozenset()
+
+
+def test_deleted_topic_counts_only_if_it_is_named() -> None:
+    """One that a pattern matched is no longer subscribed to: other topics may match."""
+    admin, clock = FakeAdmin({"sessions": "id-1", "logins": "id-2"}), FakeClock()
+    identities = identities_of(admin, ["sessions", "^log.*"], clock)
+    positions = {P0: ReadPosition(1, 10), LOGIN_0: ReadPosition(1, 20)}
+    for _ in range(2):
+        identities.check(positions)
+    admin.topic_ids.clear()
+    for _ in range(6):
+        assert identities.check(positions) == {}
+        clock.sleep(1.0)
+    assert identities.deleted() == {"sessions"}
+
+
+def test_topic_of_a_pattern_is_watched_while_it_is_read() -> None:
+    admin = FakeAdmin({"logins": "id-2"})
+    identities = identities_of(admin, ["^log.*"])
+    positions = {LOGIN_0: ReadPosition(1, 20)}
+    assert [identities.check(read) for read in ({}, positions, positions)] == [{}] * 3
+    admin.topic_ids["logins"] = "id-3"
+    assert identities.check(positions) == {}  # asks
+    assert identities.check(positions) == {"logins": positions}
 
 
 def test_denial_lasts_by_answers_alone() -> None:

@@ -162,6 +162,17 @@ def test_revoked_partitions_have_no_lag() -> None:
     assert ("session_scorer_consumer_lag", frozenset({("topic", "sessions"), ("partition", "0")})) not in samples(seen)
 
 
+def test_a_topic_that_is_no_longer_assigned_vanishes() -> None:
+    seen, logins = metrics(), Partition("logins", 0)
+    for partitions in ([P0, logins], [P0]):
+        seen.set_lag(dict.fromkeys(partitions, 5))
+        seen.set_unstable_offsets(dict.fromkeys(partitions, 2))
+        seen.set_oldest_waiting(dict.fromkeys(partitions, 12.0))
+        labels = [dict(labels) for _, labels in samples(seen)]
+        topics = [each["topic"] for each in labels if "topic" in each]
+        assert sorted(topics) == sorted([each.topic for each in partitions] * 3)
+
+
 def test_a_commit_of_positions_is_no_batch() -> None:
     seen = metrics()
     none = np.array([], dtype=np.int64)

@@ -46,6 +46,9 @@ from tests.support.fakes import (
 MEMBER = Membership(b"worker-1", revocations=0, metadata=b"member")
 EVENTS = {P0: [b"a%d" % i for i in range(10)], P1: [b"b%d" % i for i in range(7)]}
 
+LOGINS, PAYMENTS = Partition("logins", 0), Partition("payments", 0)
+OF_THREE_TOPICS = {P0: [b"a", b"b"], LOGINS: [b"c", b"d", b"e"], PAYMENTS: [b"f"]}
+
 
 @dataclass
 class Bench:
@@ -179,6 +182,38 @@ def test_failed_part_has_its_batch_read_again() -> None:
     bench.run()
     assert bench.seen() == values
     assert (bench.source.rewinds, len(log.aborted)) == (1, PART_EVENTS)
+
+
+@pytest.mark.parametrize("at_least_once", [False, True])
+def test_parts_of_one_poll_are_committed_together(*, at_least_once: bool) -> None:
+    bench = Bench(events=OF_THREE_TOPICS, at_least_once=at_least_once, size=6)
+    bench.run()
+    assert bench.seen() == [b"a", b"b", b"c", b"d", b"e", b"f"]
+    assert bench.log.offsets == {P0: 2, LOGINS: 3, PAYMENTS: 1}
+    assert len(bench.log.called("produce")) == 3
+    assert len(bench.log.called("commit_offsets" if at_least_once else "commit")) == 1
+    assert [stats.scored for stats in bench.metrics.stats] == [6]
+    assert [span.parts for span in bench.tracing.spans] == [3]
+
+
+def test_batch_grows_by_polls_that_are_full_of_two_topics() -> None:
+    events = {P0: [b"a"] * (3 * PART_EVENTS // 2), LOGINS: [b"b"] * (5 * PART_EVENTS // 2)}
+    bench = Bench(events=events, size=PART_EVENTS, sizer=BatchSizer(60.0, max_events=4 * PART_EVENTS))
+    bench.run()
+    # the second batch begins with half a poll of each topic
+    assert [stats.scored for stats in bench.metrics.stats] == [PART_EVENTS, 3 * PART_EVENTS]
+
+
+@pytest.mark.parametrize("at_least_once", [False, True])
+def test_parts_behind_one_that_failed_are_not_published(*, at_least_once: bool) -> None:
+    log = FakeLog({"produce": [None, Fault(MustAbortError("no"))]})
+    bench = Bench(log, events=OF_THREE_TOPICS, at_least_once=at_least_once, size=6)
+    bench.run()
+    assert len(log.called("produce")) == 2 + 3
+    assert (bench.source.rewinds, bench.metrics.aborts) == (1, 1)
+    assert bench.seen() == [b"a", b"b", b"c", b"d", b"e", b"f"]
+    assert log.offsets == {P0: 2, LOGINS: 3, PAYMENTS: 1}
+    assert [stats.scored for stats in bench.metrics.stats] == [6]
 
 
 def test_published_output_is_committed_before_a_revocation() -> None:

@@ -1,0 +1,116 @@
+"""A source of several topics: a batch for each, and offsets by topic and partition."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import pytest
+from confluent_kafka import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.kafka.assignment import Subscription
+from consumer.kafka.client import Clients
+from consumer.kafka.config import Connection
+from consumer.kafka.consumer import KafkaSource
+from consumer.kafka.fetching import FetchLimits
+from consumer.records import Partition
+from tests.support.fakes import P0, P1, FakeAdmin, FakeClock, FakeConsumer
+
+LOGIN_0 = Partition("logins", 0)
+ASSIGNED = (P0, P1, LOGIN_0)
+
+
+def source(consumer: FakeConsumer, admin: FakeAdmin | None = None, clock: FakeClock | None = None) -> KafkaSource:
+    admin = admin or FakeAdmin({"sessions": "id-1", "logins": "id-2"})
+    clients = Clients(consumer=lambda *_, **__: consumer.client(), admin=lambda *_, **__: admin.client())
+    reader = KafkaSource(
+        Connection("nowhere:9092", clients=clients),
+        Subscription("scorer", ("sessions", "logins")),
+        FetchLimits(),
+        (clock or FakeClock()).retry(),
+    )
+    reader.subscribe()
+    consumer.give(*ASSIGNED)
+    return reader
+
+
+def records(partitions: Iterable[Partition]) -> list[Message]:
+    """Records of these partitions in turn; each has its partition and offset as value."""
+    next_offsets: defaultdict[Partition, int] = defaultdict(int)
+    messages = []
+    for partition in partitions:
+        offset = next_offsets[partition]
+        next_offsets[partition] += 1
+        value = b"%s-%d-%d" % (partition.topic.encode(), partition.number, offset)
+        messages.append(Message(*partition, offset, None, value))
+    return messages
+
+
+def test_poll_returns_a_batch_for_each_topic() -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer)
+    consumer.messages = records([P0, LOGIN_0, P1, LOGIN_0, P0])
+    sessions, logins = reader.poll(0.0)
+    assert (sessions.topic, sessions.partitions, sessions.offsets) == ("sessions", [0, 1, 0], [0, 0, 1])
+    assert sessions.values == [b"sessions-0-0", b"sessions-1-0", b"sessions-0-1"]
+    assert sessions.next_offsets() == {P0: 2, P1: 1}
+    assert (logins.topic, logins.partitions, logins.offsets) == ("logins", [0, 0], [0, 1])
+    assert logins.values == [b"logins-0-0", b"logins-0-1"]
+    assert logins.next_offsets() == {LOGIN_0: 2}
+    assert reader.poll(0.0) == []
+
+
+@given(st.lists(st.sampled_from(ASSIGNED), min_size=1, max_size=40), st.integers(1, 10))
+def test_interleaved_records_keep_the_order_of_their_partition(partitions: list[Partition], most: int) -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer)
+    consumer.messages = records(partitions)
+    values: defaultdict[str, list[bytes | None]] = defaultdict(list)
+    next_offsets: dict[Partition, int] = {}
+    while batches := reader.poll(0.0, most=most):
+        assert 0 < sum(map(len, batches)) <= most
+        assert len({batch.topic for batch in batches}) == len(batches)
+        for batch in batches:
+            assert {partition.topic for partition in batch.next_offsets()} == {batch.topic}
+            values[batch.topic] += batch.values
+            next_offsets |= batch.next_offsets()
+    for topic in ("sessions", "logins"):
+        assert values[topic] == [message.value() for message in records(partitions) if message.topic() == topic]
+    assert next_offsets == {partition: partitions.count(partition) for partition in set(partitions)}
+
+
+def test_batch_passes_the_markers_of_its_own_topic_alone() -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer)
+    consumer.messages = records([P0, LOGIN_0])
+    consumer.read_to = {P0: 3, P1: 8, LOGIN_0: 5}
+    sessions, logins = reader.poll(0.0)
+    assert (sessions.next_offsets(), logins.next_offsets()) == ({P0: 3}, {LOGIN_0: 5})
+    (markers,) = reader.poll(0.0)
+    assert (len(markers), markers.next_offsets()) == (0, {P1: 8})
+
+
+def test_topic_that_is_no_longer_assigned_is_not_measured() -> None:
+    consumer = FakeConsumer({P0: 40, P1: 40, LOGIN_0: 90})
+    reader = source(consumer)
+    assert reader.lag() == {P0: 60, P1: 60, LOGIN_0: 10}
+    assert reader.unstable().keys() == reader.oldest_waiting().keys() == set(ASSIGNED)
+    consumer.take(LOGIN_0)
+    assert reader.lag().keys() == reader.unstable().keys() == reader.oldest_waiting().keys() == {P0, P1}
+
+
+def test_deleted_topic_is_not_measured_and_the_other_is_read_on(caplog: pytest.LogCaptureFixture) -> None:
+    consumer, clock = FakeConsumer({}), FakeClock()
+    admin = FakeAdmin({"sessions": "id-1", "logins": "id-2"})
+    reader = source(consumer, admin, clock)
+    for second in range(10):
+        if second == 3:
+            del admin.topic_ids["logins"]
+        reader.poll(0.0)
+        clock.sleep(1.0)
+    assert reader.deleted_topics() == ["logins"]
+    assert [(each.message, vars(each)["topic"]) for each in caplog.records] == [("the input topic is gone", "logins")]
+    assert reader.lag().keys() == reader.unstable().keys() == reader.oldest_waiting().keys() == {P0, P1}
+    consumer.messages = records([P0])
+    (batch,) = reader.poll(0.0)
+    assert batch.topic == "sessions"
