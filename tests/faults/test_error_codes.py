@@ -15,8 +15,7 @@ from consumer.dead_letters.record import DeadLetter
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.admin import Admin
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.fetching import FetchLimits
@@ -270,7 +269,7 @@ def at_least_once(session_ms: int = 6000) -> Iterator[tuple[MockBroker, AtLeastO
     with MockBroker(["sessions", "results"]) as broker:
         write(broker.bootstrap_servers, "sessions", [Event(b"event")] * 5)
         connection = Connection(broker.bootstrap_servers, {"session.timeout.ms": str(session_ms)})
-        source = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
+        source = KafkaSource(connection, Subscription("scorer", InputTopics(("sessions",))), FetchLimits())
         delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit, Retry(SECONDS))
         try:
             source.subscribe()

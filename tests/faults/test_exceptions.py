@@ -14,8 +14,7 @@ from confluent_kafka import KafkaError, Message
 
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -91,7 +90,7 @@ def work(
     """A whole worker on real clients, until it has seen everything or cannot go on."""
     pipeline = pipeline or Until()
     connection, retry = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS), Retry(10.0)
-    reader = source(connection, Subscription("scorer", ("sessions",)), FetchLimits(), retry)
+    reader = source(connection, Subscription("scorer", InputTopics(("sessions",))), FetchLimits(), retry)
     delivery = AtLeastOnce(lambda: producer(connection), reader.commit, retry)
     worker = Worker(
         topics=["sessions"],
@@ -184,7 +183,7 @@ def test_in_the_callback_of_a_revocation(broker: MockBroker) -> None:
 
     def take_a_share() -> None:
         connection = Connection(broker.bootstrap_servers, SHORT_HEARTBEATS)
-        other = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
+        other = KafkaSource(connection, Subscription("scorer", InputTopics(("sessions",))), FetchLimits())
         other.subscribe()
         while not enough.is_set():
             other.poll(0.1, most=1)

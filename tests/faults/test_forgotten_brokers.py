@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.stream.batching import PART_EVENTS
@@ -57,7 +56,7 @@ def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
         topic = topics("sessions", partitions=2)
         write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
-        reader = KafkaSource(connection, Subscription(f"group-of-{topic}", (topic,)), FetchLimits())
+        reader = KafkaSource(connection, Subscription(f"group-of-{topic}", InputTopics((topic,))), FetchLimits())
         reader.subscribe()
         try:
             began = time.monotonic()

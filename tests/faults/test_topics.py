@@ -11,7 +11,10 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from subprocess import Popen, run
+from typing import cast
 
+from consumer.dead_letters.record import DeadLetter
+from consumer.records import Headers
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
@@ -43,10 +46,8 @@ def outputs(line: Line) -> Counter[Source]:
     results = (json.loads(message.value() or b"")["source"] for message in read(line.bootstrap, line.results))
     sources = Counter((source["topic"], source["partition"], source["offset"]) for source in results)
     for message in read(line.bootstrap, line.dead_letters):
-        headers = dict(message.headers() or [])
-        topic, partition, offset = (
-            (headers[f"__connect.errors.{name}"] or b"").decode() for name in ("topic", "partition", "offset")
-        )
+        letter = DeadLetter(0, 0, 0, None, None, cast("Headers", message.headers() or []))
+        topic, partition, offset = letter.source.rsplit("-", 2)
         sources[topic, int(partition), int(offset)] += 1
     return sources
 

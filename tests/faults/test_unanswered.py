@@ -12,8 +12,7 @@ from confluent_kafka import KafkaError
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import GRACE_SECONDS
 from consumer.errors import UndeliveredError
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -87,7 +86,7 @@ def test_a_coordinator_of_groups_that_never_answers(broker: MockBroker, tmp_path
 def test_offsets_whose_coordinator_is_nowhere_to_be_found_are_given_up_in_time(broker: MockBroker) -> None:
     """librdkafka itself asks for the coordinator without end (its issue 5456)."""
     connection = Connection(broker.bootstrap_servers)
-    reader = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
+    reader = KafkaSource(connection, Subscription("scorer", InputTopics(("sessions",))), FetchLimits())
     reader.subscribe()
     while not reader.joined():
         reader.poll(0.1)

@@ -9,9 +9,8 @@ from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import transactional_ids
 from consumer.errors import WorkerError
-from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -108,7 +107,7 @@ class WorkerProcess:
         threads = runtime(process)
         retry = Retry(_RETRY_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
-        subscription = Subscription(GROUP, (INPUT,), continue_on_gap=settings.continue_on_gap)
+        subscription = Subscription(GROUP, InputTopics((INPUT,)), continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
         source = KafkaSource(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()

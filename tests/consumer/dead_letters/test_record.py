@@ -12,6 +12,7 @@ from consumer.dead_letters import record
 from consumer.dead_letters.offset_ranges import RedriveProgress
 from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
+from consumer.kafka.config import InputTopics
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
@@ -20,6 +21,8 @@ from tests.support.fakes import FakeLog, FakeProducer
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
 CAME: Headers = [("trace", b"abc"), ("trace", None), ("color", b"\xff")]
+
+SESSIONS = InputTopics(("sessions",))
 
 
 def letter(
@@ -211,18 +214,19 @@ def lost(part: str) -> DeadLetter:
     ],
 )
 def test_incomplete_or_often_tried_events_are_refused(one: DeadLetter, why: Refusal | None) -> None:
-    assert record.refusal(one, "sessions", max_attempts=3) is why
+    assert record.refusal(one, SESSIONS, max_attempts=3) is why
 
 
 def test_a_null_value_is_not_reported_as_too_large() -> None:
     null = replace(of_connect(), value=None)
-    why = record.refusal(null, "sessions", max_attempts=3)
+    why = record.refusal(null, SESSIONS, max_attempts=3)
     assert why == "with a null value"
     assert why in record.FINAL
 
 
 def test_a_dead_letter_of_another_topic_is_refused() -> None:
-    assert record.refusal(letter(), "others", max_attempts=3) is Refusal.OTHER_TOPIC
+    assert record.refusal(letter(), InputTopics(("others", "^s", "^ses"), ("sessions",)), 3) is Refusal.OTHER_TOPIC
+    assert record.refusal(letter(), InputTopics(("others", "^ses")), 3) is None
 
 
 def of_connect(*own: tuple[str, bytes | None], connector: str = "es-sink") -> DeadLetter:
@@ -324,7 +328,7 @@ class FakeReader:
     ids=["key", "value", "header", "name of a header"],
 )
 def test_a_redrive_bounds_the_bytes_of_a_transaction(large: DeadLetter) -> None:
-    log, plan = FakeLog(), Plan(WriterFilter("scorers"), Filter(), "sessions", "letters", rate=1e6)
+    log, plan = FakeLog(), Plan(WriterFilter("scorers"), Filter(), SESSIONS, "letters", rate=1e6)
     reader = FakeReader(*(replace(large, offset=offset) for offset in range(5)))
     assert redrive(reader, FakeProducer(log), plan, threading.Event()).redriven == 5
     assert len(log.called("commit")) == 2

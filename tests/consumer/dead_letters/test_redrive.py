@@ -12,7 +12,7 @@ from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.errors import WorkerError
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.records import Batch, Headers
@@ -285,7 +285,7 @@ def test_a_missing_topic_is_a_one_line_error(post: Post, call: Call) -> None:
 
 
 def plan(post: Post) -> Plan:
-    return Plan(WriterFilter(post.group), Filter(), post.sessions, post.letters, limit=0, rate=10)
+    return Plan(WriterFilter(post.group), Filter(), InputTopics((post.sessions,)), post.letters, limit=0, rate=10)
 
 
 def reader(post: Post) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:

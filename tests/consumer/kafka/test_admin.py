@@ -6,7 +6,7 @@ import pytest
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import EmbeddedBroker
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics
 from tests.support.kafka.topics import Topics
 
 
@@ -70,12 +70,20 @@ def test_only_missing_topics_are_created(kafka: str, topics: Topics) -> None:
 @pytest.mark.kafka
 def test_trouble_names_missing_topics_beside_a_known_witness(kafka: str, topics: Topics) -> None:
     there = topics("sessions")
-    said = Admin(Connection(kafka)).trouble([f"{there}-a", there], witness=there)
+    said = Admin(Connection(kafka)).trouble(
+        InputTopics(
+            (there,),
+            (
+                f"{there}-a",
+                there,
+            ),
+        )
+    )
     assert said is not None
     assert said.startswith(f"{there}-a: gone since this worker started; create the topic, or")
-    assert Admin(Connection(kafka)).trouble([there], witness=there) is None
-    assert Admin(Connection(kafka)).trouble([f"{there}-a"], witness=f"{there}-b") is None
-    assert Admin(Connection("127.0.0.1:1"), seconds=0.3).trouble([f"{there}-a"], witness=there) is None
+    assert Admin(Connection(kafka)).trouble(InputTopics((there,), (there,))) is None
+    assert Admin(Connection(kafka)).trouble(InputTopics((f"{there}-b",), (f"{there}-a",))) is None
+    assert Admin(Connection("127.0.0.1:1"), seconds=0.3).trouble(InputTopics((there,), (f"{there}-a",))) is None
 
 
 @pytest.mark.kafka

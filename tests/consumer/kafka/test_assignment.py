@@ -4,7 +4,8 @@ import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
 from consumer.errors import WorkerError
-from consumer.kafka.assignment import Assignment, Subscription
+from consumer.kafka.assignment import Assignment
+from consumer.kafka.config import InputTopics, Subscription
 from consumer.records import Partition
 from tests.support.fakes import P0, P1, FakeClock, FakeConsumer
 
@@ -24,7 +25,7 @@ def assignment(
 ) -> Assignment:
     made = Assignment(
         consumer.client(),
-        Subscription("g", ("sessions",), continue_on_gap),
+        Subscription("g", InputTopics(("sessions",)), continue_on_gap),
         (clock or FakeClock()).retry(seconds),
         cooperative=cooperative,
     )
@@ -34,7 +35,7 @@ def assignment(
 
 def assignment_of_two_topics(consumer: FakeConsumer) -> Assignment:
     made = Assignment(
-        consumer.client(), Subscription("g", ("sessions", "logins")), FakeClock().retry(), cooperative=True
+        consumer.client(), Subscription("g", InputTopics(("sessions", "logins"))), FakeClock().retry(), cooperative=True
     )
     made.subscribe(lambda: None)
     return made
@@ -135,7 +136,7 @@ def test_on_revoke_runs_before_partitions_are_forgotten() -> None:
     consumer, told = FakeConsumer({P0: 42}), list[dict[Partition, int]]()
     made = Assignment(
         consumer.client(),
-        Subscription("g", ("sessions",)),
+        Subscription("g", InputTopics(("sessions",))),
         FakeClock().retry(),
         cooperative=True,
     )
@@ -149,7 +150,7 @@ def test_leaving_member_does_not_commit() -> None:
     consumer, told = FakeConsumer({P0: 42}), list[bool]()
     made = Assignment(
         consumer.client(),
-        Subscription("g", ("sessions",)),
+        Subscription("g", InputTopics(("sessions",))),
         FakeClock().retry(),
         cooperative=True,
     )
@@ -164,7 +165,7 @@ def test_published_batch_is_committed_before_the_lookup() -> None:
     consumer = FakeConsumer({P0: 1})
     made = Assignment(
         consumer.client(),
-        Subscription("g", ("sessions",)),
+        Subscription("g", InputTopics(("sessions",))),
         FakeClock().retry(),
         cooperative=True,
     )

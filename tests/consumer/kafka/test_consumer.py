@@ -8,8 +8,7 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import MustAbortError, WorkerError
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch, Partition
@@ -28,7 +27,7 @@ def source(
     connection: str | Connection, topic: str, *, limits: FetchLimits | None = None, continue_on_gap: bool = False
 ) -> Iterator[KafkaSource]:
     connection = Connection(connection) if isinstance(connection, str) else connection
-    subscription = Subscription(f"group-of-{topic}", (topic,), continue_on_gap)
+    subscription = Subscription(f"group-of-{topic}", InputTopics((topic,)), continue_on_gap)
     opened = KafkaSource(connection, subscription, limits or FetchLimits())
     opened.subscribe()
     try:
@@ -312,4 +311,4 @@ def test_leaving_member_does_not_wait_for_an_assignment(kafka: str, topics: Topi
 
 def test_refused_property_is_one_line(kafka: str) -> None:
     with pytest.raises(WorkerError, match=r'^Kafka settings: No such configuration property: "no.such.thing"; see -X'):
-        KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", ("t",)), FetchLimits())
+        KafkaSource(Connection(kafka, {"no.such.thing": "1"}), Subscription("g", InputTopics(("t",))), FetchLimits())

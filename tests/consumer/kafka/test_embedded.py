@@ -5,9 +5,8 @@ import pytest
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
-from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import EmbeddedBroker
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -38,7 +37,7 @@ class StopsAfter(EchoPipeline):
 def work(bootstrap: str, pipeline: StopsAfter) -> FakeMetrics:
     """A whole at-least-once worker, until the pipeline has seen enough."""
     connection, metrics = Connection(bootstrap), FakeMetrics()
-    source = KafkaSource(connection, Subscription("scorer", ("sessions",)), FetchLimits())
+    source = KafkaSource(connection, Subscription("scorer", InputTopics(("sessions",))), FetchLimits())
     delivery = AtLeastOnce(lambda: KafkaProducer(connection), source.commit)
     worker = Worker(
         topics=["sessions"],

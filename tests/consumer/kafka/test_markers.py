@@ -7,8 +7,7 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Producer
 
-from consumer.kafka.assignment import Subscription
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Batch, Partition
@@ -51,7 +50,7 @@ class Upstream:
 
 @contextmanager
 def source(kafka: str, topic: str, way: dict[str, str] | None = None) -> Iterator[KafkaSource]:
-    subscription = Subscription(f"group-of-{topic}", (topic,))
+    subscription = Subscription(f"group-of-{topic}", InputTopics((topic,)))
     opened = KafkaSource(Connection(kafka, way or {}), subscription, FetchLimits(age=0.2))
     opened.subscribe()
     try:

@@ -7,9 +7,8 @@ import pytest
 from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, RefusedError, RejectedRecord, Rejection
-from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.producer import KafkaProducer
@@ -185,7 +184,7 @@ def test_lost_fatal_error_is_asked_for_again() -> None:
 def test_offsets_of_a_former_member_are_refused(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     group = f"group-of-{topic}"
-    reader = KafkaSource(Connection(kafka), Subscription(group, (topic,)), FetchLimits())
+    reader = KafkaSource(Connection(kafka), Subscription(group, InputTopics((topic,))), FetchLimits())
     reader.subscribe()
     while not reader.unstable():  # until it has its partition: who leaves before is not always known to have left
         reader.poll(0.1)

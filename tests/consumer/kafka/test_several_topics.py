@@ -8,9 +8,8 @@ from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.kafka.assignment import Subscription
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection
+from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.records import Partition
@@ -25,7 +24,7 @@ def source(consumer: FakeConsumer, admin: FakeAdmin | None = None, clock: FakeCl
     clients = Clients(consumer=lambda *_, **__: consumer.client(), admin=lambda *_, **__: admin.client())
     reader = KafkaSource(
         Connection("nowhere:9092", clients=clients),
-        Subscription("scorer", ("sessions", "logins")),
+        Subscription("scorer", InputTopics(("sessions", "logins"))),
         FetchLimits(),
         (clock or FakeClock()).retry(),
     )
