@@ -465,7 +465,7 @@ def test_log_has_a_line_for_each_topic_even_without_partitions(caplog: pytest.Lo
     """A member that is given none, because there are more workers than partitions, says so too."""
     consumer = FakeConsumer({})
     assignment_of_two_topics(consumer)
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, "consumer"):
         consumer.give()
         consumer.give(P1, LOGIN_0, P0)
         consumer.take(LOGIN_0)
