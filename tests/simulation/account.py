@@ -46,21 +46,21 @@ class Account(Metrics, Health):
         self._most_in_row = 0
         self._written = 0  # events, in transactions that are committed
         self._counted = 0
-        self._lost: Counter[int] = Counter()  # partition -> events that it has committed past and that retention took
-        self._reported: Counter[int] = Counter()  # the same, as it says
+        self._lost: Counter[Partition] = Counter()  # events that it has committed past and that retention took
+        self._reported: Counter[Partition] = Counter()  # the same, as it says
 
     def wrote(self, events: int) -> None:
         """Note the events of a transaction that is decided to commit."""
         self._written += events
         self._rounds_since = 0
 
-    def passed(self, partition: int, events: int) -> str | None:
+    def passed(self, partition: Partition, events: int) -> str | None:
         """Note that it committed past events that are gone; return what is wrong with that."""
         self._lost[partition] += events
         if not self._continue_on_gap:
-            return f"{events} lost events of partition {partition} are passed over, which the settings forbid"
+            return f"{events} lost events of {partition} are passed over, which the settings forbid"
         if self._lost[partition] > self._reported[partition]:
-            return f"partition {partition}: {self._lost[partition]} events lost, {self._reported[partition]} reported"
+            return f"{partition}: {self._lost[partition]} events lost, {self._reported[partition]} reported"
         return None
 
     def miscounted(self, *, stopped: bool) -> str | None:
@@ -101,7 +101,7 @@ class Account(Metrics, Health):
 
     def record_never_seen(self, partition: Partition, records: int) -> None:
         """Note a gap."""
-        self._reported[partition.number] += records
+        self._reported[partition] += records
 
     def tick(self) -> None:
         """Count a round of its loop."""

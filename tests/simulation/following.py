@@ -98,7 +98,7 @@ class FollowedGroup:
         self.protocol = protocol
         self.partitions = partitions
         kind: Literal["classic", "consumer"] = "consumer" if protocol == "consumer" else "classic"
-        self.group = Group(self.world, "group", lambda: partitions, kind)
+        self.group = Group(self.world, "group", lambda _: range(partitions), kind)
         self.followers: list[Follower] = []
 
     def add(self) -> Follower:

@@ -5,7 +5,7 @@ from typing import Final
 
 from tests.simulation.faults import Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.log import Partition
+from tests.simulation.kafka.log import PartitionLog
 from tests.simulation.supervisor import Supervisor
 from tests.simulation.workers import GROUP, WorkerProcess
 from tests.simulation.world import World
@@ -18,7 +18,7 @@ class Nemesis:
     """Plans faults and lets them happen."""
 
     def __init__(
-        self, world: World, cluster: Cluster, faults: Faults, supervisor: Supervisor, inputs: list[Partition]
+        self, world: World, cluster: Cluster, faults: Faults, supervisor: Supervisor, inputs: list[PartitionLog]
     ) -> None:
         self.can_go_on = True
         self._world = world

@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from consumer.records import Batch, BatchStats, Output, OutRecord
+from consumer.records import Batch, BatchStats, Output, OutRecord, Partition
 from consumer.stream.output_limits import TopicLimits
 
 RESULTS: Final = "results"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
-INPUT: Final = "sessions"
+INPUTS: Final = ("sessions", "logins")
 
 LOW: Final = b"low"
 HIGH: Final = b"high"
@@ -28,10 +28,10 @@ _NO_SCORES: Final = np.zeros(0)
 _NO_TIMES: Final = np.zeros(0, dtype=np.int64)
 
 
-def source(value: bytes) -> tuple[int, int]:
+def source(value: bytes) -> tuple[Partition, int]:
     """Return the partition and the offset of the event that an output belongs to."""
-    partition, offset = value.split(b":", 1)[0].split(b"-")
-    return int(partition), int(offset)
+    topic, number, offset = value.split(b":", 1)[0].split(b"-")
+    return Partition(topic.decode(), int(number)), int(offset)
 
 
 class SimulatedPipeline:
@@ -66,11 +66,11 @@ class SimulatedPipeline:
                 alerts.append(self._record(ALERTS, batch, row, name))
         return Output(results + alerts + dead_letters, _stats(len(batch), flags))
 
-    def _record(self, topic: str, batch: Batch, row: int, value: bytes) -> OutRecord:
+    def _record(self, topic: str, batch: Batch, row: int, name: bytes) -> OutRecord:
         key = batch.keys[row]
         if key is None and self._limits(topic).requires_key:
-            key = value
-        return OutRecord(topic, key, value, [], batch.timestamps[row])
+            key = name
+        return OutRecord(topic, key, b"%s-%s" % (batch.topic.encode(), name), [], batch.timestamps[row])
 
 
 def _stats(read: int, flags: list[bool]) -> BatchStats:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.simulation.account import PATIENCE_SECONDS, Account
-from tests.support.fakes import P0, stats
+from tests.support.fakes import P0, P1, stats
 
 PASSING = "could not commit the transaction: not now (NOT_COORDINATOR)"
 
@@ -70,17 +70,17 @@ def test_lost_events_are_reported() -> None:
     mine = account()
     mine.record_never_seen(P0, 3)
 
-    assert mine.passed(0, 2) is None
-    assert mine.passed(0, 1) is None
-    assert mine.passed(0, 1) == "partition 0: 4 events lost, 3 reported"
-    assert mine.passed(1, 1) == "partition 1: 1 events lost, 0 reported"
+    assert mine.passed(P0, 2) is None
+    assert mine.passed(P0, 1) is None
+    assert mine.passed(P0, 1) == "sessions, partition 0: 4 events lost, 3 reported"
+    assert mine.passed(P1, 1) == "sessions, partition 1: 1 events lost, 0 reported"
 
 
 def test_lost_events_are_not_passed_over_against_the_settings() -> None:
     mine = account(continue_on_gap=False)
     mine.record_never_seen(P0, 3)
 
-    assert mine.passed(0, 2) == "2 lost events of partition 0 are passed over, which the settings forbid"
+    assert mine.passed(P0, 2) == "2 lost events of sessions, partition 0 are passed over, which the settings forbid"
 
 
 def test_end_for_what_passes_is_needless_before_patience_is_over() -> None:

@@ -32,7 +32,15 @@ def test_deliveries_and_protocols_take_turns() -> None:
     assert len(drawn) == 6
 
 
-@pytest.mark.parametrize("seed", [1, 7])
+def test_two_topics_are_read_with_each_delivery_and_protocol() -> None:
+    schedules = [Schedule.draw(seed) for seed in range(132)]
+    drawn = [schedule for schedule in schedules if len(schedule.settings.topics) == 2]
+    assert len(drawn) == 12
+    assert len({(each.exactly_once, each.protocol) for each in drawn}) == 6
+    assert min(each.partitions for each in drawn) >= 2
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])  # 4 reads two topics
 def test_a_seed_replays_to_the_byte(seed: int) -> None:
     first, second = (_story(seed, hash_seed) for hash_seed in ("1", "2"))
     assert first == second

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.simulation.faults import Faults
-from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.kafka.log import PartitionLog, Record, Transaction
 from tests.simulation.pipeline import HIGH, INVALID, LARGE, LOW
 from tests.simulation.world import World
 
@@ -15,7 +15,7 @@ _LONGEST_OPEN: Final = 12.0  # seconds, of a transaction
 class Upstream:
     """Appends events to the input topic."""
 
-    def __init__(self, world: World, faults: Faults, partitions: list[Partition], *, all_invalid: bool) -> None:
+    def __init__(self, world: World, faults: Faults, partitions: list[PartitionLog], *, all_invalid: bool) -> None:
         self.count = 0
         self.open = 0
         """Events still to be written, and transactions that are open."""
@@ -54,7 +54,7 @@ class Upstream:
         self._transactions += 1
         return Transaction(f"upstream#{self._transactions}", "upstream")
 
-    def _end(self, partition: Partition, transaction: Transaction) -> None:
+    def _end(self, partition: PartitionLog, transaction: Transaction) -> None:
         transaction.committed = self._world.random.random() < 0.6
         self._world.tell("upstream", f"{transaction} is {'committed' if transaction.committed else 'aborted'}")
         partition.write_marker(transaction)

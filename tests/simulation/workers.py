@@ -28,7 +28,7 @@ from tests.simulation.clients.consumer import SimulatedConsumer
 from tests.simulation.clients.producer import SimulatedProducer
 from tests.simulation.faults import Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, INPUT, RESULTS, SimulatedPipeline
+from tests.simulation.pipeline import ALERTS, DEAD_LETTERS, RESULTS, SimulatedPipeline
 from tests.simulation.world import Process, SimulatedEvent, World, runtime
 from tests.support.fakes import no_trouble
 
@@ -48,6 +48,7 @@ _MAX_RECORD: Final = 1 << 20
 class WorkerSettings:
     """The settings of a run's workers."""
 
+    topics: tuple[str, ...]
     protocol: Protocol
     exactly_once: bool
     batch_events: int
@@ -107,7 +108,7 @@ class WorkerProcess:
         threads = runtime(process)
         retry = Retry(_RETRY_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
-        subscription = Subscription(GROUP, InputTopics((INPUT,)), continue_on_gap=settings.continue_on_gap)
+        subscription = Subscription(GROUP, InputTopics(settings.topics), continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
         source = KafkaSource(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()
@@ -119,7 +120,7 @@ class WorkerProcess:
         breaker = CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run)
         watchdog = Watchdog(_WATCHDOG_SECONDS, end=self._end, runtime=threads, interval=_WATCHDOG_INTERVAL)
         return Worker(
-            topics=[INPUT],
+            topics=settings.topics,
             source=source,
             process=pipeline.process,
             delivery=delivery,

@@ -39,7 +39,12 @@ def source(
 def next_batch(reader: KafkaSource, most: int = PART_EVENTS) -> Batch:
     """The next one, given time to fill: as if the one before were being committed."""
     since = time.monotonic()
-    (batch,) = until(lambda: reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most))
+
+    def poll() -> list[Batch]:
+        batches = reader.poll(0.2, lambda: time.monotonic() < since + SECONDS / 2, most)
+        return [batch for batch in batches if len(batch)]
+
+    (batch,) = until(poll)
     return batch
 
 

@@ -127,8 +127,8 @@ class ClassicMember:
         )
 
     def _assign(self, claims: dict[str, Claim]) -> dict[str, frozenset[int]]:
-        count = self._context.group.partitions()
-        return assign_cooperatively(claims, count) if self._cooperative else assign_ranges(claims, count)
+        partitions = self._context.group.partitions()
+        return assign_cooperatively(claims, partitions) if self._cooperative else assign_ranges(claims, partitions)
 
     def _sync_answered(self, answer: SyncAnswer | None) -> None:
         if self.state is not JoinState.WAIT_SYNC or not self._context.may_join():

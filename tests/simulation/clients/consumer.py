@@ -3,7 +3,7 @@
 import math
 import struct
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -18,13 +18,14 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.records import Partition
 from tests.simulation.checks import ViolationError
 from tests.simulation.clients.membership import Membership, Operation
 from tests.simulation.clients.producer import Committer
 from tests.simulation.clients.wire import Wire
 from tests.simulation.faults import ErrorCode, Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.log import OutOfRangeError, Partition, Record, UnreadableError
+from tests.simulation.kafka.log import OutOfRangeError, PartitionLog, Record, UnreadableError
 from tests.simulation.kafka.transactions import BrokerError
 from tests.simulation.world import Process, Task
 
@@ -61,8 +62,8 @@ class _Item(NamedTuple):
 class _Reading:
     """A partition that is being read."""
 
-    number: int
-    partition: Partition
+    index: int
+    partition: PartitionLog
     fetch_from: int  # < 0: an offset to be resolved
     items: deque[_Item] = field(default_factory=deque)
     position: int = OFFSET_INVALID  # after the last thing handed out
@@ -82,7 +83,6 @@ class SimulatedConsumer:
         self._wire = Wire(process, faults)
         self._config = config
         self._group = cluster.groups[config["group.id"]]
-        self._topic = ""
         self._on_assign: Callback = _ignore
         self._on_revoke: Callback = _ignore
         self._on_lost: Callback = _ignore
@@ -99,7 +99,7 @@ class SimulatedConsumer:
 
     def subscribe(self, topics: list[str], *, on_assign: Callback, on_revoke: Callback, on_lost: Callback) -> None:
         """Join the group."""
-        (self._topic,) = topics
+        self._group.topics = topics
         self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
         self._membership = Membership(
             self._process,
@@ -201,21 +201,22 @@ class SimulatedConsumer:
         self._call_back(operation)
         if operation.kind != "assign" and self._faults.random.random() < 0.5:
             # messages of partitions that were taken away within this call: some clients hand them out, some do not
-            messages[:] = [each for each in messages if each.partition() not in operation.partitions]
+            gone = set(self._partitions(operation.partitions))
+            messages[:] = [each for each in messages if (each.topic(), each.partition()) not in gone]
         self._member.done(operation)
 
     def _call_back(self, operation: Operation) -> None:
-        kind, numbers = operation
-        self._process.tell(f"callback: {kind} {sorted(numbers)}")
-        partitions = self._partitions(numbers)
+        kind, indexes = operation
+        self._process.tell(f"callback: {kind} {sorted(indexes)}")
+        partitions = [TopicPartition(*each) for each in self._partitions(indexes)]
         self._assigned_by_application = False
         if kind == "assign":
             self._on_assign(self, partitions)
             if not self._assigned_by_application:  # then the client does it by itself
-                self._start_reading(dict.fromkeys(numbers, OFFSET_STORED))
+                self._start_reading(dict.fromkeys(indexes, OFFSET_STORED))
             return
         (self._on_revoke if kind == "revoke" else self._on_lost)(self, partitions)
-        self._stop_reading(list(numbers))
+        self._stop_reading(list(indexes))
 
     def _collect(self, messages: list[Message], most: int) -> None:
         readings = [each for each in self._readings.values() if each.items]
@@ -228,16 +229,17 @@ class SimulatedConsumer:
     def _hand_out(self, reading: _Reading, item: _Item, messages: list[Message]) -> None:
         offset, record, error = item
         if error is not None:
-            messages.append(self._error_message(reading.number, offset, error))
+            messages.append(self._error_message(reading.index, offset, error))
             return
         if record is None:
             reading.position = offset
             return
         reading.position = offset + 1
+        topic, number = self._cluster.partition_at(reading.index)
         messages.append(
             Message(
-                topic=self._topic,
-                partition=reading.number,
+                topic=topic,
+                partition=number,
                 offset=offset,
                 key=record.key,
                 value=record.value,
@@ -248,8 +250,9 @@ class SimulatedConsumer:
         if (planned := self._faults.error("read")) is not None:
             reading.items.appendleft(_Item(offset + 1, error=planned))
 
-    def _error_message(self, number: int, offset: int, error: ErrorCode) -> Message:
-        place: dict[str, Any] = {"topic": self._topic, "partition": number, "error": error.error()}
+    def _error_message(self, index: int, offset: int, error: ErrorCode) -> Message:
+        topic, number = self._cluster.partition_at(index)
+        place: dict[str, Any] = {"topic": topic, "partition": number, "error": error.error()}
         return Message(**place, offset=offset) if offset >= 0 else Message(**place)
 
     def _fetch_soon(self, reading: _Reading) -> None:
@@ -275,11 +278,11 @@ class SimulatedConsumer:
         partition = reading.partition
         if reading.fetch_from < 0 and not self._resolve(reading):
             return
-        self._ends[reading.number] = (partition.start, partition.end)
+        self._ends[reading.index] = (partition.start, partition.end)
         try:
             records, position = partition.fetch(reading.fetch_from, _FETCH)
         except OutOfRangeError:
-            self._ends[reading.number] = (-1, -1)
+            self._ends[reading.index] = (-1, -1)
             self._stop_without_offset(reading)
         except UnreadableError:
             reading.stopped = True
@@ -295,15 +298,15 @@ class SimulatedConsumer:
 
     def _resolve(self, reading: _Reading) -> bool:
         """Find where to begin; return whether there is such an offset, and it is known by now."""
-        number = reading.number
+        index = reading.index
         if reading.fetch_from != OFFSET_STORED:
             at_end = reading.fetch_from == OFFSET_END
             reading.fetch_from = reading.partition.end if at_end else reading.partition.start
-        elif self._cluster.transactions.unstable[number] > 0:
+        elif self._cluster.transactions.unstable[index] > 0:
             reading.fetching = True
             self._world.after(_ASK_AGAIN_SECONDS, lambda: self._fetch(reading, 0))
-        elif number in self._group.offsets:
-            reading.fetch_from = self._group.offsets[number]
+        elif index in self._group.offsets:
+            reading.fetch_from = self._group.offsets[index]
         else:
             self._stop_without_offset(reading)
         return reading.fetch_from >= 0
@@ -321,56 +324,57 @@ class SimulatedConsumer:
         self._require_open()
         self._stop_reading(list(self._readings))
         self._assigned_by_application = True
-        self._start_reading({each.partition: each.offset for each in partitions})
+        self._start_reading({self._index(each): each.offset for each in partitions})
 
     def incremental_assign(self, partitions: list[TopicPartition]) -> None:
         """Read these partitions, too."""
         self._require_open()
-        if any(each.partition in self._readings for each in partitions):
+        if any(self._reading(each) is not None for each in partitions):
             raise KafkaException(ErrorCode(KafkaError._CONFLICT).error())
         self._assigned_by_application = True
-        self._start_reading({each.partition: each.offset for each in partitions})
+        self._start_reading({self._index(each): each.offset for each in partitions})
 
     def incremental_unassign(self, partitions: list[TopicPartition]) -> None:
         """Read these partitions no more."""
         self._require_open()
-        if any(each.partition not in self._readings for each in partitions):
+        if any(self._reading(each) is None for each in partitions):
             raise KafkaException(ErrorCode(KafkaError._INVALID_ARG).error())
-        self._stop_reading([each.partition for each in partitions])
+        self._stop_reading([self._index(each) for each in partitions])
 
     def seek(self, partition: TopicPartition) -> None:
         """Go on reading a partition at another offset. Raises KafkaException _STATE where it is not being read."""
         self._require_open()
         if (planned := self._faults.error("seek")) is not None:
             raise KafkaException(planned.error())
-        reading = self._readings.get(partition.partition)
+        reading = self._reading(partition)
         if reading is None or reading.stopped:
             raise KafkaException(_STATE.error())
-        self._stop_reading([partition.partition])
-        self._start_reading({partition.partition: partition.offset})
+        self._stop_reading([reading.index])
+        self._start_reading({reading.index: partition.offset})
 
     def position(self, partitions: list[TopicPartition]) -> list[Answer]:
         """Return the offset after the last thing handed out of each partition."""
         self._require_open()
         if (planned := self._faults.error("position")) is not None:
             raise KafkaException(planned.error())
-        positions = {number: reading.position for number, reading in self._readings.items()}
+        readings = [(each, self._reading(each)) for each in partitions]
         return [
-            Answer(self._topic, each.partition, positions.get(each.partition, OFFSET_INVALID)) for each in partitions
+            Answer(each.topic, each.partition, OFFSET_INVALID if reading is None else reading.position)
+            for each, reading in readings
         ]
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[Answer]:
         """Return the group's offsets."""
         self._require_open()
-        numbers = [each.partition for each in partitions]
+        indexes = [self._index(each) for each in partitions]
         cluster, group = self._cluster, self._group
 
         def effect() -> list[Answer]:
             if not group.available:
                 raise BrokerError(KafkaError.NOT_COORDINATOR)
-            if any(cluster.transactions.unstable[number] > 0 for number in numbers):
+            if any(cluster.transactions.unstable[index] > 0 for index in indexes):
                 raise BrokerError(KafkaError.UNSTABLE_OFFSET_COMMIT)
-            return [Answer(self._topic, number, group.offsets.get(number, OFFSET_INVALID)) for number in numbers]
+            return [Answer(*cluster.partition_at(each), group.offsets.get(each, OFFSET_INVALID)) for each in indexes]
 
         return self._ask("committed", effect, timeout)
 
@@ -380,29 +384,29 @@ class SimulatedConsumer:
         """Return the oldest offset and the end of a partition; `cached`: as the last fetch told."""
         self._require_open()
         if cached:
-            self._hear_of_end(partition.partition)
-            return self._ends.get(partition.partition, (OFFSET_INVALID, OFFSET_INVALID))
-        topic, number = self._topic, partition.partition
+            index = self._index(partition)
+            self._hear_of_end(index)
+            return self._ends.get(index, (OFFSET_INVALID, OFFSET_INVALID))
 
         def effect() -> tuple[int, int]:
-            there = self._cluster.partition(topic, number)
+            there = self._cluster.partition(partition.topic, partition.partition)
             return there.start, there.last_stable
 
         return self._ask("watermarks", effect, timeout)
 
-    def _hear_of_end(self, number: int) -> None:
+    def _hear_of_end(self, index: int) -> None:
         """Note what an answer to the fetch that waits at the last stable offset tells: the end may be further."""
-        reading = self._readings.get(number)
+        reading = self._readings.get(index)
         if reading is not None and reading.fetch_from == reading.partition.last_stable and not self._wire.is_cut:
-            self._ends[number] = (reading.partition.start, reading.partition.end)
+            self._ends[index] = (reading.partition.start, reading.partition.end)
 
     def commit(self, *, offsets: list[TopicPartition], asynchronous: bool) -> list[Answer]:
         """Commit offsets by themselves."""
         assert not asynchronous
         committer = Committer.parse(self.consumer_group_metadata())
-        chosen = {each.partition: each.offset for each in offsets}
-        group = self._group
-        lost = sorted(chosen.keys() - self._readings.keys())
+        chosen = {self._index(each): each.offset for each in offsets}
+        cluster, group = self._cluster, self._group
+        lost = ", ".join(map(str, self._partitions(chosen.keys() - self._readings.keys())))
 
         def effect() -> list[Answer]:
             if not group.available:
@@ -413,11 +417,11 @@ class SimulatedConsumer:
                 raise BrokerError(code)
             if lost:
                 raise ViolationError("not held", f"{self._process.name} commits offsets of {lost}, which it has lost")
-            self._cluster.commit_offsets(group, {each: offset for each, offset in chosen.items() if each != refused})
+            cluster.commit_offsets(group, {each: offset for each, offset in chosen.items() if each != refused})
             error = ErrorCode(KafkaError.REQUEST_TIMED_OUT).error()
             return [
-                Answer(self._topic, number, offset, error if number == refused else None)
-                for number, offset in chosen.items()
+                Answer(*cluster.partition_at(each), offset, error if each == refused else None)
+                for each, offset in chosen.items()
             ]
 
         refused = self._faults.pick(sorted(chosen)) if self._faults.happens("partition not committed") else None
@@ -438,19 +442,29 @@ class SimulatedConsumer:
         except KafkaException as exception:  # a consumer's calls say of no error whether it passes
             raise KafkaException(ErrorCode(exception.args[0].code()).error()) from exception
 
-    def _partitions(self, numbers: Sequence[int] | frozenset[int]) -> list[TopicPartition]:
-        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
+    def _reading(self, partition: TopicPartition) -> _Reading | None:
+        """Return how a partition is read; None for one that is not read, or not there."""
+        wanted = (partition.topic, partition.partition)
+        return next(
+            (each for each in self._readings.values() if self._cluster.partition_at(each.index) == wanted), None
+        )
+
+    def _index(self, partition: TopicPartition) -> int:
+        return self._cluster.index(partition.topic, partition.partition)
+
+    def _partitions(self, indexes: Iterable[int]) -> list[Partition]:
+        return [self._cluster.partition_at(index) for index in sorted(indexes)]
 
     def _start_reading(self, offsets: dict[int, int]) -> None:
-        for number, offset in offsets.items():
-            partition = self._cluster.partition(self._topic, number)
-            reading = self._readings[number] = _Reading(number, partition, offset)
+        for index, offset in offsets.items():
+            partition = self._cluster.partition(*self._cluster.partition_at(index))
+            reading = self._readings[index] = _Reading(index, partition, offset)
             partition.watch(reading, lambda reading=reading: self._fetch_soon(reading))  # type: ignore[misc]  # mypy cannot infer a default
             self._fetch_soon(reading)
 
-    def _stop_reading(self, numbers: list[int]) -> None:
-        for number in numbers:
-            reading = self._readings.pop(number, None)
+    def _stop_reading(self, indexes: list[int]) -> None:
+        for index in indexes:
+            reading = self._readings.pop(index, None)
             if reading is not None:
                 reading.ended = True
                 reading.partition.unwatch(reading)
@@ -467,13 +481,15 @@ class SimulatedConsumer:
         broker = (
             '{"source":"logical","state":"INIT"}' if forgotten else '{"source":"learned","state":"UP","rxidle":1000}'
         )
-        ends = ",".join(
-            f'"{number}":{{"ls_offset":{reading.partition.last_stable},"hi_offset":{reading.partition.end}}}'
-            for number, reading in self._readings.items()
-        )
+        topics: dict[str, list[str]] = {}
+        for index, reading in self._readings.items():
+            topic, number = self._cluster.partition_at(index)
+            end = f'"{number}":{{"ls_offset":{reading.partition.last_stable},"hi_offset":{reading.partition.end}}}'
+            topics.setdefault(topic, []).append(end)
+        ends = ",".join(f'"{topic}":{{"partitions":{{{",".join(each)}}}}}' for topic, each in topics.items())
         report(
             f'{{"brokers":{{"b":{broker}}},"cgrp":{{"state":"{"init" if forgotten else "up"}","stateage":{age}}},'
-            f'"topics":{{"{self._topic}":{{"partitions":{{{ends}}}}}}}}}'
+            f'"topics":{{{ends}}}}}'
         )
 
 

@@ -13,7 +13,7 @@ from consumer.records import Headers
 from tests.simulation.clients.wire import TIMED_OUT, Wire
 from tests.simulation.faults import ErrorCode, Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.kafka.log import PartitionLog, Record, Transaction
 from tests.simulation.kafka.transactions import BrokerError, Identity
 from tests.simulation.world import Process
 
@@ -83,7 +83,7 @@ class SimulatedProducer:
         self._identity: Identity | None = None
         self._in_transaction = False
         self._registered = False  # the coordinator knows of the transaction
-        self._added: dict[Partition, Transaction] = {}  # partitions that the coordinator knows of
+        self._added: dict[PartitionLog, Transaction] = {}  # partitions that the coordinator knows of
         self._error: ErrorCode | None = None  # what the transaction failed on first
         self._needs_new_id = False  # a record has found the producer id expired: the next abort takes another one
         self._untold = False  # a fatal error that no poll has raised yet
@@ -128,8 +128,8 @@ class SimulatedProducer:
         """Make offsets part of the transaction."""
         self._require_transaction()
         committer = Committer.parse(group_metadata)
-        chosen = {each.partition: each.offset for each in offsets}
         identity, cluster = self._require_identity(), self._cluster
+        chosen = {cluster.index(each.topic, each.partition): each.offset for each in offsets}
 
         def effect() -> None:
             cluster.transactions.add_offsets(identity)

@@ -1,7 +1,10 @@
-"""How partitions are shared among the members of a group: Kafka's assignors, for one topic."""
+"""How partitions are shared among the members of a group: Kafka's assignors.
+
+Partitions are those of all topics, by index: `range`, which shares each topic by itself, shares them as one here.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -15,19 +18,19 @@ class Claim(NamedTuple):
     partitions: frozenset[int]
 
 
-def assign_ranges(members: Iterable[str], partitions: int) -> Assignment:
+def assign_ranges(members: Iterable[str], partitions: Sequence[int]) -> Assignment:
     """Share partitions in consecutive ranges, in the order of member ids (`range`)."""
     names = sorted(members)
-    least, larger = divmod(partitions, len(names))
+    least, larger = divmod(len(partitions), len(names))
     assignment, first = {}, 0
     for index, name in enumerate(names):
         count = least + (index < larger)
-        assignment[name] = frozenset(range(first, first + count))
+        assignment[name] = frozenset(partitions[first : first + count])
         first += count
     return assignment
 
 
-def assign_cooperatively(claims: Mapping[str, Claim], partitions: int) -> Assignment:
+def assign_cooperatively(claims: Mapping[str, Claim], partitions: Sequence[int]) -> Assignment:
     """Share partitions evenly, moving few; one that changes hands is free for this round (`cooperative-sticky`)."""
     target = assign_evenly(_latest(claims), partitions)
     owners = {number: name for name, claim in claims.items() for number in claim.partitions}
@@ -37,11 +40,11 @@ def assign_cooperatively(claims: Mapping[str, Claim], partitions: int) -> Assign
     }
 
 
-def assign_evenly(owned: Mapping[str, frozenset[int]], partitions: int) -> Assignment:
+def assign_evenly(owned: Mapping[str, frozenset[int]], partitions: Sequence[int]) -> Assignment:
     """Share partitions evenly, each member keeping as many of its own as it may (`uniform`)."""
     names = sorted(owned, key=lambda name: (-len(owned[name]), name))
-    least, larger = divmod(partitions, len(names))
-    free = set(range(partitions))
+    least, larger = divmod(len(partitions), len(names))
+    free = set(partitions)
     kept: dict[str, set[int]] = {}
     for index, name in enumerate(names):
         kept[name] = set(sorted(owned[name] & free)[: least + (index < larger)])

@@ -1,13 +1,14 @@
 """The brokers: topics, the transaction coordinator, the group, and whether they can be reached."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from confluent_kafka import KafkaError
 
+from consumer.records import Partition
 from tests.simulation.kafka.groups import Group
-from tests.simulation.kafka.log import Partition, Record, Transaction
+from tests.simulation.kafka.log import PartitionLog, Record, Transaction
 from tests.simulation.kafka.transactions import BrokerError, Identity, TransactionCoordinator
 from tests.simulation.world import World
 
@@ -21,7 +22,7 @@ class Observer(Protocol):
         """A process has taken a transactional id."""
 
     def appended(self, topic: str, record: Record) -> None: ...
-    def committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
+    def committed(self, transaction: Transaction | None, offsets: Mapping[Partition, int]) -> None:
         """A transaction is decided to commit, or (None) offsets are committed by themselves."""
 
 
@@ -30,7 +31,7 @@ class Topic:
 
     def __init__(self, topic_id: str, partitions: int, settings: dict[str, str]) -> None:
         self.topic_id = topic_id
-        self.partitions = [Partition() for _ in range(partitions)]
+        self.partitions = [PartitionLog() for _ in range(partitions)]
         self.settings = settings
 
     def refuses(self, record: Record) -> int | None:
@@ -46,7 +47,7 @@ class Topic:
 
 
 class Cluster:
-    """All that stands on the brokers."""
+    """All that stands on the brokers. Coordinators know a partition by its index among those of all topics."""
 
     def __init__(self, world: World, cleanup_seconds: float = 10.0) -> None:
         """`cleanup_seconds`: how long at most a transaction stays open past its time-out."""
@@ -56,18 +57,33 @@ class Cluster:
         self.transactions = TransactionCoordinator(world, self._committed, self._taken, cleanup_seconds)
         self._observers: list[Observer] = []
         self._topic_ids = itertools.count(1)
+        self._partitions: list[Partition] = []
 
     def create_topic(self, name: str, partitions: int = 1, settings: dict[str, str] | None = None) -> Topic:
         """Create a topic, with an id of its own."""
         topic = self.topics[name] = Topic(f"id-{next(self._topic_ids)}", partitions, settings or {})
+        self._partitions += [Partition(name, number) for number in range(partitions)]
         return topic
 
-    def partition(self, topic: str, number: int) -> Partition:
+    def partition(self, topic: str, number: int) -> PartitionLog:
         """Return a partition. Raises BrokerError when there is none."""
         found = self.topics.get(topic)
         if found is None or number >= len(found.partitions):
             raise BrokerError(KafkaError.UNKNOWN_TOPIC_OR_PART)
         return found.partitions[number]
+
+    def index(self, topic: str, number: int) -> int:
+        """Return the index of a partition. Raises BrokerError when there is none."""
+        self.partition(topic, number)
+        return self._partitions.index(Partition(topic, number))
+
+    def indexes(self, topics: Sequence[str]) -> list[int]:
+        """Return the indexes of all partitions of these topics."""
+        return [index for index, partition in enumerate(self._partitions) if partition.topic in topics]
+
+    def partition_at(self, index: int) -> Partition:
+        """Return the partition with an index."""
+        return self._partitions[index]
 
     def commit_offsets(self, group: Group, offsets: dict[int, int]) -> None:
         """Commit a group's offsets without a transaction."""
@@ -88,8 +104,9 @@ class Cluster:
             observer.appended(topic, record)
 
     def _committed(self, transaction: Transaction | None, offsets: Mapping[int, int]) -> None:
+        by_partition = {self.partition_at(index): offset for index, offset in offsets.items()}
         for observer in self._observers:
-            observer.committed(transaction, offsets)
+            observer.committed(transaction, by_partition)
 
     def _taken(self, transactional_id: str, owner: str) -> None:
         for observer in self._observers:

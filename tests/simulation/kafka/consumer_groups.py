@@ -1,6 +1,6 @@
 """The coordinator of a consumer group of KIP-848: it assigns by itself, and members come round by their heartbeats."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ class ConsumerCoordinator:
     world: World
     group_id: str
     available: Callable[[], bool]
-    partitions: Callable[[], int]
+    partitions: Callable[[], Sequence[int]]
     generation: int = 0
     """The group epoch."""
     members: dict[str, _Member] = field(default_factory=dict)

@@ -1,6 +1,6 @@
-"""A group coordinator's view of one group: members, generation, committed offsets of one topic."""
+"""A group coordinator's view of one group: members, generation, committed offsets by the index of the partition."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from tests.simulation.kafka.classic_groups import ClassicCoordinator
@@ -12,21 +12,32 @@ class Group:
     """One group, whatever its protocol, and the faults of its coordinator."""
 
     def __init__(
-        self, world: World, group_id: str, partitions: Callable[[], int], kind: Literal["classic", "consumer"]
+        self,
+        world: World,
+        group_id: str,
+        partitions: Callable[[Sequence[str]], Sequence[int]],
+        kind: Literal["classic", "consumer"],
     ) -> None:
+        """`partitions` returns the indexes of the partitions of topics."""
         self.world = world
         self.group_id = group_id
-        self.partitions = partitions
+        self.topics: Sequence[str] = ()
+        """What the members subscribe to: all to the same topics."""
         self.kind = kind
         self.offsets: dict[int, int] = {}
         self.on_move: list[Callable[[], None]] = []
         """Called when the coordinator goes away and when it is back."""
         self._moves = 0  # under way
+        self._partitions = partitions
         self._coordinator: ClassicCoordinator | ConsumerCoordinator = (
             ClassicCoordinator(world, group_id, self._is_available)
             if kind == "classic"
-            else ConsumerCoordinator(world, group_id, self._is_available, partitions)
+            else ConsumerCoordinator(world, group_id, self._is_available, self.partitions)
         )
+
+    def partitions(self) -> Sequence[int]:
+        """Return the indexes of the partitions that the members share."""
+        return self._partitions(self.topics)
 
     @property
     def available(self) -> bool:

@@ -45,7 +45,7 @@ class UnreadableError(Exception):
     """No client can read the batch that comes next."""
 
 
-class Partition:
+class PartitionLog:
     """One partition: what is appended, and what a read-committed reader may see of it."""
 
     def __init__(self) -> None:

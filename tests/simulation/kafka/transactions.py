@@ -13,7 +13,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError
 
 from tests.simulation.kafka.groups import Group
-from tests.simulation.kafka.log import Partition, Transaction
+from tests.simulation.kafka.log import PartitionLog, Transaction
 from tests.simulation.world import World
 
 _MARKER_SECONDS = 0.05
@@ -51,7 +51,7 @@ class _State:
     owner: str
     timeout: float
     transaction: Transaction | None = None
-    partitions: list[Partition] = field(default_factory=list)
+    partitions: list[PartitionLog] = field(default_factory=list)
     offsets: dict[int, "_Offset"] = field(default_factory=dict)
     group: Group | None = None
     markers_left: int = 0  # after the decision: the transaction is completing
@@ -109,7 +109,7 @@ class TransactionCoordinator:
         self._on_take(name, owner)
         return state.identity
 
-    def add_partition(self, identity: Identity, partition: Partition) -> Transaction:
+    def add_partition(self, identity: Identity, partition: PartitionLog) -> Transaction:
         """Make a partition part of the transaction, which begins with the first one."""
         state = self._state(identity)
         transaction = self._begin(state)
@@ -232,7 +232,7 @@ class TransactionCoordinator:
     def _marker_delay(self) -> float:
         return self._world.random.expovariate(1 / _MARKER_SECONDS)
 
-    def _write_marker(self, state: _State, partition: Partition) -> None:
+    def _write_marker(self, state: _State, partition: PartitionLog) -> None:
         assert state.transaction is not None
         partition.write_marker(state.transaction)
         self._marker_written(state)

@@ -33,7 +33,6 @@ class SimulatedBackend:
         self._main = Process(self._world, "scenario")
         self._processes: dict[Client, Process] = {}
         self._numbers = itertools.count(1)
-        self._partitions = 1
 
     def run(self, scenario: Callable[[Backend], T]) -> T:
         """Return what a scenario observes."""
@@ -55,7 +54,7 @@ class SimulatedBackend:
         is_consumer = properties.get("group.protocol") == "consumer"
         if group not in self._cluster.groups:
             self._cluster.groups[group] = Group(
-                self._world, group, lambda: self._partitions, "consumer" if is_consumer else "classic"
+                self._world, group, self._cluster.indexes, "consumer" if is_consumer else "classic"
             )
         config = {**_CONNECTION.consumer(group), **(_CONSUMER_SESSION if is_consumer else {}), **properties}
         return self._open(SimulatedConsumer, "consumer", config)
@@ -74,7 +73,6 @@ class SimulatedBackend:
 
     def topic(self, partitions: int, settings: Mapping[str, str]) -> str:
         name = f"topic-{next(self._numbers)}"
-        self._partitions = partitions
         self._cluster.create_topic(name, partitions, dict(settings))
         return name
 
