@@ -3,6 +3,7 @@
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 from threading import Event
 from typing import Annotated, Any, Final
 
@@ -11,9 +12,11 @@ import typer
 from consumer.cli.help import Command, Group
 from consumer.cli.setting_options import takes_settings
 from consumer.config.settings import Settings, load_settings
+from consumer.dead_letters import export as exports
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
+from consumer.dead_letters.export import ExportedDeadLetters
 from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
@@ -24,7 +27,7 @@ from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.kafka.unreadable import KafkaProbe
 from consumer.observability import logs
 from consumer.observability.bounded_output import interruptible
-from consumer.process import stop_on_signals
+from consumer.process import exit_on_signals, stop_on_signals
 from consumer.records import DEAD_LETTER_CODES, Partition
 
 _HELP: Final = """Inspect and replay dead letters.
@@ -94,6 +97,42 @@ def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
             typer.echo(line, err=as_json)
 
 
+@app.command("export", cls=Command)
+@takes_settings(_USED)
+def export(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
+    cli_settings: dict[str, Any],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, JSON Lines.")],
+    code: Code = None,
+    field: Field = None,
+    since: Since = None,
+    until: Until = None,
+    source: Source = None,
+    from_group: FromGroup = None,
+    any_writer: AnyWriter = False,
+    limit: Annotated[int, typer.Option(min=0, metavar="N", help="Export at most N (0: all).")] = 0,
+) -> None:
+    """Export dead letters into a file, with their contents: to be corrected, then redriven by redrive --from.
+
+    \b
+    Example:
+      session-scorer dead-letters export --code bad_date -o letters.jsonl
+      sed -i 's/2026-02-30/2026-02-28/' letters.jsonl
+      session-scorer dead-letters redrive --from letters.jsonl --yes
+
+    A line has the event, key and headers of one dead letter. Only you may read the file. Changes nothing in Kafka.
+    """
+    settings, connection = _load_settings(cli_settings)
+    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
+    listing = report.Listing(writers, _filter(code, field, since, until, source), limit)
+    counts, topic = report.ListingCounts(), settings.dead_letters_topic
+    Admin(connection).require_topics([topic])
+    with exit_on_signals(), closing(_reader(settings, connection)) as reader, exports.new_file(output) as file:
+        for dead_letter in report.select(reader.dead_letters(), listing, counts):
+            file.write(exports.encode_line(dead_letter, topic))
+    for line in counts.lines(listing):
+        typer.echo(line)
+
+
 @app.command("redrive", cls=Command)
 @takes_settings(_USED | {"input_topic"})
 def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
@@ -110,6 +149,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     max_attempts: Annotated[
         int, typer.Option(min=1, metavar="N", help="Leave letters that have had N attempts already.")
     ] = 3,
+    from_file: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="The letters of this file, which export wrote.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Write; without it only a plan is printed.")] = False,
 ) -> None:
     """Write dead letters back to the input topic, each once. Without --yes only print what would be done.
@@ -118,6 +160,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Examples:
       session-scorer dead-letters redrive --code bad_date
       session-scorer dead-letters redrive --code bad_date --rate 50 --yes
+      session-scorer dead-letters redrive --from corrected.jsonl --yes
 
     Key, value and headers are those of the original event; header dead_letter.attempts counts. Progress is committed
     to the consumer group GROUP-redrive in the same transactions, so the command can be stopped and restarted.
@@ -134,11 +177,12 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         closing(_reader(settings, connection)) as reader,
         interruptible(sys.stdout, stop) as out,
     ):
+        letters = reader if from_file is None else ExportedDeadLetters(from_file, plan.dead_letters_topic, reader)
         if yes:
             producer = KafkaProducer(connection, f"{settings.group_id}-redrive")
-            lines = report.describe_redrive(redrives.redrive(reader, producer, plan, stop), plan)
+            lines = report.describe_redrive(redrives.redrive(letters, producer, plan, stop), plan)
         else:
-            lines = report.describe_dry_run(redrives.dry_run(reader, plan, stop), plan)
+            lines = report.describe_dry_run(redrives.dry_run(letters, plan, stop), plan)
         for line in lines:
             typer.echo(line, file=out)
 

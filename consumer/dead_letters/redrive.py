@@ -26,7 +26,11 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024  # of records with their headers; with the
 
 
 class DeadLetterReader(Protocol):
-    """Reads the dead-letter topic and the progress of earlier redrives."""
+    """Reads dead letters and the progress of earlier redrives."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether `dead_letters` yields every record of the topic, in the order of their offsets."""
 
     def dead_letters(self) -> Iterator[DeadLetter]: ...
     def progress(self) -> dict[int, RedriveProgress]: ...
@@ -144,8 +148,10 @@ def _batches(
     batch = _RedriveBatch()
     ends: dict[int, int] = {}
     for dead_letter in _until_stopped(stop, reader.dead_letters(), stats):
-        # between the last record and this one are only transaction markers: they go with this one
-        start, ends[dead_letter.partition] = ends.get(dead_letter.partition, 0), dead_letter.offset + 1
+        start = dead_letter.offset
+        if reader.complete:  # between the last record and this one are only transaction markers: they go with this one
+            start = ends.get(dead_letter.partition, 0)
+        ends[dead_letter.partition] = dead_letter.offset + 1
         why = _refusal(dead_letter, done, plan)
         if why is None and plan.limit and stats.selected.total() == plan.limit:
             stats.limited = True

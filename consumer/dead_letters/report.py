@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
@@ -26,25 +26,46 @@ class Listing:
     as_json: bool = False
 
 
-def print_dead_letters(dead_letters: Iterable[DeadLetter], listing: Listing, echo: Callable[[str], None]) -> list[str]:
-    """Print the dead letters that match, as they are read; return lines with the counts."""
-    counts: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    not_dead_letters = 0
+@dataclass(slots=True)
+class ListingCounts:
+    """Counts of the records that were read for a listing."""
+
+    listed: Counter[str] = field(default_factory=Counter)  # by code
+    other_writers: Counter[str] = field(default_factory=Counter)
+    not_dead_letters: int = 0
+
+    def lines(self, listing: Listing) -> list[str]:
+        """Return lines with the counts."""
+        total = self.listed.total()
+        stopped = f"; stopped at --limit {listing.limit}" if listing.limit and total == listing.limit else ""
+        return [
+            f"{_number(total)}{_by_code(self.listed)}{stopped}",
+            *_skipped(self.not_dead_letters, self.other_writers),
+        ]
+
+
+def select(dead_letters: Iterable[DeadLetter], listing: Listing, counts: ListingCounts) -> Iterator[DeadLetter]:
+    """Yield the dead letters that match, as they are read, and count all."""
     for dead_letter in dead_letters:
         if dead_letter.topic is None:
-            not_dead_letters += 1
+            counts.not_dead_letters += 1
         elif not listing.writers.matches(dead_letter):
-            others[dead_letter.writer] += 1
+            counts.other_writers[dead_letter.writer] += 1
         elif listing.filter.matches(dead_letter):
-            if not listing.as_json and not counts:
-                echo(_ROW.format(**{name: name.upper() for name in _COLUMNS}))
-            counts[dead_letter.code] += 1
-            echo(json_text(dead_letter.summary()) if listing.as_json else _row(dead_letter))
-            if counts.total() == listing.limit:
+            counts.listed[dead_letter.code] += 1
+            yield dead_letter
+            if counts.listed.total() == listing.limit:
                 break
-    stopped = f"; stopped at --limit {listing.limit}" if listing.limit and counts.total() == listing.limit else ""
-    return [f"{_number(counts.total())}{_by_code(counts)}{stopped}", *_skipped(not_dead_letters, others)]
+
+
+def print_dead_letters(dead_letters: Iterable[DeadLetter], listing: Listing, echo: Callable[[str], None]) -> list[str]:
+    """Print the dead letters that match, as they are read; return lines with the counts."""
+    counts = ListingCounts()
+    for dead_letter in select(dead_letters, listing, counts):
+        if not listing.as_json and counts.listed.total() == 1:
+            echo(_ROW.format(**{name: name.upper() for name in _COLUMNS}))
+        echo(json_text(dead_letter.summary()) if listing.as_json else _row(dead_letter))
+    return counts.lines(listing)
 
 
 def _skipped(not_dead_letters: int, others: Counter[str]) -> Iterator[str]:

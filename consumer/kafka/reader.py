@@ -130,6 +130,9 @@ class KafkaDeadLetterReader(Generic[D, P]):
     offset and its metadata.
     """
 
+    complete: Final = True
+    """`dead_letters` yields every record of the topic."""
+
     def __init__(
         self,
         connection: Connection,
