@@ -17,6 +17,7 @@ from consumer.dead_letters.redrive import DeadLetterReader
 from consumer.errors import WorkerError
 
 _BASE64: Final = "base64"
+_NONE: Final = msgspec.Raw()  # left out as the default: that goes by identity
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -33,7 +34,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     code: str = ""
     field: str | None = None
     message: str = ""
-    event: msgspec.Raw = msgspec.Raw()
+    event: msgspec.Raw = _NONE
     value: str | dict[str, str] | None = None
     key: str | dict[str, str] | None = None
     headers: list[tuple[str, str | dict[str, str] | None]] = []
@@ -82,12 +83,13 @@ def decode_line(line: bytes, topic: str) -> DeadLetter:
 def _as_event(value: bytes | None) -> msgspec.Raw:
     """Return JSON in one line as it is; nothing for all else."""
     if not value or b"\n" in value or b"\r" in value or value != value.strip():
-        return msgspec.Raw()
+        return _NONE
     try:
         value.decode()
-        return msgspec.json.decode(value, type=msgspec.Raw)
+        msgspec.json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.Raw()
+        return _NONE
+    return msgspec.Raw(value)
 
 
 def _as_text(value: bytes | None) -> str | dict[str, str] | None:

@@ -1,0 +1,145 @@
+"""`dead-letters export`, and `redrive --from` what it wrote."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from stat import S_IMODE
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.dead_letters.export import decode_line, encode_line, new_file
+from consumer.dead_letters.record import DeadLetter
+from consumer.errors import WorkerError
+from consumer.records import Headers
+from tests.consumer.dead_letters.conftest import Post, written
+from tests.support.command_line import Call
+from tests.support.wire import read, write
+
+values = (
+    st.none() | st.binary() | st.sampled_from([b"{}", b' {"a": 1}', b'{"a":  1.0 }', b"[\n]", b"NaN", "é".encode()])
+)
+letters = st.builds(
+    DeadLetter,
+    st.integers(0, 2**31 - 1),
+    st.integers(0, 2**63 - 1),
+    st.integers(-1, 2**53),
+    values,
+    values,
+    st.lists(st.tuples(st.text(), values), max_size=4),
+)
+HEADERS: Headers = [("__connect.errors.topic", b"sessions"), ("dead_letter.code", b"bad_date"), ("note", b"\xff")]
+LETTER = DeadLetter(3, 7, 1_700_000_000_000, b"key", b'{"transaction_date": "2026-02-30"}', HEADERS)
+
+
+@given(letters)
+def test_a_line_holds_the_whole_record(letter: DeadLetter) -> None:
+    line = encode_line(letter, "letters")
+    assert line.index(b"\n") == len(line) - 1
+    assert decode_line(line, "letters") == letter
+
+
+def test_an_event_is_written_as_it_is() -> None:
+    line = encode_line(LETTER, "letters")
+    assert b'"event":{"transaction_date": "2026-02-30"},' in line
+    shown = json.loads(line)
+    assert (shown["source"], shown["code"]) == ("sessions-?-?", "bad_date")
+    corrected = decode_line(line.replace(b"02-30", b"02-28"), "letters")
+    assert corrected.value == b'{"transaction_date": "2026-02-28"}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        (b'"event":{', b'"event":', "is not JSON in UTF-8"),
+        (b'"partition":3', b'"partition":"three"', "is no exported dead letter: Expected `int`, got `str`"),
+        (b'"key":"key"', b'"key":{"hex":"00"}', "has a text that is neither"),
+        (b'"base64":"/w=="', b'"base64":"%"', "has a text that is neither"),
+        (b'"letters"', b'"others"', "is of the topic others, not of letters"),
+    ],
+)
+def test_a_damaged_line_is_refused_without_its_content(old: bytes, new: bytes, what: str) -> None:
+    line = encode_line(LETTER, "letters")
+    assert old in line
+    with pytest.raises(ValueError, match=what) as refused:
+        decode_line(line.replace(old, new), "letters")
+    assert "2026" not in str(refused.value)
+
+
+def test_a_new_file_is_its_owners_alone_and_replaces_none(tmp_path: Path) -> None:
+    path = tmp_path / "letters.jsonl"
+    with new_file(path) as file:
+        file.write(b"x")
+        assert not path.exists()
+    assert S_IMODE(path.stat().st_mode) == 0o600
+    with pytest.raises(WorkerError, match="is there already"), new_file(path):
+        pass
+    with pytest.raises(KeyboardInterrupt), new_file(tmp_path / "other"):
+        raise KeyboardInterrupt
+    assert [each.name for each in tmp_path.iterdir()] == ["letters.jsonl"]
+    with pytest.raises(WorkerError, match="cannot be written: No such file"), new_file(tmp_path / "none" / "x"):
+        pass
+
+
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
+
+@pytest.mark.kafka
+def test_corrected_dead_letters_are_written_back_once(post: Post, call: Call, tmp_path: Path) -> None:
+    events = [b'{"transaction_date": "2026-02-30", "n": %d}' % i for i in range(20)]
+    write(post.bootstrap, post.letters, [post.letter(i, "bad_date", value=event) for i, event in enumerate(events)])
+    write(post.bootstrap, post.letters, [post.letter(20)])
+    path = tmp_path / "letters.jsonl"
+    exported = call("export", "--code", "bad_date", "-o", path)
+    assert (exported.status, exported.out) == (0, "20 dead letters (bad_date 20)\n"), exported.err
+    subprocess.run(["sed", "-i", "s/2026-02-30/2026-02-28/; 3d", path], check=True)
+    assert "would write 19 " in call("redrive", "--from", path).out
+    assert not written(post)
+    assert "wrote 19 " in call("redrive", "--from", path, "--yes", "--rate", "1000").out
+    assert "already redriven: 19" in call("redrive", "--from", path, "--yes").out
+    messages = read(post.bootstrap, post.sessions)
+    corrected = {event.replace(b"02-30", b"02-28") for event in events}
+    assert {message.value() for message in messages} < corrected
+    assert (len(messages), {message.key() for message in messages}) == (19, {b"secret-key"})
+    assert "wrote 2 " in call("redrive", "--yes").out  # the one that was taken out, and that of another code
+    assert set(written(post).values()) == {1}
+
+
+@pytest.mark.kafka
+def test_after_a_kill_it_goes_on_where_it_was(post: Post, call: Call, tmp_path: Path) -> None:
+    write(post.bootstrap, post.letters, [post.letter(i) for i in range(200)])
+    path = tmp_path / "letters.jsonl"
+    assert call("export", "-o", path).status == 0
+    command = [sys.executable, "-P", "-m", "consumer", "dead-letters", "redrive", *post.options(), "--from", str(path)]
+    with subprocess.Popen([*command, "--yes", "--rate", "20"], stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not written(post) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+    assert 0 < written(post).total() < 200
+    assert call("redrive", "--from", path, "--yes", "--rate", "10000").status == 0
+    assert written(post) == Counter(b"secret-%d" % i for i in range(200))
+
+
+@pytest.mark.kafka
+def test_nothing_is_written_when_a_line_is_wrong(post: Post, call: Call, tmp_path: Path) -> None:
+    write(post.bootstrap, post.letters, [post.letter(i) for i in range(3)])
+    path = tmp_path / "letters.jsonl"
+    assert call("export", "-o", path).status == 0
+    lines = path.read_bytes().splitlines(keepends=True)
+    for wrong, what in (
+        (b"{}\n", "line 4 is no exported"),
+        (lines[1], "line 4 is the dead letter of line 2 once more"),
+    ):
+        path.write_bytes(b"".join([*lines, wrong]))
+        refused = call("redrive", "--from", path, "--yes")
+        assert refused.status == 1
+        assert f"session-scorer: {path}: {what}" in refused.err
+    assert not written(post)
+    assert f"{path}: is there already" in call("export", "-o", path).err
+    assert "cannot be read: No such file" in call("redrive", "--from", tmp_path / "none").err
