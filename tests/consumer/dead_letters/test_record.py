@@ -304,6 +304,8 @@ def test_any_other_time_is_refused(text: str) -> None:
 class FakeReader:
     """A topic of which nothing is redriven yet."""
 
+    complete = True
+
     def __init__(self, *dead_letters: DeadLetter) -> None:
         self._dead_letters = dead_letters
 
