@@ -324,7 +324,7 @@ class Assignment:
     def _by_topic(self, partitions: list[Partition]) -> Iterator[tuple[str, list[int]]]:
         """Yield each topic with its partitions, for a log line; all topics with none where there are none."""
         if not partitions:
-            yield str(self._subscription), []
+            yield str(self._subscription.topics), []
         for topic, members in groupby(sorted(partitions), attrgetter("topic")):
             yield topic, [each.number for each in members]
 
