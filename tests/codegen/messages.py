@@ -35,9 +35,9 @@ def messages() -> Messages:
     valid = [*_random_events(3000), *islice(odd(seed=5), 300), *islice(events(seed=5), 700)]
     long = [_json(event | {"user_id": IDENTITY, "session_id": -IDENTITY}) for event in _random(100)]
     records = [
-        *_process([*valid, *(one.value for one in distinct(seed=5, count=300))], WHOLE),
-        *_process(_random_events(200), WITHOUT_EVENT),
-        *_process(_random_events(200), WITHOUT_KEY, key=b"k" * 300),
+        *process([*valid, *(one.value for one in distinct(seed=5, count=300))], WHOLE),
+        *process(_random_events(200), WITHOUT_EVENT),
+        *process(_random_events(200), WITHOUT_KEY, key=b"k" * 300),
         of_unreadable(
             UnreadableBatch(Partition("sessions", 3), 10, 20, "CRC32 does not match"),
             TOPICS.dead_letters,
@@ -47,7 +47,7 @@ def messages() -> Messages:
     ]
     made = {kind: _of_kind(kind, records) for kind in ("result", "alert", "dead-letter-headers")}
     for kind, each in made.items():
-        each += [_with_later_code(each[0]), *_of_kind(kind, _process(long, WHOLE))[:1]]
+        each += [_with_later_code(each[0]), *_of_kind(kind, process(long, WHOLE))[:1]]
     return made | {"event": [*valid, *long]}
 
 
@@ -61,7 +61,7 @@ def _random_events(count: int) -> list[bytes]:
     return [_json(event | {"user_id": f"user_{n}"}) for n, event in enumerate(_random(count))]
 
 
-def _process(values: Sequence[bytes], record_bytes: int, key: bytes = b"user_198") -> list[OutRecord]:
+def process(values: Sequence[bytes], record_bytes: int, key: bytes = b"user_198") -> list[OutRecord]:
     """Return what the pipeline makes of the events; larger records than `record_bytes` lose their event, then key."""
     pipeline = Pipeline(Scorer.load(), TOPICS, "fraud", lambda _: TopicLimits(record_bytes), lambda: NOW)
     records = pipeline.process(hand_computed.batch(*values, keys=[key] * len(values))).records
