@@ -49,7 +49,7 @@ class Denial:
 ReadPositions = Mapping[Partition, ReadPosition]
 
 
-class _Topic:
+class _Identity:
     """What is known of one topic. `held_at` is how far it was read when its id was last known to hold."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class TopicIdentities:
         self._connection = connection
         self._names = names
         self._clock = clock
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, _Identity] = {}
         self._questions: dict[str, Future[TopicDescription]] = {}
         self._asked_at: ReadPositions = {}
         self.reopen()
@@ -93,7 +93,7 @@ class TopicIdentities:
             return {}
         answered = {name: self._compare(name, answer) for name, answer in self._questions.items()}
         names = sorted({*self._names, *(partition.topic for partition in positions)})
-        self._topics = {name: self._topics.get(name, _Topic()) for name in names}
+        self._topics = {name: self._topics.get(name, _Identity()) for name in names}
         self._questions = self._client.describe_topics(TopicCollection(names)) if names else {}
         self._asked_at = dict(positions)
         return {name: old for name, old in answered.items() if old is not None}
@@ -110,7 +110,7 @@ class TopicIdentities:
         topic.held_at = {each: position for each, position in self._asked_at.items() if each.topic == name}
         return None if before in {None, topic_id} else {**topic.held_at, **held_at}
 
-    def _id(self, topic: _Topic, answer: "Future[TopicDescription]") -> str | None:
+    def _id(self, topic: _Identity, answer: "Future[TopicDescription]") -> str | None:
         try:
             topic_id = str(answer.result(0).topic_id)
         except KafkaException as exception:  # no broker, no such topic at the moment, or no right to ask
