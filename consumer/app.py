@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
+from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection, InputTopics, Subscription
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
@@ -27,7 +29,7 @@ from consumer.observability import logs
 from consumer.observability.bounded_output import end_process, end_process_within, lines_dropped
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
-from consumer.observability.metrics import Metrics
+from consumer.observability.metrics import Build, Metrics
 from consumer.observability.slow_batches import SlowBatches
 from consumer.observability.tracing import Tracing, tracing
 from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector
@@ -115,7 +117,10 @@ def start(
             artifacts = load_artifacts(
                 settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
             )
-            metrics = Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped)
+            build = Build(program_version(), platform.python_version(), librdkafka())
+            metrics = Metrics(
+                artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped, build=build
+            )
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)

@@ -14,7 +14,7 @@ from prometheus_client.core import Metric
 from ruamel.yaml import YAML
 
 from consumer.observability.drift import LEAST_EVENTS
-from consumer.observability.metrics import Metrics
+from consumer.observability.metrics import Build, Metrics
 from consumer.records import BatchStats, Partition
 from scoring import Scorer
 from scoring.drift import Bins
@@ -39,6 +39,9 @@ UNITS: Final = {
     "session_scorer_anomaly_score": "score, 0 to 1",
     "session_scorer_consumer_lag": "offsets",
     "session_scorer_unstable_offsets": "offsets",
+    "session_scorer_rebalances": "callbacks",
+    "session_scorer_assigned_partitions": "partitions",
+    "session_scorer_build_info": "1",
     "session_scorer_model_info": "1",
     "session_scorer_drift_psi": "index, from 0",
     "session_scorer_drift_window_events": "events",
@@ -92,7 +95,8 @@ def busy_metrics() -> Metrics:
     baseline = Scorer.load().artifacts.baseline
     if baseline is None:
         raise RuntimeError("the set in artifacts/ has no baseline: train it again, make train")
-    metrics = Metrics("v1", "abc", baseline)
+    metrics = Metrics("v1", "abc", baseline, build=Build("1", "3", "2"))
+    metrics.set_assigned_partitions({"sessions": 1})
     metrics.record_commit(
         BatchStats(
             scored=1,

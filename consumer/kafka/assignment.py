@@ -60,9 +60,9 @@ class Assignment:
         retry: Retry,
         *,
         cooperative: bool,
-        revocations: int = 0,
+        rebalances: Counter[str] | None = None,
     ) -> None:
-        """`revocations`: to count on from."""
+        """`rebalances`: to count on from."""
         self._consumer = consumer
         self._on_revoke: Callable[[], object] | None = None
         self._subscription = subscription
@@ -76,13 +76,18 @@ class Assignment:
         self._stopped: set[Partition] = set()  # those with a due seek that librdkafka has stopped reading
         self._revoked: set[Partition] = set()  # or lost, since the last `make_due_seeks`
         self._gaps: list[Gap] = []
-        self.revocations = revocations
-        """The number of times that partitions were revoked or lost."""
+        self.rebalances = Counter(rebalances)
+        """The number of times that partitions were "assigned", "revoked" and "lost"."""
         self._leaving = False
         self._last_attempt = False
         self.unanswered: DeliveryError | None = None
         """Why a callback could not look up where to start: the group must be joined again with another consumer."""
         self.failure: WorkerError | None = None
+
+    @property
+    def revocations(self) -> int:
+        """The number of times that partitions were revoked or lost."""
+        return self.rebalances["revoked"] + self.rebalances["lost"]
 
     def subscribe(self, on_revoke: Callable[[], object], *, rejoined: bool = False) -> None:
         """Subscribe to the topics; partitions come and go while the consumer is polled.
@@ -260,6 +265,7 @@ class Assignment:
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._leaving:
             return  # the client itself takes them, and gives them up as it closes
+        self.rebalances["assigned"] += 1
         assigned = [Partition(each.topic, each.partition) for each in partitions]
         try:
             starts = self._look_up_in_callback(assigned)
@@ -297,7 +303,8 @@ class Assignment:
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         if not self._leaving:  # a client that leaves can commit no more
             self._run_on_revoke()  # first: the partitions are this worker's until the callback returns
-        revoked = self._forget(partitions)  # then: what begins to commit from here on is refused, see `Membership`
+        # then: what begins to commit from here on is refused, see `Membership`
+        revoked = self._forget("revoked", partitions)
         for topic, numbers in self._by_topic(revoked):
             _log.info("partitions revoked", extra={"topic": topic, "partitions": numbers})
 
@@ -306,12 +313,12 @@ class Assignment:
             self._on_revoke()
 
     def _lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        lost = self._forget(partitions)  # another worker has them: the pending batch may not be committed
+        lost = self._forget("lost", partitions)  # another worker has them: the pending batch may not be committed
         for topic, numbers in self._by_topic(lost):
             _log.warning("partitions lost", extra={"topic": topic, "partitions": numbers})
 
-    def _forget(self, partitions: list[TopicPartition]) -> list[Partition]:
-        self.revocations += 1
+    def _forget(self, event: str, partitions: list[TopicPartition]) -> list[Partition]:
+        self.rebalances[event] += 1
         forgotten = [Partition(each.topic, each.partition) for each in partitions]
         for partition in forgotten:
             self._starts.pop(partition, None)

@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
@@ -95,7 +96,7 @@ class KafkaSource:
         self._on_revoke = on_revoke
         self._assignment.subscribe(on_revoke)
 
-    def _open(self, statistics: ClientStatistics, revocations: int = 0) -> None:
+    def _open(self, statistics: ClientStatistics, rebalances: Counter[str] | None = None) -> None:
         """Open a client, which is a member of the group once it subscribes."""
         self._statistics = statistics
         self._blocked.clear()
@@ -110,7 +111,7 @@ class KafkaSource:
             self._subscription,
             self._retry,
             cooperative=self._connection.cooperative,
-            revocations=revocations,
+            rebalances=rebalances,
         )
 
     def poll(self, wait: float, busy: Callable[[], bool] = _no_commit, most: int = 1000) -> list[Batch]:
@@ -273,6 +274,22 @@ class KafkaSource:
         """Return for how long a broker held its answers back of late, as a quota has it."""
         return self._statistics.throttled_seconds
 
+    def round_trip_seconds(self) -> float | None:
+        """Return the usual round trip to the group's coordinator in the last minutes; None before its first answer."""
+        return self._statistics.round_trip_seconds
+
+    def partition_counts(self) -> dict[str, int]:
+        """Return the number of partitions assigned, by topic.
+
+        0 for a topic that is given by name; one that only a pattern matches is missing when none is assigned.
+        """
+        assigned = Counter(partition.topic for partition in self._assignment.partitions())
+        return dict.fromkeys(self._subscription.topics.names, 0) | assigned
+
+    def rebalance_counts(self) -> dict[str, int]:
+        """Return how often partitions were assigned, revoked and lost since the start, of those that happened."""
+        return dict(self._assignment.rebalances)
+
     def take_gaps(self) -> list[Gap]:
         """Return the gaps passed (`--on-gap continue`) since the last call."""
         return self._assignment.take_gaps()
@@ -299,7 +316,8 @@ class KafkaSource:
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identities.reopen()
-        self._open(ClientStatistics(self._statistics.last_answer, self._clock), self._assignment.revocations + 1)
+        rebalances = self._assignment.rebalances + Counter(lost=1)
+        self._open(ClientStatistics(self._statistics.last_answer, self._clock), rebalances)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
     def _consume(self, count: int, seconds: float) -> list[Message]:

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,7 @@ from scoring.drift import Baseline
 from scoring.rules import REASON_CODES
 
 OUTCOMES: Final = ("scored", "dead_lettered", "skipped")
+REBALANCES: Final = ("assigned", "revoked", "lost")
 STAGES: Final = ("decode", "score", "encode", "publish", "commit")
 
 COUNTERS: Final = {
@@ -35,6 +36,10 @@ COUNTERS: Final = {
     "session_scorer_unseen_categories": "Category values of scored events that the encoder does not know, by field.",
     "session_scorer_decoder_fallbacks": "Events that the slower decoder read, by why the faster one could not.",
     "session_scorer_transactions": "Transactions, or commits with at-least-once, by outcome.",
+    "session_scorer_rebalances": (
+        "Times that partitions were assigned to this worker, revoked by its group, or lost without the group asking; a "
+        "rebalance that changes none is an assignment, too."
+    ),
     "session_scorer_events_never_seen": "Offsets deleted before they were read, skipped by --on-gap continue.",
     "session_scorer_log_lines_dropped": "Log lines that could not be written to standard error.",
 }
@@ -58,6 +63,15 @@ GAUGES: Final = {
         "0 when nothing waits. For partitions assigned here."
     ),
     "session_scorer_broker_throttle_seconds": "Longest throttling delay of a broker in the last minute, in seconds.",
+    "session_scorer_broker_round_trip_seconds": (
+        "Usual round trip to the group's coordinator in the last minutes, in seconds: the median of the shortest in "
+        "every two seconds, so that requests held back for other workers do not count."
+    ),
+    "session_scorer_assigned_partitions": (
+        "Partitions assigned here; when there are none, 0 for a topic given by name and no value for one that only a "
+        "pattern matches."
+    ),
+    "session_scorer_build_info": "1, with the versions of the program and of what it runs on in its labels.",
     "session_scorer_model_info": "1, with the artifact set in its labels.",
     "session_scorer_drift_psi": (
         "Population stability index of the last day's events against training, by distribution: a sample of every "
@@ -71,6 +85,14 @@ BATCH_BUCKETS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10
 STAGE_BUCKETS: Final = (1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 LATENCY_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 SCORE_BUCKETS: Final = tuple(round(0.05 * i, 2) for i in range(1, 21))
+
+
+class Build(NamedTuple):
+    """The versions of the program and of what it runs on: the labels of `session_scorer_build_info`."""
+
+    version: str
+    python: str
+    librdkafka: str
 
 
 @dataclass(slots=True)
@@ -99,11 +121,11 @@ class Histogram:
 class Metrics:
     """The metrics of one worker, which any thread can read through `registry`.
 
-    `version`, `sha256` and `baseline` belong to the artifact set; without a baseline no drift is exported. `clock`
-    returns seconds since the epoch.
+    `version`, `sha256` and `baseline` belong to the artifact set; without a baseline no drift is exported, without
+    `build` no build. `clock` returns seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what does not change while the worker runs
         self,
         version: str,
         sha256: str,
@@ -111,10 +133,12 @@ class Metrics:
         clock: Callable[[], float] = time.time,
         *,
         lines_dropped: Callable[[], int] = int,
+        build: Build | None = None,
     ) -> None:
         self._clock = clock
         self._lines_dropped = lines_dropped
         self._model = (version, sha256)
+        self._build = build
         self._lock = threading.Lock()
         self._events = Counter(dict.fromkeys(OUTCOMES, 0))
         self._results: Counter[str] = Counter(dict.fromkeys(LEVELS, 0))
@@ -124,6 +148,7 @@ class Metrics:
         self._unseen = Counter(dict.fromkeys(CATEGORIES, 0))
         self._fallbacks = Counter(dict.fromkeys(FALLBACKS, 0))
         self._transactions = Counter({"committed": 0, "aborted": 0})
+        self._rebalances = dict.fromkeys(REBALANCES, 0)
         self._never_seen: Counter[Partition] = Counter()
         self._by_partition: dict[str, dict[Partition, float]] = {
             "session_scorer_consumer_lag": {},
@@ -132,6 +157,8 @@ class Metrics:
         self._waiting: dict[Partition, float] = {}  # seconds, as of `_waiting_at`
         self._waiting_at = 0.0
         self._throttled = 0.0
+        self._round_trip: float | None = None
+        self._assigned: dict[str, int] = {}
         self._drift = None if baseline is None else Drift(baseline)
         self._batch = Histogram(BATCH_BUCKETS)
         self._stages = {stage: Histogram(STAGE_BUCKETS) for stage in STAGES}
@@ -187,6 +214,21 @@ class Metrics:
         with self._lock:
             self._throttled = seconds
 
+    def set_round_trip(self, seconds: float | None) -> None:
+        """Set the usual round trip to the group's coordinator; None when it is not known."""
+        with self._lock:
+            self._round_trip = seconds
+
+    def set_assigned_partitions(self, topics: Mapping[str, int]) -> None:
+        """Replace the number of partitions assigned, by topic."""
+        with self._lock:
+            self._assigned = dict(topics)
+
+    def set_rebalances(self, events: Mapping[str, int]) -> None:
+        """Set how often partitions were assigned, revoked and lost, by event."""
+        with self._lock:
+            self._rebalances |= events
+
     def _set(self, name: str, partitions: Mapping[Partition, float]) -> None:
         with self._lock:
             self._by_partition[name] = dict(partitions)
@@ -210,6 +252,7 @@ class Metrics:
         yield _counter("session_scorer_unseen_categories", "field", self._unseen)
         yield _counter("session_scorer_decoder_fallbacks", "reason", self._fallbacks)
         yield _counter("session_scorer_transactions", "outcome", self._transactions)
+        yield _counter("session_scorer_rebalances", "event", self._rebalances)
         name = "session_scorer_events_never_seen"
         family = CounterMetricFamily(name, COUNTERS[name], labels=("topic", "partition"))
         for (topic, number), count in self._never_seen.items():
@@ -237,6 +280,14 @@ class Metrics:
         yield self._oldest_waiting()
         name = "session_scorer_broker_throttle_seconds"
         yield GaugeMetricFamily(name, GAUGES[name], value=self._throttled)
+        name = "session_scorer_broker_round_trip_seconds"
+        yield GaugeMetricFamily(name, GAUGES[name], value=self._round_trip)
+        yield _gauge("session_scorer_assigned_partitions", "topic", self._assigned)
+        name = "session_scorer_build_info"
+        build = GaugeMetricFamily(name, GAUGES[name], labels=Build._fields)
+        if self._build is not None:
+            build.add_metric(self._build, 1)
+        yield build
         name = "session_scorer_model_info"
         info = GaugeMetricFamily(name, GAUGES[name], labels=("version", "sha256"))
         info.add_metric(self._model, 1)

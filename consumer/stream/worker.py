@@ -318,6 +318,9 @@ class Worker:
             metrics.set_unstable_offsets(source.unstable())
             metrics.set_oldest_waiting(source.oldest_waiting())
             metrics.set_throttle(source.throttled_seconds())
+            metrics.set_round_trip(source.round_trip_seconds())
+            metrics.set_assigned_partitions(source.partition_counts())
+            metrics.set_rebalances(source.rebalance_counts())
 
 
 _TRIPPED = "is it the right topic? if these events are meant to be here, raise the limit and start again"

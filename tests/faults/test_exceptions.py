@@ -5,6 +5,7 @@ On a broker in this process, at-least-once: there nothing would undo an offset c
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -209,8 +210,8 @@ class Unreadable(ClientStatistics):
 
 
 class StatisticsFail(KafkaSource):
-    def _open(self, statistics: ClientStatistics, revocations: int = 0) -> None:
-        super()._open(Unreadable(statistics.last_answer), revocations)
+    def _open(self, statistics: ClientStatistics, rebalances: Counter[str] | None = None) -> None:
+        super()._open(Unreadable(statistics.last_answer), rebalances)
 
 
 def test_in_the_callback_of_the_statistics(broker: MockBroker) -> None:

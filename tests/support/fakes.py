@@ -260,6 +260,15 @@ class FakeSource(KafkaSource):
     def throttled_seconds(self) -> float:
         return 0.0
 
+    def round_trip_seconds(self) -> float | None:
+        return 0.002
+
+    def partition_counts(self) -> dict[str, int]:
+        return {"sessions": len(self._events)}
+
+    def rebalance_counts(self) -> dict[str, int]:
+        return {"assigned": 1}
+
     def take_gaps(self) -> list[Gap]:
         gaps, self.gaps = self.gaps, []
         return gaps
@@ -294,6 +303,9 @@ class FakeMetrics(Metrics):
         self.held_back: Mapping[Partition, int] = {}
         self.waiting: Mapping[Partition, float] = {}
         self.unseen: list[tuple[Partition, int]] = []
+        self.round_trip: float | None = None
+        self.assigned: Mapping[str, int] = {}
+        self.rebalanced: Mapping[str, int] = {}
 
     def record_commit(self, stats: BatchStats, seconds_ago: float = 0.0) -> None:
         assert seconds_ago >= 0
@@ -313,6 +325,15 @@ class FakeMetrics(Metrics):
 
     def set_throttle(self, seconds: float) -> None:
         assert seconds >= 0
+
+    def set_round_trip(self, seconds: float | None) -> None:
+        self.round_trip = seconds
+
+    def set_assigned_partitions(self, topics: Mapping[str, int]) -> None:
+        self.assigned = topics
+
+    def set_rebalances(self, events: Mapping[str, int]) -> None:
+        self.rebalanced = events
 
     def record_never_seen(self, partition: Partition, records: int) -> None:
         self.unseen.append((partition, records))
