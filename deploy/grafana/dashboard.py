@@ -25,6 +25,7 @@ RUNBOOK: Final = "/public/runbook.md"
 ROWS: Final[dict[str, Callable[[], list[Panel]]]] = {
     "Now": working.now,
     "Is it keeping up?": working.keeping_up,
+    "Is the group steady?": working.group,
     "Where does the time go?": working.where_the_time_goes,
     "What is found?": content.what_is_found,
     "What comes in?": content.what_comes_in,

@@ -80,9 +80,16 @@ def number(
 
 
 def rows(
-    title: str, meaning: str, expression: str, *, shown: Sequence[str], when_empty: str = "", alert: str | None = None
+    title: str,
+    meaning: str,
+    expression: str,
+    *,
+    shown: Sequence[str],
+    when_empty: str = "",
+    alert: str | None = None,
+    height: int = 6,
 ) -> table.Panel:
-    """A row for each series as of now, with these of its labels as columns."""
+    """A row for each series as of now, with these of its labels as columns; `height` as of what stands beside it."""
     panel = (
         table.Panel()
         .targets([_query(expression).instant().format(PromQueryFormat.TABLE)])
@@ -90,7 +97,7 @@ def rows(
         .with_transformation(_transformer("organize", indexByName={name: place for place, name in enumerate(shown)}))
         .no_value(when_empty)
     )
-    return _finished(panel, title, meaning, "none", alert).height(6).span(12)
+    return _finished(panel, title, meaning, "none", alert).height(height).span(12)
 
 
 def heat(title: str, meaning: str, expression: str, *, alert: str | None = None) -> heatmap.Panel:

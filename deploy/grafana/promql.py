@@ -24,9 +24,9 @@ def rate(metric: str, *matchers: str, over: str = USUAL, ago: str = "") -> str:
     return f"rate({of(metric, *matchers)}[{over}]{f' offset {ago}' if ago else ''})"
 
 
-def increase(metric: str) -> str:
-    """By how much a counter has risen since the point before."""
-    return f"increase({of(metric)}[{USUAL}])"
+def increase(metric: str, *matchers: str, over: str = USUAL) -> str:
+    """By how much a counter has risen, since the point before if nothing else is asked for."""
+    return f"increase({of(metric, *matchers)}[{over}])"
 
 
 def total(expression: str, *by: str) -> str:

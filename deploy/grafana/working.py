@@ -6,9 +6,10 @@ Each panel says what it shows and what of it is bad. Its thresholds are those of
 from grafana_foundation_sdk.models import units
 
 from deploy.grafana.panels import Panel, graph, number, rows
-from deploy.grafana.promql import EVENTS, HIGH, RESULTS, mean, of, quantile, rate, recorded, share, total
+from deploy.grafana.promql import EVENTS, HIGH, RESULTS, increase, mean, of, quantile, rate, recorded, share, total
 
 LATENCY = "session_scorer_latency_seconds"
+ASSIGNED, LOST = 'event="assigned"', 'event="lost"'
 # two workers may tell of a partition while it changes hands
 LAG = f"max by (topic, partition) ({of('session_scorer_consumer_lag')})"
 OLDEST = f"max by (topic, partition) ({of('session_scorer_oldest_waiting_seconds')})"
@@ -169,6 +170,59 @@ def keeping_up() -> list[Panel]:
             ("{{instance}}", of("session_scorer_broker_throttle_seconds")),
             columns=8,
             alert="SessionScorerPartitionStuck",
+        ),
+    ]
+
+
+def group() -> list[Panel]:
+    """Do partitions stay where they are, and are the brokers near?"""
+    rebalances = "session_scorer_rebalances_total"
+    return [
+        graph(
+            "Partitions, by worker",
+            "Partitions that each worker has. Bad: lines that cross again and again; a worker with none while another"
+            " has several.",
+            units.Short,
+            ("{{instance}} {{topic}}", total(of("session_scorer_assigned_partitions"), "instance", "topic")),
+            columns=8,
+            alert="SessionScorerRebalancing",
+        ),
+        graph(
+            "Rebalances in 15 minutes",
+            "How often the group assigned partitions, as the worker saw it that saw most; a restart takes up to four."
+            " Bad: five or more for half an hour, the alert: workers come and go.",
+            units.Short,
+            ("rebalances", f"max({increase(rebalances, ASSIGNED, over='15m')})"),
+            steps=[(5, "yellow")],
+            columns=8,
+            alert="SessionScorerRebalancing",
+        ),
+        graph(
+            "Partitions lost in an hour",
+            "How often a worker lost its partitions without being asked: its group had not heard from it in time. Bad:"
+            " three or more, the alert.",
+            units.Short,
+            ("{{instance}}", total(increase(rebalances, LOST, over="1h"), "instance")),
+            steps=[(3, "yellow")],
+            columns=8,
+            alert="SessionScorerPartitionsLost",
+        ),
+        graph(
+            "Round trip to the coordinator",
+            "Usual round trip of a worker to the broker that coordinates its group; a result takes about seven. Bad:"
+            " above 100 ms, the alert. One worker above the others: its host or network; all of them: the broker.",
+            units.Seconds,
+            ("{{instance}}", of("session_scorer_broker_round_trip_seconds")),
+            steps=[(0.1, "yellow")],
+            alert="SessionScorerBrokersDistant",
+        ),
+        rows(
+            "Builds",
+            "What each worker runs. Bad: rows that differ, unless a roll-out is under way.",
+            of("session_scorer_build_info"),
+            shown=["instance", "version", "python", "librdkafka"],
+            height=8,
+            alert="SessionScorerBuildsMixed",
         ),
     ]
 
