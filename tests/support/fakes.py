@@ -451,6 +451,9 @@ class FakeConsumer:
         consumed, self.messages = self.messages[:num_messages], self.messages[num_messages:]
         return consumed
 
+    def close(self) -> None:
+        self.calls.append("close")
+
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         assert timeout > 0
         self._call("committed")

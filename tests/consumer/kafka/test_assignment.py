@@ -478,3 +478,14 @@ def test_log_has_a_line_for_each_topic_even_without_partitions(caplog: pytest.Lo
         ("partitions revoked", "logins", [0]),
         ("partitions lost", "sessions", [0, 1]),
     ]
+
+
+def test_rebalances_are_counted_by_event() -> None:
+    consumer = FakeConsumer({P0: 42, P1: 7})
+    made = assignment(consumer)
+    assert (made.rebalances, made.revocations) == ({}, 0)
+    consumer.give(P0, P1)
+    consumer.take(P1)
+    consumer.give()
+    consumer.take(P0, lost=True)
+    assert (made.rebalances, made.revocations) == ({"assigned": 2, "revoked": 1, "lost": 1}, 2)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import KafkaError, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,17 +19,26 @@ LOGIN_0 = Partition("logins", 0)
 ASSIGNED = (P0, P1, LOGIN_0)
 
 
-def source(consumer: FakeConsumer, admin: FakeAdmin | None = None, clock: FakeClock | None = None) -> KafkaSource:
+def source(
+    *consumers: FakeConsumer,
+    admin: FakeAdmin | None = None,
+    clock: FakeClock | None = None,
+    topics: tuple[str, ...] = ("sessions", "logins"),
+) -> KafkaSource:
+    """A source with these clients, the first of which is assigned partitions."""
     admin = admin or FakeAdmin({"sessions": "id-1", "logins": "id-2"})
-    clients = Clients(consumer=lambda *_, **__: consumer.client(), admin=lambda *_, **__: admin.client())
+    clients = iter(consumers)
     reader = KafkaSource(
-        Connection("nowhere:9092", clients=clients),
-        Subscription("scorer", InputTopics(("sessions", "logins"))),
+        Connection(
+            "nowhere:9092",
+            clients=Clients(consumer=lambda *_, **__: next(clients).client(), admin=lambda *_, **__: admin.client()),
+        ),
+        Subscription("scorer", InputTopics(topics)),
         FetchLimits(),
         (clock or FakeClock()).retry(),
     )
     reader.subscribe()
-    consumer.give(*ASSIGNED)
+    consumers[0].give(*ASSIGNED)
     return reader
 
 
@@ -101,7 +110,7 @@ def test_topic_that_is_no_longer_assigned_is_not_measured() -> None:
 def test_deleted_topic_is_not_measured_and_the_other_is_read_on(caplog: pytest.LogCaptureFixture) -> None:
     consumer, clock = FakeConsumer({}), FakeClock()
     admin = FakeAdmin({"sessions": "id-1", "logins": "id-2"})
-    reader = source(consumer, admin, clock)
+    reader = source(consumer, admin=admin, clock=clock)
     for second in range(10):
         if second == 3:
             del admin.topic_ids["logins"]
@@ -113,3 +122,30 @@ def test_deleted_topic_is_not_measured_and_the_other_is_read_on(caplog: pytest.L
     consumer.messages = records([P0])
     (batch,) = reader.poll(0.0)
     assert batch.topic == "sessions"
+
+
+def test_partitions_are_counted_by_topic() -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer)
+    assert reader.partition_counts() == {"sessions": 2, "logins": 1}
+    consumer.take(LOGIN_0)
+    assert reader.partition_counts() == {"sessions": 2, "logins": 0}
+
+
+def test_topic_of_a_pattern_is_counted_while_it_is_assigned() -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer, topics=("^logins", "sessions"))
+    assert reader.partition_counts() == {"sessions": 2, "logins": 1}
+    consumer.take(*ASSIGNED)
+    assert reader.partition_counts() == {"sessions": 0}
+
+
+def test_rebalances_of_a_replaced_client_still_count() -> None:
+    first, second = FakeConsumer({}), FakeConsumer({})
+    reader = source(first, second)
+    first.errors = {"committed": [KafkaError(KafkaError._TRANSPORT, "broker is away")] * 1000}
+    first.give(P0)
+    reader.poll(0.0)
+    second.give(P0)
+    first.take(P0, lost=True)
+    assert reader.rebalance_counts() == {"assigned": 3, "lost": 1}

@@ -71,6 +71,20 @@ def test_throttle_is_reported_for_a_minute() -> None:
     assert seen == [1.5] * 30 + [0.0]
 
 
+def test_round_trip_is_that_of_the_coordinator_alone() -> None:
+    fetches = KNOWN | {"rtt": {"cnt": 4, "min": 500_000}}
+    assert told(fetches, ROLE | {"rtt": {"cnt": 0, "min": 0}}).round_trip_seconds is None
+    assert told(fetches, ROLE | {"rtt": {"cnt": 4, "min": 2_100}}).round_trip_seconds == 0.0021
+
+
+def test_round_trip_ignores_a_join_that_waits_and_no_answers() -> None:
+    statistics = ClientStatistics()
+    for count, shortest in ((4, 2_000), (1, 3_010_000), (0, 0), (0, 0), (4, 2_200), (4, 2_100)):
+        coordinator = ROLE | {"rtt": {"cnt": count, "min": shortest, "p50": 0, "p99": 0}}
+        statistics(json.dumps({"brokers": {"GroupCoordinator": coordinator}}))
+    assert statistics.round_trip_seconds == pytest.approx(0.00215)
+
+
 def test_read_partition_does_not_wait() -> None:
     waiting = OldestWait()
     assert waiting.update({P0: PartitionProgress(5, 5)}, 100.0) == {P0: 0.0}

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.observability.metrics import Histogram, Metrics
+from consumer.observability.metrics import Build, Histogram, Metrics
 from consumer.records import BatchStats, Partition
 from tests.support.fakes import P0, P1
 
@@ -33,6 +33,10 @@ KINDS = {
     "session_scorer_transactions": "counter",
     "session_scorer_events_never_seen": "counter",
     "session_scorer_log_lines_dropped": "counter",
+    "session_scorer_rebalances": "counter",
+    "session_scorer_assigned_partitions": "gauge",
+    "session_scorer_broker_round_trip_seconds": "gauge",
+    "session_scorer_build_info": "gauge",
     "session_scorer_model_info": "gauge",
 }
 """The metrics of the contract, and those of our own."""
@@ -81,6 +85,7 @@ def test_known_labels_start_at_zero() -> None:
         ("unseen_categories", "field", ("language",)),
         ("decoder_fallbacks", "reason", ("escaped_key", "repeated_key", "too_deep", "invalid")),
         ("transactions", "outcome", ("committed", "aborted")),
+        ("rebalances", "event", ("assigned", "revoked", "lost")),
     ]:
         for known in values:
             assert fresh[f"session_scorer_{name}_total", frozenset({(label, known)})] == 0
@@ -234,3 +239,30 @@ def test_dropped_log_lines_are_a_counter_without_labels() -> None:
     dropped = Metrics("v1", "abc", lines_dropped=lambda: 3)
     assert value(dropped, "session_scorer_log_lines_dropped_total") == 3
     assert value(metrics(), "session_scorer_log_lines_dropped_total") == 0
+
+
+def test_the_build_is_in_its_labels() -> None:
+    built = Metrics("v1", "abc", build=Build("1.2.0", "3.13.1", "2.16.0"))
+    assert value(built, "session_scorer_build_info", version="1.2.0", python="3.13.1", librdkafka="2.16.0") == 1
+
+
+def test_assigned_partitions_are_replaced() -> None:
+    seen = metrics()
+    seen.set_assigned_partitions({"sessions": 4, "logins": 2})
+    seen.set_assigned_partitions({"sessions": 0})
+    assert value(seen, "session_scorer_assigned_partitions", topic="sessions") == 0
+    assert ("session_scorer_assigned_partitions", frozenset({("topic", "logins")})) not in samples(seen)
+
+
+def test_rebalances_keep_events_that_did_not_happen_at_zero() -> None:
+    seen = metrics()
+    seen.set_rebalances({"assigned": 3})
+    assert value(seen, "session_scorer_rebalances_total", event="assigned") == 3
+    assert value(seen, "session_scorer_rebalances_total", event="lost") == 0
+
+
+def test_an_unknown_round_trip_has_no_value() -> None:
+    seen = metrics()
+    assert ("session_scorer_broker_round_trip_seconds", frozenset()) not in samples(seen)
+    seen.set_round_trip(0.0021)
+    assert value(seen, "session_scorer_broker_round_trip_seconds") == 0.0021

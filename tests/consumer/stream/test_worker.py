@@ -468,6 +468,8 @@ def test_health_gets_ticks_and_group_state() -> None:
     assert bench.health.ticks >= 6
     assert bench.health.told[0] == (True, 0.5)
     assert bench.metrics.lags.keys() == bench.metrics.waiting.keys() == bench.metrics.held_back.keys() == {P0, P1}
+    assert (bench.metrics.assigned, bench.metrics.rebalanced) == ({"sessions": 2}, {"assigned": 1})
+    assert bench.metrics.round_trip == 0.002
 
 
 @pytest.mark.parametrize("at_least_once", [True, False])
