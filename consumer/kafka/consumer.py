@@ -316,7 +316,7 @@ class KafkaSource:
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identities.reopen()
-        rebalances = self._assignment.rebalances + Counter(lost=1)
+        rebalances = self._assignment.rebalances + Counter(lost=1)  # the group has not asked for its partitions
         self._open(ClientStatistics(self._statistics.last_answer, self._clock), rebalances)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 

@@ -190,7 +190,7 @@ def group() -> list[Panel]:
         graph(
             "Rebalances in 15 minutes",
             "How often the group assigned partitions, as the worker saw it that saw most; a restart takes up to four."
-            " Bad: five or more for half an hour, the alert: workers come and go.",
+            " Bad: five or more for 45 minutes, the alert: workers come and go.",
             units.Short,
             ("rebalances", f"max({increase(rebalances, ASSIGNED, over='15m')})"),
             steps=[(5, "yellow")],
