@@ -30,8 +30,8 @@ def _next_double(columns: Columns) -> Columns:
 
 
 def _negative_zero(columns: Columns) -> Columns:
-    row = int(np.flatnonzero((columns.numbers[0] == 0) & ~np.signbit(columns.numbers[0]))[-1])
-    return replace(columns, numbers=_changed(columns.numbers, (0, row), -0.0))
+    field, row = np.argwhere((columns.numbers == 0) & ~np.signbit(columns.numbers))[-1]
+    return replace(columns, numbers=_changed(columns.numbers, (int(field), int(row)), -0.0))
 
 
 def _gap(columns: Columns) -> Columns:

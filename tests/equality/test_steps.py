@@ -76,7 +76,7 @@ def test_cities_of_one_hash_are_of_one_hash() -> None:
 
 ODD = (
     *(b'{"user\\u005fid":1}', b'{"user_id":"\\x"}', b'{"user_id":"\\u12"}'),
-    *(b'{"note":01}', b'{"note":1.}', b'{"note":1e}'),
+    *(b'{"note":01}', b'{"note":1.}', b'{"note":1e}', b'{"note":[true,false,null]}'),
     *(b'{"note":{1:2}}', b'{"note":{"a" 1}}', b'{"note":[1 2]}'),
     *(b'{"note":{"a":1,2}}', b'{"note":{"a":1,"b":2}}'),
     *(b'{"transaction_date":"2026-11-23T1000"}', b'{"transaction_date":"2026-11-23T24:00"}'),
