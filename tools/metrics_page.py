@@ -96,6 +96,7 @@ def busy_metrics() -> Metrics:
     if baseline is None:
         raise RuntimeError("the set in artifacts/ has no baseline: train it again, make train")
     metrics = Metrics("v1", "abc", baseline, build=Build("1", "3", "2"))
+    metrics.set_round_trip(0.001)
     metrics.set_assigned_partitions({"sessions": 1})
     metrics.record_commit(
         BatchStats(
