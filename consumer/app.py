@@ -20,9 +20,10 @@ from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, tran
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.unreadable import Find, KafkaProbe, find
 from consumer.observability import logs
@@ -171,7 +172,7 @@ def _serve(settings: Settings, metrics: Metrics, health: Health) -> Server:
 
 def _require_topics(settings: Settings, connection: Connection) -> None:
     """Check topics and permissions; create missing topics if the settings say so."""
-    inputs = InputTopics(settings.input_topics, settings.output_topics)
+    inputs = settings.inputs
     admin = Admin(connection)
     refused: list[str] | None = None
     if settings.create_topics:
@@ -181,10 +182,10 @@ def _require_topics(settings: Settings, connection: Connection) -> None:
         if created:
             _log.info("topics created", extra={"topics": created})
     ids = f"{settings.group_id}-" if settings.delivery is DeliveryGuarantee.EXACTLY_ONCE else None
-    found = admin.matching_topics(inputs)
-    if inputs.patterns and not found:
-        _log.warning("no topic matches yet", extra={"topic": str(inputs)})
-    admin.require_topics([*inputs.names, *found], inputs.outputs, group=settings.group_id, ids=ids, create=refused)
+    found = admin.input_topics(inputs)
+    if unmatched := inputs.unmatched(found):
+        _log.warning("no topic matches yet", extra={"topic": ", ".join(unmatched)})
+    admin.require_topics(found, inputs.outputs, group=settings.group_id, ids=ids, create=refused)
 
 
 def _slot(settings: Settings, stack: ExitStack) -> Slot | None:
@@ -225,7 +226,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
 ) -> Worker:
     """Return the worker of these settings."""
     topics = Topics(*settings.output_topics)
-    inputs = InputTopics(settings.input_topics, settings.output_topics)
+    inputs = settings.inputs
     budget = settings.latency_budget / 1000
     source = KafkaSource(
         connection,
@@ -239,7 +240,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
         return Admin(connection, seconds=_ASK_SECONDS).trouble(inputs)
 
     return Worker(
-        topics=settings.input_topics,
+        topics=inputs.topics,
         source=source,
         process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
         delivery=_delivery(settings, connection, source, limits, slot),

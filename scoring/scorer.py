@@ -1,6 +1,5 @@
 """The public Scorer: decode, prepare, score and explain events."""
 
-import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -20,7 +19,7 @@ from scoring.errors import ArtifactError, InvalidEvent, needs_extra
 from scoring.forest import Forest
 from scoring.kernels.compiled import compiled
 from scoring.preprocessing import Preprocessor, unknown_features
-from scoring.rules import HIGH
+from scoring.rules import HIGH, LOW
 from scoring.verdicts import MOST_CONTRIBUTIONS, Contribution, Scored, Verdict, largest_contributions
 
 if TYPE_CHECKING:  # extras: only score_frame and score_table need them
@@ -94,10 +93,7 @@ class Scorer:
         decoded = decode_any([event])
         if decoded.invalid:
             raise decoded.invalid[0]
-        verdict = self.score_columns(decoded.columns, contributions=False).verdict(0)
-        raw = self._preprocessor.prepare(decoded.columns).raw
-        contributions = self._contributions(decoded.columns, raw, np.zeros(1, np.int64), most=len(raw))
-        return dataclasses.replace(verdict, contributions=contributions[0])
+        return self._score(decoded.columns, LOW, len(self.artifacts.model.feature_names)).verdict(0)
 
     def score_many(self, events: Iterable[EventLike]) -> list[Verdict | InvalidEvent]:
         """Score the events of any iterable; return a Verdict or an InvalidEvent for every event, in order.
@@ -157,11 +153,14 @@ class Scorer:
 
     def score_columns(self, columns: Columns, *, contributions: bool = True) -> Scored:
         """Return the verdicts on n decoded events, as columns; with `contributions` of High rows if asked for."""
+        return self._score(columns, HIGH if contributions else HIGH + 1, MOST_CONTRIBUTIONS)
+
+    def _score(self, columns: Columns, least: int, most: int) -> Scored:
+        """Return the verdicts, with the `most` largest contributions of rows from level `least` on."""
         prepared = self._preprocessor.prepare(columns)
         scores = self._forest.score(prepared.raw)
         limits = self.artifacts.thresholds
         levels = (scores >= limits.medium).astype(np.int64) + (scores >= limits.high)
-        explained = np.flatnonzero(levels == HIGH) if contributions else np.empty(0, np.int64)
         return Scored(
             scores=scores,
             labels=(scores >= limits.label).astype(np.int64),
@@ -169,7 +168,7 @@ class Scorer:
             rules=prepared.patterns,
             gap_bits=prepared.gap_bits,
             unseen_bits=prepared.unseen_bits,
-            contributions=self._contributions(columns, prepared.raw, explained, MOST_CONTRIBUTIONS),
+            contributions=self._contributions(columns, prepared.raw, np.flatnonzero(levels >= least), most),
             base_rate=self._forest.base_rate,
         )
 

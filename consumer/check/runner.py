@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
-from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.config import Connection
 from consumer.kafka.descriptions import ConsumerGroup, FirstRecord, MemberSettings, Missing, Position, Topic
 from consumer.kafka.properties import CONSUMER
 from consumer.kafka.reader import GroupReader
@@ -104,8 +104,8 @@ def _broker_checks(settings: Settings) -> Iterator[str]:
 
 
 def _topic_checks(settings: Settings) -> Iterator[str]:
-    yield from (f"events of {name}" for name in settings.input_topics)
-    yield from (f"topic {name}" for name in (*settings.input_topics, *settings.output_topics))
+    yield from (f"events of {name}" for name in settings.inputs.topics)
+    yield from (f"topic {name}" for name in (*settings.inputs.topics, *settings.output_topics))
     yield from (f"write {name}" for name in settings.output_topics)
     yield "clock"
 
@@ -126,7 +126,6 @@ class _BrokerChecks:
         self._admin = admin
         self._scorer = scorer
         self._now = now
-        self._inputs = InputTopics(settings.input_topics, settings.output_topics)
 
     def findings(self) -> Iterator[Finding]:
         """Check the group, the waiting events, the topics, the rights and the clock."""
@@ -147,9 +146,7 @@ class _BrokerChecks:
             if source.name not in settings.output_topics:
                 own = yield from self._source(source, group, needs)
                 needs = needs.join(own)
-        yield from (
-            topics.unmatched(pattern) for pattern in self._inputs.patterns if not self._has_match(pattern, described)
-        )
+        yield from map(topics.unmatched, settings.inputs.unmatched(described))
         outputs = [topic for topic in existing if topic.name in settings.output_topics]
         for output in outputs:
             dead_letters = output.name == settings.dead_letters_topic
@@ -159,20 +156,16 @@ class _BrokerChecks:
 
     def _topics(self) -> dict[str, Topic | Missing]:
         """Return the inputs, those that a pattern matches included, then the outputs."""
-        inputs = self._inputs
-        return self._admin.topics([*inputs.names, *self._admin.matching_topics(inputs), *inputs.outputs])
+        inputs = self._settings.inputs
+        return self._admin.topics([*self._admin.input_topics(inputs), *inputs.outputs])
 
     def _require_rights(self) -> None:
         """Raise for all rights that `run` would find missing at its start, in one line."""
         settings = self._settings
         ids = None if settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE else f"{settings.group_id}-"
         # missing topics have findings of their own
-        Admin(self._connection).require_topics(
-            self._inputs.names, self._inputs.outputs, group=settings.group_id, ids=ids, create=()
-        )
-
-    def _has_match(self, pattern: str, described: Iterable[str]) -> bool:
-        return any(map(InputTopics((pattern,), self._inputs.outputs).matches, described))
+        admin, inputs = Admin(self._connection), settings.inputs
+        admin.require_topics(admin.input_topics(inputs), inputs.outputs, group=settings.group_id, ids=ids, create=())
 
     def _source(self, source: Topic, group: ConsumerGroup | None, needs: Needs) -> Generator[Finding, None, Needs]:
         """Check an input topic; return `needs` with what its waiting events need of the output topics."""

@@ -50,7 +50,7 @@ def missing(topic: Missing, needs: Needs) -> Finding:
 
 def unmatched(pattern: str) -> Finding:
     """Report a pattern that no topic matches."""
-    return warn(f"topic {pattern}", "no topic matches; run reads one that appears within 30 s")
+    return warn(f"topic {pattern}", "no topic matches yet; run reads one that appears")
 
 
 def source(topic: Topic, needs: Needs) -> list[Finding]:

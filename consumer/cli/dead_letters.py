@@ -1,11 +1,13 @@
 """`session-scorer dead-letters`: its commands."""
 
+import inspect
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from threading import Event
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 
 import typer
 
@@ -21,7 +23,7 @@ from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
 from consumer.kafka.admin import Admin
-from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.config import Connection
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.kafka.unreadable import KafkaProbe
@@ -48,34 +50,82 @@ def _codes() -> list[str]:
     return list(DEAD_LETTER_CODES)
 
 
-Code = Annotated[str | None, typer.Option(metavar="CODE", help="Only letters with this code.", autocompletion=_codes)]
-Field = Annotated[str | None, typer.Option("--field", metavar="NAME", help="Only letters with a fault in this field.")]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="Only letters since TIME: UTC (2026-11-23T10:15) or an age (30m, 1h, 2d)."),
-]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only letters before TIME.")]
-Source = Annotated[
-    str | None,
-    typer.Option(metavar="TOPIC-PARTITION-OFFSET", help="Only the letter of this input record, as `list` prints it."),
-]
-FromGroup = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Letters of this other group or connector instead of our group.")
-]
-AnyWriter = Annotated[bool, typer.Option("--any-writer", help="Letters of every group and connector.")]
+class _Filters(NamedTuple):
+    """The options that select dead letters."""
+
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only letters with this code.", autocompletion=_codes)
+    ] = None
+    field: Annotated[
+        str | None, typer.Option("--field", metavar="NAME", help="Only letters with a fault in this field.")
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Only letters since TIME: UTC (2026-11-23T10:15) or an age (30m, 1h, 2d)."),
+    ] = None
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Only letters before TIME.")] = None
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOPIC-PARTITION-OFFSET", help="Only the letter of this input record, as `list` prints it."
+        ),
+    ] = None
+    from_group: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Letters of this other group or connector instead of our group.")
+    ] = None
+    any_writer: Annotated[bool, typer.Option("--any-writer", help="Letters of every group and connector.")] = False
+
+    def writers(self, group_id: str) -> WriterFilter:
+        """Return the condition on the writer. Raises BadParameter."""
+        if self.from_group is not None and self.any_writer:
+            raise typer.BadParameter(
+                "--any-writer includes every group: give one of the two", param_hint="--from-group"
+            )
+        return WriterFilter(group_id, self.from_group, self.any_writer)
+
+    def conditions(self) -> Filter:
+        """Return all other conditions. Raises BadParameter."""
+        if self.code is not None and self.code not in DEAD_LETTER_CODES:
+            raise typer.BadParameter(
+                f"there is no code {self.code}; the codes are {', '.join(DEAD_LETTER_CODES)}", param_hint="--code"
+            )
+        try:
+            record = None if self.source is None else parse_source(self.source)
+        except ValueError:
+            raise typer.BadParameter(
+                "expected TOPIC-PARTITION-OFFSET, as sessions-3-1842", param_hint="--source"
+            ) from None
+        now = _now_ms()
+        since, until = _time(self.since, now, "--since"), _time(self.until, now, "--until")
+        return Filter(self.code, self.field, since, until, record)
+
+
+def _takes_filters(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the options of `_Filters` in place of its parameter `filters`."""
+
+    def with_filters(**values: Any) -> None:
+        filters = _Filters(**{name: values.pop(name) for name in _Filters._fields})
+        command(**values, filters=filters)
+
+    hints, kind = get_type_hints(_Filters, include_extras=True), inspect.Parameter.POSITIONAL_OR_KEYWORD
+    options = [
+        inspect.Parameter(name, kind, default=default, annotation=hints[name])
+        for name, default in _Filters._field_defaults.items()
+    ]
+    own = [each for each in inspect.signature(command).parameters.values() if each.name != "filters"]
+    required = [each for each in own if each.default is inspect.Parameter.empty]
+    with_filters.__doc__ = command.__doc__
+    # typer makes options of the signature
+    with_filters.__signature__ = inspect.Signature([*required, *options, *own[len(required) :]])  # type: ignore[attr-defined]
+    return with_filters
 
 
 @app.command("list", cls=Command)
 @takes_settings(_USED)
-def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
+@_takes_filters
+def list_(
     cli_settings: dict[str, Any],
-    code: Code = None,
-    field: Field = None,
-    since: Since = None,
-    until: Until = None,
-    source: Source = None,
-    from_group: FromGroup = None,
-    any_writer: AnyWriter = False,
+    filters: _Filters,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Print at most N (0: all).")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines; counts go to stderr.")] = False,
 ) -> None:
@@ -89,8 +139,8 @@ def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Reads the dead-letter topic, partition by partition, up to its current end. Changes nothing.
     """
     settings, connection = _load_settings(cli_settings)
-    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
-    listing = report.Listing(writers, _filter(code, field, since, until, source), limit, as_json)
+    writers = filters.writers(settings.group_id)
+    listing = report.Listing(writers, filters.conditions(), limit, as_json)
     Admin(connection).require_topics([settings.dead_letters_topic])
     with closing(_reader(settings, connection)) as reader:
         for line in report.print_dead_letters(reader.dead_letters(), listing, typer.echo):
@@ -99,16 +149,11 @@ def list_(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
 @app.command("export", cls=Command)
 @takes_settings(_USED)
-def export(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
+@_takes_filters
+def export(
     cli_settings: dict[str, Any],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, JSON Lines.")],
-    code: Code = None,
-    field: Field = None,
-    since: Since = None,
-    until: Until = None,
-    source: Source = None,
-    from_group: FromGroup = None,
-    any_writer: AnyWriter = False,
+    filters: _Filters,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Export at most N (0: all).")] = 0,
 ) -> None:
     """Export dead letters into a file, with their contents: to be corrected, then redriven by redrive --from.
@@ -122,8 +167,8 @@ def export(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     A line has the event, key and headers of one dead letter. Only you may read the file. Changes nothing in Kafka.
     """
     settings, connection = _load_settings(cli_settings)
-    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
-    listing = report.Listing(writers, _filter(code, field, since, until, source), limit)
+    writers = filters.writers(settings.group_id)
+    listing = report.Listing(writers, filters.conditions(), limit)
     counts, topic = report.ListingCounts(), settings.dead_letters_topic
     Admin(connection).require_topics([topic])
     with exit_on_signals(), closing(_reader(settings, connection)) as reader, exports.new_file(output) as file:
@@ -135,15 +180,10 @@ def export(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
 @app.command("redrive", cls=Command)
 @takes_settings(_USED | {"input_topic"})
+@_takes_filters
 def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     cli_settings: dict[str, Any],
-    code: Code = None,
-    field: Field = None,
-    since: Since = None,
-    until: Until = None,
-    source: Source = None,
-    from_group: FromGroup = None,
-    any_writer: AnyWriter = False,
+    filters: _Filters,
     limit: Annotated[int, typer.Option(min=0, metavar="N", help="Redrive at most N (0: all).")] = 1000,
     rate: Annotated[float, typer.Option(min=0.01, max=1e6, metavar="N", help="Letters per second.")] = 100,
     max_attempts: Annotated[
@@ -166,12 +206,13 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     to the consumer group GROUP-redrive in the same transactions, so the command can be stopped and restarted.
     """
     settings, connection = _load_settings(cli_settings)
-    writers = _writers(settings.group_id, from_group, any_writer=any_writer)
-    criteria = _filter(code, field, since, until, source)
-    inputs = InputTopics(settings.input_topics, settings.output_topics)
-    plan = Plan(writers, criteria, inputs, settings.dead_letters_topic, limit, rate, max_attempts)
+    writers = filters.writers(settings.group_id)
+    criteria = filters.conditions()
+    plan = Plan(writers, criteria, settings.inputs, settings.dead_letters_topic, limit, rate, max_attempts)
     stop = Event()
-    Admin(connection).require_topics([plan.dead_letters_topic], inputs.names, group=_redrive_group(settings))
+    admin = Admin(connection)
+    inputs = admin.input_topics(settings.inputs)
+    admin.require_topics([plan.dead_letters_topic], inputs, group=_redrive_group(settings))
     with (
         stop_on_signals(stop),
         closing(_reader(settings, connection)) as reader,
@@ -209,7 +250,7 @@ def skip(
     target = skips.SkipTarget(group_id, Partition(topic, partition), offset)
     admin = Admin(connection)
     admin.require_topics([topic], [letters], group=group_id)
-    skips.require_idle(target, admin.readers(group_id, topic, partition))
+    skips.require_idle(target, admin.readers(group_id, target.partition))
     with closing(KafkaProbe(connection, group_id, target.partition)) as probe:
         producer = KafkaProducer(connection, f"{group_id}-skip")
         start, end = skips.skip(probe, producer, target, letters, _now_ms())
@@ -228,8 +269,8 @@ def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
 
 
 def _only_topic(settings: Settings) -> str:
-    topic, *others = settings.input_topics
-    if others or topic.startswith("^"):
+    topic, *others = settings.inputs.topics
+    if others or settings.inputs.patterns:
         raise typer.BadParameter("name the topic of the batch alone", param_hint="--input-topic")
     return topic
 
@@ -245,25 +286,6 @@ def _redrive_group(settings: Settings) -> str:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _writers(group_id: str, from_group: str | None, *, any_writer: bool) -> WriterFilter:
-    if from_group is not None and any_writer:
-        raise typer.BadParameter("--any-writer includes every group: give one of the two", param_hint="--from-group")
-    return WriterFilter(group_id, from_group, any_writer)
-
-
-def _filter(code: str | None, field: str | None, since: str | None, until: str | None, source: str | None) -> Filter:
-    if code is not None and code not in DEAD_LETTER_CODES:
-        raise typer.BadParameter(
-            f"there is no code {code}; the codes are {', '.join(DEAD_LETTER_CODES)}", param_hint="--code"
-        )
-    try:
-        record = None if source is None else parse_source(source)
-    except ValueError:
-        raise typer.BadParameter("expected TOPIC-PARTITION-OFFSET, as sessions-3-1842", param_hint="--source") from None
-    now = _now_ms()
-    return Filter(code, field, _time(since, now, "--since"), _time(until, now, "--until"), record)
 
 
 def _time(text: str | None, now: int, option: str) -> int | None:

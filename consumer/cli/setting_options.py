@@ -58,7 +58,7 @@ def takes_settings(
         def with_settings(**values: Any) -> None:
             path = values.pop("context").command_path
             _report_ignored({name: values.pop(name) for name in _FORMER}, unused, values, path)
-            cli_settings = {name: _text(name, values.pop(name)) for name in names}
+            cli_settings = {name: values.pop(name) for name in names}
             command(**values, cli_settings=cli_settings)
 
         with_settings.__doc__ = command.__doc__
@@ -70,11 +70,6 @@ def takes_settings(
         return with_settings
 
     return decorate
-
-
-def _text(name: str, value: Any) -> Any:
-    """Return a repeated option as one text; those of -X are told apart by their names."""
-    return ",".join(value) or None if name == "input_topic" and value is not None else value
 
 
 def _report_ignored(

@@ -27,6 +27,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from consumer.config import kafka_properties, sources, values
 from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
+from consumer.kafka.membership import InputTopics
 from consumer.kafka.properties import PRODUCER
 
 __all__ = [
@@ -154,7 +155,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_topics(self) -> Self:
-        seen = dict.fromkeys(self.input_topics, "input_topic")
+        seen = dict.fromkeys(self.inputs.topics, "input_topic")
         for name in ("results_topic", "alerts_topic", "dead_letters_topic"):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
@@ -172,9 +173,9 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def input_topics(self) -> tuple[str, ...]:
+    def inputs(self) -> InputTopics:
         """Return the topics of the events, and the patterns of topics."""
-        return tuple(self.input_topic.split(","))
+        return InputTopics(tuple(self.input_topic.split(",")), self.output_topics)
 
     @property
     def output_topics(self) -> tuple[str, str, str]:

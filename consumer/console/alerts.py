@@ -51,7 +51,7 @@ def parse_alert(value: bytes) -> tuple[str, Alert]:
     """Return the id and the shown fields of an alert. Raises ValueError for a record that is no alert."""
     try:
         record = msgspec.json.decode(value, type=_AlertRecord)
-    except RecursionError:  # nested nearly too deep for the worker, and the stack is deeper here
+    except RecursionError:  # of another program: the worker accepts no event so deep
         raise ValueError("nested too deep") from None
     raw = bytes(record.session_id)
     session_id = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, ClassVar, Final
 
 import msgspec
 
@@ -117,14 +117,13 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
     if path.exists():
         raise WorkerError(f"{path}: is there already, and may have been corrected: name another file")
     try:
-        try:
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                yield file
-            part.rename(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
+        part.rename(path)
     except OSError as error:
         raise WorkerError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ class ExportedDeadLetters:
     path: Path
     topic: str
     reader: DeadLetterReader
-    complete: bool = False
+    complete: ClassVar[bool] = False
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Yield the dead letters once all lines are checked. Raises WorkerError, which names the line at fault."""

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from consumer.dead_letters.offset_ranges import WriterKind
-from consumer.kafka.config import InputTopics
+from consumer.kafka.membership import InputTopics
 from consumer.records import UNREADABLE, Headers, OutRecord
 from consumer.stream.dead_letters import (
     ATTEMPTS,

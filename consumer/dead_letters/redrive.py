@@ -16,7 +16,7 @@ from consumer.dead_letters.record import FINAL, DeadLetter, Filter, Refusal, Wri
 from consumer.delivery.background_call import call_with_timeout
 from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
-from consumer.kafka.config import InputTopics
+from consumer.kafka.membership import InputTopics
 from consumer.records import Partition
 from consumer.runtime import Retry
 from consumer.stream.record_size import record_bytes

@@ -28,10 +28,10 @@ class SkipTarget:
 def require_idle(target: SkipTarget, hosts: Sequence[str]) -> None:
     """Raise WorkerError when the partition is assigned to a worker of the group, on one of `hosts`."""
     if hosts:
+        topic, number = target.partition
         raise WorkerError(
-            f"a worker of group {target.group_id} on {hosts[0]} has partition {target.partition.number} of "
-            f"{target.partition.topic}: "
-            "stop the group's workers first (one that was killed is a member until its session times out)"
+            f"a worker of group {target.group_id} on {hosts[0]} has partition {number} of {topic}: stop the group's "
+            "workers first (one that was killed is a member until its session times out)"
         )
 
 

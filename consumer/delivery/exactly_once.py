@@ -33,7 +33,7 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
-from consumer.kafka.group_metadata import Membership
+from consumer.kafka.membership import Membership
 from consumer.records import OutRecord, Partition
 from consumer.runtime import Retry
 

@@ -13,9 +13,10 @@ from consumer.console.progress import Observation
 from consumer.console.snapshot import Reading, read_metrics
 from consumer.dead_letters.record import DeadLetter
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.printable import printable

@@ -29,10 +29,12 @@ from confluent_kafka.cimpl import NewTopic
 from consumer.errors import WorkerError
 from consumer.kafka import connection_errors
 from consumer.kafka.client import open_client, request
-from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.config import Connection
 from consumer.kafka.connection_errors import ConnectionErrors, Right
 from consumer.kafka.descriptions import Cluster, ConsumerGroup, Missing, Topic
 from consumer.kafka.errors import explain
+from consumer.kafka.membership import InputTopics
+from consumer.records import Partition
 
 # A name may stand for two addresses, as localhost does, which the client tries one after the other: after the first it
 # says that all are down (one of them refusing, 2 checks of 4 gave up without this pause, none of 8 with it).
@@ -67,9 +69,10 @@ class Admin:
         existing = self._metadata().topics
         return [topic for topic in topics if topic not in existing]
 
-    def matching_topics(self, inputs: InputTopics) -> list[str]:
-        """Return the topics that a pattern matches, of those that exist and that this user may see."""
-        return sorted(topic for topic in self._metadata().topics if topic not in inputs.names and inputs.matches(topic))
+    def input_topics(self, inputs: InputTopics) -> list[str]:
+        """Return the named topics, then those that a pattern matches, if they exist and this user may see them."""
+        matching = filter(inputs.matches, self._metadata().topics) if inputs.patterns else ()
+        return [*inputs.names, *sorted(set(matching).difference(inputs.names))]
 
     def require_topics(
         self,
@@ -191,7 +194,7 @@ class Admin:
                 settings[topic] = None
         return settings
 
-    def readers(self, group_id: str, topic: str, partition: int) -> list[str]:
+    def readers(self, group_id: str, partition: Partition) -> list[str]:
         """Return the hosts of the group's members that this partition is assigned to."""
         try:
             members = self._describe_group(group_id).members
@@ -204,7 +207,7 @@ class Admin:
             member.host
             for member in members
             for assigned in (member.assignment.topic_partitions if member.assignment else ())
-            if (assigned.topic, assigned.partition) == (topic, partition)
+            if (assigned.topic, assigned.partition) == partition
         ]
 
     # -- descriptions --------------------------------------------------------------------------------------------

@@ -24,9 +24,9 @@ from confluent_kafka import (
 
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import guarded
-from consumer.kafka.config import Subscription
 from consumer.kafka.errors import classify, kafka_errors
 from consumer.kafka.fetching import partition_of
+from consumer.kafka.membership import Subscription
 from consumer.kafka.statistics import PartitionProgress
 from consumer.kafka.topic_identity import ReadPosition, ReadPositions, describe_recreated
 from consumer.records import Gap, Partition
@@ -97,10 +97,10 @@ class Assignment:
         """
         self._on_revoke = on_revoke
         self._last_attempt = rejoined
-        message = f"a rebalance of {self._subscription.topics} could not be followed"
+        message = f"a rebalance of {self._subscription.inputs} could not be followed"
         callbacks = (self._assign, self._revoke, self._lose)
         assign, revoke, lose = (guarded(callback, message, self._note) for callback in callbacks)
-        self._consumer.subscribe([*self._subscription.topics.topics], on_assign=assign, on_revoke=revoke, on_lost=lose)
+        self._consumer.subscribe([*self._subscription.inputs.topics], on_assign=assign, on_revoke=revoke, on_lost=lose)
 
     def leave(self) -> None:
         """Read no partition that is still assigned from here on, by a rebalance that was under way.
@@ -123,9 +123,9 @@ class Assignment:
             self._seek_to_committed()
         except (RetriableError, UnansweredError, MustAbortError) as error:
             if self._retry.runtime.clock() - self._due_since > self._retry.seconds:
-                raise WorkerError(f"{self._subscription.topics}: {error}; is the broker reachable?") from error
+                raise WorkerError(f"{self._subscription.inputs}: {error}; is the broker reachable?") from error
         except DeliveryError as error:
-            raise WorkerError(f"{self._subscription.topics}: {error}") from error
+            raise WorkerError(f"{self._subscription.inputs}: {error}") from error
 
     def drop_revoked(self, messages: list[Message]) -> list[Message]:
         """Return the records without those of partitions that were revoked since, or have a due seek."""
@@ -187,6 +187,10 @@ class Assignment:
     def partitions(self) -> list[Partition]:
         """Return the partitions assigned to this worker."""
         return sorted(self._starts)
+
+    def topics(self) -> set[str]:
+        """Return the topics of these partitions."""
+        return {partition.topic for partition in self._starts}
 
     def applies(self, partition: Partition, error: KafkaError) -> bool:
         """Return whether an error instead of a record matters.
@@ -277,7 +281,7 @@ class Assignment:
         except (RetriableError, UnansweredError) as error:
             self.unanswered = error
         except (DeliveryError, KafkaException) as error:
-            self.failure = WorkerError(f"could not begin to read {self._subscription.topics}: {error}")
+            self.failure = WorkerError(f"could not begin to read {self._subscription.inputs}: {error}")
         except WorkerError as error:
             self.failure = error
         else:
@@ -295,7 +299,7 @@ class Assignment:
             starts = retry.call(self._look_up, partitions, request_seconds, on=(RetriableError, UnansweredError))
         except (RetriableError, UnansweredError) as error:
             if self._last_attempt:
-                raise WorkerError(f"could not begin to read {self._subscription.topics}: {error}") from error
+                raise WorkerError(f"could not begin to read {self._subscription.inputs}: {error}") from error
             raise
         self._last_attempt = False
         return starts
@@ -331,7 +335,7 @@ class Assignment:
     def _by_topic(self, partitions: list[Partition]) -> Iterator[tuple[str, list[int]]]:
         """Yield each topic with its partitions, for a log line; all topics with none where there are none."""
         if not partitions:
-            yield str(self._subscription.topics), []
+            yield str(self._subscription.inputs), []
         for topic, members in groupby(sorted(partitions), attrgetter("topic")):
             yield topic, [each.number for each in members]
 

@@ -1,15 +1,12 @@
-"""The Kafka properties of all clients: our defaults, then the user's own, then the few that delivery depends on.
+"""The Kafka properties of all clients: our defaults, then the user's own, then the few that delivery depends on."""
 
-And what a consumer subscribes to.
-"""
-
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from consumer.errors import WorkerError
 from consumer.kafka.client import Clients
+from consumer.kafka.membership import Subscription
 from consumer.kafka.properties import (
     BATCH_SIZE,
     CALLBACK,
@@ -22,55 +19,6 @@ from consumer.kafka.properties import (
 )
 
 _REFRESH_MS: Final = 30_000  # how often topics that match a pattern are looked for
-
-
-@dataclass(frozen=True, slots=True)
-class InputTopics:
-    """The topics to read: names, and patterns, which begin with ^.
-
-    A pattern matches the beginning of a name, as librdkafka has it. It matches neither one of `outputs` nor a topic of
-    Kafka's own.
-    """
-
-    topics: tuple[str, ...]
-    outputs: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> list[str]:
-        """Return the names without the patterns."""
-        return [topic for topic in self.topics if not topic.startswith("^")]
-
-    @property
-    def patterns(self) -> list[str]:
-        """Return the patterns."""
-        return [topic for topic in self.topics if topic.startswith("^")]
-
-    def matches(self, topic: str) -> bool:
-        """Return whether the topic is read."""
-        if topic in self.names:
-            return True
-        return _is_match(topic, self.patterns) and not _is_match(topic, self.never)
-
-    @property
-    def never(self) -> list[str]:
-        """Return expressions of the topics that no pattern matches."""
-        return ["^__", *("^{}$".format(topic.replace(".", r"\.")) for topic in self.outputs)]
-
-    def __str__(self) -> str:
-        return ", ".join(self.topics)
-
-
-def _is_match(topic: str, patterns: Iterable[str]) -> bool:
-    return any(re.search(pattern, topic) for pattern in patterns)
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """The topics to read, the group to read them for, and whether to read on past records that retention deleted."""
-
-    group_id: str
-    topics: InputTopics
-    continue_on_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +61,10 @@ class Connection:
 
     def subscriber(self, subscription: Subscription) -> Properties:
         """Return the properties of a group's member that reads these topics."""
-        properties, topics = self.consumer(subscription.group_id), subscription.topics
-        if not topics.patterns:
+        properties, inputs = self.consumer(subscription.group_id), subscription.inputs
+        if not inputs.patterns:
             return properties
-        never = [*filter(None, [self.properties.get("topic.blacklist")]), *topics.never]
+        never = [*filter(None, [self.properties.get("topic.blacklist")]), *inputs.never]
         return {"topic.metadata.refresh.interval.ms": _REFRESH_MS, **properties, "topic.blacklist": ",".join(never)}
 
     def consumer(self, group_id: str) -> Properties:

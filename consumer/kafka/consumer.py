@@ -11,10 +11,10 @@ from confluent_kafka import KafkaError, Message, TopicPartition
 from consumer.errors import DeliveryError, MustAbortError, RetriableError, UnansweredError, WorkerError
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.client import ErrorLog, close, guarded, open_client
-from consumer.kafka.config import Connection, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.errors import classify, explain, kafka_errors
 from consumer.kafka.fetching import DroppedHeaders, FetchLimits, Gathering, headers_of, partition_of, timestamps_of
-from consumer.kafka.group_metadata import Membership, is_member, member_id
+from consumer.kafka.membership import Membership, Subscription, is_member, member_id
 from consumer.kafka.statistics import ClientStatistics, OldestWait
 from consumer.kafka.topic_identity import ReadPositions, TopicIdentities
 from consumer.kafka.unreadable import Blocked, Find, remedy, unreadable
@@ -77,7 +77,7 @@ class KafkaSource:
         self._runtime = self._retry.runtime
         self._clock = self._runtime.clock
         self._blocked = Blocked(find_unreadable, self._runtime)
-        self._identities = TopicIdentities(connection, subscription.topics.names, self._clock)
+        self._identities = TopicIdentities(connection, subscription.inputs.names, self._clock)
         self._watched_at = 0.0
         self._deleted: frozenset[str] = frozenset()
         self._recreated: dict[str, tuple[float, ReadPositions]] = {}  # topic -> since when, how far it was read before
@@ -149,7 +149,7 @@ class KafkaSource:
 
     def _by_topic(self, messages: list[Message]) -> dict[str, list[Message]]:
         """Return the messages by topic, in order."""
-        topics = {partition.topic for partition in self._assignment.partitions()}
+        topics = self._assignment.topics()
         if len(topics) == 1:  # as usual: no message need be asked
             return {topics.pop(): messages}
         parts: dict[str, list[Message]] = {}
@@ -284,7 +284,7 @@ class KafkaSource:
         0 for a topic that is given by name; one that only a pattern matches is missing when none is assigned.
         """
         assigned = Counter(partition.topic for partition in self._assignment.partitions())
-        return dict.fromkeys(self._subscription.topics.names, 0) | assigned
+        return dict.fromkeys(self._subscription.inputs.names, 0) | assigned
 
     def rebalance_counts(self) -> dict[str, int]:
         """Return how often partitions were assigned, revoked and lost since the start, of those that happened."""
@@ -322,7 +322,7 @@ class KafkaSource:
 
     def _consume(self, count: int, seconds: float) -> list[Message]:
         try:
-            with kafka_errors(f"read {self._subscription.topics}"):
+            with kafka_errors(f"read {self._subscription.inputs}"):
                 messages = self._consumer.consume(count, seconds)
         except DeliveryError as error:
             raise WorkerError(str(error)) from error
@@ -343,7 +343,7 @@ class KafkaSource:
 
     def _handle(self, message: Message, error: KafkaError) -> None:
         """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
-        operation = f"read {self._subscription.topics} as group {self._group_id}"
+        operation = f"read {self._subscription.inputs} as group {self._group_id}"
         if message.offset() is not None:
             operation = f"read {partition_of(message)}, offset {message.offset()}"
         if error.code() == KafkaError._AUTO_OFFSET_RESET:  # the offset that was next is out of range

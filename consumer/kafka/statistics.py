@@ -51,9 +51,10 @@ class ClientStatistics:
         unknown = all(broker.source == "logical" or broker.state == "INIT" for broker in brokers)
         self.brokers_forgotten = unknown and group.state != "up" and group.stateage > _CONNECTING_MS
         self.ends = {
-            Partition(name, number): end
+            Partition(name, number): End(partition.ls_offset, partition.hi_offset)
             for name, topic in report.topics.items()
-            for number, end in topic.ends().items()
+            for number, partition in topic.partitions.items()
+            if number >= 0 and partition.ls_offset >= 0
         }
         self._throttled.append(max((broker.throttle.max for broker in brokers), default=0) / 1000)
         # of the coordinator alone: a leader holds a fetch back until there are records. And the shortest alone: a join
@@ -105,14 +106,6 @@ class _PartitionStatistics(msgspec.Struct):
 
 class _TopicStatistics(msgspec.Struct):
     partitions: dict[int, _PartitionStatistics] = {}
-
-    def ends(self) -> dict[int, End]:
-        """Return the ends that are known."""
-        return {
-            number: End(partition.ls_offset, partition.hi_offset)
-            for number, partition in self.partitions.items()
-            if number >= 0 and partition.ls_offset >= 0
-        }
 
 
 class _Report(msgspec.Struct):

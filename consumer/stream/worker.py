@@ -188,9 +188,9 @@ class Worker:
         except Exception as error:  # of any kind: no offset of this batch may be committed
             # its message may hold an event's content, so it is left out
             offsets = sorted(part.next_offsets().items())
-            ranges = ", ".join(f"{partition.number} before offset {offset}" for partition, offset in offsets)
+            ranges = ", ".join(f"{partition} before offset {offset}" for partition, offset in offsets)
             fault = WorkerError(
-                f"scoring failed ({error_location(error)}) on {part.topic}, partition {ranges}; "
+                f"scoring failed ({error_location(error)}) on {ranges}; "
                 "nothing of that batch was committed; please report it"
             )
             batch.span.fail(fault)

@@ -246,6 +246,18 @@ def test_a_right_that_is_missing_is_named(check: Check, broker: Secured, line: L
     assert re.search(said, checked.named("fail")[name])
 
 
+def test_the_right_to_read_a_topic_that_a_pattern_matches_is_asked_for(
+    check: Check, broker: Secured, line: Line
+) -> None:
+    line.feed(100)
+    needed = rights(line)
+    _, sessions, _ = needed.pop(f"read {line.sessions}")
+    broker.allow([*needed.values(), (ResourceType.TOPIC, sessions, AclOperation.DESCRIBE)])
+    checked = check(*as_user(broker, replace(line, sessions=f"^{sessions}$")))
+    assert checked.status == 1
+    assert f"this user lacks the right Read on topic {sessions}; give them: " in checked.named("fail")["rights"]
+
+
 def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
     check: Check, broker: Secured, line: Line
 ) -> None:

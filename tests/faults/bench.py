@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.kafka.config import Connection
-from consumer.kafka.group_metadata import Membership
+from consumer.kafka.membership import Membership
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from consumer.runtime import Retry

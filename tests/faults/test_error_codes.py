@@ -15,10 +15,11 @@ from consumer.dead_letters.record import DeadLetter
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import UndeliveredError, WorkerError
 from consumer.kafka.admin import Admin
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.errors import REMEDIES
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader, TopicTail
 from consumer.kafka.unreadable import KafkaProbe

@@ -15,9 +15,10 @@ from confluent_kafka import KafkaError, Message
 
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.errors import WorkerError
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.statistics import ClientStatistics
 from consumer.observability.slow_batches import SlowBatches

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.amnesia import AmnesiaProxy
 from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports

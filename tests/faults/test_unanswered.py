@@ -12,9 +12,10 @@ from confluent_kafka import KafkaError
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import GRACE_SECONDS
 from consumer.errors import UndeliveredError
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from consumer.runtime import Retry

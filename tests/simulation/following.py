@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import Literal, NamedTuple
 
-from consumer.kafka.group_metadata import is_member, member_id
+from consumer.kafka.membership import is_member, member_id
 from tests.simulation.clients.membership import Membership
 from tests.simulation.kafka.groups import Group
 from tests.simulation.world import Process, World

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.kafka.group_metadata import is_member
+from consumer.kafka.membership import is_member
 from tests.simulation.following import HEARTBEAT, MAX_POLL, PROTOCOLS, SESSION, FollowedGroup, Protocol
 
 UNKNOWN, ILLEGAL = KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION

@@ -10,9 +10,10 @@ from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import transactional_ids
 from consumer.errors import WorkerError
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Partition, UnreadableBatch

@@ -5,17 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import Call, caller
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - `run` configures it
-) -> Call:
-    return caller(monkeypatch, capsys)
-
+from tests.support.command_line import Call
 
 # -- init ------------------------------------------------------------------------------------------------------------
 

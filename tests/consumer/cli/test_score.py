@@ -16,16 +16,11 @@ import pytest
 from pyarrow import parquet
 
 from scoring import Scorer
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 
 FIRST = {"click_events": 35, "transaction_amount": 12000.5, "device_type": "Mobile"}
 SECOND = {"click_events": 2, "transaction_amount": 3, "device_type": "Desktop"}
 MAIN = "import sys; from consumer.__main__ import main; main()"
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -33,6 +33,18 @@ def refused(given: dict[str, object] | None = None) -> str:
     return message
 
 
+def test_input_topics_are_repeated_options_a_list_or_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = ("orders", "^shop-.*")
+    assert load_settings({"input_topic": [*expected, "orders"]}).inputs.topics == expected
+    assert load_settings({"config": file(tmp_path, f"input_topic = {list(expected)}")}).inputs.topics == expected
+    monkeypatch.setenv("SESSION_SCORER_INPUT_TOPIC", "orders, ^shop-.*")
+    assert load_settings({}).inputs.topics == expected
+    with pytest.raises(SettingsError, match="input_topic and alerts_topic are the same topic"):
+        load_settings({"input_topic": ["orders", "session-alerts"]})
+    with pytest.raises(SettingsError, match=r"^--input-topic: expected"):
+        load_settings({"input_topic": ["orders", "no topic"]})
+
+
 def test_without_a_word_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings.bootstrap_servers == "localhost:9092"

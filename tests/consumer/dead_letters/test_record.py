@@ -12,7 +12,7 @@ from consumer.dead_letters import record
 from consumer.dead_letters.offset_ranges import RedriveProgress
 from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
-from consumer.kafka.config import InputTopics
+from consumer.kafka.membership import InputTopics
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent

@@ -11,7 +11,8 @@ from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
 from consumer.errors import WorkerError
-from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.config import Connection
+from consumer.kafka.membership import InputTopics
 from consumer.kafka.producer import KafkaProducer
 from consumer.kafka.reader import KafkaDeadLetterReader
 from consumer.records import Batch, Headers

@@ -22,7 +22,7 @@ from consumer.errors import (
     UndeliveredError,
     WorkerError,
 )
-from consumer.kafka.group_metadata import Membership
+from consumer.kafka.membership import Membership
 from consumer.records import OutRecord
 from tests.support.fakes import P0, P1, FakeClock, FakeLog, FakeProducer, Fault, deliver
 

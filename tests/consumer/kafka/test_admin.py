@@ -6,7 +6,8 @@ import pytest
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import EmbeddedBroker
-from consumer.kafka.config import Connection, InputTopics
+from consumer.kafka.config import Connection
+from consumer.kafka.membership import InputTopics
 from tests.support.kafka.topics import Topics
 
 

@@ -5,7 +5,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
 
 from consumer.errors import WorkerError
 from consumer.kafka.assignment import Assignment
-from consumer.kafka.config import InputTopics, Subscription
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.records import Partition
 from tests.support.fakes import P0, P1, FakeClock, FakeConsumer
 

@@ -8,9 +8,10 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import MustAbortError, WorkerError
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.records import Batch, Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import pytest
 from confluent_kafka import Producer
 
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.records import Batch, Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.support.kafka.topics import Topics

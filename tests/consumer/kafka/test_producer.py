@@ -8,9 +8,10 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from consumer.errors import FencedError, MustAbortError, RecordsRefusedError, RefusedError, RejectedRecord, Rejection
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord, Partition
 from tests.faults.mocked import Api, MockBroker

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.kafka.client import Clients
-from consumer.kafka.config import Connection, InputTopics, Subscription
+from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
+from consumer.kafka.membership import InputTopics, Subscription
 from consumer.records import Partition
 from tests.support.fakes import P0, P1, FakeAdmin, FakeClock, FakeConsumer
 

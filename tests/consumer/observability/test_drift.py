@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.errors import MustAbortError
-from consumer.kafka.group_metadata import Membership
+from consumer.kafka.membership import Membership
 from consumer.observability.drift import EVERY, LEAST_EVENTS, Drift, sample
 from consumer.observability.metrics import Metrics
 from consumer.observability.slow_batches import SlowBatches

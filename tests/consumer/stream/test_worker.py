@@ -21,7 +21,7 @@ from consumer.errors import (
     UnansweredError,
     WorkerError,
 )
-from consumer.kafka.group_metadata import Membership
+from consumer.kafka.membership import Membership
 from consumer.observability.slow_batches import SlowBatches
 from consumer.records import Batch, Gap, Output, Partition
 from consumer.stream.batching import PART_EVENTS, BatchSizer

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
-from consumer.kafka.group_metadata import member_id
+from consumer.kafka.membership import member_id
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import (
     EXPIRED_SECONDS,

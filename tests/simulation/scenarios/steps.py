@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.kafka.errors import underlying_error
-from consumer.kafka.group_metadata import member_id
+from consumer.kafka.membership import member_id
 from tests.simulation.scenarios.backend import Backend, Client
 
 Observed: TypeAlias = dict[str, Any]

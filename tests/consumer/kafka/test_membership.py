@@ -1,6 +1,6 @@
 import struct
 
-from consumer.kafka.group_metadata import Membership, is_member, member_id
+from consumer.kafka.membership import InputTopics, Membership, is_member, member_id
 
 
 def metadata(generation: int, member: bytes) -> bytes:
@@ -24,3 +24,10 @@ def test_memberships_differ_by_member_id_and_revocations() -> None:
     assert membership == Membership(b"worker-1", 0, metadata(2, b"worker-1"))
     assert membership != Membership(b"worker-2", 0, metadata(1, b"worker-2"))
     assert membership != Membership(b"worker-1", 1, metadata(1, b"worker-1"))
+
+
+def test_patterns_match_neither_outputs_nor_topics_of_kafka() -> None:
+    inputs = InputTopics(("orders", "^shop-", "^none", "^__"), ("shop-results", "shop.x"))
+    topics = ["orders", "orders-2", "shop-eu", "shop-results", "shop-results-2", "shop.x", "shop-x", "__offsets"]
+    assert [topic for topic in topics if inputs.matches(topic)] == ["orders", "shop-eu", "shop-results-2", "shop-x"]
+    assert inputs.unmatched(topics) == ["^none", "^__"]
