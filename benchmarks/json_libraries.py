@@ -75,13 +75,14 @@ def scored(count: int) -> tuple[Results, list[bytes]]:
     (batch,) = batches(count, count)
     values = [value or b"" for value in batch.values]
     scorer = Scorer.load()
-    decoded = scorer.decode(values)
+    joined = join_values(values)
+    decoded = scorer.decode(joined)
     results = Results(
         batch=batch,
         timestamps=np.array(batch.timestamps),
         columns=decoded.columns,
         scored=scorer.score_columns(decoded.columns),
-        ends=decoded.ends,
+        values=joined,
         positions=np.arange(count),
         model_version=scorer.model_version,
         scored_at=batch.timestamps[0],

@@ -89,3 +89,7 @@ def error_location(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "an unknown line"
     return f"{type(error).__name__} at {where}"
+
+
+class UnavailableError(Exception):
+    """Read the batch again in a moment: what is needed to read its records does not answer. The message says what."""

@@ -24,6 +24,10 @@ DEAD_LETTER_CODES: Final = (
     "bad_date",
     "too_large",
     UNREADABLE,  # of a batch that was passed over: none of its records was ever read
+    "bad_framing",
+    "unknown_schema",
+    "not_avro",
+    "not_protobuf",
 )
 """The codes that a dead letter can have."""
 

@@ -10,7 +10,7 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -38,8 +38,16 @@ _decode_untyped: Final = msgspec.json.Decoder().decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def _no_ends() -> NDArray[np.int64]:
-    return np.zeros(0, np.int64)
+class JoinedValues(NamedTuple):
+    """The values of m records in one text, with PADDING bytes behind the last."""
+
+    text: bytearray
+    starts: NDArray[np.int64]  # (m,)
+    ends: NDArray[np.int64]  # (m,)
+
+    def value(self, position: int) -> bytes:
+        """Return one value."""
+        return bytes(self.text[self.starts[position] : self.ends[position]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +57,6 @@ class Decoded:
     columns: Columns
     positions: Sequence[int]
     invalid: dict[int, InvalidEvent]
-    ends: NDArray[np.int64] = field(default_factory=_no_ends)
-    """(m,): where each value, valid or not, ends in the text of the columns. That begins with the m values of `decode`,
-    one after the other, or with the text of `decode_text`. Empty for events that are not JSON as bytes."""
     left: Mapping[str, int] = field(default_factory=dict)
     """How many events the compiled loop left to msgspec, by reason; INVALID counts those that msgspec refused."""
     left_positions: Sequence[int] = ()
@@ -81,41 +86,35 @@ class Decoded:
 
 
 def decode(values: Sequence[bytes]) -> Decoded:
-    """Decode values of one JSON object each, by the compiled loop where there is one."""
-    return _decode_values(*_join(values), values.__getitem__)
+    """Decode values of one JSON object each."""
+    return decode_joined(join_values(values))
 
 
-def decode_text(text: bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Decoded:
-    """Decode the m values text[starts[i]:ends[i]], of one JSON object each. PADDING bytes stand behind the last."""
-
-    def value(position: int) -> bytes:
-        return bytes(text[starts[position] : ends[position]])
-
-    return _decode_values(text, starts, ends, value)
-
-
-def _join(values: Sequence[bytes]) -> tuple[bytearray, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the values as one text, and where each starts and ends."""
+def join_values(values: Sequence[bytes]) -> JoinedValues:
+    """Return the values in one text, one behind the other."""
     # before their sizes: 30 µs for 500 values out of the cache, where sizes first take 100
     text = bytearray().join((*values, bytes(PADDING)))  # not bytes, which are another type for numba
     sizes = np.fromiter(map(len, values), np.int64, len(values))
     ends = sizes.cumsum()
-    return text, ends - sizes, ends
+    return JoinedValues(text, ends - sizes, ends)
 
 
-def _decode_values(
-    text: bytearray, starts: NDArray[np.int64], ends: NDArray[np.int64], value: Callable[[int], bytes]
-) -> Decoded:
+def decode_joined(values: JoinedValues) -> Decoded:
+    """Decode values of one JSON object each, by the compiled loop where there is one.
+
+    The text of the columns begins with that of the values.
+    """
+    text, starts, ends = values
     read, count = compile_reader(), len(ends)
     if read is None or not count:
-        events, invalid = _read_each(parse, map(value, range(count)))
+        events, invalid = _read_each(parse, map(values.value, range(count)))
         columns = from_events(events, text)
-        return Decoded(columns, _valid_positions(count, invalid), invalid, ends, left_positions=range(count))
+        return Decoded(columns, _valid_positions(count, invalid), invalid, left_positions=range(count))
     batch = read_text(text, starts, ends, read)
     left = np.flatnonzero(batch.fallbacks).tolist()
     if not left:
-        return Decoded(batch.columns, range(count), {}, ends, learned_keys=batch.keys)
-    events, faults = _read_each(parse, map(value, left))
+        return Decoded(batch.columns, range(count), {}, learned_keys=batch.keys)
+    events, faults = _read_each(parse, map(values.value, left))
     invalid = {left[i]: fault for i, fault in faults.items()}
     rows = np.arange(count)
     rows[[position for position in left if position not in invalid]] = count + np.arange(len(events))
@@ -125,7 +124,7 @@ def _decode_values(
     counts = Counter(
         INVALID if position in invalid else FALLBACK_REASONS[batch.fallbacks[position]] for position in left
     )
-    return Decoded(columns.take(rows[valid]), positions, invalid, ends, counts, left, batch.keys)
+    return Decoded(columns.take(rows[valid]), positions, invalid, counts, left, batch.keys)
 
 
 def decode_any(events: Sequence[EventLike]) -> Decoded:

@@ -17,6 +17,10 @@ ErrorCode = Literal[
     "bad_date",
     "too_large",  # dead letters only (consumer/stream/pipeline.py): no form of the result fits its topic
     "unreadable_batch",  # dead letters only (consumer/stream/dead_letters.py): no record of the batch could be read
+    "bad_framing",  # dead letters only, as all below (consumer/formats): the record names no schema
+    "unknown_schema",
+    "not_avro",
+    "not_protobuf",
 ]
 """Faults of an event. A later version may know more. The command `predict` has one of its own, `no_known_field`."""
 

@@ -11,7 +11,9 @@ from consumer.stream.serialization import SOURCE_TIMESTAMP, record_id, text_head
 from scoring import InvalidEvent
 
 ATTEMPTS: Final = "dead_letter.attempts"
-CONVERTER_CODES: Final = frozenset({"not_json", "not_an_object", "too_deep"})
+CONVERTER_CODES: Final = frozenset(
+    {"not_json", "not_an_object", "too_deep", "bad_framing", "unknown_schema", "not_avro", "not_protobuf"}
+)
 HEADER_NAMES: Final = frozenset(
     {
         *(f"__connect.errors.{name}" for name in ("topic", "partition", "offset", "connector.name", "stage")),

@@ -30,17 +30,18 @@ class EncodedResults:
     @property
     def all_embedded(self) -> bool:
         """Whether every result holds its event."""
-        events = filter(None, self.results.batch.values)
-        return len(self.results.columns.text) < self.event_limit or max(map(len, events), default=0) < self.event_limit
+        results = self.results
+        return len(results.columns.text) < self.event_limit or results.event_bytes.max(initial=0) < self.event_limit
 
     def is_embedded(self, row: int) -> bool:
         """Return whether the result of this row holds its event."""
-        return len(self._event(row)) < self.event_limit
+        return self.results.event_bytes[row] < self.event_limit
 
     def without_event(self, row: int) -> bytes:
         """Return the result with the size and the SHA-256 of its event."""
-        event = self._event(row)
-        return without_event(self.values[row], event, len(event) if self.is_embedded(row) else 0)
+        results = self.results
+        embedded = int(results.event_bytes[row]) if self.is_embedded(row) else 0
+        return without_event(self.values[row], results.batch.values[row] or b"", embedded, results.origin(row))
 
     def alert(self, row: int, result: bytes) -> bytes:
         """Return the alert of a row with this result."""
@@ -61,6 +62,3 @@ class EncodedResults:
             [columns.headers[row] for row in rows],
             [columns.timestamps[row] for row in rows],
         )
-
-    def _event(self, row: int) -> bytes:
-        return self.results.batch.values[row] or b""

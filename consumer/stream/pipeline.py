@@ -1,7 +1,7 @@
 """Turn a batch of events into output records: decode, score, encode. Pure, except for the clock passed in."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from time import perf_counter
@@ -10,6 +10,7 @@ from typing import Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from consumer.formats import JsonValues, ReadValues, frame_id, read_json
 from consumer.observability import drift
 from consumer.records import UNREADABLE, Batch, BatchStats, Headers, Output, OutRecord, UnreadableBatch
 from consumer.stream import dead_letters
@@ -24,6 +25,9 @@ from scoring.drift import Bins
 from scoring.rules import LOW
 
 _TOO_LARGE: Final = InvalidEvent("too_large", None, "its result is too large even without event, headers and key")
+_FRAMED: Final = InvalidEvent(
+    "not_json", None, "not JSON, but framed as by a schema registry's serializer: set --input-format"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,7 @@ class _ScoredBatch:
     """The records of a batch that have a value, their scores, and the time of scoring."""
 
     batch: Batch
+    values: JsonValues
     decoded: Decoded
     scored: Scored
     now: int  # ms since the epoch
@@ -50,6 +55,14 @@ class _ScoredBatch:
     def valid_rows(self) -> slice | list[int]:
         """The rows of the valid events, as an index of a column."""
         return slice(None) if len(self.decoded.positions) == len(self.batch) else list(self.decoded.positions)
+
+    @property
+    def origins(self) -> Sequence[bytes] | None:
+        """The origins of the valid events."""
+        origins = self.values.origins
+        if origins is None or len(self.decoded.positions) == len(self.batch):
+            return origins
+        return [origins[row] for row in self.decoded.positions]
 
     def keep_timestamp(self, limits: TopicLimits) -> NDArray[np.bool_]:
         """Return which output records can have the timestamps of their input, on a topic with these limits."""
@@ -68,6 +81,7 @@ class Pipeline:
         group_id: str,
         limits: Callable[[str], TopicLimits],
         now: Callable[[], int],
+        read_values: ReadValues = read_json,
     ) -> None:
         """`limits` returns the known limits of a topic; `now` returns ms since the epoch."""
         self._scorer = scorer
@@ -75,6 +89,7 @@ class Pipeline:
         self._group_id = group_id
         self._limits = limits
         self._now = now
+        self._read_values = read_values
         baseline = scorer.artifacts.baseline
         self._bins = None if baseline is None else Bins(baseline)
         self._writer = ResultWriter()
@@ -84,22 +99,23 @@ class Pipeline:
         """Return the output of a batch: for every event a result and perhaps an alert, or a dead letter.
 
         Records of one topic keep the order of the batch. A record without a value (a tombstone) has no output; an
-        unreadable batch becomes one dead letter.
+        unreadable batch becomes one dead letter. Raises what `read_values` raises.
         """
         if batch.unreadable is not None:
             return self._unreadable(batch, batch.unreadable)
         live = batch.without_tombstones()
         times = [perf_counter()]
-        decoded = self._scorer.decode(cast("list[bytes]", live.values))
+        values = self._read_values(live)
+        decoded = self._scorer.decode(values.joined)
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())
         now = self._now()
         timestamps = np.array(live.timestamps, dtype=np.int64)
         writable = (timestamps > 0) & (timestamps <= now + MOST_AHEAD_MS)
-        scored_batch = _ScoredBatch(live, decoded, scored, now, timestamps, writable)
+        scored_batch = _ScoredBatch(live, values, decoded, scored, now, timestamps, writable)
         records, too_large = self._results(scored_batch)
-        faults = decoded.invalid | dict.fromkeys(too_large, _TOO_LARGE)
+        faults = decoded.invalid | values.faults | dict.fromkeys(too_large, _TOO_LARGE)
         records += self._dead_letters(scored_batch, faults)
         times.append(perf_counter())
         stages = dict(zip(("decode", "score", "encode"), np.diff(times).tolist(), strict=True))
@@ -147,10 +163,11 @@ class Pipeline:
             timestamps=scored_batch.timestamps[scored_batch.valid_rows],
             columns=scored_batch.decoded.columns,
             scored=scored_batch.scored,
-            ends=scored_batch.decoded.ends,
+            values=scored_batch.values.joined,
             positions=np.arange(len(batch)) if batch is scored_batch.batch else np.array(positions, np.int64),
             model_version=self._scorer.artifacts.version,
             scored_at=scored_batch.now,
+            origins=scored_batch.origins,
         )
         return EncodedResults(results, self._writer.write(results, event_limit), event_limit)
 
@@ -206,6 +223,8 @@ class Pipeline:
         limits = self._limits(topic)
         keep_timestamp = scored_batch.keep_timestamp(limits)
         for row, fault in sorted(faults.items()):
+            if fault.code == "not_json" and scored_batch.values.origins is None and frame_id(batch.values[row] or b"") is not None:
+                fault = _FRAMED
             headers, timestamp = dead_letters.headers(batch, row, fault, self._group_id), batch.timestamps[row]
             if not keep_timestamp[row]:
                 headers, timestamp = with_source_timestamp(headers, timestamp), scored_batch.now

@@ -14,7 +14,9 @@ A result is a sequence of these pieces. `texts` holds the pieces that results sh
                  1842
     TIMESTAMP    ,"timestamp":"2026-11-23T10:15:04.118Z"            or NULL
     EVENT        },"scored_at":"2026-11-23T10:15:04.131Z","event":
-                 { … }}                                             the event, and the last brace
+                 { … }                                              the event
+                 ,"event_schema_id":7, …                            its origin, unless it was JSON itself
+                 }
 """
 
 import functools
@@ -31,8 +33,19 @@ from consumer.records import Batch
 from consumer.stream import serialization
 from scoring import Scored
 from scoring.columns import Columns
+from scoring.decoding import JoinedValues
 from scoring.contract import IDENTITIES
-from scoring.kernels import Bytes, Function, Kernel, compiled_or_plain, copy_bytes, store_byte
+from scoring.kernels import (
+    Bytes,
+    Function,
+    Kernel,
+    compiled_or_plain,
+    copy_bytes,
+    count_digits,
+    put_digits,
+    put_moment,
+    store_byte,
+)
 
 Integers: TypeAlias = NDArray[np.int64]
 
@@ -46,7 +59,7 @@ EVENT: Final = 8
 AFTER_SCORE: Final = 9
 
 MARKS_BYTES: Final = len('-"}')  # between the pieces
-QUOTE, HYPHEN, ZERO, BRACE = b'"-0}'
+QUOTE, HYPHEN, BRACE = b'"-}'
 STAMP_BYTES: Final = len('YYYY-MM-DDTHH:MM:SS.123Z"')
 LAST_MS: Final = 253_402_300_799_999  # the last moment of the year 9999
 
@@ -61,12 +74,22 @@ class Results:
 
     batch: Batch  # n records
     timestamps: Integers  # (n,), ms, as in the batch
-    columns: Columns  # n events; their text begins with the values of m records
+    columns: Columns  # n events; their text begins with that of `values`
     scored: Scored  # n verdicts
-    ends: Integers  # (m,): the end of every value in the text
+    values: JoinedValues  # m, of which some may be invalid
     positions: Integers  # (n,): the row of every event among the m records
     model_version: str
     scored_at: int  # ms since the epoch
+    origins: Sequence[bytes] | None = None  # n: members about the value of each event; None if that is the event
+
+    @property
+    def event_bytes(self) -> Integers:
+        """Return the size of every event, (n,)."""
+        return (self.values.ends - self.values.starts)[self.positions]
+
+    def origin(self, row: int) -> bytes:
+        """Return the members about the value of the event in this row."""
+        return b"" if self.origins is None else self.origins[row]
 
 
 class ResultWriter:
@@ -102,13 +125,15 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
     packed = scored.meanings()
     distinct = np.unique(packed)
     texts = _texts(results, distinct.tolist())
+    origins = results.origins
     return (
         results.positions,
         np.array(batch.partitions, np.int64),
         np.array(batch.offsets, np.int64),
         results.timestamps,
         columns.text,
-        results.ends,
+        results.values.starts,
+        results.values.ends,
         event_limit,
         np.ascontiguousarray(columns.identities),
         scored.labels,
@@ -117,6 +142,8 @@ def _arguments(results: Results, event_limit: int) -> tuple[Any, ...]:
         np.flatnonzero(scores == _LINE_FEED),
         np.frombuffer(b"".join(texts), np.uint8),
         np.cumsum([0, *map(len, texts)]),
+        np.frombuffer(b"".join(origins or ()), np.uint8),
+        np.zeros(len(batch), np.int64) if origins is None else np.fromiter(map(len, origins), np.int64).cumsum(),
     )
 
 
@@ -143,8 +170,9 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     partitions: Integers,  # (n,)
     offsets: Integers,  # (n,)
     timestamps: Integers,  # (n,), ms
-    text: Bytes,  # begins with the values of m records, one after the other
-    ends: Integers,  # (m,): the end of every value in `text`
+    text: Bytes,  # has the values of m records
+    starts: Integers,  # (m,): the start of every value in `text`
+    ends: Integers,  # (m,)
     event_limit: int,
     identities: Integers,  # (2, 2, n): start and end of every identity in `text`
     labels: Integers,  # (n,)
@@ -153,6 +181,8 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
     score_ends: Integers,  # (n,): its line feeds
     texts: Bytes,  # the shared pieces
     bounds: Integers,
+    origins: Bytes,  # of the rows, one behind the other
+    origin_ends: Integers,  # (n,)
 ) -> int:
     """Write the results into `out`, one after the other, and return the sum of their sizes.
 
@@ -173,7 +203,7 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
                 size += identities[which, 1, row] - identities[which, 0, row]
         size += bounds[before + 1] - bounds[before] + score_ends[row] - score
         size += bounds[after + 1] - bounds[after] + bounds[stamp + 1] - bounds[stamp]
-        size += event_bytes(ends, positions[row], event_limit)
+        size += event_bytes(starts, ends, positions[row], event_limit) + origin_bytes(origin_ends, row)
         score = score_ends[row] + 1
         sizes[row] = size
         total += size
@@ -216,70 +246,35 @@ def write_results(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel takes plain arr
         copy_bytes(out, at, texts, bounds[piece], size)
         at += size
         if piece == TIMESTAMP:
-            put_timestamp(out, at - STAMP_BYTES, timestamps[row])
+            put_moment(out, at - STAMP_BYTES, timestamps[row])
         size = bounds[EVENT + 1] - bounds[EVENT]
         copy_bytes(out, at, texts, bounds[EVENT], size)
         at += size
-        size = event_bytes(ends, positions[row], event_limit)
-        copy_bytes(out, at, text, ends[positions[row]] - size, size)
+        size = event_bytes(starts, ends, positions[row], event_limit)
+        copy_bytes(out, at, text, starts[positions[row]], size)
+        at += size
+        size = origin_bytes(origin_ends, row)
+        copy_bytes(out, at, origins, origin_ends[row] - size, size)
         store_byte(out, at + size, BRACE)
         at += size + 1
     return total
 
 
-def event_bytes(ends: Integers, position: int, event_limit: int) -> int:
+def event_bytes(starts: Integers, ends: Integers, position: int, event_limit: int) -> int:
     """Return how many bytes of an event are embedded: its size, or 0."""
-    size = ends[position] - (ends[position - 1] if position > 0 else 0)
+    size = ends[position] - starts[position]
     return size if size < event_limit else 0
 
 
-def count_digits(number: int) -> int:
-    """Return how many digits a number from 0 on has."""
-    digits = 1
-    while number >= 10:
-        number //= 10
-        digits += 1
-    return digits
-
-
-def put_digits(out: Bytes, at: int, number: int, digits: int) -> int:
-    """Write the last `digits` digits of a number; return the index after them."""
-    for i in range(at + digits - 1, at - 1, -1):
-        store_byte(out, i, ZERO + number % 10)
-        number //= 10
-    return at + digits
-
-
-def put_timestamp(out: Bytes, at: int, timestamp: int) -> None:
-    """Write the digits of YYYY-MM-DDTHH:MM:SS.123, for ms since the epoch in the years 1970 to 9999."""
-    seconds = timestamp // 1000
-    # days of a year that begins in March, so that a leap year's own is the last (Hinnant, "chrono-compatible
-    # low-level date algorithms")
-    days = seconds // 86_400 + 719_468
-    era = days // 146_097
-    day = days % 146_097
-    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
-    day -= 365 * year + year // 4 - year // 100
-    month = (5 * day + 2) // 153
-    day -= (153 * month + 2) // 5
-    year += era * 400 + month // 10
-    month = (month + 2) % 12
-    for number, digits in (
-        (year, 4),
-        (month + 1, 2),
-        (day + 1, 2),
-        (seconds // 3600 % 24, 2),
-        (seconds // 60 % 60, 2),
-        (seconds % 60, 2),
-        (timestamp % 1000, 3),
-    ):
-        at = put_digits(out, at, number, digits) + 1
+def origin_bytes(ends: Integers, row: int) -> int:
+    """Return the size of a row's origin."""
+    return ends[row] - (ends[row - 1] if row > 0 else 0)
 
 
 _TEXT: Final = "Array(uint8, 1, 'C', readonly=True)"
 _KERNEL: Final = Kernel(
-    f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64, "
-    f"int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
+    f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64[::1], int64, "
+    f"int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
     write_results,
 )
 

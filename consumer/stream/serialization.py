@@ -29,11 +29,14 @@ class _AlertFields(Struct, gc=False):
     contributions: list[Contribution]
 
 
-def without_event(result: bytes, event: bytes, embedded: int) -> bytes:
-    """Return a result with the size and SHA-256 of its event in place of the `embedded` bytes of it."""
-    before = result[: len(result) - len(EVENT) - embedded - 1]
-    digest = hashlib.sha256(event).hexdigest().encode()
-    return b'%b,"event_bytes":%d,"event_sha256":"%b"}' % (before, len(event), digest)
+def without_event(result: bytes, value: bytes, embedded: int, origin: bytes) -> bytes:
+    """Return a result with the size and SHA-256 of its record's value in place of the `embedded` bytes of the event.
+
+    `origin` is what follows the event; it has the SHA-256 if the event is not the value itself.
+    """
+    before = result[: len(result) - len(EVENT) - embedded - len(origin) - 1]
+    digest = origin or b',"event_sha256":"%b"' % hashlib.sha256(value).hexdigest().encode()
+    return b'%b,"event_bytes":%d%b}' % (before, len(value), digest)
 
 
 def encode_alert(result_id: str, result: bytes, contributions: list[Contribution], base_rate: float) -> bytes:

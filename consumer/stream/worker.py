@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from consumer.delivery.interface import CommitResult, Delivery
-from consumer.errors import UndeliveredError, WorkerError, error_location
+from consumer.errors import UnavailableError, UndeliveredError, WorkerError, error_location
 from consumer.kafka.consumer import KafkaSource
 from consumer.observability.health import Health
 from consumer.observability.metrics import Metrics
@@ -29,6 +29,7 @@ _POLL_SECONDS = 0.5  # the longest poll: how soon a stop is noticed when no even
 _REPORT_SECONDS = 1.0  # between two reports of lag and of the state of the group
 _MAX_FAILURES = 20  # deliveries that fail in a row, each after all retries of the delivery itself
 _LONGEST_PAUSE = 5.0
+_UNAVAILABLE_PAUSE = 1.0
 _DELIVERING = "delivering a batch"
 
 
@@ -162,7 +163,11 @@ class Worker:
     def _score_and_publish(self, part: Batch, stop: Event) -> bool:
         """Score a part, wait for the commit of the batch before, publish. False when the part must be read again."""
         batch = self._batch_of(part)
-        output = self._score(part, batch)
+        try:
+            output = self._score(part, batch)
+        except UnavailableError as error:
+            self._read_again_later(batch, error, stop)
+            return False
         if self._finish_commit(stop):
             return self._publish(batch, part, output, stop)
         batch.span.fail(UndeliveredError("the batch before it was not committed: both are read again"))
@@ -185,6 +190,11 @@ class Worker:
     def _score(self, part: Batch, batch: _PendingBatch) -> Output:
         try:
             return self._process(part)
+        except UnavailableError:
+            raise
+        except WorkerError as error:
+            batch.span.fail(error)
+            raise
         except Exception as error:  # of any kind: no offset of this batch may be committed
             # its message may hold an event's content, so it is left out
             offsets = sorted(part.next_offsets().items())
@@ -195,6 +205,16 @@ class Worker:
             )
             batch.span.fail(fault)
             raise fault from error
+
+    def _read_again_later(self, batch: _PendingBatch, error: UnavailableError, stop: Event) -> None:
+        """Commit the parts before this one, which is read again after a pause."""
+        if batch.stats:
+            self._batch = batch
+        self._begin_commit()
+        if self._finish_commit(stop):
+            _log.warning("waiting", extra={"reason": str(error)})
+            self._source.rewind()
+            stop.wait(_UNAVAILABLE_PAUSE)
 
     def _publish(self, batch: _PendingBatch, part: Batch, output: Output, stop: Event) -> bool:
         """Publish one part; False when the whole batch must be read again."""

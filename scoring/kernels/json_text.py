@@ -1,4 +1,4 @@
-"""Find the ends of the parts of a JSON text.
+"""Find the ends of the parts of a JSON text, and write digits.
 
 The functions take the text, the index of a part's first byte and the end of the event, behind which another event
 follows. They return the index behind the part, or NO_MATCH. They load eight bytes together, so up to seven behind the
@@ -261,3 +261,20 @@ def value_end(text: Bytes, i: int, end: int, closers: Bytes) -> int:
             i = key_end(text, i, end)
             if i < 0:
                 return NO_MATCH
+
+
+def count_digits(number: int) -> int:
+    """Return how many digits a number from 0 on has."""
+    digits = 1
+    while number >= 10:
+        number //= 10
+        digits += 1
+    return digits
+
+
+def put_digits(out: Bytes, at: int, number: int, digits: int) -> int:
+    """Write the last `digits` digits of a number; return the index after them."""
+    for i in range(at + digits - 1, at - 1, -1):
+        store_byte(out, i, ZERO + number % 10)
+        number //= 10
+    return at + digits

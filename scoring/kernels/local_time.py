@@ -1,8 +1,8 @@
-"""Read the hour of a date of the contract, in the text of an event."""
+"""Read the hour of a date of the contract, in the text of an event; write dates and times."""
 
 from typing import Final
 
-from scoring.kernels.json_text import COLON, MINUS, NO_MATCH, PLUS, POINT, SPACE, ZERO, byte_at, digits_end
+from scoring.kernels.json_text import COLON, MINUS, NO_MATCH, PLUS, POINT, SPACE, ZERO, byte_at, digits_end, put_digits
 from scoring.kernels.memory import Bytes, load_byte
 
 LETTER_T: Final = ord("T")
@@ -75,3 +75,32 @@ def is_offset(text: Bytes, i: int, end: int) -> bool:
         return False
     minutes = i + 4 if byte_at(text, i + 3, end) == COLON else i + 3
     return minutes + 2 == end and 0 <= two_digits(text, i + 1) <= 23 and 0 <= two_digits(text, minutes) <= 59
+
+
+def put_moment(out: Bytes, at: int, milliseconds: int) -> int:
+    """Write the digits of YYYY-MM-DDTHH:MM:SS.123, for ms since the epoch in the years 1970 to 9999. Return the index
+    behind them."""
+    seconds = milliseconds // 1000
+    at = put_day(out, at, seconds // 86_400) + 1
+    at = put_digits(out, at, seconds // 3600 % 24, 2) + 1
+    at = put_digits(out, at, seconds // 60 % 60, 2) + 1
+    at = put_digits(out, at, seconds % 60, 2) + 1
+    return put_digits(out, at, milliseconds % 1000, 3)
+
+
+def put_day(out: Bytes, at: int, days: int) -> int:
+    """Write the digits of YYYY-MM-DD, for days since the epoch in the years 1970 to 9999. Return the index behind."""
+    # days of a year that begins in March, so that a leap year's own is the last (Hinnant, "chrono-compatible
+    # low-level date algorithms")
+    days += 719_468
+    era = days // 146_097
+    day = days % 146_097
+    year = (day - day // 1460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    year += era * 400 + month // 10
+    month = (month + 2) % 12
+    at = put_digits(out, at, year, 4) + 1
+    at = put_digits(out, at, month + 1, 2) + 1
+    return put_digits(out, at, day + 1, 2)

@@ -141,7 +141,7 @@ def join_lines(
         size = bounds[piece + 1] - bounds[piece]
         copy_bytes(out, at, pieces, bounds[piece], size)
         at += size
-        size = score_size(scores, score)
+        size = number_size(scores, score)
         for k in range(size):
             byte = load_byte(scores, score + k)
             store_byte(out, at + k, decimal if byte == POINT else byte)
@@ -154,7 +154,7 @@ def join_lines(
     return at
 
 
-def score_size(scores: Bytes, i: int) -> int:
+def number_size(scores: Bytes, i: int) -> int:
     """Return the size of the number at i, behind which a comma or the closing bracket stands."""
     size = 0
     byte = load_byte(scores, i)

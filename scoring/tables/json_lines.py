@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.decoding import Decoded, decode, decode_text
+from scoring.decoding import Decoded, JoinedValues, decode, decode_joined, join_values
 from scoring.kernels import compiled_lines
 from scoring.kernels.json_text import PADDING
 from scoring.tables import source
@@ -51,7 +51,7 @@ class JsonRows:
     def decode(self) -> Decoded:
         """Decode the rows that are valid events; collect the faults of the others."""
         if not self.renames:
-            return decode_text(self.text, self.starts, self.ends)
+            return decode_joined(JoinedValues(self.text, self.starts, self.ends))
         decoded = decode([self.event(i) for i in range(len(self))])
         return replace(decoded, learned_keys=None)  # they are not those of the rows
 
@@ -138,8 +138,7 @@ def find_rows(block: Block, renames: Renames = NO_RENAMES) -> JsonRows:
 
 def join_rows(rows: Sequence[bytes]) -> JsonRows:
     """Return rows of JSON as a block."""
-    ends = np.fromiter(map(len, rows), np.int64, len(rows)).cumsum()
-    return JsonRows(bytearray().join((*rows, bytes(PADDING))), ends - np.diff(ends, prepend=0), ends)
+    return JsonRows(*join_values(rows))
 
 
 def collect_keys(blocks: Iterator[Block]) -> list[str]:

@@ -15,6 +15,7 @@ from consumer.stream.serialization import utc
 from scoring import Scored
 from scoring.columns import from_events
 from scoring.contract import MODEL_FIELDS, Event
+from scoring.decoding import join_values
 from scoring.kernels import Function
 from scoring.kernels.compiler import compile_kernels
 from scoring.rules import RULES
@@ -64,7 +65,7 @@ def results(given_rows: Sequence[Given], topic: str = "sessions") -> Results:
         timestamps=np.array(times, np.int64),
         columns=from_events(decoded, b"".join(everything)),
         scored=Scored(scores, labels, levels, rules, gap_bits, np.zeros(len(valid), np.int64), {}, 0.5),
-        ends=np.cumsum([len(value) for value in everything], dtype=np.int64),
+        values=join_values(everything),
         positions=np.array([i for i, (_, _, is_valid) in enumerate(given_rows) if is_valid], np.int64),
         model_version="2026.11.23-5f0c2a9b",
         scored_at=NOW,

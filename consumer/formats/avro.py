@@ -1,0 +1,143 @@
+"""Read Avro records as JSON: by a compiled loop where the schema allows it, else by fastavro.
+
+A union is the value of its branch. Bytes are text in ISO 8859-1, as in Avro's own JSON encoding, and a decimal is text.
+Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestamp-*` without.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+from io import BytesIO
+from typing import Any, Final
+
+import fastavro
+import numpy as np
+import orjson
+
+from consumer.errors import WorkerError
+from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
+from consumer.formats.avro_program import Program, UnsupportedError, compile_schema
+from consumer.formats.schema import Schema
+from consumer.formats.values import JsonValues, encode, read_each, too_deep
+from scoring import InvalidEvent
+from scoring.contract import DATE
+from scoring.decoding import JoinedValues, join_values
+from scoring.kernels import PADDING
+
+_log: Final = logging.getLogger("consumer.formats")
+
+
+def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
+    """Return the reader of a schema's records.
+
+    Raises WorkerError if its transaction_date has no wall clock, and ValueError if it is no Avro schema.
+    """
+    parsed, named = _parse(schema)
+    _require_wall_clock(schema, parsed)
+    by_fastavro = _SlowReader(schema, parsed)
+    try:
+        program = compile_schema(parsed, named)
+    except UnsupportedError as error:
+        _log.warning("slow reader: 20 µs an event and more", extra={"schema": str(schema.id), "reason": str(error)})
+        return by_fastavro.read_all
+    return _FastReader(program, by_fastavro).read_all
+
+
+def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:
+    """Return the schema as fastavro parses it, and the schemas of all names in it. Raises ValueError."""
+    named: dict[str, Any] = {}
+    try:
+        for text in (*schema.references.values(), schema.text):
+            parsed = fastavro.parse_schema(orjson.loads(text), named)
+    except Exception as error:  # fastavro's own, and those of Python for a schema of another shape
+        raise ValueError(f"not an Avro schema ({type(error).__name__})") from error
+    return parsed, named
+
+
+def _require_wall_clock(schema: Schema, parsed: Any) -> None:
+    fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
+    for kind in (member["type"] for member in fields if member["name"] == DATE):
+        for branch in kind if isinstance(kind, list) else [kind]:
+            logical = branch.get("logicalType", "") if isinstance(branch, dict) else ""
+            if logical.startswith("timestamp-"):
+                raise WorkerError(
+                    f"schema {schema.id}: {DATE} is a {logical}, which has no wall clock, and the hour of a session is "
+                    f"local: make it local-{logical}, date or string"
+                )
+
+
+class _FastReader:
+    """Reads records by the compiled loop, and those that it leaves by fastavro."""
+
+    def __init__(self, program: Program, by_fastavro: "_SlowReader") -> None:
+        self._program = program
+        self._kernels = compiled_avro()
+        self._by_fastavro = by_fastavro
+
+    def read_all(self, records: JoinedValues) -> JsonValues:
+        """Return the records as JSON."""
+        program, (text, starts, ends) = self._program, records
+        n, letters = len(ends), np.frombuffer(text, np.uint8)
+        out = np.empty(n * program.most_bytes + ESCAPE_BYTES * len(text), np.uint8)
+        out_ends = np.empty(n, np.int64)
+        bits, places = np.empty(n * program.most_floats, np.uint64), np.empty(n * program.most_floats, np.int64)
+        count = self._kernels.write_records(
+            out, out_ends, bits, places, letters, starts, ends, program.ops, program.pieces, program.bounds
+        )
+        size = int(out_ends[-1])
+        if count:
+            numbers = orjson.dumps(bits[:count].view(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)
+            texts, out = out, np.empty(size + len(numbers) + PADDING, np.uint8)
+            insert = self._kernels.insert_numbers
+            size = insert(out, texts, out_ends, places[:count], np.frombuffer(numbers, np.uint8))
+        sizes = np.diff(out_ends, prepend=0)
+        joined = JoinedValues(bytearray(out[: size + PADDING]), out_ends - sizes, out_ends)
+        left = np.flatnonzero(sizes == 0).tolist()
+        return self._read_left(records, joined, left) if left else JsonValues(joined)
+
+    def _read_left(self, records: JoinedValues, joined: JoinedValues, left: list[int]) -> JsonValues:
+        read = self._by_fastavro.read_all(join_values([records.value(row) for row in left]))
+        texts = [joined.value(row) for row in range(len(joined.ends))]
+        for i, row in enumerate(left):
+            texts[row] = read.joined.value(i)
+        return JsonValues(join_values(texts), {left[i]: fault for i, fault in read.faults.items()})
+
+
+class _SlowReader:
+    """Reads records by fastavro, one by one."""
+
+    def __init__(self, schema: Schema, parsed: Any) -> None:
+        self._schema = schema
+        self._parsed = parsed
+
+    def read_all(self, records: JoinedValues) -> JsonValues:
+        """Return the records as JSON."""
+        return read_each(records, self._read)
+
+    def _read(self, record: bytes) -> bytes:
+        file = BytesIO(record)
+        try:
+            value = fastavro.schemaless_reader(file, self._parsed, None)
+        except RecursionError:
+            raise too_deep() from None
+        except Exception as error:  # noqa: BLE001 - whatever it raises for one record makes that one invalid
+            raise self._fault(type(error).__name__) from None
+        if left := len(record) - file.tell():
+            raise self._fault(f"{left} bytes are left")
+        return encode(value, _as_text)
+
+    def _fault(self, reason: str) -> InvalidEvent:
+        return InvalidEvent("not_avro", None, f"not a record of schema {self._schema.id} ({reason})")
+
+
+def _as_text(value: object) -> str:
+    """Return a value that JSON does not have as text."""
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, datetime):
+        text = value.replace(tzinfo=None).isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")
+        return text if value.tzinfo is None else text + "Z"
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError

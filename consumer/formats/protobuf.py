@@ -1,0 +1,184 @@
+"""Read Protobuf messages as JSON, by Google's compiler and library.
+
+Fields have the names of the schema. A field that tracks its presence is left out when it is absent; another one then
+has its default, as proto3 defines it. Bytes are Base64, an enum is its name, as in Protobuf's own JSON; integers of 64
+bits are numbers.
+"""
+
+import base64
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
+
+from consumer.errors import WorkerError
+from consumer.formats.schema import Schema
+from consumer.formats.values import JsonValues, encode, read_each, too_deep
+from scoring import InvalidEvent
+from scoring.contract import DATE
+from scoring.decoding import JoinedValues
+
+_MAIN: Final = "session_scorer_event.proto"
+_COMPILE_SECONDS: Final = 30
+_WRAPPERS: Final = "google/protobuf/wrappers.proto"
+_WELL_KNOWN: Final = "google.protobuf."
+_TIMESTAMP: Final = "google.protobuf.Timestamp"
+
+
+def protobuf_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
+    """Return the reader of a schema's messages. Raises ValueError if it is no Protobuf schema.
+
+    The reader raises WorkerError for a message whose transaction_date has no wall clock.
+    """
+    return _MessageReader(schema).read_all
+
+
+class _MessageReader:
+    """Reads payloads: the indices that lead to the type of a message in its schema, then the message."""
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._file = _compile(schema)
+        self._types: dict[tuple[int, ...], type[Message]] = {}
+
+    def read_all(self, payloads: JoinedValues) -> JsonValues:
+        """Return the messages as JSON."""
+        return read_each(payloads, self._read)
+
+    def _read(self, payload: bytes) -> bytes:
+        indices, start = _message_indices(payload)
+        try:
+            return encode(_members(self._type(indices).FromString(payload[start:])), _base64)
+        except DecodeError:
+            raise InvalidEvent("not_protobuf", None, f"not a message of schema {self._schema.id}") from None
+        except RecursionError:
+            raise too_deep() from None
+
+    def _type(self, indices: tuple[int, ...]) -> type[Message]:
+        """Return the class of the message that is meant. Raises InvalidEvent and WorkerError."""
+        if indices not in self._types:
+            found: Any = None
+            try:
+                for index in indices:
+                    types = self._file.message_types_by_name if found is None else found.nested_types_by_name
+                    found = list(types.values())[index]
+            except IndexError:
+                raise InvalidEvent("bad_framing", None, f"schema {self._schema.id} has no such message") from None
+            self._require_wall_clock(found)
+            self._types[indices] = GetMessageClass(found)
+        return self._types[indices]
+
+    def _require_wall_clock(self, message: Descriptor) -> None:
+        field = message.fields_by_name.get(DATE)
+        if field is not None and field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
+            raise WorkerError(
+                f"schema {self._schema.id}: {DATE} is a {_TIMESTAMP}, which has no wall clock, and the hour of a "
+                "session is local: make it a string"
+            )
+
+
+def _message_indices(payload: bytes) -> tuple[tuple[int, ...], int]:
+    """Return the indices of a message's type, and where the message begins. Raises InvalidEvent."""
+    try:
+        count, at = _varint(payload, 0)
+        indices = []
+        for _ in range(count):
+            index, at = _varint(payload, at)
+            indices.append(index)
+    except IndexError:
+        raise InvalidEvent("bad_framing", None, "the indices of the message's type are cut off") from None
+    return tuple(indices) or (0,), at  # 0 indices stand for the first message
+
+
+def _varint(payload: bytes, at: int) -> tuple[int, int]:
+    """Return a zigzag varint and the position behind it. Raises InvalidEvent, and IndexError at the end."""
+    number = shift = 0
+    while (byte := payload[at]) >= 0x80:
+        number |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+        if shift > 28:
+            break
+    number |= byte << shift
+    if number & 1 or shift > 28:  # negative, or more than any schema has
+        raise InvalidEvent("bad_framing", None, "the indices of the message's type are no indices")
+    return number >> 1, at + 1
+
+
+def _members(message: Message) -> dict[str, Any]:
+    return {
+        field.name: _value(field, getattr(message, field.name))
+        for field in message.DESCRIPTOR.fields
+        if not field.has_presence or message.HasField(field.name)
+    }
+
+
+def _value(field: FieldDescriptor, value: Any) -> Any:
+    if not field.is_repeated:
+        return _single(field, value)
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        of_values = field.message_type.fields_by_name["value"]
+        return {_key(key): _single(of_values, value[key]) for key in value}
+    return [_single(field, item) for item in value]
+
+
+def _key(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)
+
+
+def _single(field: FieldDescriptor, value: Any) -> Any:
+    if field.enum_type is not None:
+        known = field.enum_type.values_by_number.get(value)
+        return value if known is None else known.name
+    kind = field.message_type
+    if kind is None:
+        return value
+    if kind.file.name == _WRAPPERS:
+        return value.value
+    return json_format.MessageToDict(value) if kind.full_name.startswith(_WELL_KNOWN) else _members(value)
+
+
+def _base64(value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError
+
+
+def _compile(schema: Schema) -> Any:
+    """Return the descriptor of the schema's file. Raises ValueError."""
+    with TemporaryDirectory(prefix="session-scorer-") as directory:
+        root, output = Path(directory), Path(directory, "descriptors")
+        for name, text in {**schema.references, _MAIN: schema.text}.items():
+            path = (root / name).resolve()
+            if not path.is_relative_to(root.resolve()):
+                raise ValueError("a reference has a path outside of the schema")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        _run_protoc(root, output)
+        descriptors = FileDescriptorSet.FromString(output.read_bytes())
+    pool = DescriptorPool()
+    for file in descriptors.file:
+        pool.Add(file)
+    return pool.FindFileByName(_MAIN)
+
+
+def _run_protoc(root: Path, output: Path) -> None:
+    """Compile in a process of its own: the compiler prints, and may be stopped."""
+    command = [sys.executable, "-I", "-m", "grpc_tools.protoc", f"--proto_path={root}", "--include_imports"]
+    command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_out={output}", _MAIN]
+    try:
+        done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"protoc did not end within {_COMPILE_SECONDS} s") from None
+    if done.returncode:
+        raise ValueError("protoc refuses it")

@@ -1,0 +1,64 @@
+"""The values of a batch as JSON, whatever their format is."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Any, cast
+
+import orjson
+
+from consumer.records import Batch
+from scoring import InvalidEvent
+from scoring.decoding import JoinedValues, join_values
+from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.validation import validated
+
+
+@dataclass(frozen=True, slots=True)
+class JsonValues:
+    """The values of n records as JSON."""
+
+    joined: JoinedValues  # n; empty for a record with a fault
+    faults: dict[int, InvalidEvent] = field(default_factory=dict)  # by row
+    origins: Sequence[bytes] | None = None
+    """n: the members of a result that describe the value which is not JSON itself: `,"event_schema_id":7,…`."""
+
+
+ReadValues = Callable[[Batch], JsonValues]
+"""Reads the values of a batch without tombstones. Raises UnavailableError, or WorkerError."""
+
+
+def read_json(batch: Batch) -> JsonValues:
+    """Return the values of plain JSON, which are as they should be."""
+    return JsonValues(join_values(cast("list[bytes]", batch.values)))
+
+
+def read_each(payloads: JoinedValues, read: Callable[[bytes], bytes]) -> JsonValues:
+    """Return payloads as JSON, each by a function that raises InvalidEvent."""
+    texts, faults = [b""] * len(payloads.ends), {}
+    for row in range(len(texts)):
+        try:
+            texts[row] = read(payloads.value(row))
+        except InvalidEvent as fault:
+            faults[row] = fault
+    return JsonValues(join_values(texts), faults)
+
+
+def encode(value: Any, as_text: Callable[[Any], str]) -> bytes:
+    """Return a value as JSON; `as_text` converts what JSON does not have. Raises InvalidEvent.
+
+    NaN and infinity are null in fields that the contract does not know, and faults of the others.
+    """
+    if isinstance(value, Mapping):
+        for name in (*MODEL_FIELDS, *IDENTITIES):
+            if isinstance(number := value.get(name), float) and not isfinite(number):
+                validated(name, number)
+    try:
+        return orjson.dumps(value, as_text, orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError:
+        raise too_deep() from None
+
+
+def too_deep() -> InvalidEvent:
+    """Return the fault of a value that is nested too deep."""
+    return InvalidEvent("too_deep", None, "nested too deep to read safely")
