@@ -1,14 +1,11 @@
-"""Read Avro records as JSON: by a compiled loop where the schema allows it, else by fastavro.
+"""Read Avro records as JSON: by a compiled loop where the schema allows it, else in Python.
 
-A union is the value of its branch. Bytes are text in ISO 8859-1, as in Avro's own JSON encoding, and a decimal is text.
-Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestamp-*` without.
+A union is the value of its branch. A decimal is a number, other bytes are text in ISO 8859-1 as in Avro's own JSON
+encoding. Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestamp-*` without.
 """
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
-from io import BytesIO
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import fastavro
@@ -18,6 +15,7 @@ import orjson
 from consumer.errors import WorkerError
 from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
 from consumer.formats.avro_program import Program, UnsupportedError, compile_schema
+from consumer.formats.avro_values import NotAvroError, RecordReader
 from consumer.formats.schema import Schema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
@@ -35,13 +33,13 @@ def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
     """
     parsed, named = _parse(schema)
     _require_wall_clock(schema, parsed)
-    by_fastavro = _SlowReader(schema, parsed)
+    slow = _SlowReader(schema, parsed, named)
     try:
         program = compile_schema(parsed, named)
     except UnsupportedError as error:
-        _log.warning("slow reader: 20 µs an event and more", extra={"schema": str(schema.id), "reason": str(error)})
-        return by_fastavro.read_all
-    return _FastReader(program, by_fastavro).read_all
+        _log.warning("slow reader of events", extra={"schema": str(schema.id), "reason": str(error)})
+        return slow.read_all
+    return _FastReader(program, slow).read_all
 
 
 def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:
@@ -68,12 +66,12 @@ def _require_wall_clock(schema: Schema, parsed: Any) -> None:
 
 
 class _FastReader:
-    """Reads records by the compiled loop, and those that it leaves by fastavro."""
+    """Reads records by the compiled loop, and those that it leaves by the slow reader."""
 
-    def __init__(self, program: Program, by_fastavro: "_SlowReader") -> None:
+    def __init__(self, program: Program, slow: "_SlowReader") -> None:
         self._program = program
         self._kernels = compiled_avro()
-        self._by_fastavro = by_fastavro
+        self._slow = slow
 
     def read_all(self, records: JoinedValues) -> JsonValues:
         """Return the records as JSON."""
@@ -85,7 +83,7 @@ class _FastReader:
         count = self._kernels.write_records(
             out, out_ends, bits, places, letters, starts, ends, program.ops, program.pieces, program.bounds
         )
-        size = int(out_ends[-1])
+        size = int(out_ends.max(initial=0))
         if count:
             numbers = orjson.dumps(bits[:count].view(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)
             texts, out = out, np.empty(size + len(numbers) + PADDING, np.uint8)
@@ -97,7 +95,7 @@ class _FastReader:
         return self._read_left(records, joined, left) if left else JsonValues(joined)
 
     def _read_left(self, records: JoinedValues, joined: JoinedValues, left: list[int]) -> JsonValues:
-        read = self._by_fastavro.read_all(join_values([records.value(row) for row in left]))
+        read = self._slow.read_all(join_values([records.value(row) for row in left]))
         texts = [joined.value(row) for row in range(len(joined.ends))]
         for i, row in enumerate(left):
             texts[row] = read.joined.value(i)
@@ -105,39 +103,22 @@ class _FastReader:
 
 
 class _SlowReader:
-    """Reads records by fastavro, one by one."""
+    """Reads records in Python, one by one."""
 
-    def __init__(self, schema: Schema, parsed: Any) -> None:
+    def __init__(self, schema: Schema, parsed: Any, named: Mapping[str, Any]) -> None:
         self._schema = schema
         self._parsed = parsed
+        self._named = named
 
     def read_all(self, records: JoinedValues) -> JsonValues:
         """Return the records as JSON."""
         return read_each(records, self._read)
 
     def _read(self, record: bytes) -> bytes:
-        file = BytesIO(record)
         try:
-            value = fastavro.schemaless_reader(file, self._parsed, None)
+            return encode(RecordReader(record, self._named).read(self._parsed))
+        except NotAvroError as error:
+            message = f"not a record of schema {self._schema.id}: {error}"
+            raise InvalidEvent("not_avro", None, message) from None
         except RecursionError:
             raise too_deep() from None
-        except Exception as error:  # noqa: BLE001 - whatever it raises for one record makes that one invalid
-            raise self._fault(type(error).__name__) from None
-        if left := len(record) - file.tell():
-            raise self._fault(f"{left} bytes are left")
-        return encode(value, _as_text)
-
-    def _fault(self, reason: str) -> InvalidEvent:
-        return InvalidEvent("not_avro", None, f"not a record of schema {self._schema.id} ({reason})")
-
-
-def _as_text(value: object) -> str:
-    """Return a value that JSON does not have as text."""
-    if isinstance(value, bytes):
-        return value.decode("latin-1")
-    if isinstance(value, datetime):
-        text = value.replace(tzinfo=None).isoformat(timespec="microseconds" if value.microsecond % 1000 else "milliseconds")
-        return text if value.tzinfo is None else text + "Z"
-    if isinstance(value, Decimal):
-        return str(value)
-    raise TypeError

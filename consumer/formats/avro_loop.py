@@ -10,6 +10,7 @@
     FLOAT, DOUBLE    read 4 or 8 bytes; their text is inserted later (`insert_numbers`)
     STRING           read a length and UTF-8, write it in quotes, escaped
     DAY       i      read days since the epoch, write piece i and the digits of the date in it
+    DECIMAL   s      read a length and a number of so many bytes, write it with s digits behind the point
     MOMENT    u, i   read a time since the epoch, u in a millisecond; write piece i, or i + 1 if it has microseconds
     BRANCH    n      read one of n indices; go to the JUMP that stands that many further on
     JUMP      k      go on with instruction k
@@ -54,18 +55,20 @@ DOUBLE: Final = 5
 STRING: Final = 6
 DAY: Final = 7
 MOMENT: Final = 8
-BRANCH: Final = 9
-JUMP: Final = 10
+DECIMAL: Final = 9
+BRANCH: Final = 10
+JUMP: Final = 11
 
 LEFT: Final = -1  # the record is left to the caller
-MOST_DIGITS: Final = 20  # of an integer, with its sign
+MOST_DIGITS: Final = 24  # of an integer or a decimal, with sign and point
+MOST_SCALE: Final = 18
 ESCAPE_BYTES: Final = 6  # of a character such as \u001f
 _LONGEST_VARINT: Final = 10
 _LARGEST: Final = 2**63 - 1
 _LAST_DAY: Final = 2_932_896  # of the year 9999
 _MS_OF_DAY: Final = 86_400_000
 
-_QUOTE, _BACKSLASH, _MINUS, _ZERO, _LETTER_A, _LETTER_U = b'"\\-0au'
+_QUOTE, _BACKSLASH, _MINUS, _POINT, _ZERO, _LETTER_A, _LETTER_U = b'"\\-.0au'
 _FINITE: Final = np.uint64(0x7FF0000000000000)  # the bits of the exponent; all are set in NaN and infinity
 _FLOAT: Final = np.uint64(0xFFFFFFFF)
 _FLOAT_SIGN: Final = np.uint64(0x80000000)
@@ -133,6 +136,9 @@ def write_records(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
                     k = k + number if number < first else LEFT
                 elif kind == ENUM:
                     at = put_piece(out, at, pieces, bounds, first + number) if number < second else LEFT
+                elif kind == DECIMAL:
+                    at = put_decimal(out, at, text, i, i + number, first) if number <= min(end - i, 8) else LEFT
+                    i += number
                 elif kind == DAY:
                     at = put_date(out, at, pieces, bounds, first, number)
                 else:
@@ -144,7 +150,7 @@ def write_records(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
 
 
 def is_finite(word: np.uint64) -> bool:
-    return word & _FINITE != _FINITE
+    return bool(word & _FINITE != _FINITE)
 
 
 def to_double(word: np.uint64) -> np.uint64:
@@ -161,9 +167,9 @@ def to_double(word: np.uint64) -> np.uint64:
 
 def put_piece(out: Bytes, at: int, pieces: Bytes, bounds: Integers, piece: int) -> int:
     """Write a piece; return the index behind it."""
-    size = bounds[piece + 1] - bounds[piece]
-    copy_bytes(out, at, pieces, bounds[piece], size)
-    return at + size
+    start, end = bounds[piece], bounds[piece + 1]
+    copy_bytes(out, at, pieces, start, end - start)
+    return int(at + end - start)
 
 
 def varint_end(text: Bytes, i: int, end: int) -> int:
@@ -194,6 +200,29 @@ def put_integer(out: Bytes, at: int, magnitude: int, is_negative: int) -> int:
         at += 1
         magnitude += 1
     return put_digits(out, at, magnitude, count_digits(magnitude))
+
+
+def put_decimal(out: Bytes, at: int, text: Bytes, i: int, end: int, scale: int) -> int:
+    """Write the number of up to 8 bytes text[i:end], highest first, with `scale` digits behind the point.
+
+    Return the index behind it; LEFT for the smallest number of 8 bytes.
+    """
+    number = -1 if i < end and load_byte(text, i) >= 0x80 else 0
+    for k in range(i, end):
+        number = number * 256 + load_byte(text, k)
+    if number < -_LARGEST:
+        return LEFT
+    if number < 0:
+        store_byte(out, at, _MINUS)
+        at += 1
+    number = abs(number)
+    digits = max(count_digits(number), scale + 1)
+    if scale == 0:
+        return put_digits(out, at, number, digits)
+    unit = 10**scale
+    at = put_digits(out, at, number // unit, digits - scale)
+    store_byte(out, at, _POINT)
+    return put_digits(out, at + 1, number % unit, scale)
 
 
 def put_string(out: Bytes, at: int, text: Bytes, i: int, end: int) -> int:

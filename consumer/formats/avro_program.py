@@ -77,6 +77,8 @@ class _Compiler:
             self._add_op(_NUMBERS[kind])
         elif kind == "string":
             self._add_op(loop.STRING)
+        elif kind == "bytes" and logical == "decimal" and schema.get("scale", 0) <= loop.MOST_SCALE:
+            self._add_op(loop.DECIMAL, schema.get("scale", 0))
         elif kind == "enum":
             symbols = [orjson.dumps(symbol) for symbol in schema["symbols"]]
             self._add_op(loop.ENUM, self._add_pieces(*symbols), len(symbols))

@@ -13,6 +13,7 @@ from scoring import InvalidEvent
 from scoring.decoding import JoinedValues, join_values
 
 ReadPayloads = Callable[[JoinedValues], JsonValues]
+MakeReader = Callable[[Schema], ReadPayloads]
 
 _UNKNOWN_SECONDS: Final = 1.0  # until the registry is asked again for an id that it does not know
 _MOST_UNKNOWN: Final = 10_000
@@ -30,7 +31,7 @@ class FramedValues:
         self,
         schema: Callable[[SchemaId], Schema | None],
         schema_type: str,
-        make_reader: Callable[[Schema], ReadPayloads],
+        make_reader: MakeReader,
         clock: Callable[[], float],
     ) -> None:
         """`schema` fetches a schema of the registry; `make_reader` raises ValueError for one that it cannot use."""
@@ -73,7 +74,7 @@ class FramedValues:
     def _origins(self, schema_id: SchemaId, values: Sequence[bytes]) -> list[bytes]:
         name = b"%d" % schema_id if isinstance(schema_id, int) else b'"%b"' % str(schema_id).encode()
         origin = b',"event_schema_id":%b' % name
-        if self._make_reader is json_reader:  # the event itself is what the hash would be of, without its frame
+        if self._type == "JSON":  # the event is the value, without its frame
             return [origin] * len(values)
         return [b'%b,"event_sha256":"%b"' % (origin, sha256(value).hexdigest().encode()) for value in values]
 

@@ -25,11 +25,10 @@ _LARGEST_ID: Final = 2**31 - 1  # ids are Java's int
 def shared_id(values: JoinedValues) -> int | None:
     """Return the id that all values begin with; None if they differ."""
     text, starts, ends = values
-    if (ends - starts).min(initial=FRAME) < FRAME:
+    if not len(ends) or (ends - starts).min() < FRAME:
         return None
     frames = np.frombuffer(text, np.uint8)[starts[:, None] + np.arange(FRAME)]
-    first = frames[0].tobytes() if len(frames) else b""
-    return frame_id(first) if (frames == frames[0]).all() else None
+    return frame_id(frames[0].tobytes()) if (frames == frames[0]).all() else None
 
 
 def frame_id(value: bytes) -> int | None:

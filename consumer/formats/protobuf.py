@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
@@ -58,7 +58,7 @@ class _MessageReader:
     def _read(self, payload: bytes) -> bytes:
         indices, start = _message_indices(payload)
         try:
-            return encode(_members(self._type(indices).FromString(payload[start:])), _base64)
+            return encode(_members(self._type(indices).FromString(payload[start:])))
         except DecodeError:
             raise InvalidEvent("not_protobuf", None, f"not a message of schema {self._schema.id}") from None
         except RecursionError:
@@ -123,7 +123,7 @@ def _members(message: Message) -> dict[str, Any]:
     }
 
 
-def _value(field: FieldDescriptor, value: Any) -> Any:
+def _value(field: Any, value: Any) -> Any:
     if not field.is_repeated:
         return _single(field, value)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -136,22 +136,16 @@ def _key(key: Any) -> str:
     return str(key).lower() if isinstance(key, bool) else str(key)
 
 
-def _single(field: FieldDescriptor, value: Any) -> Any:
+def _single(field: Any, value: Any) -> Any:
     if field.enum_type is not None:
         known = field.enum_type.values_by_number.get(value)
         return value if known is None else known.name
     kind = field.message_type
     if kind is None:
-        return value
+        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
     if kind.file.name == _WRAPPERS:
         return value.value
     return json_format.MessageToDict(value) if kind.full_name.startswith(_WELL_KNOWN) else _members(value)
-
-
-def _base64(value: object) -> str:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    raise TypeError
 
 
 def _compile(schema: Schema) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
+from consumer.formats.framed import FramedValues, MakeReader, json_reader
 from consumer.formats.values import ReadValues, read_json
 from scoring.errors import needs_extra
 
@@ -27,14 +28,16 @@ def value_reader(
     if input_format == "json" or url is None:
         return read_json
     with needs_extra("schema-registry", f"--input-format {input_format}"):
-        from consumer.formats.framed import FramedValues, json_reader  # noqa: PLC0415 - an extra, and slow
-        from consumer.formats.registry import Registry  # noqa: PLC0415 - as above
+        from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
 
+        make_reader: MakeReader = json_reader
         if input_format == "avro":
-            from consumer.formats.avro import avro_reader as make_reader  # noqa: PLC0415 - as above
+            from consumer.formats.avro import avro_reader  # noqa: PLC0415 - as above
+
+            make_reader = avro_reader
         elif input_format == "protobuf":
-            from consumer.formats.protobuf import protobuf_reader as make_reader  # noqa: PLC0415 - as above
-        else:
-            make_reader = json_reader
+            from consumer.formats.protobuf import protobuf_reader  # noqa: PLC0415 - as above
+
+            make_reader = protobuf_reader
     registry = Registry(url, properties, seconds, clock)
     return FramedValues(registry.schema, TYPES[input_format], make_reader, clock).read

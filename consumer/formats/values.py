@@ -44,8 +44,8 @@ def read_each(payloads: JoinedValues, read: Callable[[bytes], bytes]) -> JsonVal
     return JsonValues(join_values(texts), faults)
 
 
-def encode(value: Any, as_text: Callable[[Any], str]) -> bytes:
-    """Return a value as JSON; `as_text` converts what JSON does not have. Raises InvalidEvent.
+def encode(value: Any) -> bytes:
+    """Return a value as JSON. Raises InvalidEvent.
 
     NaN and infinity are null in fields that the contract does not know, and faults of the others.
     """
@@ -54,7 +54,7 @@ def encode(value: Any, as_text: Callable[[Any], str]) -> bytes:
             if isinstance(number := value.get(name), float) and not isfinite(number):
                 validated(name, number)
     try:
-        return orjson.dumps(value, as_text, orjson.OPT_PASSTHROUGH_DATETIME)
+        return orjson.dumps(value)
     except orjson.JSONEncodeError:
         raise too_deep() from None
 

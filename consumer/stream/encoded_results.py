@@ -35,7 +35,7 @@ class EncodedResults:
 
     def is_embedded(self, row: int) -> bool:
         """Return whether the result of this row holds its event."""
-        return self.results.event_bytes[row] < self.event_limit
+        return bool(self.results.event_bytes[row] < self.event_limit)
 
     def without_event(self, row: int) -> bytes:
         """Return the result with the size and the SHA-256 of its event."""

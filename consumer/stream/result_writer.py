@@ -268,7 +268,7 @@ def event_bytes(starts: Integers, ends: Integers, position: int, event_limit: in
 
 def origin_bytes(ends: Integers, row: int) -> int:
     """Return the size of a row's origin."""
-    return ends[row] - (ends[row - 1] if row > 0 else 0)
+    return int(ends[row] - (ends[row - 1] if row > 0 else 0))
 
 
 _TEXT: Final = "Array(uint8, 1, 'C', readonly=True)"
