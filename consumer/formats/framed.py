@@ -72,8 +72,10 @@ class FramedValues:
         return JsonValues(join_values(texts), faults, origins)
 
     def _origins(self, schema_id: SchemaId, values: Sequence[bytes]) -> list[bytes]:
-        name = b"%d" % schema_id if isinstance(schema_id, int) else b'"%b"' % str(schema_id).encode()
-        origin = b',"event_schema_id":%b' % name
+        if isinstance(schema_id, int):
+            origin = b',"event_schema_id":%d' % schema_id
+        else:
+            origin = b',"event_schema_guid":"%b"' % str(schema_id).encode()
         if self._type == "JSON":  # the event is the value, without its frame
             return [origin] * len(values)
         return [b'%b,"event_sha256":"%b"' % (origin, sha256(value).hexdigest().encode()) for value in values]

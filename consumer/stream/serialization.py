@@ -20,6 +20,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SOURCE_TIMESTAMP: Final = "source_timestamp"
 EVENT: Final = b',"event":'
 """The bytes before the event in a result."""
+SHA256: Final = b',"event_sha256":'
 _json: Final = msgspec.json.Encoder().encode
 
 
@@ -32,11 +33,12 @@ class _AlertFields(Struct, gc=False):
 def without_event(result: bytes, value: bytes, embedded: int, origin: bytes) -> bytes:
     """Return a result with the size and SHA-256 of its record's value in place of the `embedded` bytes of the event.
 
-    `origin` is what follows the event; it has the SHA-256 if the event is not the value itself.
+    `origin` are the members that follow the event; the SHA-256 may be among them.
     """
     before = result[: len(result) - len(EVENT) - embedded - len(origin) - 1]
-    digest = origin or b',"event_sha256":"%b"' % hashlib.sha256(value).hexdigest().encode()
-    return b'%b,"event_bytes":%d%b}' % (before, len(value), digest)
+    if SHA256 not in origin:
+        origin += b'%b"%b"' % (SHA256, hashlib.sha256(value).hexdigest().encode())
+    return b'%b,"event_bytes":%d%b}' % (before, len(value), origin)
 
 
 def encode_alert(result_id: str, result: bytes, contributions: list[Contribution], base_rate: float) -> bytes:

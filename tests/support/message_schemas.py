@@ -37,14 +37,13 @@ def result(event: Schema) -> Schema:
     It does not say that either the event or its size and hash is there: generators make a nameless union of that.
     """
     words = "One for each valid event. Later releases may add fields: accept unknown ones."
-    optional = ("session_id", "user_id", "event", "event_bytes", "event_sha256", "key_bytes", "key_sha256")
+    optional = ("session_id", "user_id", *_embedded(event))
     fields = {**_identities(), **_verdict(), **_origin(), **_embedded(event)}
     return {
         "title": "Result",
         **_object(words, fields, optional),
         "dependencies": {
             "event_bytes": ["event_sha256"],
-            "event_sha256": ["event_bytes"],
             "key_bytes": ["key_sha256", "event_bytes"],
             "key_sha256": ["key_bytes"],
         },
@@ -151,8 +150,12 @@ def _origin() -> Schema:
 def _embedded(event: Schema) -> Schema:
     return {
         "event": event,
+        "event_schema_id": _count("The registry's id of the event's schema, with --input-format other than json."),
+        "event_schema_guid": _text("The GUID of that schema, if the record names it so."),
         "event_bytes": _count("Size of an event that did not fit."),
-        "event_sha256": _text("SHA-256 of that event.", SHA256),
+        "event_sha256": _text(
+            "SHA-256 of the record's value, if the event did not fit, or is Avro or Protobuf.", SHA256
+        ),
         "key_bytes": _count("Size of a key that did not fit; the input's headers are left out, too."),
         "key_sha256": _text(
             "SHA-256 of that key; the record's key is null, or this hash if the topic is compacted.", SHA256

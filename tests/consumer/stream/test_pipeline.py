@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.formats import JsonValues, ReadValues, read_json
 from consumer.records import Batch, BatchStats, Headers, Output, OutRecord, Partition, UnreadableBatch
 from consumer.stream import dead_letters
 from consumer.stream.output_limits import LEAST_BYTES, LEAST_RESULT_BYTES, TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.record_size import record_bytes
+from scoring import InvalidEvent
+from scoring.decoding import join_values
 from tests.support import schema_validation
 from tests.support.artifacts import hand_computed
 from tests.support.artifacts.hand_computed import batch
@@ -29,14 +32,16 @@ HIGH = b"""{"session_id": "session_2890", "user_id": "user_198", "transaction_am
   "click_events": 37, "time_on_page": 600, "device_type": "Mobile", "touch_events": 3, "note": {"a": ["\\u00e9"]}}"""
 
 
-def run(given: Batch, max_record_bytes: int = 1_000_000, **limits_of: TopicLimits) -> Output:
+def run(
+    given: Batch, max_record_bytes: int = 1_000_000, read_values: ReadValues = read_json, **limits_of: TopicLimits
+) -> Output:
     """What becomes of the batch, each message held to its schema; `limits_of` results, alerts, dead_letters."""
     topics = Topics("session-results", "session-alerts", "session-dead-letters")
 
     def limits(topic: str) -> TopicLimits:
         return limits_of.get(topic.removeprefix("session-").replace("-", "_"), TopicLimits(max_record_bytes))
 
-    output = Pipeline(hand_computed.scorer(), topics, "fraud", limits, lambda: NOW).process(given)
+    output = Pipeline(hand_computed.scorer(), topics, "fraud", limits, lambda: NOW, read_values).process(given)
     for record in output.records:
         schema_validation.hold(record.topic, record.value, record.headers)
     return output
@@ -418,6 +423,60 @@ def test_a_dead_letter_counts_no_reason() -> None:
     output = run(batch(HIGH), max_record_bytes=300)
     assert to("results", output) == []
     assert output.stats.reasons == {}
+
+
+def reversed_values(given: Batch) -> JsonValues:
+    """Read values that are JSON backwards, of which `bad` is invalid; each has its size as origin."""
+    values = [value or b"" for value in given.values]
+    faults = {row: InvalidEvent("not_avro", None, "bad") for row, value in enumerate(values) if value == b"bad"}
+    texts = [b"" if row in faults else value[::-1] for row, value in enumerate(values)]
+    origins = [b',"event_schema_id":%d,"event_sha256":"%b"' % (len(each), sha256(each).encode()) for each in values]
+    return JsonValues(join_values(texts), faults, origins)
+
+
+def test_an_event_of_another_format_is_json_and_has_its_origin() -> None:
+    values = [QUIET[::-1], None, b"bad", HIGH[::-1], b"}"]
+
+    output = run(batch(*values), read_values=reversed_values)
+
+    results, [alert] = to("results", output), to("alerts", output)
+    for result, event in zip(results, (QUIET, HIGH), strict=True):
+        origin = b'"event_schema_id":%d,"event_sha256":"%b"}' % (len(event), sha256(event[::-1]).encode())
+        assert (result.value or b"").endswith(b'"event":%b,%b' % (event, origin))
+    assert json.loads(alert.value or b"")["event_schema_id"] == len(HIGH)
+    letters = to("dead-letters", output)
+    assert [(each.value, header(each, "dead_letter.code")) for each in letters] == [
+        (b"bad", b"not_avro"),
+        (b"}", b"not_json"),
+    ]
+    assert header(letters[0], "__connect.errors.stage") == b"VALUE_CONVERTER"
+    assert (output.stats.scored, output.stats.dead_lettered, output.stats.skipped) == (2, 2, 1)
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_an_event_of_another_format_that_does_not_fit_has_the_size_of_its_value(hashed: bool) -> None:
+    def read_values(given: Batch) -> JsonValues:
+        values = reversed_values(given)
+        return values if hashed else JsonValues(values.joined, {}, [b',"event_schema_id":7'])
+
+    value = HIGH[:-1][::-1]
+    value = b'}"' + b"x" * 5000 + b'" :"gniddap" ,' + value
+
+    output = run(batch(value), 2500, read_values)
+
+    for record in output.records:
+        fields = json.loads(record.value or b"")
+        assert "event" not in fields
+        assert (fields["event_bytes"], fields["event_sha256"]) == (len(value), sha256(value))
+        assert fields["event_schema_id"] == (len(value) if hashed else 7)
+    assert len(output.records) == 2
+
+
+def test_a_framed_value_names_the_option() -> None:
+    [letter, other] = run(batch(b"\0\0\0\0\7{}", b"\0")).records
+    assert header(letter, "dead_letter.code") == header(other, "dead_letter.code") == b"not_json"
+    assert b"set --input-format" in (header(letter, "__connect.errors.exception.message") or b"")
+    assert b"--input-format" not in (header(other, "__connect.errors.exception.message") or b"")
 
 
 def offsets(records: list[OutRecord]) -> list[int]:

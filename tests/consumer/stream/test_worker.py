@@ -19,6 +19,7 @@ from consumer.errors import (
     Rejection,
     RetriableError,
     UnansweredError,
+    UnavailableError,
     WorkerError,
 )
 from consumer.kafka.membership import Membership
@@ -541,3 +542,52 @@ def test_at_least_once_loses_no_event(faults: dict[str, list[Fault | None]]) -> 
         committed = events[: log.offsets.get(partition, 0)]
         assert set(committed) <= set(bench.seen())
         assert stopped or committed == events
+
+
+class Unavailable(EchoPipeline):
+    """Raises an error for the batches that are numbered so."""
+
+    def __init__(self, error: Exception, *numbers: int) -> None:
+        self._error = error
+        self._numbers = numbers
+        self._count = 0
+
+    def process(self, batch: Batch) -> Output:
+        self._count += 1
+        if self._count in self._numbers:
+            raise self._error
+        return super().process(batch)
+
+
+@pytest.mark.parametrize("at_least_once", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_a_batch_that_cannot_be_read_yet_is_read_again(number: int, at_least_once: bool) -> None:
+    pipeline = Unavailable(UnavailableError("no schema"), number, number + 1)
+    bench = Bench(pipeline=pipeline, at_least_once=at_least_once)
+
+    bench.run()
+
+    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
+    assert bench.log.offsets == {P0: 10, P1: 7}
+    assert (bench.source.rewinds, bench.metrics.aborts) == (2, 0)
+
+
+def test_parts_before_one_that_cannot_be_read_yet_are_committed() -> None:
+    sizer = BatchSizer(part_events=3, min_events=1)
+    bench = Bench(pipeline=Unavailable(UnavailableError("no schema"), 3), sizer=sizer)
+
+    bench.run()
+
+    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
+    assert [stats.scored for stats in bench.metrics.stats][0] == 6
+    assert sum(stats.scored for stats in bench.metrics.stats) == 17
+
+
+def test_a_batch_that_can_never_be_read_ends_the_worker() -> None:
+    bench = Bench(pipeline=Unavailable(WorkerError("schema 7: no wall clock"), 3))
+
+    with pytest.raises(WorkerError, match="^schema 7: no wall clock$"):
+        bench.run()
+
+    assert bench.seen() == EVENTS[P0][:6]
+    assert len(bench.tracing.spans[-1].ends) == 1

@@ -1,0 +1,166 @@
+"""Protobuf messages are read by the names of their schema."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message_factory import GetMessageClass
+
+from consumer.errors import WorkerError
+from consumer.formats import protobuf
+from consumer.formats.protobuf import protobuf_reader
+from consumer.formats.schema import Schema
+from scoring.decoding import join_values
+
+SESSION = """
+syntax = "proto3";
+package shop;
+import "google/protobuf/wrappers.proto";
+import "google/protobuf/timestamp.proto";
+import "place.proto";
+
+message Other { int32 number = 1; }
+message Session {
+  message Inner { string text = 1; }
+  enum Kind { NONE = 0; BIG = 1; }
+  int64 click_events = 1;
+  optional int64 scroll_events = 2;
+  double time_on_page = 3;
+  float amount = 4;
+  string language = 5;
+  bool is_new = 6;
+  bytes raw = 7;
+  Kind kind = 8;
+  Inner inner = 9;
+  repeated Inner list = 10;
+  map<string, int64> counts = 11;
+  map<bool, Inner> by_flag = 12;
+  google.protobuf.Int64Value wrapped = 13;
+  google.protobuf.Timestamp sent_at = 14;
+  Place place = 15;
+  uint64 large = 16;
+  oneof contact { string mail = 17; string phone = 18; }
+}
+"""
+REFERENCES = {"place.proto": 'syntax = "proto3"; message Place { string city = 1; }'}
+DEFAULTS = {
+    "click_events": 0,
+    "time_on_page": 0.0,
+    "amount": 0.0,
+    "language": "",
+    "is_new": False,
+    "raw": "",
+    "kind": "NONE",
+    "list": [],
+    "counts": {},
+    "by_flag": {},
+    "large": 0,
+}
+
+
+def schema(text: str = SESSION, references: dict[str, str] | None = None) -> Schema:
+    return Schema(7, "PROTOBUF", text, REFERENCES if references is None else references)
+
+
+def message(name: str, values: dict[str, Any]) -> bytes:
+    file = protobuf._compile(schema())
+    encoded = ParseDict(values, GetMessageClass(file.message_types_by_name[name])(), descriptor_pool=file.pool)
+    return encoded.SerializeToString()
+
+
+def read(payloads: list[bytes], of: Schema | None = None) -> tuple[list[Any], dict[int, str]]:
+    values = protobuf_reader(of or schema())(join_values(payloads))
+    texts = [values.joined.value(row) for row in range(len(payloads))]
+    faults = {row: f"{fault.code}: {fault.message}" for row, fault in values.faults.items()}
+    return [json.loads(text) if text else None for text in texts], faults
+
+
+def test_absent_fields_are_gaps_or_defaults() -> None:
+    assert read([b"\2\2"]) == ([DEFAULTS], {})
+
+
+def test_every_kind_of_field_is_read() -> None:
+    values = {
+        "click_events": -(2**63),
+        "scroll_events": 0,
+        "time_on_page": 1.5,
+        "amount": 0.5,
+        "language": "é",
+        "is_new": True,
+        "raw": "AP8=",
+        "kind": "BIG",
+        "inner": {"text": "a"},
+        "list": [{"text": "b"}, {"text": ""}],
+        "counts": {"x": 2**53 + 1},
+        "by_flag": {"true": {"text": "c"}},
+        "wrapped": 2**60,
+        "sent_at": "2026-11-29T10:00:00Z",
+        "place": {"city": "Ulm"},
+        "large": 2**64 - 1,
+        "phone": "",
+    }
+
+    assert read([b"\2\2" + message("Session", values)]) == ([values], {})
+
+
+def test_the_indices_choose_the_message() -> None:
+    inner = message("Session", {"inner": {"text": "a"}})[2:]
+
+    values, faults = read([b"\0" + message("Other", {"number": 3}), b"\2\0" + b"", b"\4\2\0" + inner])
+
+    assert (values, faults) == ([{"number": 3}, {"number": 0}, {"text": "a"}], {})
+
+
+@pytest.mark.parametrize("payload", [b"", b"\2", b"\1\0", b"\2\6", b"\4\0\0", b"\2\x80", b"\xff" * 9, b"\2\xff\xff\xff\xff\x7f"])
+def test_other_indices_are_bad_framing(payload: bytes) -> None:
+    values, faults = read([payload, b"\0"])
+
+    assert values == [None, {"number": 0}]
+    assert faults[0].startswith("bad_framing: ")
+
+
+@pytest.mark.parametrize("content", [b"\x08", b"\x0a\x05a", b"\x07", b"\x2a\1\xff"])
+def test_other_bytes_are_not_protobuf(content: bytes) -> None:
+    assert read([b"\2\2" + content])[1] == {0: "not_protobuf: not a message of schema 7"}
+
+
+def test_a_number_of_the_contract_must_be_finite() -> None:
+    values, faults = read([b"\2\2" + message("Session", {"time_on_page": "NaN"}), b"\2\2" + message("Session", {"amount": "Infinity"})])
+
+    assert faults.keys() == {0}
+    assert faults[0].startswith("out_of_range: time_on_page")
+    assert values[1]["amount"] is None
+
+
+def test_a_date_without_a_wall_clock_is_refused() -> None:
+    text = 'syntax = "proto3"; import "google/protobuf/timestamp.proto"; message S { google.protobuf.Timestamp transaction_date = 1; }'
+
+    with pytest.raises(WorkerError, match=r"^schema 7: transaction_date is a google.protobuf.Timestamp, which has no wall"):
+        read([b"\0"], schema(text, {}))
+
+
+def test_a_message_in_itself_is_too_deep() -> None:
+    text = 'syntax = "proto3"; message S { S next = 1; }'
+    nested = b""
+    for _ in range(5000):
+        size = len(nested)
+        nested = b"\x0a" + (bytes([size & 127 | 128, size >> 7]) if size > 127 else bytes([size])) + nested
+
+    assert read([b"\0" + nested], schema(text, {}))[1][0].partition(":")[0] in ("not_protobuf", "too_deep")
+
+
+@pytest.mark.parametrize(
+    ("text", "references"),
+    [
+        ("message", {}),
+        ('syntax = "proto3"; import "nowhere.proto";', {}),
+        ('syntax = "proto3"; import "../x.proto";', {"../x.proto": 'syntax = "proto3";'}),
+        ('syntax = "proto3"; import "/x.proto";', {"/etc/session-scorer.proto": 'syntax = "proto3";'}),
+    ],
+)
+def test_other_text_is_no_schema(text: str, references: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="protoc refuses it|a path outside"):
+        protobuf_reader(schema(text, references))
+    assert not Path("/etc/session-scorer.proto").exists()
