@@ -573,14 +573,14 @@ def test_a_batch_that_cannot_be_read_yet_is_read_again(number: int, at_least_onc
 
 
 def test_parts_before_one_that_cannot_be_read_yet_are_committed() -> None:
-    sizer = BatchSizer(part_events=3, min_events=1)
-    bench = Bench(pipeline=Unavailable(UnavailableError("no schema"), 3), sizer=sizer)
+    values = [b"%d" % i for i in range(5 * PART_EVENTS)]
+    pipeline = Unavailable(UnavailableError("no schema"), 4)
+    bench = Bench(events={P0: values}, pipeline=pipeline, size=PART_EVENTS, sizer=BatchSizer(60.0))
 
     bench.run()
 
-    assert bench.seen() == [*EVENTS[P0], *EVENTS[P1]]
-    assert [stats.scored for stats in bench.metrics.stats][0] == 6
-    assert sum(stats.scored for stats in bench.metrics.stats) == 17
+    assert (bench.seen(), bench.metrics.aborts) == (values, 0)
+    assert [stats.scored for stats in bench.metrics.stats] == [PART_EVENTS, 2 * PART_EVENTS, 2 * PART_EVENTS]
 
 
 def test_a_batch_that_can_never_be_read_ends_the_worker() -> None:
