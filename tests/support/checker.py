@@ -1,5 +1,6 @@
 """The checker: trusts nobody. What a read-committed reader finds, held against what went in, offset by offset."""
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -105,11 +106,18 @@ def _falls(found: list[tuple[Place, Seen]]) -> list[Place]:
 
 
 def _carries(given: Seen | None, out: Seen) -> bool:
-    """Whether a result or an alert holds its event byte for byte, under the key and the headers that came."""
+    """Whether a result or an alert holds its event byte for byte, under the key and the headers that came.
+
+    Of an event that is not JSON it holds the hash.
+    """
     if given is None:
         return False
-    event = b'"event":' + (given.value or b"")
-    whole = (out.value or b"").endswith(event + b"}") or event + b',"alert_id":' in (out.value or b"")
+    value, made = given.value or b"", out.value or b""
+    event = b'"event":' + value
+    whole = made.endswith(event + b"}") or event + b',"alert_id":' in made
+    if b',"event_schema_id":' in made:
+        framed = b'"event":%b,"event_schema_id":%d' % (value[5:], int.from_bytes(value[1:5], "big"))
+        whole = framed in made or b'"event_sha256":"%b"' % hashlib.sha256(value).hexdigest().encode() in made
     return whole and out.key == given.key and _theirs(out.headers) == _theirs(given.headers)
 
 

@@ -97,23 +97,25 @@ def _digests(jars: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in jars.iterdir()}
 
 
+def home() -> Path:
+    """The directory of all that is fetched."""
+    return Path(os.environ.get(DIRECTORY_VARIABLE) or DEPLOY.parents[1] / ".kafka").absolute()
+
+
 def _directory() -> Path:
     pom = DEPLOY / "pom.xml"
-    home = Path(os.environ.get(DIRECTORY_VARIABLE) or DEPLOY.parents[1] / ".kafka").absolute()
-    return home / f"{version()}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
+    return home() / f"{version()}-{hashlib.sha256(pom.read_bytes()).hexdigest()[:8]}"
 
 
 def _fetch_into(jars: Path, check_fetched: Callable[[Path], None]) -> None:
     """Fill the directory by Maven, whole or not at all."""
-    pom, home = DEPLOY / "pom.xml", jars.parent
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise BrokerError(f"no mvn on the PATH to fetch Apache Kafka {version()} from Maven Central with ({PACKAGES})")
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as room:
+    pom, parent = DEPLOY / "pom.xml", jars.parent
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=parent) as room:
         target = Path(room) / "jars"
-        _run_maven(
-            [maven, "-q", "-B", "-C", "-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"]
+        run_maven(
+            ["-f", str(pom), "dependency:copy-dependencies", f"-DoutputDirectory={target}"],
+            f"Apache Kafka {version()}",
         )
         check_fetched(target)
         with contextlib.suppress(OSError):  # another run was faster: its jars are as good
@@ -122,11 +124,20 @@ def _fetch_into(jars: Path, check_fetched: Callable[[Path], None]) -> None:
         raise BrokerError(f"{jars} cannot be written: set {DIRECTORY_VARIABLE} to a directory that can")
 
 
-def _run_maven(command: Sequence[str]) -> None:
-    failed = f"Maven could not fetch Apache Kafka {version()}"
+def run_maven(goal: Sequence[str], what: str) -> None:
+    """Fetch `what` by a goal of Maven. Raises BrokerError."""
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerError(f"no mvn on the PATH to fetch {what} from Maven Central with ({PACKAGES})")
+    failed = f"Maven could not fetch {what}"
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=FETCH_SECONDS
+            [maven, "-q", "-B", "-C", *goal],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=FETCH_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise BrokerError(f"{failed} within {FETCH_SECONDS:.0f} s: run it again, it goes on where it was") from None

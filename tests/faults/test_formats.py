@@ -1,0 +1,97 @@
+"""Events of other formats, on a real broker and a real schema registry: broken ones, and the registry away."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.support.end_to_end import Line, stop
+from tests.support.kafka.formats import AVRO, Event, broken, register, registered
+from tests.support.kafka.registry import SchemaRegistry
+from tests.support.wire import Event as Record
+from tests.support.wire import write
+from training.synthetic.dataset import keyed_events
+
+Counts = Callable[[int, int], int]
+
+
+@pytest.fixture(scope="module")
+def registry(java_and_maven: None) -> Iterator[SchemaRegistry]:
+    with SchemaRegistry() as registry:
+        yield registry
+
+
+def events(seed: int) -> Iterator[Event]:
+    """Yield events, distinct by their sessions."""
+    for number, (_, value) in enumerate(keyed_events(seed)):
+        yield json.loads(value) | {"session_id": f"session_{seed}_{number}", "user_id": f"user_{number % 99}"}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["avro", "protobuf", "json-schema"])
+def test_broken_values_become_dead_letters_and_harm_no_other(
+    name: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+) -> None:
+    bad, count = full(200, 1000), full(10_000, 100_000)
+    of = registered(registry.url, f"{line.sessions}-value", name)
+    other = register(registry.url, "other-value", "avro" if name != "avro" else "json-schema")
+    samples = list(islice(broken(of, other, events(5)), bad))
+    planted = {sample.value: sample for sample in samples}
+    assert len(planted) == bad
+    assert len({sample.kind for sample in samples}) >= 20
+    records = [Record(of.value(event), str(event["user_id"]).encode()) for event in islice(events(6), count)]
+    for number, sample in enumerate(samples):
+        records.insert((number + 1) * (count // bad), Record(sample.value, b"key"))
+    write(line.bootstrap, line.sessions, records)
+
+    options = ("--input-format", name, "--schema-registry-url", registry.url)
+    with line.running(tmp_path / "log", *options) as process:
+        line.wait_for(lambda done: done == count + bad, process)
+        assert stop(process) == 0
+
+    report = line.check(planted)
+    assert report.faults() == {}
+    assert (report.counts["results"], report.counts["dead_letters"]) == (count, bad)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
+    delivery: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+) -> None:
+    subject, log = f"{line.sessions}-value", tmp_path / "log"
+    first = registered(registry.url, subject, "avro")
+    note = {"name": "note", "type": ["null", "string"], "default": None}
+    text = json.dumps({**AVRO, "fields": [note, *AVRO["fields"]]})
+    second = register(registry.url, subject, "avro", text)
+    count = 1000
+
+    def send(frame: bytes, seed: int) -> None:
+        own = [Record(frame + first.encode(event), str(event["user_id"]).encode()) for event in islice(events(seed), count)]
+        write(line.bootstrap, line.sessions, own)
+
+    options = ("--input-format", "avro", "--schema-registry-url", registry.url, "--delivery", delivery)
+    with line.running(log, *options) as process:
+        send(first.frame, 1)
+        line.wait_for(lambda done: done == count, process)
+        registry.pause()
+        try:
+            send(second + b"\0", 2)
+            began = time.monotonic()
+            send(first.frame, 3)
+            while time.monotonic() - began < full(8, 30):
+                time.sleep(0.5)
+            assert line.committed("read_uncommitted") < 3 * count
+            assert process.poll() is None
+        finally:
+            registry.resume()
+        line.wait_for(lambda done: done == 3 * count, process)
+        assert stop(process) == 0
+
+    report = line.check({})
+    assert report.faults() == {}
+    assert report.counts["results"] == 3 * count
+    assert "does not answer" in log.read_text()
