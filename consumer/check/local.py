@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from consumer.check.finding import Finding, fail, ok, warn
-from consumer.config import kafka_properties, program_version, sources
+from consumer.config import program_version, sources
 from consumer.config.settings import DeliveryGuarantee, Settings
 from consumer.console.scrape import ScrapeError, scrape
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
@@ -33,7 +33,7 @@ def secrets(cli_settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Warn of secrets on the command line."""
     if names := sources.secrets_on_command_line(cli_settings):
         exposed = f"{', '.join(names)} on the command line, where any user of this host can list it"
-        remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in names)
+        remedy = ", ".join(sources.variables_for_secrets(cli_settings))
         yield warn("secrets", f"{exposed}: set {remedy} in the environment, to the path of a file that holds it")
 
 

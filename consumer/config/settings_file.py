@@ -7,12 +7,13 @@ from typing import Final
 
 from pydantic.fields import FieldInfo
 
+from consumer.config.client_properties import CLIENTS
 from consumer.config.settings import Settings
 from consumer.config.sources import ANY_TEXT, expected
 
 _WIDTH: Final = 100
-_ABSENT: Final = frozenset({"config", "kafka"})
-"""Settings without a line: a file does not name itself, and properties of the Kafka client have a table."""
+_ABSENT: Final = frozenset({"config", *CLIENTS})
+"""Settings without a line: a file does not name itself, and properties of a client have a table."""
 
 _HEAD: Final = (
     "Settings of session-scorer, for its option --config. A line #name = value shows a default: remove the # to change "

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import kafka_properties
+from consumer.config.client_properties import KAFKA
 from consumer.config.settings import Origin, Settings, load_settings, origins
 from consumer.config.sources import DEFAULT, choices
 
@@ -73,7 +73,7 @@ def shown(settings: Placed, properties: Placed = NOTHING) -> tuple[Settings, lis
         cli_settings: dict[str, Any] = {"config": str(path), "kafka": pairs}
         cli_settings |= {name: text(value) for name, value in settings["command line"].items()}
         environ = {f"SESSION_SCORER_{name.upper()}": text(value) for name, value in settings["environment"].items()}
-        environ |= {kafka_properties.variable_name(name): value for name, value in properties["environment"].items()}
+        environ |= {KAFKA.variable_name(name): value for name, value in properties["environment"].items()}
         with mock.patch.dict(os.environ, environ, clear=True):
             resolved = load_settings(cli_settings)
             return resolved, origins(resolved, cli_settings, os.environ)
@@ -117,4 +117,4 @@ def test_no_secret_is_shown(secrets: Placed) -> None:
 @pytest.mark.parametrize("name", ["sasl.username", "ssl.key.location", "security.protocol"])
 def test_property_that_is_no_secret_is_shown(name: str) -> None:
     _, origins_shown = shown(NOTHING, {**NOTHING, "environment": {name: "/a"}})
-    assert str(origins_shown[-1]) == f"kafka.{name} = /a (environment variable {kafka_properties.variable_name(name)})"
+    assert str(origins_shown[-1]) == f"kafka.{name} = /a (environment variable {KAFKA.variable_name(name)})"

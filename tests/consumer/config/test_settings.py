@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from confluent_kafka import cimpl
 
-from consumer.config import kafka_properties, sources
+from consumer.config import sources
+from consumer.config.client_properties import KAFKA
 from consumer.config.settings import (
     DeliveryGuarantee,
     Settings,
@@ -164,8 +165,8 @@ def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
     ],
 )
 def test_kafka_variables_are_spelled_as_its_image_spells_them(variable: str, name: str) -> None:
-    assert kafka_properties.property_name(variable) == name
-    assert kafka_properties.variable_name(name) == variable
+    assert KAFKA.property_name(variable) == name
+    assert KAFKA.variable_name(name) == variable
 
 
 def test_an_unknown_name_in_the_file_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_the_properties_taken_from_the_environment_are_those_that_the_client_kno
     unknown_to_it = -2  # RD_KAFKA_CONF_UNKNOWN; a value that it does not like is another number
     unknown = [
         name
-        for name in sorted(kafka_properties.CLIENT)
+        for name in sorted(KAFKA.names)
         if library.rd_kafka_conf_set(conf, name.encode(), b"?", None, ctypes.c_size_t(0)) == unknown_to_it
     ]
     assert unknown == []

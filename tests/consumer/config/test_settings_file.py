@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from consumer.cli.setting_options import GROUPS
-from consumer.config.kafka_properties import CLIENT, masked
+from consumer.config.client_properties import KAFKA
 from consumer.config.settings import Settings, load_settings
 from consumer.config.settings_file import settings_file
 from consumer.config.sources import choices, file
 
 TEXT = settings_file(GROUPS)
 UNCOMMENTED = re.sub(r"^#(?! )", "", TEXT, flags=re.MULTILINE)
-KAFKA = {"kafka"}
 
 
 def loaded(tmp_path: Path, text: str) -> dict[str, Any]:
@@ -29,8 +28,8 @@ def test_uncommented_file_has_the_defaults(tmp_path: Path) -> None:
     defaults = load_settings().model_dump(exclude={"config"})
     assert {**loaded(tmp_path, UNCOMMENTED), "kafka": {}} == defaults
     path = tmp_path / "scorer.toml"
-    listed = file(path, frozenset(Settings.model_fields)).keys() - KAFKA
-    assert listed == {name for name, value in defaults.items() if value is not None} - KAFKA
+    listed = file(path, frozenset(Settings.model_fields)).keys() - {"kafka"}
+    assert listed == {name for name, value in defaults.items() if value is not None} - {"kafka"}
 
 
 def test_every_setting_is_listed_with_its_help_and_values() -> None:
@@ -57,5 +56,5 @@ def test_settings_stand_in_the_groups_of_help() -> None:
 def test_kafka_examples_are_properties_without_secrets(tmp_path: Path) -> None:
     examples = loaded(tmp_path, UNCOMMENTED)["kafka"]
     assert "security.protocol" in examples
-    assert examples.keys() <= CLIENT
-    assert masked(examples) == examples
+    assert examples.keys() <= KAFKA.names
+    assert KAFKA.masked(examples) == examples
