@@ -68,9 +68,19 @@ def _remedy(manifest: Manifest) -> str:
     return remedy if manifest.golden else remedy + example
 
 
+def input_format(settings: Settings) -> Iterator[Finding]:
+    """Warn of a Schema Registry that is set and not used."""
+    if settings.input_format == "json" and (settings.schema_registry_url or settings.schema_registry):
+        unused = "a Schema Registry is set, and plain JSON does not use it"
+        yield warn("input format", f"{unused}: set --input-format if the events are encoded in another way")
+
+
 def files(settings: Settings) -> Iterator[Finding]:
-    """Check that the files named by Kafka properties can be read: the client does not say which one cannot."""
-    for name, path in settings.kafka.items():
+    """Check that the files named by properties of clients can be read: the clients do not say which one cannot."""
+    properties = dict(settings.kafka)
+    if settings.input_format != "json":
+        properties |= {f"schema_registry.{name}": value for name, value in settings.schema_registry.items()}
+    for name, path in properties.items():
         if not name.endswith((".location", ".file")) or path == "probe":  # the client then looks for authorities itself
             continue
         try:

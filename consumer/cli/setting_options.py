@@ -25,6 +25,7 @@ GROUPS: Final = {
         "partitions",
         "replication_factor",
     ),
+    "Input format": ("input_format", "schema_registry_url", "schema_registry"),
     "Artifact set": ("artifacts", "manifest_sha256", "allow_unverified"),
     "Delivery": ("delivery", "slot", "on_gap", "on_unreadable"),
     "Batches and records": ("batch_events", "batch_bytes", "latency_budget", "max_record_bytes"),
@@ -128,6 +129,7 @@ def _metavar(name: str, field: FieldInfo) -> str | None:
         "artifacts": "DIR",
         "config": "FILE",
         "manifest_sha256": "HEX",
+        "schema_registry_url": "URL",
     }
     last = name.rsplit("_", 1)[-1].upper()
     return "" if kind is bool else special.get(name, last if last in _UNITS or kind is str else "N")

@@ -1,13 +1,13 @@
 """Properties of clients, which pass through: their names in options, variables and tables, and which are secret."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain
 from typing import Final
 
-from consumer.config.values import fault_of_text
-from consumer.kafka.properties import RESERVED, is_path, is_secret
+from consumer.config.values import fault_of_login, fault_of_number, fault_of_text
+from consumer.kafka.properties import CALLBACK, RESERVED, is_path, is_secret
 from consumer.printable import printable
 
 _KAFKA: Final = """
@@ -46,7 +46,18 @@ topic.metadata.refresh.fast.interval.ms topic.metadata.refresh.interval.ms topic
 transaction.timeout.ms
 """
 
-_SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem")
+_SCHEMA_REGISTRY: Final = """
+basic.auth.user.info bearer.auth.client.id bearer.auth.client.secret bearer.auth.credentials.source
+bearer.auth.identity.pool.id bearer.auth.issuer.endpoint.query bearer.auth.issuer.endpoint.url
+bearer.auth.logical.cluster bearer.auth.scope bearer.auth.token cache.capacity cache.latest.ttl.sec max.retries proxy
+retries.max.wait.ms retries.wait.ms ssl.ca.location ssl.certificate.location ssl.key.location ssl.key.password timeout
+"""
+_NUMBERS: Final = (
+    *("cache.capacity", "cache.latest.ttl.sec", "max.retries", "retries.max.wait.ms", "retries.wait.ms", "timeout"),
+)
+
+_SURELY_SECRET: Final = ("password", "passphrase", "secret", "key.pem", "auth.token", "user.info")
+_MAY_HOLD_SECRET: Final = ("user.info", "proxy", "issuer.endpoint")  # beside those of `is_secret`; URLs may have logins
 _FILE: Final = "_FILE"
 _NEAR: Final = 0.92  # of difflib's ratio: one letter wrong in a short name, two or three in a long one
 
@@ -69,6 +80,8 @@ class ClientProperties:
     """The client's names for our settings, the strongest first."""
     reserved: Mapping[str, str]
     """The properties that no user may set, and why."""
+    faults: Mapping[str, Callable[[str], str | None]]
+    """By property, a function that returns what is expected when the value is wrong, else None."""
 
     def from_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the properties that variables set, as KAFKA_SECURITY_PROTOCOL does; empty ones do not count."""
@@ -123,14 +136,18 @@ class ClientProperties:
         return {name: "***" if self._may_be_secret(name) else value for name, value in properties.items()}
 
     def _may_be_secret(self, name: str) -> bool:
-        return not is_path(name) and (name not in self.names or is_secret(name))
+        may_hold = is_secret(name) or any(word in name for word in _MAY_HOLD_SECRET)
+        return not is_path(name) and (may_hold or name not in self.names)
 
     def validated(self, properties: dict[str, str]) -> dict[str, str]:
         """Return the properties. Raises ValueError, beginning with the name, for one that cannot be set, or not so."""
         for name, value in properties.items():
             if name in self.reserved:
                 raise ValueError(f"{name} cannot be changed: {self.reserved[name]}")
-            if (fault := fault_of_text(name + value)) is not None:
+            fault = fault_of_text(name + value)
+            if fault is None and name in self.faults:
+                fault = self.faults[name](value)
+            if fault is not None:
                 raise ValueError(f"{printable(name)} takes {fault}")
         return properties
 
@@ -153,10 +170,24 @@ KAFKA: Final = ClientProperties(
         "group.id": "group_id",
     },
     reserved=RESERVED,
+    faults={},
 )
 """Of librdkafka. KAFKA_HOME, KAFKA_OPTS, KAFKA_HEAP_OPTS, KAFKA_VERSION, KAFKA_LISTENERS, KAFKA_SERVICE_HOST and their
 like belong to scripts, brokers and Kubernetes. So does KAFKA_DEBUG, to Kafka's start scripts: set `debug` by -X or in
 the file."""
 
-CLIENTS: Final[Mapping[str, ClientProperties]] = {client.setting: client for client in (KAFKA,)}
+SCHEMA_REGISTRY: Final = ClientProperties(
+    title="Schema Registry client",
+    setting="schema_registry",
+    option="-R",
+    prefix="SCHEMA_REGISTRY_",
+    example="timeout=10",
+    names=frozenset(_SCHEMA_REGISTRY.split()),
+    aliases={"url": "schema_registry_url"},
+    reserved=dict.fromkeys(("bearer.auth.custom.provider.function", "bearer.auth.custom.provider.config"), CALLBACK),
+    faults={**dict.fromkeys(_NUMBERS, fault_of_number), "basic.auth.user.info": fault_of_login},
+)
+"""Of Confluent's client for Python."""
+
+CLIENTS: Final[Mapping[str, ClientProperties]] = {client.setting: client for client in (KAFKA, SCHEMA_REGISTRY)}
 """All clients by the name of their setting."""

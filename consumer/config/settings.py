@@ -3,7 +3,8 @@
 Command line > environment > file > defaults. In the environment a setting is SESSION_SCORER_ and its name in capitals
 (empty variables do not count); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Properties of the
 Kafka client pass through: -X prop=value, KAFKA_* (see client_properties.py) or a file named by KAFKA_*_FILE, and the
-table [kafka] of the settings file.
+table [kafka] of the settings file. Those of the Schema Registry client do so as well: -R, SCHEMA_REGISTRY_* and
+[schema_registry].
 """
 
 import os
@@ -26,7 +27,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from consumer.config import sources, values
-from consumer.config.client_properties import CLIENTS, KAFKA
+from consumer.config.client_properties import CLIENTS, KAFKA, SCHEMA_REGISTRY
 from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
 from consumer.kafka.membership import InputTopics
 from consumer.kafka.properties import PRODUCER
@@ -74,6 +75,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)]
 KafkaProperties = Annotated[dict[str, str], AfterValidator(KAFKA.validated)]
+RegistryProperties = Annotated[dict[str, str], AfterValidator(SCHEMA_REGISTRY.validated)]
 
 
 class Settings(BaseSettings):
@@ -92,6 +94,12 @@ class Settings(BaseSettings):
     results_topic: Topic = Field("session-results", description="topic of the results")
     alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
     dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
+    schema_registry_url: Annotated[str, AfterValidator(values.schema_registry_url)] | None = Field(
+        None, description="address of the Schema Registry: http(s)://HOST[:PORT][/PATH], several with commas"
+    )
+    input_format: Literal["json", "json-schema", "avro", "protobuf"] = Field(
+        "json", description="how the events are encoded; all but json need a Schema Registry"
+    )
     artifacts: Path | None = Field(None, description="directory of the artifact set (default: the bundled one)")
     manifest_sha256: Annotated[str, AfterValidator(values.sha256)] | None = Field(
         None, description="required SHA-256 of the set's manifest.json"
@@ -141,6 +149,9 @@ class Settings(BaseSettings):
     kafka: KafkaProperties = Field(
         default_factory=dict, repr=False, description="a property of the Kafka client, passed through"
     )
+    schema_registry: RegistryProperties = Field(
+        default_factory=dict, repr=False, description="a property of the Schema Registry client, passed through"
+    )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -152,6 +163,15 @@ class Settings(BaseSettings):
             raise ValueError(fault)
         if value == "" and kind is not str:  # an empty path would be the current directory
             raise PydanticCustomError("of_another_kind", "not empty")
+        return value
+
+    @field_validator("input_format")
+    @classmethod
+    def _check_registry(cls, value: str, info: ValidationInfo) -> str:
+        if value != "json" and info.data.get("schema_registry_url", "") is None:  # absent when it is wrong itself
+            raise ValueError(
+                f"json, as no Schema Registry is set: for {value}, set --schema-registry-url or SCHEMA_REGISTRY_URL"
+            )
         return value
 
     @model_validator(mode="after")
@@ -249,7 +269,7 @@ class Origin:
 
 
 def origins(settings: Settings, cli_settings: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
-    """Return the origin of each setting, then of each property of a client, of Kafka's as `kafka.NAME`."""
+    """Return the origin of each setting, then of each property of a client as `kafka.NAME`, `schema_registry.NAME`."""
     where = Sources(cli_settings, environ, settings.config)
     printable = masked(settings)
     properties: dict[str, dict[str, str]] = {setting: printable.pop(setting) for setting in CLIENTS}

@@ -15,8 +15,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from consumer.config import client_properties
-from consumer.config.client_properties import CLIENTS, ClientProperties
+from consumer.config.client_properties import CLIENTS, ClientProperties, secrets
 
 PREFIX: Final = "SESSION_SCORER_"
 DEFAULT: Final = "default"
@@ -51,7 +50,7 @@ def variables_for_secrets(cli_settings: Mapping[str, Any]) -> list[str]:
 
 def _exposed_secrets(cli_settings: Mapping[str, Any]) -> list[tuple[ClientProperties, str]]:
     pairs = _pairs(cli_settings)
-    return [(client, name) for setting, client in CLIENTS.items() for name in client_properties.secrets(pairs[setting])]
+    return [(client, name) for setting, client in CLIENTS.items() for name in secrets(pairs[setting])]
 
 
 def client_environment(environ: Mapping[str, str]) -> dict[str, Any]:
