@@ -6,6 +6,7 @@ from typing import Any
 
 from consumer.cli.help import as_command
 from consumer.cli.setting_options import takes_settings
+from consumer.config.client_properties import CLIENTS
 from consumer.config.settings import PREFIX
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "configuration.md"
@@ -26,7 +27,7 @@ def table() -> str:
 def _row(option: Any) -> str:
     flags = " / ".join([*option.opts, *option.secondary_opts])
     shown = f"{flags} {option.metavar or ''}".strip()
-    variable = "`KAFKA_…`" if option.name == "kafka" else f"`{PREFIX}{option.name.upper()}`"
+    variable = f"`{CLIENTS[option.name].prefix}…`" if option.name in CLIENTS else f"`{PREFIX}{option.name.upper()}`"
     cells = (f"`{shown}`", variable, option.help)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 

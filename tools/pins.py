@@ -22,9 +22,9 @@ import scoring
 
 # the only imports of modules, rather than public names: change them here when a module moves
 from consumer.cli.main import app
-from consumer.config.kafka_properties import ALIASES, CLIENT, variable_name
+from consumer.config.client_properties import CLIENTS, KAFKA
 from consumer.config.settings import PREFIX, Settings
-from consumer.kafka.properties import BATCH_SIZE, CONSUMER, PRODUCER, RESERVED, TRANSACTION_TIMEOUT_MS
+from consumer.kafka.properties import BATCH_SIZE, CONSUMER, PRODUCER, TRANSACTION_TIMEOUT_MS
 from tools.calls import Call, calls_in, words
 from tools.metrics_page import busy_metrics
 
@@ -128,7 +128,8 @@ def _settings() -> Iterator[str]:
 
 
 def _environment(modules: Iterable[ast.Module]) -> Iterator[str]:
-    yield from (variable_name(name) for name in [*CLIENT, *ALIASES, *RESERVED])
+    for client in CLIENTS.values():
+        yield from map(client.variable_name, [*client.names, *client.aliases, *client.reserved])
     for node in (node for module in modules for node in ast.walk(module)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and FOREIGN_VARIABLE.fullmatch(node.value):
             yield node.value
@@ -138,8 +139,8 @@ def _kafka_defaults() -> Iterator[str]:
     own = {"batch.size": BATCH_SIZE, "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS}
     for kind, properties in (("consumer", CONSUMER), ("producer", PRODUCER | own)):
         yield from (f"{kind} {name}={value}" for name, value in properties.items())
-    yield from (f"reserved {name}" for name in RESERVED)
-    yield from (f"alias {name}={setting}" for name, setting in ALIASES.items())
+    yield from (f"reserved {name}" for name in KAFKA.reserved)
+    yield from (f"alias {name}={setting}" for name, setting in KAFKA.aliases.items())
 
 
 def _metrics() -> Iterator[str]:

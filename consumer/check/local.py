@@ -9,7 +9,7 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from consumer.check.finding import Finding, fail, ok, warn
-from consumer.config import kafka_properties, program_version, sources
+from consumer.config import program_version, sources
 from consumer.config.settings import DeliveryGuarantee, Settings
 from consumer.console.scrape import ScrapeError, scrape
 from consumer.delivery.transactional_ids import take_slot, transactional_ids
@@ -33,7 +33,7 @@ def secrets(cli_settings: Mapping[str, Any]) -> Iterator[Finding]:
     """Warn of secrets on the command line."""
     if names := sources.secrets_on_command_line(cli_settings):
         exposed = f"{', '.join(names)} on the command line, where any user of this host can list it"
-        remedy = ", ".join(f"{kafka_properties.variable_name(name)}_FILE" for name in names)
+        remedy = ", ".join(sources.variables_for_secrets(cli_settings))
         yield warn("secrets", f"{exposed}: set {remedy} in the environment, to the path of a file that holds it")
 
 
@@ -68,9 +68,19 @@ def _remedy(manifest: Manifest) -> str:
     return remedy if manifest.golden else remedy + example
 
 
+def input_format(settings: Settings) -> Iterator[Finding]:
+    """Warn of a Schema Registry that is set and not used."""
+    if settings.input_format == "json" and (settings.schema_registry_url or settings.schema_registry):
+        unused = "a Schema Registry is set, and plain JSON does not use it"
+        yield warn("input format", f"{unused}: set --input-format if the events are encoded in another way")
+
+
 def files(settings: Settings) -> Iterator[Finding]:
-    """Check that the files named by Kafka properties can be read: the client does not say which one cannot."""
-    for name, path in settings.kafka.items():
+    """Check that the files named by properties of clients can be read: the clients do not say which one cannot."""
+    properties = dict(settings.kafka)
+    if settings.input_format != "json":
+        properties |= {f"schema_registry.{name}": value for name, value in settings.schema_registry.items()}
+    for name, path in properties.items():
         if not name.endswith((".location", ".file")) or path == "probe":  # the client then looks for authorities itself
             continue
         try:

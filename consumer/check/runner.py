@@ -63,6 +63,7 @@ def check(settings: Settings, connection: Connection, now: Callable[[], int]) ->
     scorer, artifacts = local.artifacts(settings)
     yield artifacts
     yield local.metrics(settings)
+    yield from local.input_format(settings)
     yield from local.files(settings)
     yield from local.slot(settings)
     connected, failures = _attempt("broker", _connect, connection)

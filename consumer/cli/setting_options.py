@@ -8,6 +8,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from consumer.cli import streams
+from consumer.config.client_properties import CLIENTS
 from consumer.config.settings import Settings
 from consumer.config.sources import choices
 
@@ -24,6 +25,7 @@ GROUPS: Final = {
         "partitions",
         "replication_factor",
     ),
+    "Input format": ("input_format", "schema_registry_url", "schema_registry"),
     "Artifact set": ("artifacts", "manifest_sha256", "allow_unverified"),
     "Delivery": ("delivery", "slot", "on_gap", "on_unreadable"),
     "Batches and records": ("batch_events", "batch_bytes", "latency_budget", "max_record_bytes"),
@@ -33,7 +35,7 @@ GROUPS: Final = {
 }
 """The settings in the groups in which help shows them."""
 
-_REPEATABLE: Final = frozenset({"input_topic", "kafka"})
+_REPEATABLE: Final = frozenset({"input_topic", *CLIENTS})
 
 _FORMER: Final = {"batch_age_ms": "--latency-budget bounds what a batch may take"}
 """Options of earlier versions, which are accepted and ignored, and what replaces them."""
@@ -109,14 +111,12 @@ def _parameter(name: str, field: FieldInfo, *, hidden: bool) -> inspect.Paramete
 
 
 def _flags(name: str, kind: Any) -> list[str]:
-    if name == "kafka":
-        return ["-X"]
     flag = _flag(name)
     return [f"{flag}/--no-{flag.removeprefix('--')}"] if kind is bool else [flag]
 
 
 def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return CLIENTS[name].option if name in CLIENTS else f"--{name.replace('_', '-')}"
 
 
 def _metavar(name: str, field: FieldInfo) -> str | None:
@@ -124,11 +124,12 @@ def _metavar(name: str, field: FieldInfo) -> str | None:
         return "|".join(accepted)
     kind: Any = field.annotation
     special = {
-        "kafka": "PROP=VALUE",
+        **dict.fromkeys(CLIENTS, "PROP=VALUE"),
         "latency_budget": "MS",
         "artifacts": "DIR",
         "config": "FILE",
         "manifest_sha256": "HEX",
+        "schema_registry_url": "URL",
     }
     last = name.rsplit("_", 1)[-1].upper()
     return "" if kind is bool else special.get(name, last if last in _UNITS or kind is str else "N")

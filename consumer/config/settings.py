@@ -2,8 +2,9 @@
 
 Command line > environment > file > defaults. In the environment a setting is SESSION_SCORER_ and its name in capitals
 (empty variables do not count); in the TOML file (--config, SESSION_SCORER_CONFIG) it is its name. Properties of the
-Kafka client pass through: -X prop=value, KAFKA_* (see kafka_properties.py) or a file named by KAFKA_*_FILE, and the
-table [kafka] of the settings file.
+Kafka client pass through: -X prop=value, KAFKA_* (see client_properties.py) or a file named by KAFKA_*_FILE, and the
+table [kafka] of the settings file. Those of the Schema Registry client do so as well: -R, SCHEMA_REGISTRY_* and
+[schema_registry].
 """
 
 import os
@@ -25,7 +26,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from consumer.config import kafka_properties, sources, values
+from consumer.config import sources, values
+from consumer.config.client_properties import CLIENTS, KAFKA, SCHEMA_REGISTRY
 from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
 from consumer.kafka.membership import InputTopics
 from consumer.kafka.properties import PRODUCER
@@ -72,7 +74,8 @@ Topics = Annotated[str, BeforeValidator(_joined), AfterValidator(values.topics)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Level = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)]
 LogFormat = Annotated[Literal["auto", "text", "json"], BeforeValidator(_lower)]
-Properties = Annotated[dict[str, str], AfterValidator(kafka_properties.validated)]
+KafkaProperties = Annotated[dict[str, str], AfterValidator(KAFKA.validated)]
+RegistryProperties = Annotated[dict[str, str], AfterValidator(SCHEMA_REGISTRY.validated)]
 
 
 class Settings(BaseSettings):
@@ -91,6 +94,12 @@ class Settings(BaseSettings):
     results_topic: Topic = Field("session-results", description="topic of the results")
     alerts_topic: Topic = Field("session-alerts", description="topic of the High results")
     dead_letters_topic: Topic = Field("session-dead-letters", description="topic of the invalid events")
+    schema_registry_url: Annotated[str, AfterValidator(values.schema_registry_url)] | None = Field(
+        None, description="address of the Schema Registry: http(s)://HOST[:PORT][/PATH], several with commas"
+    )
+    input_format: Literal["json", "json-schema", "avro", "protobuf"] = Field(
+        "json", description="how the events are encoded; all but json need a Schema Registry"
+    )
     artifacts: Path | None = Field(None, description="directory of the artifact set (default: the bundled one)")
     manifest_sha256: Annotated[str, AfterValidator(values.sha256)] | None = Field(
         None, description="required SHA-256 of the set's manifest.json"
@@ -137,8 +146,11 @@ class Settings(BaseSettings):
     )
     log_level: Level = Field("info", description="lowest level that is logged")
     log_format: LogFormat = Field("auto", description="format of log lines; auto: text on a terminal, else JSON")
-    kafka: Properties = Field(
+    kafka: KafkaProperties = Field(
         default_factory=dict, repr=False, description="a property of the Kafka client, passed through"
+    )
+    schema_registry: RegistryProperties = Field(
+        default_factory=dict, repr=False, description="a property of the Schema Registry client, passed through"
     )
 
     @field_validator("*", mode="before")
@@ -151,6 +163,15 @@ class Settings(BaseSettings):
             raise ValueError(fault)
         if value == "" and kind is not str:  # an empty path would be the current directory
             raise PydanticCustomError("of_another_kind", "not empty")
+        return value
+
+    @field_validator("input_format")
+    @classmethod
+    def _check_registry(cls, value: str, info: ValidationInfo) -> str:
+        if value != "json" and info.data.get("schema_registry_url", "") is None:  # absent when it is wrong itself
+            raise ValueError(
+                f"json, as no Schema Registry is set: for {value}, set --schema-registry-url or SCHEMA_REGISTRY_URL"
+            )
         return value
 
     @model_validator(mode="after")
@@ -200,7 +221,7 @@ class Settings(BaseSettings):
         """Return the command line, the environment, its KAFKA_* and the file, the strongest first."""
         variables = sources.environment(os.environ, setting_names())
         path = init_settings().get("config") or variables.get("config")
-        weaker = (variables, sources.kafka_environment(os.environ), sources.file(path, setting_names()))
+        weaker = (variables, sources.client_environment(os.environ), sources.file(path, setting_names()))
         return (init_settings, *(InitSettingsSource(settings_cls, values) for values in weaker))
 
 
@@ -226,7 +247,8 @@ def load_settings(cli_settings: Mapping[str, Any] | None = None) -> Settings:
 
 def masked(settings: Settings) -> dict[str, Any]:
     """Return all settings by name, fit to be printed or logged: secrets are masked."""
-    return settings.model_dump(mode="json") | {"kafka": kafka_properties.masked(settings.kafka)}
+    values = settings.model_dump(mode="json")
+    return values | {setting: client.masked(values[setting]) for setting, client in CLIENTS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +269,16 @@ class Origin:
 
 
 def origins(settings: Settings, cli_settings: Mapping[str, Any], environ: Mapping[str, str]) -> list[Origin]:
-    """Return the origin of each setting, then of each property of the Kafka client as `kafka.NAME`."""
+    """Return the origin of each setting, then of each property of a client as `kafka.NAME`, `schema_registry.NAME`."""
     where = Sources(cli_settings, environ, settings.config)
     printable = masked(settings)
-    properties: dict[str, str] = printable.pop("kafka")
+    properties: dict[str, dict[str, str]] = {setting: printable.pop(setting) for setting in CLIENTS}
     resolved = [
         Origin(name, value, where.origin(where.source_of(name)) if name in settings.model_fields_set else DEFAULT)
         for name, value in printable.items()
     ]
     return resolved + [
-        Origin(f"kafka.{name}", value, where.origin(where.source_of_property(name)))
-        for name, value in sorted(properties.items())
+        Origin(f"{setting}.{name}", value, where.origin(where.source_of_property(client, name)))
+        for setting, client in CLIENTS.items()
+        for name, value in sorted(properties[setting].items())
     ]

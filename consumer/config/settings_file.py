@@ -3,33 +3,50 @@
 import json
 from collections.abc import Collection, Iterator, Mapping
 from textwrap import wrap
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic.fields import FieldInfo
 
+from consumer.config.client_properties import CLIENTS, ClientProperties
 from consumer.config.settings import Settings
 from consumer.config.sources import ANY_TEXT, expected
 
 _WIDTH: Final = 100
-_ABSENT: Final = frozenset({"config", "kafka"})
-"""Settings without a line: a file does not name itself, and properties of the Kafka client have a table."""
+_ABSENT: Final = frozenset({"config", *CLIENTS})
+"""Settings without a line: a file does not name itself, and properties of a client have a table."""
 
 _HEAD: Final = (
     "Settings of session-scorer, for its option --config. A line #name = value shows a default: remove the # to change "
     "it. A line without a value shows that nothing is set by default. Options (--group-id) and variables of the "
     "environment (SESSION_SCORER_GROUP_ID) take precedence over this file."
 )
-_KAFKA: Final = (
-    "Properties of the Kafka client (librdkafka), passed through under their own names. Keep secrets out of this file: "
-    "KAFKA_SASL_PASSWORD_FILE=/run/secrets/kafka-password in the environment reads sasl.password from a file, and so "
-    "for every property. The lines are examples, not defaults."
-)
+
+
+class _Examples(NamedTuple):
+    """What the table of a client shows: where its properties come from, one that is a secret, and some that are not."""
+
+    library: str
+    secret: str
+    properties: Mapping[str, str | int]
+
+
 _EXAMPLES: Final = {
-    "security.protocol": "SASL_SSL",
-    "ssl.ca.location": "/etc/ssl/certs/ca-certificates.crt",
-    "sasl.mechanism": "SCRAM-SHA-512",
-    "sasl.username": "session-scorer",
-    "client.rack": "eu-central-1a",
+    "kafka": _Examples(
+        "librdkafka",
+        "sasl.password",
+        {
+            "security.protocol": "SASL_SSL",
+            "ssl.ca.location": "/etc/ssl/certs/ca-certificates.crt",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": "session-scorer",
+            "client.rack": "eu-central-1a",
+        },
+    ),
+    "schema_registry": _Examples(
+        "confluent-kafka",
+        "basic.auth.user.info",
+        {"ssl.ca.location": "/etc/ssl/certs/ca-certificates.crt", "timeout": 10, "max.retries": 3},
+    ),
 }
 
 
@@ -45,8 +62,19 @@ def _lines(groups: Mapping[str, Collection[str]]) -> Iterator[str]:
         for name in names:
             if name not in _ABSENT:
                 yield from _setting(name, Settings.model_fields[name])
-    yield from ("", "# == Kafka client ==", "", *_comment(_KAFKA), "[kafka]")
-    yield from (f'#"{name}" = {json.dumps(value)}' for name, value in _EXAMPLES.items())
+    for client in CLIENTS.values():
+        yield from ("", f"# == {client.title} ==", "", *_table(client))
+
+
+def _table(client: ClientProperties) -> Iterator[str]:
+    library, secret, properties = _EXAMPLES[client.setting]
+    yield from _comment(
+        f"Properties of the {client.title} ({library}), passed through under their own names. Keep secrets out of this "
+        f"file: {client.file_variable(secret)}=/run/secrets/{client.setting} in the environment reads {secret} from a "
+        "file, and so for every property. The lines are examples, not defaults."
+    )
+    yield f"[{client.setting}]"
+    yield from (f'#"{name}" = {json.dumps(value)}' for name, value in properties.items())
 
 
 def _setting(name: str, field: FieldInfo) -> Iterator[str]:

@@ -15,7 +15,7 @@ from annotated_types import Ge, Gt, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from consumer.config import kafka_properties
+from consumer.config.client_properties import CLIENTS, ClientProperties, secrets
 
 PREFIX: Final = "SESSION_SCORER_"
 DEFAULT: Final = "default"
@@ -33,30 +33,44 @@ class SettingsError(Exception):
 
 
 def command_line(cli_settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings given on the command line, those of `-X` by name under `kafka`."""
-    values = {name: value for name, value in cli_settings.items() if value is not None and name != "kafka"}
-    pairs = _pairs(cli_settings)
-    return _own_names(values | ({"kafka": pairs} if pairs else {}))
+    """Return the settings given on the command line, and under a client's setting its properties (`-X`) by name."""
+    values = {name: value for name, value in cli_settings.items() if value is not None and name not in CLIENTS}
+    return _own_names(values | {setting: pairs for setting, pairs in _pairs(cli_settings).items() if pairs})
 
 
 def secrets_on_command_line(cli_settings: Mapping[str, Any]) -> list[str]:
     """Return the properties on the command line that are secrets: any user who may list processes sees them."""
-    return kafka_properties.secrets(command_line(cli_settings).get("kafka", {}))
+    return [name for _, name in _exposed_secrets(cli_settings)]
 
 
-def kafka_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return the properties of KAFKA_* and of the files that KAFKA_*_FILE name. Raises SettingsError for an empty or
-    unreadable file."""
-    texts, paths = kafka_properties.from_environment(environ), kafka_properties.files_from_environment(environ)
-    return _own_names({"kafka": texts | {name: _read_secret(name, path, texts) for name, path in paths.items()}})
+def variables_for_secrets(cli_settings: Mapping[str, Any]) -> list[str]:
+    """Return the variables that can name files with those secrets instead."""
+    return [client.file_variable(name) for client, name in _exposed_secrets(cli_settings)]
 
 
-def _read_secret(name: str, path: str, texts: Mapping[str, str]) -> str:
+def _exposed_secrets(cli_settings: Mapping[str, Any]) -> list[tuple[ClientProperties, str]]:
+    pairs = _pairs(cli_settings)
+    return [(client, name) for setting, client in CLIENTS.items() for name in secrets(pairs[setting])]
+
+
+def client_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the properties of clients in variables (KAFKA_*) and in the files that variables (KAFKA_*_FILE) name.
+
+    Raises SettingsError for an empty or unreadable file.
+    """
+    return _own_names({setting: _properties(client, environ) for setting, client in CLIENTS.items()})
+
+
+def _properties(client: ClientProperties, environ: Mapping[str, str]) -> dict[str, str]:
+    texts, paths = client.from_environment(environ), client.files_from_environment(environ)
+    sources = {name: f"{client.file_variable(name)} (environment)" for name in paths}
+    for name in texts.keys() & paths.keys():
+        raise SettingsError(f"{sources[name]}: {client.variable_name(name)} is there too, and one of them must go")
+    return texts | {name: _read_secret(sources[name], path) for name, path in paths.items()}
+
+
+def _read_secret(source: str, path: str) -> str:
     """Return the file's text without its line end: Docker and Kubernetes pass secrets this way."""
-    variable = kafka_properties.variable_name(name)
-    source = f"{variable}_FILE (environment)"
-    if name in texts:
-        raise SettingsError(f"{source}: {variable} is there too, and one of them must go")
     try:
         text = Path(path).read_text("utf-8-sig").rstrip("\r\n")
     except OSError as error:
@@ -71,7 +85,7 @@ def _read_secret(name: str, path: str, texts: Mapping[str, str]) -> str:
 def environment(environ: Mapping[str, str], names: frozenset[str]) -> dict[str, str]:
     """Return the settings in SESSION_SCORER_* variables; empty ones and Kubernetes' service links do not count."""
     values = {name.upper(): value for name, value in environ.items() if value and not is_service_link(name, value)}
-    return {name: values[_variable(name)] for name in names - {"kafka"} if _variable(name) in values}
+    return {name: values[_variable(name)] for name in names - CLIENTS.keys() if _variable(name) in values}
 
 
 def _variable(name: str) -> str:
@@ -85,8 +99,13 @@ def variable_of(name: str, environ: Mapping[str, str]) -> str | None:
         for key, value in environ.items()
         if key.upper() == _variable(name) and value and not is_service_link(key, value)
     ]
-    aliases = [kafka_properties.variable_of(alias, environ) for alias in kafka_properties.aliases(name)]
+    aliases = [client.variable_of(alias, environ) for client, alias in _aliases(name)]
     return next((variable for variable in (*reversed(own), *aliases) if variable is not None), None)
+
+
+def _aliases(name: str) -> list[tuple[ClientProperties, str]]:
+    """Return the clients' names for one of our settings, the strongest first."""
+    return [(client, alias) for client in CLIENTS.values() for alias in client.aliases_of(name)]
 
 
 def is_service_link(variable: str, value: str) -> bool:
@@ -101,8 +120,9 @@ def ignored_variables(environ: Mapping[str, str]) -> list[str]:
     """Describe variables that look like settings and are not: Kubernetes' service links, and slips in KAFKA_*."""
     links = sorted(name for name, value in environ.items() if is_service_link(name, value))
     lines = [
-        f"{name} is no setting of the Kafka client; the nearest is {right}"
-        for name, right in kafka_properties.near_misses(environ)
+        f"{name} is no setting of the {client.title}; the nearest is {right}"
+        for client in CLIENTS.values()
+        for name, right in client.near_misses(environ)
     ]
     if links:
         lines.append(f"{', '.join(links)}: set by Kubernetes for a Service of that name (enableServiceLinks)")
@@ -115,15 +135,20 @@ def file(path: str | Path | None, names: frozenset[str]) -> dict[str, Any]:
         return {}
     values = _parsed(path)
     _refuse_unknown(values, names - {"config"}, f" ({path})")
-    if not isinstance(values.get("kafka", {}), dict):
-        raise SettingsError(f"kafka ({path}): expected a table, [kafka]")
-    kafka = dict(_flat(values.get("kafka", {})))
-    for name, value in kafka.items():
+    return _own_names(values | {setting: _table(setting, values.get(setting, {}), path) for setting in CLIENTS})
+
+
+def _table(setting: str, table: Any, path: str | Path) -> dict[str, str]:
+    """Return the properties in a client's table."""
+    if not isinstance(table, dict):
+        raise SettingsError(f"{setting} ({path}): expected a table, [{setting}]")
+    properties = dict(_flat(table))
+    for name, value in properties.items():
         if not all(isinstance(item, str | int | float) for item in (value if isinstance(value, list) else [value])):
             raise SettingsError(
-                f"[kafka] {name} ({path}): expected a text, a number, true or false, or a list of these"
+                f"[{setting}] {name} ({path}): expected a text, a number, true or false, or a list of these"
             )
-    return _own_names(values | {"kafka": {name: as_text(value) for name, value in kafka.items()}})
+    return {name: as_text(value) for name, value in properties.items()}
 
 
 def _parsed(path: str | Path) -> dict[str, Any]:
@@ -144,7 +169,7 @@ def refuse_unknown_variables(environ: Mapping[str, str], names: frozenset[str]) 
         for name, value in environ.items()
         if name.upper().startswith(PREFIX) and not name.startswith(_OF_TESTS) and not is_service_link(name, value)
     ]
-    _refuse_unknown(variables, frozenset(map(_variable, names - {"kafka"})), " (environment)")
+    _refuse_unknown(variables, frozenset(map(_variable, names - CLIENTS.keys())), " (environment)")
 
 
 class SettingSource(NamedTuple):
@@ -163,20 +188,21 @@ class Sources:
     path: str | Path | None
 
     @cached_property
-    def _pairs(self) -> dict[str, str]:
+    def _pairs(self) -> dict[str, dict[str, str]]:
         return _pairs(self.cli_settings)
 
     def source_of(self, name: str) -> SettingSource:
         """Return the source of a setting that is not a default."""
         options = [f"--{name.replace('_', '-')}"] if self.cli_settings.get(name) is not None else []
-        options += [f"-X {alias}" for alias in kafka_properties.aliases(name) if alias in self._pairs]
+        options += [
+            f"{client.option} {alias}" for client, alias in _aliases(name) if alias in self._pairs[client.setting]
+        ]
         return SettingSource(next(iter(options), None), variable_of(name, self.environ))
 
-    def source_of_property(self, name: str) -> SettingSource:
-        """Return the source of a property of the Kafka client."""
-        return SettingSource(
-            f"-X {name}" if name in self._pairs else None, kafka_properties.variable_of(name, self.environ)
-        )
+    def source_of_property(self, client: ClientProperties, name: str) -> SettingSource:
+        """Return the source of a property of a client."""
+        option = f"{client.option} {name}" if name in self._pairs[client.setting] else None
+        return SettingSource(option, client.variable_of(name, self.environ))
 
     def origin(self, source: SettingSource) -> str:
         """Describe a source, as `check` prints it beside the value."""
@@ -193,10 +219,10 @@ class Sources:
         if not detail["loc"]:
             return message
         name = str(detail["loc"][0])
-        if name == "kafka":  # the message begins with the property's name
-            name, _, message = message.partition(" ")
-            source = self.source_of_property(name)
-            return f"{self._spelled(source) or f'[kafka] {name} ({self.path})'} {message}"
+        if name in CLIENTS:  # the message begins with the property's name
+            prop, _, message = message.partition(" ")
+            source = self.source_of_property(CLIENTS[name], prop)
+            return f"{self._spelled(source) or f'[{name}] {prop} ({self.path})'} {message}"
         spelled = self._spelled(self.source_of(name)) or f"{self._name_in_file(name)} ({self.path})"
         return f"{spelled}: expected {message or expected(fields[name])}"
 
@@ -204,13 +230,16 @@ class Sources:
         return source.option or (f"{source.variable} (environment)" if source.variable else None)
 
     def _name_in_file(self, name: str) -> str:
-        """Look in the file once more for Kafka's name of a setting; a pipe can be read only once, so our own there."""
+        """Look in the file once more for a client's name of a setting; a pipe can be read only once: our own there."""
         if self.path is None or not Path(self.path).is_file():
             return name
         values = _parsed(self.path)
-        kafka = dict(_flat(values.get("kafka", {})))
-        alias = next((alias for alias in kafka_properties.aliases(name) if alias in kafka and name not in values), None)
-        return f"[kafka] {alias}" if alias else name
+        named = (
+            f"[{client.setting}] {alias}"
+            for client, alias in _aliases(name)
+            if alias in dict(_flat(values.get(client.setting, {})))
+        )
+        return name if name in values else next(named, name)
 
 
 def expected(field: FieldInfo) -> str:
@@ -252,23 +281,28 @@ def _range(bounds: list[Any]) -> str:
 
 
 def _own_names(values: dict[str, Any]) -> dict[str, Any]:
-    """Rename Kafka's names for our settings; our own name wins within one source."""
-    kafka = dict(values.get("kafka", {}))
-    for alias, name in kafka_properties.ALIASES.items():
-        if alias in kafka:
-            values.setdefault(name, kafka.pop(alias))
-    return values | ({"kafka": kafka} if "kafka" in values else {})
+    """Rename the clients' names for our settings; our own name wins within one source."""
+    renamed = dict(values)
+    for setting in CLIENTS.keys() & values.keys():
+        renamed[setting] = properties = dict(values[setting])
+        for alias, name in CLIENTS[setting].aliases.items():
+            if alias in properties:
+                renamed.setdefault(name, properties.pop(alias))
+    return renamed
 
 
-def _pairs(cli_settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values of the `-X` options by property."""
-    return dict(_pair(text) for text in cli_settings.get("kafka") or ())
+def _pairs(cli_settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """Return the properties given by options such as `-X`, for each client's setting."""
+    return {
+        setting: dict(_pair(client, text) for text in cli_settings.get(setting) or ())
+        for setting, client in CLIENTS.items()
+    }
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(client: ClientProperties, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise SettingsError("-X: expected prop=value, as in -X security.protocol=SSL")
+        raise SettingsError(f"{client.option}: expected prop=value, as in {client.option} {client.example}")
     return name.strip(), value
 
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 from ipaddress import IPv6Address
 from typing import Final
 
@@ -9,6 +10,8 @@ _TOPIC_LENGTH: Final = 249
 _GROUP_BYTES: Final = 32_000  # Kafka's strings end at 32,767 bytes, and a transactional id adds host and slot
 _PORT: Final = 9092  # the Kafka client's default
 _ADDRESSES: Final = "HOST:PORT[,HOST:PORT…]"
+_URLS: Final = "http(s)://HOST[:PORT][/PATH], several with commas between them"
+_NUMBER: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
 _LISTENERS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 _PATTERN: Final = re.compile(r"\^(?:[(|$](?![*+?])|(?:[\w.-]|\\\.|\[\^?[\w.-]+\]|\))[*+?]?)*", re.ASCII)
 """What POSIX expressions, which librdkafka takes, and Python's read alike."""
@@ -22,6 +25,16 @@ def fault_of_text(text: str) -> str | None:
     if any(unicodedata.category(character) == "Cs" for character in text):  # bytes that Python could not decode
         return "text in UTF-8: is the locale's encoding another (LANG)?"
     return None
+
+
+def fault_of_number(text: str) -> str | None:
+    """Return what is expected when the text is no number that counts or measures, else None."""
+    return None if _NUMBER.fullmatch(text) else "a number from 0"
+
+
+def fault_of_login(text: str) -> str | None:
+    """Return what is expected when the text is not a user and a password, else None."""
+    return None if ":" in text else "USER:PASSWORD"
 
 
 def topic(name: str) -> str:
@@ -92,15 +105,28 @@ def bootstrap_servers(text: str) -> str:
     The Kafka client reads a wrong address as another one (port 99999 as 34463, "::1:9092" as ::0.1.144.146) or drops it
     ("http://host:9092"), then finds no broker and does not say why.
     """
-    addresses = [part.strip() for part in text.split(",")]
-    numbered = [(number, address) for number, address in enumerate(addresses, 1) if address]
+    return ",".join(map(_with_port, _items(text, _ADDRESSES, "address", _address_fault)))
+
+
+def schema_registry_url(text: str) -> str:
+    """Accept URLs of a Schema Registry, separated by commas; return them without blanks and empty entries.
+
+    mock://NAME, of a registry in this process, is one of them.
+    """
+    return ",".join(_items(text, _URLS, "URL", _url_fault))
+
+
+def _items(text: str, expected: str, noun: str, fault_of: Callable[[str], str | None]) -> list[str]:
+    """Split a list at its commas, without blanks and empty items. Raises ValueError that says which item is wrong."""
+    items = [part.strip() for part in text.split(",")]
+    numbered = [(number, item) for number, item in enumerate(items, 1) if item]
     if not numbered:
-        raise ValueError(f"{_ADDRESSES}, at least one address")
-    for number, address in numbered:
-        if fault := _fault(address):
-            subject = f"address {number}" if len(numbered) > 1 else "the address"
-            raise ValueError(f"{_ADDRESSES}; {subject} {fault}")
-    return ",".join(_with_port(address) for _, address in numbered)
+        raise ValueError(f"{expected}, at least one {noun}")
+    for number, item in numbered:
+        if fault := fault_of(item):
+            subject = f"{noun} {number}" if len(numbered) > 1 else f"the {noun}"
+            raise ValueError(f"{expected}; {subject} {fault}")
+    return [item for _, item in numbered]
 
 
 def _with_port(address: str) -> str:
@@ -108,7 +134,7 @@ def _with_port(address: str) -> str:
     return f"{name}:{_PORT if port is None else port}"
 
 
-def _fault(address: str) -> str | None:
+def _address_fault(address: str) -> str | None:
     """Describe what is wrong with an address, without quoting it: it may hold a password."""
     scheme, separator, rest = address.rpartition("://")
     if separator and scheme.lower() not in _LISTENERS:
@@ -119,6 +145,24 @@ def _fault(address: str) -> str | None:
         return "has blanks: separate addresses by commas"
     name, port = _split(rest)
     return _host_fault(name, rest) or _port_fault(port)
+
+
+def _url_fault(url: str) -> str | None:
+    """Describe what is wrong with a URL, without quoting it: it may hold a password."""
+    scheme, separator, rest = url.partition("://")
+    address = rest.partition("/")[0]
+    if "@" in url:
+        return "has a login: leave it out, and set SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO_FILE or -R basic.auth.user.info"
+    if not separator or scheme not in {"http", "https", "mock"}:
+        return "does not begin with http:// or https://"
+    if any(character.isspace() for character in url) or _has_control(url):
+        return "has blanks: separate URLs by commas"
+    if set(url) & {"?", "#"}:
+        return "is more than a host, a port and a path"
+    if scheme == "mock":
+        return None
+    name, port = _split(address)
+    return _host_fault(name, address) or _port_fault(port)
 
 
 def _host_fault(name: str, address: str) -> str | None:

@@ -85,6 +85,7 @@ def own_settings(cli_settings: Mapping[str, Any], address: str, run_id: str, *, 
         "group_id": f"demo-{run_id}",
         "delivery": delivery.value,
         "create_topics": not embedded,
+        "input_format": "json",
     }
     settings = load_settings({**cli_settings, **names, **fixed})
     return settings.model_copy(update={"kafka": dict(EMBEDDED_PROPERTIES)}) if embedded else settings

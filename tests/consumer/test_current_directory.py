@@ -11,6 +11,7 @@ import pytest
 
 from scoring.artifacts import loading
 from tests.support.artifacts.loading import SET
+from tests.support.command_line import PREFIXES
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 from tests.support.opened_files import OpenedFiles, opened_files
 
@@ -56,7 +57,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """With PyYAML, by which numba reads its configuration, as far as numba uses it."""
     installed = tmp_path_factory.mktemp("installed")
     (installed / "yaml.py").write_text(YAML)
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("SESSION_SCORER_", "KAFKA_"))}
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
     return {**ours, "PYTHONPATH": str(installed), "PYTHONWARNINGS": "error"}
 
 

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from ruamel.yaml import YAML
 
 from consumer.app import _LAST_RESORT_SECONDS
-from consumer.config import kafka_properties, settings, sources
+from consumer.config import settings, sources
+from consumer.config.client_properties import KAFKA
 from consumer.config.settings import PREFIX, Settings, setting_names
 from consumer.kafka.properties import CONSUMER, PRODUCER
 from consumer.observability.health import Health
@@ -92,10 +93,8 @@ def test_no_variable_of_a_service_reaches_the_worker_which_would_warn_of_it(plac
 def test_no_secret_stands_in_what_is_rendered(place: str) -> None:
     assert those(place, "Secret") == []
     for each in those(place, "ConfigMap"):
-        names = {
-            kafka_properties.property_name(name): value for name, value in each["data"].items() if "KAFKA_" in name
-        }
-        assert kafka_properties.masked(names) == names
+        names = {KAFKA.property_name(name): value for name, value in each["data"].items() if "KAFKA_" in name}
+        assert KAFKA.masked(names) == names
     assert not [text for text in every_text(objects(place)) if "PRIVATE KEY" in text]
 
 

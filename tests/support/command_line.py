@@ -4,11 +4,16 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 
 from consumer.cli import main as cli
+from consumer.config.client_properties import CLIENTS
+from consumer.config.settings import PREFIX
+
+PREFIXES: Final = (PREFIX, *(client.prefix for client in CLIENTS.values()))
+"""How the variables begin that are settings."""
 
 
 class Said(NamedTuple):
@@ -32,7 +37,7 @@ Call = Callable[..., Said]
 def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
     """`call(*arguments, stdin=b"")`, with no setting of ours in the environment."""
     for name in list(os.environ):
-        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
+        if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
 
     def call(*arguments: object, stdin: bytes | str = b"") -> Said:

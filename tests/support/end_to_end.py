@@ -17,6 +17,7 @@ from consumer.errors import RetriableError, UnansweredError
 from consumer.kafka.errors import kafka_errors
 from consumer.runtime import Retry
 from tests.support.checker import Outputs, Report, Seen, judge
+from tests.support.command_line import PREFIXES
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -144,7 +145,7 @@ class Line:
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment, without settings of ours in it."""
-    own = {name: value for name, value in os.environ.items() if not name.startswith(("SESSION_SCORER_", "KAFKA_"))}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
     return own | dict(more or {})
 
 

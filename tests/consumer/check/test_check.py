@@ -479,6 +479,25 @@ def test_a_certificate_that_is_not_there_is_named_with_its_path(call: Call, tmp_
     assert f"fail file ssl.ca.location: {path} cannot be read: No such file or directory" in said.out
 
 
+def test_files_of_the_registry_are_checked_when_it_is_used(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "none.pem"
+    registry = ["--schema-registry-url", "https://registry", "-R", f"ssl.ca.location={path}"]
+    used = call("check", "--bootstrap-servers", NOBODY, *registry, "--input-format", "avro").out
+    assert f"fail file schema_registry.ssl.ca.location: {path} cannot be read: No such file or directory" in used
+    assert "input format" not in used
+    unused = call("check", "--bootstrap-servers", NOBODY, *registry).out
+    assert "file schema_registry" not in unused
+    assert "warn input format: a Schema Registry is set, and plain JSON does not use it" in unused
+
+
+def test_secret_of_the_registry_on_the_command_line_is_warned_of(call: Call) -> None:
+    said = call("check", "--bootstrap-servers", NOBODY, "-R", "basic.auth.user.info=me:hunter2")
+    assert "warn secrets: basic.auth.user.info on the command line" in said.out
+    assert "set SCHEMA_REGISTRY_BASIC_AUTH_USER_INFO_FILE in the environment" in " ".join(said.out.split())
+    assert "schema_registry.basic.auth.user.info = *** (command line)" in said.out
+    assert "hunter2" not in said.out + said.err
+
+
 def test_it_explains_itself_and_wrong_usage_is_status_2(call: Call) -> None:
     help_ = call("check", "--help")
     assert help_.status == 0

@@ -74,6 +74,7 @@ def fish(line: str, cwd: Path) -> dict[str, str]:
         ("session-scorer run --on-", ["--on-gap", "--on-unreadable"]),
         ("session-scorer config show --create", ["--create-topics"]),
         ("session-scorer run --delivery ", ["exactly-once", "at-least-once"]),
+        ("session-scorer check --input-format json", ["json", "json-schema"]),
         ("session-scorer run --group-id a --log-level w", ["warning"]),
         ("session-scorer train --split ", ["time", "group"]),
         ("session-scorer score - --format ", ["csv", "jsonl", "parquet", "arrow"]),

@@ -94,6 +94,10 @@ def test_value_does_not_control_the_terminal(call: Call) -> None:
         ["-X", "acks=1"],
         ["-X", "transaction.timeout.ms=soon"],
         ["-X", "hunter2"],
+        ["--input-format", "avro"],
+        ["--schema-registry-url", "https://me:hunter2@registry"],
+        ["-R", "hunter2"],
+        ["-R", "timeout=hunter2"],
     ],
     ids=" ".join,
 )

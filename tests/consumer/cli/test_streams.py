@@ -9,6 +9,7 @@ import pytest
 
 from scoring.artifacts import loading
 from tests.support.artifacts.loading import SET
+from tests.support.command_line import PREFIXES
 from tests.support.commands import COMMANDS, PROGRAM, Inputs
 
 SPEAKING = [name for name in COMMANDS if not name.startswith(("score", "run", "dead-letters", "watch"))]
@@ -44,7 +45,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
 
 def run(redirection: str, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the program in a shell, its streams redirected."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SESSION_", "KAFKA_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
     return subprocess.run(
         f"{shlex.join([str(PROGRAM), *arguments])} {redirection}",
         shell=True,

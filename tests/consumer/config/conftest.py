@@ -4,9 +4,11 @@ import os
 
 import pytest
 
+from tests.support.command_line import PREFIXES
+
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
-        if name.startswith(("SESSION_SCORER_", "KAFKA_")):
+        if name.startswith(PREFIXES):
             monkeypatch.delenv(name)

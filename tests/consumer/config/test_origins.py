@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.config import kafka_properties
+from consumer.config.client_properties import CLIENTS, KAFKA, SCHEMA_REGISTRY, ClientProperties
 from consumer.config.settings import Origin, Settings, load_settings, origins
 from consumer.config.sources import DEFAULT, choices
 
@@ -29,12 +29,16 @@ VALUES: Final[dict[str, st.SearchStrategy[Any]]] = {
     "breaker_ratio": st.floats(0.001, 1),
     **{name: st.sampled_from(choices(Settings.model_fields[name])) for name in ("delivery", "on_gap", "log_level")},
 }
-SECRETS: Final = (
-    *("sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret"),
-    *("sasl.oauthbearer.config", "sasl.oauthbearer.assertion.private.key.passphrase", "sasl.kerberos.kinit.cmd"),
-)
+SECRETS: Final = {
+    "kafka": (
+        *("sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem"),
+        *("sasl.oauthbearer.client.secret", "sasl.oauthbearer.config", "sasl.kerberos.kinit.cmd"),
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+    ),
+    "schema_registry": ("basic.auth.user.info", "bearer.auth.client.secret", "bearer.auth.token", "proxy"),
+}
 UNKNOWN: Final = ("of.a.newer.client", "sasl.token", "x")  # not taken from the environment
-SECRET: Final = "hunter2"  # begins each
+SECRET: Final = "hunter:2"  # begins each
 WRITTEN: Final = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])
 
 Placed = Mapping[str, Mapping[str, Any]]
@@ -47,11 +51,11 @@ def settings_by_place() -> st.SearchStrategy[Placed]:
 
 
 @st.composite
-def secrets_by_place(draw: st.DrawFn) -> Placed:
+def secrets_by_place(draw: st.DrawFn, client: ClientProperties) -> Placed:
     """Some secret properties in each place, each with a value that begins with SECRET."""
-    values = st.text(WRITTEN).map(SECRET.__add__)
-    known = st.dictionaries(st.sampled_from(SECRETS), values)
-    every = st.dictionaries(st.sampled_from([*SECRETS, *UNKNOWN]), values)
+    values, secrets = st.text(WRITTEN).map(SECRET.__add__), SECRETS[client.setting]
+    known = st.dictionaries(st.sampled_from(secrets), values)
+    every = st.dictionaries(st.sampled_from([*secrets, *UNKNOWN]), values)
     return {"command line": draw(every), "environment": draw(known), "file": draw(every)}
 
 
@@ -59,21 +63,23 @@ def text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def shown(settings: Placed, properties: Placed = NOTHING) -> tuple[Settings, list[Origin]]:
-    """Load settings and Kafka properties from their places; return them, and what is shown of each."""
+def shown(
+    settings: Placed, properties: Placed = NOTHING, client: ClientProperties = KAFKA
+) -> tuple[Settings, list[Origin]]:
+    """Load settings and properties of a client from their places; return them, and what is shown of each."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "scorer.toml")
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings["file"].items()]
         lines += [
-            "[kafka]",
+            f"[{client.setting}]",
             *(f'"{name}" = {json.dumps(value, ensure_ascii=False)}' for name, value in properties["file"].items()),
         ]
         path.write_text("\n".join(lines), encoding="utf-8")
         pairs = [f"{name}={value}" for name, value in properties["command line"].items()]
-        cli_settings: dict[str, Any] = {"config": str(path), "kafka": pairs}
+        cli_settings: dict[str, Any] = {"config": str(path), client.setting: pairs}
         cli_settings |= {name: text(value) for name, value in settings["command line"].items()}
         environ = {f"SESSION_SCORER_{name.upper()}": text(value) for name, value in settings["environment"].items()}
-        environ |= {kafka_properties.variable_name(name): value for name, value in properties["environment"].items()}
+        environ |= {client.variable_name(name): value for name, value in properties["environment"].items()}
         with mock.patch.dict(os.environ, environ, clear=True):
             resolved = load_settings(cli_settings)
             return resolved, origins(resolved, cli_settings, os.environ)
@@ -88,7 +94,7 @@ def expected_origin(name: str, settings: Placed, path: Path | None) -> str:
 @given(settings_by_place())
 def test_setting_is_shown_with_its_strongest_origin(settings: Placed) -> None:
     resolved, origins_shown = shown(settings)
-    assert [each.name for each in origins_shown] == [name for name in Settings.model_fields if name != "kafka"]
+    assert [each.name for each in origins_shown] == [name for name in Settings.model_fields if name not in CLIENTS]
     for each in (each for each in origins_shown if each.name in VALUES):
         values = [settings[place][each.name] for place in PLACES if each.name in settings[place]]
         assert each.value == (values[0] if values else Settings.model_fields[each.name].default)
@@ -104,17 +110,30 @@ def test_shown_settings_give_the_same_settings_again(settings: Placed) -> None:
     assert again.model_dump(exclude={"config"}) == resolved.model_dump(exclude={"config"})
 
 
-@given(secrets_by_place())
-def test_no_secret_is_shown(secrets: Placed) -> None:
-    resolved, origins_shown = shown(NOTHING, secrets)
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+@given(data=st.data())
+def test_no_secret_is_shown(client: ClientProperties, data: st.DataObject) -> None:
+    secrets = data.draw(secrets_by_place(client))
+    resolved, origins_shown = shown(NOTHING, secrets, client)
     given_names = {name for place in PLACES for name in secrets[place]}
-    assert resolved.kafka.keys() == given_names
-    assert all(value.startswith(SECRET) for value in resolved.kafka.values())
-    assert {f"kafka.{name}" for name in given_names} <= {each.name for each in origins_shown}
+    properties = getattr(resolved, client.setting)
+    assert properties.keys() == given_names
+    assert all(value.startswith(SECRET) for value in properties.values())
+    assert {f"{client.setting}.{name}" for name in given_names} <= {each.name for each in origins_shown}
     assert SECRET not in "".join(f"{each}{each.as_dict()}" for each in origins_shown)
 
 
-@pytest.mark.parametrize("name", ["sasl.username", "ssl.key.location", "security.protocol"])
-def test_property_that_is_no_secret_is_shown(name: str) -> None:
-    _, origins_shown = shown(NOTHING, {**NOTHING, "environment": {name: "/a"}})
-    assert str(origins_shown[-1]) == f"kafka.{name} = /a (environment variable {kafka_properties.variable_name(name)})"
+@pytest.mark.parametrize(
+    ("client", "name"),
+    [
+        (KAFKA, "sasl.username"),
+        (KAFKA, "ssl.key.location"),
+        (KAFKA, "security.protocol"),
+        (SCHEMA_REGISTRY, "ssl.key.location"),
+        (SCHEMA_REGISTRY, "bearer.auth.client.id"),
+    ],
+)
+def test_property_that_is_no_secret_is_shown(client: ClientProperties, name: str) -> None:
+    _, origins_shown = shown(NOTHING, {**NOTHING, "environment": {name: "/a"}}, client)
+    origin = f"environment variable {client.variable_name(name)}"
+    assert str(origins_shown[-1]) == f"{client.setting}.{name} = /a ({origin})"

@@ -1,42 +1,27 @@
 """Where settings come from, which place wins, and what is said when one is wrong."""
 
-import ctypes
 import os
 from pathlib import Path
 
 import pytest
-from confluent_kafka import cimpl
 
-from consumer.config import kafka_properties, sources
+from consumer.config import sources
 from consumer.config.settings import (
     DeliveryGuarantee,
     Settings,
     SettingsError,
     load_settings,
-    masked,
     origins,
     setting_names,
 )
-
-
-def file(tmp_path: Path, text: str) -> str:
-    path = tmp_path / "settings.toml"
-    path.write_text(text, "utf-8")
-    return str(path)
-
-
-def refused(given: dict[str, object] | None = None) -> str:
-    with pytest.raises(SettingsError) as caught:
-        load_settings(given)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+from tests.support.settings import refused, settings_file
 
 
 def test_input_topics_are_repeated_options_a_list_or_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = ("orders", "^shop-.*")
     assert load_settings({"input_topic": [*expected, "orders"]}).inputs.topics == expected
-    assert load_settings({"config": file(tmp_path, f"input_topic = {list(expected)}")}).inputs.topics == expected
+    path = settings_file(tmp_path, f"input_topic = {list(expected)}")
+    assert load_settings({"config": path}).inputs.topics == expected
     monkeypatch.setenv("SESSION_SCORER_INPUT_TOPIC", "orders, ^shop-.*")
     assert load_settings({}).inputs.topics == expected
     with pytest.raises(SettingsError, match="input_topic and alerts_topic are the same topic"):
@@ -56,7 +41,7 @@ def test_without_a_word_the_defaults_hold() -> None:
 def test_command_line_beats_environment_beats_file_beats_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = file(tmp_path, 'group_id = "file"\ninput_topic = "file"\nresults_topic = "file-results"')
+    path = settings_file(tmp_path, 'group_id = "file"\ninput_topic = "file"\nresults_topic = "file-results"')
     monkeypatch.setenv("SESSION_SCORER_GROUP_ID", "environment")
     monkeypatch.setenv("SESSION_SCORER_INPUT_TOPIC", "environment")
     settings = load_settings({"config": path, "group_id": "command-line", "input_topic": None})
@@ -65,7 +50,7 @@ def test_command_line_beats_environment_beats_file_beats_default(
 
 
 def test_the_file_can_be_named_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SESSION_SCORER_CONFIG", file(tmp_path, "slot = 3"))
+    monkeypatch.setenv("SESSION_SCORER_CONFIG", settings_file(tmp_path, "slot = 3"))
     assert load_settings().slot == 3
 
 
@@ -74,102 +59,8 @@ def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> No
     assert load_settings().slot is None
 
 
-def test_kafka_properties_of_all_places_meet_name_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = file(
-        tmp_path,
-        '[kafka]\nsecurity.protocol = "PLAINTEXT"\n"fetch.min.bytes" = 7\nsocket.keepalive.enable = true\n'
-        'partition.assignment.strategy = ["range", "roundrobin"]',
-    )
-    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SSL")
-    monkeypatch.setenv("KAFKA_SASL_USERNAME", "environment")
-    settings = load_settings({"config": path, "kafka": ["sasl.username=a=b"]})
-    assert settings.kafka == {
-        "security.protocol": "SSL",
-        "fetch.min.bytes": "7",
-        "socket.keepalive.enable": "true",
-        "partition.assignment.strategy": "range,roundrobin",
-        "sasl.username": "a=b",
-    }
-
-
-def test_kafkas_own_names_for_our_settings_count_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "kafka:1")
-    assert load_settings().bootstrap_servers == "kafka:1"
-    monkeypatch.setenv("SESSION_SCORER_BOOTSTRAP_SERVERS", "own:1")
-    assert load_settings().bootstrap_servers == "own:1"
-    assert load_settings({"kafka": ["bootstrap.servers=given:1"]}).bootstrap_servers == "given:1"
-    settings = load_settings({"bootstrap_servers": "option:1", "kafka": ["bootstrap.servers=given:1"]})
-    assert (settings.bootstrap_servers, settings.kafka) == ("option:1", {})
-
-
-def test_variables_that_merely_begin_like_kafkas_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    others = (
-        "HOME",
-        "OPTS",
-        "HEAP_OPTS",
-        "VERSION",
-        "LISTENERS",
-        "NODE_ID",
-        "PORT_9092_TCP_ADDR",
-        "DEBUG",
-        "LOG4J_OPTS",
-    )
-    for name in others:
-        monkeypatch.setenv(f"KAFKA_{name}", "x")
-    assert load_settings().kafka == {}
-
-
-def test_a_secret_can_stand_in_a_file_that_the_environment_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secret = tmp_path / "password"
-    secret.write_text("hunter2 \n")
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
-    monkeypatch.setenv("KAFKA_SASL_OAUTHBEARER_ASSERTION_FILE", "/a/setting/of/its/own")
-    monkeypatch.setenv("KAFKA_LOG_FILE", "/none/of/ours")
-    assert load_settings().kafka == {
-        "sasl.password": "hunter2 ",
-        "sasl.oauthbearer.assertion.file": "/a/setting/of/its/own",
-    }
-    assert load_settings({"kafka": ["sasl.password=given"]}).kafka["sasl.password"] == "given"
-
-
-def test_a_secret_file_that_says_nothing_is_told_by_its_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    variable, path = "KAFKA_SASL_PASSWORD_FILE", tmp_path / "password"
-    monkeypatch.setenv(variable, str(path))
-    assert refused() == f"{variable} (environment): {path} cannot be read: No such file or directory"
-    path.write_bytes(b"\n")
-    assert refused() == f"{variable} (environment): {path} is empty"
-    path.write_bytes(b"hunter2\xff")
-    assert refused() == f"{variable} (environment): {path} is not text in UTF-8"
-    path.write_bytes(b"hunter2")
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD", "hunter2")
-    assert refused() == f"{variable} (environment): KAFKA_SASL_PASSWORD is there too, and one of them must go"
-
-
-def test_secrets_on_the_command_line_are_found_and_paths_are_none() -> None:
-    given = ["sasl.password=a", "ssl.key.pem=b", "ssl.key.location=c", "sasl.username=d", "debug=e"]
-    assert sources.secrets_on_command_line({"kafka": given}) == ["sasl.password", "ssl.key.pem"]
-    assert sources.secrets_on_command_line({}) == []
-
-
-@pytest.mark.parametrize(
-    ("variable", "name"),
-    [
-        ("KAFKA_SECURITY_PROTOCOL", "security.protocol"),
-        ("KAFKA_LOG__LEVEL", "log_level"),
-        ("KAFKA_A___B_C", "a-b.c"),
-    ],
-)
-def test_kafka_variables_are_spelled_as_its_image_spells_them(variable: str, name: str) -> None:
-    assert kafka_properties.property_name(variable) == name
-    assert kafka_properties.variable_name(name) == variable
-
-
 def test_an_unknown_name_in_the_file_is_an_error_that_names_the_nearest(tmp_path: Path) -> None:
-    path = file(tmp_path, 'bootstrap_server = "x"')
+    path = settings_file(tmp_path, 'bootstrap_server = "x"')
     assert refused({"config": path}) == (
         f"bootstrap_server ({path}): there is no such setting; the nearest is bootstrap_servers"
     )
@@ -188,7 +79,7 @@ def test_a_wrong_value_is_told_by_its_place_and_what_was_expected(
     assert refused({"metrics_port": "x"}) == "--metrics-port: expected a whole number from 0 to 65535"
     assert refused({"delivery": "x"}) == "--delivery: expected exactly-once or at-least-once"
     assert refused({"breaker_ratio": "2"}) == "--breaker-ratio: expected a number above 0 up to 1"
-    path = file(tmp_path, 'on_gap = "x"')
+    path = settings_file(tmp_path, 'on_gap = "x"')
     assert refused({"config": path}) == f"on_gap ({path}): expected stop or continue"
     monkeypatch.setenv("SESSION_SCORER_CREATE_TOPICS", "maybe")
     assert refused() == "SESSION_SCORER_CREATE_TOPICS (environment): expected true or false"
@@ -220,44 +111,7 @@ def test_records_may_not_be_larger_than_the_client_sends() -> None:
 
 def test_a_file_that_is_not_there_or_no_toml_is_one_line(tmp_path: Path) -> None:
     assert "cannot be read: No such file" in refused({"config": str(tmp_path / "none.toml")})
-    assert "is not TOML" in refused({"config": file(tmp_path, "a = \n")})
-    assert "expected a table" in refused({"config": file(tmp_path, "kafka = 1")})
-
-
-def test_properties_on_which_delivery_stands_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    message = refused({"kafka": ["enable.auto.commit=true"]})
-    assert message.startswith("-X enable.auto.commit cannot be changed: offsets are committed with the results")
-    monkeypatch.setenv("KAFKA_ISOLATION_LEVEL", "read_uncommitted")
-    assert refused().startswith("KAFKA_ISOLATION_LEVEL (environment) cannot be changed: ")
-
-
-def test_the_properties_taken_from_the_environment_are_those_that_the_client_knows() -> None:
-    library = ctypes.CDLL(cimpl.__file__)
-    library.rd_kafka_conf_new.restype = ctypes.c_void_p
-    conf = ctypes.c_void_p(library.rd_kafka_conf_new())
-    unknown_to_it = -2  # RD_KAFKA_CONF_UNKNOWN; a value that it does not like is another number
-    unknown = [
-        name
-        for name in sorted(kafka_properties.CLIENT)
-        if library.rd_kafka_conf_set(conf, name.encode(), b"?", None, ctypes.c_size_t(0)) == unknown_to_it
-    ]
-    assert unknown == []
-
-
-def test_a_property_without_a_value_is_refused_without_repeating_it() -> None:
-    assert "hunter2" not in refused({"kafka": ["hunter2"]})
-
-
-def test_no_secret_is_ever_shown() -> None:
-    given = ["sasl.password=hunter2", "ssl.key.pem=hunter2", "sasl.oauthbearer.config=hunter2", "new.property=hunter2"]
-    settings = load_settings({"kafka": [*given, "sasl.username=me", "ssl.key.location=/k"]})
-    assert settings.kafka["sasl.password"] == "hunter2"
-    assert "hunter2" not in repr(settings)
-    assert "hunter2" not in str(masked(settings))
-    assert masked(settings)["kafka"]["sasl.username"] == "me"
-    assert masked(settings)["kafka"]["ssl.key.location"] == "/k"
-    message = refused({"kafka": ["sasl.password=hunter2", "transactional.id=hunter2"], "metrics_port": "hunter2"})
-    assert "hunter2" not in message
+    assert "is not TOML" in refused({"config": settings_file(tmp_path, "a = \n")})
 
 
 def test_every_setting_has_words_of_its_own() -> None:
@@ -280,20 +134,10 @@ def test_bytes_of_another_encoding_are_told_from_an_empty_text() -> None:
     assert refused({"group_id": "gr\udcfcpp"}) == (
         "--group-id: expected text in UTF-8: is the locale's encoding another (LANG)?"
     )
-    assert refused({"kafka": ["client.id=gr\udcfcpp"]}).startswith("-X client.id takes text in UTF-8")
 
 
-def test_a_property_with_nul_is_refused(tmp_path: Path) -> None:
-    path = file(tmp_path, '[kafka]\nclient.id = "a\\u0000b"')
-    assert refused({"config": path}) == (f"[kafka] client.id ({path}) takes a text without NUL")
-
-
-def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load_settings({"config": file(tmp_path, '\ufeffgroup_id = "marked"')}).group_id == "marked"
-    secret = tmp_path / "password"
-    secret.write_text("\ufeffhunter2\r\n", "utf-8")
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
-    assert load_settings().kafka["sasl.password"] == "hunter2"
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert load_settings({"config": settings_file(tmp_path, '\ufeffgroup_id = "marked"')}).group_id == "marked"
 
 
 def test_a_file_in_another_encoding_is_named_as_such(tmp_path: Path) -> None:
@@ -303,16 +147,17 @@ def test_a_file_in_another_encoding_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_a_key_that_stands_twice_in_the_file_is_named_by_its_line(tmp_path: Path) -> None:
-    assert "at line 2" in refused({"config": file(tmp_path, 'group_id = "a"\ngroup_id = "b"\n')})
+    assert "at line 2" in refused({"config": settings_file(tmp_path, 'group_id = "a"\ngroup_id = "b"\n')})
 
 
 @pytest.mark.parametrize("name", ["slot", "batch_events", "latency_budget", "metrics_port", "partitions", "group_id"])
 @pytest.mark.parametrize("value", ["true", "[1]", "{a = 1}", "1979-05-27"])
 def test_a_value_of_another_type_in_the_file_is_refused(tmp_path: Path, name: str, value: str) -> None:
-    path = file(tmp_path, f"{name} = {value}")
+    path = settings_file(tmp_path, f"{name} = {value}")
     assert refused({"config": path}).startswith(f"{name} ({path}): expected ")
 
 
+CLIENT_PREFIXES = ("KAFKA_", "KAFKA_CLIENT_", "SCHEMA_REGISTRY_", "SCHEMA_REGISTRY_CLIENT_")
 LINKS = {
     "SERVICE_HOST": "10.0.0.1",
     "SERVICE_PORT": "9108",
@@ -325,12 +170,12 @@ LINKS = {
 }
 
 
-@pytest.mark.parametrize("prefix", ["SESSION_SCORER_", "SESSION_SCORER_METRICS_", "KAFKA_", "KAFKA_CLIENT_"])
+@pytest.mark.parametrize("prefix", ["SESSION_SCORER_", "SESSION_SCORER_METRICS_", *CLIENT_PREFIXES])
 def test_service_links_of_kubernetes_are_no_settings(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
     for name, value in LINKS.items():
         monkeypatch.setenv(prefix + name, value)
     settings = load_settings()
-    assert (settings.metrics_port, settings.kafka) == (9108, {})
+    assert (settings.metrics_port, settings.kafka, settings.schema_registry) == (9108, {}, {})
     said = sources.ignored_variables(os.environ)
     if prefix.startswith("SESSION"):
         (line,) = said
@@ -345,23 +190,6 @@ def test_a_port_that_is_no_service_link_is_a_setting(monkeypatch: pytest.MonkeyP
     assert load_settings().metrics_port == 9109
     monkeypatch.setenv("SESSION_SCORER_PORT", "9109")
     assert "SESSION_SCORER_PORT (environment): there is no such setting" in refused()
-
-
-def test_a_variable_that_nearly_spells_a_property_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_SASL_USERNAM", "me")
-    monkeypatch.setenv("KAFKA_SASL_PASSWD_FILE", "/x")
-    monkeypatch.setenv("KAFKA_SSL_TRUSTSTORE_LOCATION", "/of/java")
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", "/known")
-    assert sources.ignored_variables(os.environ) == [
-        "KAFKA_SASL_PASSWD_FILE is no setting of the Kafka client; the nearest is KAFKA_SASL_PASSWORD_FILE",
-        "KAFKA_SASL_USERNAM is no setting of the Kafka client; the nearest is KAFKA_SASL_USERNAME",
-    ]
-
-
-@pytest.mark.parametrize("value", ["{}", "[1, {a = 1}]", "[[1]]", "1979-05-27"])
-def test_a_property_of_another_type_in_the_file_is_refused(tmp_path: Path, value: str) -> None:
-    path = file(tmp_path, f"[kafka]\nretries = {value}")
-    assert refused({"config": path}).startswith(f"[kafka] retries ({path}): expected a text, a number, true or false")
 
 
 WRONG = "http://kafka:9092"
@@ -382,7 +210,7 @@ def test_a_wrong_value_is_told_by_the_variable_that_gives_it(
 ) -> None:
     monkeypatch.setenv(variable, WRONG)
     assert refused().startswith(f"{variable} (environment): expected HOST:PORT")
-    path = file(tmp_path, 'group_id = "right"')
+    path = settings_file(tmp_path, 'group_id = "right"')
     assert refused({"config": path}).startswith(f"{variable} (environment): expected HOST:PORT")
     monkeypatch.setenv(variable, "a:1")
     (found,) = [each for each in origins(load_settings(), {}, os.environ) if each.value == "a:1"]
@@ -403,29 +231,27 @@ def test_a_blank_group_id_is_told_by_kafkas_variable(monkeypatch: pytest.MonkeyP
     assert refused() == "KAFKA_GROUP_ID (environment): expected a group id that is not blank"
 
 
-@pytest.mark.parametrize("name", ["bootstrap.servers", "metadata.broker.list"])
-def test_a_wrong_value_under_kafkas_name_is_told_by_that_name(tmp_path: Path, name: str) -> None:
-    assert refused({"kafka": [f"{name}={WRONG}"]}).startswith(f"-X {name}: expected HOST:PORT")
-    said = refused({"kafka": [f"{name}={WRONG}"], "bootstrap_servers": WRONG})
-    assert said.startswith("--bootstrap-servers: expected ")
-    path = file(tmp_path, f'[kafka]\n"{name}" = "{WRONG}"')
-    assert refused({"config": path}).startswith(f"[kafka] {name} ({path}): expected HOST:PORT")
-    path = file(tmp_path, f'bootstrap_servers = "{WRONG}"\n[kafka]\n{name} = "{WRONG}"')
-    assert refused({"config": path}).startswith(f"bootstrap_servers ({path}): expected HOST:PORT")
-
-
 def test_the_file_is_told_however_the_variable_that_names_it_is_spelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = file(tmp_path, "slot = -1")
+    path = settings_file(tmp_path, "slot = -1")
     monkeypatch.setenv("session_scorer_config", path)
     assert refused() == f"slot ({path}): expected a whole number from 0"
 
 
-def test_a_wrong_secret_is_told_by_the_variable_that_names_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    secret = tmp_path / "password"
-    secret.write_bytes(b"hunter2\0")
-    monkeypatch.setenv("KAFKA_SASL_PASSWORD_FILE", str(secret))
-    assert refused() == "KAFKA_SASL_PASSWORD_FILE (environment) takes a text without NUL"
+def test_format_with_a_schema_needs_a_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().input_format == "json"
+    remedy = "expected json, as no Schema Registry is set: for avro, set --schema-registry-url or SCHEMA_REGISTRY_URL"
+    assert refused({"input_format": "avro"}) == f"--input-format: {remedy}"
+    path = settings_file(tmp_path, 'input_format = "avro"')
+    assert refused({"config": path}) == f"input_format ({path}): {remedy}"
+    monkeypatch.setenv("SCHEMA_REGISTRY_URL", "http://registry:8081")
+    settings = load_settings({"config": path})
+    assert (settings.input_format, settings.schema_registry_url) == ("avro", "http://registry:8081")
+    assert load_settings().input_format == "json"
+
+
+def test_wrong_registry_is_told_once() -> None:
+    message = refused({"input_format": "avro", "schema_registry_url": "registry:8081"})
+    assert message.startswith("--schema-registry-url: expected http(s)://HOST[:PORT][/PATH]")
+    assert "--input-format" not in message

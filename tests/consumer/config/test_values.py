@@ -107,3 +107,45 @@ def test_a_name_that_kafka_gives_a_topic_is_taken(name: str) -> None:
 def test_an_address_to_listen_on_has_no_blanks(name: str) -> None:
     with pytest.raises(ValueError, match="without blanks"):
         values.host(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("registry:8081", "the URL does not begin with http:// or https://"),
+        ("ftp://registry", "the URL does not begin with http:// or https://"),
+        ("HTTP://registry", "the URL does not begin with http:// or https://"),
+        ("https:/registry", "the URL does not begin with http:// or https://"),
+        ("http://", "the URL has no host"),
+        ("http:///path", "the URL has no host"),
+        ("http://registry:port", "the URL has no port from 1 to 65535"),
+        ("http://registry:", "the URL ends with a colon: give the port behind it"),
+        ("http://::1", "the URL is an IPv6 address without brackets"),
+        ("http://a http://b", "the URL has blanks: separate URLs by commas"),
+        ("http://a\x00", "the URL has blanks"),
+        ("http://a/b?c=d", "the URL is more than a host, a port and a path"),
+        ("http://a,b:8081", "URL 2 does not begin with http:// or https://"),
+        ("https://me:hunter2@registry", "the URL has a login: leave it out, and set SCHEMA_REGISTRY_BASIC_AUTH_USER_"),
+        ("me:hunter2@registry", "the URL has a login: leave it out"),
+        ("http://a,https://me:hun/ter2@b", "URL 2 has a login: leave it out"),
+        (" , ", "at least one URL"),
+    ],
+)
+def test_wrong_url_is_named_by_its_fault_unrepeated(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=r"^http\(s\)://HOST\[:PORT\]\[/PATH\]") as caught:
+        values.schema_registry_url(text)
+    assert fault in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "accepted"),
+    [
+        ("http://registry", "http://registry"),
+        ("https://[::1]:8081/apis/ccompat/v7", "https://[::1]:8081/apis/ccompat/v7"),
+        (" http://a:1 ,, https://b/ ,", "http://a:1,https://b/"),
+        ("mock://tests", "mock://tests"),
+    ],
+)
+def test_urls_are_accepted_without_blanks(text: str, accepted: str) -> None:
+    assert values.schema_registry_url(text) == accepted

@@ -233,6 +233,7 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
         if name.endswith(("_topic", "group_id", "bootstrap_servers")):
             monkeypatch.setenv(f"SESSION_SCORER_{name.upper()}", "production")
     monkeypatch.setenv("KAFKA_SASL_PASSWORD", "secret")
+    monkeypatch.setenv("SESSION_SCORER_INPUT_FORMAT", "avro")
 
     embedded = main.own_settings({}, "127.0.0.1:1", "abc", embedded=True)
     real = main.own_settings({"kafka": ["client.id=demo"]}, "127.0.0.1:1", "abc", embedded=False)
@@ -243,6 +244,7 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
     assert real.kafka == {"sasl.password": "secret", "client.id": "demo"}
     assert real.input_topic == "demo-abc-sessions"
     assert (embedded.delivery.value, real.delivery.value) == ("at-least-once", "exactly-once")
+    assert (embedded.input_format, real.input_format) == ("json", "json")
 
 
 def test_what_ends_a_thread_is_raised_where_it_can_be_told() -> None:

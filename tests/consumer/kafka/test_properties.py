@@ -6,7 +6,7 @@ import time
 import pytest
 from confluent_kafka import Producer
 
-from consumer.config import kafka_properties
+from consumer.config.client_properties import KAFKA
 from consumer.kafka.client import ClientLog, open_client
 from consumer.kafka.properties import hidden_texts
 
@@ -27,7 +27,7 @@ SECRETS = {
 
 
 def test_secret_property_is_not_printed() -> None:
-    assert set(kafka_properties.masked(SECRETS).values()) == {"***"}
+    assert set(KAFKA.masked(SECRETS).values()) == {"***"}
 
 
 @pytest.mark.parametrize(
