@@ -18,6 +18,8 @@ from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
+from consumer.formats import ReadValues, value_reader
+from consumer.formats.avro_loop import compiled_avro
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
@@ -43,7 +45,7 @@ from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettin
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
-from scoring import Scorer, load_artifacts
+from scoring import MissingExtra, Scorer, load_artifacts
 
 _log = logging.getLogger("consumer.run")
 
@@ -114,7 +116,7 @@ def start(
     _log.debug("starting", extra={"settings": masked(settings)})
     with ExitStack() as stack:
         with logs.held_back():
-            kernels = BackgroundTask("compiler", compile_kernels)
+            kernels = BackgroundTask("compiler", partial(compile_kernels, settings.input_format))
             artifacts = load_artifacts(
                 settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
             )
@@ -143,10 +145,22 @@ def start(
             worker.run(stop)
 
 
-def compile_kernels() -> None:
+def compile_kernels(input_format: str = "json") -> None:
     """Compile the kernels that a worker calls, or load them from the cache."""
     Scorer.compile()
     result_writer.compiled()
+    if input_format == "avro":
+        compiled_avro()
+
+
+def _read_values(settings: Settings) -> ReadValues:
+    """Return the reader of the events' format."""
+    seconds = _retry(settings).seconds
+    try:
+        url, properties = settings.schema_registry_url or "", settings.schema_registry
+        return value_reader(settings.input_format, url, properties, seconds, time.monotonic)
+    except MissingExtra as error:
+        raise WorkerError(str(error)) from None
 
 
 def _wait_for_kernels(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:
@@ -242,7 +256,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     return Worker(
         topics=inputs.topics,
         source=source,
-        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
+        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms, _read_values(settings)).process,
         delivery=_delivery(settings, connection, source, limits, slot),
         sizer=BatchSizer(budget, settings.batch_events),
         breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),

@@ -5,7 +5,7 @@ encoding. Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestam
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import fastavro
@@ -25,6 +25,17 @@ from scoring.kernels import PADDING
 
 _log: Final = logging.getLogger("consumer.formats")
 
+_KINDS: Final = {
+    "null": "null",
+    "boolean": "boolean",
+    "float": "number",
+    "double": "number",
+    "array": "array",
+    "map": "object",
+    "record": "object",
+}
+"""Avro's types that are no text in JSON, and their kinds there."""
+
 
 def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
     """Return the reader of a schema's records.
@@ -40,6 +51,27 @@ def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
         _log.warning("slow reader of events", extra={"schema": str(schema.id), "reason": str(error)})
         return slow.read_all
     return _FastReader(program, slow).read_all
+
+
+def field_kinds(schema: Schema) -> dict[str, set[str]]:
+    """Return the kinds of JSON values that each field of a record can have. Raises as `avro_reader` does."""
+    parsed, named = _parse(schema)
+    _require_wall_clock(schema, parsed)
+    fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
+    return {field["name"]: set(_kinds(field["type"], named)) for field in fields}
+
+
+def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
+    schema = named.get(schema, schema) if isinstance(schema, str) else schema
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _kinds(branch, named)
+        return
+    kind, logical = (schema, None) if isinstance(schema, str) else (schema["type"], schema.get("logicalType"))
+    if kind in ("int", "long"):
+        yield "string" if logical else "number"
+    else:
+        yield "number" if logical == "decimal" else _KINDS.get(kind, "string")
 
 
 def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:

@@ -37,7 +37,7 @@ class RecordReader:
             raise NotAvroError(f"{left} bytes are left")
         return value
 
-    def _value(self, schema: Any) -> Any:
+    def _value(self, schema: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each type
         schema = self._named.get(schema, schema) if isinstance(schema, str) else schema
         if isinstance(schema, list):
             return self._value(schema[self._index(len(schema))])

@@ -95,7 +95,7 @@ class Registry:
                 ) from None
             self._answered()
             raise _NotFoundError from None
-        except Exception as error:  # the HTTP library's, whose names are no interface
+        except Exception as error:  # noqa: BLE001 - the HTTP library's, whose names are no interface
             self._raise_unavailable(f"{type(error).__name__}, {shortened(str(error))}")
         self._answered()
 

@@ -19,7 +19,8 @@ Counts = Callable[[int, int], int]
 
 
 @pytest.fixture(scope="module")
-def registry(java_and_maven: None) -> Iterator[SchemaRegistry]:
+def registry(request: pytest.FixtureRequest) -> Iterator[SchemaRegistry]:
+    request.getfixturevalue("java_and_maven")
     with SchemaRegistry() as registry:
         yield registry
 
@@ -70,8 +71,9 @@ def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
     count = 1000
 
     def send(frame: bytes, seed: int) -> None:
-        own = [Record(frame + first.encode(event), str(event["user_id"]).encode()) for event in islice(events(seed), count)]
-        write(line.bootstrap, line.sessions, own)
+        own = islice(events(seed), count)
+        records = [Record(frame + first.encode(event), str(event["user_id"]).encode()) for event in own]
+        write(line.bootstrap, line.sessions, records)
 
     options = ("--input-format", "avro", "--schema-registry-url", registry.url, "--delivery", delivery)
     with line.running(log, *options) as process:
