@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,7 +57,8 @@ def latest_schema(input_format: str, url: str, properties: Mapping[str, str], su
             from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
 
             _, field_kinds = _functions(input_format)
-        schema = Registry(url, properties, 0, time.monotonic).latest(subject)
+        with closing(Registry(url, properties, 0, time.monotonic)) as registry:
+            schema = registry.latest(subject)
         if schema is None:
             return None
         kinds = field_kinds(schema) if schema.type == TYPES[input_format] else {}

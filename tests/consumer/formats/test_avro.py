@@ -122,7 +122,7 @@ def schemas(draw: st.DrawFn, depth: int = 2) -> tuple[Any, st.SearchStrategy[Any
             return {"type": "enum", "name": f"E{next(NUMBERS)}", "symbols": symbols}, st.sampled_from(symbols)
         case "union":
             names = draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=3, unique=True))
-            return names, st.one_of(*(values[name].map(lambda value, name=name: (name, value)) for name in names))
+            return names, st.one_of(*(st.tuples(st.just(name), values[name]) for name in names))
         case "record":
             return draw(records(depth - 1))
     name = draw(st.sampled_from(sorted(values)))
