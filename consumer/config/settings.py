@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     schema_registry_url: Annotated[str, AfterValidator(values.schema_registry_url)] | None = Field(
         None, description="address of the Schema Registry: http(s)://HOST[:PORT][/PATH], several with commas"
     )
+    # behind schema_registry_url, on which its validator depends
     input_format: Literal["json", "json-schema", "avro", "protobuf"] = Field(
         "json", description="how the events are encoded; all but json need a Schema Registry"
     )
@@ -168,7 +169,7 @@ class Settings(BaseSettings):
     @field_validator("input_format")
     @classmethod
     def _check_registry(cls, value: str, info: ValidationInfo) -> str:
-        if value != "json" and info.data.get("schema_registry_url", "") is None:  # absent when it is wrong itself
+        if value != "json" and info.data.get("schema_registry_url", "") is None:  # no key: wrong, and told already
             raise ValueError(
                 f"json, as no Schema Registry is set: for {value}, set --schema-registry-url or SCHEMA_REGISTRY_URL"
             )
