@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import pytest
 from confluent_kafka import Producer
@@ -75,7 +76,9 @@ def test_token_is_renewed_after_a_third_of_its_life() -> None:
     script = Script(900, 3600, 10, 1)
     provider = script.provider()
     assert script.pauses == pytest.approx([300, 1200, 10 / 3, 1])
-    assert provider() == ("token 4", pytest.approx(script.clock()))
+    text, expires = provider()
+    assert text == "token 4"
+    assert expires == pytest.approx(script.clock())
 
 
 def test_failing_signer_is_retried_and_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -188,7 +191,9 @@ def test_token_is_not_printed() -> None:
 def test_all_clients_of_a_connection_share_the_provider() -> None:
     provider = TokenProvider("test", partial(Token, "token", time.time() + 900))
     connection = Connection("host:1", {"ssl.ca.location": "/ca.pem"}, oauth_cb=provider)
-    for config in (connection.admin(), connection.consumer("g"), connection.reader("g"), connection.producer("id")):
+    configs: list[dict[str, Any]]
+    configs = [connection.admin(), connection.consumer("g"), connection.reader("g"), connection.producer("id")]
+    for config in configs:
         assert config["oauth_cb"] is provider
         assert (config["security.protocol"], config["sasl.mechanism"]) == ("SASL_SSL", "OAUTHBEARER")
         assert config["ssl.ca.location"] == "/ca.pem"
