@@ -84,10 +84,10 @@ class Settings(BaseSettings):
     bootstrap_servers: Annotated[str, AfterValidator(values.bootstrap_servers)] = Field(
         "localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]"
     )
+    group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
     login: Literal["aws-msk-iam", "gcp"] | None = Field(
         None, description="log in to managed brokers by tokens of AWS IAM or Google Cloud"
     )
-    group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
     input_topic: Topics = Field(
         "sessions", description="topic of the events, or a pattern such as ^sessions-.*; repeatable"
     )
