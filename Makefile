@@ -15,7 +15,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 # all but spark and ray: they take 1 GB, and have an environment of their own
-EXTRAS := --extra files --extra frames --extra tracing --extra train
+EXTRAS := --extra aws --extra files --extra frames --extra gcp --extra schema-registry --extra tracing --extra train
 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from consumer.config import program_version, sources
+from consumer.config.connection import connect
 from consumer.config.settings import DeliveryGuarantee, Settings, load_settings, masked
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
@@ -106,12 +107,14 @@ def start(
     stop: threading.Event,
     on_serving: Callable[[Server], None] = _ignore,
     on_compiling: Callable[[], None] = _ignore,
+    connection: Connection | None = None,
 ) -> None:
     """Run a worker until `stop` is set. It handles no signals, so it runs on any thread.
 
     Errors of artifacts, brokers, topics and ports are found before the first event is read. `on_serving` is called
     when the metrics are served, before the worker joins its group; `on_compiling` once a second while the start waits
-    for the kernels alone. Raises ArtifactError or WorkerError, each with a message of one line.
+    for the kernels alone. `connection`: what `connect` has made of the settings already. Raises ArtifactError or
+    WorkerError, each with a message of one line.
     """
     _log.debug("starting", extra={"settings": masked(settings)})
     with ExitStack() as stack:
@@ -127,7 +130,7 @@ def start(
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)
-            connection = Connection(settings.bootstrap_servers, settings.kafka)
+            connection = connection or connect(settings)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
             limits.load()

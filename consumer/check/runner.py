@@ -12,8 +12,9 @@ from typing import Any, Final, TypeVar, TypeVarTuple
 
 from consumer.check import group as groups
 from consumer.check import local, schemas, topics
-from consumer.check.finding import Finding, Status, fail, ok, skip, warn
+from consumer.check.finding import Finding, Status, duration, fail, ok, skip, warn
 from consumer.check.topics import Needs
+from consumer.config.connection import connect
 from consumer.config.settings import DeliveryGuarantee, Origin, Settings, SettingsError, load_settings, origins
 from consumer.config.sources import DEFAULT
 from consumer.delivery.background_call import call_with_timeout
@@ -42,7 +43,7 @@ def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[
     """Return the settings with their origins, and the findings as they come."""
     try:
         settings = load_settings(cli_settings)
-        connection = Connection(settings.bootstrap_servers, settings.kafka)
+        Connection(settings.bootstrap_servers, settings.kafka)  # raises for properties that `run` refuses
         resolved = origins(settings, cli_settings, os.environ)
     except (SettingsError, WorkerError) as error:
         return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
@@ -51,7 +52,7 @@ def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[
     changed = sum(setting.origin != DEFAULT for setting in resolved)
     first = ok("settings", f"{len(resolved)} as resolved, {changed} of them not the defaults")
     return resolved, chain(
-        [first], local.secrets(cli_settings), local.environment(os.environ), check(settings, connection, _now_ms)
+        [first], local.secrets(cli_settings), local.environment(os.environ), check(settings, _now_ms)
     )
 
 
@@ -59,7 +60,7 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def check(settings: Settings, connection: Connection, now: Callable[[], int]) -> Iterator[Finding]:
+def check(settings: Settings, now: Callable[[], int]) -> Iterator[Finding]:
     """Yield the findings as they come. `now` returns ms since the epoch."""
     yield local.versions(librdkafka())
     scorer, artifacts = local.artifacts(settings)
@@ -69,6 +70,14 @@ def check(settings: Settings, connection: Connection, now: Callable[[], int]) ->
     yield from _schemas(settings)
     yield from local.files(settings)
     yield from local.slot(settings)
+    connection, failures = _attempt("login", connect, settings)
+    yield from failures
+    if connection is None:
+        yield from (skip(name, "there is no token to log in with") for name in ("broker", *_broker_checks(settings)))
+        return
+    if connection.oauth_cb is not None:
+        _, expires = connection.oauth_cb("")
+        yield ok("login", f"{settings.login}: has a token, valid for {duration(expires * 1000 - now())}")
     connected, failures = _attempt("broker", _connect, connection)
     yield from failures
     if connected is None:

@@ -30,7 +30,7 @@ from consumer.config import sources, values
 from consumer.config.client_properties import CLIENTS, KAFKA, SCHEMA_REGISTRY
 from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
 from consumer.kafka.membership import InputTopics
-from consumer.kafka.properties import PRODUCER
+from consumer.kafka.properties import LOGIN, PRODUCER, contradicts_login
 
 __all__ = [
     "PREFIX",
@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         "localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]"
     )
     group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
+    login: Literal["aws-msk-iam", "gcp"] | None = Field(
+        None, description="log in to managed brokers by tokens of AWS IAM or Google Cloud"
+    )
     input_topic: Topics = Field(
         "sessions", description="topic of the events, or a pattern such as ^sessions-.*; repeatable"
     )
@@ -182,6 +185,17 @@ class Settings(BaseSettings):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
                 raise ValueError(f"{other} and {name} are the same topic: each needs its own")
+        return self
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        other = next((name for name, value in self.kafka.items() if contradicts_login(name, value)), None)
+        if self.login and other:
+            brings = ", ".join(f"{name}={value}" for name, value in LOGIN.items())
+            raise ValueError(
+                f"the Kafka property {other} contradicts login {self.login}, which brings {brings} and the token: "
+                "leave one of them out"
+            )
         return self
 
     @model_validator(mode="after")
