@@ -65,7 +65,9 @@ class ConsumerMember:
         acknowledges = self.state is JoinState.STEADY and self._target is not None
         full = joins or self._full
         owned = self._target if acknowledges else self._current if full else None
-        request = HeartbeatRequest(self.member_id, max(0, self.generation), owned, self._context.client, full)
+        request = HeartbeatRequest(
+            self.member_id, max(0, self.generation), owned, self._context.client, full, self._context.topics
+        )
         self._in_flight = True
 
         def ask(answer: Callable[[HeartbeatAnswer], None]) -> None:
