@@ -30,7 +30,8 @@ _IDLE_EACH: Final = 32
 _IDLE_SECONDS: Final = 120.0  # longer than the watchdog watches
 _MOST_STEPS: Final = 60_000
 _PROTOCOLS: Final[tuple[Protocol, ...]] = ("cooperative-sticky", "range", "consumer")
-_TOPICS: Final = {4: 2, 0: 3, 9: 3}  # by seed modulo 11: none of those that found mistakes (test_found.py)
+_TOPICS: Final = {4: 2, 15: 2, 0: 3, 7: 3, 9: 3, 11: 3}
+"""How many topics, by the seed modulo 22. Seeds that found mistakes (test_found.py, planted.toml) keep to one."""
 _OUTPUTS: Final = {RESULTS: 2, ALERTS: 1, DEAD_LETTERS: 1}  # partitions
 
 
@@ -77,7 +78,7 @@ class Schedule:
         all_invalid = drawn.random() < 0.1
         exactly_once, protocol = seed % 4 != 3, _PROTOCOLS[seed // 4 % 3]
         part = drawn.choice([1, 2, 3, 5])
-        topics = INPUTS[: _TOPICS.get(seed % 11, 1)]
+        topics = INPUTS[: _TOPICS.get(seed % 22, 1)]
         settings = WorkerSettings(
             topics if topics != INPUTS else (INPUTS[0], PATTERN),
             of_topics.choice([1_000, 5_000, None]) if topics == INPUTS else None,
