@@ -81,6 +81,9 @@ class ConsumerMember:
     def session_timed_out(self) -> None:
         """Do nothing: in this protocol the client has no session time-out of its own."""
 
+    def match_topics(self) -> None:
+        """Do nothing: in this protocol the coordinator matches patterns."""
+
     def max_poll_exceeded(self) -> None:
         """Give up all partitions, then leave; without heartbeats until then."""
         self._leaves = True

@@ -74,7 +74,7 @@ class Membership:
         self._link.update()
 
     def topic_created(self) -> None:
-        """Have the client find the topic when it next refreshes its metadata; of KIP-848 the coordinator finds it."""
+        """Have the client match topics when it next refreshes its metadata."""
         self._link.later(self._world.random.random() * self._refresh_seconds, self._refresh)
 
     def next_operation(self) -> Operation | None:
@@ -130,8 +130,6 @@ class Membership:
         return ClassicMember(context, cooperative=protocol == "cooperative-sticky")
 
     def _refresh(self) -> None:
-        if not isinstance(self._member, ClassicMember):
-            return
         if self._reachable():
             self._member.match_topics()
         else:

@@ -62,7 +62,7 @@ class ConsumerCoordinator:
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.world, self.available, self.expire)
         self._target: dict[str, frozenset[int]] = {}
-        self._topics: Callable[[], Sequence[str]] = tuple  # that the members read: all the same
+        self._topics: Callable[[], Sequence[str]] = lambda: ()  # that the members read: all the same
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class ConsumerCoordinator:
 
     def match_topics(self) -> None:
         """Assign the partitions of topics that match since the last assignment."""
-        if self.members and self.available() and set(self._partitions()).difference(*self._target.values()):
+        if self.members and self.available() and set(self._all_partitions()).difference(*self._target.values()):
             self._assign("other topics match")
 
     def check_commit(
@@ -165,13 +165,13 @@ class ConsumerCoordinator:
             self.world.random.shuffle(names)
         nothing: frozenset[int] = frozenset()
         owned = {name: self._target.get(name, nothing) if keep else nothing for name in names}
-        target = assign_evenly(owned, self._partitions())
+        target = assign_evenly(owned, self._all_partitions())
         if not keep:
             target = dict(zip(names, (target[name] for name in sorted(names)), strict=True))
         self._target = target
         self._tell_members()
 
-    def _partitions(self) -> list[int]:
+    def _all_partitions(self) -> list[int]:
         return [number for topic in self._topics() for number in self.partitions(topic)]
 
     def _tell_members(self) -> None:

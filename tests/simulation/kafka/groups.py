@@ -20,15 +20,15 @@ class Group:
         partitions: Callable[[str], Sequence[int]],
         kind: Literal["classic", "consumer"],
     ) -> None:
-        """`partitions` returns the indexes of a topic's partitions."""
         self.world = world
         self.group_id = group_id
+        self.partitions = partitions
+        """Returns the indexes of a topic's partitions."""
         self.kind = kind
         self.offsets: dict[int, int] = {}
         self.on_move: list[Callable[[], None]] = []
         """Called when the coordinator goes away and when it is back."""
         self._moves = 0  # under way
-        self.partitions = partitions
         self._coordinator: ClassicCoordinator | ConsumerCoordinator = (
             ClassicCoordinator(world, group_id, self._is_available)
             if kind == "classic"
