@@ -15,7 +15,7 @@ import orjson
 from consumer.errors import WorkerError
 from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
 from consumer.formats.avro_program import Program, UnsupportedError, compile_schema
-from consumer.formats.avro_values import NotAvroError, RecordReader
+from consumer.formats.avro_values import UNITS, NotAvroError, RecordReader
 from consumer.formats.schema import Schema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
@@ -35,6 +35,8 @@ _KINDS: Final = {
     "record": "object",
 }
 """Avro's types that are no text in JSON, and their kinds there."""
+_TIMES: Final = {"date", *(f"{name}-{unit}" for name in ("time", "timestamp", "local-timestamp") for unit in UNITS)}
+"""The logical types of integers that become text."""
 
 
 def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
@@ -69,7 +71,7 @@ def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
         return
     kind, logical = (schema, None) if isinstance(schema, str) else (schema["type"], schema.get("logicalType"))
     if kind in ("int", "long"):
-        yield "string" if logical else "number"
+        yield "string" if logical in _TIMES else "number"
     else:
         yield "number" if logical == "decimal" else _KINDS.get(kind, "string")
 
@@ -93,7 +95,7 @@ def _require_wall_clock(schema: Schema, parsed: Any) -> None:
             if logical.startswith("timestamp-"):
                 raise WorkerError(
                     f"schema {schema.id}: {DATE} is a {logical}, which has no wall clock, and the hour of a session is "
-                    f"local: make it local-{logical}, date or string"
+                    "local: make it local-timestamp-millis, date or string"
                 )
 
 
