@@ -26,8 +26,8 @@ _REFRESH_MS: Final = 30_000  # how often topics that match a pattern are looked 
 class Connection:
     """The brokers' addresses and the user's own Kafka properties (`-X`), which may hold passwords: never print them.
 
-    `clients` constructs the clients. `oauth_cb` returns a token to log in with, and its end in seconds since the epoch.
-    Raises WorkerError for a property that would break delivery.
+    `clients` constructs the clients. `oauth_cb` returns a token to log in with, and when it expires, in seconds since
+    the epoch. Raises WorkerError for a property that would break delivery.
     """
 
     bootstrap_servers: str

@@ -16,9 +16,11 @@ from consumer.runtime import SYSTEM, Clock, RateLimit, Runtime
 _log = logging.getLogger("consumer.logins")
 
 _ANSWER_SECONDS: Final = 10.0  # for the first token; a later one that takes longer is reported
-# librdkafka asks for a token after 80 % of the life that is left, in steps of 1 s, and logs in with what it has then:
-# renewed after a third of its life, a token of 10 s never runs out there
-_RENEWAL: Final = 1 / 3
+_RENEWAL: Final = 1 / 3  # of the life that is left
+# What a client is told of the life that is left. It asks for the next token after 80 % of that, in steps of 1 s, and
+# logs in again after 90 % of the token's own. With the whole of 10 s it logged in with the old token and 0.5 s later
+# with the new one, which brokers refuse within a second (ILLEGAL_SASL_STATE).
+_TOLD: Final = 1 / 2
 _LEAST_PAUSE: Final = 1.0
 _MOST_PAUSE: Final = 10.0  # between attempts that fail
 _MOST_CHARACTERS: Final = 300
@@ -67,15 +69,11 @@ class TokenProvider:
             raise WorkerError(describe(error)) from error
 
     def __call__(self, _: str = "") -> tuple[str, float]:
-        """Return the latest token, and its end in seconds since the epoch."""
+        """Return the latest token, and a time before its end, in seconds since the epoch."""
         since = self._signing_since
         if since is not None and self._runtime.clock() - since > _ANSWER_SECONDS:
             self._report(f"no answer for {self._runtime.clock() - since:.0f} s")
-        return self._token.text, self._token.expires
-
-    def seconds_left(self) -> float:
-        """Return the seconds until the latest token expires."""
-        return self._token.expires - self._now()
+        return self._token.text, self._now() + self._seconds_left() * _TOLD
 
     def _keep_fresh(self, first: "SimpleQueue[Exception | None]") -> None:
         """Renew the token without end, unless the first attempt fails; its outcome goes into `first`."""
@@ -111,11 +109,15 @@ class TokenProvider:
         """Return the seconds until the next attempt."""
         if self._failures:
             return min(self._failures * _LEAST_PAUSE, _MOST_PAUSE)
-        return max(self.seconds_left() * _RENEWAL, _LEAST_PAUSE)
+        return max(self._seconds_left() * _RENEWAL, _LEAST_PAUSE)
+
+    def _seconds_left(self) -> float:
+        """Return the seconds until the latest token expires."""
+        return self._token.expires - self._now()
 
     def _report(self, reason: str) -> None:
         if self._reports.admit():
-            extra = {"login": self._login, "reason": reason, "valid_seconds": round(self.seconds_left())}
+            extra = {"login": self._login, "reason": reason, "valid_seconds": round(self._seconds_left())}
             _log.warning("no new token", extra=extra)
 
 

@@ -207,11 +207,12 @@ def caught_up(line: Line) -> bool:
     return [each.offset for each in found] == ends
 
 
-def longest_stall(line: Line) -> float:
-    """The most seconds between two results of one input partition, by the broker's clock."""
+def longest_stall(line: Line, since: float = 0.0) -> float:
+    """The most seconds between two results of one input partition, by the broker's clock, `since` so many seconds."""
     appended: dict[int, list[int]] = defaultdict(list)
     for message in read(line.bootstrap, line.results):
         partition = msgspec.json.decode(message.value() or b"", type=_Result).source.partition
-        appended[partition].append(message.timestamp()[1])
+        if message.timestamp()[1] >= since * 1000:
+            appended[partition].append(message.timestamp()[1])
     assert len(appended) == line.partitions
     return max(after - before for times in appended.values() for before, after in pairwise(sorted(times))) / 1000

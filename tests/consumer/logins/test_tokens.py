@@ -81,6 +81,16 @@ def test_token_is_renewed_after_a_third_of_its_life() -> None:
     assert expires == pytest.approx(script.clock())
 
 
+def test_client_asks_again_before_it_has_to_log_in_again() -> None:
+    """It asks after 80 % of what it is told, and a second more; it logs in again after 90 % of the token's life."""
+    script = Script(10)
+    provider = script.provider()  # the pause before the renewal is over
+    left = 10 * 2 / 3
+    _, told = provider()
+    assert (told - script.clock()) * 0.8 + 1.0 < left * 0.9 - 1.0
+    assert told - script.clock() == pytest.approx(left / 2)
+
+
 def test_failing_signer_is_retried_and_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     script = Script(900, *[ValueError(f"no\nmetadata {SECRET}")] * 12, 900)
     provider = script.provider()
