@@ -66,7 +66,7 @@ simulate-coverage: $(READY) ## what of a worker's way the simulation takes: line
 reference: $(READY) ## the reference of the Python API, from its docstrings: build/reference/scoring.html
 	$(BIN)/python -m tools.reference build/reference
 
-deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
+deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless jq)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
 
 docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md
