@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.support.shell_blocks import (
     shell_blocks,
     text_of,
 )
-from training.synthetic.dataset import generate
+from training.synthetic.dataset import generate, keyed_events
 
 MOST_NOT_RUN = 15
 
@@ -44,7 +45,7 @@ def test_the_tests_that_run_blocks_elsewhere_exist() -> None:
 @pytest.fixture(scope="module")
 def sessions() -> list[str]:
     """Two tables of labelled sessions."""
-    return [generate(3_000, seed).csv() for seed in (9, 10)]
+    return [generate(1_500, seed).csv() for seed in (9, 10)]
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def inputs(tmp_path: Path, sessions: Iterable[str]) -> Path:
     directory = tmp_path / "inputs"
     directory.mkdir()
     (directory / "event.json").write_text('{"session_id": "s-1", "click_events": 95}')
-    (directory / "last-week.jsonl").write_text('{"session_id": "s-1", "click_events": 95}\n' * 1_000)
+    (directory / "last-week.jsonl").write_bytes(b"".join(value + b"\n" for _, value in islice(keyed_events(11), 1_000)))
     labelled, later = sessions
     for name, text in {"labelled": labelled, "trained-on": labelled, "later": later, "sessions": later}.items():
         (directory / f"{name}.csv").write_text(text)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import kustomize
+from tests.support.go_programs import HELM, KUSTOMIZE
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.shell_blocks import (
     ON_A_BROKER,
@@ -28,7 +28,7 @@ from tests.support.shell_blocks import (
 )
 from tests.support.wire import Event, write
 
-SECONDS = 90.0  # for what takes a few; the first installation downloads 100 MB
+SECONDS = 240.0  # for what takes a few; the first installation downloads 100 MB
 BAD_DATE = b'{"session_id": "s-1", "transaction_date": "2026-02-30T10:00:00"}'
 KUBECTL = """
 for last; do :; done
@@ -163,6 +163,7 @@ def test_a_block_for_kubernetes_names_what_is_there(name: str, tmp_path: Path) -
     directory = copy_checkout(tmp_path)
     for file in ("config.json", "settings.toml", "ca.crt"):
         (directory / file).write_text("{}")
-    write_command(tmp_path, "kubectl", KUBECTL.format(kustomize=kustomize.fetch()))
+    write_command(tmp_path, "kubectl", KUBECTL.format(kustomize=KUSTOMIZE.fetch()))
+    write_command(tmp_path, "helm", f'shift 2; exec {HELM.fetch()} template "$@"')  # for upgrade --install
     done = bash(text_of(name), directory, home=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -33,10 +33,11 @@ ON_KUBERNETES: Final = (
     "docs/kubernetes.md: kubectl apply -f deploy/kubernetes/base/namespace.yaml",
     "docs/kubernetes.md: kubectl diff -k",
     "docs/kubernetes.md: kubectl -n session-scorer create secret docker-registry",
+    "docs/kubernetes.md: helm upgrade --install",
     "docs/kubernetes.md: get() {",
     "docs/kubernetes.md: kubectl -n session-scorer create secret generic session-scorer-kafka",
 )
-"""Run by tests/deploy/test_shell_blocks.py, with the real kustomize and a stand-in for kubectl: there is no cluster."""
+"""Run by tests/deploy/test_shell_blocks.py, without a cluster: kustomize and helm render what is there."""
 
 QUICKSTART: Final = (
     "docs/quickstart.md: python3 -m venv ~/scorer",
@@ -158,8 +159,8 @@ def environment(home: Path) -> dict[str, str]:
     """Return ours without settings. `home`/scorer/bin and `home`/bin come first on the PATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SESSION_", "KAFKA_", "PYTHON"))}
     path = os.pathsep.join([f"{home}/scorer/bin", f"{home}/bin", str(BIN), kept["PATH"]])
-    cache = kept.get("PIP_CACHE_DIR") or str(Path("~/.cache/pip").expanduser())
-    return {**kept, "HOME": str(home), "PATH": path, "PIP_CACHE_DIR": cache}
+    cache = kept.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())  # of pip and of compiled code
+    return {**kept, "HOME": str(home), "PATH": path, "XDG_CACHE_HOME": cache}
 
 
 def write_command(home: Path, name: str, script: str) -> None:
