@@ -70,6 +70,9 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "docs/data-card.md: python -m training.synthetic.dataset": (
         "tests/training/synthetic/test_dataset.py::test_the_program_writes_the_shipped_sets"
     ),
+    "docs/formats.md: session-scorer check": (
+        "tests/faults/test_formats.py::test_check_and_run_read_the_registered_schema"
+    ),
     "docs/quickstart.md: make kafka": "tests/test_brokers.py::test_a_served_broker_ends_in_order_when_asked_to",
 }
 """Run by the tests that are named."""
