@@ -57,17 +57,13 @@ class ClassicMember:
         self._link.later(seconds, lambda: self._join(number))
 
     def match_topics(self) -> None:
-        """Join again if other topics match than before: librdkafka's rd_kafka_cgrp_metadata_update_check.
+        """Look which topics match now, and join again if others do: rd_kafka_cgrp_metadata_update_check.
 
-        A member that takes part in a rebalance does so at its end.
+        A member that takes part in a rebalance joins again at its end.
         """
         self._topics = self._context.topics()
-        if self._topics == self._joined_topics or self.state is not JoinState.STEADY or not self._context.may_join():
-            return
-        if self._cooperative:
-            self.join()
-        else:
-            self._revoke_all("revoke")
+        if self.state is JoinState.STEADY and self._context.may_join():
+            self._rejoin_with_topics()
 
     def heartbeat(self) -> None:
         """Send a heartbeat."""
@@ -176,7 +172,15 @@ class ClassicMember:
         else:
             self.state = JoinState.STEADY
             self._context.steady()
-            self.match_topics()
+            self._rejoin_with_topics()
+
+    def _rejoin_with_topics(self) -> None:
+        if self._topics == self._joined_topics:
+            return
+        if self._cooperative:
+            self.join()
+        else:
+            self._revoke_all("revoke")
 
     # -- what heartbeats bring ---------------------------------------------------------------------------------------
 
