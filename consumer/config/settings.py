@@ -185,6 +185,12 @@ class Settings(BaseSettings):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
                 raise ValueError(f"{other} and {name} are the same topic: each needs its own")
+        if self.inputs.patterns and self.kafka.get("group.protocol", "").lower() == "consumer":
+            # brokers match patterns there, and know nothing of `topic.blacklist`
+            raise ValueError(
+                f"input_topic has the pattern {self.inputs.patterns[0]}, which with -X group.protocol=consumer could "
+                "match the output topics as well: name the topics, or use the classic protocol"
+            )
         return self
 
     @model_validator(mode="after")
