@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
@@ -174,14 +174,15 @@ def _single(field: Any, value: Any) -> Any:
 def _compile(schema: Schema) -> Any:
     """Return the descriptor of the schema's file. Raises ValueError."""
     with TemporaryDirectory(prefix="session-scorer-") as directory:
-        root, output = Path(directory), Path(directory, "descriptors")
+        root, compiled, output = (Path(directory, name) for name in ("sources", "compiled", "descriptors"))
+        descriptors = FileDescriptorSet()
         for name, text in {**schema.references, _MAIN: schema.text}.items():
-            path = (root / name).resolve()
-            if not path.is_relative_to(root.resolve()):
-                raise ValueError("a reference has a path outside of the schema")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        _run_protoc(root, output)
+            if (file := _serialized(name, text)) is not None:
+                descriptors.file.append(file)
+            else:
+                _write_source(root, name, text)
+        compiled.write_bytes(descriptors.SerializeToString())
+        _run_protoc(root, compiled, output)
         descriptors = FileDescriptorSet.FromString(output.read_bytes())
     pool = DescriptorPool()
     for file in descriptors.file:
@@ -189,10 +190,32 @@ def _compile(schema: Schema) -> Any:
     return pool.FindFileByName(_MAIN)
 
 
-def _run_protoc(root: Path, output: Path) -> None:
+def _serialized(name: str, text: str) -> FileDescriptorProto | None:
+    """Return a file as Confluent's client for Python registers it, in Base64; None for a source.
+
+    Confluent's registry makes a source of it; Apicurio's keeps it as it is.
+    """
+    try:
+        file = FileDescriptorProto.FromString(base64.b64decode(text, validate=True))
+    except (ValueError, DecodeError):
+        return None
+    file.name = name
+    return file
+
+
+def _write_source(root: Path, name: str, text: str) -> None:
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise ValueError("a reference has a path outside of the schema")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
     """Compile in a process of its own: the compiler prints, and may be stopped."""
     command = [sys.executable, "-I", "-m", "grpc_tools.protoc", f"--proto_path={root}", "--include_imports"]
-    command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_out={output}", _MAIN]
+    command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_in={compiled}"]
+    command += [f"--descriptor_set_out={output}", _MAIN]
     try:
         # the command is ours; what it reads are files of a directory of our own
         done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)  # noqa: S603 - as above

