@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]  # registries may be
 
 
 @pytest.fixture(scope="module")
-def registry(java_and_maven: None) -> Iterator[str]:
+def registry(request: pytest.FixtureRequest) -> Iterator[str]:
+    request.getfixturevalue("java_and_maven")
     with SchemaRegistry() as registry:
         yield registry.url
 
