@@ -5,10 +5,11 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from consumer.records import Headers
 from scoring import InvalidEvent, Scorer, Verdict
 from scoring.contract import IDENTITIES
 from scoring.verdicts import WIRE_FIELDS
@@ -50,14 +51,28 @@ def producer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
 
 
+@pytest.fixture
+def line(kafka: str, topics: Topics) -> Line:
+    return Line.on(kafka, topics)
+
+
 @pytest.mark.parametrize("input_format", SCHEMAS)
 def test_producers_events_have_the_outcomes_of_dicts(
-    producer: Command, input_format: str, registry: str, kafka: str, topics: Topics, tmp_path: Path
+    producer: Command, input_format: str, registry: str, line: Line, tmp_path: Path
 ) -> None:
-    line, events, cases = Line.on(kafka, topics), random_events(), tmp_path / "cases.jsonl"
+    events, cases = random_events(), tmp_path / "cases.jsonl"
     cases.write_text("".join(f"{json.dumps(event)}\n" for event in events))
 
-    run(*producer, kafka, registry, line.sessions, input_format, HERE / SCHEMAS[input_format], cases, cwd=tmp_path)
+    run(
+        *producer,
+        line.bootstrap,
+        registry,
+        line.sessions,
+        input_format,
+        HERE / SCHEMAS[input_format],
+        cases,
+        cwd=tmp_path,
+    )
     with line.running(tmp_path / "log", "--input-format", input_format, "--schema-registry-url", registry) as process:
         line.wait_for(lambda done: done >= COUNT, process)
         assert stop(process) == 0
@@ -70,7 +85,7 @@ def test_producers_events_have_the_outcomes_of_dicts(
 
 
 def random_events() -> list[Event]:
-    """Return events of the schemas' types, a fifth with a value that is out of range or no date, and gaps of both kinds."""
+    """Return events of the schemas' types, a fifth of them out of range or without a date, and gaps of both kinds."""
     rows = random_rows(SEED, 200 * COUNT)
     fit = rows.where(fits, frozenset())
     is_valid = rows.where(lambda cell: fits(cell) and cell.fault is None, frozenset())
@@ -112,7 +127,7 @@ def outcomes(line: Line) -> dict[str, Outcome]:
         result = json.loads(message.value() or b"")
         found[(message.key() or b"").decode()] = {name: result.get(name) for name in (*WIRE_FIELDS, *IDENTITIES)}
     for message in letters:
-        headers = {name: bytes(value or b"").decode() for name, value in message.headers() or []}
+        headers = {name: (value or b"").decode() for name, value in cast("Headers", message.headers() or [])}
         letter = {name: headers.get(f"dead_letter.{name}") for name in ("code", "field")}
         found[(message.key() or b"").decode()] = letter
     assert len(found) == len(results) + len(letters)

@@ -85,11 +85,13 @@ def test_token_of_ten_seconds_is_renewed_under_load(
 def test_hanging_signer_does_not_stop_scoring(
     broker: Secured, endpoint: TokenEndpoint, line: Line, full: Counts, tmp_path: Path
 ) -> None:
-    endpoint.life_seconds = full(30, 60)
+    endpoint.life_seconds = 60
 
     def hang() -> None:
         endpoint.answering.clear()
-        time.sleep(endpoint.life_seconds * 0.6)  # renewal is due after a third of it
+        asked = endpoint.asked
+        wait_until(lambda: endpoint.asked > asked, "no new token is asked for")  # after 20 s, with 40 left
+        time.sleep(full(5, 25))
         endpoint.answering.set()
         time.sleep(full(5, 15))
 
@@ -99,11 +101,13 @@ def test_hanging_signer_does_not_stop_scoring(
 def test_refusing_signer_does_not_stop_scoring_and_is_logged(
     broker: Secured, endpoint: TokenEndpoint, line: Line, full: Counts, tmp_path: Path
 ) -> None:
-    endpoint.life_seconds = full(30, 60)
+    endpoint.life_seconds = 60
 
     def refuse() -> None:
         endpoint.refusing = True
-        time.sleep(endpoint.life_seconds * 0.6)
+        asked = endpoint.asked
+        wait_until(lambda: endpoint.asked > asked, "no new token is asked for")
+        time.sleep(full(5, 25))
         endpoint.refusing = False
         time.sleep(full(5, 15))
 

@@ -26,6 +26,7 @@ class TokenEndpoint:
         self.issuer = "https://tokens.example"
         self.audience = "kafka"
         self.given = 0
+        self.asked = 0  # those that were refused or wait included
         self.life_seconds = LIFE_SECONDS
         self.refusing = False
         self.answering = threading.Event()  # cleared, it keeps everybody waiting
@@ -72,6 +73,7 @@ def _handler(endpoint: TokenEndpoint) -> type[BaseHTTPRequestHandler]:
             asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             assert urllib.parse.parse_qs(asked.decode())["grant_type"] == ["client_credentials"]
             name, _, secret = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).partition(b":")
+            endpoint.asked += 1
             endpoint.answering.wait()
             if endpoint.refusing or secret.decode() != SECRET:
                 self._say(401, {"error": "invalid_client", "error_description": "no such client, or another secret"})
