@@ -11,11 +11,12 @@ SEED ?= 42
 SEEDS ?= 0-2000
 WORKERS ?= 2
 DIST ?= dist
+PYTHONS ?= 3.11 3.12 3.13 3.14
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
 
 # all but spark and ray: they take 1 GB, and have an environment of their own
-EXTRAS := --extra files --extra frames --extra tracing --extra train
+EXTRAS := --extra aws --extra files --extra frames --extra gcp --extra schema-registry --extra tracing --extra train
 
 # A Python that starts prints a traceback on Ctrl-C; blocked, Ctrl-C waits until the program handles it. GNU's env can.
 QUIETLY = $(shell env --block-signal=INT true 2>/dev/null && echo env --block-signal=INT)
@@ -65,7 +66,7 @@ simulate-coverage: $(READY) ## what of a worker's way the simulation takes: line
 reference: $(READY) ## the reference of the Python API, from its docstrings: build/reference/scoring.html
 	$(BIN)/python -m tools.reference build/reference
 
-deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless)
+deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless jq)
 	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
 
 docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md
@@ -101,9 +102,9 @@ lowest: $(READY) ## every command with the lowest versions that pyproject.toml a
 kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs Java 17 and Maven)
 	@$(QUIETLY) $(BIN)/python -m tests.support.kafka.brokers
 
-dist: base-environment ## a wheel of the program, for pip to install anywhere: DIST=directory
-	@if $(BIN)/python -c 'import hatchling' 2>/dev/null; then $(BIN)/python -m hatchling build -t wheel -d "$(DIST)"; \
-	else $(BIN)/uv build --wheel --out-dir "$(DIST)" --build-constraints requirements/build.txt --require-hashes .; fi
+dist: ## a wheel and an sdist, checked, and tried with each Python that is here: DIST=directory PYTHONS="3.12 3.13"
+	@VENV=build/packaging PYTHON="$(PYTHON)" sh tools/environment.sh build
+	@build/packaging/bin/python -m tools.dist "$(DIST)" $(PYTHONS)
 
 runbook: $(READY) ## the address of the runbook in alerts and dashboard: URL=https://…
 	$(BIN)/python -m tools.runbook $(if $(URL),"$(URL)")

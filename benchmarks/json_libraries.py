@@ -20,7 +20,7 @@ from consumer.process import tune_garbage_collector
 from consumer.stream.result_writer import Results, ResultWriter
 from scoring import Scorer
 from scoring.contract import Event
-from scoring.decoding import decode_any
+from scoring.decoding import decode_any, join_values
 from scoring.errors import InvalidEvent
 
 EVENTS = 500  # as many as the CPU's cache holds: the consumer reads and writes what it has just made

@@ -11,6 +11,7 @@ PARTS = (
     "stages",
     "counts",
     "throughput",
+    "formats",
     "latency",
     "start",
     "growth",

@@ -12,12 +12,15 @@ from functools import partial
 from typing import Any
 
 from consumer.config import program_version, sources
+from consumer.config.connection import connect
 from consumer.config.settings import DeliveryGuarantee, Settings, load_settings, masked
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
 from consumer.delivery.interface import Delivery
 from consumer.delivery.transactional_ids import Slot, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
+from consumer.formats import ReadValues, value_reader
+from consumer.formats.avro_loop import compiled_avro
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
@@ -43,7 +46,7 @@ from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettin
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
-from scoring import Scorer, load_artifacts
+from scoring import MissingExtra, Scorer, load_artifacts
 
 _log = logging.getLogger("consumer.run")
 
@@ -104,17 +107,19 @@ def start(
     stop: threading.Event,
     on_serving: Callable[[Server], None] = _ignore,
     on_compiling: Callable[[], None] = _ignore,
+    connection: Connection | None = None,
 ) -> None:
     """Run a worker until `stop` is set. It handles no signals, so it runs on any thread.
 
     Errors of artifacts, brokers, topics and ports are found before the first event is read. `on_serving` is called
     when the metrics are served, before the worker joins its group; `on_compiling` once a second while the start waits
-    for the kernels alone. Raises ArtifactError or WorkerError, each with a message of one line.
+    for the kernels alone. `connection`: what `connect` has made of the settings already. Raises ArtifactError or
+    WorkerError, each with a message of one line.
     """
     _log.debug("starting", extra={"settings": masked(settings)})
     with ExitStack() as stack:
         with logs.held_back():
-            kernels = BackgroundTask("compiler", compile_kernels)
+            kernels = BackgroundTask("compiler", partial(compile_kernels, settings.input_format))
             artifacts = load_artifacts(
                 settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
             )
@@ -125,7 +130,7 @@ def start(
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)
-            connection = Connection(settings.bootstrap_servers, settings.kafka)
+            connection = connection or connect(settings)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
             limits.load()
@@ -143,10 +148,22 @@ def start(
             worker.run(stop)
 
 
-def compile_kernels() -> None:
+def compile_kernels(input_format: str = "json") -> None:
     """Compile the kernels that a worker calls, or load them from the cache."""
     Scorer.compile()
     result_writer.compiled()
+    if input_format == "avro":
+        compiled_avro()
+
+
+def _read_values(settings: Settings) -> ReadValues:
+    """Return the reader of the events' format."""
+    seconds = _retry(settings).seconds
+    try:
+        url, properties = settings.schema_registry_url or "", settings.schema_registry
+        return value_reader(settings.input_format, url, properties, seconds, time.monotonic)
+    except MissingExtra as error:
+        raise WorkerError(str(error)) from None
 
 
 def _wait_for_kernels(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:
@@ -242,7 +259,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     return Worker(
         topics=inputs.topics,
         source=source,
-        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms).process,
+        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms, _read_values(settings)).process,
         delivery=_delivery(settings, connection, source, limits, slot),
         sizer=BatchSizer(budget, settings.batch_events),
         breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),

@@ -1,10 +1,12 @@
-"""The wheel: what it holds, and that it works where nothing but the base requirements is installed."""
+"""The wheel and the sdist: what they hold, and that they work where nothing but the base requirements is installed."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -12,10 +14,11 @@ import pytest
 
 from scoring import Scorer
 from scoring.artifacts import FILES, MANIFEST_FILE
+from tools.dist import PYTHONS
 
 ROOT = Path(__file__).parents[1]
 EVENT = {"session_id": "session_1", "click_events": 31, "time_on_page": 10, "transaction_date": "2026-11-23T02:10:00"}
-# the first test of these installs the base requirements: seconds, the downloads not counted
+# the first test of these installs the base requirements for each Python: seconds, the downloads not counted
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -24,12 +27,20 @@ def python(*arguments: str | Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this tree, as `make dist` builds it."""
-    directory = tmp_path_factory.mktemp("wheel")
-    subprocess.run(["make", "dist", f"DIST={directory}"], cwd=ROOT, check=True)
-    (made,) = directory.glob("*.whl")
-    return made
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory that `make dist` fills, with its output in `output.txt`."""
+    directory = tmp_path_factory.mktemp("dist")
+    done = subprocess.run(
+        ["make", "dist", f"DIST={directory}"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    (directory / "output.txt").write_text(done.stdout)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (wheel,) = dist.glob("*.whl")
+    return wheel
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +67,25 @@ def run(command: str, *arguments: str, cwd: Path, given: str = "") -> subprocess
     )
 
 
-def test_the_base_environment_is_enough_to_build_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
-    subprocess.run(["make", "dist", f"DIST={tmp_path}/dist", f"VENV={tmp_path}/venv"], cwd=ROOT, check=True)
-    assert not (tmp_path / "venv" / "bin" / "mypy").exists()
-    (made,) = (tmp_path / "dist").glob("*.whl")
-    assert (made.name, made.read_bytes()) == (wheel.name, wheel.read_bytes())
+def test_the_wheel_is_tried_with_each_python_or_the_output_says_that_it_is_not(dist: Path) -> None:
+    results = dict(re.findall(r"^Python (\S+): (works|not tried)", (dist / "output.txt").read_text(), re.MULTILINE))
+    assert tuple(results) == PYTHONS
+    assert results[f"{sys.version_info.major}.{sys.version_info.minor}"] == "works"
+
+
+def test_the_metadata_name_no_python_that_is_never_tried() -> None:
+    classifiers = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["classifiers"]
+    named = re.findall(r"^Programming Language :: Python :: (3\.\d+)$", "\n".join(classifiers), re.MULTILINE)
+    assert named
+    assert set(named) <= set(PYTHONS)
+
+
+def test_the_sdist_holds_what_the_wheel_is_built_from_and_nothing_beside_it(dist: Path, names: list[str]) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        paths = {member.name.split("/", 1)[1] for member in archive}
+    code = {name.replace("scoring/shipped/", "artifacts/") for name in names if ".dist-info/" not in name}
+    assert paths == code | {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore"}
 
 
 def test_the_wheel_holds_three_packages_and_nothing_beside_them(names: list[str]) -> None:

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|dev|engines
+# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|build|dev|engines
 #
 # base: what the program itself needs, enough for `make demo` and `make kafka`. dev: what tests and checks need as well,
-# and the command session-scorer. engines: what tests/engines needs, Spark and Ray among it; in a directory of its own.
+# and the command session-scorer. In directories of their own: build, what builds and checks the wheel; engines, what
+# tests/engines needs, Spark and Ray among it.
 # Nothing is done when all of it is there. $VENV says where, $PYTHON by which Python.
 #
-# A stamp (.base, .dev, .engines) stands in a finished environment: a checksum of what it was made from, and where. It is removed
+# A stamp (.base, .build, .dev, .engines) stands in a finished environment: a checksum of what it was made from, and where. It is removed
 # before a change, so an environment without one was interrupted and is made again, from pip's and uv's caches.
 set -eu
 
@@ -88,7 +89,7 @@ interrupted() {
 trap interrupted INT
 echo "setting up $venv, once: the packages of requirements/$kind.txt"
 sound || create
-rm -f "$venv/.ready" "$venv/.base" "$venv/.dev" "$venv/.engines"
+rm -f "$venv/.ready" "$venv/.base" "$venv/.build" "$venv/.dev" "$venv/.engines"
 install --require-hashes -r "requirements/$kind.txt"
 [ "$kind" != dev ] || install --no-deps --no-build-isolation --editable .
 for each in base $kind; do

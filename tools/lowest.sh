@@ -17,6 +17,8 @@ for command in run check watch demo predict score train evaluate "model diff" "d
   # shellcheck disable=SC2086 # two words are a command of a family
   scorer $command --help >/dev/null
 done
+PYTHONPATH="$root" lowest/bin/python -c 'import consumer.logins.google, consumer.logins.msk'
+PYTHONPATH="$root" lowest/bin/python -c 'import consumer.formats.avro, consumer.formats.protobuf, consumer.formats.registry'
 gunzip -c "$root/artifacts/datasets/test.csv.gz" | sed -n 1,1001p >sessions.csv
 echo '{"click_events": 35}' | scorer predict -
 scorer score sessions.csv -o scored.parquet

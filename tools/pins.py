@@ -36,7 +36,7 @@ EXITS: Final = {"exit", "_exit", "Exit", "SystemExit", "end_process"}
 FINDINGS: Final = {"ok", "warn", "fail", "skip", "_attempt"}
 """The functions that take the name of a check first."""
 KINDS: Final = {"classmethod", "property", "staticmethod"}
-FOREIGN_VARIABLE: Final = re.compile(r"(OTEL|NUMBA|XDG)_[A-Z_]+|NO_COLOR")
+FOREIGN_VARIABLE: Final = re.compile(r"(AWS|OTEL|NUMBA|XDG)_[A-Z_]+|NO_COLOR")
 
 
 def pins() -> dict[str, list[str]]:

@@ -11,13 +11,15 @@ from itertools import chain
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from consumer.check import group as groups
-from consumer.check import local, topics
+from consumer.check import local, schemas, topics
 from consumer.check.finding import Finding, Status, fail, ok, skip, warn
 from consumer.check.topics import Needs
+from consumer.config.connection import connect
 from consumer.config.settings import DeliveryGuarantee, Origin, Settings, SettingsError, load_settings, origins
 from consumer.config.sources import DEFAULT
 from consumer.delivery.background_call import call_with_timeout
 from consumer.errors import DeliveryError, WorkerError
+from consumer.formats import ReadValues, latest_schema, value_reader
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
 from consumer.kafka.config import Connection
@@ -27,7 +29,8 @@ from consumer.kafka.reader import GroupReader
 from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import WriteProbe
 from consumer.observability import logs
-from scoring import InvalidEvent, Scorer
+from consumer.records import Batch
+from scoring import MissingExtra, Scorer
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -40,7 +43,7 @@ def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[
     """Return the settings with their origins, and the findings as they come."""
     try:
         settings = load_settings(cli_settings)
-        connection = Connection(settings.bootstrap_servers, settings.kafka)
+        Connection(settings.bootstrap_servers, settings.kafka)  # raises for properties that `run` refuses
         resolved = origins(settings, cli_settings, os.environ)
     except (SettingsError, WorkerError) as error:
         return [], iter([fail("settings", str(error)), skip("everything else", "the settings are wrong")])
@@ -49,7 +52,7 @@ def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[
     changed = sum(setting.origin != DEFAULT for setting in resolved)
     first = ok("settings", f"{len(resolved)} as resolved, {changed} of them not the defaults")
     return resolved, chain(
-        [first], local.secrets(cli_settings), local.environment(os.environ), check(settings, connection, _now_ms)
+        [first], local.secrets(cli_settings), local.environment(os.environ), check(settings, _now_ms)
     )
 
 
@@ -57,15 +60,23 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def check(settings: Settings, connection: Connection, now: Callable[[], int]) -> Iterator[Finding]:
+def check(settings: Settings, now: Callable[[], int]) -> Iterator[Finding]:
     """Yield the findings as they come. `now` returns ms since the epoch."""
     yield local.versions(librdkafka())
     scorer, artifacts = local.artifacts(settings)
     yield artifacts
     yield local.metrics(settings)
     yield from local.input_format(settings)
+    yield from _schemas(settings)
     yield from local.files(settings)
     yield from local.slot(settings)
+    connection, failures = _attempt("login", connect, settings)
+    yield from failures
+    if connection is None:
+        yield from (skip(name, "there is no token to log in with") for name in ("broker", *_broker_checks(settings)))
+        return
+    if settings.login is not None:
+        yield ok("login", f"{settings.login}: there is a token")
     connected, failures = _attempt("broker", _connect, connection)
     yield from failures
     if connected is None:
@@ -74,6 +85,18 @@ def check(settings: Settings, connection: Connection, now: Callable[[], int]) ->
         admin, brokers = connected
         yield brokers
         yield from _BrokerChecks(settings, connection, admin, scorer, now).findings()
+
+
+def _schemas(settings: Settings) -> Iterator[Finding]:
+    """Check the schemas that are registered by the name of a topic, as serializers do unless told otherwise."""
+    if settings.input_format == "json":
+        return
+    url, properties = settings.schema_registry_url or "", settings.schema_registry
+    for topic in settings.inputs.names:
+        subject = f"{topic}-value"
+        ask = partial(latest_schema, settings.input_format, url, properties, subject)
+        schema, failures = _attempt(f"schema {subject}", ask)
+        yield from failures or [schemas.registered(subject, schema, settings.input_format)]
 
 
 def _attempt(name: str, function: Callable[[*Ts], T], *args: *Ts) -> tuple[T | None, list[Finding]]:
@@ -196,7 +219,9 @@ class _BrokerChecks:
         yield from groups.dates(source.name, ahead)
         if waiting is not None and not unreadable:
             yield ok(f"read {source.name}", "tried: nothing is committed by it")
-        yield from groups.kind(source.name, self._codes(waiting or []))
+        codes, failures = _attempt(f"events of {source.name}", self._codes, source.name, waiting or [])
+        yield from failures
+        yield from groups.kind(source.name, codes or [])
         return replace(
             needs,
             oldest_age_ms=groups.oldest_age(waiting or [], now),
@@ -226,10 +251,32 @@ class _BrokerChecks:
             explain = describe if self._passes_unreadable else partial(remedy, group_id=self._settings.group_id)
             return waiting, list(map(explain, reader.unreadable.values()))
 
-    def _codes(self, waiting: Sequence[FirstRecord]) -> list[str | None]:
-        values = [record.value for record in waiting if record.value is not None]
-        verdicts = self._scorer.score_many(values) if self._scorer else []
-        return [verdict.code if isinstance(verdict, InvalidEvent) else None for verdict in verdicts]
+    def _codes(self, topic: str, waiting: Sequence[FirstRecord]) -> list[str | None]:
+        """Return the code of each event, None for a valid one."""
+        waiting = [record for record in waiting if record.value is not None]
+        if self._scorer is None or not waiting:
+            return []
+        batch = Batch(
+            topic=topic,
+            partitions=[record.partition for record in waiting],
+            offsets=[record.offset for record in waiting],
+            timestamps=[record.timestamp for record in waiting],
+            keys=[None] * len(waiting),
+            values=[record.value for record in waiting],
+            headers=[record.headers for record in waiting],
+        )
+        values = self._read_values()(batch)
+        faults = self._scorer.decode(values.joined).invalid | values.faults
+        return [faults[row].code if row in faults else None for row in range(len(waiting))]
+
+    def _read_values(self) -> ReadValues:
+        """Return the reader of values, which does not wait for a registry. Raises WorkerError."""
+        settings = self._settings
+        url, properties = settings.schema_registry_url or "", settings.schema_registry
+        try:
+            return value_reader(settings.input_format, url, properties, 0, time.monotonic)
+        except MissingExtra as error:
+            raise WorkerError(str(error)) from None
 
     def _writes(self, outputs: Sequence[Topic]) -> Iterator[Finding]:
         if self._settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:

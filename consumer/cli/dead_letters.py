@@ -13,6 +13,7 @@ import typer
 
 from consumer.cli.help import Command, Group
 from consumer.cli.setting_options import takes_settings
+from consumer.config.connection import connect
 from consumer.config.settings import Settings, load_settings
 from consumer.dead_letters import export as exports
 from consumer.dead_letters import redrive as redrives
@@ -42,7 +43,9 @@ Examples:
 
 app = typer.Typer(cls=Group, no_args_is_help=True, add_completion=False, rich_markup_mode=None, help=_HELP)
 
-_USED: Final = {"bootstrap_servers", "group_id", "kafka", "dead_letters_topic", "config", "log_level", "log_format"}
+_USED: Final = frozenset(
+    ("bootstrap_servers", "login", "group_id", "kafka", "dead_letters_topic", "config", "log_level", "log_format")
+)
 """The settings that all of these commands read."""
 
 
@@ -265,7 +268,7 @@ def _load_settings(cli_settings: dict[str, Any]) -> tuple[Settings, Connection]:
     settings = load_settings(cli_settings)
     level = "error" if settings.log_level == "info" else settings.log_level
     logs.configure(level, log_format=settings.log_format)
-    return settings, Connection(settings.bootstrap_servers, settings.kafka)
+    return settings, connect(settings)
 
 
 def _only_topic(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from consumer.cli.options import Artifacts, ManifestSha256, Unverified, warn
+from consumer.cli.options import Artifacts, Login, ManifestSha256, Unverified, warn
 from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
 
@@ -35,6 +35,7 @@ def demo(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         str | None,
         typer.Option(metavar="HOST:PORT", help="Use this broker, exactly-once (default: one inside this process)."),
     ] = None,
+    login: Login = None,
     metrics_port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="PORT", help="Port of /metrics (0: any free port).")
     ] = 0,
@@ -65,6 +66,7 @@ def demo(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
             "artifacts": artifacts,
             "allow_unverified": allow_unverified or None,
             "manifest_sha256": manifest_sha256,
+            "login": login,
             "kafka": kafka,
         }
         with interruptible(sys.stdout, stop) as out:

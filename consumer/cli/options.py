@@ -44,6 +44,12 @@ ManifestSha256 = Annotated[
         rich_help_panel="Artifact set",
     ),
 ]
+Login = Annotated[
+    str | None,
+    typer.Option(
+        metavar="aws-msk-iam|gcp", help="Log in to this broker by tokens of AWS IAM or Google Cloud, as `run` does."
+    ),
+]
 AllowMissing = Annotated[
     bool,
     typer.Option(

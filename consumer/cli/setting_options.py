@@ -15,7 +15,7 @@ from consumer.config.sources import choices
 _UNITS: Final = frozenset({"BYTES", "MS", "PORT", "RATIO", "SECONDS"})
 
 GROUPS: Final = {
-    "Kafka": ("bootstrap_servers", "group_id", "kafka"),
+    "Kafka": ("bootstrap_servers", "group_id", "login", "kafka"),
     "Topics": (
         "input_topic",
         "results_topic",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from consumer.cli.options import Login
 from consumer.observability.bounded_output import interruptible
 from consumer.process import stop_on_signals
 
@@ -32,6 +33,7 @@ def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
             metavar="HOST:PORT", help="Also show the newest alerts, read from this Kafka.", rich_help_panel="Alerts"
         ),
     ] = None,
+    login: Login = None,
     alerts_topic: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Topic of the alerts (default: as set for `run`).", rich_help_panel="Alerts"),
@@ -65,12 +67,13 @@ def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         except ValueError:
             expected = "expected the addresses of workers, as in http://127.0.0.1:9108/metrics or worker-1:9108"
             raise typer.BadParameter(expected, param_hint="URL") from None
-        if bootstrap_servers is None and (alerts_topic, config, kafka) != (None, None, None):
+        if bootstrap_servers is None and (login, alerts_topic, config, kafka) != (None, None, None, None):
             raise typer.BadParameter(
-                "only together with --bootstrap-servers", param_hint="--alerts-topic, --config, -X"
+                "only together with --bootstrap-servers", param_hint="--login, --alerts-topic, --config, -X"
             )
         cli_settings: dict[str, Any] = {
             "bootstrap_servers": bootstrap_servers,
+            "login": login,
             "alerts_topic": alerts_topic,
             "config": config,
             "kafka": kafka,
@@ -81,14 +84,14 @@ def watch(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
 
 def _alerts(cli_settings: dict[str, Any]) -> "AlertReader":
+    from consumer.config.connection import connect
     from consumer.config.settings import load_settings
     from consumer.console.alerts import MAX_ALERTS
     from consumer.kafka.admin import Admin
-    from consumer.kafka.config import Connection
     from consumer.kafka.reader import TopicTail
 
     settings = load_settings(cli_settings)
-    connection = Connection(settings.bootstrap_servers, settings.kafka)
+    connection = connect(settings)
     Admin(connection).require_topics([settings.alerts_topic])
     return TopicTail(
         connection, settings.alerts_topic, back=2 * MAX_ALERTS

@@ -30,7 +30,7 @@ from consumer.config import sources, values
 from consumer.config.client_properties import CLIENTS, KAFKA, SCHEMA_REGISTRY
 from consumer.config.sources import DEFAULT, PREFIX, SettingsError, Sources
 from consumer.kafka.membership import InputTopics
-from consumer.kafka.properties import PRODUCER
+from consumer.kafka.properties import LOGIN, PRODUCER, contradicts_login
 
 __all__ = [
     "PREFIX",
@@ -88,6 +88,9 @@ class Settings(BaseSettings):
         "localhost:9092", description="Kafka's address: HOST:PORT[,HOST:PORT…]"
     )
     group_id: Annotated[str, AfterValidator(values.group_id)] = Field("session-scorer", description="consumer group")
+    login: Literal["aws-msk-iam", "gcp"] | None = Field(
+        None, description="log in to managed brokers by tokens of AWS IAM or Google Cloud"
+    )
     input_topic: Topics = Field(
         "sessions", description="topic of the events, or a pattern such as ^sessions-.*; repeatable"
     )
@@ -97,6 +100,7 @@ class Settings(BaseSettings):
     schema_registry_url: Annotated[str, AfterValidator(values.schema_registry_url)] | None = Field(
         None, description="address of the Schema Registry: http(s)://HOST[:PORT][/PATH], several with commas"
     )
+    # behind schema_registry_url, on which its validator depends
     input_format: Literal["json", "json-schema", "avro", "protobuf"] = Field(
         "json", description="how the events are encoded; all but json need a Schema Registry"
     )
@@ -168,7 +172,7 @@ class Settings(BaseSettings):
     @field_validator("input_format")
     @classmethod
     def _check_registry(cls, value: str, info: ValidationInfo) -> str:
-        if value != "json" and info.data.get("schema_registry_url", "") is None:  # absent when it is wrong itself
+        if value != "json" and info.data.get("schema_registry_url", "") is None:  # no key: wrong, and told already
             raise ValueError(
                 f"json, as no Schema Registry is set: for {value}, set --schema-registry-url or SCHEMA_REGISTRY_URL"
             )
@@ -181,6 +185,23 @@ class Settings(BaseSettings):
             other = seen.setdefault(getattr(self, name), name)
             if other != name:
                 raise ValueError(f"{other} and {name} are the same topic: each needs its own")
+        if self.inputs.patterns and self.kafka.get("group.protocol", "").lower() == "consumer":
+            # brokers match patterns there, and know nothing of `topic.blacklist`
+            raise ValueError(
+                f"input_topic has the pattern {self.inputs.patterns[0]}, which with -X group.protocol=consumer could "
+                "match the output topics as well: name the topics, or use the classic protocol"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_login(self) -> Self:
+        other = next((name for name, value in self.kafka.items() if contradicts_login(name, value)), None)
+        if self.login and other:
+            brings = ", ".join(f"{name}={value}" for name, value in LOGIN.items())
+            raise ValueError(
+                f"the Kafka property {other} contradicts login {self.login}, which brings {brings} and the token: "
+                "leave one of them out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ def fault_of_text(text: str) -> str | None:
 
 
 def fault_of_number(text: str) -> str | None:
-    """Return what is expected when the text is no number that counts or measures, else None."""
+    """Return what is expected when the text is not a number from 0, else None."""
     return None if _NUMBER.fullmatch(text) else "a number from 0"
 
 

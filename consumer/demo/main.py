@@ -88,7 +88,7 @@ def own_settings(cli_settings: Mapping[str, Any], address: str, run_id: str, *, 
         "input_format": "json",
     }
     settings = load_settings({**cli_settings, **names, **fixed})
-    return settings.model_copy(update={"kafka": dict(EMBEDDED_PROPERTIES)}) if embedded else settings
+    return settings.model_copy(update={"kafka": dict(EMBEDDED_PROPERTIES), "login": None}) if embedded else settings
 
 
 def _topics(run_id: str) -> list[str]:

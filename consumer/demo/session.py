@@ -7,13 +7,13 @@ from functools import partial
 from typing import Final, Self
 
 from consumer import app
+from consumer.config.connection import connect
 from consumer.config.settings import Settings
 from consumer.console.alerts import NewestAlerts
 from consumer.console.progress import Observation
 from consumer.console.snapshot import Reading, read_metrics
 from consumer.dead_letters.record import DeadLetter
 from consumer.demo.feeder import TICK, Event, Feed, Feeder
-from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.membership import InputTopics, Subscription
@@ -35,7 +35,7 @@ class DemoSession:
 
     def __init__(self, settings: Settings, feed: Feed) -> None:
         self._settings = settings
-        self._connection = Connection(settings.bootstrap_servers, settings.kafka)
+        self._connection = connect(settings)
         self._feeder = Feeder(feed.events, feed.rate, self._send, time.monotonic)
         self._producer: KafkaProducer | None = None
         self._stop = threading.Event()  # ends all threads
@@ -111,7 +111,7 @@ class DemoSession:
         def on_compiling() -> None:
             self._compiling = True
 
-        app.start(self._settings, self._stop, on_serving, on_compiling)
+        app.start(self._settings, self._stop, on_serving, on_compiling, self._connection)
 
     def _feed(self) -> None:
         if not self._served():

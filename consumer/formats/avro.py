@@ -5,7 +5,7 @@ encoding. Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestam
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import fastavro
@@ -15,7 +15,7 @@ import orjson
 from consumer.errors import WorkerError
 from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
 from consumer.formats.avro_program import Program, UnsupportedError, compile_schema
-from consumer.formats.avro_values import NotAvroError, RecordReader
+from consumer.formats.avro_values import UNITS, NotAvroError, RecordReader
 from consumer.formats.schema import Schema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
@@ -24,6 +24,19 @@ from scoring.decoding import JoinedValues, join_values
 from scoring.kernels import PADDING
 
 _log: Final = logging.getLogger("consumer.formats")
+
+_KINDS: Final = {
+    "null": "null",
+    "boolean": "boolean",
+    "float": "number",
+    "double": "number",
+    "array": "array",
+    "map": "object",
+    "record": "object",
+}
+"""Avro's types that are no text in JSON, and their kinds there."""
+_TIMES: Final = {"date", *(f"{name}-{unit}" for name in ("time", "timestamp", "local-timestamp") for unit in UNITS)}
+"""The logical types of integers that become text."""
 
 
 def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
@@ -40,6 +53,27 @@ def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
         _log.warning("slow reader of events", extra={"schema": str(schema.id), "reason": str(error)})
         return slow.read_all
     return _FastReader(program, slow).read_all
+
+
+def field_kinds(schema: Schema) -> dict[str, set[str]]:
+    """Return the kinds of JSON values that each field of a record can have. Raises as `avro_reader` does."""
+    parsed, named = _parse(schema)
+    _require_wall_clock(schema, parsed)
+    fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
+    return {field["name"]: set(_kinds(field["type"], named)) for field in fields}
+
+
+def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
+    schema = named.get(schema, schema) if isinstance(schema, str) else schema
+    if isinstance(schema, list):
+        for branch in schema:
+            yield from _kinds(branch, named)
+        return
+    kind, logical = (schema, None) if isinstance(schema, str) else (schema["type"], schema.get("logicalType"))
+    if kind in ("int", "long"):
+        yield "string" if logical in _TIMES else "number"
+    else:
+        yield "number" if logical == "decimal" else _KINDS.get(kind, "string")
 
 
 def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:
@@ -61,7 +95,7 @@ def _require_wall_clock(schema: Schema, parsed: Any) -> None:
             if logical.startswith("timestamp-"):
                 raise WorkerError(
                     f"schema {schema.id}: {DATE} is a {logical}, which has no wall clock, and the hour of a session is "
-                    f"local: make it local-{logical}, date or string"
+                    "local: make it local-timestamp-millis, date or string"
                 )
 
 

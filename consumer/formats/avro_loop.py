@@ -79,7 +79,7 @@ _SIGN_SHIFT: Final = np.uint64(32)
 _DIGITS_SHIFT: Final = np.uint64(29)
 
 
-def write_records(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
+def write_records(
     out: Bytes,  # has room for the longest text
     out_ends: Integers,  # (n,), written: the end of each record's text, which is empty if the record is left
     numbers: Words,  # written: the bits of the floating-point numbers
@@ -91,7 +91,7 @@ def write_records(  # noqa: PLR0913, PLR0917 - a kernel takes plain arrays
     pieces: Bytes,
     bounds: Integers,
 ) -> int:
-    """Write the texts, one behind the other, without their floating-point numbers. Return how many numbers there are."""
+    """Write the texts, one behind the other, without their floating-point numbers. Return how many those are."""
     at = 0
     count = 0
     for row in range(starts.shape[0]):
@@ -281,9 +281,7 @@ def put_time(out: Bytes, at: int, pieces: Bytes, bounds: Integers, piece: int, t
     return after
 
 
-def insert_numbers(
-    out: Bytes, text: Bytes, ends: Integers, places: Integers, numbers: Bytes
-) -> int:
+def insert_numbers(out: Bytes, text: Bytes, ends: Integers, places: Integers, numbers: Bytes) -> int:
     """Copy the text that ends at the last of `ends` to `out`, and insert each number at its place.
 
     `numbers` is a JSON array of them, and `out` has room for both. `ends` become those in `out`. Return the size.

@@ -15,7 +15,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ZERO: Final = date(1970, 1, 1)
 _MOST_DECIMAL_BYTES: Final = 16  # 38 digits, as many as databases have
 _LONGEST_VARINT: Final = 10
-_UNITS: Final = {"millis": 1000, "micros": 1}  # µs
+UNITS: Final = {"millis": 1000, "micros": 1}  # µs
 
 
 class NotAvroError(ValueError):
@@ -37,7 +37,7 @@ class RecordReader:
             raise NotAvroError(f"{left} bytes are left")
         return value
 
-    def _value(self, schema: Any) -> Any:
+    def _value(self, schema: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each type
         schema = self._named.get(schema, schema) if isinstance(schema, str) else schema
         if isinstance(schema, list):
             return self._value(schema[self._index(len(schema))])
@@ -123,11 +123,11 @@ def _moment(number: int, kind: str, logical: str) -> int | str:
     try:
         if kind == "int" and logical == "date":
             return (_DAY_ZERO + timedelta(days=number)).isoformat()
-        if first in ("timestamp", "local-timestamp") and unit in _UNITS and kind == "long":
+        if first in ("timestamp", "local-timestamp") and unit in UNITS and kind == "long":
             zone = "Z" if first == "timestamp" else ""
-            return _iso(_EPOCH + timedelta(microseconds=number * _UNITS[unit])) + zone
-        if first == "time" and unit in _UNITS:
-            moment = _EPOCH + timedelta(microseconds=number * _UNITS[unit])
+            return _iso(_EPOCH + timedelta(microseconds=number * UNITS[unit])) + zone
+        if first == "time" and unit in UNITS:
+            moment = _EPOCH + timedelta(microseconds=number * UNITS[unit])
             return _iso(moment).partition("T")[2] if moment.date() == _DAY_ZERO else number
     except OverflowError:
         pass

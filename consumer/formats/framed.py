@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Final, cast
 
+import msgspec
+
 from consumer.formats.framing import FRAME, HEADER, shared_id, split
 from consumer.formats.schema import Schema, SchemaId
 from consumer.formats.values import JsonValues
@@ -22,6 +24,24 @@ _MOST_UNKNOWN: Final = 10_000
 def json_reader(_: Schema) -> ReadPayloads:
     """Return the reader of payloads that are JSON, of any schema."""
     return JsonValues
+
+
+def field_kinds(schema: Schema) -> dict[str, set[str]]:
+    """Return the kinds of values that a JSON schema gives to each property. Raises ValueError if it is none."""
+    try:
+        properties = msgspec.json.decode(schema.text, type=_JsonSchema).properties
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"not a JSON schema ({error})") from None
+    kinds = {name: [each.type] if isinstance(each.type, str) else each.type for name, each in properties.items()}
+    return {name: {"number" if kind == "integer" else kind for kind in own} for name, own in kinds.items()}
+
+
+class _Property(msgspec.Struct):
+    type: str | list[str] = []
+
+
+class _JsonSchema(msgspec.Struct):
+    properties: dict[str, _Property] = {}
 
 
 class FramedValues:

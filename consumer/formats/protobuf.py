@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
@@ -33,6 +33,7 @@ _COMPILE_SECONDS: Final = 30
 _WRAPPERS: Final = "google/protobuf/wrappers.proto"
 _WELL_KNOWN: Final = "google.protobuf."
 _TIMESTAMP: Final = "google.protobuf.Timestamp"
+_TEXTS: Final = frozenset({FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM})
 
 
 def protobuf_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
@@ -41,6 +42,27 @@ def protobuf_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
     The reader raises WorkerError for a message whose transaction_date has no wall clock.
     """
     return _MessageReader(schema).read_all
+
+
+def field_kinds(schema: Schema) -> dict[str, set[str]]:
+    """Return the kind of JSON value that each field of the first message has. Raises as `protobuf_reader` does."""
+    messages = list(_compile(schema).message_types_by_name.values())
+    if not messages:
+        return {}
+    _require_wall_clock(schema, messages[0])
+    return {field.name: {_kind(field)} for field in messages[0].fields}
+
+
+def _kind(field: Any) -> str:
+    if field.is_repeated:
+        return "array"
+    if field.message_type is not None and field.message_type.file.name == _WRAPPERS:
+        return _kind(field.message_type.fields_by_name["value"])
+    if field.message_type is not None:
+        return "string" if field.message_type.full_name == _TIMESTAMP else "object"
+    if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
+        return "boolean"
+    return "string" if field.cpp_type in _TEXTS else "number"
 
 
 class _MessageReader:
@@ -74,17 +96,18 @@ class _MessageReader:
                     found = list(types.values())[index]
             except IndexError:
                 raise InvalidEvent("bad_framing", None, f"schema {self._schema.id} has no such message") from None
-            self._require_wall_clock(found)
+            _require_wall_clock(self._schema, found)
             self._types[indices] = GetMessageClass(found)
         return self._types[indices]
 
-    def _require_wall_clock(self, message: Descriptor) -> None:
-        field = message.fields_by_name.get(DATE)
-        if field is not None and field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
-            raise WorkerError(
-                f"schema {self._schema.id}: {DATE} is a {_TIMESTAMP}, which has no wall clock, and the hour of a "
-                "session is local: make it a string"
-            )
+
+def _require_wall_clock(schema: Schema, message: Descriptor) -> None:
+    field = message.fields_by_name.get(DATE)
+    if field is not None and field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
+        raise WorkerError(
+            f"schema {schema.id}: {DATE} is a {_TIMESTAMP}, which has no wall clock, and the hour of a session is "
+            "local: make it a string"
+        )
 
 
 def _message_indices(payload: bytes) -> tuple[tuple[int, ...], int]:
@@ -194,7 +217,8 @@ def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
     command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_in={compiled}"]
     command += [f"--descriptor_set_out={output}", _MAIN]
     try:
-        done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)
+        # the command is ours; what it reads are files of a directory of our own
+        done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)  # noqa: S603 - as above
     except subprocess.TimeoutExpired:
         raise ValueError(f"protoc did not end within {_COMPILE_SECONDS} s") from None
     if done.returncode:

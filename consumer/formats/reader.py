@@ -1,43 +1,80 @@
 """Choose the reader of values for an input format."""
 
+import time
 from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from collections.abc import Set as AbstractSet
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final
 
-from consumer.formats.framed import FramedValues, MakeReader, json_reader
+from consumer.errors import WorkerError
+from consumer.formats import framed
+from consumer.formats.framed import FramedValues, MakeReader
+from consumer.formats.schema import Schema, SchemaId
 from consumer.formats.values import ReadValues, read_json
-from scoring.errors import needs_extra
+from scoring.errors import MissingExtra, needs_extra
 
 TYPES: Final = {"json-schema": "JSON", "avro": "AVRO", "protobuf": "PROTOBUF"}
-"""The registry's names of the formats."""
-
-InputFormat = Literal["json", "json-schema", "avro", "protobuf"]
+"""The formats as registries name them."""
+FieldKinds = Callable[[Schema], Mapping[str, AbstractSet[str]]]
 
 
 def value_reader(
-    input_format: InputFormat,
-    url: str | None,
-    properties: Mapping[str, str],
-    seconds: float,
-    clock: Callable[[], float],
+    input_format: str, url: str, properties: Mapping[str, str], seconds: float, clock: Callable[[], float]
 ) -> ReadValues:
-    """Return the reader of values in this format.
+    """Return the reader of values in the format of this setting.
 
     `url` and `properties` are those of the schema registry, which may be away for `seconds`. Raises MissingExtra, and
     WorkerError for settings that the registry's client refuses.
     """
-    if input_format == "json" or url is None:
+    if input_format == "json":
         return read_json
     with needs_extra("schema-registry", f"--input-format {input_format}"):
         from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
 
-        make_reader: MakeReader = json_reader
-        if input_format == "avro":
-            from consumer.formats.avro import avro_reader  # noqa: PLC0415 - as above
-
-            make_reader = avro_reader
-        elif input_format == "protobuf":
-            from consumer.formats.protobuf import protobuf_reader  # noqa: PLC0415 - as above
-
-            make_reader = protobuf_reader
+        make_reader, _ = _functions(input_format)
     registry = Registry(url, properties, seconds, clock)
     return FramedValues(registry.schema, TYPES[input_format], make_reader, clock).read
+
+
+@dataclass(frozen=True, slots=True)
+class LatestSchema:
+    """The latest schema of a subject."""
+
+    id: SchemaId
+    type: str
+    kinds: Mapping[str, AbstractSet[str]]
+    """The kinds of JSON values that each field can have: number, string, boolean, object, array, null."""
+
+
+def latest_schema(input_format: str, url: str, properties: Mapping[str, str], subject: str) -> LatestSchema | None:
+    """Return the latest schema of a subject, or None. It has no kinds if it is not of this format.
+
+    Raises WorkerError when the registry does not answer, or when no event of the schema can be scored.
+    """
+    try:
+        with needs_extra("schema-registry", f"--input-format {input_format}"):
+            from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
+
+            _, field_kinds = _functions(input_format)
+        with closing(Registry(url, properties, 0, time.monotonic)) as registry:
+            schema = registry.latest(subject)
+        if schema is None:
+            return None
+        kinds = field_kinds(schema) if schema.type == TYPES[input_format] else {}
+        return LatestSchema(schema.id, schema.type, kinds)
+    except (MissingExtra, ValueError) as error:
+        raise WorkerError(str(error)) from error
+
+
+def _functions(input_format: str) -> tuple[MakeReader, FieldKinds]:
+    """Return what makes the reader of a schema in this format, and what lists its fields."""
+    if input_format == "avro":
+        from consumer.formats import avro  # noqa: PLC0415 - needs an extra
+
+        return avro.avro_reader, avro.field_kinds
+    if input_format == "protobuf":
+        from consumer.formats import protobuf  # noqa: PLC0415 - needs an extra
+
+        return protobuf.protobuf_reader, protobuf.field_kinds
+    return framed.json_reader, framed.field_kinds

@@ -43,6 +43,10 @@ class Registry:
         except Exception as error:  # of many kinds: files of certificates, unknown names, other values
             raise WorkerError(f"the schema registry's client refuses its settings: {error}") from error
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
     def schema(self, schema_id: SchemaId) -> Schema | None:
         """Return a schema; None if the registry has none of this id.
 
@@ -95,7 +99,7 @@ class Registry:
                 ) from None
             self._answered()
             raise _NotFoundError from None
-        except Exception as error:  # the HTTP library's, whose names are no interface
+        except Exception as error:  # noqa: BLE001 - the HTTP library's, whose names are no interface
             self._raise_unavailable(f"{type(error).__name__}, {shortened(str(error))}")
         self._answered()
 

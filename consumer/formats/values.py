@@ -9,8 +9,8 @@ import orjson
 
 from consumer.records import Batch
 from scoring import InvalidEvent
-from scoring.decoding import JoinedValues, join_values
 from scoring.contract import IDENTITIES, MODEL_FIELDS
+from scoring.decoding import JoinedValues, join_values
 from scoring.validation import validated
 
 

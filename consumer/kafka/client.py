@@ -26,6 +26,7 @@ _MOCK_SECONDS = 10.0
 _HINTS = {
     "no certificate assigned": "give the certificate of that key as well: -X ssl.certificate.location",
     "ssl.key.location failed": "is it a key in PEM, and is its password (KAFKA_SSL_KEY_PASSWORD_FILE) right?",
+    "OAuth token not set": "the token has expired, and --login got no other: the log has the reason",
     ".location failed": "can that file be read, and is it in PEM?",
 }
 

@@ -1,8 +1,8 @@
 """The Kafka properties of all clients: our defaults, then the user's own, then the few that delivery depends on."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from consumer.errors import WorkerError
 from consumer.kafka.client import Clients
@@ -12,6 +12,7 @@ from consumer.kafka.properties import (
     CALLBACK,
     COMMON,
     CONSUMER,
+    LOGIN,
     PRODUCER,
     RESERVED,
     TRANSACTION_TIMEOUT_MS,
@@ -25,12 +26,14 @@ _REFRESH_MS: Final = 30_000  # how often topics that match a pattern are looked 
 class Connection:
     """The brokers' addresses and the user's own Kafka properties (`-X`), which may hold passwords: never print them.
 
-    `clients` constructs the clients. Raises WorkerError for a property that would break delivery.
+    `clients` constructs the clients. `oauth_cb` returns a token to log in with, and when it expires, in seconds since
+    the epoch. Raises WorkerError for a property that would break delivery.
     """
 
     bootstrap_servers: str
     properties: Mapping[str, str] = field(default_factory=dict, repr=False)
     clients: Clients = field(default_factory=Clients, repr=False)
+    oauth_cb: Callable[[str], tuple[str, float]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in self.properties:
@@ -51,13 +54,19 @@ class Connection:
             raise WorkerError(f"Kafka setting {name} must be a whole number of milliseconds") from None
 
     @property
+    def _own(self) -> dict[str, Any]:
+        """Return what every client has: the user's properties, the addresses and the login."""
+        login = {} if self.oauth_cb is None else {**LOGIN, "oauth_cb": self.oauth_cb}
+        return {**self.properties, "bootstrap.servers": self.bootstrap_servers, **login}
+
+    @property
     def transaction_seconds(self) -> float:
         """Seconds that the broker leaves a transaction open."""
         return self._milliseconds("transaction.timeout.ms") / 1000
 
     def admin(self) -> Properties:
         """Return the properties of an admin client."""
-        return {**COMMON, **self.properties, "bootstrap.servers": self.bootstrap_servers}
+        return {**COMMON, **self._own}
 
     def subscriber(self, subscription: Subscription) -> Properties:
         """Return the properties of a group's member that reads these topics."""
@@ -76,8 +85,7 @@ class Connection:
                 del defaults[name]
         return {
             **defaults,
-            **self.properties,
-            "bootstrap.servers": self.bootstrap_servers,
+            **self._own,
             "group.id": group_id,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -104,8 +112,7 @@ class Connection:
         properties: Properties = {
             **PRODUCER,
             **({"transaction.timeout.ms": TRANSACTION_TIMEOUT_MS} if transactional_id else {}),
-            **self.properties,
-            "bootstrap.servers": self.bootstrap_servers,
+            **self._own,
             "enable.idempotence": True,
             "acks": "all",
             "delivery.report.only.error": True,  # a success is silent, so every report that comes is a failure

@@ -28,8 +28,9 @@ _NO_ANSWER: Final = f"no connection brought a word of answer; {_PROTOCOL}; if no
 # Parts of the client's messages, and their remedies. The first that fits counts.
 _REMEDIES: Final[Mapping[str, str]] = {
     "mechanism handshake failed": "give the -X security.protocol and sasl.mechanism that these brokers have",
+    "OAuth callback raised exception": "the token has expired, and --login got no other: the log has the reason",
     "OAUTHBEARER": "check the settings for the token (-X sasl.oauthbearer.… and https.ca.location)",
-    "SASL authentication error": "check the user name and password, or the token (-X sasl.…)",
+    "SASL authentication error": "check the user name and password, or the token (--login, -X sasl.…)",
     "Disconnected": _PROTOCOL,
     "certificate verify failed": "check the brokers' certificate and its authority (-X ssl.ca.location)",
     " alert ": (

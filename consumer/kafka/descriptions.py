@@ -1,8 +1,10 @@
 """What brokers tell of themselves, of topics and of consumer groups, as plain values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from consumer.records import Headers
 
 _PROTOCOLS: Final = {"CLASSIC": "classic", "CONSUMER": "consumer"}  # as group.protocol spells them
 
@@ -116,6 +118,7 @@ class FirstRecord:
     offset: int
     timestamp: int
     value: bytes | None
+    headers: Headers = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

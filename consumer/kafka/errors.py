@@ -38,8 +38,8 @@ REMEDIES: dict[int, str] = {
         "or use --delivery at-least-once"
     ),
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "this user needs the right IdempotentWrite on the cluster",
-    KafkaError.SASL_AUTHENTICATION_FAILED: "check the user name and password, or the token (-X sasl.…)",
-    KafkaError._AUTHENTICATION: "check the user name and password, or the token (-X sasl.…)",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "check the user name and password, or the token (--login, -X sasl.…)",
+    KafkaError._AUTHENTICATION: "check the user name and password, or the token (--login, -X sasl.…)",
     KafkaError._SSL: "check the certificates (-X ssl.ca.location and its kin)",
     KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the output topics and -X message.max.bytes",
     KafkaError.RECORD_LIST_TOO_LARGE: "raise segment.bytes of the output topics",

@@ -33,6 +33,9 @@ PRODUCER: Properties = COMMON | {
     "message.max.bytes": 1_048_588,  # the brokers' own default; librdkafka's is 48 KB less
 }
 
+LOGIN: Final[Mapping[str, str]] = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}
+"""What a login by token needs."""
+
 BATCH_SIZE = 1_000_000  # librdkafka's default
 
 # A worker killed in mid-transaction holds back read-committed readers for this long (default 60 s; Kafka Streams 10).
@@ -65,6 +68,13 @@ RESERVED: Mapping[str, str] = {
     "on_commit": CALLBACK,
     "logger": CALLBACK,
 }
+
+
+def contradicts_login(name: str, value: str) -> bool:
+    """Return whether the property says to log in otherwise than by the token of a login."""
+    if name.startswith(("sasl.", "enable.sasl.", "security.protocol")):
+        return value.upper() != LOGIN.get(name.replace("mechanisms", "mechanism"))
+    return False
 
 
 _SECRET_WORDS: Final = (

@@ -265,6 +265,11 @@ class GroupReader:
         return True
 
 
+def _ignore(_: Message) -> None:
+    """Do nothing."""
+
+
 def _first_record(message: Message) -> FirstRecord:
     partition, offset = cast("int", message.partition()), cast("int", message.offset())
-    return FirstRecord(partition, offset, timestamp_of(message), message.value())
+    (headers,) = headers_of([message], _ignore)
+    return FirstRecord(partition, offset, timestamp_of(message), message.value(), headers)

@@ -64,6 +64,11 @@ class _ScoredBatch:
             return origins
         return [origins[row] for row in self.decoded.positions]
 
+    def explain(self, row: int, fault: InvalidEvent) -> InvalidEvent:
+        """Return the fault of a row; of a value that looks like another format, what to set."""
+        framed = fault.code == "not_json" and frame_id(self.batch.values[row] or b"") is not None
+        return _FRAMED if framed and self.values.origins is None else fault
+
     def keep_timestamp(self, limits: TopicLimits) -> NDArray[np.bool_]:
         """Return which output records can have the timestamps of their input, on a topic with these limits."""
         if limits.any_timestamp:
@@ -74,7 +79,7 @@ class _ScoredBatch:
 class Pipeline:
     """Turns batches of session events into results, alerts and dead letters."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a collaborator
         self,
         scorer: Scorer,
         topics: Topics,
@@ -223,9 +228,8 @@ class Pipeline:
         limits = self._limits(topic)
         keep_timestamp = scored_batch.keep_timestamp(limits)
         for row, fault in sorted(faults.items()):
-            if fault.code == "not_json" and scored_batch.values.origins is None and frame_id(batch.values[row] or b"") is not None:
-                fault = _FRAMED
-            headers, timestamp = dead_letters.headers(batch, row, fault, self._group_id), batch.timestamps[row]
+            headers = dead_letters.headers(batch, row, scored_batch.explain(row, fault), self._group_id)
+            timestamp = batch.timestamps[row]
             if not keep_timestamp[row]:
                 headers, timestamp = with_source_timestamp(headers, timestamp), scored_batch.now
             key = batch.keys[row]

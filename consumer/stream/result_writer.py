@@ -33,8 +33,8 @@ from consumer.records import Batch
 from consumer.stream import serialization
 from scoring import Scored
 from scoring.columns import Columns
-from scoring.decoding import JoinedValues
 from scoring.contract import IDENTITIES
+from scoring.decoding import JoinedValues
 from scoring.kernels import (
     Bytes,
     Function,
@@ -273,8 +273,8 @@ def origin_bytes(ends: Integers, row: int) -> int:
 
 _TEXT: Final = "Array(uint8, 1, 'C', readonly=True)"
 _KERNEL: Final = Kernel(
-    f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64[::1], int64, "
-    f"int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
+    f"int64(uint8[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], {_TEXT}, int64[::1], int64[::1], "
+    f"int64, int64[:, :, ::1], int64[::1], int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1], {_TEXT}, int64[::1])",
     write_results,
 )
 

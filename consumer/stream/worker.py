@@ -212,7 +212,7 @@ class Worker:
             self._batch = batch
         self._begin_commit()
         if self._finish_commit(stop):
-            _log.warning("waiting", extra={"reason": str(error)})
+            _log.warning("records cannot be read yet", extra={"reason": str(error)})
             self._source.rewind()
             stop.wait(_UNAVAILABLE_PAUSE)
 

@@ -10,9 +10,11 @@ from typing import Any
 import kubernetes_validate
 import pytest
 from jsonschema import Draft202012Validator
+from ruamel.yaml import YAML
 
-from tests.support import kustomize
+from tests.support.go_programs import KUSTOMIZE, PACKAGES, ROOT, GoProgram
 
+KUBERNETES = ROOT / "deploy" / "kubernetes"
 SCHEMAS = Path(__file__).parent / "schemas"
 PLACES = ["base", "overlays/production", "overlays/scram", "strimzi"]
 OF_WORKERS = PLACES[:3]
@@ -22,9 +24,14 @@ Object = dict[str, Any]
 @cache
 def objects(place: str) -> list[Object]:
     """All of one place: read, not changed."""
-    if shutil.which("go") is None and not kustomize.PROGRAM.exists():
-        pytest.skip(f"no go to build kustomize with ({kustomize.PACKAGES})")
-    return kustomize.build(place)
+    return rendered(KUSTOMIZE, "build", KUBERNETES / place)
+
+
+def rendered(program: GoProgram, *arguments: str | Path) -> list[Object]:
+    """Return the objects that the program prints; the test is skipped where there is no Go to build it with."""
+    if shutil.which("go") is None and not program.path.exists():
+        pytest.skip(f"no go to build {program.name} with ({PACKAGES})")
+    return [each for each in YAML(typ="safe").load_all(program.run(*arguments)) if each]
 
 
 def those(place: str, kind: str) -> list[Object]:

@@ -138,7 +138,7 @@ def test_a_plain_up_starts_everything_and_grafana_and_kafka_ui_can_be_left_out()
     chosen = dict(line.split("=", 1) for line in (ROOT / ".env").read_text().splitlines() if "=" in line)
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
     screens = [chosen["COMPOSE_PROFILES"]]
-    assert profiles == {"grafana": screens, "kafka-ui": screens}
+    assert profiles == {"grafana": screens, "kafka-ui": screens, "registry": ["registry"]}
 
 
 def test_the_consumer_has_the_time_to_stop_that_it_allows_itself() -> None:

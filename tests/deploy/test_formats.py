@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.deploy, pytest.mark.timeout(600)]  # registries may be
 
 
 @pytest.fixture(scope="module")
-def registry(java_and_maven: None) -> Iterator[str]:
+def registry(request: pytest.FixtureRequest) -> Iterator[str]:
+    request.getfixturevalue("java_and_maven")
     with SchemaRegistry() as registry:
         yield registry.url
 
@@ -44,7 +45,9 @@ def producer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return [sys.executable, "-m", "tests.deploy.producers.confluent"]
     place = tmp_path_factory.mktemp("producer") / request.param
     shutil.copytree(HERE / request.param, place)
-    return build_go(place, "producer") if request.param == "go" else build_java(place, "producer", place / "jars.sha256")
+    return (
+        build_go(place, "producer") if request.param == "go" else build_java(place, "producer", place / "jars.sha256")
+    )
 
 
 @pytest.mark.parametrize("input_format", SCHEMAS)
@@ -59,7 +62,9 @@ def test_producers_events_have_the_outcomes_of_dicts(
         line.wait_for(lambda done: done >= COUNT, process)
         assert stop(process) == 0
 
-    expected = [outcome(event, verdict) for event, verdict in zip(events, Scorer.load().score_many(events), strict=True)]
+    expected = [
+        outcome(event, verdict) for event, verdict in zip(events, Scorer.load().score_many(events), strict=True)
+    ]
     assert {each.get("code") for each in expected} == {None, "out_of_range", "bad_date"}
     assert outcomes(line) == {str(number): each for number, each in enumerate(expected)}
 

@@ -19,6 +19,7 @@ from consumer.kafka.properties import CONSUMER, PRODUCER
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from tests.deploy.manifests import (
+    KUBERNETES,
     OF_WORKERS,
     PLACES,
     complaints,
@@ -30,7 +31,7 @@ from tests.deploy.manifests import (
     those,
     variables,
 )
-from tests.support import kustomize
+from tests.support.go_programs import ROOT
 from tools.make_prometheus_rule import OBJECT, RULES, prometheus_rule
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kubernetes.md"
@@ -119,7 +120,7 @@ def test_every_file_that_a_variable_names_is_mounted_from_a_secret_for_the_worke
 
 
 def test_the_settings_file_of_the_example_is_one_and_its_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PREFIX + "CONFIG", str(kustomize.PLACE / "overlays" / "scram" / "settings.toml.example"))
+    monkeypatch.setenv(PREFIX + "CONFIG", str(KUBERNETES / "overlays" / "scram" / "settings.toml.example"))
     chosen = settings.load_settings()
     (mount,) = [each for each in container("overlays/scram")["volumeMounts"] if each["name"] == "kafka"]
     assert chosen.kafka["sasl.password"] == "the password"
@@ -237,7 +238,7 @@ def test_the_network_lets_a_worker_reach_the_brokers_and_dns_and_nobody_else(pla
 
 
 def test_the_operator_has_the_rules_that_ship_with_the_overlays_runbook() -> None:
-    url = YAML(typ="safe").load(kustomize.PLACE / "overlays" / "production" / "runbook.yaml")["data"]["url"]
+    url = YAML(typ="safe").load(KUBERNETES / "overlays" / "production" / "runbook.yaml")["data"]["url"]
     written = one("overlays/production", "PrometheusRule")["spec"]["groups"]
     assert url.startswith("https://")
     expected = re.sub(r"(?<=runbook_url: )\S+(?=#)", url, RULES.read_text(encoding="utf-8"))
@@ -259,7 +260,7 @@ def test_the_document_names_every_secret_and_nothing_that_is_not_there() -> None
         assert all(f"secret generic {name}" in text or f"docker-registry {name}" in text for name in secrets(place))
     paths = re.findall(r"deploy/kubernetes[\w/.-]*\w", text)
     assert paths
-    assert [path for path in paths if not (kustomize.ROOT / path).exists()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 def secrets(place: str) -> set[str]:

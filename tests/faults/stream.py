@@ -5,15 +5,19 @@ import re
 import subprocess
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
+import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from tests.support.end_to_end import Line, stop
+from tests.support.wire import read
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import InvalidSample, invalid_samples
 
@@ -22,6 +26,14 @@ RECOVERY_SECONDS = 60.0  # promised: from the end of a fault until everything th
 MEMORY = 512 * 1024 * 1024
 TICK = 0.1
 HUNG_SECONDS = 20.0  # until a producer that delivers nothing is given up
+
+
+class _Source(msgspec.Struct):
+    partition: int
+
+
+class _Result(msgspec.Struct):
+    source: _Source
 
 
 @contextlib.contextmanager
@@ -193,3 +205,14 @@ def caught_up(line: Line) -> bool:
     finally:
         asker.close()
     return [each.offset for each in found] == ends
+
+
+def longest_stall(line: Line, since: float = 0.0) -> float:
+    """The most seconds between two results of one input partition, by the broker's clock, `since` so many seconds."""
+    appended: dict[int, list[int]] = defaultdict(list)
+    for message in read(line.bootstrap, line.results):
+        partition = msgspec.json.decode(message.value() or b"", type=_Result).source.partition
+        if message.timestamp()[1] >= since * 1000:
+            appended[partition].append(message.timestamp()[1])
+    assert len(appended) == line.partitions
+    return max(after - before for times in appended.values() for before, after in pairwise(sorted(times))) / 1000

@@ -1,6 +1,9 @@
 """Events of other formats, on a real broker and a real schema registry: broken ones, and the registry away."""
 
 import json
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -8,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.end_to_end import Line, stop
+from tests.support.end_to_end import Line, environment, stop
 from tests.support.kafka.formats import AVRO, Event, broken, register, registered
 from tests.support.kafka.registry import SchemaRegistry
 from tests.support.wire import Event as Record
@@ -19,7 +22,8 @@ Counts = Callable[[int, int], int]
 
 
 @pytest.fixture(scope="module")
-def registry(java_and_maven: None) -> Iterator[SchemaRegistry]:
+def registry(request: pytest.FixtureRequest) -> Iterator[SchemaRegistry]:
+    request.getfixturevalue("java_and_maven")
     with SchemaRegistry() as registry:
         yield registry
 
@@ -70,8 +74,9 @@ def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
     count = 1000
 
     def send(frame: bytes, seed: int) -> None:
-        own = [Record(frame + first.encode(event), str(event["user_id"]).encode()) for event in islice(events(seed), count)]
-        write(line.bootstrap, line.sessions, own)
+        own = islice(events(seed), count)
+        records = [Record(frame + first.encode(event), str(event["user_id"]).encode()) for event in own]
+        write(line.bootstrap, line.sessions, records)
 
     options = ("--input-format", "avro", "--schema-registry-url", registry.url, "--delivery", delivery)
     with line.running(log, *options) as process:
@@ -95,3 +100,19 @@ def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
     assert report.faults() == {}
     assert report.counts["results"] == 3 * count
     assert "does not answer" in log.read_text()
+
+
+def test_check_and_run_read_the_registered_schema(registry: SchemaRegistry, line: Line, tmp_path: Path) -> None:
+    of = registered(registry.url, f"{line.sessions}-value", "avro")
+    write(line.bootstrap, line.sessions, [Record(of.value(event), b"key") for event in islice(events(4), 10)])
+    options = ("--input-format", "avro", "--schema-registry-url", registry.url)
+    command = [sys.executable, "-c", "from consumer.__main__ import main; main()", "check", *line.options(), *options]
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(), cwd=tmp_path)
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(rf"schema {line.sessions}-value +id \d+, AVRO: all 18 fields", done.stdout), done.stdout
+    with line.running(tmp_path / "log", *options) as process:
+        line.wait_for(lambda done: done == 10, process)
+        assert stop(process) == 0
+    assert line.check({}).faults() == {}

@@ -1,34 +1,22 @@
 """Workers that come and go: every event once, in order, and no partition waits long."""
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.faults.stream import caught_up, stream, wait_until, watching
+from tests.faults.stream import caught_up, longest_stall, stream, wait_until, watching
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
-from tests.support.wire import read
 
 Full = Callable[[int, int], int]
 Record = Callable[[str, object], None]
 
 STALL_SECONDS = 10.0  # promised: no partition waits longer while workers come and go
 EVERY_SECONDS = 5.0
-
-
-class _Source(msgspec.Struct):
-    partition: int
-
-
-class _Result(msgspec.Struct):
-    source: _Source
 
 
 @pytest.fixture
@@ -65,13 +53,3 @@ def others_come_and_go(line: Line, log: Path, count: int, options: tuple[str, ..
         time.sleep(EVERY_SECONDS)
         assert [stop(other) for other in others] == [0] * count, log.read_text()
     time.sleep(EVERY_SECONDS)
-
-
-def longest_stall(line: Line) -> float:
-    """The most seconds between two results of one input partition, by the broker's clock."""
-    appended: dict[int, list[int]] = defaultdict(list)
-    for message in read(line.bootstrap, line.results):
-        partition = msgspec.json.decode(message.value() or b"", type=_Result).source.partition
-        appended[partition].append(message.timestamp()[1])
-    assert len(appended) == line.partitions
-    return max(after - before for times in appended.values() for before, after in pairwise(sorted(times))) / 1000

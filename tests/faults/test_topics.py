@@ -15,6 +15,7 @@ from typing import cast
 
 from consumer.dead_letters.record import DeadLetter
 from consumer.records import Headers
+from tests.faults.stream import wait_until
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
@@ -90,6 +91,32 @@ def test_each_event_of_each_topic_has_one_result_whatever_is_killed_or_created(
         wait_for(line, 5 * each, workers)
         assert [stop(worker) for worker in workers] == [0, 0]
     assert outputs(line) == Counter(inputs(line, (*named, *found)))
+
+
+def test_each_event_of_two_topics_has_one_result_with_the_range_assignor(
+    kafka: str, topics: Topics, tmp_path: Path, full: Full
+) -> None:
+    each = full(3_000, 30_000)
+    named = [topics("orders", partitions=2), topics("logins", partitions=2)]
+    line = replace(Line.on(kafka, topics), sessions=",".join(named))
+    options = ("--batch-events", "50", *QUICK, "-X", "partition.assignment.strategy=range")
+    log = tmp_path / "second"
+    with (
+        line.running(tmp_path / "first", *options) as first,
+        line.running(log, *options) as second,
+        ExitStack() as stack,
+    ):
+        # a line for each topic: range gives each worker a partition of both
+        wait_until(lambda: log.read_text().count("partitions assigned") >= 2, "not shared")
+        for seed, topic in enumerate(named):
+            feed(line, topic, each, seed)
+        wait_for(line, each // 2, [first, second])
+        first.send_signal(signal.SIGKILL)
+        assert first.wait(SECONDS) == -signal.SIGKILL
+        third = stack.enter_context(line.running(tmp_path / "third", *options))
+        wait_for(line, 2 * each, [second, third])
+        assert [stop(second), stop(third)] == [0, 0]
+    assert outputs(line) == Counter(inputs(line, named))
 
 
 def test_redriven_events_go_back_to_their_own_topics(kafka: str, topics: Topics, tmp_path: Path) -> None:

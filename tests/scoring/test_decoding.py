@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scoring import InvalidEvent, Scorer, explain, imputed_fields
 from scoring.contract import MODEL_FIELDS, Event
-from scoring.decoding import decode, decode_any, decode_text, parse
+from scoring.decoding import JoinedValues, decode, decode_any, decode_joined, parse
 from scoring.kernels.json_text import PADDING
 from scoring.local_time import NO_DATE, NO_HOUR, hour_as_written, hours_as_written, is_local_time
 from scoring.rules import RULES
@@ -130,7 +130,8 @@ def test_values_in_one_text_decode_as_a_list(batch: list[bytes], between: bytes)
     sizes = np.array([*map(len, batch)], np.int64)
     ends = (sizes + len(between)).cumsum()
 
-    decoded = decode_text(bytearray(between.join([b"", *batch]) + between + bytes(PADDING)), ends - sizes, ends)
+    text = bytearray(between.join([b"", *batch]) + between + bytes(PADDING))
+    decoded = decode_joined(JoinedValues(text, ends - sizes, ends))
 
     expected = decode(batch)
     assert_same(decoded.columns, expected.columns)

@@ -51,9 +51,9 @@ def _show(totals: Totals) -> None:
         f"{rate:,.0f} steps a second and process"
     )
     for name, count in sorted(totals.settings.items()):
-        print(f"  {name:<36} {count:>9,} schedules")
+        print(f"  {name:<44} {count:>9,} schedules")
     for name, count in sorted(totals.kinds.items()):
-        print(f"  {name:<36} {count:>9,} faults")
+        print(f"  {name:<44} {count:>9,} faults")
     print(f"{len(totals.violations)} violations")
     for violation in totals.violations[:_MOST_SHOWN]:
         _show_violation(violation)

@@ -49,7 +49,8 @@ class Totals:
         self.steps += finished.steps
         self.kinds.update(fault.kind for fault in finished.faults)
         self.faults += len(finished.faults)
-        self.settings[f"{'exactly-once' if schedule.exactly_once else 'at-least-once'}, {schedule.protocol}"] += 1
+        delivery, topics = "exactly-once" if schedule.exactly_once else "at-least-once", len(schedule.topics)
+        self.settings[f"{delivery}, {schedule.protocol}, topics: {topics}"] += 1
         if finished.violation is not None:
             self.violations.append(Violation(finished.seed, finished.violation.check, str(finished.violation)))
             return

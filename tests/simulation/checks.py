@@ -25,16 +25,16 @@ class Checks:
     def __init__(
         self, inputs: Mapping[Partition, PartitionLog], accounts: Mapping[str, Account], *, exactly_once: bool
     ) -> None:
-        """`accounts`: what the processes that write say of themselves, by their names."""
+        """`inputs` may grow. `accounts`: what the processes that write say of themselves, by their names."""
         self._accounts = accounts
         self._has_offset: set[Partition] = set()
         self._inputs = inputs
         self._exactly_once = exactly_once
-        self._committed = dict.fromkeys(inputs, 0)
+        self._committed: dict[Partition, int] = defaultdict(int)
         self._owners: dict[str, list[str]] = defaultdict(list)  # transactional id -> processes, as they took it
         self._written: dict[Transaction | None, list[tuple[str, Partition, int]]] = defaultdict(list)
         # offsets of which a result or a dead letter counts
-        self._done: dict[Partition, set[int]] = {each: set() for each in inputs}
+        self._done: dict[Partition, set[int]] = defaultdict(set)
 
     def taken(self, transactional_id: str, owner: str) -> None:
         """Check that two processes with the same id do not take it from each other for ever."""

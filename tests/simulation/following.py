@@ -11,7 +11,7 @@ from tests.simulation.world import Process, World
 
 Protocol = Literal["cooperative-sticky", "range", "consumer"]
 PROTOCOLS: list[Protocol] = ["cooperative-sticky", "range", "consumer"]
-SESSION, HEARTBEAT, MAX_POLL = 10.0, 0.5, 60.0
+SESSION, HEARTBEAT, MAX_POLL, REFRESH = 10.0, 0.5, 60.0, 5.0
 
 
 class Callback(NamedTuple):
@@ -25,7 +25,9 @@ class Callback(NamedTuple):
 class Follower:
     """A process that polls and holds the partitions that it is given."""
 
-    def __init__(self, world: World, name: str, group: Group, protocol: Protocol) -> None:
+    def __init__(
+        self, world: World, name: str, group: Group, protocol: Protocol, topics: Callable[[], tuple[str, ...]]
+    ) -> None:
         self.process = Process(world, name)
         self.reachable = True
         self.polls = True
@@ -38,6 +40,8 @@ class Follower:
             session_seconds=SESSION,
             heartbeat_seconds=HEARTBEAT,
             max_poll_seconds=MAX_POLL,
+            refresh_seconds=REFRESH,
+            topics=topics,
             reachable=lambda: self.reachable,
             wake=lambda: None,
         )
@@ -96,14 +100,27 @@ class FollowedGroup:
     def __init__(self, seed: object, protocol: Protocol, partitions: int = 6) -> None:
         self.world = World(seed, with_story=True)
         self.protocol = protocol
-        self.partitions = partitions
+        self.topics = {"sessions": range(partitions)}
         kind: Literal["classic", "consumer"] = "consumer" if protocol == "consumer" else "classic"
-        self.group = Group(self.world, "group", lambda _: range(partitions), kind)
+        self.group = Group(self.world, "group", self.topics.__getitem__, kind)
         self.followers: list[Follower] = []
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions of all topics."""
+        return sum(map(len, self.topics.values()))
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic that the members subscribe to, and have yet to find."""
+        self.topics[name] = range(self.partitions, self.partitions + partitions)
+        self.group.topic_created()
+        for follower in self.followers:
+            follower.membership.topic_created()
 
     def add(self) -> Follower:
         """Start one more."""
-        follower = Follower(self.world, f"worker-{len(self.followers)}", self.group, self.protocol)
+        name = f"worker-{len(self.followers)}"
+        follower = Follower(self.world, name, self.group, self.protocol, lambda: tuple(self.topics))
         self.followers.append(follower)
         return follower
 

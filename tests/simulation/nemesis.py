@@ -1,6 +1,6 @@
 """Faults of a time, drawn before they happen: crashes, pauses, cuts, coordinators that move, retention."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from tests.simulation.faults import Faults
@@ -18,7 +18,7 @@ class Nemesis:
     """Plans faults and lets them happen."""
 
     def __init__(
-        self, world: World, cluster: Cluster, faults: Faults, supervisor: Supervisor, inputs: list[PartitionLog]
+        self, world: World, cluster: Cluster, faults: Faults, supervisor: Supervisor, inputs: Collection[PartitionLog]
     ) -> None:
         self.can_go_on = True
         self._world = world
@@ -118,7 +118,7 @@ class Nemesis:
             worker.consumers[-1].forget_brokers()
 
     def _retention(self) -> None:
-        partition = self._faults.pick(self._inputs)
+        partition = self._faults.pick([*self._inputs])
         if partition.end > partition.start:
             partition.delete_before(self._faults.random.randint(partition.start + 1, partition.end))
 

@@ -15,7 +15,9 @@ from consumer.stream.output_limits import TopicLimits
 RESULTS: Final = "results"
 ALERTS: Final = "alerts"
 DEAD_LETTERS: Final = "dead-letters"
-INPUTS: Final = ("sessions", "logins")
+INPUTS: Final = ("sessions", "logins", "logouts")
+PATTERN: Final = "^log.*"
+"""Matches all inputs but the first."""
 
 LOW: Final = b"low"
 HIGH: Final = b"high"

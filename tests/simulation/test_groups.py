@@ -4,8 +4,9 @@ import pytest
 from confluent_kafka import KafkaError
 
 from consumer.kafka.membership import is_member
-from tests.simulation.following import HEARTBEAT, MAX_POLL, PROTOCOLS, SESSION, FollowedGroup, Protocol
+from tests.simulation.following import HEARTBEAT, MAX_POLL, PROTOCOLS, REFRESH, SESSION, FollowedGroup, Protocol
 
+FOUND = 2 * REFRESH + 5  # seconds: any protocol has found a topic, and assigned its partitions
 UNKNOWN, ILLEGAL = KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION
 
 
@@ -90,6 +91,45 @@ def test_member_that_does_not_revoke_is_put_out(group: FollowedGroup) -> None:
     one.polls = False
     other = group.add()
     assert group.run(lambda: len(other.partitions) == group.partitions, 3 * MAX_POLL)
+
+
+def test_new_topic_is_shared_soon_after_it_is_found(group: FollowedGroup) -> None:
+    followers = [group.add(), group.add()]
+    group.settle()
+    began = group.world.now
+    group.create_topic("logins", 4)
+    group.settle()
+    assert group.world.now - began < FOUND
+    group.wait(FOUND)  # until each member knows it
+    group.settle()
+    assert [len(each.partitions) for each in followers] == [5, 5]
+
+
+def test_new_topic_costs_the_only_member_nothing_unless_its_assignor_is_eager(group: FollowedGroup) -> None:
+    one = group.add()
+    group.settle()
+    one.callbacks.clear()
+    group.create_topic("logins", 4)
+    group.wait(FOUND)
+    eager = [("revoke", 6), ("assign", 10)]
+    assert [(kind, partitions) for kind, partitions, _ in one.callbacks] == (
+        eager if group.protocol == "range" else [("assign", 4)]
+    )
+
+
+def test_new_topic_is_found_by_who_was_cut_off_meanwhile(group: FollowedGroup) -> None:
+    group.add()
+    group.settle()
+    other = group.add()
+    group.settle()
+    other.set_reachable(False)
+    group.create_topic("logins", 4)
+    group.group.move(2 * REFRESH)
+    group.wait(3 * REFRESH)
+    other.set_reachable(True)
+    group.wait(FOUND)
+    group.settle()
+    assert len(other.partitions) == 5
 
 
 def test_move_of_coordinator_renews_sessions(group: FollowedGroup) -> None:
@@ -247,6 +287,7 @@ def _run_disturbed(seed: int, protocol: Protocol) -> FollowedGroup:
     group = FollowedGroup(seed, protocol)
     group.add()
     group.add()
+    group.world.after(group.world.random.random() * 30, lambda: group.create_topic("logins", 3))
     for _ in range(12):
         group.wait(group.world.random.random() ** 2 * 15)
         _disturb(group)

@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from consumer.kafka.assignment import Assignment
+from tests.simulation.clients.membership import Membership
+from tests.simulation.kafka.groups import Group
 from tests.simulation.schedule import LEAST_EVENTS, LEAST_FAULTS, Run, Schedule, run
 from tests.simulation.shrinking import shrink
 
@@ -32,15 +34,26 @@ def test_deliveries_and_protocols_take_turns() -> None:
     assert len(drawn) == 6
 
 
-def test_two_topics_are_read_with_each_delivery_and_protocol() -> None:
+@pytest.mark.parametrize(("topics", "count"), [(2, 12), (3, 24)])
+def test_several_topics_are_read_with_each_delivery_and_protocol(topics: int, count: int) -> None:
     schedules = [Schedule.draw(seed) for seed in range(132)]
-    drawn = [schedule for schedule in schedules if len(schedule.settings.topics) == 2]
-    assert len(drawn) == 12
+    drawn = [schedule for schedule in schedules if len(schedule.topics) == topics]
+    assert len(drawn) == count
     assert len({(each.exactly_once, each.protocol) for each in drawn}) == 6
-    assert min(each.partitions for each in drawn) >= 2
+    assert all(min(each.topics.values()) >= 1 for each in drawn)
 
 
-@pytest.mark.parametrize("seed", [1, 4, 7])  # 4 reads two topics
+def test_topic_created_while_running_must_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = next(each for each in range(1000) if len(Schedule.draw(each).topics) == 3)
+    monkeypatch.setattr(Group, "topic_created", lambda _: None)
+    monkeypatch.setattr(Membership, "topic_created", lambda _: None)
+    violation = run(seed, frozenset()).violation
+    assert violation is not None
+    assert violation.check == "progress"
+    assert "logouts" in str(violation)
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7, 9])  # 4 reads two topics, 9 three
 def test_a_seed_replays_to_the_byte(seed: int) -> None:
     first, second = (_story(seed, hash_seed) for hash_seed in ("1", "2"))
     assert first == second

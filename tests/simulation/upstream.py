@@ -1,5 +1,6 @@
 """Who writes the events: plain, or in transactions that commit, abort or stay open for a while."""
 
+from collections.abc import Collection
 from typing import Final
 
 from tests.simulation.faults import Faults
@@ -13,15 +14,15 @@ _LONGEST_OPEN: Final = 12.0  # seconds, of a transaction
 
 
 class Upstream:
-    """Appends events to the input topic."""
+    """Appends events to the input topics."""
 
-    def __init__(self, world: World, faults: Faults, partitions: list[PartitionLog], *, all_invalid: bool) -> None:
+    def __init__(self, world: World, faults: Faults, inputs: Collection[PartitionLog], *, all_invalid: bool) -> None:
         self.count = 0
         self.open = 0
         """Events still to be written, and transactions that are open."""
         self._world = world
         self._faults = faults
-        self._partitions = partitions
+        self._inputs = inputs
         self._transactions = 0
         self._values = (INVALID,) if all_invalid else _VALUES
 
@@ -37,7 +38,7 @@ class Upstream:
 
     def _write(self, count: int) -> None:
         drawn = self._world.random
-        partition = drawn.choice(self._partitions)
+        partition = drawn.choice([*self._inputs])
         transaction = self._begin() if drawn.random() < 0.3 else None
         if transaction is None and self._faults.happens("unreadable batch"):
             partition.unreadable.append(range(partition.end, partition.end + count))

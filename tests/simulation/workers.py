@@ -50,6 +50,9 @@ class WorkerSettings:
     """The settings of a run's workers."""
 
     topics: tuple[str, ...]
+    """Names and patterns."""
+    refresh_ms: int | None
+    """How often the members look for topics; None for the product's default."""
     protocol: Protocol
     exactly_once: bool
     batch_events: int
@@ -64,9 +67,10 @@ class WorkerSettings:
 
     def properties(self) -> dict[str, str]:
         """Return the Kafka settings."""
+        refresh = {} if self.refresh_ms is None else {"topic.metadata.refresh.interval.ms": str(self.refresh_ms)}
         if self.protocol == "consumer":
-            return {"group.protocol": "consumer"}
-        return {"partition.assignment.strategy": self.protocol}
+            return refresh | {"group.protocol": "consumer"}
+        return refresh | {"partition.assignment.strategy": self.protocol}
 
 
 class WorkerProcess:
@@ -109,7 +113,8 @@ class WorkerProcess:
         threads = runtime(process)
         retry = Retry(_RETRY_SECONDS, _CALL_SECONDS, runtime=threads)
         connection = Connection("simulated:9092", settings.properties(), self._clients())
-        subscription = Subscription(GROUP, InputTopics(settings.topics), continue_on_gap=settings.continue_on_gap)
+        inputs = InputTopics(settings.topics, (RESULTS, ALERTS, DEAD_LETTERS))
+        subscription = Subscription(GROUP, inputs, continue_on_gap=settings.continue_on_gap)
         find = self._find if settings.pass_over_unreadable else None
         source = KafkaSource(connection, subscription, FetchLimits(8 << 20, 0.005), retry, find)
         limits = self._output_limits()

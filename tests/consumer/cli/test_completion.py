@@ -78,7 +78,7 @@ def fish(line: str, cwd: Path) -> dict[str, str]:
         ("session-scorer run --group-id a --log-level w", ["warning"]),
         ("session-scorer train --split ", ["time", "group"]),
         ("session-scorer score - --format ", ["csv", "jsonl", "parquet", "arrow"]),
-        ("session-scorer dead-letters list --code bad", ["bad_date"]),
+        ("session-scorer dead-letters list --code bad", ["bad_date", "bad_framing"]),
         ("session-scorer completion ", ["bash", "zsh", "fish"]),
         ("session-scorer run --config ", []),  # bash's default then completes names of files
         ("session-scorer score ", []),

@@ -101,6 +101,11 @@ def test_a_topic_may_serve_one_purpose_only() -> None:
     assert message == "input_topic and results_topic are the same topic: each needs its own"
 
 
+def test_a_pattern_needs_the_classic_protocol() -> None:
+    message = refused({"input_topic": ["orders", "^log"], "kafka": ["group.protocol=Consumer"]})
+    assert message.startswith("input_topic has the pattern ^log, which with -X group.protocol=consumer could match")
+
+
 def test_records_may_not_be_larger_than_the_client_sends() -> None:
     assert "is more than Kafka's message.max.bytes (1048588)" in refused({"max_record_bytes": "2000000"})
     assert (

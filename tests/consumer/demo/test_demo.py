@@ -247,6 +247,12 @@ def test_nothing_of_production_is_touched_whatever_is_set(monkeypatch: pytest.Mo
     assert (embedded.input_format, real.input_format) == ("json", "json")
 
 
+def test_embedded_broker_wants_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_SCORER_LOGIN", "gcp")
+    logins = [main.own_settings({}, "127.0.0.1:1", "abc", embedded=embedded).login for embedded in (True, False)]
+    assert logins == [None, "gcp"]
+
+
 def test_what_ends_a_thread_is_raised_where_it_can_be_told() -> None:
     def fail() -> None:
         raise WorkerError("no more")

@@ -50,7 +50,7 @@ logical: dict[tuple[str, str], st.SearchStrategy[Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=["compiled", "checked", "python"])
+@pytest.fixture(scope="module", params=["compiled", "checked", "python"], autouse=True)
 def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.param == "python":
         wrapping = np.errstate(over="ignore")  # words wrap around
@@ -116,11 +116,13 @@ def schemas(draw: st.DrawFn, depth: int = 2) -> tuple[Any, st.SearchStrategy[Any
             extra = {"precision": 18, "scale": 2} if name == "decimal" else {}
             return {"type": kind, "logicalType": name, **extra}, logical[kind, name]
         case "enum":
-            symbols = draw(st.lists(st.from_regex("[A-Z][a-z]{0,3}", fullmatch=True), min_size=1, max_size=3, unique=True))
+            symbols = draw(
+                st.lists(st.from_regex("[A-Z][a-z]{0,3}", fullmatch=True), min_size=1, max_size=3, unique=True)
+            )
             return {"type": "enum", "name": f"E{next(NUMBERS)}", "symbols": symbols}, st.sampled_from(symbols)
         case "union":
             names = draw(st.lists(st.sampled_from(sorted(values)), min_size=1, max_size=3, unique=True))
-            return names, st.one_of(*(values[name].map(lambda value, name=name: (name, value)) for name in names))
+            return names, st.one_of(*(st.tuples(st.just(name), values[name]) for name in names))
         case "record":
             return draw(records(depth - 1))
     name = draw(st.sampled_from(sorted(values)))
@@ -139,7 +141,7 @@ def records(draw: st.DrawFn, depth: int = 2) -> tuple[Any, st.SearchStrategy[Any
 
 @settings(deadline=None)
 @given(st.data())
-def test_records_are_read_as_by_fastavro(kernels: None, data: st.DataObject) -> None:
+def test_records_are_read_as_by_fastavro(data: st.DataObject) -> None:
     schema, strategy = data.draw(records())
     given_records = [encoded(schema, data.draw(strategy)) for _ in range(data.draw(st.integers(0, 4)))]
 
@@ -149,7 +151,7 @@ def test_records_are_read_as_by_fastavro(kernels: None, data: st.DataObject) -> 
 
 @settings(deadline=None)
 @given(st.data())
-def test_broken_records_have_the_faults_of_the_slow_reader(kernels: None, data: st.DataObject) -> None:
+def test_broken_records_have_the_faults_of_the_slow_reader(data: st.DataObject) -> None:
     schema, strategy = data.draw(records())
     broken = []
     for _ in range(data.draw(st.integers(1, 4))):
@@ -180,11 +182,11 @@ def field(kind: Any) -> dict[str, Any]:
         ("float", 1e-40, 9.999946101114759e-41),
     ],
 )
-def test_values_of_other_types_are_read(kernels: None, kind: Any, value: Any, expected: Any) -> None:
+def test_values_of_other_types_are_read(kind: Any, value: Any, expected: Any) -> None:
     assert read(field(kind), [encoded(field(kind), {"f": value})]) == ([{"f": expected}], {})
 
 
-def test_a_number_of_the_contract_must_be_finite(kernels: None) -> None:
+def test_a_number_of_the_contract_must_be_finite() -> None:
     schema = {"type": "record", "name": "S", "fields": [{"name": "time_on_page", "type": "double"}]}
     records = [encoded(schema, {"time_on_page": number}) for number in (1.5, math.nan)]
 
@@ -195,7 +197,7 @@ def test_a_number_of_the_contract_must_be_finite(kernels: None) -> None:
 
 
 @pytest.mark.parametrize("record", [b"", b"\2", b"\4a", b"\2a ", b"\1a", b"\2\xff", b"\x80" * 11])
-def test_other_bytes_are_not_avro(kernels: None, record: bytes) -> None:
+def test_other_bytes_are_not_avro(record: bytes) -> None:
     values, faults = read(field("string"), [record, encoded(field("string"), {"f": "é"})])
 
     assert values == [None, {"f": "é"}]
@@ -209,7 +211,9 @@ def test_a_date_without_a_wall_clock_is_refused(kind: str, nullable: bool) -> No
     schema = field(["null", moment] if nullable else moment)
     schema["fields"][0]["name"] = "transaction_date"
 
-    with pytest.raises(WorkerError, match=f"^schema 7: transaction_date is a {kind}, which has no wall clock.*local-{kind}"):
+    with pytest.raises(
+        WorkerError, match=f"^schema 7: transaction_date is a {kind}, which has no wall clock.*local-timestamp-millis"
+    ):
         avro_reader(Schema(7, "AVRO", json.dumps(schema)))
 
 
@@ -240,7 +244,7 @@ DECIMALS = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale":
         (b"\1" + b"\0" * 15, b"13292279957849158729038070602803445.76"[:-3] + b".76"),
     ],
 )
-def test_decimals_have_all_their_digits(kernels: None, number: bytes, expected: bytes) -> None:
+def test_decimals_have_all_their_digits(number: bytes, expected: bytes) -> None:
     record = bytes([2 * len(number)]) + number
 
     values = avro_reader(Schema(7, "AVRO", json.dumps(field(DECIMALS))))(join_values([record]))
@@ -275,5 +279,5 @@ def test_references_are_read_in_their_order() -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]]", '"other"', '{"type": "record"}', "7"])
 def test_other_text_is_no_schema(text: str) -> None:
-    with pytest.raises(ValueError, match="^not an Avro schema"):
+    with pytest.raises(ValueError, match=r"^not an Avro schema"):
         avro_reader(Schema(7, "AVRO", text))

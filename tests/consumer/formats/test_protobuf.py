@@ -113,7 +113,9 @@ def test_the_indices_choose_the_message() -> None:
     assert (values, faults) == ([{"number": 3}, {"number": 0}, {"text": "a"}], {})
 
 
-@pytest.mark.parametrize("payload", [b"", b"\2", b"\1\0", b"\2\6", b"\4\0\0", b"\2\x80", b"\xff" * 9, b"\2\xff\xff\xff\xff\x7f"])
+@pytest.mark.parametrize(
+    "payload", [b"", b"\2", b"\1\0", b"\2\6", b"\4\0\0", b"\2\x80", b"\xff" * 9, b"\2\xff\xff\xff\xff\x7f"]
+)
 def test_other_indices_are_bad_framing(payload: bytes) -> None:
     values, faults = read([payload, b"\0"])
 
@@ -127,7 +129,9 @@ def test_other_bytes_are_not_protobuf(content: bytes) -> None:
 
 
 def test_a_number_of_the_contract_must_be_finite() -> None:
-    values, faults = read([b"\2\2" + message("Session", {"time_on_page": "NaN"}), b"\2\2" + message("Session", {"amount": "Infinity"})])
+    values, faults = read(
+        [b"\2\2" + message("Session", {"time_on_page": "NaN"}), b"\2\2" + message("Session", {"amount": "Infinity"})]
+    )
 
     assert faults.keys() == {0}
     assert faults[0].startswith("out_of_range: time_on_page")
@@ -135,9 +139,12 @@ def test_a_number_of_the_contract_must_be_finite() -> None:
 
 
 def test_a_date_without_a_wall_clock_is_refused() -> None:
-    text = 'syntax = "proto3"; import "google/protobuf/timestamp.proto"; message S { google.protobuf.Timestamp transaction_date = 1; }'
+    text = """syntax = "proto3"; import "google/protobuf/timestamp.proto";
+      message S { google.protobuf.Timestamp transaction_date = 1; }"""
 
-    with pytest.raises(WorkerError, match=r"^schema 7: transaction_date is a google.protobuf.Timestamp, which has no wall"):
+    with pytest.raises(
+        WorkerError, match=r"^schema 7: transaction_date is a google.protobuf.Timestamp, which has no wall"
+    ):
         read([b"\0"], schema(text, {}))
 
 
@@ -161,6 +168,6 @@ def test_a_message_in_itself_is_too_deep() -> None:
     ],
 )
 def test_other_text_is_no_schema(text: str, references: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="protoc refuses it|a path outside"):
+    with pytest.raises(ValueError, match=r"protoc refuses it|a path outside"):
         protobuf_reader(schema(text, references))
     assert not Path("/etc/session-scorer.proto").exists()

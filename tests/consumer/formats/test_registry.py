@@ -32,7 +32,7 @@ class Server(HTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
 
-    def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.requests.append((path, self.headers.get("Authorization")))
         status, answer = self.server.answers.get(path, self.server.default)
@@ -80,7 +80,7 @@ def test_a_schema_has_its_type_and_references(server: Server) -> None:
         "/schemas/ids/7": (200, {"schema": "main", "schemaType": "PROTOBUF", "references": [reference]}),
         "/subjects/places/versions/3": (
             200,
-            {"subject": "places", "version": 3, "id": 2, "schema": "place", "schemaType": "PROTOBUF", "references": [inner]},
+            {"subject": "places", "version": 3, "id": 2, "schema": "place", "references": [inner]},
         ),
         "/subjects/cities/versions/1": (200, {"subject": "cities", "version": 1, "id": 1, "schema": "city"}),
     }
@@ -118,7 +118,7 @@ def test_a_schema_that_is_not_there_is_none(server: Server, code: int) -> None:
 @pytest.mark.parametrize("answer", [b"", b"<html>", {"error": "no"}, {"error_code": 404}])
 def test_a_wrong_path_is_an_error(server: Server, answer: object) -> None:
     server.default = (404, answer)
-    with pytest.raises(WorkerError, match="answers HTTP 404, not as a schema registry: is the path of its URL complete"):
+    with pytest.raises(WorkerError, match="answers HTTP 404, not as a schema registry: is the path"):
         registry(server).schema(8)
 
 
@@ -161,7 +161,7 @@ def test_a_registry_may_be_away_for_a_while(server: Server, clock: Clock, status
 
 def test_a_registry_that_refuses_connections_is_away() -> None:
     fetched = Registry("http://127.0.0.1:1", {}, 60, Clock())
-    with pytest.raises(UnavailableError, match="127.0.0.1:1 does not answer: ConnectError"):
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
 
 
@@ -180,7 +180,7 @@ def test_user_and_password_are_sent(server: Server) -> None:
     ],
 )
 def test_wrong_properties_are_one_line(properties: dict[str, str], message: str) -> None:
-    with pytest.raises(WorkerError, match="^the schema registry's client refuses its settings: ") as raised:
+    with pytest.raises(WorkerError, match=r"^the schema registry's client refuses its settings: ") as raised:
         Registry("http://localhost", properties, 60, Clock())
     assert message in str(raised.value)
     assert "secret" not in str(raised.value)

@@ -1,11 +1,13 @@
-"""Closing a client of Kafka: bounded, whatever librdkafka does."""
+"""Clients of Kafka open with one clear error, and close in time, whatever librdkafka does."""
 
 import threading
 import time
 
-from confluent_kafka import Consumer
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 
-from consumer.kafka.client import close
+from consumer.errors import WorkerError
+from consumer.kafka.client import close, open_client
 
 
 class NeverClosed(Consumer):
@@ -37,3 +39,13 @@ def test_consumer_is_closed_on_return() -> None:
     consumer.let_go.set()
     close(consumer, 60.0)
     assert consumer.closed.is_set()
+
+
+def test_client_without_a_valid_token_names_the_login() -> None:
+    def refuse(*_: object, **__: object) -> Producer:
+        raise KafkaException(
+            KafkaError(KafkaError.SASL_AUTHENTICATION_FAILED, "OAuth token not set within 10 seconds timeout")
+        )
+
+    with pytest.raises(WorkerError, match="timeout; the token has expired, and --login got no other"):
+        open_client(refuse, {})

@@ -34,7 +34,8 @@ def test_security_errors_come_before_their_consequences() -> None:
     refused = KafkaError(KafkaError._AUTHENTICATION, no)
     after = KafkaError(KafkaError._TRANSPORT, "sasl_ssl://b:1/1: Disconnected (after 3ms in state UP)")
     assert heard(refused, DOWN, after) == (
-        "sasl_ssl://b:1/1: SASL authentication error: no; check the user name and password, or the token (-X sasl.…)"
+        "sasl_ssl://b:1/1: SASL authentication error: no; check the user name and password, "
+        "or the token (--login, -X sasl.…)"
     )
 
 

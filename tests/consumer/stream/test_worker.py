@@ -586,7 +586,7 @@ def test_parts_before_one_that_cannot_be_read_yet_are_committed() -> None:
 def test_a_batch_that_can_never_be_read_ends_the_worker() -> None:
     bench = Bench(pipeline=Unavailable(WorkerError("schema 7: no wall clock"), 3))
 
-    with pytest.raises(WorkerError, match="^schema 7: no wall clock$"):
+    with pytest.raises(WorkerError, match=r"^schema 7: no wall clock$"):
         bench.run()
 
     assert bench.seen() == EVENTS[P0][:6]

@@ -34,6 +34,8 @@ class ClassicMember:
         self._link = context.link
         self._rebalancing = context.rebalancing
         self._cooperative = cooperative
+        self._topics = context.topics()
+        self._joined_topics = self._topics  # with which it has last joined
         self._assigned_generation = -1  # of the latest assignment
         self._joined_at = -_JOIN_INTERVAL
         self._joins = 0  # tells the latest planned JoinGroup from those before
@@ -53,6 +55,15 @@ class ClassicMember:
         self._joins += 1
         number = self._joins
         self._link.later(seconds, lambda: self._join(number))
+
+    def match_topics(self) -> None:
+        """Look which topics match now, and join again if others do: rd_kafka_cgrp_metadata_update_check.
+
+        A member that takes part in a rebalance joins again at its end.
+        """
+        self._topics = self._context.topics()
+        if self.state is JoinState.STEADY and self._context.may_join():
+            self._rejoin_with_topics()
 
     def heartbeat(self) -> None:
         """Send a heartbeat."""
@@ -96,7 +107,8 @@ class ClassicMember:
         self.state = JoinState.WAIT_JOIN
         self._joined_at = self._now()
         owned = self._rebalancing.owned or frozenset()
-        claim = Claim(self._assigned_generation, owned) if self._cooperative else None
+        claim = Claim(self._topics, self._assigned_generation, owned) if self._cooperative else Claim(self._topics)
+        self._joined_topics = self._topics
         request = JoinRequest(self.member_id, claim, self._context.client)
         self._link.ask(lambda answer: self._context.group.classic.join(request, answer), self._join_answered)
 
@@ -127,8 +139,9 @@ class ClassicMember:
         )
 
     def _assign(self, claims: dict[str, Claim]) -> dict[str, frozenset[int]]:
-        partitions = self._context.group.partitions()
-        return assign_cooperatively(claims, partitions) if self._cooperative else assign_ranges(claims, partitions)
+        names = sorted({topic for claim in claims.values() for topic in claim.topics})
+        topics = {topic: self._context.group.partitions(topic) for topic in names}
+        return assign_cooperatively(claims, topics) if self._cooperative else assign_ranges(claims, topics)
 
     def _sync_answered(self, answer: SyncAnswer | None) -> None:
         if self.state is not JoinState.WAIT_SYNC or not self._context.may_join():
@@ -159,6 +172,15 @@ class ClassicMember:
         else:
             self.state = JoinState.STEADY
             self._context.steady()
+            self._rejoin_with_topics()
+
+    def _rejoin_with_topics(self) -> None:
+        if self._topics == self._joined_topics:
+            return
+        if self._cooperative:
+            self.join()
+        else:
+            self._revoke_all("revoke")
 
     # -- what heartbeats bring ---------------------------------------------------------------------------------------
 

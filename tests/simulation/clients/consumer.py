@@ -1,6 +1,7 @@
 """A consumer behind confluent_kafka's interface: a group member that reads committed records, as librdkafka does."""
 
 import math
+import re
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -99,7 +100,6 @@ class SimulatedConsumer:
 
     def subscribe(self, topics: list[str], *, on_assign: Callback, on_revoke: Callback, on_lost: Callback) -> None:
         """Join the group."""
-        self._group.topics = topics
         self._on_assign, self._on_revoke, self._on_lost = on_assign, on_revoke, on_lost
         self._membership = Membership(
             self._process,
@@ -108,11 +108,30 @@ class SimulatedConsumer:
             session_seconds=int(self._config.get("session.timeout.ms", 10_000)) / 1000,
             heartbeat_seconds=int(self._config.get("heartbeat.interval.ms", 500)) / 1000,
             max_poll_seconds=int(self._config["max.poll.interval.ms"]) / 1000,
+            refresh_seconds=int(self._config.get("topic.metadata.refresh.interval.ms", 300_000)) / 1000,
+            topics=lambda: self._matching(topics),
             reachable=lambda: not self._wire.is_cut,
             wake=self._wake,
         )
         self._wire.on_change = self._membership.reachability_changed
+        self._cluster.on_topic.append(self._membership.topic_created)
         self._membership.start()
+
+    def _matching(self, subscription: list[str]) -> tuple[str, ...]:
+        """Return the topics that match a subscription.
+
+        librdkafka matches the beginning of a name. Brokers (KIP-848) match all of it, and know no topic.blacklist.
+        """
+        match = re.fullmatch if self._is_consumer_protocol else re.match
+        never = "" if self._is_consumer_protocol else str(self._config.get("topic.blacklist", ""))
+        excluded = [pattern for pattern in never.split(",") if pattern]
+        patterns = [topic for topic in subscription if topic.startswith("^")]
+        return tuple(
+            topic
+            for topic in sorted(self._cluster.topics)
+            if topic in subscription
+            or (any(match(each, topic) for each in patterns) and not any(re.match(each, topic) for each in excluded))
+        )
 
     @property
     def _is_consumer_protocol(self) -> bool:

@@ -65,7 +65,9 @@ class ConsumerMember:
         acknowledges = self.state is JoinState.STEADY and self._target is not None
         full = joins or self._full
         owned = self._target if acknowledges else self._current if full else None
-        request = HeartbeatRequest(self.member_id, max(0, self.generation), owned, self._context.client, full)
+        request = HeartbeatRequest(
+            self.member_id, max(0, self.generation), owned, self._context.client, full, self._context.topics
+        )
         self._in_flight = True
 
         def ask(answer: Callable[[HeartbeatAnswer], None]) -> None:
@@ -78,6 +80,9 @@ class ConsumerMember:
 
     def session_timed_out(self) -> None:
         """Do nothing: in this protocol the client has no session time-out of its own."""
+
+    def match_topics(self) -> None:
+        """Do nothing: in this protocol the coordinator matches patterns."""
 
     def max_poll_exceeded(self) -> None:
         """Give up all partitions, then leave; without heartbeats until then."""

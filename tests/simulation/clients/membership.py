@@ -27,15 +27,21 @@ class Membership:
         session_seconds: float,
         heartbeat_seconds: float,
         max_poll_seconds: float,
+        refresh_seconds: float,
+        topics: Callable[[], tuple[str, ...]],
         reachable: Callable[[], bool],
         wake: Callable[[], None],
     ) -> None:
+        """`topics` returns those that there are of the ones subscribed to; a client looks every `refresh_seconds`."""
         self.max_poll_exceeded = False
         """Whether the application has not polled in time, and still does not."""
         self._process = process
         self._world = process.world
         self._group = group
         self._client = Client(session_seconds, heartbeat_seconds, max_poll_seconds, self._notify, self._is_heard)
+        self._refresh_seconds = refresh_seconds
+        self._topics = topics
+        self._reachable = reachable
         self._link = CoordinatorLink(process, group, reachable, self._changed)
         self._rebalancing = Rebalancing(process.tell, wake, eager=protocol == "range")
         self._member = self._make_member(protocol)
@@ -66,6 +72,10 @@ class Membership:
     def reachability_changed(self) -> None:
         """Note that `reachable` may say something else now."""
         self._link.update()
+
+    def topic_created(self) -> None:
+        """Have the client match topics when it next refreshes its metadata."""
+        self._link.later(self._world.random.random() * self._refresh_seconds, self._refresh)
 
     def next_operation(self) -> Operation | None:
         """Return what the application has to carry out now."""
@@ -112,10 +122,18 @@ class Membership:
     def _make_member(
         self, protocol: Literal["cooperative-sticky", "range", "consumer"]
     ) -> ClassicMember | ConsumerMember:
-        context = Context(self._group, self._link, self._rebalancing, self._client, self._may_join, self._changed)
+        context = Context(
+            self._group, self._link, self._rebalancing, self._client, self._topics, self._may_join, self._changed
+        )
         if protocol == "consumer":
             return ConsumerMember(context, f"{self._world.random.getrandbits(64):016x}")
         return ClassicMember(context, cooperative=protocol == "cooperative-sticky")
+
+    def _refresh(self) -> None:
+        if self._reachable():
+            self._member.match_topics()
+        else:
+            self._link.later(self._refresh_seconds, self._refresh)
 
     def _may_join(self) -> bool:
         return not (self._stopping or self.max_poll_exceeded)

@@ -102,6 +102,8 @@ class Context(NamedTuple):
     link: CoordinatorLink
     rebalancing: Rebalancing
     client: Client
+    topics: Callable[[], tuple[str, ...]]
+    """Returns the topics that there are of those that the member subscribes to."""
     may_join: Callable[[], bool]
     """Returns False while the application does not poll, or closes."""
     steady: Callable[[], None]

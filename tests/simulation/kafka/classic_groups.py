@@ -38,10 +38,10 @@ class SyncAnswer(NamedTuple):
 
 
 class JoinRequest(NamedTuple):
-    """A member that joins. `claim` travels as its metadata; None for assignors that do not look at it."""
+    """A member that joins. `claim` travels as its metadata."""
 
     member_id: str
-    claim: Claim | None
+    claim: Claim
     client: Client
 
 
@@ -51,10 +51,6 @@ class _Member:
     assignment: frozenset[int] = frozenset()
     join_answer: Callable[[JoinAnswer], None] | None = None
     sync_answer: Callable[[SyncAnswer], None] | None = None
-
-    @property
-    def claim(self) -> Claim:
-        return self.request.claim or Claim(-1, frozenset())
 
 
 _Stored = tuple[int, str, dict[str, _Member]]  # generation, leader, members
@@ -266,8 +262,8 @@ class ClassicCoordinator:
                 answer(self._joined(member_id))
 
     def _joined(self, member_id: str) -> JoinAnswer:
-        claims = {name: member.claim for name, member in self.members.items()} if member_id == self._leader else None
-        return JoinAnswer(None, member_id, self.generation, claims)
+        claims = {name: member.request.claim for name, member in self.members.items()}
+        return JoinAnswer(None, member_id, self.generation, claims if member_id == self._leader else None)
 
     # -- synchronizing -----------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """The brokers: topics, the transaction coordinator, the group, and whether they can be reached."""
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 
 from confluent_kafka import KafkaError
 
@@ -54,6 +54,8 @@ class Cluster:
         self.world = world
         self.topics: dict[str, Topic] = {}
         self.groups: dict[str, Group] = {}
+        self.on_topic: list[Callable[[], None]] = []
+        """Called when a topic is created."""
         self.transactions = TransactionCoordinator(world, self._committed, self._taken, cleanup_seconds)
         self._observers: list[Observer] = []
         self._topic_ids = itertools.count(1)
@@ -63,7 +65,15 @@ class Cluster:
         """Create a topic, with an id of its own."""
         topic = self.topics[name] = Topic(f"id-{next(self._topic_ids)}", partitions, settings or {})
         self._partitions += [Partition(name, number) for number in range(partitions)]
+        for callback in self.on_topic:
+            callback()
         return topic
+
+    def create_group(self, group_id: str, kind: Literal["classic", "consumer"]) -> Group:
+        """Create a group."""
+        group = self.groups[group_id] = Group(self.world, group_id, self.indexes, kind)
+        self.on_topic.append(group.topic_created)
+        return group
 
     def partition(self, topic: str, number: int) -> PartitionLog:
         """Return a partition. Raises BrokerError when there is none."""
@@ -77,9 +87,9 @@ class Cluster:
         self.partition(topic, number)
         return self._partitions.index(Partition(topic, number))
 
-    def indexes(self, topics: Sequence[str]) -> list[int]:
-        """Return the indexes of all partitions of these topics."""
-        return [index for index, partition in enumerate(self._partitions) if partition.topic in topics]
+    def indexes(self, topic: str) -> list[int]:
+        """Return the indexes of a topic's partitions."""
+        return [index for index, partition in enumerate(self._partitions) if partition.topic == topic]
 
     def partition_at(self, index: int) -> Partition:
         """Return the partition with an index."""

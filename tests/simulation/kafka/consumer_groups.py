@@ -16,7 +16,8 @@ Partitions = dict[int, int]  # partition -> the member epoch since which it is a
 class HeartbeatRequest(NamedTuple):
     """ConsumerGroupHeartbeat. Epoch 0 joins; `owned` is left out (None) where it has not changed.
 
-    A full request has the assignment sent again.
+    A full request has the assignment sent again. `topics` returns those that there are of the ones subscribed to: the
+    coordinator itself matches patterns.
     """
 
     member_id: str
@@ -24,6 +25,7 @@ class HeartbeatRequest(NamedTuple):
     owned: frozenset[int] | None
     client: Client
     full: bool
+    topics: Callable[[], Sequence[str]]
 
 
 class HeartbeatAnswer(NamedTuple):
@@ -51,7 +53,8 @@ class ConsumerCoordinator:
     world: World
     group_id: str
     available: Callable[[], bool]
-    partitions: Callable[[], Sequence[int]]
+    partitions: Callable[[str], Sequence[int]]
+    """Returns the indexes of a topic's partitions."""
     generation: int = 0
     """The group epoch."""
     members: dict[str, _Member] = field(default_factory=dict)
@@ -59,6 +62,7 @@ class ConsumerCoordinator:
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.world, self.available, self.expire)
         self._target: dict[str, frozenset[int]] = {}
+        self._topics: Callable[[], Sequence[str]] = lambda: ()  # that the members read: all the same
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
@@ -97,6 +101,11 @@ class ConsumerCoordinator:
         if self.members:
             self._assign("forced", keep=False)
 
+    def match_topics(self) -> None:
+        """Assign the partitions of topics that match since the last assignment."""
+        if self.members and self.available() and set(self._all_partitions()).difference(*self._target.values()):
+            self._assign("other topics match")
+
     def check_commit(
         self, member_id: str, generation: int, *, transactional: bool, partitions: frozenset[int]
     ) -> int | None:
@@ -119,6 +128,7 @@ class ConsumerCoordinator:
     def reload(self) -> None:
         """Come back on another broker, which knows everything from the log."""
         self.sessions.restart_all()
+        self.match_topics()
 
     # -- members -----------------------------------------------------------------------------------------------------
 
@@ -133,6 +143,7 @@ class ConsumerCoordinator:
 
     def _add(self, request: HeartbeatRequest) -> None:
         self.members[request.member_id] = _Member(request.client.rebalance_seconds)
+        self._topics = request.topics
         self.sessions.begin(request.member_id, request.client)
         self._assign(f"{request.member_id} joins")
 
@@ -154,11 +165,14 @@ class ConsumerCoordinator:
             self.world.random.shuffle(names)
         nothing: frozenset[int] = frozenset()
         owned = {name: self._target.get(name, nothing) if keep else nothing for name in names}
-        target = assign_evenly(owned, self.partitions())
+        target = assign_evenly(owned, self._all_partitions())
         if not keep:
             target = dict(zip(names, (target[name] for name in sorted(names)), strict=True))
         self._target = target
         self._tell_members()
+
+    def _all_partitions(self) -> list[int]:
+        return [number for topic in self._topics() for number in self.partitions(topic)]
 
     def _tell_members(self) -> None:
         for member_id, member in self.members.items():

@@ -1,11 +1,13 @@
 """A group coordinator's view of one group: members, generation, committed offsets by the index of the partition."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 from tests.simulation.kafka.classic_groups import ClassicCoordinator
 from tests.simulation.kafka.consumer_groups import ConsumerCoordinator
 from tests.simulation.world import World
+
+_MATCH_SECONDS: Final = 10.0  # within which a group of KIP-848 finds a new topic (REGEX_BATCH_REFRESH_MIN_INTERVAL_MS)
 
 
 class Group:
@@ -15,29 +17,23 @@ class Group:
         self,
         world: World,
         group_id: str,
-        partitions: Callable[[Sequence[str]], Sequence[int]],
+        partitions: Callable[[str], Sequence[int]],
         kind: Literal["classic", "consumer"],
     ) -> None:
-        """`partitions` returns the indexes of the partitions of topics."""
         self.world = world
         self.group_id = group_id
-        self.topics: Sequence[str] = ()
-        """What the members subscribe to: all to the same topics."""
+        self.partitions = partitions
+        """Returns the indexes of a topic's partitions."""
         self.kind = kind
         self.offsets: dict[int, int] = {}
         self.on_move: list[Callable[[], None]] = []
         """Called when the coordinator goes away and when it is back."""
         self._moves = 0  # under way
-        self._partitions = partitions
         self._coordinator: ClassicCoordinator | ConsumerCoordinator = (
             ClassicCoordinator(world, group_id, self._is_available)
             if kind == "classic"
-            else ConsumerCoordinator(world, group_id, self._is_available, self.partitions)
+            else ConsumerCoordinator(world, group_id, self._is_available, partitions)
         )
-
-    def partitions(self) -> Sequence[int]:
-        """Return the indexes of the partitions that the members share."""
-        return self._partitions(self.topics)
 
     @property
     def available(self) -> bool:
@@ -90,6 +86,11 @@ class Group:
     def hear(self, member_id: str) -> None:
         """Note that a member's heartbeats arrive again."""
         self._coordinator.sessions.hear(member_id)
+
+    def topic_created(self) -> None:
+        """Have the coordinator of KIP-848 match patterns soon; the others' members do that."""
+        if self.kind == "consumer":
+            self.world.after(self.world.random.random() * _MATCH_SECONDS, self.consumer.match_topics)
 
     # -- faults ------------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from tests.simulation.clients.consumer import SimulatedConsumer
 from tests.simulation.clients.producer import SimulatedProducer
 from tests.simulation.faults import Faults
 from tests.simulation.kafka.cluster import Cluster
-from tests.simulation.kafka.groups import Group
 from tests.simulation.scenarios.backend import Backend, Client, Properties
 from tests.simulation.world import Process, World
 
@@ -53,9 +52,7 @@ class SimulatedBackend:
     def consumer(self, group: str, properties: Properties) -> Client:
         is_consumer = properties.get("group.protocol") == "consumer"
         if group not in self._cluster.groups:
-            self._cluster.groups[group] = Group(
-                self._world, group, self._cluster.indexes, "consumer" if is_consumer else "classic"
-            )
+            self._cluster.create_group(group, "consumer" if is_consumer else "classic")
         config = {**_CONNECTION.consumer(group), **(_CONSUMER_SESSION if is_consumer else {}), **properties}
         return self._open(SimulatedConsumer, "consumer", config)
 

@@ -34,7 +34,7 @@ PROTOBUF: Final = "syntax = 'proto3'; message Session {{ {} {} }}".format(
 SCHEMAS: Final = {
     "avro": ("AVRO", json.dumps(AVRO)),
     "protobuf": ("PROTOBUF", PROTOBUF),
-    "json-schema": ("JSON", '{"type": "object"}'),
+    "json-schema": ("JSON", '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'),
 }
 FIRST_MESSAGE: Final = b"\0"  # the indices of a Protobuf message
 
@@ -60,9 +60,9 @@ class Format:
 def register(url: str, subject: str, name: str, text: str | None = None) -> bytes:
     """Register a schema; return the frame of its values."""
     schema_type, usual = SCHEMAS[name]
-    client = SchemaRegistryClient({"url": url, "timeout": 30})
-    number = client.register_schema(subject, ClientSchema(text or usual, schema_type))
-    return b"\0" + number.to_bytes(4, "big")
+    with SchemaRegistryClient({"url": url, "timeout": 30}) as client:
+        number = client.register_schema(subject, ClientSchema(text or usual, schema_type))
+    return b"\0" + int(number).to_bytes(4, "big")
 
 
 def registered(url: str, subject: str, name: str) -> Format:

@@ -26,6 +26,10 @@ class TokenEndpoint:
         self.issuer = "https://tokens.example"
         self.audience = "kafka"
         self.given = 0
+        self.life_seconds = LIFE_SECONDS
+        self.refusing = False
+        self.answering = threading.Event()  # cleared, it keeps everybody waiting
+        self.answering.set()
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         keys = directory / "keys.json"
         keys.write_text(json.dumps({"keys": [self._public()]}))
@@ -43,6 +47,7 @@ class TokenEndpoint:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -51,7 +56,7 @@ class TokenEndpoint:
         """A signed token."""
         self.given += 1
         now = int(time.time())
-        claims = {"sub": subject, "iss": self.issuer, "aud": self.audience, "iat": now, "exp": now + LIFE_SECONDS}
+        claims = {"sub": subject, "iss": self.issuer, "aud": self.audience, "iat": now, "exp": now + self.life_seconds}
         signed = f"{_encoded({'alg': 'RS256', 'kid': 'one', 'typ': 'JWT'})}.{_encoded(claims)}"
         return f"{signed}.{_base64(self._key.sign(signed.encode(), padding.PKCS1v15(), SHA256()))}"
 
@@ -67,11 +72,12 @@ def _handler(endpoint: TokenEndpoint) -> type[BaseHTTPRequestHandler]:
             asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             assert urllib.parse.parse_qs(asked.decode())["grant_type"] == ["client_credentials"]
             name, _, secret = base64.b64decode(self.headers["Authorization"].removeprefix("Basic ")).partition(b":")
-            if secret.decode() != SECRET:
+            endpoint.answering.wait()
+            if endpoint.refusing or secret.decode() != SECRET:
                 self._say(401, {"error": "invalid_client", "error_description": "no such client, or another secret"})
                 return
             token = endpoint.token(name.decode())
-            self._say(200, {"access_token": token, "token_type": "Bearer", "expires_in": LIFE_SECONDS})
+            self._say(200, {"access_token": token, "token_type": "Bearer", "expires_in": endpoint.life_seconds})
 
         def _say(self, status: int, answer: dict[str, Any]) -> None:
             body = json.dumps(answer).encode()
