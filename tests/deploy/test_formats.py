@@ -5,18 +5,19 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from consumer.records import Headers
 from scoring import InvalidEvent, Scorer, Verdict
 from scoring.contract import IDENTITIES
 from scoring.verdicts import WIRE_FIELDS
 from tests.deploy.compilers import Command, build_go, build_java, run
+from tests.support.checker import Seen
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.registry import SchemaRegistry
 from tests.support.kafka.topics import Topics
+from tests.support.schema_validation import as_text
 from tests.support.session_rows import OUT_OF_RANGE, Cell, Fault, Rows, random_rows
 from tests.support.wire import read
 
@@ -60,19 +61,10 @@ def line(kafka: str, topics: Topics) -> Line:
 def test_producers_events_have_the_outcomes_of_dicts(
     producer: Command, input_format: str, registry: str, line: Line, tmp_path: Path
 ) -> None:
-    events, cases = random_events(), tmp_path / "cases.jsonl"
+    events, cases, schema = random_events(), tmp_path / "cases.jsonl", HERE / SCHEMAS[input_format]
     cases.write_text("".join(f"{json.dumps(event)}\n" for event in events))
 
-    run(
-        *producer,
-        line.bootstrap,
-        registry,
-        line.sessions,
-        input_format,
-        HERE / SCHEMAS[input_format],
-        cases,
-        cwd=tmp_path,
-    )
+    run(*producer, line.bootstrap, registry, line.sessions, input_format, schema, cases, cwd=tmp_path)
     with line.running(tmp_path / "log", "--input-format", input_format, "--schema-registry-url", registry) as process:
         line.wait_for(lambda done: done >= COUNT, process)
         assert stop(process) == 0
@@ -85,7 +77,7 @@ def test_producers_events_have_the_outcomes_of_dicts(
 
 
 def random_events() -> list[Event]:
-    """Return events of the schemas' types, a fifth of them out of range or without a date, and gaps of both kinds."""
+    """Return events of the schemas' types with gaps of both kinds, a fifth with values out of range or no date."""
     rows = random_rows(SEED, 200 * COUNT)
     fit = rows.where(fits, frozenset())
     is_valid = rows.where(lambda cell: fits(cell) and cell.fault is None, frozenset())
@@ -122,13 +114,12 @@ def outcome(event: Event, verdict: Verdict | InvalidEvent) -> Outcome:
 def outcomes(line: Line) -> dict[str, Outcome]:
     """Return the outcome of each record by its key."""
     found = {}
-    results, letters = read(line.bootstrap, line.results), read(line.bootstrap, line.dead_letters)
-    for message in results:
-        result = json.loads(message.value() or b"")
-        found[(message.key() or b"").decode()] = {name: result.get(name) for name in (*WIRE_FIELDS, *IDENTITIES)}
-    for message in letters:
-        headers = {name: (value or b"").decode() for name, value in cast("Headers", message.headers() or [])}
-        letter = {name: headers.get(f"dead_letter.{name}") for name in ("code", "field")}
-        found[(message.key() or b"").decode()] = letter
+    results, letters = (list(map(Seen.of, read(line.bootstrap, topic))) for topic in (line.results, line.dead_letters))
+    for each in results:
+        result = json.loads(each.value or b"")
+        found[(each.key or b"").decode()] = {name: result.get(name) for name in (*WIRE_FIELDS, *IDENTITIES)}
+    for each in letters:
+        headers = as_text(each.headers)
+        found[(each.key or b"").decode()] = {name: headers.get(f"dead_letter.{name}") for name in ("code", "field")}
     assert len(found) == len(results) + len(letters)
     return found

@@ -111,7 +111,7 @@ def test_check_and_run_read_the_registered_schema(registry: SchemaRegistry, line
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(), cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout
-    assert re.search(rf"schema {line.sessions}-value +id \d+, AVRO: all 18 fields", done.stdout), done.stdout
+    assert re.search(rf"schema {line.sessions}-value: id \d+, AVRO: all 18 fields", done.stdout), done.stdout
     with line.running(tmp_path / "log", *options) as process:
         line.wait_for(lambda done: done == 10, process)
         assert stop(process) == 0

@@ -1,5 +1,6 @@
 """Protobuf messages are read by the names of their schema."""
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -158,10 +159,22 @@ def test_a_message_in_itself_is_too_deep() -> None:
     assert read([b"\0" + nested], schema(text, {}))[1][0].partition(":")[0] in ("not_protobuf", "too_deep")
 
 
+@pytest.mark.parametrize("reference_is_source", [True, False])
+def test_a_schema_in_base64_is_read(reference_is_source: bool) -> None:
+    compiled = protobuf._compile(schema())
+    (place,) = [file for file in compiled.dependencies if file.name == "place.proto"]
+    text, reference = (base64.b64encode(file.serialized_pb).decode() for file in (compiled, place))
+    of = schema(text, REFERENCES if reference_is_source else {"place.proto": reference})
+    payload = b"\0" + message("Session", {"click_events": 3, "place": {"city": "Pune"}})
+
+    assert read([payload], of) == read([payload])
+
+
 @pytest.mark.parametrize(
     ("text", "references"),
     [
         ("message", {}),
+        ("Zm9v", {}),
         ('syntax = "proto3"; import "nowhere.proto";', {}),
         ('syntax = "proto3"; import "../x.proto";', {"../x.proto": 'syntax = "proto3";'}),
         ('syntax = "proto3"; import "/x.proto";', {"/etc/session-scorer.proto": 'syntax = "proto3";'}),

@@ -1,7 +1,4 @@
-"""Produce events by Confluent's client for Python.
-
-python -m … BROKERS REGISTRY_URL TOPIC FORMAT SCHEMA_FILE CASES.jsonl
-"""
+"""Produce events by Confluent's client for Python."""
 
 import json
 import sys
@@ -23,6 +20,8 @@ from consumer.formats.schema import Schema
 
 def main(arguments: list[str]) -> None:
     """Produce each line, which is a JSON object of the schema's fields. The key is the number of the line."""
+    if len(arguments) != 6:
+        sys.exit("usage: confluent.py BROKERS REGISTRY_URL TOPIC FORMAT SCHEMA_FILE CASES.jsonl")
     brokers, registry_url, topic, input_format, schema_file, cases_file = arguments
     serialize = serializer(SchemaRegistryClient({"url": registry_url}), input_format, Path(schema_file).read_text())
     producer = Producer({"bootstrap.servers": brokers})

@@ -10,7 +10,6 @@ from typing import Any, Final
 import fastavro
 from confluent_kafka.schema_registry import Schema as ClientSchema
 from confluent_kafka.schema_registry import SchemaRegistryClient
-from google.protobuf.json_format import ParseDict
 from google.protobuf.message_factory import GetMessageClass
 
 from consumer.formats import protobuf
@@ -74,8 +73,8 @@ def _encoder(name: str) -> Callable[[Event], bytes]:
     if name == "json-schema":
         return lambda event: json.dumps(event).encode()
     if name == "protobuf":
-        kind = protobuf._compile(Schema(1, "PROTOBUF", PROTOBUF)).message_types_by_name["Session"]
-        return lambda event: FIRST_MESSAGE + ParseDict(dict(event), GetMessageClass(kind)()).SerializeToString()
+        message = GetMessageClass(protobuf._compile(Schema(1, "PROTOBUF", PROTOBUF)).message_types_by_name["Session"])
+        return lambda event: FIRST_MESSAGE + message(**event).SerializeToString()  # which takes None for absent
     parsed = fastavro.parse_schema(AVRO)
 
     def encode(event: Event) -> bytes:

@@ -1,5 +1,7 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.protobuf.Descriptors.Descriptor;
+import com.google.protobuf.Descriptors.FileDescriptor;
 import com.google.protobuf.DynamicMessage;
 import com.google.protobuf.util.JsonFormat;
 import io.apicurio.registry.serde.avro.AvroKafkaSerializer;
@@ -10,7 +12,9 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Map;
+import java.util.concurrent.Future;
 import org.apache.avro.Schema;
 import org.apache.avro.generic.GenericData;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -44,8 +48,12 @@ class Producer {
         try (var producer = new KafkaProducer<String, Object>(
                 Map.of("bootstrap.servers", brokers), new StringSerializer(), serializer)) {
             int number = 0;
+            var sent = new ArrayList<Future<?>>();
             for (var line : Files.readAllLines(cases)) {
-                producer.send(new ProducerRecord<>(topic, Integer.toString(number++), encoder.encode(line))).get();
+                sent.add(producer.send(new ProducerRecord<>(topic, Integer.toString(number++), encoder.encode(line))));
+            }
+            for (var each : sent) {
+                each.get();
             }
         }
     }
@@ -81,14 +89,24 @@ class Producer {
             case "json-schema":
                 return JSON::readTree;
             default:
-                var file = new ProtobufSchemaParser<>().parseSchema(Files.readAllBytes(schemaFile), Map.of());
-                var session = file.getFileDescriptor().getMessageTypes().get(0);
+                var session = messageType(Files.readAllBytes(schemaFile));
                 return line -> {
                     var message = DynamicMessage.newBuilder(session);
                     JsonFormat.parser().merge(line, message);
                     return message.build();
                 };
         }
+    }
+
+    /** Returns the first message, all of whose fields are optional; Apicurio's parser, unlike protoc, forgets that. */
+    static Descriptor messageType(byte[] schema) throws Exception {
+        var file = new ProtobufSchemaParser<>().parseSchema(schema, Map.of()).getFileDescriptor().toProto().toBuilder();
+        var message = file.getMessageTypeBuilder(0);
+        for (var field : message.getFieldBuilderList()) {
+            field.setProto3Optional(true).setOneofIndex(message.getOneofDeclCount());
+            message.addOneofDeclBuilder().setName("_" + field.getName());
+        }
+        return FileDescriptor.buildFrom(file.build(), new FileDescriptor[0]).getMessageTypes().get(0);
     }
 
     /** Returns a record whose fields are unions of null and another type. */
