@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,16 +121,17 @@ def test_worker_whose_token_runs_out_stops_and_another_goes_on(
     broker: Secured, endpoint: TokenEndpoint, line: Line, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    with stream(line, rate=200) as planted:
-        with line.running(log, *options(broker), command=command(broker)) as process:
-            line.wait_for(lambda count: count > 200, process)
-            endpoint.refusing = True
-            words = last_words(process, log)
-        assert "--login" in words
-        endpoint.refusing = False
-        other = line.running(log, *options(broker), command=command(broker))
-        with other as process:
-            wait_until(lambda: caught_up(line), "not all is committed")
+    with ExitStack() as stack:
+        with stream(line, rate=200) as planted:
+            with line.running(log, *options(broker), command=command(broker)) as process:
+                line.wait_for(lambda count: count > 200, process)
+                endpoint.refusing = True
+                words = last_words(process, log)
+            assert "--login" in words
+            endpoint.refusing = False
+            other = stack.enter_context(line.running(log, *options(broker), command=command(broker)))
+        wait_until(lambda: caught_up(line), "not all is committed")
+        assert stop(other) == 0
     assert line.check(planted).faults() == {}
 
 
