@@ -67,7 +67,7 @@ reference: $(READY) ## the reference of the Python API, from its docstrings: bui
 	$(BIN)/python -m tools.reference build/reference
 
 deploy-check: $(READY) ## what is deployed: schemas, alerts, Prometheus itself (Debian: prometheus golang-go npm maven default-jdk-headless jq)
-	$(BIN)/python -m pytest -m 'not faults' tests/deploy $(PYTEST)
+	$(BIN)/python -m pytest -m 'not faults' tests/deploy -n $(WORKERS) --dist loadfile $(PYTEST)
 
 docker-check: $(READY) ## the image and docker compose on a Docker engine, by hand: docs/deployment.md
 	$(BIN)/python -m tests.deploy.docker_check

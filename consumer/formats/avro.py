@@ -14,9 +14,9 @@ import orjson
 
 from consumer.errors import WorkerError
 from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
-from consumer.formats.avro_program import Program, UnsupportedError, compile_schema
+from consumer.formats.avro_program import AvroProgram, UnsupportedError, compile_schema
 from consumer.formats.avro_values import UNITS, NotAvroError, RecordReader
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
 from scoring.contract import DATE
@@ -39,7 +39,7 @@ _TIMES: Final = {"date", *(f"{name}-{unit}" for name in ("time", "timestamp", "l
 """The logical types of integers that become text."""
 
 
-def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
+def avro_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues]:
     """Return the reader of a schema's records.
 
     Raises WorkerError if its transaction_date has no wall clock, and ValueError if it is no Avro schema.
@@ -55,7 +55,7 @@ def avro_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
     return _FastReader(program, slow).read_all
 
 
-def field_kinds(schema: Schema) -> dict[str, set[str]]:
+def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
     """Return the kinds of JSON values that each field of a record can have. Raises as `avro_reader` does."""
     parsed, named = _parse(schema)
     _require_wall_clock(schema, parsed)
@@ -76,7 +76,7 @@ def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
         yield "number" if logical == "decimal" else _KINDS.get(kind, "string")
 
 
-def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:
+def _parse(schema: RegisteredSchema) -> tuple[Any, dict[str, Any]]:
     """Return the schema as fastavro parses it, and the schemas of all names in it. Raises ValueError."""
     named: dict[str, Any] = {}
     try:
@@ -87,7 +87,7 @@ def _parse(schema: Schema) -> tuple[Any, dict[str, Any]]:
     return parsed, named
 
 
-def _require_wall_clock(schema: Schema, parsed: Any) -> None:
+def _require_wall_clock(schema: RegisteredSchema, parsed: Any) -> None:
     fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
     for kind in (member["type"] for member in fields if member["name"] == DATE):
         for branch in kind if isinstance(kind, list) else [kind]:
@@ -102,7 +102,7 @@ def _require_wall_clock(schema: Schema, parsed: Any) -> None:
 class _FastReader:
     """Reads records by the compiled loop, and those that it leaves by the slow reader."""
 
-    def __init__(self, program: Program, slow: "_SlowReader") -> None:
+    def __init__(self, program: AvroProgram, slow: "_SlowReader") -> None:
         self._program = program
         self._kernels = compiled_avro()
         self._slow = slow
@@ -139,7 +139,7 @@ class _FastReader:
 class _SlowReader:
     """Reads records in Python, one by one."""
 
-    def __init__(self, schema: Schema, parsed: Any, named: Mapping[str, Any]) -> None:
+    def __init__(self, schema: RegisteredSchema, parsed: Any, named: Mapping[str, Any]) -> None:
         self._schema = schema
         self._parsed = parsed
         self._named = named

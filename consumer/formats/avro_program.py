@@ -22,7 +22,7 @@ class UnsupportedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class AvroProgram:
     """Instructions, and the texts that they write."""
 
     ops: NDArray[np.int64]  # (k, 3)
@@ -40,7 +40,7 @@ class Program:
         return len(self.pieces) + loop.MOST_DIGITS * len(self.ops)
 
 
-def compile_schema(schema: Any, named: Mapping[str, Any]) -> Program:
+def compile_schema(schema: Any, named: Mapping[str, Any]) -> AvroProgram:
     """Return the program of a schema as fastavro parses it; `named` has the schemas of its names.
 
     Raises UnsupportedError.
@@ -50,7 +50,7 @@ def compile_schema(schema: Any, named: Mapping[str, Any]) -> Program:
     compiler.flush()
     bounds = np.cumsum([0, *map(len, compiler.pieces)])
     ops = np.array(compiler.ops, np.int64).reshape(-1, 3)
-    return Program(ops, np.frombuffer(b"".join(compiler.pieces), np.uint8), bounds)
+    return AvroProgram(ops, np.frombuffer(b"".join(compiler.pieces), np.uint8), bounds)
 
 
 @dataclass(slots=True)

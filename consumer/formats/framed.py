@@ -8,25 +8,25 @@ from typing import Final, cast
 import msgspec
 
 from consumer.formats.framing import FRAME, HEADER, shared_id, split
-from consumer.formats.schema import Schema, SchemaId
+from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.formats.values import JsonValues
 from consumer.records import Batch
 from scoring import InvalidEvent
 from scoring.decoding import JoinedValues, join_values
 
 ReadPayloads = Callable[[JoinedValues], JsonValues]
-MakeReader = Callable[[Schema], ReadPayloads]
+MakeReader = Callable[[RegisteredSchema], ReadPayloads]
 
 _UNKNOWN_SECONDS: Final = 1.0  # until the registry is asked again for an id that it does not know
 _MOST_UNKNOWN: Final = 10_000
 
 
-def json_reader(_: Schema) -> ReadPayloads:
+def json_reader(_: RegisteredSchema) -> ReadPayloads:
     """Return the reader of payloads that are JSON, of any schema."""
     return JsonValues
 
 
-def field_kinds(schema: Schema) -> dict[str, set[str]]:
+def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
     """Return the kinds of values that a JSON schema gives to each property. Raises ValueError if it is none."""
     try:
         properties = msgspec.json.decode(schema.text, type=_JsonSchema).properties
@@ -49,7 +49,7 @@ class FramedValues:
 
     def __init__(
         self,
-        schema: Callable[[SchemaId], Schema | None],
+        schema: Callable[[SchemaId], RegisteredSchema | None],
         schema_type: str,
         make_reader: MakeReader,
         clock: Callable[[], float],
@@ -115,7 +115,7 @@ class FramedValues:
             self._unknown[schema_id] = now + _UNKNOWN_SECONDS
         return _refuse(f"the schema registry has no schema {schema_id}")
 
-    def _reader_of(self, schema: Schema) -> ReadPayloads:
+    def _reader_of(self, schema: RegisteredSchema) -> ReadPayloads:
         if schema.type != self._type:
             return _refuse(f"schema {schema.id} is of type {schema.type}, not {self._type}")
         try:

@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from consumer.errors import WorkerError
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
 from scoring.contract import DATE
@@ -36,7 +36,7 @@ _TIMESTAMP: Final = "google.protobuf.Timestamp"
 _TEXTS: Final = frozenset({FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM})
 
 
-def protobuf_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
+def protobuf_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues]:
     """Return the reader of a schema's messages. Raises ValueError if it is no Protobuf schema.
 
     The reader raises WorkerError for a message whose transaction_date has no wall clock.
@@ -44,7 +44,7 @@ def protobuf_reader(schema: Schema) -> Callable[[JoinedValues], JsonValues]:
     return _MessageReader(schema).read_all
 
 
-def field_kinds(schema: Schema) -> dict[str, set[str]]:
+def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
     """Return the kind of JSON value that each field of the first message has. Raises as `protobuf_reader` does."""
     messages = list(_compile(schema).message_types_by_name.values())
     if not messages:
@@ -68,7 +68,7 @@ def _kind(field: Any) -> str:
 class _MessageReader:
     """Reads payloads: the indices that lead to the type of a message in its schema, then the message."""
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: RegisteredSchema) -> None:
         self._schema = schema
         self._file = _compile(schema)
         self._types: dict[tuple[int, ...], type[Message]] = {}
@@ -101,7 +101,7 @@ class _MessageReader:
         return self._types[indices]
 
 
-def _require_wall_clock(schema: Schema, message: Descriptor) -> None:
+def _require_wall_clock(schema: RegisteredSchema, message: Descriptor) -> None:
     field = message.fields_by_name.get(DATE)
     if field is not None and field.message_type is not None and field.message_type.full_name == _TIMESTAMP:
         raise WorkerError(
@@ -171,7 +171,7 @@ def _single(field: Any, value: Any) -> Any:
     return json_format.MessageToDict(value) if kind.full_name.startswith(_WELL_KNOWN) else _members(value)
 
 
-def _compile(schema: Schema) -> Any:
+def _compile(schema: RegisteredSchema) -> Any:
     """Return the descriptor of the schema's file. Raises ValueError."""
     with TemporaryDirectory(prefix="session-scorer-") as directory:
         root, compiled, output = (Path(directory, name) for name in ("sources", "compiled", "descriptors"))

@@ -10,13 +10,13 @@ from typing import Final
 from consumer.errors import WorkerError
 from consumer.formats import framed
 from consumer.formats.framed import FramedValues, MakeReader
-from consumer.formats.schema import Schema, SchemaId
+from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.formats.values import ReadValues, read_json
 from scoring.errors import MissingExtra, needs_extra
 
 TYPES: Final = {"json-schema": "JSON", "avro": "AVRO", "protobuf": "PROTOBUF"}
 """The formats as registries name them."""
-FieldKinds = Callable[[Schema], Mapping[str, AbstractSet[str]]]
+FieldKinds = Callable[[RegisteredSchema], Mapping[str, AbstractSet[str]]]
 
 
 def value_reader(

@@ -8,7 +8,7 @@ from confluent_kafka.schema_registry import Schema as ClientSchema
 from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
 
 from consumer.errors import UnavailableError, WorkerError
-from consumer.formats.schema import Schema, SchemaId
+from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.printable import shortened
 
 _DEFAULTS: Final[Mapping[str, Any]] = {"timeout": 5.0, "max.retries": 0}  # the worker itself repeats the call
@@ -47,7 +47,7 @@ class Registry:
         """Close the connections."""
         self._client.close()
 
-    def schema(self, schema_id: SchemaId) -> Schema | None:
+    def schema(self, schema_id: SchemaId) -> RegisteredSchema | None:
         """Return a schema; None if the registry has none of this id.
 
         Raises UnavailableError while it does not answer, and WorkerError when it has not for too long, or refuses.
@@ -60,7 +60,7 @@ class Registry:
         except _NotFoundError:
             return None
 
-    def latest(self, subject: str) -> Schema | None:
+    def latest(self, subject: str) -> RegisteredSchema | None:
         """Return the latest schema of a subject, or None. Raises as `schema` does."""
         try:
             with self._calling():
@@ -69,8 +69,10 @@ class Registry:
         except _NotFoundError:
             return None
 
-    def _complete(self, schema_id: SchemaId, schema: ClientSchema) -> Schema:
-        return Schema(schema_id, schema.schema_type or "AVRO", schema.schema_str or "", self._references(schema))
+    def _complete(self, schema_id: SchemaId, schema: ClientSchema) -> RegisteredSchema:
+        return RegisteredSchema(
+            schema_id, schema.schema_type or "AVRO", schema.schema_str or "", self._references(schema)
+        )
 
     def _references(self, schema: ClientSchema) -> dict[str, str]:
         texts: dict[str, str] = {}

@@ -9,7 +9,7 @@ SchemaId = int | UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Schema:
+class RegisteredSchema:
     """A schema, and by name those that it refers to, each behind those that it needs itself."""
 
     id: SchemaId

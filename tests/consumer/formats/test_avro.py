@@ -21,7 +21,7 @@ from consumer.errors import WorkerError
 from consumer.formats import avro, avro_loop
 from consumer.formats.avro import avro_reader
 from consumer.formats.avro_loop import AvroKernels
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 from scoring.decoding import join_values
 from scoring.kernels.compiler import compile_kernels
 
@@ -70,11 +70,11 @@ def encoded(schema: Any, value: Any) -> bytes:
 
 
 def read(schema: Any, records: list[bytes]) -> Read:
-    return decoded(avro_reader(Schema(7, "AVRO", json.dumps(schema))), records)
+    return decoded(avro_reader(RegisteredSchema(7, "AVRO", json.dumps(schema))), records)
 
 
 def read_slowly(schema: Any, records: list[bytes]) -> Read:
-    made = Schema(7, "AVRO", json.dumps(schema))
+    made = RegisteredSchema(7, "AVRO", json.dumps(schema))
     return decoded(avro._SlowReader(made, *avro._parse(made)).read_all, records)
 
 
@@ -214,7 +214,7 @@ def test_a_date_without_a_wall_clock_is_refused(kind: str, nullable: bool) -> No
     with pytest.raises(
         WorkerError, match=f"^schema 7: transaction_date is a {kind}, which has no wall clock.*local-timestamp-millis"
     ):
-        avro_reader(Schema(7, "AVRO", json.dumps(schema)))
+        avro_reader(RegisteredSchema(7, "AVRO", json.dumps(schema)))
 
 
 def test_records_of_a_schema_in_itself_are_read() -> None:
@@ -247,7 +247,7 @@ DECIMALS = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale":
 def test_decimals_have_all_their_digits(number: bytes, expected: bytes) -> None:
     record = bytes([2 * len(number)]) + number
 
-    values = avro_reader(Schema(7, "AVRO", json.dumps(field(DECIMALS))))(join_values([record]))
+    values = avro_reader(RegisteredSchema(7, "AVRO", json.dumps(field(DECIMALS))))(join_values([record]))
 
     assert values.joined.value(0) == b'{"f":%b}' % expected
 
@@ -274,10 +274,13 @@ def test_references_are_read_in_their_order() -> None:
     }
     text = '{"type": "record", "name": "S", "fields": [{"name": "place", "type": "Place"}]}'
 
-    assert decoded(avro_reader(Schema(7, "AVRO", text, references)), [b"\0"]) == ([{"place": {"city": "Ulm"}}], {})
+    assert decoded(avro_reader(RegisteredSchema(7, "AVRO", text, references)), [b"\0"]) == (
+        [{"place": {"city": "Ulm"}}],
+        {},
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]]", '"other"', '{"type": "record"}', "7"])
 def test_other_text_is_no_schema(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not an Avro schema"):
-        avro_reader(Schema(7, "AVRO", text))
+        avro_reader(RegisteredSchema(7, "AVRO", text))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from consumer.formats.framed import FramedValues, ReadPayloads, json_reader
 from consumer.formats.framing import HEADER
-from consumer.formats.schema import Schema, SchemaId
+from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.formats.values import JsonValues, read_each
 from consumer.records import Batch, Headers
 from scoring import InvalidEvent
@@ -24,11 +24,11 @@ class Registry:
     """Schemas by id, and how often each was asked for."""
 
     def __init__(self, *ids: SchemaId, schema_type: str = "JSON") -> None:
-        self.schemas = {each: Schema(each, schema_type, "{}") for each in ids}
+        self.schemas = {each: RegisteredSchema(each, schema_type, "{}") for each in ids}
         self.asked: list[SchemaId] = []
         self.now = 0.0
 
-    def schema(self, schema_id: SchemaId) -> Schema | None:
+    def schema(self, schema_id: SchemaId) -> RegisteredSchema | None:
         self.asked.append(schema_id)
         return self.schemas.get(schema_id)
 
@@ -52,7 +52,7 @@ def texts(values: JsonValues) -> list[bytes]:
     return [values.joined.value(row) for row in range(len(values.joined.ends))]
 
 
-def upper_case(_: Schema) -> ReadPayloads:
+def upper_case(_: RegisteredSchema) -> ReadPayloads:
     """Return a reader that is no JSON reader: its events are not the values."""
 
     def read(payload: bytes) -> bytes:
@@ -168,7 +168,7 @@ def test_an_unknown_schema_is_asked_for_again_after_a_second() -> None:
     values.read(batch([framed(7, b"{}")]))
     assert registry.asked == [7]
 
-    registry.schemas[7] = Schema(7, "JSON", "{}")
+    registry.schemas[7] = RegisteredSchema(7, "JSON", "{}")
     registry.now = 1.0
     assert texts(values.read(batch([framed(7, b"{}")]))) == [b"{}"]
     assert registry.asked == [7, 7]
@@ -181,7 +181,7 @@ def test_a_schema_of_another_type_is_refused() -> None:
 
 
 def test_a_schema_that_cannot_be_read_is_refused() -> None:
-    def refuse(_: Schema) -> ReadPayloads:
+    def refuse(_: RegisteredSchema) -> ReadPayloads:
         raise ValueError("no")
 
     read = Registry(7).values(make_reader=refuse).read(batch([framed(7, b"{}")]))

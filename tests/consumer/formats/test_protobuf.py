@@ -12,7 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from consumer.errors import WorkerError
 from consumer.formats import protobuf
 from consumer.formats.protobuf import protobuf_reader
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 from scoring.decoding import join_values
 
 SESSION = """
@@ -61,8 +61,8 @@ DEFAULTS = {
 }
 
 
-def schema(text: str = SESSION, references: dict[str, str] | None = None) -> Schema:
-    return Schema(7, "PROTOBUF", text, REFERENCES if references is None else references)
+def schema(text: str = SESSION, references: dict[str, str] | None = None) -> RegisteredSchema:
+    return RegisteredSchema(7, "PROTOBUF", text, REFERENCES if references is None else references)
 
 
 def message(name: str, values: dict[str, Any]) -> bytes:
@@ -71,7 +71,7 @@ def message(name: str, values: dict[str, Any]) -> bytes:
     return encoded.SerializeToString()
 
 
-def read(payloads: list[bytes], of: Schema | None = None) -> tuple[list[Any], dict[int, str]]:
+def read(payloads: list[bytes], of: RegisteredSchema | None = None) -> tuple[list[Any], dict[int, str]]:
     values = protobuf_reader(of or schema())(join_values(payloads))
     texts = [values.joined.value(row) for row in range(len(payloads))]
     faults = {row: f"{fault.code}: {fault.message}" for row, fault in values.faults.items()}

@@ -10,7 +10,7 @@ import pytest
 
 from consumer.errors import UnavailableError, WorkerError
 from consumer.formats.registry import Registry
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 
 AVRO = '{"type": "record", "name": "S", "fields": []}'
 
@@ -87,25 +87,25 @@ def test_a_schema_has_its_type_and_references(server: Server) -> None:
 
     schema = registry(server).schema(7)
 
-    assert schema == Schema(7, "PROTOBUF", "main", {"City": "city", "Place": "place"})
+    assert schema == RegisteredSchema(7, "PROTOBUF", "main", {"City": "city", "Place": "place"})
     assert list(schema.references) == ["City", "Place"]
 
 
 def test_avro_is_the_type_of_a_schema_without_one(server: Server) -> None:
     server.answers = {"/schemas/ids/7": (200, {"schema": AVRO})}
-    assert registry(server).schema(7) == Schema(7, "AVRO", AVRO)
+    assert registry(server).schema(7) == RegisteredSchema(7, "AVRO", AVRO)
 
 
 def test_a_schema_is_fetched_by_guid(server: Server) -> None:
     server.answers = {f"/schemas/guids/{UUID(int=7)}": (200, {"schema": AVRO})}
-    assert registry(server).schema(UUID(int=7)) == Schema(UUID(int=7), "AVRO", AVRO)
+    assert registry(server).schema(UUID(int=7)) == RegisteredSchema(UUID(int=7), "AVRO", AVRO)
 
 
 def test_the_latest_schema_of_a_subject_is_fetched(server: Server) -> None:
     latest = {"subject": "sessions-value", "version": 2, "id": 9, "schema": AVRO}
     server.answers = {"/subjects/sessions-value/versions/latest": (200, latest)}
 
-    assert registry(server).latest("sessions-value") == Schema(9, "AVRO", AVRO)
+    assert registry(server).latest("sessions-value") == RegisteredSchema(9, "AVRO", AVRO)
     assert registry(server).latest("other-value") is None
 
 

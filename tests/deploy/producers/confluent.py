@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from google.protobuf.message_factory import GetMessageClass
 
 from consumer.formats import protobuf
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 
 
 def main(arguments: list[str]) -> None:
@@ -37,7 +37,7 @@ def serializer(
 ) -> Callable[[str, SerializationContext], bytes | None]:
     """Return what makes a value of a line. It registers the schema."""
     if input_format == "protobuf":
-        (descriptor,) = protobuf._compile(Schema(0, "PROTOBUF", schema)).message_types_by_name.values()
+        (descriptor,) = protobuf._compile(RegisteredSchema(0, "PROTOBUF", schema)).message_types_by_name.values()
         message = GetMessageClass(descriptor)
         of_message = ProtobufSerializer(message, client, {})
         return lambda line, context: of_message(json_format.Parse(line, message()), context)

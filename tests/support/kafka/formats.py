@@ -13,7 +13,7 @@ from confluent_kafka.schema_registry import SchemaRegistryClient
 from google.protobuf.message_factory import GetMessageClass
 
 from consumer.formats import protobuf
-from consumer.formats.schema import Schema
+from consumer.formats.schema import RegisteredSchema
 from scoring.contract import CATEGORIES, DATE, IDENTITIES, NUMERIC
 from training.synthetic.invalid_events import InvalidSample
 
@@ -73,7 +73,9 @@ def _encoder(name: str) -> Callable[[Event], bytes]:
     if name == "json-schema":
         return lambda event: json.dumps(event).encode()
     if name == "protobuf":
-        message = GetMessageClass(protobuf._compile(Schema(1, "PROTOBUF", PROTOBUF)).message_types_by_name["Session"])
+        message = GetMessageClass(
+            protobuf._compile(RegisteredSchema(1, "PROTOBUF", PROTOBUF)).message_types_by_name["Session"]
+        )
         return lambda event: FIRST_MESSAGE + message(**event).SerializeToString()  # which takes None for absent
     parsed = fastavro.parse_schema(AVRO)
 
