@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from consumer.formats import protobuf
 from consumer.formats.schema import RegisteredSchema
-from scoring.contract import CATEGORIES, DATE, IDENTITIES, NUMERIC
+from scoring.contract import CATEGORIES, COUNTS, DATE, IDENTITIES, NUMERIC
 from training.synthetic.invalid_events import InvalidSample
 
 TEXTS: Final = (*CATEGORIES, DATE, *IDENTITIES)
@@ -22,12 +22,19 @@ AVRO: Final = {
     "type": "record",
     "name": "Session",
     "fields": [
-        *({"name": name, "type": ["null", "double"], "default": None} for name in NUMERIC),
+        *({"name": name, "type": ["null", "long"], "default": None} for name in COUNTS),
+        *({"name": name, "type": ["null", "double"], "default": None} for name in NUMERIC if name not in COUNTS),
         *({"name": name, "type": ["null", "string"], "default": None} for name in TEXTS),
     ],
 }
+
+
+def _kind(name: str) -> str:
+    return "int64" if name in COUNTS else "double"
+
+
 PROTOBUF: Final = "syntax = 'proto3'; message Session {{ {} {} }}".format(
-    " ".join(f"optional double {name} = {i};" for i, name in enumerate(NUMERIC, 1)),
+    " ".join(f"optional {_kind(name)} {name} = {i};" for i, name in enumerate(NUMERIC, 1)),
     " ".join(f"optional string {name} = {i};" for i, name in enumerate(TEXTS, 1 + len(NUMERIC))),
 )
 SCHEMAS: Final = {
@@ -136,7 +143,7 @@ def _kinds(of: Format, other: bytes) -> dict[str, tuple[str, str | None, Breaks]
             "length_beyond_the_end": with_end(b"\x52\x7fa"),
             "endless_varint": with_end(b"\xff" * 12),
             "not_utf8": with_end(b"\x52\2\xff\xff"),
-            "cut_double": with_end(b"\x09\0\0"),
+            "cut_double": with_end(b"\x31\0\0"),
             "end_of_group": with_end(b"\x0c"),
             "cut_varint": with_end(b"\x80"),
             "text": lambda good, _: good[:6] + b"hello" + good[6:],
@@ -165,7 +172,7 @@ def _kinds(of: Format, other: bytes) -> dict[str, tuple[str, str | None, Breaks]
         **{name: ("bad_framing", None, change) for name, change in framing.items()},
         **{name: ("unknown_schema", None, change) for name, change in of_schema.items()},
         **{name: (code, None, change) for name, change in payloads[of.name].items()},
-        "negative": ("out_of_range", "click_events", with_field("click_events", -1.0)),
+        "negative": ("out_of_range", "click_events", with_field("click_events", -1)),
         "large": ("out_of_range", "transaction_amount", with_field("transaction_amount", 1e13)),
         "not_finite": (*nan, with_field("time_on_page", float("nan"))),
         "no_such_day": ("bad_date", DATE, with_field(DATE, "2026-02-30")),
