@@ -81,10 +81,12 @@ class _MessageReader:
         indices, start = _message_indices(payload)
         try:
             return encode(_members(self._type(indices).FromString(payload[start:])))
-        except DecodeError:
-            raise InvalidEvent("not_protobuf", None, f"not a message of schema {self._schema.id}") from None
+        except InvalidEvent:
+            raise
         except RecursionError:
             raise too_deep() from None
+        except (DecodeError, json_format.Error, TypeError, ValueError):  # the last three of a well-known type
+            raise InvalidEvent("not_protobuf", None, f"not a message of schema {self._schema.id}") from None
 
     def _type(self, indices: tuple[int, ...]) -> type[Message]:
         """Return the class of the message that is meant. Raises InvalidEvent and WorkerError."""

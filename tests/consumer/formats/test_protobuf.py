@@ -129,6 +129,27 @@ def test_other_bytes_are_not_protobuf(content: bytes) -> None:
     assert read([b"\2\2" + content])[1] == {0: "not_protobuf: not a message of schema 7"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("Timestamp", b"\x08\xff\xff\xff\xff\xff\xff\xff\x7f"),  # seconds: 2**63 - 1
+        ("Duration", b"\x08\xff\xff\xff\xff\xff\xff\xff\x7f"),
+        ("Any", b"\x0a\x03a/b\x12\1\0"),  # of a type that nobody knows
+        ("Struct", b"\x0a\x10\x0a\1a\x12\x0b\x11\0\0\0\0\0\0\xf8\x7f\0\0"),
+        ("FieldMask", b"\x0a\2_A"),
+    ],
+)
+def test_a_well_known_type_without_json_is_not_protobuf(kind: str, value: bytes) -> None:
+    file = {"Any": "any", "Struct": "struct", "FieldMask": "field_mask"}.get(kind, kind.lower())
+    text = f"""syntax = "proto3"; import "google/protobuf/{file}.proto";
+      message S {{ google.protobuf.{kind} field = 1; }}"""
+
+    values, faults = read([b"\0\x0a" + bytes([len(value)]) + value, b"\0"], schema(text, {}))
+
+    assert values == [None, {}]
+    assert faults[0].partition(":")[0] in ("not_protobuf", "too_deep")
+
+
 def test_a_number_of_the_contract_must_be_finite() -> None:
     values, faults = read(
         [b"\2\2" + message("Session", {"time_on_page": "NaN"}), b"\2\2" + message("Session", {"amount": "Infinity"})]
