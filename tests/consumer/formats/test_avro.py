@@ -284,3 +284,28 @@ def test_references_are_read_in_their_order() -> None:
 def test_other_text_is_no_schema(text: str) -> None:
     with pytest.raises(ValueError, match=r"^not an Avro schema"):
         avro_reader(RegisteredSchema(7, "AVRO", text))
+
+
+EVERYTHING: Any = {
+    "type": "record",
+    "name": "S",
+    "fields": [
+        {
+            "name": "list",
+            "type": {"type": "array", "items": ["null", "double", {"type": "int", "logicalType": "date"}]},
+        },
+        {"name": "map", "type": {"type": "map", "values": {"type": "long", "logicalType": "timestamp-micros"}}},
+        {"name": "fixed", "type": {"type": "fixed", "name": "F", "size": 3, "logicalType": "decimal", "scale": 1}},
+        {"name": "time", "type": {"type": "long", "logicalType": "time-micros"}},
+        {"name": "decimal", "type": DECIMALS},
+        {"name": "next", "type": ["null", "S"]},
+    ],
+}
+
+
+@given(st.lists(st.binary(max_size=12), max_size=6).map(b"".join) | st.binary(max_size=60))
+def test_any_bytes_are_a_record_or_not_avro(record: bytes) -> None:
+    values, faults = read(EVERYTHING, [record])
+
+    assert (values == [None]) == bool(faults)
+    assert all(fault.startswith("not_avro: not a record of schema 7: ") for fault in faults.values())
