@@ -130,6 +130,7 @@ def start(
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)
+            read_values = _read_values(settings)
             connection = connection or connect(settings)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
@@ -142,7 +143,17 @@ def start(
         if not stop.is_set():
             traces = tracing(os.environ, settings.group_id)
             stack.callback(traces.close)
-            worker = _worker(settings, connection, scorer, limits, slot, metrics=metrics, health=health, tracing=traces)
+            worker = _worker(
+                settings,
+                connection,
+                scorer,
+                limits,
+                slot,
+                read_values=read_values,
+                metrics=metrics,
+                health=health,
+                tracing=traces,
+            )
             if slot is not None:
                 stack.enter_context(keep_slot(slot, stop))
             worker.run(stop)
@@ -237,6 +248,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     limits: OutputLimits,
     slot: Slot | None,
     *,
+    read_values: ReadValues,
     metrics: Metrics,
     health: Health,
     tracing: Tracing,
@@ -259,7 +271,7 @@ def _worker(  # noqa: PLR0913 - the parts that `start` has made
     return Worker(
         topics=inputs.topics,
         source=source,
-        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms, _read_values(settings)).process,
+        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms, read_values).process,
         delivery=_delivery(settings, connection, source, limits, slot),
         sizer=BatchSizer(budget, settings.batch_events),
         breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),

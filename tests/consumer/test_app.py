@@ -144,7 +144,7 @@ def test_metrics_agree_with_results_and_dead_letters(broker: EmbeddedBroker) -> 
 
 def test_live_and_not_ready_during_compilation(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled, stop, announced, waits = (threading.Event() for _ in range(4))
-    monkeypatch.setattr(app, "compile_kernels", compiled.wait)
+    monkeypatch.setattr(app, "compile_kernels", lambda _: compiled.wait())
     port = free_port()
 
     def work() -> None:
@@ -163,7 +163,7 @@ def test_live_and_not_ready_during_compilation(broker: EmbeddedBroker, monkeypat
 
 
 def test_what_goes_wrong_in_compiling_ends_the_start(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(_: str) -> None:
         raise MemoryError("no room for code")
 
     monkeypatch.setattr(app, "compile_kernels", fail)

@@ -46,7 +46,7 @@ logical: dict[tuple[str, str], st.SearchStrategy[Any]] = {
     ("long", "timestamp-micros"): st.datetimes(timezones=st.just(UTC)),
     ("long", "local-timestamp-millis"): st.datetimes(),
     ("long", "local-timestamp-micros"): st.datetimes(),
-    ("bytes", "decimal"): st.decimals(-(10**16), 10**16, places=2),
+    ("bytes", "decimal"): st.decimals(-(10**15), 10**15, places=2),
 }
 
 
