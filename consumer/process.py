@@ -29,7 +29,8 @@ def exit_on_signals() -> Iterator[None]:
 
     SIGINT raises KeyboardInterrupt, the others SystemExit with 128 and their number, as a shell reports the signal.
     The second signal of a kind has its usual effect. An ignored signal stays ignored, as under nohup.
-    Python drops an exception raised in a callback from C or in `__del__`: it is raised again until it is handled.
+    Python drops an exception raised in a callback from C or in `__del__`: it is raised again until it is handled, and
+    not printed.
     """
     handled = [number for number in _EXITS if signal.getsignal(number) != signal.SIG_IGN]
     exits: list[BaseException] = []
@@ -44,10 +45,18 @@ def exit_on_signals() -> Iterator[None]:
         if sys.exc_info()[1] is None:  # no exception is being handled: it was dropped
             raise exits[-1]
 
+    print_dropped = sys.unraisablehook
+
+    def print_others(dropped: "sys.UnraisableHookArgs") -> None:
+        if not any(dropped.exc_value is exit_ for exit_ in exits):
+            print_dropped(dropped)
+
     with _signal_handlers(dict.fromkeys(handled, handle) | {signal.SIGALRM: raise_again}):
+        sys.unraisablehook = print_others
         try:
             yield
         finally:
+            sys.unraisablehook = print_dropped
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
 

@@ -64,8 +64,7 @@ def test_signal_ends_work_after_its_cleanup(number: signal.Signals) -> None:
     assert signal.getsignal(number) == signal.SIG_DFL
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_dropped_exception_is_raised_again(number: signal.Signals) -> None:
+def test_dropped_exception_is_raised_again_and_not_printed(number: signal.Signals) -> None:
     class Dropping:
         def __del__(self) -> None:
             os.kill(os.getpid(), number)

@@ -109,10 +109,12 @@ class SlowPipeline:
 
     @staticmethod
     def _letter(batch: Batch, row: int, fault: InvalidEvent) -> OutRecord:
+        value = batch.values[row] or b""
+        if fault.code == "not_json" and len(value) >= 5 and value[0] == 0 and value[1] < 128:
+            message = "not JSON, but framed as by a schema registry's serializer: set --input-format"
+            fault = InvalidEvent("not_json", None, message)
         headers = dead_letters.headers(batch, row, fault, GROUP)
-        return _dated(
-            OutRecord(TOPICS.dead_letters, batch.keys[row], batch.values[row], headers, batch.timestamps[row])
-        )
+        return _dated(OutRecord(TOPICS.dead_letters, batch.keys[row], value, headers, batch.timestamps[row]))
 
     def _counts(
         self, batch: Batch, live: Batch, judged: Judged, verdicts: list[Verdict], scored: Scored
