@@ -6,11 +6,13 @@ from itertools import islice
 
 import numpy as np
 
-from consumer.records import OutRecord, Partition, UnreadableBatch
+from consumer.formats import JsonValues, ReadValues, read_json
+from consumer.records import Batch, OutRecord, Partition, UnreadableBatch
 from consumer.stream.dead_letters import of_unreadable
 from consumer.stream.output_limits import TopicLimits
 from consumer.stream.pipeline import Pipeline, Topics
-from scoring import Scorer
+from scoring import ErrorCode, InvalidEvent, Scorer
+from scoring.decoding import join_values
 from tests.faults.bad_events import distinct, odd
 from tests.support import schema_validation
 from tests.support.artifacts import hand_computed
@@ -18,6 +20,8 @@ from tests.support.artifacts.sets import random_event
 from training.synthetic.dataset import events
 
 IDENTITY = 123_456_789_012_345_678_901_234_567_890
+FAULTS: tuple[ErrorCode, ...] = ("bad_framing", "unknown_schema", "not_avro", "not_protobuf")
+GUID = b"00000000-0000-0000-0000-000000000007"
 LATER_CODE = "code_of_a_later_release"
 NOW = 1_795_428_904_131  # 2026-11-23T10:15:04.131Z
 TOPICS = Topics("session-results", "session-alerts", "session-dead-letters")
@@ -38,6 +42,7 @@ def messages() -> Messages:
         *process([*valid, *(one.value for one in distinct(seed=5, count=300))], WHOLE),
         *process(_random_events(200), WITHOUT_EVENT),
         *process(_random_events(200), WITHOUT_KEY, key=b"k" * 300),
+        *process(_random_events(200), WHOLE, read_values=_framed),
         of_unreadable(
             UnreadableBatch(Partition("sessions", 3), 10, 20, "CRC32 does not match"),
             TOPICS.dead_letters,
@@ -61,13 +66,23 @@ def _random_events(count: int) -> list[bytes]:
     return [_json(event | {"user_id": f"user_{n}"}) for n, event in enumerate(_random(count))]
 
 
-def process(values: Sequence[bytes], record_bytes: int, key: bytes = b"user_198") -> list[OutRecord]:
+def process(
+    values: Sequence[bytes], record_bytes: int, key: bytes = b"user_198", read_values: ReadValues = read_json
+) -> list[OutRecord]:
     """Return what the pipeline makes of the events; larger records than `record_bytes` lose their event, then key."""
-    pipeline = Pipeline(Scorer.load(), TOPICS, "fraud", lambda _: TopicLimits(record_bytes), lambda: NOW)
+    pipeline = Pipeline(Scorer.load(), TOPICS, "fraud", lambda _: TopicLimits(record_bytes), lambda: NOW, read_values)
     records = pipeline.process(hand_computed.batch(*values, keys=[key] * len(values))).records
     for record in records:
         schema_validation.hold(record.topic, record.value, record.headers)
     return records
+
+
+def _framed(batch: Batch) -> JsonValues:
+    """Return values as from a schema registry's formats: one with each fault, the others by id and by GUID in turn."""
+    faults = {row: InvalidEvent(code, None, "as it says") for row, code in enumerate(FAULTS)}
+    members = (b',"event_schema_id":7,"event_sha256":"%b"' % (b"0" * 64), b',"event_schema_guid":"%b"' % GUID)
+    texts = [b"" if row in faults else value or b"" for row, value in enumerate(batch.values)]
+    return JsonValues(join_values(texts), faults, [members[row % 2] for row in range(len(batch))])
 
 
 def _of_kind(kind: str, records: Sequence[OutRecord]) -> list[bytes]:

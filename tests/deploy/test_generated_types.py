@@ -35,7 +35,9 @@ def test_the_messages_have_every_level_every_code_and_every_form(real: Messages)
     assert len(results) > 3000
     assert {result["risk_level"] for result in results} == {*LEVELS}
     assert {code for result in results for code in result["reason_codes"]} > {*REASON_CODES}
-    assert {"event", "event_bytes", "key_bytes"} <= {name for result in results for name in result}
+    assert {"event", "event_schema_id", "event_schema_guid", "event_bytes", "key_bytes"} <= {
+        name for result in results for name in result
+    }
     letters = [json.loads(headers) for headers in real["dead-letter-headers"]]
     assert {headers["dead_letter.code"] for headers in letters} > {*DEAD_LETTER_CODES}
     assert len(real["alert"]) > 50
