@@ -20,7 +20,7 @@ from consumer.process import tune_garbage_collector
 from consumer.stream.result_writer import Results, ResultWriter
 from scoring import Scorer
 from scoring.contract import Event
-from scoring.decoding import decode_any, join_values
+from scoring.decoding import decode_any, decode_joined, join_values
 from scoring.errors import InvalidEvent
 
 EVENTS = 500  # as many as the CPU's cache holds: the consumer reads and writes what it has just made
@@ -76,7 +76,7 @@ def scored(count: int) -> tuple[Results, list[bytes]]:
     values = [value or b"" for value in batch.values]
     scorer = Scorer.load()
     joined = join_values(values)
-    decoded = scorer.decode(joined)
+    decoded = decode_joined(joined)
     results = Results(
         batch=batch,
         timestamps=np.array(batch.timestamps),

@@ -46,7 +46,7 @@ from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettin
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
-from scoring import MissingExtra, Scorer, load_artifacts
+from scoring import Scorer, load_artifacts
 
 _log = logging.getLogger("consumer.run")
 
@@ -130,7 +130,13 @@ def start(
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)
-            read_values = _read_values(settings)
+            read_values = value_reader(
+                settings.input_format,
+                settings.schema_registry_url,
+                settings.schema_registry,
+                _retry(settings).seconds,
+                time.monotonic,
+            )
             connection = connection or connect(settings)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
@@ -165,16 +171,6 @@ def compile_kernels(input_format: str = "json") -> None:
     result_writer.compiled()
     if input_format == "avro":
         compiled_avro()
-
-
-def _read_values(settings: Settings) -> ReadValues:
-    """Return the reader of the events' format."""
-    seconds = _retry(settings).seconds
-    try:
-        url, properties = settings.schema_registry_url or "", settings.schema_registry
-        return value_reader(settings.input_format, url, properties, seconds, time.monotonic)
-    except MissingExtra as error:
-        raise WorkerError(str(error)) from None
 
 
 def _wait_for_kernels(kernels: BackgroundTask, health: Health, on_compiling: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scoring.artifacts import Artifacts, load
 from scoring.columns import Columns
 from scoring.contract import CATEGORIES
-from scoring.decoding import Decoded, EventLike, JoinedValues, compile_reader, decode, decode_any, decode_joined
+from scoring.decoding import Decoded, EventLike, compile_reader, decode, decode_any
 from scoring.errors import ArtifactError, InvalidEvent, needs_extra
 from scoring.forest import Forest
 from scoring.kernels.compiled import compiled
@@ -147,9 +147,9 @@ class Scorer:
             from scoring.arrow_tables import score_table  # noqa: PLC0415 - pyarrow is an extra
         return score_table(score, data, allow_missing=allow_missing)
 
-    def decode(self, values: Sequence[bytes] | JoinedValues) -> Decoded:
+    def decode(self, values: Sequence[bytes]) -> Decoded:
         """Decode the valid ones among `values`, one JSON object each; collect the faults of the others."""
-        return decode_joined(values) if isinstance(values, JoinedValues) else decode(values)
+        return decode(values)
 
     def score_columns(self, columns: Columns, *, contributions: bool = True) -> Scored:
         """Return the verdicts on n decoded events, as columns; with `contributions` of High rows if asked for."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -30,7 +30,8 @@ from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import WriteProbe
 from consumer.observability import logs
 from consumer.records import Batch
-from scoring import MissingExtra, Scorer
+from scoring import Scorer
+from scoring.decoding import decode_joined
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -265,18 +266,16 @@ class _BrokerChecks:
             values=[record.value for record in waiting],
             headers=[record.headers for record in waiting],
         )
-        values = self._read_values()(batch)
-        faults = self._scorer.decode(values.joined).invalid | values.faults
+        values = self._read_values(batch)
+        faults = decode_joined(values.joined).invalid | values.faults
         return [faults[row].code if row in faults else None for row in range(len(waiting))]
 
+    @cached_property
     def _read_values(self) -> ReadValues:
-        """Return the reader of values, which does not wait for a registry. Raises WorkerError."""
+        """The reader of values, which does not wait for a registry. Raises WorkerError."""
         settings = self._settings
-        url, properties = settings.schema_registry_url or "", settings.schema_registry
-        try:
-            return value_reader(settings.input_format, url, properties, 0, time.monotonic)
-        except MissingExtra as error:
-            raise WorkerError(str(error)) from None
+        registry = settings.schema_registry_url, settings.schema_registry
+        return value_reader(settings.input_format, *registry, 0, time.monotonic)
 
     def _writes(self, outputs: Sequence[Topic]) -> Iterator[Finding]:
         if self._settings.delivery is DeliveryGuarantee.AT_LEAST_ONCE:

@@ -9,10 +9,10 @@ import orjson
 from numpy.typing import NDArray
 
 from consumer.formats import avro_loop as loop
+from consumer.formats.avro_values import UNITS
 
 MOST_OPS: Final = 4096
 """Instructions of a program. Records in records are written out at each place, which can grow without bound."""
-_UNITS: Final = {"millis": 1, "micros": 1000}  # in a millisecond
 _NUMBERS: Final = {"int": loop.INTEGER, "long": loop.INTEGER, "float": loop.FLOAT, "double": loop.DOUBLE}
 _DAY: Final = b'"0000-00-00"'
 
@@ -109,10 +109,10 @@ class _Compiler:
         first, _, unit = (logical or "").rpartition("-")
         if kind == "int" and logical == "date":
             self._add_op(loop.DAY, self._add_pieces(_DAY))
-        elif kind == "long" and first in ("timestamp", "local-timestamp") and unit in _UNITS:
+        elif kind == "long" and first in ("timestamp", "local-timestamp") and unit in UNITS:
             zone = b"Z" if first == "timestamp" else b""
             texts = (b'"0000-00-00T00:00:00.%b%b"' % (digits, zone) for digits in (b"000", b"000000"))
-            self._add_op(loop.MOMENT, _UNITS[unit], self._add_pieces(*texts))
+            self._add_op(loop.MOMENT, 1000 // UNITS[unit], self._add_pieces(*texts))
         elif logical in ("time-millis", "time-micros"):
             raise UnsupportedError(logical)
         else:

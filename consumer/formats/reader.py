@@ -1,9 +1,9 @@
 """Choose the reader of values for an input format."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,16 +20,16 @@ FieldKinds = Callable[[RegisteredSchema], Mapping[str, AbstractSet[str]]]
 
 
 def value_reader(
-    input_format: str, url: str, properties: Mapping[str, str], seconds: float, clock: Callable[[], float]
+    input_format: str, url: str | None, properties: Mapping[str, str], seconds: float, clock: Callable[[], float]
 ) -> ReadValues:
     """Return the reader of values in the format of this setting.
 
-    `url` and `properties` are those of the schema registry, which may be away for `seconds`. Raises MissingExtra, and
-    WorkerError for settings that the registry's client refuses.
+    `url` and `properties` are those of the schema registry, which may be away for `seconds`. Raises WorkerError when
+    the extra is not installed, or for settings that the registry's client refuses.
     """
-    if input_format == "json":
+    if input_format == "json" or url is None:
         return read_json
-    with needs_extra("schema-registry", f"--input-format {input_format}"):
+    with _needs_extra(input_format):
         from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
 
         make_reader, _ = _functions(input_format)
@@ -52,19 +52,28 @@ def latest_schema(input_format: str, url: str, properties: Mapping[str, str], su
 
     Raises WorkerError when the registry does not answer, or when no event of the schema can be scored.
     """
+    with _needs_extra(input_format):
+        from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
+
+        _, field_kinds = _functions(input_format)
+    with closing(Registry(url, properties, 0, time.monotonic)) as registry:
+        schema = registry.latest(subject)
+    if schema is None:
+        return None
+    try:
+        return LatestSchema(schema.id, schema.type, field_kinds(schema) if schema.type == TYPES[input_format] else {})
+    except ValueError as error:
+        raise WorkerError(str(error)) from error
+
+
+@contextmanager
+def _needs_extra(input_format: str) -> Iterator[None]:
+    """Import packages of the extra inside the block. Raises WorkerError if they are not installed."""
     try:
         with needs_extra("schema-registry", f"--input-format {input_format}"):
-            from consumer.formats.registry import Registry  # noqa: PLC0415 - an extra, and slow
-
-            _, field_kinds = _functions(input_format)
-        with closing(Registry(url, properties, 0, time.monotonic)) as registry:
-            schema = registry.latest(subject)
-        if schema is None:
-            return None
-        kinds = field_kinds(schema) if schema.type == TYPES[input_format] else {}
-        return LatestSchema(schema.id, schema.type, kinds)
-    except (MissingExtra, ValueError) as error:
-        raise WorkerError(str(error)) from error
+            yield
+    except MissingExtra as error:
+        raise WorkerError(str(error)) from None
 
 
 def _functions(input_format: str) -> tuple[MakeReader, FieldKinds]:

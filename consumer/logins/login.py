@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from consumer.errors import WorkerError
 from consumer.logins.tokens import Signer, TokenProvider
+from scoring.errors import MissingExtra, needs_extra
 
 _AWS: Final = "aws-msk-iam"
 
@@ -33,9 +34,10 @@ def log_in(login: str, bootstrap_servers: str, environ: Mapping[str, str]) -> To
     """Return a provider that has a first token. Raises WorkerError, in one line."""
     vendor = _VENDORS[login]
     try:
-        provider = TokenProvider(login, _signer(login, bootstrap_servers, environ))
-    except ImportError as error:
-        raise WorkerError(f"--login {login} needs an extra: pip install 'session-scorer[{vendor.extra}]'") from error
+        with needs_extra(vendor.extra, f"--login {login}"):
+            provider = TokenProvider(login, _signer(login, bootstrap_servers, environ))
+    except MissingExtra as error:
+        raise WorkerError(str(error)) from error
     try:
         provider.start()
     except WorkerError as error:

@@ -21,6 +21,7 @@ from consumer.stream.result_writer import Results, ResultWriter
 from consumer.stream.serialization import MOST_AHEAD_MS, record_id, with_headers, with_source_timestamp
 from scoring import LEVELS, Decoded, InvalidEvent, Scored, Scorer, explain
 from scoring.contract import CATEGORIES, MODEL_FIELDS
+from scoring.decoding import decode_joined
 from scoring.drift import Bins
 from scoring.rules import LOW
 
@@ -111,7 +112,7 @@ class Pipeline:
         live = batch.without_tombstones()
         times = [perf_counter()]
         values = self._read_values(live)
-        decoded = self._scorer.decode(values.joined)
+        decoded = decode_joined(values.joined)
         times.append(perf_counter())
         scored = self._scorer.score_columns(decoded.columns)
         times.append(perf_counter())

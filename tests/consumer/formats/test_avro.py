@@ -261,7 +261,7 @@ def test_decimals_have_all_their_digits(number: bytes, expected: bytes) -> None:
         ("bytes", b"\1a"),
     ],
 )
-def test_a_hostile_record_takes_no_time(kind: Any, value: bytes) -> None:
+def test_a_hostile_record_is_not_avro(kind: Any, value: bytes) -> None:
     values, faults = read(field(kind), [value])
 
     assert (values, [fault[:8] for fault in faults.values()]) == ([None], ["not_avro"])

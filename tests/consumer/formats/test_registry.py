@@ -8,7 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from consumer.config.client_properties import SCHEMA_REGISTRY
+from consumer.config.values import fault_of_number
 from consumer.errors import UnavailableError, WorkerError
+from consumer.formats import registry as registry_module
 from consumer.formats.registry import Registry
 from consumer.formats.schema import RegisteredSchema
 
@@ -163,6 +166,11 @@ def test_a_registry_that_refuses_connections_is_away() -> None:
     fetched = Registry("http://127.0.0.1:1", {}, 60, Clock())
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
+
+
+def test_the_settings_know_the_same_properties_as_numbers() -> None:
+    checked = {name for name, fault in SCHEMA_REGISTRY.faults.items() if fault is fault_of_number}
+    assert checked == registry_module._NUMERIC
 
 
 def test_user_and_password_are_sent(server: Server) -> None:

@@ -38,7 +38,8 @@ def test_missing_extra_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(WorkerError) as caught:
         log_in(login, BROKER, {})
-    assert str(caught.value) == f"--login {login} needs an extra: pip install 'session-scorer[{extra}]'"
+    remedy = f"pip install 'session-scorer[{extra}]'"
+    assert str(caught.value) == f"--login {login} needs packages that are not installed: {remedy}"
 
 
 @pytest.mark.parametrize(
