@@ -1,5 +1,7 @@
 """A verdict as one number: no part of it runs into another, however many rules there are, and no field is left out."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,16 @@ def test_the_last_rule_reports_no_imputed_field() -> None:
     assert unpack_verdict(number).imputed_fields == []
     assert REASON_CODES[len(RULES) - 1] == RULES[-1]
     assert len(REASON_CODES) == len(RULES) + len(WHEN_NONE_HOLDS)
+
+
+def test_a_verdict_has_lists_of_its_own() -> None:
+    one, nothing = np.ones(1, np.int64), np.zeros(1, np.int64)
+    scored = Scored(np.ones(1), one, one * HIGH, one, one, nothing, {}, 0.5)
+    changed, expected = scored.verdict(0), deepcopy(scored.verdict(0))
+    for name in (name for name, kind in WIRE_FIELDS.items() if kind is list):
+        assert getattr(changed, name), name
+        getattr(changed, name).clear()
+    assert scored.verdict(0) == expected
 
 
 def test_a_packed_verdict_and_a_score_are_all_output_fields() -> None:
