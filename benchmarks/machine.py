@@ -4,6 +4,7 @@ import os
 import platform
 import sys
 import sysconfig
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,8 +28,8 @@ DISTURBING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 """What, set in the environment, makes numpy choose kernels of another CPU: nothing is measured under it."""
 
 
-def facts() -> dict[str, str]:
-    """Everything a reader needs to know of the machine, by name."""
+def facts(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the machine and the versions of what is measured, by name."""
     return {
         "CPU": f"{cpu()}, {cores()} cores",
         "memory": f"{memory_gib():.0f} GiB",
@@ -36,7 +37,7 @@ def facts() -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}, {build()}",
         "Apache Kafka": f"{jars.version()}, one node on the same cores",
         "librdkafka": confluent_kafka.libversion()[0],
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in packages},
     }
 
 
