@@ -316,7 +316,9 @@ class KafkaSource:
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identities.reopen()
-        rebalances = self._assignment.rebalances + Counter(lost=1)  # the group has not asked for its partitions
+        rebalances = Counter(self._assignment.rebalances)
+        if unanswered is not None or self._assignment.partitions():
+            rebalances["lost"] += 1  # the group has not asked for them
         self._open(ClientStatistics(self._statistics.last_answer, self._clock), rebalances)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
