@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import ErrorLog, close, open_client, request
@@ -41,10 +42,12 @@ class _TopicClient:
         """Close the client."""
         close(self.consumer)
 
-    def partitions(self) -> list[int]:
+    def metadata(self) -> ClusterMetadata:
         list_topics = partial(self.consumer.list_topics, self.topic, self.seconds)
-        topics = request(f"ask for the topic {self.topic}", list_topics, self.seconds).topics
-        return sorted(topics[self.topic].partitions)
+        return request(f"ask for the topic {self.topic}", list_topics, self.seconds)
+
+    def partitions(self) -> list[int]:
+        return sorted(self.metadata().topics[self.topic].partitions)
 
     def span(self, partition: int) -> tuple[int, int]:
         """Return the oldest offset, and the end."""
@@ -154,6 +157,14 @@ class KafkaDeadLetterReader(Generic[D, P]):
         """Yield all records, from the oldest up to the present end of every partition."""
         for partition, (start, end) in [(number, self._client.span(number)) for number in self._client.partitions()]:
             yield from self._read(partition, start, end)
+
+    def cluster(self) -> str:
+        """Return the id of the cluster; "" where brokers tell none."""
+        return self._client.metadata().cluster_id or ""
+
+    def ends(self) -> dict[int, int]:
+        """Return the present end of each partition."""
+        return {number: self._client.span(number)[1] for number in self._client.partitions()}
 
     def progress(self) -> dict[int, P]:
         """Return what earlier redrives have done, by partition."""
