@@ -61,8 +61,11 @@ def _replicas(number: int) -> int:
     return number
 
 
-def _joined(value: object) -> object:
-    return ",".join(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
+def _joined(value: object) -> str:
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("the name of a topic, or a list of names")
+    return ",".join(names)
 
 
 def _lower(value: object) -> object:
