@@ -181,6 +181,17 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("kafka")
+    @classmethod
+    def _check_login(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        login = info.data.get("login")
+        if login and (other := next((name for name, text in value.items() if contradicts_login(name, text)), None)):
+            brings = ", ".join(f"{name}={text}" for name, text in LOGIN.items())
+            raise ValueError(
+                f"{other} contradicts login {login}, which brings {brings} and the token: leave one of them out"
+            )
+        return value
+
     @model_validator(mode="after")
     def _check_topics(self) -> Self:
         seen = dict.fromkeys(self.inputs.topics, "input_topic")
@@ -193,17 +204,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"input_topic has the pattern {self.inputs.patterns[0]}, which with -X group.protocol=consumer could "
                 "match the output topics as well: name the topics, or use the classic protocol"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_login(self) -> Self:
-        other = next((name for name, value in self.kafka.items() if contradicts_login(name, value)), None)
-        if self.login and other:
-            brings = ", ".join(f"{name}={value}" for name, value in LOGIN.items())
-            raise ValueError(
-                f"the Kafka property {other} contradicts login {self.login}, which brings {brings} and the token: "
-                "leave one of them out"
             )
         return self
 
