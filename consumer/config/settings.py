@@ -63,9 +63,10 @@ def _replicas(number: int) -> int:
 
 def _joined(value: object) -> str:
     names = value if isinstance(value, list) else [value]
-    if not all(isinstance(name, str) for name in names):
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) < len(names):
         raise ValueError("the name of a topic, or a list of names")
-    return ",".join(names)
+    return ",".join(texts)
 
 
 def _lower(value: object) -> object:

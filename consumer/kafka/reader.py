@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, Message, TopicPartition
-from confluent_kafka.admin._metadata import ClusterMetadata
 
 from consumer.errors import RetriableError, UnansweredError, WorkerError
 from consumer.kafka.client import ErrorLog, close, open_client, request
@@ -42,7 +41,8 @@ class _TopicClient:
         """Close the client."""
         close(self.consumer)
 
-    def metadata(self) -> ClusterMetadata:
+    def metadata(self) -> Any:
+        """Return the cluster's metadata with this topic; its types say that a cluster has no id."""
         list_topics = partial(self.consumer.list_topics, self.topic, self.seconds)
         return request(f"ask for the topic {self.topic}", list_topics, self.seconds)
 
@@ -160,7 +160,7 @@ class KafkaDeadLetterReader(Generic[D, P]):
 
     def cluster(self) -> str:
         """Return the id of the cluster; "" where brokers tell none."""
-        return self._client.metadata().cluster_id or ""
+        return str(self._client.metadata().cluster_id or "")
 
     def ends(self) -> dict[int, int]:
         """Return the present end of each partition."""
