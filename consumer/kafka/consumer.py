@@ -345,6 +345,9 @@ class KafkaSource:
 
     def _handle(self, message: Message, error: KafkaError) -> None:
         """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
+        is_pattern = message.topic() in self._subscription.inputs.patterns
+        if is_pattern and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return  # no topic matches: that is no fault, and logged at the start
         operation = f"read {self._subscription.inputs} as group {self._group_id}"
         if message.offset() is not None:
             operation = f"read {partition_of(message)}, offset {message.offset()}"

@@ -145,6 +145,16 @@ def test_topic_of_a_pattern_is_counted_while_it_is_assigned() -> None:
     assert reader.partition_counts() == {"sessions": 0}
 
 
+def test_pattern_without_topics_is_no_interruption(caplog: pytest.LogCaptureFixture) -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer, topics=("sessions", "^shop-.*"))
+    for topic, lines in (("^shop-.*", []), ("sessions", ["reading was interrupted"])):
+        caplog.clear()
+        consumer.messages = [Message(topic, 0, error=KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not available"))]
+        assert reader.poll(0.0) == []
+        assert [record.message for record in caplog.records if record.levelname == "WARNING"] == lines
+
+
 def test_rebalances_of_a_replaced_client_still_count() -> None:
     first, second = FakeConsumer({}), FakeConsumer({})
     reader = source(first, second)
