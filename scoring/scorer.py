@@ -80,37 +80,33 @@ class Scorer:
 
     def score(self, event: EventLike) -> Verdict:
         """Score one event: a mapping, or JSON as bytes or text. Raises InvalidEvent."""
-        (verdict,) = self._score_chunk([event])
-        if isinstance(verdict, InvalidEvent):
-            raise verdict
-        return verdict
+        return _single(self._score_chunk([event]))
 
     def explain(self, event: EventLike) -> Verdict:
         """Score one event as `score` does, with the contributions of all features, whatever its level.
 
         `base_rate` and these contributions add up to `anomaly_score`. Raises InvalidEvent.
         """
-        decoded = decode_any([event])
-        if decoded.invalid:
-            raise decoded.invalid[0]
-        return self._score(decoded.columns, LOW, len(self.artifacts.model.feature_names)).verdict(0)
+        return _single(self._score_chunk([event], explain=True))
 
-    def score_many(self, events: Iterable[EventLike]) -> list[Verdict | InvalidEvent]:
+    def score_many(self, events: Iterable[EventLike], *, explain: bool = False) -> list[Verdict | InvalidEvent]:
         """Score the events of any iterable; return a Verdict or an InvalidEvent for every event, in order.
 
-        Reads all events before it returns, 500 at a time. Never raises for an event; raises TypeError for one event or
-        a table instead of an iterable of events.
+        Reads all events before it returns, 500 at a time. `explain` gives each Verdict the contributions of all
+        features, as the method `explain` does. Never raises for an event; raises TypeError for one event or a table
+        instead of an iterable of events.
         """
         _require_collection(events)
         remaining = iter(events)
         verdicts: list[Verdict | InvalidEvent] = []
         while chunk := list(islice(remaining, CHUNK)):
-            verdicts.extend(self._score_chunk(chunk))
+            verdicts.extend(self._score_chunk(chunk, explain=explain))
         return verdicts
 
-    def _score_chunk(self, events: Sequence[EventLike]) -> list[Verdict | InvalidEvent]:
+    def _score_chunk(self, events: Sequence[EventLike], *, explain: bool = False) -> list[Verdict | InvalidEvent]:
         decoded = decode_any(events)
-        scored = self.score_columns(decoded.columns)
+        least, most = (LOW, len(self.artifacts.model.feature_names)) if explain else (HIGH, MOST_CONTRIBUTIONS)
+        scored = self._score(decoded.columns, least, most)
         verdicts: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
         verdicts.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
         return [verdicts[position] for position in sorted(verdicts)]
@@ -196,6 +192,14 @@ class Scorer:
                     f"{self.artifacts.directory}/manifest.json: refused: a golden vector of it is scored wrong here; "
                     "train the set again with this version"
                 )
+
+
+def _single(verdicts: Sequence[Verdict | InvalidEvent]) -> Verdict:
+    """Return the only verdict; raise it when it is an error."""
+    (verdict,) = verdicts
+    if isinstance(verdict, InvalidEvent):
+        raise verdict
+    return verdict
 
 
 def _require_collection(events: object) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TextIO
 
 import typer
 
@@ -47,11 +47,21 @@ def init(
     path = Path(output)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+            _write(text, file, path)
     except FileExistsError:
         raise InputError(f"{path}: already exists: name another file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _write(text: str, file: TextIO, path: Path) -> None:
+    """Write the text into a new file; remove it when that fails, as on a full disk."""
+    try:
+        file.write(text)
+        file.flush()
+    except OSError:
+        path.unlink()
+        raise
 
 
 @app.command("show", cls=Command)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple, get_type_hints
 import typer
 
 from consumer.cli.help import Command, Group
+from consumer.cli.main import STANDARD
 from consumer.cli.setting_options import takes_settings
 from consumer.config.connection import connect
 from consumer.config.settings import Settings, load_settings
@@ -19,7 +20,7 @@ from consumer.dead_letters import export as exports
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
-from consumer.dead_letters.export import ExportedDeadLetters
+from consumer.dead_letters.export import ExportedDeadLetters, Origin
 from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
@@ -169,14 +170,16 @@ def export(
 
     A line has the event, key and headers of one dead letter. Only you may read the file. Changes nothing in Kafka.
     """
+    _require_name(output, "--output")
     settings, connection = _load_settings(cli_settings)
     writers = filters.writers(settings.group_id)
     listing = report.Listing(writers, filters.conditions(), limit)
     counts, topic = report.ListingCounts(), settings.dead_letters_topic
     Admin(connection).require_topics([topic])
     with exit_on_signals(), closing(_reader(settings, connection)) as reader, exports.new_file(output) as file:
+        origin = Origin(reader.cluster(), topic)
         for dead_letter in report.select(reader.dead_letters(), listing, counts):
-            file.write(exports.encode_line(dead_letter, topic))
+            file.write(exports.encode_line(dead_letter, origin))
     for line in counts.lines(listing):
         typer.echo(line)
 
@@ -208,6 +211,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Key, value and headers are those of the original event; header dead_letter.attempts counts. Progress is committed
     to the consumer group GROUP-redrive in the same transactions, so the command can be stopped and restarted.
     """
+    _require_name(from_file, "--from")
     settings, connection = _load_settings(cli_settings)
     writers = filters.writers(settings.group_id)
     criteria = filters.conditions()
@@ -221,7 +225,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         closing(_reader(settings, connection)) as reader,
         interruptible(sys.stdout, stop) as out,
     ):
-        letters = reader if from_file is None else ExportedDeadLetters(from_file, plan.dead_letters_topic, reader)
+        letters = reader if from_file is None else _of_file(from_file, plan.dead_letters_topic, reader)
         if yes:
             producer = KafkaProducer(connection, f"{settings.group_id}-redrive")
             lines = report.describe_redrive(redrives.redrive(letters, producer, plan, stop), plan)
@@ -278,7 +282,20 @@ def _only_topic(settings: Settings) -> str:
     return topic
 
 
-def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:
+def _require_name(path: Path | None, option: str) -> None:
+    """Raise BadParameter for -: an export is its owner's alone, and is read twice."""
+    if path == Path(STANDARD):
+        raise typer.BadParameter("name a file: this option takes no standard stream", param_hint=option)
+
+
+_Reader = KafkaDeadLetterReader[DeadLetter, RedriveProgress]
+
+
+def _of_file(path: Path, topic: str, reader: _Reader) -> ExportedDeadLetters:
+    return ExportedDeadLetters(path, Origin(reader.cluster(), topic), reader.ends(), reader)
+
+
+def _reader(settings: Settings, connection: Connection) -> _Reader:
     return KafkaDeadLetterReader(connection, _redrive_group(settings), settings.dead_letters_topic, DeadLetter, decode)
 
 

@@ -1,4 +1,7 @@
-"""`session-scorer model`: its commands. What needs the packages for training is imported inside: they are an extra."""
+"""`session-scorer model`: its commands. Scoring is imported inside: help and completion need the options alone.
+
+So is what needs the packages for training: they are an extra.
+"""
 
 import shutil
 import sys
@@ -6,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 
 from consumer.cli.help import Command, Group
 from consumer.cli.options import (
@@ -27,15 +29,13 @@ from consumer.cli.options import (
     table_options,
     warn,
 )
-from consumer.model import card
-from consumer.model.comparison import Comparison, compare
-from consumer.model.report import sheets
 from consumer.offline.progress import Reporting, show_progress
 from consumer.printable import json_text
-from scoring import MissingExtra, Scorer
-from scoring.tables import TableOptions, first_row, open_source
 
 if TYPE_CHECKING:
+    from consumer.model.comparison import Comparison
+    from scoring import Scorer
+    from scoring.tables import TableOptions
     from training.labels import LabelColumn
 
 _HELP: Final = """Verify, show or compare artifact sets.
@@ -72,6 +72,8 @@ def verify(
     """
     if write_manifest and directory is None:
         raise typer.BadParameter("needs a directory", param_hint="--write-manifest")
+    from consumer.model import card
+
     for line in card.verify(
         directory, write=write_manifest, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256
     ):
@@ -87,6 +89,9 @@ def show(directory: Directory = None, allow_unverified: Unverified = False, as_j
       session-scorer model show
       session-scorer model show my-set --json
     """
+    from consumer.model import card
+    from scoring import Scorer
+
     scorer = Scorer.load(directory, allow_unverified=allow_unverified)
     if as_json:
         typer.echo(json_text(card.card(scorer)))
@@ -124,6 +129,8 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     field alone reveals its labels.
     """
     options = table_options(allow_missing, renames, csv_dialect(delimiter, decimal, gaps, encoding))
+    from consumer.model.comparison import compare
+    from scoring import Scorer
     from training.data_checks import comparison_doubts
 
     first, second = (Scorer.load(directory, allow_unverified=allow_unverified) for directory in (a, b))
@@ -139,11 +146,13 @@ def diff(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     require_accepted((*doubts, *leaks), allow_doubtful)
 
 
-def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str, ...]:
+def _leaks(source: Path, label: "LabelColumn", table: "TableOptions") -> tuple[str, ...]:
     """Return the fields that alone reveal the label; empty without a label, or without the packages for training.
 
     Warns when the labels cannot be read. Raises TrainingError when the named label is missing.
     """
+    from scoring import MissingExtra
+    from scoring.tables import first_row
     from training import TrainingError
 
     if label.name not in first_row(source, table.dialect):
@@ -161,7 +170,8 @@ def _leaks(source: Path, label: "LabelColumn", table: TableOptions) -> tuple[str
         return ()
 
 
-def _check_label(source: Path, label: "LabelColumn", table: TableOptions) -> None:
+def _check_label(source: Path, label: "LabelColumn", table: "TableOptions") -> None:
+    from scoring.tables import open_source
     from training import TrainingError
 
     try:
@@ -170,7 +180,11 @@ def _check_label(source: Path, label: "LabelColumn", table: TableOptions) -> Non
         raise TrainingError(f"{source}: {error}") from None
 
 
-def _print_sheets(comparison: Comparison, first: Scorer, second: Scorer) -> None:
+def _print_sheets(comparison: "Comparison", first: "Scorer", second: "Scorer") -> None:
+    from rich.console import Console
+
+    from consumer.model.report import sheets
+
     console = Console()
     for sheet in sheets(comparison, first, second):
         if console.is_terminal:

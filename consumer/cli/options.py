@@ -44,10 +44,21 @@ ManifestSha256 = Annotated[
         rich_help_panel="Artifact set",
     ),
 ]
+
+
+def _logins() -> list[str]:
+    from consumer.config.settings import Settings
+    from consumer.config.sources import choices
+
+    return choices(Settings.model_fields["login"])
+
+
 Login = Annotated[
     str | None,
     typer.Option(
-        metavar="aws-msk-iam|gcp", help="Log in to this broker by tokens of AWS IAM or Google Cloud, as `run` does."
+        metavar="aws-msk-iam|gcp",
+        help="Log in to this broker by tokens of AWS IAM or Google Cloud, as `run` does.",
+        autocompletion=_logins,
     ),
 ]
 AllowMissing = Annotated[

@@ -1,4 +1,4 @@
-"""`session-scorer predict`."""
+"""`session-scorer predict`. Scoring is imported inside: help and completion need the options alone."""
 
 import sys
 from pathlib import Path
@@ -8,8 +8,6 @@ import typer
 
 from consumer.cli.main import InputError, one_line
 from consumer.cli.options import Artifacts, ManifestSha256, Unverified
-from consumer.offline import predict as predictions
-from scoring import InvalidEvent, Scorer
 
 _LONGEST_NAME: Final = 200  # characters of an argument that may be the name of a file
 
@@ -30,6 +28,9 @@ def predict(
       echo '{"transaction_amount": 20000}' | session-scorer predict -
       session-scorer predict --explain event.json
     """
+    from consumer.offline import predict as predictions
+    from scoring import InvalidEvent, Scorer
+
     data = _read(file)
     scorer = Scorer.load(artifacts, allow_unverified=allow_unverified, manifest_sha256=manifest_sha256)
     try:

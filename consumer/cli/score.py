@@ -1,4 +1,4 @@
-"""`session-scorer score`."""
+"""`session-scorer score`. Scoring is imported inside: help and completion need the options alone."""
 
 import shutil
 import sys
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,13 +27,17 @@ from consumer.cli.options import (
     warn,
 )
 from consumer.offline.progress import Reporting, show_progress
-from consumer.offline.score_files import Counts, Stream, check_output, rejected_path, score_files
 from consumer.process import exit_on_signals, tune_garbage_collector
-from scoring import Scorer
-from scoring.tables import KINDS, FileError, TableOptions, compression
+
+if TYPE_CHECKING:
+    from consumer.offline.score_files import Counts
+    from scoring import Scorer
+    from scoring.tables import TableOptions
 
 
 def _kinds() -> list[str]:
+    from scoring.tables import KINDS
+
     return list(KINDS)
 
 
@@ -58,7 +62,7 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         typer.Option(
             "--format",
             metavar="FORMAT",
-            help=f"Format of standard input and output: {', '.join(KINDS)}.",
+            help="Format of standard input and output: csv, jsonl, parquet, arrow.",
             autocompletion=_kinds,
         ),
     ] = None,
@@ -84,6 +88,9 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     (standard-output.rejected.jsonl for standard output), each with the reason. A file with fewer than 8 of the 16 model
     fields is refused before anything is written.
     """
+    from consumer.offline.score_files import check_output
+    from scoring import Scorer
+
     options = table_options(allow_missing, renames, csv_dialect(delimiter, decimal, gaps, encoding))
     if sources.count(STANDARD) > 1:
         raise typer.BadParameter("standard input can be read only once", param_hint="INPUT")
@@ -100,11 +107,12 @@ def score(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
 
 
 def _check_kind(kind: str | None, *, is_needed: bool) -> None:
-    if kind is not None and kind not in KINDS:
-        raise typer.BadParameter(f"expected one of {', '.join(KINDS)}", param_hint="--format")
+    kinds = _kinds()
+    if kind is not None and kind not in kinds:
+        raise typer.BadParameter(f"expected one of {', '.join(kinds)}", param_hint="--format")
     if is_needed and kind is None:
         raise typer.BadParameter(
-            f"name the format of standard input or output: {', '.join(KINDS)}", param_hint="--format"
+            f"name the format of standard input or output: {', '.join(kinds)}", param_hint="--format"
         )
     if kind is not None and not is_needed:
         raise typer.BadParameter(
@@ -115,6 +123,8 @@ def _check_kind(kind: str | None, *, is_needed: bool) -> None:
 @contextmanager
 def _inputs(sources: Sequence[str], kind: str | None) -> Iterator[list[Path]]:
     """Find the files to read; standard input is copied into one, for it is read more than once."""
+    from scoring.tables import FileError
+
     with tempfile.TemporaryDirectory(prefix="session-scorer-") as directory:
         paths: list[Path] = []
         for source in sources:
@@ -143,6 +153,8 @@ def _matches(source: str) -> list[Path]:
 
 def _jobs(paths: Sequence[Path], output: str) -> Iterator[tuple[Sequence[Path], Path]]:
     """Yield the files to score together, and the output of each."""
+    from scoring.tables import compression
+
     if output == STANDARD:
         yield paths, Path(output)
         return
@@ -160,9 +172,11 @@ def _jobs(paths: Sequence[Path], output: str) -> Iterator[tuple[Sequence[Path], 
 
 
 def _score(
-    scorer: Scorer, inputs: Sequence[Path], target: Path, options: TableOptions, stream_kind: str | None
+    scorer: "Scorer", inputs: Sequence[Path], target: Path, options: "TableOptions", stream_kind: str | None
 ) -> str | None:
     """Score files into one, and say how many rows; return what is wrong when none was scored."""
+    from consumer.offline.score_files import Stream, rejected_path, score_files
+
     source = str(inputs[0]) if len(inputs) == 1 else f"{len(inputs)} files"
     stream = None
     if stream_kind is not None:
@@ -172,7 +186,7 @@ def _score(
     return _report(counts, source, "standard output" if stream else str(target), rejected_path(target))
 
 
-def _report(counts: Counts, source: str, target: str, rejects: Path) -> str | None:
+def _report(counts: "Counts", source: str, target: str, rejects: Path) -> str | None:
     rejected = f"; {counts.rejected:,} invalid in {rejects}" if counts.rejected else ""
     if not counts.scored:
         return "; ".join([f"{source}: no row was scored{rejected or ': there is none'}", *counts.summary()])

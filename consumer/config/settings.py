@@ -61,8 +61,12 @@ def _replicas(number: int) -> int:
     return number
 
 
-def _joined(value: object) -> object:
-    return ",".join(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else value
+def _joined(value: object) -> str:
+    names = value if isinstance(value, list) else [value]
+    texts = [name for name in names if isinstance(name, str)]
+    if len(texts) < len(names):
+        raise ValueError("the name of a topic, or a list of names")
+    return ",".join(texts)
 
 
 def _lower(value: object) -> object:
@@ -178,6 +182,17 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("kafka")
+    @classmethod
+    def _check_login(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        login = info.data.get("login")
+        if login and (other := next((name for name, text in value.items() if contradicts_login(name, text)), None)):
+            brings = ", ".join(f"{name}={text}" for name, text in LOGIN.items())
+            raise ValueError(
+                f"{other} contradicts login {login}, which brings {brings} and the token: leave one of them out"
+            )
+        return value
+
     @model_validator(mode="after")
     def _check_topics(self) -> Self:
         seen = dict.fromkeys(self.inputs.topics, "input_topic")
@@ -190,17 +205,6 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"input_topic has the pattern {self.inputs.patterns[0]}, which with -X group.protocol=consumer could "
                 "match the output topics as well: name the topics, or use the classic protocol"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_login(self) -> Self:
-        other = next((name for name, value in self.kafka.items() if contradicts_login(name, value)), None)
-        if self.login and other:
-            brings = ", ".join(f"{name}={value}" for name, value in LOGIN.items())
-            raise ValueError(
-                f"the Kafka property {other} contradicts login {self.login}, which brings {brings} and the token: "
-                "leave one of them out"
             )
         return self
 

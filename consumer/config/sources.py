@@ -301,7 +301,7 @@ def _pairs(cli_settings: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 def _pair(client: ClientProperties, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
-    if not equals or not name:
+    if not equals or not name.strip():
         raise SettingsError(f"{client.option}: expected prop=value, as in {client.option} {client.example}")
     return name.strip(), value
 

@@ -65,6 +65,8 @@ def _pattern(text: str) -> str:
         re.compile(text)
     except re.error as error:
         raise ValueError(f"{expected} ({error.msg})") from None
+    if any(text.count("(", 0, bar.start()) == text.count(")", 0, bar.start()) for bar in re.finditer(r"\|", text)):
+        raise ValueError(f"{expected} (alternatives in parentheses, as ^(a|b): ^a|b has b anywhere in a name)")
     return text
 
 

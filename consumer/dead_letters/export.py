@@ -1,15 +1,17 @@
 """Dead letters as lines of JSON in a file, to be corrected by hand and redriven from there."""
 
 import base64
-import binascii
 import os
-from collections.abc import Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ClassVar, Final
+from stat import S_ISREG
+from typing import IO, Annotated, ClassVar, Final, NamedTuple
 
 import msgspec
+from msgspec import Meta
 
 from consumer.dead_letters.offset_ranges import RedriveProgress
 from consumer.dead_letters.record import DeadLetter
@@ -20,16 +22,24 @@ _BASE64: Final = "base64"
 _NONE: Final = msgspec.Raw()  # left out as the default: that goes by identity
 
 
-class _Line(msgspec.Struct, omit_defaults=True):
+class Origin(NamedTuple):
+    """The id of a cluster, "" where brokers tell none, and its topic of dead letters."""
+
+    cluster: str
+    topic: str
+
+
+class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
     """A dead letter in a file. What stands before `event` is for the reader; a redrive takes it from the headers.
 
     The value is `event` if it is JSON in one line, else `value`. Bytes that are not UTF-8 are {"base64": …}.
     """
 
+    cluster: str
     dead_letters_topic: str
-    partition: int
-    offset: int
-    timestamp: int
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    timestamp: Annotated[int, Meta(ge=-1, le=2**63 - 1)]
     source: str = ""
     code: str = ""
     field: str | None = None
@@ -43,11 +53,12 @@ class _Line(msgspec.Struct, omit_defaults=True):
 _decode: Final = msgspec.json.Decoder(_Line).decode
 
 
-def encode_line(dead_letter: DeadLetter, topic: str) -> bytes:
-    """Return the line of a dead letter, one of `topic`."""
+def encode_line(dead_letter: DeadLetter, origin: Origin) -> bytes:
+    """Return the line of a dead letter from `origin`."""
     event = _as_event(dead_letter.value)
     line = _Line(
-        topic,
+        origin.cluster,
+        origin.topic,
         dead_letter.partition,
         dead_letter.offset,
         dead_letter.timestamp,
@@ -63,20 +74,28 @@ def encode_line(dead_letter: DeadLetter, topic: str) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def decode_line(line: bytes, topic: str) -> DeadLetter:
+def decode_line(line: bytes, origin: Origin) -> DeadLetter:
     """Return the dead letter of a line. Raises ValueError, which says what is wrong without the content."""
     try:
+        line.decode()  # msgspec does not look at what is in `event`
         read = _decode(line)
-        value = bytes(read.event) if read.event else _as_bytes(read.value)
-        key, headers = _as_bytes(read.key), [(name, _as_bytes(text)) for name, text in read.headers]
     except msgspec.ValidationError as error:
         raise ValueError(f"is no exported dead letter: {error}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ValueError("is not JSON in UTF-8") from None
-    except (binascii.Error, KeyError, UnicodeEncodeError):
+    if read.event and read.value is not None:
+        raise ValueError("has an event and a value: leave out one of them")
+    try:
+        value = bytes(read.event) if read.event else _as_bytes(read.value)
+        key, headers = _as_bytes(read.key), [(name, _as_bytes(text)) for name, text in read.headers]
+    except (ValueError, KeyError):
         raise ValueError('has a text that is neither a string nor {"base64": …}') from None
-    if read.dead_letters_topic != topic:
-        raise ValueError(f"is of the topic {read.dead_letters_topic}, not of {topic}")
+    if read.dead_letters_topic != origin.topic:
+        raise ValueError(f"is of the topic {read.dead_letters_topic}, not of {origin.topic}")
+    if read.cluster != origin.cluster:
+        raise ValueError(
+            f"is of the cluster {read.cluster}, not of {origin.cluster}: give the --bootstrap-servers of that"
+        )
     return DeadLetter(read.partition, read.offset, read.timestamp, key, value, headers)
 
 
@@ -113,9 +132,9 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises WorkerError when there is a file of this name, or when it cannot be written.
     """
-    part = path.with_name(f".session-scorer-{os.getpid()}.part")
-    if path.exists():
+    if os.path.lexists(path):
         raise WorkerError(f"{path}: is there already, and may have been corrected: name another file")
+    part = path.with_name(f".session-scorer-{os.getpid()}.part")
     try:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield file
@@ -128,21 +147,32 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
 @dataclass(frozen=True, slots=True)
 class ExportedDeadLetters:
-    """The dead letters of a file instead of those in `topic`, which `reader` reads; the progress is the reader's."""
+    """The dead letters of a file instead of those that `reader` reads; the progress is the reader's.
+
+    `origin` is the topic that they must be of, `ends` the end of each of its partitions.
+    """
 
     path: Path
-    topic: str
+    origin: Origin
+    ends: Mapping[int, int]
     reader: DeadLetterReader
     complete: ClassVar[bool] = False
 
     def dead_letters(self) -> Iterator[DeadLetter]:
         """Yield the dead letters once all lines are checked. Raises WorkerError, which names the line at fault."""
         lines: dict[tuple[int, int], int] = {}
-        for number, dead_letter in enumerate(self._read(), 1):
-            first = lines.setdefault((dead_letter.partition, dead_letter.offset), number)
+        for number, dead_letter in self._read():
+            partition, offset = dead_letter.partition, dead_letter.offset
+            if offset >= self.ends.get(partition, 0):  # a letter written there later would count as redriven
+                raise WorkerError(
+                    f"{self.path}: line {number}: partition {partition} of {self.origin.topic} has no offset {offset}: "
+                    "restore the line as export wrote it"
+                )
+            first = lines.setdefault((partition, offset), number)
             if first != number:
                 raise WorkerError(f"{self.path}: line {number} is the dead letter of line {first} once more")
-        yield from self._read()
+        for _, dead_letter in self._read():
+            yield dead_letter
 
     def progress(self) -> dict[int, RedriveProgress]:
         """Return what earlier redrives have done, by partition."""
@@ -152,12 +182,18 @@ class ExportedDeadLetters:
         """Return the group metadata to commit progress with."""
         return self.reader.group()
 
-    def _read(self) -> Iterator[DeadLetter]:
+    def _read(self) -> Iterator[tuple[int, DeadLetter]]:
+        """Yield the number and the dead letter of each line that is not blank."""
         try:
+            if not S_ISREG(self.path.stat().st_mode):
+                raise WorkerError(f"{self.path}: is not a regular file, and it is read twice: save the lines in one")
             with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
+                    text = line.removeprefix(BOM_UTF8) if number == 1 else line  # some editors write it
+                    if not text.strip():
+                        continue
                     try:
-                        yield decode_line(line, self.topic)
+                        yield number, decode_line(text, self.origin)
                     except ValueError as error:
                         raise WorkerError(f"{self.path}: line {number} {error}") from None
         except OSError as error:

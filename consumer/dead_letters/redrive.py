@@ -160,7 +160,8 @@ def _batches(
         if why is None:
             batch.add(dead_letter)
         for kind in plan.writers.kinds():
-            if why is None or why in FINAL or kind is not plan.writers.kind_of(dead_letter):
+            left_for_good = why in FINAL or kind is not plan.writers.kind_of(dead_letter)
+            if why is None or (left_for_good and reader.complete):  # in a file it may have been made so by hand
                 batch.mark(dead_letter.partition, kind, start, dead_letter.offset + 1)
         if batch.is_full(plan):
             yield batch

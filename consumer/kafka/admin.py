@@ -89,8 +89,10 @@ class Admin:
         transactional ids. With `create`, the topics whose creation was denied, no other is called missing: not every
         broker knows yet of those that were created a moment ago.
         """
-        missing, denied = self._missing_and_denied(read, write)
-        denied = [Right("Create", "topic", topic) for topic in create or ()] + denied + self._denied_group(group)
+        metadata = self._metadata()
+        missing, denied = self._missing_and_denied(metadata, read, write)
+        denied = [Right("Create", "topic", topic) for topic in create or ()] + denied
+        denied += self._denied_group(metadata, group)
         if denied and ids is not None:
             denied += self._denied_ids(ids)
         faults = [_missing_message(missing)] if missing and create is None else []
@@ -99,9 +101,9 @@ class Admin:
         if faults:
             raise WorkerError(f"{self._servers}: {'; '.join(faults)}")
 
-    def _denied_group(self, group_id: str | None) -> list[Right]:
+    def _denied_group(self, metadata: ClusterMetadata, group_id: str | None) -> list[Right]:
         """Return Read, if this user may not commit offsets for the group: a consumer would only be kept waiting."""
-        if group_id is None or not self._has_controller(self._metadata()):
+        if group_id is None or not self._has_controller(metadata):
             return []
         try:
             allowed = self._describe_group(group_id).authorized_operations
@@ -125,20 +127,21 @@ class Admin:
     def trouble(self, inputs: InputTopics) -> str | None:
         """Return in one line why the outputs cannot be written; None where no broker that knows an input says so."""
         try:
-            known = any(map(inputs.matches, self._metadata().topics))
-            missing, denied = self._missing_and_denied([], inputs.outputs)
+            metadata = self._metadata()
+            missing, denied = self._missing_and_denied(metadata, [], inputs.outputs)
         except (WorkerError, KafkaException):  # any other failure is not known to be this
             return None
-        if not known:
+        if not any(map(inputs.matches, metadata.topics)):
             return None
         if missing:
             names = ", ".join(missing)
             return f"{names}: gone since this worker started; create the topic, or have run make it (--create-topics)"
         return connection_errors.denied(denied, self._connection) if denied else None
 
-    def _missing_and_denied(self, read: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[Right]]:
+    def _missing_and_denied(
+        self, metadata: ClusterMetadata, read: Sequence[str], write: Sequence[str]
+    ) -> tuple[list[str], list[Right]]:
         """Return which of these topics are missing, and the rights on them that this user lacks."""
-        metadata = self._metadata()
         needs = dict.fromkeys(read, AclOperation.READ) | dict.fromkeys(write, AclOperation.WRITE)
         answers = self._describe_topics([*needs]) if self._has_controller(metadata) else {}
         denied = {topic for topic, answer in answers.items() if self._is_denied(answer, needs[topic])}

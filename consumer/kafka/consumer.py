@@ -316,7 +316,9 @@ class KafkaSource:
         # it cannot say good-bye to anyone, and must not keep us waiting while it tries
         close(self._consumer, 0.0, self._runtime)
         self._identities.reopen()
-        rebalances = self._assignment.rebalances + Counter(lost=1)  # the group has not asked for its partitions
+        rebalances = Counter(self._assignment.rebalances)
+        if unanswered is not None or self._assignment.partitions():
+            rebalances["lost"] += 1  # the group has not asked for them
         self._open(ClientStatistics(self._statistics.last_answer, self._clock), rebalances)
         self._assignment.subscribe(self._on_revoke, rejoined=unanswered is not None)
 
@@ -343,6 +345,9 @@ class KafkaSource:
 
     def _handle(self, message: Message, error: KafkaError) -> None:
         """Handle an error instead of a record: one that passes, a lost position, or the end of reading."""
+        is_pattern = message.topic() in self._subscription.inputs.patterns
+        if is_pattern and error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            return  # no topic matches: that is no fault, and logged at the start
         operation = f"read {self._subscription.inputs} as group {self._group_id}"
         if message.offset() is not None:
             operation = f"read {partition_of(message)}, offset {message.offset()}"

@@ -41,15 +41,15 @@ REMEDIES: dict[int, str] = {
     KafkaError.SASL_AUTHENTICATION_FAILED: "check the user name and password, or the token (--login, -X sasl.…)",
     KafkaError._AUTHENTICATION: "check the user name and password, or the token (--login, -X sasl.…)",
     KafkaError._SSL: "check the certificates (-X ssl.ca.location and its kin)",
-    KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the output topics and -X message.max.bytes",
-    KafkaError.RECORD_LIST_TOO_LARGE: "raise segment.bytes of the output topics",
+    KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topics written to and -X message.max.bytes",
+    KafkaError.RECORD_LIST_TOO_LARGE: "raise segment.bytes of the topics written to",
     KafkaError.INVALID_RECORD: (
         "look at the output topics' settings (a compacted topic refuses records without a key, and a topic dates that "
         "are too far away)"
     ),
     KafkaError.POLICY_VIOLATION: "look at the brokers' policies for the output topics",
     KafkaError.INVALID_TIMESTAMP: (
-        "look at message.timestamp.before.max.ms and .after.max.ms of the output topics, and at the clocks"
+        "look at message.timestamp.before.max.ms and .after.max.ms of the topics written to, and at the clocks"
     ),
     KafkaError.TOPIC_EXCEPTION: "choose another topic name",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "create the topic, or have run make it (--create-topics)",

@@ -24,6 +24,8 @@ def sign() -> Token:
     account = getattr(credentials, "service_account_email", None)
     if not account:
         raise WorkerError("the credentials are not those of a service account")
+    if credentials.expiry is None:
+        raise WorkerError("the access token has no time at which it expires")
     expires = credentials.expiry.replace(tzinfo=UTC).timestamp()  # UTC without a zone
     claims = {"exp": expires, "iat": time.time(), "iss": "Google", "scope": "kafka", "sub": account}
     parts = (json.dumps(_HEADER), json.dumps(claims), credentials.token)

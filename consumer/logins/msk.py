@@ -13,6 +13,7 @@ from consumer.errors import WorkerError
 from consumer.logins.tokens import Token
 
 _HOST: Final = re.compile(r"\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com", re.IGNORECASE)
+_REGION: Final = re.compile(r"[a-z0-9-]+")
 
 
 class _DefaultCredentials(CredentialProvider):  # type: ignore[misc] # botocore has no types
@@ -36,6 +37,10 @@ def sign(region: str) -> Token:
 def region_of(bootstrap_servers: str, environ: Mapping[str, str]) -> str:
     """Return the region that the environment names, else that of the brokers' host names. Raises WorkerError."""
     if region := environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION"):
+        if not _REGION.fullmatch(region):
+            raise WorkerError(
+                "--login aws-msk-iam: AWS_REGION (or AWS_DEFAULT_REGION): expected a region, as eu-west-1"
+            )
         return region
     if host := _HOST.search(bootstrap_servers):
         return host[1].lower()

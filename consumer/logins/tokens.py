@@ -23,6 +23,9 @@ _RENEWAL: Final = 1 / 3  # of the life that is left
 _TOLD: Final = 1 / 2
 _LEAST_PAUSE: Final = 1.0
 _MOST_PAUSE: Final = 10.0  # between attempts that fail
+_MOST_LIFE: Final = (
+    86_400.0  # in seconds; a longer one, as of a wrong unit, is taken for this: no thread sleeps for ever
+)
 _MOST_CHARACTERS: Final = 300
 # a private key, a token, a secret key of AWS: no vendor's message is known to hold one
 _CREDENTIALS: Final = re.compile(r"-----BEGIN.*|[\w+/=.-]{100,}|(?<![\w+/=.-])[A-Za-z0-9+/]{40}(?![\w+/=.-])", re.ASCII)
@@ -101,7 +104,7 @@ class TokenProvider:
 
     def _valid_token(self) -> Token:
         token = self._sign()
-        if token.expires <= self._now():
+        if not token.expires > self._now():  # NaN, too
             raise WorkerError("the new token has expired already: is this machine's clock right?")
         return token
 
@@ -112,8 +115,8 @@ class TokenProvider:
         return max(self._seconds_left() * _RENEWAL, _LEAST_PAUSE)
 
     def _seconds_left(self) -> float:
-        """Return the seconds until the latest token expires."""
-        return self._token.expires - self._now()
+        """Return the seconds until the latest token expires, at most a day."""
+        return min(self._token.expires - self._now(), _MOST_LIFE)
 
     def _report(self, reason: str) -> None:
         if self._reports.admit():

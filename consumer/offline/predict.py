@@ -30,18 +30,10 @@ def predict(scorer: Scorer, data: bytes, *, explain: bool = False) -> Any:
             raise fault
         return _as_dict(verdict, explain=explain)
     events = elements(data)
-    verdicts = [_explain(scorer, event) for event in events] if explain else scorer.score_many(events)
     return [
         _as_dict(verdict if isinstance(verdict, InvalidEvent) else _fault_of_schema(event) or verdict, explain=explain)
-        for event, verdict in zip(events, verdicts, strict=True)
+        for event, verdict in zip(events, scorer.score_many(events, explain=explain), strict=True)
     ]
-
-
-def _explain(scorer: Scorer, event: bytes) -> Verdict | InvalidEvent:
-    try:
-        return scorer.explain(event)
-    except InvalidEvent as error:
-        return error
 
 
 def _fault_of_schema(event: bytes) -> InvalidEvent | None:

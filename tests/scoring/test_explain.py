@@ -48,6 +48,17 @@ def test_all_else_is_as_scored(pairs: list[Pair], event: EventLike) -> None:
         assert dataclasses.replace(explained, contributions=scored.contributions) == scored
 
 
+@given(st.lists(st.one_of(any_bytes(), any_events()), max_size=5))
+def test_many_are_explained_as_one_is(pairs: list[Pair], sessions: list[EventLike]) -> None:
+    for pair in pairs:
+        for event, explained in zip(sessions, pair.scorer.score_many(sessions, explain=True), strict=True):
+            (alone,) = pair.scorer.score_many([event], explain=True)
+            if isinstance(explained, InvalidEvent):
+                assert vars(explained) == vars(alone)
+            else:
+                assert explained == alone == pair.scorer.explain(event)
+
+
 def test_an_alert_has_the_first_five(pairs: list[Pair]) -> None:
     random = np.random.default_rng(1)
     sessions = [random_event(random) for _ in range(300)]

@@ -427,6 +427,7 @@ class FakeConsumer:
         self.calls: list[str] = []
         self.topics: list[str] = []
         self.messages: list[Message] = []  # to be consumed
+        self.report_statistics: Callable[[str], None]  # the `stats_cb`
         self._callbacks: dict[str, Callable[[Consumer, list[TopicPartition]], None]] = {}
 
     def client(self) -> Consumer:

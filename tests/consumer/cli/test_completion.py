@@ -76,6 +76,7 @@ def fish(line: str, cwd: Path) -> dict[str, str]:
         ("session-scorer run --delivery ", ["exactly-once", "at-least-once"]),
         ("session-scorer check --input-format json", ["json", "json-schema"]),
         ("session-scorer run --group-id a --log-level w", ["warning"]),
+        ("session-scorer watch --login ", ["aws-msk-iam", "gcp"]),
         ("session-scorer train --split ", ["time", "group"]),
         ("session-scorer score - --format ", ["csv", "jsonl", "parquet", "arrow"]),
         ("session-scorer dead-letters list --code bad", ["bad_date", "bad_framing"]),
@@ -120,7 +121,9 @@ def test_fish_completes_with_help(tmp_path: Path) -> None:
     assert fish("session-scorer run --config scor", tmp_path).keys() == {"scorer.toml"}
 
 
-@pytest.mark.parametrize("words", ["", "run --", "check --delivery ", "config show --"])
+@pytest.mark.parametrize(
+    "words", ["", "run --", "check --delivery ", "config show --", "predict --", "score --", "model diff --"]
+)
 def test_completion_imports_no_slow_module(words: str) -> None:
     code = (
         "import sys; sys.argv = ['session-scorer']\n"

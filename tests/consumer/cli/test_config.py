@@ -1,6 +1,7 @@
 """`session-scorer config`: the settings file that it writes, and the settings that it shows."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,17 @@ def test_file_that_cannot_be_written_is_one_line(call: Call, tmp_path: Path, nam
     assert said.line == f"session-scorer: {tmp_path / name}: {line}"
 
 
+def test_init_leaves_no_part_of_a_file_on_a_full_disk(call: Call, tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        said = call("config", "init", "-o", tmp_path / "scorer.toml")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert said.line == f"session-scorer: {tmp_path / 'scorer.toml'}: cannot be written: File too large"
+    assert list(tmp_path.iterdir()) == []
+
+
 # -- show ------------------------------------------------------------------------------------------------------------
 
 
@@ -81,6 +93,18 @@ def test_check_shows_the_same_settings(call: Call) -> None:
     assert json.loads(call("config", "show", *arguments).out) == {"settings": checked}
 
 
+def test_property_that_contradicts_the_login_is_said_to_be_set_there(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "scorer.toml"
+    path.write_text('login = "gcp"\n[kafka]\n"sasl.password" = "hunter2"', encoding="utf-8")
+    assert f"[kafka] sasl.password ({path}) contradicts login gcp" in call("config", "show", "--config", path).line
+    path.write_text('login = "gcp"', encoding="utf-8")
+    monkeypatch.setenv("KAFKA_SASL_MECHANISM", "PLAIN")
+    said = call("config", "show", "--config", path)
+    assert "KAFKA_SASL_MECHANISM (environment) contradicts login gcp" in said.line
+
+
 def test_value_does_not_control_the_terminal(call: Call) -> None:
     said = call("config", "show", "--changed", "--artifacts", "\x1b[2J")
     assert said.out == "artifacts = ?[2J (command line)\n"
@@ -94,6 +118,7 @@ def test_value_does_not_control_the_terminal(call: Call) -> None:
         ["-X", "acks=1"],
         ["-X", "transaction.timeout.ms=soon"],
         ["-X", "hunter2"],
+        ["-X", " =hunter2"],
         ["--input-format", "avro"],
         ["--schema-registry-url", "https://me:hunter2@registry"],
         ["-R", "hunter2"],

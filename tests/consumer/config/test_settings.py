@@ -30,6 +30,12 @@ def test_input_topics_are_repeated_options_a_list_or_commas(tmp_path: Path, monk
         load_settings({"input_topic": ["orders", "no topic"]})
 
 
+@pytest.mark.parametrize("value", ["5", "[1, 2]", '["orders", true]', "[['orders']]", "{orders = 1}"])
+def test_input_topic_of_another_type_is_told_what_it_may_be(value: str, tmp_path: Path) -> None:
+    path = settings_file(tmp_path, f"input_topic = {value}")
+    assert refused({"config": path}) == f"input_topic ({path}): expected the name of a topic, or a list of names"
+
+
 def test_without_a_word_the_defaults_hold() -> None:
     settings = load_settings()
     assert settings.bootstrap_servers == "localhost:9092"

@@ -46,6 +46,13 @@ def test_what_is_read_in_two_ways_is_refused(pattern: str) -> None:
         topics(pattern)
 
 
+@pytest.mark.parametrize("pattern", ["^a|b", "^(a|b)|c", "^a|", r"^a\.|b", "^(a)|(b)"])
+def test_alternative_that_may_stand_anywhere_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"alternatives in parentheses, as \^\(a\|b\)"):
+        topics(pattern)
+    assert topics("^(a|(b|c))") == "^(a|(b|c))"
+
+
 def test_names_and_patterns_are_listed_once() -> None:
     assert topics(" orders, logins,orders ,^shop-(eu|us)$,") == r"orders,logins,^shop-(eu|us)$"
     with pytest.raises(ValueError, match="the name of a topic, or several"):

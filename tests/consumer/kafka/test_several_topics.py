@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Consumer, KafkaError, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,12 +29,15 @@ def source(
 ) -> KafkaSource:
     """A source with these clients, the first of which is assigned partitions."""
     admin = admin or FakeAdmin({"sessions": "id-1", "logins": "id-2"})
-    clients = iter(consumers)
+    unopened = iter(consumers)
+
+    def open_consumer(config: dict[str, Any], **_: object) -> Consumer:
+        consumer = next(unopened)
+        consumer.report_statistics = config["stats_cb"]
+        return consumer.client()
+
     reader = KafkaSource(
-        Connection(
-            "nowhere:9092",
-            clients=Clients(consumer=lambda *_, **__: next(clients).client(), admin=lambda *_, **__: admin.client()),
-        ),
+        Connection("nowhere:9092", clients=Clients(consumer=open_consumer, admin=lambda *_, **__: admin.client())),
         Subscription("scorer", InputTopics(topics)),
         FetchLimits(),
         (clock or FakeClock()).retry(),
@@ -141,6 +145,16 @@ def test_topic_of_a_pattern_is_counted_while_it_is_assigned() -> None:
     assert reader.partition_counts() == {"sessions": 0}
 
 
+def test_pattern_without_topics_is_no_interruption(caplog: pytest.LogCaptureFixture) -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer, topics=("sessions", "^shop-.*"))
+    for topic, lines in (("^shop-.*", []), ("sessions", ["reading was interrupted"])):
+        caplog.clear()
+        consumer.messages = [Message(topic, 0, error=KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, "not available"))]
+        assert reader.poll(0.0) == []
+        assert [record.message for record in caplog.records if record.levelname == "WARNING"] == lines
+
+
 def test_rebalances_of_a_replaced_client_still_count() -> None:
     first, second = FakeConsumer({}), FakeConsumer({})
     reader = source(first, second)
@@ -150,3 +164,16 @@ def test_rebalances_of_a_replaced_client_still_count() -> None:
     second.give(P0)
     first.take(P0, lost=True)
     assert reader.rebalance_counts() == {"assigned": 3, "lost": 1}
+
+
+@pytest.mark.parametrize(
+    ("kept", "counts"), [((P0,), {"assigned": 1, "revoked": 1, "lost": 1}), ((), {"assigned": 1, "revoked": 1})]
+)
+def test_replaced_client_loses_the_partitions_that_it_has(kept: tuple[Partition, ...], counts: dict[str, int]) -> None:
+    first, second = FakeConsumer({}), FakeConsumer({})
+    reader = source(first, second)
+    first.take(*(partition for partition in ASSIGNED if partition not in kept))
+    first.report_statistics('{"brokers": {}}')  # it has forgotten them
+    reader.poll(0.0)
+    assert second.topics == ["sessions", "logins"]
+    assert reader.rebalance_counts() == counts

@@ -78,6 +78,12 @@ def test_refusal_is_googles_reason_in_one_line(account: Endpoint) -> None:
     assert "c0ffee" not in said
 
 
+def test_access_token_without_an_end_is_refused(account: Endpoint) -> None:
+    del account.answer["expires_in"]
+    with pytest.raises(WorkerError, match=r"^the access token has no time at which it expires$"):
+        sign()
+
+
 def test_persons_credentials_are_refused(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     person = {"client_id": "id", "client_secret": "hunter2", "refresh_token": "hunter3", "token_uri": endpoint.url}
     credentials(tmp_path, monkeypatch, {"type": "authorized_user", **person})

@@ -92,7 +92,7 @@ def test_property_of_another_login_is_refused(given: str) -> None:
         load_settings({"login": "gcp", "kafka": [given]})
     name = given.partition("=")[0]
     assert str(caught.value) == (
-        f"the Kafka property {name} contradicts login gcp, which brings security.protocol=SASL_SSL, "
+        f"-X {name} contradicts login gcp, which brings security.protocol=SASL_SSL, "
         "sasl.mechanism=OAUTHBEARER and the token: leave one of them out"
     )
     assert load_settings({"kafka": [given]}).login is None

@@ -111,3 +111,9 @@ def test_region_is_the_environments_or_the_brokers(servers: str, environ: dict[s
 def test_missing_region_is_one_line(servers: str) -> None:
     with pytest.raises(WorkerError, match=r"^--login aws-msk-iam: .* set AWS_REGION$"):
         region_of(servers, {})
+
+
+@pytest.mark.parametrize("region", ["eu-west-1 ", "EU West", "https://kafka.eu-west-1.amazonaws.com", "eu-west-1\n"])
+def test_text_that_is_no_region_is_one_line(region: str) -> None:
+    with pytest.raises(WorkerError, match=r"^--login aws-msk-iam: AWS_REGION .*: expected a region, as eu-west-1$"):
+        region_of("kafka:9098", {"AWS_REGION": region})

@@ -114,9 +114,18 @@ def test_first_failure_is_one_line_and_ends_the_attempts() -> None:
     assert (script.signed, script.pauses) == (0, [])
 
 
-def test_token_that_has_expired_already_is_refused() -> None:
+@pytest.mark.parametrize("life", [1e12, float("inf")])
+def test_token_that_never_expires_is_renewed_in_a_day(life: float) -> None:
+    script = Script(life)
+    _, told = script.provider()()
+    assert script.pauses == [86_400 / 3]
+    assert told - script.clock() == 86_400 / 2
+
+
+@pytest.mark.parametrize("life", [0, -1, float("nan")])
+def test_token_that_has_expired_already_is_refused(life: float) -> None:
     with pytest.raises(WorkerError, match=r"^the new token has expired already: is this machine's clock right\?$"):
-        Script(0).provider()
+        Script(life).provider()
 
 
 class Hanging:
