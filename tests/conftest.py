@@ -14,6 +14,7 @@ import pytest
 from tests.support.kafka import brokers, containers, jars
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.jars import BrokerError
+from tests.support.kafka.secured import Secured, secured_broker
 from tests.support.kafka.topics import Topics
 
 # the same examples in every run, so that a red run means a changed program, and soon: shrinking a batch of events takes
@@ -156,12 +157,18 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def secured(java_and_maven: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:  # noqa: ARG001
+    """A broker with logins and rights, for the tests of one file."""
+    with secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
+
+
 @pytest.fixture
 def topics(kafka: str) -> Iterator[Topics]:
     """Makes fresh topics: `topics("sessions", partitions=2)` is the name of one. They are deleted after the test."""
-    made = Topics(kafka)
-    yield made
-    made.delete()
+    with Topics(kafka) as made:
+        yield made
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from tests.support.kafka.topics import Topics
 
 HERE = Path(__file__).parent
 Counted = Callable[[Line], None]
+Full = Callable[[int, int], int]
+LineOn = Callable[..., Line]
+Record = Callable[[str, object], None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,13 +46,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def full(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+def full(pytestconfig: pytest.Config) -> Full:
     """`full(small, long)`: the first in `make faults`, the second in `make faults-long`."""
     return lambda small, long: long if pytestconfig.getoption("--long") else small
 
 
 @pytest.fixture
-def counted(record_property: Callable[[str, object], None]) -> Iterator[Counted]:
+def counted(record_property: Record) -> Iterator[Counted]:
     """`counted(line)`: what the checker finds on this line is told at the end of the run."""
     lines: list[Line] = []
     yield lines.append
@@ -68,6 +72,19 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
     request.getfixturevalue("java_and_maven")
     with guarded_broker() as addresses:
         yield addresses
+
+
+@pytest.fixture
+def line_on(counted: Counted) -> Iterator[LineOn]:
+    """`line_on(bootstrap, partitions=4)`: a line of its own topics and group on this broker."""
+    with ExitStack() as stack:
+
+        def make(bootstrap: str, partitions: int = 4) -> Line:
+            line = Line.on(bootstrap, stack.enter_context(Topics(bootstrap)), partitions)
+            counted(line)
+            return line
+
+        yield make
 
 
 @pytest.fixture

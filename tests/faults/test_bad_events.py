@@ -1,25 +1,23 @@
 """Bad events among good ones: each becomes its dead letter, as it came, and no other event comes to harm."""
 
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from tests.faults.bad_events import distinct, odd
+from tests.faults.conftest import Full
 from tests.support.end_to_end import SECONDS, Line, stop
 from tests.support.wire import Event, committed, read, write
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import InvalidSample
-
-Counts = Callable[[int, int], int]
 
 CONVERTER = ("not_json", "not_an_object", "too_deep")
 
 
 @pytest.mark.timeout(600)
 def test_distinct_bad_events_become_as_many_dead_letters_byte_for_byte_and_no_good_event_is_harmed(
-    line: Line, full: Counts, tmp_path: Path
+    line: Line, full: Full, tmp_path: Path
 ) -> None:
     bad, count = distinct(3, full(300, 1000)), full(30_000, 100_000)
     planted = {one.value: one for one in bad}

@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cluster import NODES, Cluster, running_cluster
-from tests.faults.conftest import Counted
+from tests.faults.conftest import Counted, Full, LineOn, Record
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
 from tests.support.end_to_end import Line
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
 
@@ -28,13 +25,9 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def replicated(cluster: Cluster, counted: Counted) -> Iterator[Line]:
+def replicated(cluster: Cluster, line_on: LineOn) -> Line:
     """A line on three nodes."""
-    topics = Topics(cluster.address)
-    line = Line.on(cluster.address, topics)
-    counted(line)
-    yield line
-    topics.delete()
+    return line_on(cluster.address)
 
 
 def bounce(cluster: Cluster, number: int, end: Callable[[KafkaBroker], None]) -> None:

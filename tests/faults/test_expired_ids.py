@@ -1,6 +1,5 @@
 """Transactional ids that expire while no event comes, on a real broker that keeps them three seconds, not a week."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -9,10 +8,9 @@ from typing import Final
 
 import pytest
 
-from tests.faults.conftest import Counted
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.conftest import LineOn
+from tests.support.end_to_end import SECONDS, Line, logged, stop
 from tests.support.kafka.brokers import KafkaBroker
-from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -33,13 +31,8 @@ def broker(java_and_maven: None) -> Iterator[str]:  # noqa: ARG001 - a condition
 
 
 @pytest.fixture
-def line(broker: str, counted: Counted) -> Iterator[Line]:
-    """A line of its own on that broker."""
-    topics = Topics(broker)
-    line = Line.on(broker, topics)
-    counted(line)
-    yield line
-    topics.delete()
+def line(broker: str, line_on: LineOn) -> Line:
+    return line_on(broker)
 
 
 class Feeder:
@@ -76,7 +69,7 @@ def known_ids(line: Line) -> set[bytes]:
 
 
 def messages(log: Path) -> list[str]:
-    return [json.loads(text)["message"] for text in log.read_text().splitlines()]
+    return [each["message"] for each in logged(log)]
 
 
 def test_ids_that_expired_cost_one_abort_and_events_go_on(line: Line, tmp_path: Path) -> None:

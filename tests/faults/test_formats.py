@@ -5,20 +5,19 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Full
 from tests.support.end_to_end import Line, environment, stop
 from tests.support.kafka.formats import AVRO, Event, broken, register, registered
 from tests.support.kafka.registry import SchemaRegistry
 from tests.support.wire import Event as Record
 from tests.support.wire import write
 from training.synthetic.dataset import keyed_events
-
-Counts = Callable[[int, int], int]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def events(seed: int) -> Iterator[Event]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["avro", "protobuf", "json-schema"])
 def test_broken_values_become_dead_letters_and_harm_no_other(
-    name: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+    name: str, registry: SchemaRegistry, line: Line, full: Full, tmp_path: Path
 ) -> None:
     bad, count = full(200, 1000), full(10_000, 100_000)
     of = registered(registry.url, f"{line.sessions}-value", name)
@@ -64,7 +63,7 @@ def test_broken_values_become_dead_letters_and_harm_no_other(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
-    delivery: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+    delivery: str, registry: SchemaRegistry, line: Line, full: Full, tmp_path: Path
 ) -> None:
     subject, log = f"{line.sessions}-value", tmp_path / "log"
     first = registered(registry.url, subject, "avro")

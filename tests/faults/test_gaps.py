@@ -13,8 +13,8 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.faults.asking import ask, last_words, metric, until
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.asking import ask, metric, until
+from tests.support.end_to_end import SECONDS, Line, last_words, metrics_url, stop
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -190,8 +190,7 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
 
 def ready(log: Path) -> tuple[int, str]:
     """What /readyz of the worker that wrote this log answers."""
-    said = [json.loads(text) for text in log.read_text().splitlines() if '"metrics":' in text]
-    answer = httpx.get(said[-1]["metrics"].replace("/metrics", "/readyz"), timeout=SECONDS)
+    answer = httpx.get(metrics_url(log).replace("/metrics", "/readyz"), timeout=SECONDS)
     return answer.status_code, answer.text
 
 

@@ -3,16 +3,13 @@
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Full, Record
 from tests.faults.doomed import command
 from tests.support.end_to_end import QUICK, SECONDS, Line, stop
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
 
 SMALL_BATCHES = ("--batch-events", "200")  # so that there are many transactions to be killed in
 POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")

@@ -23,6 +23,7 @@ from tests.faults.rights import AS_USER, rule
 from tests.faults.test_outputs_refused import configure
 from tests.faults.test_sizes import LARGE, padded, samples
 from tests.support.end_to_end import Line, stop
+from tests.support.kafka.secured import options as client_options
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS, Event, read
 
@@ -312,7 +313,7 @@ def test_topics_whose_settings_are_hidden_stop_nothing(
     given = [each._replace(timestamp=dates[n % 3]) for n, each in enumerate(events(3, 20, scene.limits))]
     feed(line, given)
     options = ["--delivery", delivery, "--bootstrap-servers", guarded[1], *PAST_THE_BREAKER]
-    options += [text for property_, value in AS_USER.items() for text in ("-X", f"{property_}={value}")]
+    options += client_options(AS_USER)
     with line.running(log, *options) as process:
         line.wait_for(lambda count: count == len(given), process)
         assert stop(process) == 0

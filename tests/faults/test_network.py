@@ -5,22 +5,18 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.faults.conftest import Counted
-from tests.faults.proxy import Proxy
+from tests.faults.conftest import Full, LineOn, Record
+from tests.faults.proxy import Proxy, broker_behind
 from tests.faults.stream import RECOVERY_SECONDS, Watch, survive
 from tests.support.end_to_end import Line
-from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
-from tests.support.kafka.topics import Topics
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
+from tests.support.kafka.brokers import free_ports
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
 
@@ -36,25 +32,14 @@ class Far(NamedTuple):
 
 @pytest.fixture(scope="module")
 def far() -> Iterator[Far]:
-    port, behind, near, controller = free_ports(4)
-    properties = {
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-    }
-    with KafkaBroker(near, properties) as node, Proxy(port, behind).running() as proxy:
-        yield Far(node.address, proxy)
+    with broker_behind(Proxy) as (near, proxy):
+        yield Far(near, proxy)
 
 
 @pytest.fixture
-def near(far: Far, counted: Counted) -> Iterator[Line]:
+def near(far: Far, line_on: LineOn) -> Line:
     """The line as the test sees it."""
-    topics = Topics(far.near)
-    line = Line.on(far.near, topics)
-    counted(line)
-    yield line
-    topics.delete()
+    return line_on(far.near)
 
 
 def through(far: Far, line: Line) -> Line:

@@ -10,12 +10,12 @@ from confluent_kafka.admin._acl import AclBindingFilter, AclOperation, AclPermis
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.faults.asking import ask, last_words
-from tests.faults.conftest import Counted
+from tests.faults.asking import ask
+from tests.faults.conftest import LineOn
 from tests.faults.rights import AS_USER, rule
 from tests.support.checker import Outputs, Seen, judge
-from tests.support.end_to_end import Line, stop
-from tests.support.kafka.topics import Topics
+from tests.support.end_to_end import Line, last_words, stop
+from tests.support.kafka.secured import options as client_options
 from tests.support.wire import read
 
 COUNT = 3000
@@ -94,18 +94,16 @@ def test_an_output_topic_deleted_while_running_stops_the_worker_which_names_it(
 
 @pytest.mark.parametrize(("output", "delivery"), EACH_AND_PLAIN)
 def test_an_output_topic_that_is_read_only_stops_the_worker_which_says_whose_right_is_missing(
-    guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path, counted: Counted
+    guarded: tuple[str, str], output: str, delivery: str, tmp_path: Path, line_on: LineOn
 ) -> None:
-    topics = Topics(guarded[0])
-    line = Line.on(guarded[0], topics)
-    counted(line)
+    line = line_on(guarded[0])
     topic, log = getattr(line, output), tmp_path / "log"
     denied = rule(topic, AclOperation.WRITE, AclPermissionType.DENY)
     rules = [rule(topic, AclOperation.ALL, AclPermissionType.ALLOW), denied]
     ask(line.bootstrap, lambda client: client.create_acls(rules))
     planted = line.feed(COUNT)
     options = ["--delivery", delivery, "--bootstrap-servers", guarded[1]]
-    options += [text for name, value in AS_USER.items() for text in ("-X", f"{name}={value}")]
+    options += client_options(AS_USER)
     with line.running(log, *options) as process:
         said = last_words(process, log)
     assert f"this user lacks the right Write on topic {topic}" in said
@@ -118,4 +116,3 @@ def test_an_output_topic_that_is_read_only_stops_the_worker_which_says_whose_rig
     if delivery == "at-least-once":
         faults.pop("duplicate", None)
     assert faults == {}
-    topics.delete()

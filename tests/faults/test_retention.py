@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, To
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.faults.asking import ask, last_words, metric, until
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.asking import ask, metric, until
+from tests.support.end_to_end import SECONDS, Line, last_words, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
 from training.synthetic.dataset import keyed_events

@@ -22,9 +22,9 @@ from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import KafkaProbe
 from consumer.records import Partition
 from consumer.stream.batching import PART_EVENTS
-from tests.faults.conftest import Counted
+from tests.faults.conftest import Full, LineOn
 from tests.faults.doomed import command as doomed_command
-from tests.support.end_to_end import QUICK, Line, environment, stop
+from tests.support.end_to_end import QUICK, Line, environment, metrics_url, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS, read
@@ -41,12 +41,8 @@ def broker(java_and_maven: None) -> Iterator[KafkaBroker]:  # noqa: ARG001 - ski
 
 
 @pytest.fixture
-def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=1)
-    counted(line)
-    yield line
-    topics.delete()
+def line(broker: KafkaBroker, line_on: LineOn) -> Line:
+    return line_on(broker.address, partitions=1)
 
 
 def batch(line: Line, *values: bytes, partition: int = 0, properties: Mapping[str, str | int] | None = None) -> None:
@@ -199,14 +195,13 @@ def test_two_such_batches_in_a_row_take_two_skips(broker: KafkaBroker, line: Lin
 
 
 def test_skip_writes_to_a_compacted_dead_letter_topic(broker: KafkaBroker, line: Line) -> None:
-    topics = Topics(broker.address)
-    compacted = replace(line, dead_letters=topics("compacted", config={"cleanup.policy": "compact"}))
-    lost = bad_checksum(broker, line)
-    skipped = command(compacted, "dead-letters", "skip", "--partition", "0", "--offset", "0")
-    assert skipped.status == 0, skipped.err
-    assert line.committed() == lost
-    check_dead_letter(line, 0, *read(line.bootstrap, compacted.dead_letters))
-    topics.delete()
+    with Topics(broker.address) as topics:
+        compacted = replace(line, dead_letters=topics("compacted", config={"cleanup.policy": "compact"}))
+        lost = bad_checksum(broker, line)
+        skipped = command(compacted, "dead-letters", "skip", "--partition", "0", "--offset", "0")
+        assert skipped.status == 0, skipped.err
+        assert line.committed() == lost
+        check_dead_letter(line, 0, *read(line.bootstrap, compacted.dead_letters))
 
 
 def test_skip_refuses_another_offset_and_changes_nothing(broker: KafkaBroker, line: Line) -> None:
@@ -286,9 +281,10 @@ def test_batches_that_cannot_be_read_are_passed_over_one_after_the_other(
 @pytest.mark.parametrize(
     "protocol", ["partition.assignment.strategy=cooperative-sticky", "partition.assignment.strategy=range"]
 )
-def test_other_partitions_are_read_while_one_is_passed_over(broker: KafkaBroker, tmp_path: Path, protocol: str) -> None:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=2)
+def test_other_partitions_are_read_while_one_is_passed_over(
+    broker: KafkaBroker, line_on: LineOn, tmp_path: Path, protocol: str
+) -> None:
+    line = line_on(broker.address, partitions=2)
     batch(line, *events(10, 7), partition=0)
     damage(broker, line, EVENT % 13)
     batch(line, *events(100, 50), partition=0)
@@ -296,7 +292,6 @@ def test_other_partitions_are_read_while_one_is_passed_over(broker: KafkaBroker,
     start_and_drain(line, tmp_path / "log", 107, "-X", protocol)
     assert len(read(line.bootstrap, line.results)) == 100
     assert len(read(line.bootstrap, line.dead_letters)) == 1
-    topics.delete()
 
 
 POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")
@@ -351,10 +346,9 @@ def test_a_transaction_aborted_over_a_batch_that_is_passed_over_is_done_again(
 
 
 def test_workers_come_and_go_while_batches_are_passed_over(
-    broker: KafkaBroker, tmp_path: Path, full: Callable[[int, int], int]
+    broker: KafkaBroker, line_on: LineOn, tmp_path: Path, full: Full
 ) -> None:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=3)
+    line = line_on(broker.address, partitions=3)
     rounds, good, bad = full(4, 12), 20, 5
     numbers = count(1000, good + bad)  # each stretch has numbers of its own
     for partition in range(3):
@@ -376,11 +370,10 @@ def test_workers_come_and_go_while_batches_are_passed_over(
     letters = [dict(message.headers() or []) for message in read(line.bootstrap, line.dead_letters)]
     places = {(each["__connect.errors.partition"], each["__connect.errors.offset"]) for each in letters}
     assert len(letters) == len(places) == 3 * rounds
-    topics.delete()
 
 
 def test_looking_at_such_a_batch_ends_although_one_close_in_250_does_not(
-    broker: KafkaBroker, line: Line, full: Callable[[int, int], int]
+    broker: KafkaBroker, line: Line, full: Full
 ) -> None:
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
@@ -411,9 +404,8 @@ def test_a_batch_that_is_passed_over_is_counted_by_its_code(broker: KafkaBroker,
     log = tmp_path / "log"
     with line.running(log, *PASSING) as process:
         line.wait_for(lambda offset: offset == 7, process)
-        (ready,) = (json.loads(each) for each in log.read_text().splitlines() if "ready to score" in each)
         name = 'session_scorer_dead_letters_total{code="unreadable_batch"} 1.0'
         deadline = time.monotonic() + SECONDS
-        while name not in urlopen(ready["metrics"], timeout=SECONDS).read().decode():  # counted right after the commit
+        while name not in urlopen(metrics_url(log), timeout=SECONDS).read().decode():  # counted right after the commit
             assert time.monotonic() < deadline
         assert stop(process) == 0

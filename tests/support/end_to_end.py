@@ -1,5 +1,6 @@
 """One run of the whole line, as a user runs it: its names, what it is fed, its processes, what came of it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -153,3 +155,21 @@ def stop(process: "subprocess.Popen[bytes]") -> int:
     """SIGTERM, and the exit status."""
     process.send_signal(signal.SIGTERM)
     return process.wait(SECONDS)
+
+
+def last_words(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait until the process fails, and return its one line for the user: the only one that is not a log line."""
+    assert process.wait(SECONDS) == 1
+    plain = [text for text in log.read_text().splitlines() if not text.startswith("{")]
+    assert len(plain) == 1, plain
+    return plain[0]
+
+
+def logged(log: Path) -> list[dict[str, Any]]:
+    """Return the log lines of a worker."""
+    return [json.loads(text) for text in log.read_text().splitlines() if text.startswith("{")]
+
+
+def metrics_url(log: Path) -> str:
+    """Return the address of /metrics of the latest worker that wrote this log."""
+    return next(str(each["metrics"]) for each in reversed(logged(log)) if each["message"] == "ready to score")

@@ -1,6 +1,5 @@
 """Spans of batches, as a collector gets them; and what the variables of OpenTelemetry switch on."""
 
-import json
 import logging
 import socket
 import sys
@@ -18,7 +17,7 @@ from consumer.observability import tracing
 from consumer.observability.otel import CLOSE_SECONDS, OtelTracing, parents
 from consumer.records import Batch, Headers
 from tests.support.artifacts.hand_computed import batch
-from tests.support.end_to_end import Line, stop
+from tests.support.end_to_end import Line, logged, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.kafka.topics import Topics
 from tests.support.otlp_collector import HOST, Collector, attributes, collecting
@@ -286,8 +285,7 @@ def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path:
 
 def _warnings(log: Path) -> list[dict[str, str]]:
     """All that is logged of tracing, by us or by the library; a busy machine may have slow batches besides."""
-    lines: list[dict[str, str]] = [json.loads(each) for each in log.read_text().splitlines()]
-    return [each for each in lines if each["level"] != "info" and each["message"] != "slow batch"]
+    return [each for each in logged(log) if each["level"] != "info" and each["message"] != "slow batch"]
 
 
 def _wait_for_line(log: Path, text: str) -> None:
