@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NoReturn
 import hypothesis
 import pytest
 
+from tests.support.command_line import Call, caller
 from tests.support.kafka import brokers, containers, jars
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.jars import BrokerError
@@ -181,3 +182,13 @@ def logging_as_before() -> Iterator[None]:
     for logger, handlers, level in before:
         logger.handlers[:] = handlers
         logger.setLevel(level)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_as_before: None,  # noqa: ARG001 - commands configure it
+) -> Call:
+    """`call(*arguments, stdin=b"")`: runs the command line in this process, by its one entry point."""
+    return caller(monkeypatch, capsys)

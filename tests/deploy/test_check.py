@@ -21,7 +21,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
 from scoring.artifacts import loading
-from tests.support.command_line import caller
+from tests.support.command_line import Call
 from tests.support.end_to_end import Line, last_words, logged, stop
 from tests.support.kafka.brokers import HOST, free_ports
 from tests.support.kafka.certificates import Authority
@@ -53,13 +53,8 @@ Check = Callable[..., Checked]
 
 
 @pytest.fixture
-def check(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - a check configures it
-) -> Check:
+def check(call: Call) -> Check:
     """`check(*options)`: what `session-scorer check --json` says."""
-    call = caller(monkeypatch, capsys)
 
     def run(*given: str) -> Checked:
         said = call("check", "--json", *given)

@@ -14,7 +14,7 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 from tests.support.end_to_end import Line, last_words, logged, metrics_url, stop
 from tests.support.kafka.certificates import Authority
 from tests.support.kafka.rights import rights
@@ -35,11 +35,6 @@ def line(secured: Secured) -> Iterator[Line]:
     """Topics and a group of its own."""
     with Topics(secured.master) as topics:
         yield Line.on(secured.master, topics)
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    return caller(monkeypatch, capsys)
 
 
 # -- the least rights, as docs/security.md has them ------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Asking the broker for something as its administrator, and waiting until it is done; and asking the worker."""
 
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -17,14 +16,6 @@ def ask(bootstrap: str, call: Callable[[AdminClient], Mapping[Any, "Future[Any]"
     client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for answer in call(client).values():
         answer.result(SECONDS)
-
-
-def until(true: Callable[[], bool], seconds: float = SECONDS) -> None:
-    """Waits until it is."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
-        time.sleep(0.1)
 
 
 def metric(log: Path, name: str) -> float:

@@ -13,8 +13,9 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.faults.asking import ask, metric, until
+from tests.faults.asking import ask, metric
 from tests.support.end_to_end import SECONDS, Line, last_words, metrics_url, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -109,15 +110,15 @@ def delete(line: Line) -> None:
     """Delete the input topic."""
     client = AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
     client.delete_topics([line.sessions])[line.sessions].result(SECONDS)
-    until(lambda: leaders(client, line.sessions) == 0)
+    wait_until(lambda: leaders(client, line.sessions) == 0)
 
 
 def create(line: Line) -> None:
     """Create the input topic."""
     topic, client = line.sessions, AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
     new = NewTopic(topic, num_partitions=line.partitions, replication_factor=-1)
-    until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
-    until(lambda: leaders(client, topic) == line.partitions)
+    wait_until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
+    wait_until(lambda: leaders(client, topic) == line.partitions)
 
 
 def leaders(client: AdminClient, topic: str) -> int:
@@ -175,8 +176,8 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
         process.send_signal(signal.SIGCONT)
         if on_gap == "continue":
             line.wait_for(lambda count: count == new, process)
-            until(lambda: "went on in a topic made anew" in log.read_text())
-            until(lambda: metric(log, NEVER_SEEN) == passed_over)
+            wait_until(lambda: "went on in a topic made anew" in log.read_text())
+            wait_until(lambda: metric(log, NEVER_SEEN) == passed_over)
             assert stop(process) == 0
         else:
             said = last_words(process, log)
@@ -199,11 +200,11 @@ def test_a_deleted_topic_is_told_within_ten_seconds(line: Line, tmp_path: Path) 
     log = tmp_path / "log"
     with line.running(log) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         time.sleep(3)  # it asks once a second which topic it is
         ask(line.bootstrap, lambda client: client.delete_topics([line.sessions]))
         gone = f"input topic {line.sessions} is gone: it was deleted\n"
-        until(lambda: ready(log) == (503, gone), seconds=20)  # promised: 10
+        wait_until(lambda: ready(log) == (503, gone), seconds=20)  # promised: 10
         assert log.read_text().count('"the input topic is gone"') == 1
         assert stop(process) == 0
 
@@ -214,14 +215,14 @@ def test_a_topic_that_is_missing_for_a_while_is_waited_for(line: Line, tmp_path:
     log = tmp_path / "log"
     with line.running(log, "--on-gap", "continue", *SOON) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         delete(line)
-        until(lambda: "Subscribed topic not available" in log.read_text())
-        until(lambda: ready(log)[0] == 503)
+        wait_until(lambda: "Subscribed topic not available" in log.read_text())
+        wait_until(lambda: ready(log)[0] == 503)
         create(line)
         feed(line, 5, seed=2)
         line.wait_for(lambda count: count == 5, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         assert stop(process) == 0
     assert len(scored(line)) == 10 + 5
 
@@ -235,7 +236,7 @@ def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_it
     log = tmp_path / "log"
     with line.running(log, "--on-gap", on_gap, *SOON) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         time.sleep(3)
         anew(line)
         feed(line, 5, seed=2)
@@ -246,7 +247,7 @@ def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_it
             assert "nothing of the new one is known to be passed over" in said
         else:
             line.wait_for(lambda count: count == 25, process)
-            until(lambda: "went on in a topic made anew" in log.read_text())
+            wait_until(lambda: "went on in a topic made anew" in log.read_text())
             assert metric(log, NEVER_SEEN) == 0
             assert stop(process) == 0
     if on_gap == "stop" and line.committed() != 25:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Full
-from tests.faults.stream import caught_up, longest_stall, stream, wait_until, watching
+from tests.faults.stream import caught_up, longest_stall, stream, watching
 from tests.support.end_to_end import Line, last_words, logged, stop
 from tests.support.kafka import signing
 from tests.support.kafka.rights import rights
 from tests.support.kafka.secured import USER, Secured
 from tests.support.kafka.tokens import LIFE_SECONDS, SECRET, TokenEndpoint
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 
 STALL_SECONDS = 1.0  # the longest pause that is allowed
 LOGIN_LINES = ("no new token", "the Kafka client reports an error")

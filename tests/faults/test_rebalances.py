@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Full, Record
-from tests.faults.stream import caught_up, longest_stall, stream, wait_until, watching
+from tests.faults.stream import caught_up, longest_stall, stream, watching
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 
 STALL_SECONDS = 10.0  # promised: no partition waits longer while workers come and go
 EVERY_SECONDS = 5.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stream import wait_until
 from tests.support.end_to_end import Line, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import is_open, read
 from training.synthetic.invalid_events import InvalidSample
 

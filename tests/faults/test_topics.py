@@ -16,9 +16,9 @@ from typing import cast
 from consumer.dead_letters.record import DeadLetter
 from consumer.records import Headers
 from tests.faults.conftest import Full
-from tests.faults.stream import wait_until
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 

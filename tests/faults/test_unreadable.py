@@ -27,6 +27,7 @@ from tests.faults.doomed import command as doomed_command
 from tests.support.end_to_end import QUICK, Line, environment, metrics_url, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import SECONDS, read
 
 EVENT = b'{"session_id":"s-%d","click_events":3}'
@@ -405,7 +406,6 @@ def test_a_batch_that_is_passed_over_is_counted_by_its_code(broker: KafkaBroker,
     with line.running(log, *PASSING) as process:
         line.wait_for(lambda offset: offset == 7, process)
         name = 'session_scorer_dead_letters_total{code="unreadable_batch"} 1.0'
-        deadline = time.monotonic() + SECONDS
-        while name not in urlopen(metrics_url(log), timeout=SECONDS).read().decode():  # counted right after the commit
-            assert time.monotonic() < deadline
+        # counted right after the commit
+        wait_until(lambda: name in urlopen(metrics_url(log), timeout=SECONDS).read().decode())
         assert stop(process) == 0

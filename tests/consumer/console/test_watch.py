@@ -18,7 +18,7 @@ from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 from tests.support.end_to_end import Line, environment
 from tests.support.fakes import P0
 from tests.support.kafka.brokers import free_ports
@@ -28,16 +28,6 @@ from tests.support.wire import Event, write
 COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "watch"]
 HOST = "127.0.0.1"
 SECONDS = 60
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - as it says
-) -> Call:
-    """The command line in this process."""
-    return caller(monkeypatch, capsys)
 
 
 @contextmanager

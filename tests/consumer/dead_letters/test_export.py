@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from stat import S_IMODE
@@ -19,6 +18,7 @@ from consumer.errors import WorkerError
 from consumer.records import Headers
 from tests.consumer.dead_letters.conftest import Post, written
 from tests.support.command_line import Call
+from tests.support.waiting import wait_until
 from tests.support.wire import read, write
 
 values = (
@@ -86,9 +86,6 @@ def test_a_new_file_is_its_owners_alone_and_replaces_none(tmp_path: Path) -> Non
         pass
 
 
-pytestmark = pytest.mark.usefixtures("logging_as_before")
-
-
 @pytest.mark.kafka
 def test_corrected_dead_letters_are_written_back_once(post: Post, call: Call, tmp_path: Path) -> None:
     events = [b'{"transaction_date": "2026-02-30", "n": %d}' % i for i in range(20)]
@@ -117,9 +114,7 @@ def test_after_a_kill_it_goes_on_where_it_was(post: Post, call: Call, tmp_path: 
     assert call("export", "-o", path).status == 0
     command = [sys.executable, "-P", "-m", "consumer", "dead-letters", "redrive", *post.options(), "--from", str(path)]
     with subprocess.Popen([*command, "--yes", "--rate", "20"], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not written(post) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: bool(written(post)))
         process.send_signal(signal.SIGKILL)
     assert 0 < written(post).total() < 200
     assert call("redrive", "--from", path, "--yes", "--rate", "10000").status == 0

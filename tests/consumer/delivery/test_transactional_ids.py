@@ -5,23 +5,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from consumer.delivery.transactional_ids import SlotTakenError, keep_slot, take_slot, transactional_ids
 from consumer.errors import WorkerError
+from tests.support.waiting import wait_until
 
 DAY = 86_400  # seconds
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 30) -> bool:
-    """Whether it does, in time."""
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return happened()
 
 
 def test_worker_takes_the_lowest_free_slot(tmp_path: Path) -> None:
@@ -104,7 +96,7 @@ def test_a_running_worker_notices_the_removal_by_itself(tmp_path: Path, caplog: 
     stop = threading.Event()
     with take_slot("g", directory=tmp_path) as slot, keep_slot(slot, stop, 0.01):
         slot.path.unlink()
-        assert wait_for(lambda: "the lock of this slot was removed and is made again" in caplog.messages)
+        wait_until(lambda: "the lock of this slot was removed and is made again" in caplog.messages)
         with take_slot("g", directory=tmp_path) as second:
             assert second.number == 1
     assert not stop.is_set()
@@ -126,9 +118,9 @@ def test_lock_that_cannot_be_kept_is_a_warning(tmp_path: Path, caplog: pytest.Lo
     with take_slot("g", directory=locks) as slot, keep_slot(slot, stop, 0.01):
         shutil.rmtree(locks)
         locks.symlink_to(tmp_path)
-        assert wait_for(lambda: "the lock of this slot cannot be kept" in caplog.messages)
+        wait_until(lambda: "the lock of this slot cannot be kept" in caplog.messages)
         locks.unlink()
-        assert wait_for(slot.path.exists)
+        wait_until(slot.path.exists)
     assert caplog.messages.count("the lock of this slot cannot be kept") == 1
     assert not stop.is_set()
 

@@ -21,6 +21,7 @@ from tests.support.end_to_end import Line, logged, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.kafka.topics import Topics
 from tests.support.otlp_collector import HOST, Collector, attributes, collecting
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -259,7 +260,7 @@ def test_a_consumer_runs_without_its_collector(kafka: str, topics: Topics, tmp_p
         env["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1"
         process = stack.enter_context(line.running(log, env=env))
         line.wait_for(lambda count: count == 2_000, process)
-        _wait_for_line(log, "traces cannot be sent")
+        wait_until(lambda: "traces cannot be sent" in log.read_text())
         began = time.monotonic()
         assert stop(process) == 0
         assert time.monotonic() - began < 10
@@ -286,10 +287,3 @@ def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path:
 def _warnings(log: Path) -> list[dict[str, str]]:
     """All that is logged of tracing, by us or by the library; a busy machine may have slow batches besides."""
     return [each for each in logged(log) if each["level"] != "info" and each["message"] != "slow batch"]
-
-
-def _wait_for_line(log: Path, text: str) -> None:
-    deadline = time.monotonic() + 30
-    while text not in log.read_text():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
