@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Full
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import Line, environment, stop
 from tests.support.kafka.formats import AVRO, Event, broken, register, registered
 from tests.support.kafka.registry import SchemaRegistry
@@ -105,7 +105,7 @@ def test_check_and_run_read_the_registered_schema(registry: SchemaRegistry, line
     of = registered(registry.url, f"{line.sessions}-value", "avro")
     write(line.bootstrap, line.sessions, [Record(of.value(event), b"key") for event in islice(events(4), 10)])
     options = ("--input-format", "avro", "--schema-registry-url", registry.url)
-    command = [sys.executable, "-c", "from consumer.__main__ import main; main()", "check", *line.options(), *options]
+    command = [*COMMAND, "check", *line.options(), *options]
 
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(), cwd=tmp_path)
 

@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.pipes import unread_pipe
 from tests.support.waiting import wait_until
 from training.synthetic.invalid_events import InvalidSample
 
-COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 STOP_SECONDS = 15.0  # that a stop may take, as given to the worker
 LAST_RESORT = 6.0  # seconds more, past which nothing is waited for
 MARGIN = 5.0  # for a busy machine

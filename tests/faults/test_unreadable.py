@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -24,6 +23,7 @@ from consumer.records import Partition
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.conftest import Full, LineOn
 from tests.faults.doomed import command as doomed_command
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import QUICK, Line, environment, metrics_url, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
@@ -85,9 +85,8 @@ class Said(NamedTuple):
 
 def command(line: Line, *words: str) -> Said:
     """`session-scorer` with these words and the line's names."""
-    program = (sys.executable, "-c", "from consumer.__main__ import main; main()")
     done = subprocess.run(
-        [*program, *words, *line.options()], check=False, capture_output=True, text=True, env=environment(), timeout=120
+        [*COMMAND, *words, *line.options()], check=False, capture_output=True, text=True, env=environment(), timeout=120
     )
     return Said(done.returncode, done.stdout, done.stderr)
 

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import Producer
 
 from tests.faults.asking import metric
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import Line, environment, stop
 from tests.support.waiting import wait_until
 from tests.support.wire import SECONDS
@@ -43,7 +43,7 @@ def test_events_of_an_aborted_upstream_transaction_are_never_scored(line: Line, 
 
 def check(line: Line) -> list[str]:
     """What `session-scorer check` warns of the input's events."""
-    command = [sys.executable, "-c", "from consumer.__main__ import main; main()", "check", "--json", *line.options()]
+    command = [*COMMAND, "check", "--json", *line.options()]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     checks = json.loads(done.stdout)["checks"]
     return [

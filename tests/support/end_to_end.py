@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from consumer.errors import RetriableError, UnansweredError
 from consumer.kafka.errors import kafka_errors
 from consumer.runtime import Retry
 from tests.support.checker import Outputs, Report, Seen, judge
-from tests.support.command_line import PREFIXES
+from tests.support.command_line import COMMAND, PREFIXES
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -130,7 +129,7 @@ class Line:
 
         `command` may stand in for the entry point: a program that takes the same arguments.
         """
-        start = command or (sys.executable, "-c", "from consumer.__main__ import main; main()")
+        start = command or COMMAND
         with (
             log.open("ab") as stderr,
             subprocess.Popen(

@@ -19,13 +19,13 @@ from typing import TypeVar
 import pytest
 
 from consumer.observability.bounded_output import MOST_BYTES, LosslessOutput, QueuedOutput
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import environment
 from tests.support.pipes import unread_pipe
 from tests.support.waiting import wait_until
 
 Output = TypeVar("Output", bound=QueuedOutput)
 SECONDS = 60.0  # for whatever should take a moment
-COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 
 
 def read(descriptor: int, size: int) -> bytes:
@@ -108,11 +108,12 @@ def test_a_non_blocking_pipe_gets_every_line() -> None:
         assert output.dropped == 0
 
 
-def test_lossless_output_waits_until_stopped() -> None:
+@pytest.mark.parametrize("size", [1, MOST_BYTES])
+def test_lossless_output_waits_until_stopped(size: int) -> None:
     stop = threading.Event()
     with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
-        output.write(b"x")
-        waiting = threading.Thread(target=output.flush)
+        output.write(b"x" * size)
+        waiting = threading.Thread(target=output.flush if size == 1 else partial(output.write, b"x"))
         waiting.start()
         waiting.join(0.5)
         assert waiting.is_alive()
@@ -139,19 +140,6 @@ def test_lossless_output_writes_without_a_flush() -> None:
     thread.join()
     same = received == b"".join(sent)
     assert same  # by itself: the difference of 12 MiB would not be shown within minutes
-
-
-def test_lossless_output_waits_for_room_until_stopped() -> None:
-    stop = threading.Event()
-    with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
-        output.write(b"x" * MOST_BYTES)
-        waiting = threading.Thread(target=output.write, args=(b"x",))
-        waiting.start()
-        waiting.join(0.5)
-        assert waiting.is_alive()
-        stop.set()
-        waiting.join(SECONDS)
-        assert not waiting.is_alive()
 
 
 def test_lossless_output_raises_the_error_of_a_write() -> None:
