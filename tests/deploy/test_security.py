@@ -120,17 +120,13 @@ def test_all_rights_that_are_missing_are_named_at_once_with_the_commands_that_gi
     (found,) = [text for text in checked.out.splitlines() if text.startswith("fail rights: ")]
     assert sorted(told(found.partition("; give them: ")[2].replace(" && ", "\n"))) == sorted(lacking), found
     secured.allow([*rights(line).values()])
-    with line.running(tmp_path / "log", *at(secured, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", COUNT, *at(secured, "scram"))
 
 
 def test_at_least_once_needs_one_right_less(secured: Secured, line: Line, tmp_path: Path) -> None:
     planted = line.feed(COUNT)
     secured.allow([rights(line)[name] for name in AT_LEAST_ONCE])
-    with line.running(tmp_path / "log", "--delivery", "at-least-once", *at(secured, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", COUNT, "--delivery", "at-least-once", *at(secured, "scram"))
     assert line.check(planted).faults() == {}
 
 
@@ -148,9 +144,7 @@ def test_dead_letters_are_redriven_with_four_rights_and_each_that_is_missing_is_
 ) -> None:
     line.feed(COUNT, bad_one_in=50)
     secured.allow([*rights(line).values()])
-    with line.running(tmp_path / "log", *at(secured, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", COUNT, *at(secured, "scram"))
     redrive = ("dead-letters", "redrive", "--yes", *line.options(), *at(secured, "scram"))
     needed = rights_to_redrive(line)
     for right in REDRIVE:
@@ -205,9 +199,7 @@ def test_a_secret_can_come_from_a_file(secured: Secured, line: Line, tmp_path: P
     plain = {name: value for name, value in secured.scram().items() if name != "sasl.password"}
     where = ("--bootstrap-servers", secured.addresses["scram"])
     from_file = {"KAFKA_SASL_PASSWORD_FILE": str(secret)}
-    with line.running(tmp_path / "log", *where, *options(plain), env=from_file) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", COUNT, *where, *options(plain), env=from_file)
     assert line.check(planted).faults() == {}
 
 

@@ -51,9 +51,7 @@ def test_broken_values_become_dead_letters_and_harm_no_other(
     write(line.bootstrap, line.sessions, records)
 
     options = ("--input-format", name, "--schema-registry-url", registry.url)
-    with line.running(tmp_path / "log", *options) as process:
-        line.wait_for(lambda done: done == count + bad, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", count + bad, *options)
 
     report = line.check(planted)
     assert report.faults() == {}
@@ -111,7 +109,5 @@ def test_check_and_run_read_the_registered_schema(registry: SchemaRegistry, line
 
     assert done.returncode == 0, done.stdout
     assert re.search(rf"schema {line.sessions}-value: id \d+, AVRO: all 18 fields", done.stdout), done.stdout
-    with line.running(tmp_path / "log", *options) as process:
-        line.wait_for(lambda done: done == 10, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", 10, *options)
     assert line.check({}).faults() == {}

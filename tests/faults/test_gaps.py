@@ -27,13 +27,6 @@ def feed(line: Line, count: int, *, seed: int, partition: int = 0) -> None:
     write(line.bootstrap, line.sessions, [Event(v, k, partition) for k, v in islice(keyed_events(seed), count)])
 
 
-def done(line: Line, log: Path, count: int, *options: str) -> None:
-    """A run that ends once so many are committed."""
-    with line.running(log, *options) as process:
-        line.wait_for(lambda now: now == count, process)
-        assert stop(process) == 0
-
-
 def take(line: Line, before: int, partition: int = 0) -> None:
     """As retention does: the records of the partition before this offset go."""
     where = TopicPartition(line.sessions, partition, before)
@@ -50,7 +43,7 @@ def test_retention_that_overtook_a_stopped_worker_stops_it_with_the_number_never
     line: Line, tmp_path: Path
 ) -> None:
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     feed(line, 1000, seed=2)
     take(line, 1300)
     for start in ("second", "third"):
@@ -64,7 +57,7 @@ def test_retention_that_overtook_a_stopped_worker_stops_it_with_the_number_never
 
 def test_with_on_gap_continue_it_goes_on_and_counts_the_number_never_seen(line: Line, tmp_path: Path) -> None:
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     feed(line, 1000, seed=2)
     take(line, 1300)
     log = tmp_path / "second"
@@ -130,10 +123,10 @@ def leaders(client: AdminClient, topic: str) -> int:
 def test_a_topic_made_anew_while_the_worker_is_stopped_is_read_from_its_beginning(line: Line, tmp_path: Path) -> None:
     """Kafka 4.3 deletes a group's offsets together with their topic."""
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     anew(line)
     feed(line, 500, seed=2)
-    done(line, tmp_path / "second", 500)
+    line.drain(tmp_path / "second", 500)
     assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(500)])
 
 
@@ -185,7 +178,7 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
             assert not passed_over or f"past at least {passed_over} offsets that were never read" in said
             assert passed_over or "nothing of the new one is known to be passed over" in said
     if line.committed() != new:  # the stop may come before anything of the new topic is scored
-        done(line, tmp_path / "again", new)
+        line.drain(tmp_path / "again", new)
     assert 1000 + new - passed_over <= len(scored(line)) <= 1000 + new
 
 
@@ -251,7 +244,7 @@ def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_it
             assert metric(log, NEVER_SEEN) == 0
             assert stop(process) == 0
     if on_gap == "stop" and line.committed() != 25:
-        done(line, tmp_path / "again", 25)
+        line.drain(tmp_path / "again", 25)
     assert len(scored(line)) == 10 + 25
 
 
@@ -276,10 +269,10 @@ def test_a_group_whose_offsets_expired_begins_anew_with_the_oldest_event_and_los
 ) -> None:
     """Kafka drops the offsets of a group that was empty for 7 days: what is still there is scored again."""
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     ask(line.bootstrap, lambda client: client.delete_consumer_groups([line.group]))
     feed(line, 500, seed=2)
-    done(line, tmp_path / "second", 1500)
+    line.drain(tmp_path / "second", 1500)
     report = line.check({})
     assert report.missing == report.out_of_order == report.differing == report.wrong_topic == []
     assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(1500)])

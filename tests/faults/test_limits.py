@@ -255,9 +255,7 @@ def test_events_around_every_limit_come_out_in_a_form_that_fits(  # noqa: PLR091
     line, log = lined_up(scene), tmp_path / "log"
     given = events(zlib.crc32(name.encode()), full(20, 200), scene.limits)
     feed(line, given)
-    with line.running(log, "--delivery", delivery, *PAST_THE_BREAKER) as process:
-        line.wait_for(lambda count: count == len(given), process)
-        assert stop(process) == 0
+    line.drain(log, len(given), "--delivery", delivery, *PAST_THE_BREAKER)
     forms = verify(line, scene)
     assert "going back" not in log.read_text()
     record_property("events", len(given))
@@ -314,9 +312,7 @@ def test_topics_whose_settings_are_hidden_stop_nothing(
     feed(line, given)
     options = ["--delivery", delivery, "--bootstrap-servers", guarded[1], *PAST_THE_BREAKER]
     options += client_options(AS_USER)
-    with line.running(log, *options) as process:
-        line.wait_for(lambda count: count == len(given), process)
-        assert stop(process) == 0
+    line.drain(log, len(given), *options)
     verify(line, scene, repeated=True, hidden=True)
     assert "limits of an output topic lowered" in log.read_text()
     topics.delete()

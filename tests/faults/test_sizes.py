@@ -93,9 +93,7 @@ def test_results_near_and_over_the_limit_go_out_whole_or_without_the_event_and_n
     low, high = samples()
     events = [Event(padded(value, LIMIT + more), key) for more in NEAR for key, value in (low, high)]
     write_large(large, events)
-    with large.running(tmp_path / "log") as process:
-        large.wait_for(lambda count: count == len(events), process)
-        assert stop(process) == 0
+    large.drain(tmp_path / "log", len(events))
     inputs = {(each.partition(), each.offset()): each.value() or b"" for each in read(large.bootstrap, large.sessions)}
     results, alerts = read(large.bootstrap, large.results), read(large.bootstrap, large.alerts)
     assert read(large.bootstrap, large.dead_letters) == []
@@ -125,9 +123,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
     not_json = b"<" * (LIMIT + 1)
     assert len(whole_identity) > LIMIT
     write_large(large, [Event(whole_identity, key), Event(not_json, key), Event(value, key)])
-    with large.running(tmp_path / "log") as process:
-        large.wait_for(lambda count: count == 3, process)
-        assert stop(process) == 0
+    large.drain(tmp_path / "log", 3)
     first, second = read(large.bootstrap, large.dead_letters)
     for letter, code, event in ((first, b"too_large", whole_identity), (second, b"not_json", not_json)):
         headers = dict(letter.headers() or [])

@@ -44,19 +44,13 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
     record_property("stops", len(took))
     record_property("longest, s", round(max(took), 1))
     assert max(took) < BOUND
-    finish(line, log, fed)
+    line.drain(log, fed)
     assert line.check(planted).faults() == {}
     assert written(line, "read_uncommitted") == written(line, "read_committed"), "something was written twice"
 
 
 def written(line: Line, isolation: str) -> int:
     return len(read(line.bootstrap, line.results, line.alerts, line.dead_letters, isolation=isolation))
-
-
-def finish(line: Line, log: Path, events: int) -> None:
-    with line.running(log) as process:
-        line.wait_for(lambda count: count == events, process)
-        assert stop(process) == 0
 
 
 def doomed(line: Line, log: Path, doom: str, *options: str) -> float:

@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from tests.faults.conftest import Counted
 from tests.faults.raw import write_dated
-from tests.support.end_to_end import Line, stop
+from tests.support.end_to_end import Line
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -46,9 +46,7 @@ def test_records_dated_1970_or_not_at_all_or_hours_ahead_come_out_with_all_other
         [Event(value, key, timestamp=dates[i % len(dates)]) for i, (key, value) in enumerate(islice(stream, COUNT))],
     )
     log, total = tmp_path / "log", COUNT + 2 * lenient.partitions
-    with lenient.running(log, "--delivery", delivery) as process:
-        lenient.wait_for(lambda count: count == total, process)
-        assert stop(process) == 0
+    lenient.drain(log, total, "--delivery", delivery)
     assert lenient.check({}).faults() == {}
     assert "going back" not in log.read_text()
     came = {(each.partition(), each.offset()): stamp(each) for each in read(bootstrap, topic)}

@@ -105,12 +105,6 @@ def the_way_on(line: Line, said: str) -> Said:
     return command(line, *shlex.split(found[1]))
 
 
-def score_the_rest(line: Line, log: Path, end: int) -> None:
-    with line.running(log) as process:
-        line.wait_for(lambda offset: offset == end, process)
-        assert stop(process) == 0
-
-
 def bad_checksum(broker: KafkaBroker, line: Line) -> int:
     batch(line, *events(5010, 7))
     damage(broker, line, EVENT % 5013)
@@ -147,7 +141,7 @@ def test_a_batch_that_cannot_be_read_stops_the_worker_and_skip_goes_past_it(
     skipped = the_way_on(line, said)
     assert skipped.status == 0, skipped.err
     assert f"skipped {lost} offsets, {before} to {before - 1 + lost}," in skipped.out
-    score_the_rest(line, tmp_path / "log", before + 5 + lost)
+    line.drain(tmp_path / "log", before + 5 + lost)
     assert len(read(line.bootstrap, line.results)) == before + 5
     check_dead_letter(line, before, *read(line.bootstrap, line.dead_letters))
 
@@ -229,9 +223,7 @@ DELIVERIES = ("exactly-once", "at-least-once")
 
 def start_and_drain(line: Line, log: Path, end: int, *options: str) -> str:
     """Runs a worker until the group stands at `end`; returns what it logged."""
-    with line.running(log, *PASSING, *QUICK, *options) as process:
-        line.wait_for(lambda offset: offset == end, process)
-        assert stop(process) == 0
+    line.drain(log, end, *PASSING, *QUICK, *options)
     return log.read_text()
 
 
@@ -338,9 +330,7 @@ def test_a_transaction_aborted_over_a_batch_that_is_passed_over_is_done_again(
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
     batch(line, *events(9000, 5))
-    with line.running(tmp_path / "log", *PASSING, command=doomed_command("abort", "before-commit", 2)) as process:
-        line.wait_for(lambda offset: offset == 22, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", 22, *PASSING, command=doomed_command("abort", "before-commit", 2))
     assert len(read(line.bootstrap, line.results)) == 15
     check_dead_letter(line, 10, *read(line.bootstrap, line.dead_letters))
 

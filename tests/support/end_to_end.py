@@ -143,6 +143,19 @@ class Line:
                     process.send_signal(signal.SIGCONT)
                     process.kill()
 
+    def drain(
+        self,
+        log: Path,
+        count: int,
+        *options: str,
+        command: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run a worker until `count` input records are committed, and stop it."""
+        with self.running(log, *options, command=command, env=env) as process:
+            self.wait_for(lambda committed: committed == count, process)
+            assert stop(process) == 0
+
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment, without settings of ours in it."""

@@ -275,9 +275,7 @@ def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path:
     line, log = Line.on(kafka, topics), tmp_path / "log"
     line.feed(200)
     program = "import sys; sys.modules['opentelemetry'] = None; from consumer.__main__ import main; main()"
-    with line.running(log, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"}) as process:
-        line.wait_for(lambda count: count == 200, process)
-        assert stop(process) == 0
+    line.drain(log, 200, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"})
     warnings = _warnings(log)
     assert [(each["message"], each["reason"]) for each in warnings] == [
         ("tracing is off", "OpenTelemetry is not installed: pip install 'session-scorer[tracing]'")
