@@ -1,7 +1,7 @@
 """What the fault suite shares. Everything in this directory is marked `faults`: `make faults`, `make faults-long`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -76,11 +76,11 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def line_on(counted: Counted) -> Iterator[LineOn]:
-    """`line_on(bootstrap, partitions=4)`: a line of its own topics and group on this broker."""
+    """`line_on(bootstrap, partitions=4, config=None)`: a line of its own topics and group on this broker."""
     with ExitStack() as stack:
 
-        def make(bootstrap: str, partitions: int = 4) -> Line:
-            line = Line.on(bootstrap, stack.enter_context(Topics(bootstrap)), partitions)
+        def make(bootstrap: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> Line:
+            line = Line.on(bootstrap, stack.enter_context(Topics(bootstrap)), partitions, config)
             counted(line)
             return line
 
@@ -88,8 +88,6 @@ def line_on(counted: Counted) -> Iterator[LineOn]:
 
 
 @pytest.fixture
-def line(kafka: str, topics: Topics, counted: Counted) -> Line:
+def line(kafka: str, line_on: LineOn) -> Line:
     """A line of its own topics and group on the one broker."""
-    line = Line.on(kafka, topics)
-    counted(line)
-    return line
+    return line_on(kafka)

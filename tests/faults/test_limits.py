@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 from confluent_kafka.admin._acl import AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType
 
@@ -25,7 +25,7 @@ from tests.faults.test_sizes import LARGE, padded, samples
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.secured import options as client_options
 from tests.support.kafka.topics import Topics
-from tests.support.wire import SECONDS, Event, read
+from tests.support.wire import Event, read, write
 
 DEFAULT = 1_048_588  # Kafka's max.message.bytes
 MOST = 1_000_000  # --max-record-bytes
@@ -107,26 +107,8 @@ def _event(chance: random.Random, key: bytes | None, value: bytes, number: int, 
 
 def feed(line: Line, given: Sequence[Event]) -> None:
     """Writes each by itself, compressed."""
-    producer = Producer({
-        "bootstrap.servers": line.bootstrap,
-        "message.max.bytes": 100_000_000,
-        "batch.size": 1,
-        "compression.type": "gzip",
-        "log_level": 0,
-    })  # fmt: skip
-    failed: list[object] = []
-    for each in given:
-        producer.produce(
-            line.sessions,
-            each.value,
-            each.key,
-            partition=each.partition,
-            headers=[*each.headers],
-            timestamp=each.timestamp,
-            on_delivery=lambda error, _: failed.append(error) if error else None,
-        )
-    assert producer.flush(SECONDS) == 0
-    assert failed == []
+    properties = {"message.max.bytes": 100_000_000, "batch.size": 1, "compression.type": "gzip"}
+    write(line.bootstrap, line.sessions, given, properties)
 
 
 def sha256(content: bytes) -> str:

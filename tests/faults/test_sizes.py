@@ -11,14 +11,13 @@ from typing import cast
 
 import msgspec
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 
 from consumer.records import Headers
 from scoring import Scorer
-from tests.faults.conftest import Counted
+from tests.faults.conftest import LineOn
 from tests.support.end_to_end import Line, stop
-from tests.support.kafka.topics import Topics
-from tests.support.wire import SECONDS, Event, read
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 LIMIT = 1_000_000  # max_record_bytes
@@ -29,13 +28,9 @@ NEAR = (-3000, *range(-1600, 0, 100), -1, 0, 1, 40_000, 48_500, 49_000, 200_000,
 
 
 @pytest.fixture
-def large(kafka: str, topics: Topics, counted: Counted) -> Line:
+def large(kafka: str, line_on: LineOn) -> Line:
     """A line whose input takes records of up to 100 MiB; what comes out must fit into Kafka's default of 1 MiB."""
-    sessions = topics("sessions", config=LARGE)
-    outputs = topics("results"), topics("alerts"), topics("dead-letters")
-    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
-    counted(line)
-    return line
+    return line_on(kafka, config=LARGE)
 
 
 def padded(event: bytes, size: int) -> bytes:
@@ -45,25 +40,8 @@ def padded(event: bytes, size: int) -> bytes:
 
 def write_large(line: Line, events: Iterable[Event], compression: str = "none") -> None:
     """All events of a partition in one batch, compressed."""
-    producer = Producer({
-        "bootstrap.servers": line.bootstrap,
-        "message.max.bytes": 100_000_000,
-        "batch.size": 100_000_000,
-        "linger.ms": 500,
-        "compression.type": compression,
-        "log_level": 0,
-    })  # fmt: skip
-    failed: list[object] = []
-    for event in events:
-        producer.produce(
-            line.sessions,
-            event.value,
-            event.key,
-            partition=event.partition,
-            on_delivery=lambda error, _: failed.append(error) if error else None,
-        )
-    assert producer.flush(SECONDS) == 0
-    assert failed == []
+    sizes = {"message.max.bytes": 100_000_000, "batch.size": 100_000_000, "linger.ms": 500}
+    write(line.bootstrap, line.sessions, events, sizes | {"compression.type": compression})
 
 
 def samples() -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from tests.faults.conftest import Counted
+from tests.faults.conftest import LineOn
 from tests.faults.raw import write_dated
 from tests.support.end_to_end import Line
-from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -21,13 +20,9 @@ NO_LIMIT = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
 @pytest.fixture
-def lenient(kafka: str, topics: Topics, counted: Counted) -> Line:
+def lenient(kafka: str, line_on: LineOn) -> Line:
     """A line whose input takes records of any date, as Kafka's defaults did before 3.6."""
-    sessions = topics("sessions", config=NO_LIMIT)
-    outputs = topics("results"), topics("alerts"), topics("dead-letters")
-    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
-    counted(line)
-    return line
+    return line_on(kafka, config=NO_LIMIT)
 
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])

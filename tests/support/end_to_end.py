@@ -43,9 +43,9 @@ class Line:
     reports: list[Report] = field(default_factory=list, compare=False)  # of every check so far
 
     @classmethod
-    def on(cls, bootstrap: str, topics: Topics, partitions: int = 4) -> "Line":
-        """A line of its own topics and group."""
-        sessions = topics("sessions", partitions=partitions)
+    def on(cls, bootstrap: str, topics: Topics, partitions: int = 4, config: Mapping[str, str] | None = None) -> "Line":
+        """A line of its own topics and group; `config` is that of its input topic."""
+        sessions = topics("sessions", partitions, config)
         outputs = topics("results"), topics("alerts"), topics("dead-letters")
         return cls(bootstrap, f"scorer-of-{sessions}", sessions, *outputs, partitions)
 
