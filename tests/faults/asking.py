@@ -1,4 +1,4 @@
-"""Asking the broker for something as its administrator, and waiting until it is done; and asking the worker."""
+"""Ask a broker for something as its administrator, and a worker for its metrics."""
 
 import urllib.request
 from collections.abc import Callable, Mapping

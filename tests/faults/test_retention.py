@@ -1,6 +1,6 @@
 """Kafka's own retention takes transactions whose records were all scored: nothing is missing, no worker stops."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from tests.faults.asking import ask, metric
+from tests.faults.conftest import LineOn
 from tests.support.end_to_end import SECONDS, Line, last_words, stop
 from tests.support.kafka.brokers import KafkaBroker
-from tests.support.kafka.topics import Topics
 from tests.support.waiting import wait_until
 from training.synthetic.dataset import keyed_events
 
@@ -35,10 +35,8 @@ def node() -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture
-def line(node: KafkaBroker, counted: Callable[[Line], None]) -> Line:
-    made = Line.on(node.address, Topics(node.address), partitions=2)
-    counted(made)
-    return made
+def line(node: KafkaBroker, line_on: LineOn) -> Line:
+    return line_on(node.address, partitions=2)
 
 
 def transaction(line: Line, count: int, *, abort: bool = False) -> None:
