@@ -1,8 +1,8 @@
 """Transactions that come to nothing leave nothing."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.conftest import Full, Record
 from tests.faults.doomed import command
 from tests.support.end_to_end import Line
 from tests.support.wire import read
@@ -11,7 +11,7 @@ BATCH = 1000
 
 
 def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     events, log = full(10_000, 100_000), tmp_path / "log"
     planted = line.feed(events)

@@ -19,6 +19,7 @@ from confluent_kafka.admin._config import AlterConfigOpType
 from consumer.records import Headers
 from consumer.stream.record_size import encode_headers, record_bytes
 from tests.faults.asking import ask
+from tests.faults.conftest import Full, Record
 from tests.faults.rights import AS_USER, rule
 from tests.faults.test_outputs_refused import configure
 from tests.faults.test_sizes import LARGE, padded, samples
@@ -229,9 +230,9 @@ def test_events_around_every_limit_come_out_in_a_form_that_fits(  # noqa: PLR091
     lined_up: Callable[[Scene], Line],
     name: str,
     delivery: str,
-    full: Callable[[int, int], int],
+    full: Full,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_property: Record,
 ) -> None:
     scene = SCENES[name]
     line, log = lined_up(scene), tmp_path / "log"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import cast
@@ -15,7 +15,7 @@ from confluent_kafka import Message
 
 from consumer.records import Headers
 from scoring import Scorer
-from tests.faults.conftest import LineOn
+from tests.faults.conftest import LineOn, Record
 from tests.support.end_to_end import Line, stop
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -115,7 +115,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
 
 @pytest.mark.parametrize(("compression", "records"), [("lz4", 1), ("gzip", 1), ("zstd", 1), ("zstd", 400)])
 def test_bombs_of_20_and_60_mib_are_scored_within_512_mib(
-    large: Line, compression: str, records: int, tmp_path: Path, record_property: Callable[[str, object], None]
+    large: Line, compression: str, records: int, tmp_path: Path, record_property: Record
 ) -> None:
     _, (key, value) = samples()
     for partition, mib in ((0, 20), (0, 60), (1, 60)):

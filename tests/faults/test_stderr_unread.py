@@ -5,11 +5,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.faults.conftest import Full, Record
 from tests.support.command_line import COMMAND
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.brokers import free_ports
@@ -51,9 +52,7 @@ def value(port: int, name: str) -> float:
 
 
 @pytest.mark.timeout(1500)
-def test_a_group_whose_standard_error_nobody_reads_goes_on(
-    line: Line, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
-) -> None:
+def test_a_group_whose_standard_error_nobody_reads_goes_on(line: Line, full: Full, record_property: Record) -> None:
     ports, planted, fed = free_ports(2), dict[bytes, InvalidSample](), 0
 
     def feed(*processes: "subprocess.Popen[bytes]") -> None:

@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Full, Record
 from tests.support.end_to_end import Line, stop
 from tests.support.waiting import wait_until
 from tests.support.wire import is_open, read
@@ -23,7 +23,7 @@ MARGIN = 5.0  # for a busy machine
 
 @pytest.mark.timeout(1800)
 def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_repeat(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     moments, log = random.Random(5), tmp_path / "log"
     planted: dict[bytes, InvalidSample] = {}
