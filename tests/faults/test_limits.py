@@ -108,8 +108,8 @@ def _event(chance: random.Random, key: bytes | None, value: bytes, number: int, 
 
 def feed(line: Line, given: Sequence[Event]) -> None:
     """Writes each by itself, compressed."""
-    properties = {"message.max.bytes": 100_000_000, "batch.size": 1, "compression.type": "gzip"}
-    write(line.bootstrap, line.sessions, given, properties)
+    single: dict[str, str | int] = {"message.max.bytes": 100_000_000, "batch.size": 1, "compression.type": "gzip"}
+    write(line.bootstrap, line.sessions, given, single)
 
 
 def sha256(content: bytes) -> str:

@@ -286,7 +286,7 @@ def named(*functions: Scenario, prefix: str = "") -> dict[str, Scenario]:
     return {prefix + _words(each): each for each in functions}
 
 
-def in_each_protocol(*functions: Callable[[Backend, str], Observed]) -> dict[str, Scenario]:
+def in_each_protocol(*functions: Callable[..., Observed]) -> dict[str, Scenario]:
     """Return each scenario once for each protocol of a group."""
     return {f"{_words(each)}, {name}": partial(each, protocol=name) for each in functions for name in PROTOCOLS}
 
