@@ -33,12 +33,6 @@ EVENT = {
 GAPS = '{"click_events": null}'
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    """The set that ships."""
-    return Scorer.load()
-
-
 @pytest.fixture
 def bare_set(tmp_path: Path) -> Path:
     """Five files without a manifest."""

@@ -38,12 +38,6 @@ DOUBTFUL = "--allow-doubtful"  # a row is enough here
 RENAMED = {"click_events": "clicks", "device_type": "Device", "user_id": "customer"}
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    """The set that ships."""
-    return Scorer.load()
-
-
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:
     frame = pd.DataFrame(rows)
     if path.suffix == ".parquet":
