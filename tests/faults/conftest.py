@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.rights import guarded_broker
+from tests.faults.stream import RECOVERY_SECONDS
 from tests.support.checker import Report
 from tests.support.end_to_end import Line
 from tests.support.kafka.topics import Topics
@@ -17,6 +18,7 @@ Counted = Callable[[Line], None]
 Full = Callable[[int, int], int]
 LineOn = Callable[..., Line]
 Record = Callable[[str, object], None]
+Recovered = Callable[[float], None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -59,6 +61,17 @@ def counted(record_property: Record) -> Iterator[Counted]:
     for line in lines:
         for report in line.reports:
             record_property("events", f"{report.counts['inputs']:,} ({summary(report)})")
+
+
+@pytest.fixture
+def recovered(record_property: Record) -> Recovered:
+    """`recovered(seconds)`: it took no longer than is promised, and how long is told at the end of the run."""
+
+    def check(seconds: float) -> None:
+        record_property("seconds to recover", round(seconds, 1))
+        assert seconds <= RECOVERY_SECONDS
+
+    return check
 
 
 def summary(report: Report) -> str:
