@@ -11,16 +11,10 @@ from consumer.errors import UnavailableError, WorkerError
 from consumer.formats import registry as registry_module
 from consumer.formats.registry import Registry
 from consumer.formats.schema import RegisteredSchema
+from tests.support.fakes import FakeClock
 from tests.support.http_endpoint import Endpoint, serving
 
 AVRO = '{"type": "record", "name": "S", "fields": []}'
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -29,14 +23,9 @@ def server() -> Iterator[Endpoint]:
         yield server
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def registry(server: Endpoint, clock: Clock | None = None, **properties: str) -> Registry:
+def registry(server: Endpoint, clock: FakeClock | None = None, **properties: str) -> Registry:
     named = {name.replace("_", "."): text for name, text in properties.items()}
-    return Registry(server.url, named, 60, clock or Clock())
+    return Registry(server.url, named, 60, clock or FakeClock())
 
 
 def test_a_schema_has_its_type_and_references(server: Endpoint) -> None:
@@ -107,11 +96,12 @@ def test_a_refusal_is_an_error(server: Endpoint, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_a_registry_may_be_away_for_a_while(server: Endpoint, clock: Clock, status: int) -> None:
+def test_a_registry_may_be_away_for_a_while(server: Endpoint, status: int) -> None:
+    clock = FakeClock()
     fetched = registry(server, clock)
     server.default = (status, {})
-    for second in (0, 59):
-        clock.now = 100 + second
+    for seconds in (0, 59):
+        clock.sleep(seconds)
         with pytest.raises(UnavailableError, match=f"does not answer: HTTP {status}"):
             fetched.schema(7)
 
@@ -120,13 +110,13 @@ def test_a_registry_may_be_away_for_a_while(server: Endpoint, clock: Clock, stat
     server.default = (status, {})
     with pytest.raises(UnavailableError):
         fetched.schema(7)
-    clock.now += 60
+    clock.sleep(60)
     with pytest.raises(WorkerError, match=f"has not answered for 60 s: HTTP {status}"):
         fetched.schema(7)
 
 
 def test_a_registry_that_refuses_connections_is_away() -> None:
-    fetched = Registry("http://127.0.0.1:1", {}, 60, Clock())
+    fetched = Registry("http://127.0.0.1:1", {}, 60, FakeClock())
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
 
@@ -152,6 +142,6 @@ def test_user_and_password_are_sent(server: Endpoint) -> None:
 )
 def test_wrong_properties_are_one_line(properties: dict[str, str], message: str) -> None:
     with pytest.raises(WorkerError, match=r"^the schema registry's client refuses its settings: ") as raised:
-        Registry("http://localhost", properties, 60, Clock())
+        Registry("http://localhost", properties, 60, FakeClock())
     assert message in str(raised.value)
     assert "secret" not in str(raised.value)
