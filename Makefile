@@ -103,7 +103,7 @@ kafka: base-environment ## Apache Kafka from Maven Central until Ctrl-C (needs J
 	@$(QUIETLY) $(BIN)/python -m tests.support.kafka.brokers
 
 dist: ## a wheel and an sdist, checked, and tried with each Python that is here: DIST=directory PYTHONS="3.12 3.13"
-	@VENV=build/packaging PYTHON="$(PYTHON)" sh tools/environment.sh build
+	@VENV=build/packaging PYTHON="$(PYTHON)" sh tools/environment.sh dist
 	@build/packaging/bin/python -m tools.dist "$(DIST)" $(PYTHONS)
 
 runbook: $(READY) ## the address of the runbook in alerts and dashboard: URL=https://…
@@ -113,6 +113,7 @@ lock: $(READY) ## the requirements files anew, from pyproject.toml
 	$(COMPILE) pyproject.toml -o requirements/base.txt
 	$(COMPILE) pyproject.toml $(EXTRAS) --group dev -c requirements/base.txt -o requirements/dev.txt
 	$(COMPILE) --group build -c requirements/dev.txt -o requirements/build.txt
+	$(COMPILE) --group dist -c requirements/dev.txt -o requirements/dist.txt
 	$(COMPILE) pyproject.toml $(EXTRAS) --resolution lowest-direct -o requirements/lowest.txt
 	$(COMPILE) --group setup -c requirements/dev.txt -o requirements/uv.txt
 	$(COMPILE) pyproject.toml --extra ray --extra spark --group engines -c requirements/base.txt -c requirements/dev.txt -o requirements/engines.txt

@@ -81,4 +81,4 @@ def fill(
     events = stream()
     for start in range(0, count, _SLICE):
         some = islice(events, min(_SLICE, count - start))
-        write(bootstrap, topic, (Event(edit(value), key) for key, value in some), partitioner)
+        write(bootstrap, topic, (Event(edit(value), key) for key, value in some), {"partitioner": partitioner})

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -28,17 +28,16 @@ from consumer.kafka.consumer import KafkaSource
 from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.membership import Subscription
 from consumer.kafka.producer import KafkaProducer
-from consumer.kafka.unreadable import Find, KafkaProbe, find
+from consumer.kafka.unreadable import make_find
 from consumer.observability import logs
 from consumer.observability.bounded_output import end_process, end_process_within, lines_dropped
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server, on_first_free
 from consumer.observability.metrics import Build, Metrics
 from consumer.observability.slow_batches import SlowBatches
-from consumer.observability.tracing import Tracing, tracing
+from consumer.observability.tracing import tracing
 from consumer.process import BackgroundTask, stop_on_signals, tune_garbage_collector
-from consumer.records import Partition, UnreadableBatch
-from consumer.runtime import Retry
+from consumer.runtime import Retry, now_ms
 from consumer.stream import result_writer
 from consumer.stream.batching import BatchSizer
 from consumer.stream.circuit_breaker import CircuitBreaker
@@ -46,7 +45,7 @@ from consumer.stream.output_limits import LEAST_BYTES, OutputLimits, TopicSettin
 from consumer.stream.pipeline import Pipeline, Topics
 from consumer.stream.watchdog import Watchdog
 from consumer.stream.worker import Worker
-from scoring import Scorer, load_artifacts
+from scoring import Artifacts, Scorer, load_artifacts
 
 _log = logging.getLogger("consumer.run")
 
@@ -123,20 +122,11 @@ def start(
             artifacts = load_artifacts(
                 settings.artifacts, allow_unverified=settings.allow_unverified, manifest_sha256=settings.manifest_sha256
             )
-            build = Build(program_version(), platform.python_version(), librdkafka())
-            metrics = Metrics(
-                artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped, build=build
-            )
+            metrics = _metrics(artifacts)
             health = Health(stopping=stop.is_set, loop_seconds=_SILENCE * settings.watchdog_seconds)
             server = _serve(settings, metrics, health)
             stack.callback(server.close)
-            read_values = value_reader(
-                settings.input_format,
-                settings.schema_registry_url,
-                settings.schema_registry,
-                _retry(settings).seconds,
-                time.monotonic,
-            )
+            read_values = _value_reader(settings)
             connection = connection or connect(settings)
             _require_topics(settings, connection)
             limits = _output_limits(settings, connection)
@@ -146,23 +136,29 @@ def start(
             scorer = Scorer.from_artifacts(artifacts, as_json=True)
         _log_start(settings, scorer, server)
         on_serving(server)
-        if not stop.is_set():
-            traces = tracing(os.environ, settings.group_id)
-            stack.callback(traces.close)
-            worker = _worker(
-                settings,
-                connection,
-                scorer,
-                limits,
-                slot,
-                read_values=read_values,
-                metrics=metrics,
-                health=health,
-                tracing=traces,
-            )
-            if slot is not None:
-                stack.enter_context(keep_slot(slot, stop))
-            worker.run(stop)
+        if stop.is_set():
+            return
+        traces = tracing(os.environ, settings.group_id)
+        stack.callback(traces.close)
+        source = _source(settings, connection)
+        topics, budget = Topics(*settings.output_topics), settings.latency_budget / 1000
+        worker = Worker(
+            topics=settings.inputs.topics,
+            source=source,
+            process=Pipeline(scorer, topics, settings.group_id, limits.of, now_ms, read_values).process,
+            delivery=_delivery(settings, connection, source, limits, slot),
+            sizer=BatchSizer(budget, settings.batch_events),
+            breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),
+            metrics=metrics,
+            health=health,
+            watchdog=Watchdog(settings.watchdog_seconds, settings.shutdown_seconds),
+            slow_batches=SlowBatches.for_budget(budget),
+            output_trouble=partial(_output_trouble, settings, connection),
+            tracing=traces,
+        )
+        if slot is not None:
+            stack.enter_context(keep_slot(slot, stop))
+        worker.run(stop)
 
 
 def compile_kernels(input_format: str = "json") -> None:
@@ -181,6 +177,12 @@ def _wait_for_kernels(kernels: BackgroundTask, health: Health, on_compiling: Cal
     kernels.check()
 
 
+def _metrics(artifacts: Artifacts) -> Metrics:
+    """Return the metrics, which name the model and the versions."""
+    build = Build(program_version(), platform.python_version(), librdkafka())
+    return Metrics(artifacts.version, artifacts.sha256, artifacts.baseline, lines_dropped=lines_dropped, build=build)
+
+
 def _serve(settings: Settings, metrics: Metrics, health: Health) -> Server:
     """Serve the metrics on the first free port."""
 
@@ -192,6 +194,12 @@ def _serve(settings: Settings, metrics: Metrics, health: Health) -> Server:
         extra = {"port": settings.metrics_port, "metrics": f"{server.url}/metrics"}
         _log.warning("the metrics are served on another port", extra=extra)
     return server
+
+
+def _value_reader(settings: Settings) -> ReadValues:
+    """Return the reader of values in the format of the input."""
+    url, properties = settings.schema_registry_url, settings.schema_registry
+    return value_reader(settings.input_format, url, properties, _retry(settings).seconds, time.monotonic)
 
 
 def _require_topics(settings: Settings, connection: Connection) -> None:
@@ -237,46 +245,20 @@ def _output_limits(settings: Settings, connection: Connection) -> OutputLimits:
     return OutputLimits(max_bytes_of, connection.most_record_bytes, ask, dead_letters=settings.dead_letters_topic)
 
 
-def _worker(  # noqa: PLR0913 - the parts that `start` has made
-    settings: Settings,
-    connection: Connection,
-    scorer: Scorer,
-    limits: OutputLimits,
-    slot: Slot | None,
-    *,
-    read_values: ReadValues,
-    metrics: Metrics,
-    health: Health,
-    tracing: Tracing,
-) -> Worker:
-    """Return the worker of these settings."""
-    topics = Topics(*settings.output_topics)
-    inputs = settings.inputs
-    budget = settings.latency_budget / 1000
-    source = KafkaSource(
+def _output_trouble(settings: Settings, connection: Connection) -> str | None:
+    """Return what the brokers say is wrong with the output topics."""
+    return Admin(connection, seconds=_ASK_SECONDS).trouble(settings.inputs)
+
+
+def _source(settings: Settings, connection: Connection) -> KafkaSource:
+    """Return the input topics as this worker reads them."""
+    fetch_seconds = settings.latency_budget / 1000 * _FETCH_SHARE
+    return KafkaSource(
         connection,
-        Subscription(settings.group_id, inputs, continue_on_gap=settings.on_gap == "continue"),
-        FetchLimits(settings.batch_bytes, budget * _FETCH_SHARE),
+        Subscription(settings.group_id, settings.inputs, continue_on_gap=settings.on_gap == "continue"),
+        FetchLimits(settings.batch_bytes, fetch_seconds),
         _retry(settings),
-        _find_unreadable(settings, connection) if settings.on_unreadable == "dead-letter" else None,
-    )
-
-    def output_trouble() -> str | None:
-        return Admin(connection, seconds=_ASK_SECONDS).trouble(inputs)
-
-    return Worker(
-        topics=inputs.topics,
-        source=source,
-        process=Pipeline(scorer, topics, settings.group_id, limits.of, _now_ms, read_values).process,
-        delivery=_delivery(settings, connection, source, limits, slot),
-        sizer=BatchSizer(budget, settings.batch_events),
-        breaker=CircuitBreaker(settings.breaker_ratio, settings.breaker_window, settings.breaker_run),
-        metrics=metrics,
-        health=health,
-        watchdog=Watchdog(settings.watchdog_seconds, settings.shutdown_seconds),
-        slow_batches=SlowBatches.for_budget(budget),
-        output_trouble=output_trouble,
-        tracing=tracing,
+        make_find(connection, settings.group_id) if settings.on_unreadable == "dead-letter" else None,
     )
 
 
@@ -304,21 +286,6 @@ def _delivery(
         transaction_seconds=connection.transaction_seconds,
         adapt=limits.lower,
     )
-
-
-def _find_unreadable(settings: Settings, connection: Connection) -> Find:
-    """Return the search for the extent of an unreadable batch, which has clients of its own."""
-
-    def find_batch(partition: Partition, position: int) -> UnreadableBatch | None:
-        with closing(KafkaProbe(connection, settings.group_id, partition)) as probe:
-            return find(probe, partition, position)
-
-    return find_batch
-
-
-def _now_ms() -> int:
-    """Return the time of day in ms since the epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def _log_start(settings: Settings, scorer: Scorer, server: Server) -> None:

@@ -49,6 +49,11 @@ SYSTEM: Final = Runtime()
 """The system's own clock and threads."""
 
 
+def now_ms() -> int:
+    """Return the time of day in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple, NoReturn
 import hypothesis
 import pytest
 
+from tests.support.command_line import Call, caller
 from tests.support.kafka import brokers, containers, jars
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.jars import BrokerError
+from tests.support.kafka.secured import Secured, secured_broker
 from tests.support.kafka.topics import Topics
 
 # the same examples in every run, so that a red run means a changed program, and soon: shrinking a batch of events takes
@@ -156,12 +158,18 @@ def kafka(pytestconfig: pytest.Config) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def secured(java_and_maven: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:  # noqa: ARG001
+    """A broker with logins and rights, for the tests of one file."""
+    with secured_broker(tmp_path_factory.mktemp("secured")) as broker:
+        yield broker
+
+
 @pytest.fixture
 def topics(kafka: str) -> Iterator[Topics]:
     """Makes fresh topics: `topics("sessions", partitions=2)` is the name of one. They are deleted after the test."""
-    made = Topics(kafka)
-    yield made
-    made.delete()
+    with Topics(kafka) as made:
+        yield made
 
 
 @pytest.fixture
@@ -174,3 +182,13 @@ def logging_as_before() -> Iterator[None]:
     for logger, handlers, level in before:
         logger.handlers[:] = handlers
         logger.setLevel(level)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    logging_as_before: None,  # noqa: ARG001 - commands configure it
+) -> Call:
+    """`call(*arguments, stdin=b"")`: runs the command line in this process, by its one entry point."""
+    return caller(monkeypatch, capsys)

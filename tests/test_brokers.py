@@ -5,8 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,16 +19,10 @@ from tests.support.kafka import brokers, containers, jars
 from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
 from tests.support.kafka.jars import BrokerError
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 RUN = [sys.executable, "-m", "tests.support.kafka.brokers"]
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 20) -> bool:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
 
 
 def write(bootstrap: str, topic: str, value: bytes, *, commit: bool) -> None:
@@ -60,7 +53,7 @@ def test_topics_are_fresh_and_go_after_their_test(kafka: str) -> None:
     found = admin.list_topics(timeout=10).topics
     assert [len(found[name].partitions) for name in names] == [3, 3]
     topics.delete()
-    assert wait_for(lambda: not names & set(admin.list_topics(timeout=10).topics))
+    wait_until(lambda: not names & set(admin.list_topics(timeout=10).topics))
 
 
 @pytest.mark.usefixtures("java_and_maven")
@@ -129,8 +122,8 @@ def test_a_broker_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> No
     with serving(tmp_path) as process:
         assert java_of(tmp_path)
         process.kill()
-    assert wait_for(lambda: not java_of(tmp_path))
-    assert wait_for(lambda: not list(tmp_path.glob("session-scorer-kafka-*")))
+    wait_until(lambda: not java_of(tmp_path))
+    wait_until(lambda: not list(tmp_path.glob("session-scorer-kafka-*")))
 
 
 def run_without_success(environment: dict[str, str], *arguments: str) -> str:

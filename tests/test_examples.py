@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from examples import fastapi_app, subscriber
 from scoring import InvalidEvent, Scorer, json_schemas
 from scoring.contract import IDENTITIES
 from tests.support import schema_validation
+from tests.support.command_line import running
 from tests.support.kafka.topics import Topics
 from tests.support.strategies import events, invalid_events
 
@@ -141,14 +142,8 @@ def test_the_subscriber_reads_a_result_whatever_its_event_holds() -> None:
         assert subscriber.read(value).result_id == GOLDEN["result_id"]
 
 
-@contextmanager
-def running(script: str, *options: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(EXAMPLES / script), *options]
-    with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def started(script: str, *options: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(sys.executable, str(EXAMPLES / script), *options)
 
 
 def result(offset: int, level: str = "Low") -> bytes:
@@ -189,7 +184,7 @@ def test_the_subscriber_prints_each_committed_result_once_and_goes_on_where_it_s
     produce(kafka, topic, [result(1), result(2, "High")])
     produce(kafka, topic, [result(3)], commit=False)
     produce(kafka, topic, [result(2, "High"), result(4)])
-    with running("subscriber.py", *options) as process:
+    with started("subscriber.py", *options) as process:
         assert read_lines(process, 3) == [
             "Low    0.2500 sessions-0-1",
             "High   0.2500 sessions-0-2",
@@ -197,7 +192,7 @@ def test_the_subscriber_prints_each_committed_result_once_and_goes_on_where_it_s
         ]
         assert interrupt(process) == (0, "", "")
     produce(kafka, topic, [result(5)])
-    with running("subscriber.py", *options) as process:
+    with started("subscriber.py", *options) as process:
         assert read_lines(process, 1) == ["Low    0.2500 sessions-0-5"]
         assert interrupt(process) == (0, "", "")
 
@@ -206,7 +201,7 @@ def test_the_subscriber_ends_when_nothing_comes_and_counts_what_it_read(kafka: s
     topic = topics("session-results", partitions=1)
     produce(kafka, topic, [result(1), result(2), result(1)])
     options = ("--bootstrap-servers", kafka, "--topic", topic, "--group-id", topic, "--json", "--idle", "10")
-    with running("subscriber.py", *options) as process:
+    with started("subscriber.py", *options) as process:
         out, err = process.communicate(timeout=60)
     assert [json.loads(line)["result_id"] for line in out.splitlines()] == ["sessions-0-1", "sessions-0-2"]
     assert (process.returncode, err) == (0, "2 results, 1 more were repeats\n")
@@ -217,12 +212,12 @@ def test_the_subscriber_prints_an_event_byte_for_byte(kafka: str, topics: Topics
     value = json.dumps(GOLDEN | {"event": 0}).replace('"event": 0', '"event": { "note": 1.50, "far": 1e400 }')
     produce(kafka, topic, [value.encode()])
     options = ("--bootstrap-servers", kafka, "--topic", topic, "--group-id", topic, "--json", "--idle", "10")
-    with running("subscriber.py", *options) as process:
+    with started("subscriber.py", *options) as process:
         assert process.communicate(timeout=60) == (value + "\n", "1 results, 0 more were repeats\n")
 
 
 def test_a_subscriber_of_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) -> None:
-    with running("subscriber.py", "--bootstrap-servers", kafka, "--topic", "no-such-topic") as process:
+    with started("subscriber.py", "--bootstrap-servers", kafka, "--topic", "no-such-topic") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("subscriber: topic no-such-topic at ")
@@ -241,7 +236,7 @@ def values(bootstrap: str, topic: str) -> list[tuple[bytes | None, bytes | None]
 def test_the_feeder_sends_as_many_sessions_as_asked_and_breaks_a_share_of_them(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
     options = ("--topic", topic, "--count", "400", "--rate", "4000", "--invalid", "0.25", "--seed", "1")
-    with running("feeder.py", "--bootstrap-servers", kafka, *options) as process:
+    with started("feeder.py", "--bootstrap-servers", kafka, *options) as process:
         assert process.communicate(timeout=60) == (f"400 events fed to {topic}\n", "")
     sent = values(kafka, topic)
     assert len(sent) == 400
@@ -252,7 +247,7 @@ def test_the_feeder_sends_as_many_sessions_as_asked_and_breaks_a_share_of_them(k
 
 def test_the_feeder_stops_at_ctrl_c_with_everything_delivered(kafka: str, topics: Topics) -> None:
     topic = topics("sessions", partitions=1)
-    with running("feeder.py", "--bootstrap-servers", kafka, "--topic", topic, "--rate", "2000") as process:
+    with started("feeder.py", "--bootstrap-servers", kafka, "--topic", topic, "--rate", "2000") as process:
         while not values(kafka, topic):
             assert process.poll() is None
         code, out, err = interrupt(process)
@@ -261,7 +256,7 @@ def test_the_feeder_stops_at_ctrl_c_with_everything_delivered(kafka: str, topics
 
 
 def test_a_feeder_for_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) -> None:
-    with running("feeder.py", "--bootstrap-servers", kafka, "--topic", "no-such-topic") as process:
+    with started("feeder.py", "--bootstrap-servers", kafka, "--topic", "no-such-topic") as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("feeder: topic no-such-topic at ")
@@ -270,7 +265,7 @@ def test_a_feeder_for_a_topic_that_is_not_there_says_so_in_one_line(kafka: str) 
 
 def test_a_broker_that_does_not_answer_is_one_line() -> None:
     options = ("--bootstrap-servers", "127.0.0.1:1")
-    with running("feeder.py", *options) as fed, running("subscriber.py", *options) as read:
+    with started("feeder.py", *options) as fed, started("subscriber.py", *options) as read:
         for name, process in (("feeder", fed), ("subscriber", read)):
             out, err = process.communicate(timeout=60)
             assert (process.returncode, out) == (1, "")
@@ -282,13 +277,13 @@ def test_the_feeder_sends_the_lines_of_a_file_as_they_are(kafka: str, topics: To
     topic = topics("sessions", partitions=1)
     path = tmp_path / "events.jsonl"
     path.write_bytes(b'{"user_id": "u-7"}\n{"click_events":  "36"}\n')
-    with running("feeder.py", "--bootstrap-servers", kafka, "--topic", topic, "--input", str(path)) as process:
+    with started("feeder.py", "--bootstrap-servers", kafka, "--topic", topic, "--input", str(path)) as process:
         assert process.communicate(timeout=60) == (f"2 events fed to {topic}\n", "")
     assert values(kafka, topic) == [(b"u-7", b'{"user_id": "u-7"}'), (None, b'{"click_events":  "36"}')]
 
 
 def test_a_file_that_the_feeder_cannot_read_is_one_line(tmp_path: Path) -> None:
-    with running("feeder.py", "--input", str(tmp_path / "nowhere.jsonl")) as process:
+    with started("feeder.py", "--input", str(tmp_path / "nowhere.jsonl")) as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith("feeder: ")

@@ -2,7 +2,7 @@
 
 python -m tools.dist DIRECTORY [3.11 3.12 ...]
 
-Needs the packages of requirements/build.txt, and uv. The environments have the versions of requirements/base.txt.
+Needs the packages of requirements/dist.txt, and uv. The environments have the versions of requirements/base.txt.
 """
 
 import argparse

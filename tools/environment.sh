@@ -1,12 +1,12 @@
 #!/bin/sh
-# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|build|dev|engines
+# Fill the virtual environment of this checkout, in the current directory: sh tools/environment.sh base|dev|dist|engines
 #
 # base: what the program itself needs, enough for `make demo` and `make kafka`. dev: what tests and checks need as well,
-# and the command session-scorer. In directories of their own: build, what builds and checks the wheel; engines, what
+# and the command session-scorer. In directories of their own: dist, what builds and checks the wheel; engines, what
 # tests/engines needs, Spark and Ray among it.
 # Nothing is done when all of it is there. $VENV says where, $PYTHON by which Python.
 #
-# A stamp (.base, .build, .dev, .engines) stands in a finished environment: a checksum of what it was made from, and where. It is removed
+# A stamp (.base, .dev, .dist, .engines) stands in a finished environment: a checksum of what it was made from, and where. It is removed
 # before a change, so an environment without one was interrupted and is made again, from pip's and uv's caches.
 set -eu
 

@@ -30,6 +30,7 @@ from consumer.kafka.unreadable import describe, remedy
 from consumer.kafka.write_probe import WriteProbe
 from consumer.observability import logs
 from consumer.records import Batch
+from consumer.runtime import now_ms
 from scoring import Scorer
 from scoring.decoding import decode_joined
 
@@ -52,13 +53,7 @@ def run_checks(cli_settings: Mapping[str, Any]) -> tuple[list[Origin], Iterator[
     logs.configure(level, log_format=settings.log_format)
     changed = sum(setting.origin != DEFAULT for setting in resolved)
     first = ok("settings", f"{len(resolved)} as resolved, {changed} of them not the defaults")
-    return resolved, chain(
-        [first], local.secrets(cli_settings), local.environment(os.environ), check(settings, _now_ms)
-    )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return resolved, chain([first], local.secrets(cli_settings), local.environment(os.environ), check(settings, now_ms))
 
 
 def check(settings: Settings, now: Callable[[], int]) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -33,6 +32,7 @@ from consumer.observability import logs
 from consumer.observability.bounded_output import interruptible
 from consumer.process import exit_on_signals, stop_on_signals
 from consumer.records import DEAD_LETTER_CODES, Partition
+from consumer.runtime import now_ms
 
 _HELP: Final = """Inspect and replay dead letters.
 
@@ -99,7 +99,7 @@ class _Filters(NamedTuple):
             raise typer.BadParameter(
                 "expected TOPIC-PARTITION-OFFSET, as sessions-3-1842", param_hint="--source"
             ) from None
-        now = _now_ms()
+        now = now_ms()
         since, until = _time(self.since, now, "--since"), _time(self.until, now, "--until")
         return Filter(self.code, self.field, since, until, record)
 
@@ -260,7 +260,7 @@ def skip(
     skips.require_idle(target, admin.readers(group_id, target.partition))
     with closing(KafkaProbe(connection, group_id, target.partition)) as probe:
         producer = KafkaProducer(connection, f"{group_id}-skip")
-        start, end = skips.skip(probe, producer, target, letters, _now_ms())
+        start, end = skips.skip(probe, producer, target, letters, now_ms())
     typer.echo(
         f"skipped {end - start:,} offsets, {start} to {end - 1}, of {topic}, partition {partition}; the dead letter is "
         f"in {letters}; group {group_id} goes on at offset {end}"
@@ -302,10 +302,6 @@ def _reader(settings: Settings, connection: Connection) -> _Reader:
 def _redrive_group(settings: Settings) -> str:
     """Return the consumer group that keeps the progress of redrives."""
     return f"{settings.group_id}-redrive"
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _time(text: str | None, now: int, option: str) -> int | None:

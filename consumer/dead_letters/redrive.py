@@ -18,7 +18,7 @@ from consumer.delivery.interface import COMMIT, SEND_OFFSETS, Producer
 from consumer.errors import DeliveryError, FencedError, WorkerError
 from consumer.kafka.membership import InputTopics
 from consumer.records import Partition
-from consumer.runtime import Retry
+from consumer.runtime import Retry, now_ms
 from consumer.stream.record_size import record_bytes
 
 _BATCH_RECORDS: Final = 500
@@ -130,7 +130,7 @@ def _write(
     def send_offsets() -> None:
         producer.send_offsets(positions, reader.group(), metadata)
 
-    now = time.time_ns() // 1_000_000
+    now = now_ms()
     retry.call(producer.begin)
     producer.produce([input_record(dead_letter, now) for dead_letter in batch.dead_letters])
     retry.call(call_with_timeout, SEND_OFFSETS, send_offsets)

@@ -22,6 +22,7 @@ from consumer.observability.http_server import Server
 from consumer.printable import printable
 from consumer.process import BackgroundTask
 from consumer.records import Batch, OutRecord
+from consumer.runtime import now_ms
 
 _POLL_SECONDS: Final = 0.2
 _MOST_CHARACTERS: Final = 200  # of a dead letter's description
@@ -126,7 +127,7 @@ class DemoSession:
         producer.drop()
 
     def _send(self, events: list[Event]) -> None:
-        now = time.time_ns() // 1_000_000
+        now = now_ms()
         if self._producer is not None:
             self._producer.produce([OutRecord(self._settings.input_topic, *event, [], now) for event in events])
 

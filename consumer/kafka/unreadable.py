@@ -6,6 +6,7 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol, TypeVar, cast
@@ -189,6 +190,16 @@ def find(probe: Probe, partition: Partition, position: int) -> UnreadableBatch |
     if first.reason is None:
         return None
     return UnreadableBatch(partition, first.offset, end_of(probe, first.offset), first.reason)
+
+
+def make_find(connection: Connection, group_id: str) -> Find:
+    """Return the search for an unreadable batch of this group, which has clients of its own."""
+
+    def find_batch(partition: Partition, position: int) -> UnreadableBatch | None:
+        with closing(KafkaProbe(connection, group_id, partition)) as probe:
+            return find(probe, partition, position)
+
+    return find_batch
 
 
 def end_of(probe: Probe, offset: int) -> int:

@@ -7,7 +7,7 @@ import subprocess
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.observability.http_server import Server
 from consumer.records import OutRecord
 from tests.support import schema_validation
+from tests.support.waiting import wait_until
 
 LATER = {  # what has nothing to say yet: partitions only after a gap, drift only of a thousand events
     "session_scorer_events_never_seen",
@@ -104,13 +105,6 @@ def read(broker: EmbeddedBroker, topic: str, count: int) -> list[bytes]:
     return [message.value() or b"" for message in found]
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def families(server: Server) -> dict[str, Metric]:
     return {family.name: family for family in text_string_to_metric_families(httpx.get(f"{server.url}/metrics").text)}
 
@@ -123,17 +117,17 @@ def sample(server: Server, name: str, **labels: str) -> float:
 def test_metrics_agree_with_results_and_dead_letters(broker: EmbeddedBroker) -> None:
     with running(chosen(broker)) as server:
         feed(broker, [json.dumps({"session_id": i, "click_events": i}).encode() for i in range(40)] + [b"broken"])
-        eventually(lambda: sample(server, "session_scorer_events_total") == 41)
+        wait_until(lambda: sample(server, "session_scorer_events_total") == 41)
         assert sample(server, "session_scorer_events_total", outcome="scored") == 40
         assert sample(server, "session_scorer_dead_letters_total", code="not_json") == 1
         assert sample(server, "session_scorer_results_total") == 40
         assert sample(server, "session_scorer_latency_seconds_count") == 40
         assert sample(server, "session_scorer_model_info") == 1
-        eventually(lambda: {name for name, each in families(server).items() if not each.samples} <= LATER)
+        wait_until(lambda: {name for name, each in families(server).items() if not each.samples} <= LATER)
         for stage in ("decode", "score", "encode", "publish", "commit"):
             batches = sample(server, "session_scorer_batch_events_count")
             assert sample(server, "session_scorer_stage_seconds_count", stage=stage) == batches > 0
-        eventually(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
+        wait_until(lambda: httpx.get(f"{server.url}/readyz").status_code == 200)
         assert httpx.get(f"{server.url}/livez").text == "ok\n"
     results = [json.loads(value) for value in read(broker, "session-results", 40)]
     assert [result["session_id"] for result in results] == list(range(40))

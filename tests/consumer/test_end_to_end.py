@@ -22,9 +22,7 @@ def line(kafka: str, topics: Topics) -> Line:
 
 def test_every_event_comes_out_exactly_once(line: Line, tmp_path: Path) -> None:
     planted = line.feed(EVENTS)
-    with line.running(tmp_path / "log") as process:
-        line.wait_for(lambda count: count == EVENTS, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", EVENTS)
     all_is_well(line.check(planted))
 
 
@@ -36,9 +34,7 @@ def test_every_event_comes_out_exactly_once_when_the_process_is_killed_and_start
         with line.running(tmp_path / "log", command=command("SIGKILL", point, 10)) as process:
             assert process.wait(SECONDS) == -signal.SIGKILL
         assert 0 < line.committed() < EVENTS
-    with line.running(tmp_path / "log") as process:
-        line.wait_for(lambda count: count == EVENTS, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", EVENTS)
     all_is_well(line.check(planted))
 
 

@@ -21,12 +21,11 @@ from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
 from scoring.artifacts import loading
-from tests.faults.asking import last_words
-from tests.support.command_line import caller
-from tests.support.end_to_end import Line, stop
+from tests.support.command_line import Call
+from tests.support.end_to_end import Line, last_words, logged, stop
 from tests.support.kafka.brokers import HOST, free_ports
 from tests.support.kafka.certificates import Authority
-from tests.support.kafka.secured import PASSWORD, Right, Secured, options, secured
+from tests.support.kafka.secured import PASSWORD, Right, Secured, options
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -54,13 +53,8 @@ Check = Callable[..., Checked]
 
 
 @pytest.fixture
-def check(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - a check configures it
-) -> Check:
+def check(call: Call) -> Check:
     """`check(*options)`: what `session-scorer check --json` says."""
-    call = caller(monkeypatch, capsys)
 
     def run(*given: str) -> Checked:
         said = call("check", "--json", *given)
@@ -70,25 +64,17 @@ def check(
     return run
 
 
-@pytest.fixture(scope="module")
-def broker(java_and_maven: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:  # noqa: ARG001
-    """One that asks who is there, with an address for one who may do everything."""
-    with secured(tmp_path_factory.mktemp("secured")) as running:
-        yield running
-
-
 @pytest.fixture
-def topics(broker: Secured) -> Iterator[Topics]:
+def topics(secured: Secured) -> Iterator[Topics]:
     """Topics on it."""
-    made = Topics(broker.master)
-    yield made
-    made.delete()
+    with Topics(secured.master) as made:
+        yield made
 
 
 @pytest.fixture
-def line(broker: Secured, topics: Topics) -> Line:
+def line(secured: Secured, topics: Topics) -> Line:
     """A sound one."""
-    return Line.on(broker.master, topics)
+    return Line.on(secured.master, topics)
 
 
 def the_only_failure(checked: Checked) -> tuple[str, str]:
@@ -133,7 +119,7 @@ def test_beside_running_workers_it_disturbs_nothing(check: Check, line: Line, tm
             planted |= line.feed(1000, seed=len(planted))
         line.wait_for(lambda count: count == 8000, worker)
         assert stop(worker) == 0
-    messages = [json.loads(text)["message"] for text in log.read_text().splitlines()]
+    messages = [each["message"] for each in logged(log)]
     assert messages.count("partitions assigned") == 1
     assert not {"partitions lost", "transaction given up", "going back to the committed offsets"} & set(messages)
     assert line.check(planted).faults() == {}
@@ -209,16 +195,16 @@ def rights(line: Line) -> dict[str, Right]:
     }
 
 
-def as_user(broker: Secured, line: Line) -> list[str]:
-    return [*line.options(), "--bootstrap-servers", broker.addresses["scram"], *options(broker.scram())]
+def as_user(secured: Secured, line: Line) -> list[str]:
+    return [*line.options(), "--bootstrap-servers", secured.addresses["scram"], *options(secured.scram())]
 
 
 def test_with_all_rights_that_a_worker_needs_nothing_fails_and_no_secret_is_shown(
-    check: Check, broker: Secured, line: Line
+    check: Check, secured: Secured, line: Line
 ) -> None:
     line.feed(100)
-    broker.allow(list(rights(line).values()))
-    checked = check(*as_user(broker, line))
+    secured.allow(list(rights(line).values()))
+    checked = check(*as_user(secured, line))
     assert checked.named("fail") == {}
     assert checked.status == 0
     assert "allow this user DescribeConfigs" in checked.named("warn")[f"topic {line.results}"]
@@ -234,32 +220,32 @@ def test_with_all_rights_that_a_worker_needs_nothing_fails_and_no_secret_is_show
         ("transactions", "transactional ids that begin with the group's name"),
     ],
 )
-def test_a_right_that_is_missing_is_named(check: Check, broker: Secured, line: Line, taken: str, said: str) -> None:
+def test_a_right_that_is_missing_is_named(check: Check, secured: Secured, line: Line, taken: str, said: str) -> None:
     line.feed(100)
     needed = rights(line)
     name = next(each for each in needed if each.split()[0] == taken)
     kind, resource, _ = needed.pop(name)
     seen = [(kind, resource, AclOperation.DESCRIBE)] if kind is ResourceType.TOPIC else []
-    broker.allow([*needed.values(), *seen])
-    checked = check(*as_user(broker, line))
+    secured.allow([*needed.values(), *seen])
+    checked = check(*as_user(secured, line))
     assert checked.status == 1
     assert re.search(said, checked.named("fail")[name])
 
 
 def test_the_right_to_read_a_topic_that_a_pattern_matches_is_asked_for(
-    check: Check, broker: Secured, line: Line
+    check: Check, secured: Secured, line: Line
 ) -> None:
     line.feed(100)
     needed = rights(line)
     _, sessions, _ = needed.pop(f"read {line.sessions}")
-    broker.allow([*needed.values(), (ResourceType.TOPIC, sessions, AclOperation.DESCRIBE)])
-    checked = check(*as_user(broker, replace(line, sessions=f"^{sessions}$")))
+    secured.allow([*needed.values(), (ResourceType.TOPIC, sessions, AclOperation.DESCRIBE)])
+    checked = check(*as_user(secured, replace(line, sessions=f"^{sessions}$")))
     assert checked.status == 1
     assert f"this user lacks the right Read on topic {sessions}; give them: " in checked.named("fail")["rights"]
 
 
 def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
-    check: Check, broker: Secured, line: Line
+    check: Check, secured: Secured, line: Line
 ) -> None:
     line.feed(100)
     member = Consumer({"bootstrap.servers": line.bootstrap, "group.id": line.group, "log_level": 0})
@@ -268,15 +254,15 @@ def test_the_right_to_read_as_a_group_that_is_there_is_told_from_that_to_see_it(
     needed = rights(line)
     name = f"group {line.group}"
     needed[name] = (ResourceType.GROUP, line.group, AclOperation.DESCRIBE)
-    broker.allow(list(needed.values()))
-    checked = check(*as_user(broker, line))
+    secured.allow(list(needed.values()))
+    checked = check(*as_user(secured, line))
     assert "lacks the right Read on the group" in checked.named("fail")[name]
     assert checked.named("ok")[f"events of {line.sessions}"] == "99 to be read"
 
 
-def test_a_bad_certificate_authority_is_named(check: Check, broker: Secured, line: Line, tmp_path: Path) -> None:
-    theirs = broker.trusting() | {"ssl.ca.location": str(Authority(tmp_path / "other").certificate)}
-    checked = check(*line.options(), "--bootstrap-servers", broker.addresses["tls"], *options(theirs))
+def test_a_bad_certificate_authority_is_named(check: Check, secured: Secured, line: Line, tmp_path: Path) -> None:
+    theirs = secured.trusting() | {"ssl.ca.location": str(Authority(tmp_path / "other").certificate)}
+    checked = check(*line.options(), "--bootstrap-servers", secured.addresses["tls"], *options(theirs))
     assert checked.status == 1
     assert "-X ssl.ca.location" in checked.named("fail")["broker"]
     assert set(checked.named("skip").values()) == {"not checked: no broker answers"}

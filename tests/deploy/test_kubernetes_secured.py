@@ -18,7 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.deploy.manifests import container, one, pod, those, variables
 from tests.support.kafka.brokers import HOST, free_ports
-from tests.support.kafka.secured import USER, Right, Secured, operation_named, secured
+from tests.support.kafka.secured import USER, Right, Secured, operation_named, secured_broker
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -83,7 +83,7 @@ def test_the_worker_of_the_overlay_scores_with_the_rights_of_its_user_and_stops_
     (port,) = free_ports(1)
     events = [Event(value, key) for key, value in islice(keyed_events(seed=3), 500)]
     program = [str(Path(sys.executable).parent / "session-scorer"), *container(PLACE)["args"]]
-    with secured(tmp_path / "broker") as broker, (tmp_path / "log").open("wb") as log:
+    with secured_broker(tmp_path / "broker") as broker, (tmp_path / "log").open("wb") as log:
         make_topics(broker.master)
         broker.allow(list(rights()))
         write(broker.master, "sessions", [*events, Event(b"not json", b"key")])

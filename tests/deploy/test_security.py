@@ -1,12 +1,10 @@
 """The consumer among strangers: each way to log in, the least rights, mistakes told in a line, secrets that stay so."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import cast
 
 import httpx
 import pytest
@@ -16,11 +14,11 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.errors import WorkerError
 from consumer.kafka.admin import Admin
 from consumer.kafka.config import Connection
-from tests.faults.asking import last_words
-from tests.support.command_line import Call, caller
-from tests.support.end_to_end import Line, stop
+from tests.support.command_line import Call
+from tests.support.end_to_end import Line, last_words, logged, metrics_url, stop
 from tests.support.kafka.certificates import Authority
-from tests.support.kafka.secured import PASSWORD, USER, Right, Secured, operation_named, options, secured
+from tests.support.kafka.rights import rights
+from tests.support.kafka.secured import PASSWORD, USER, Right, Secured, operation_named, options
 from tests.support.kafka.tokens import LIFE_SECONDS, SECRET
 from tests.support.kafka.topics import Topics
 
@@ -32,25 +30,11 @@ SECRETS = (PASSWORD, KEY_PASSWORD, SECRET, "eyJ", "PRIVATE KEY")  # eyJ: how a t
 BOUND_SECONDS = 60.0  # for a mistake to be told: Kafka has ten to answer; a busy host takes 30 to load the artifacts
 
 
-@pytest.fixture(scope="module")
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    """One for all of these tests."""
-    request.getfixturevalue("java_and_maven")
-    with secured(tmp_path_factory.mktemp("secured")) as running:
-        yield running
-
-
 @pytest.fixture
-def line(broker: Secured) -> Iterator[Line]:
+def line(secured: Secured) -> Iterator[Line]:
     """Topics and a group of its own."""
-    topics = Topics(broker.master)
-    yield Line.on(broker.master, topics)
-    topics.delete()
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    return caller(monkeypatch, capsys)
+    with Topics(secured.master) as topics:
+        yield Line.on(secured.master, topics)
 
 
 # -- the least rights, as docs/security.md has them ------------------------------------------------------------------
@@ -58,18 +42,6 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
 AT_LEAST_ONCE = ("input", "results", "alerts", "dead letters", "group")
 EXACTLY_ONCE = (*AT_LEAST_ONCE, "transactional ids")
 REDRIVE = ("letters", "input again", "group of redrives", "transactional ids")
-
-
-def rights(line: Line) -> dict[str, Right]:
-    """Those that the consumer needs."""
-    return {
-        "input": (ResourceType.TOPIC, line.sessions, AclOperation.READ),
-        "results": (ResourceType.TOPIC, line.results, AclOperation.WRITE),
-        "alerts": (ResourceType.TOPIC, line.alerts, AclOperation.WRITE),
-        "dead letters": (ResourceType.TOPIC, line.dead_letters, AclOperation.WRITE),
-        "group": (ResourceType.GROUP, line.group, AclOperation.READ),
-        "transactional ids": (ResourceType.TRANSACTIONAL_ID, f"{line.group}-*", AclOperation.WRITE),
-    }
 
 
 def rights_to_redrive(line: Line) -> dict[str, Right]:
@@ -92,10 +64,10 @@ def named(line: Line, right: str) -> tuple[str, ...]:
     return (f"this user lacks the right {operation.name.capitalize()} on topic {name}",)
 
 
-def at(broker: Secured, way: str) -> list[str]:
+def at(secured: Secured, way: str) -> list[str]:
     """How the command line says where the broker is, and how to log in there."""
-    properties = {"tls": broker.trusting, "mtls": lambda: broker.mtls(KEY_PASSWORD)}.get(way) or getattr(broker, way)
-    return ["--bootstrap-servers", broker.addresses[way], *options(properties())]
+    properties = {"tls": secured.trusting, "mtls": lambda: secured.mtls(KEY_PASSWORD)}.get(way) or getattr(secured, way)
+    return ["--bootstrap-servers", secured.addresses[way], *options(properties())]
 
 
 def test_the_rights_that_the_docs_give_are_these() -> None:
@@ -122,72 +94,66 @@ def told(commands: str) -> Iterator[Right]:
 
 
 @pytest.mark.parametrize("right", EXACTLY_ONCE)
-def test_each_right_that_is_missing_is_named(broker: Secured, line: Line, right: str, tmp_path: Path) -> None:
+def test_each_right_that_is_missing_is_named(secured: Secured, line: Line, right: str, tmp_path: Path) -> None:
     line.feed(COUNT)
-    broker.allow([given for name, given in rights(line).items() if name != right])
-    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
+    secured.allow([given for name, given in rights(line).items() if name != right])
+    with line.running(tmp_path / "log", *at(secured, "scram")) as process:
         said = last_words(process, tmp_path / "log")
     assert [part for part in named(line, right) if part not in said] == [], said
     assert line.committed() == 0
 
 
 def test_all_rights_that_are_missing_are_named_at_once_with_the_commands_that_give_them(
-    broker: Secured, line: Line, call: Call, tmp_path: Path
+    secured: Secured, line: Line, call: Call, tmp_path: Path
 ) -> None:
     line.feed(COUNT)
     # not a group that there is not yet: of such a one the broker tells only whether it may be seen
-    broker.allow([rights(line)["results"]])
-    said = call("run", *line.options(), *at(broker, "scram"))
+    secured.allow([rights(line)["results"]])
+    said = call("run", *line.options(), *at(secured, "scram"))
     words = said.err.splitlines()[-1]
     commands = words.partition("; give them: ")[2].replace(" && ", "\n")
     lacking = [right for name, right in rights(line).items() if name != "results"]
     assert said.status == 1
     assert sorted(told(commands)) == sorted(lacking), words
     assert all(f"--allow-principal User:{USER} " in command for command in commands.splitlines())
-    checked = call("check", *line.options(), *at(broker, "scram"))
+    checked = call("check", *line.options(), *at(secured, "scram"))
     (found,) = [text for text in checked.out.splitlines() if text.startswith("fail rights: ")]
     assert sorted(told(found.partition("; give them: ")[2].replace(" && ", "\n"))) == sorted(lacking), found
-    broker.allow([*rights(line).values()])
-    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    secured.allow([*rights(line).values()])
+    line.drain(tmp_path / "log", COUNT, *at(secured, "scram"))
 
 
-def test_at_least_once_needs_one_right_less(broker: Secured, line: Line, tmp_path: Path) -> None:
+def test_at_least_once_needs_one_right_less(secured: Secured, line: Line, tmp_path: Path) -> None:
     planted = line.feed(COUNT)
-    broker.allow([rights(line)[name] for name in AT_LEAST_ONCE])
-    with line.running(tmp_path / "log", "--delivery", "at-least-once", *at(broker, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    secured.allow([rights(line)[name] for name in AT_LEAST_ONCE])
+    line.drain(tmp_path / "log", COUNT, "--delivery", "at-least-once", *at(secured, "scram"))
     assert line.check(planted).faults() == {}
 
 
-def test_to_create_topics_needs_the_right_to_create_them(broker: Secured, line: Line, call: Call) -> None:
-    broker.allow([*rights(line).values()])
+def test_to_create_topics_needs_the_right_to_create_them(secured: Secured, line: Line, call: Call) -> None:
+    secured.allow([*rights(line).values()])
     missing = ("--results-topic", "not-there", "--create-topics")
-    said = call("run", *line.options(), *at(broker, "scram"), *missing)
+    said = call("run", *line.options(), *at(secured, "scram"), *missing)
     assert said.status == 1
     lacks = "this user lacks the rights Create on topic not-there, Write on topic not-there; give them: kafka-acls.sh"
     assert lacks in said.err.splitlines()[-1]
 
 
 def test_dead_letters_are_redriven_with_four_rights_and_each_that_is_missing_is_named(
-    broker: Secured, line: Line, call: Call, tmp_path: Path
+    secured: Secured, line: Line, call: Call, tmp_path: Path
 ) -> None:
     line.feed(COUNT, bad_one_in=50)
-    broker.allow([*rights(line).values()])
-    with line.running(tmp_path / "log", *at(broker, "scram")) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
-    redrive = ("dead-letters", "redrive", "--yes", *line.options(), *at(broker, "scram"))
+    secured.allow([*rights(line).values()])
+    line.drain(tmp_path / "log", COUNT, *at(secured, "scram"))
+    redrive = ("dead-letters", "redrive", "--yes", *line.options(), *at(secured, "scram"))
     needed = rights_to_redrive(line)
     for right in REDRIVE:
-        broker.allow([given for name, given in needed.items() if name != right])
+        secured.allow([given for name, given in needed.items() if name != right])
         said = call(*redrive)
         assert said.status == 1
         words = said.err.splitlines()[-1]
         assert [part for part in named(line, right) if part not in words] == [], words
-    broker.allow([*needed.values()])
+    secured.allow([*needed.values()])
     said = call(*redrive)
     assert said.status == 0, said.err
     assert "wrote 10 dead letters back" in said.out
@@ -206,52 +172,44 @@ def test_dead_letters_are_redriven_with_four_rights_and_each_that_is_missing_is_
     ],
 )
 def test_events_are_scored_exactly_once_by_each_way_and_no_secret_is_told(
-    broker: Secured, line: Line, way: str, warned_of: list[str], tmp_path: Path
+    secured: Secured, line: Line, way: str, warned_of: list[str], tmp_path: Path
 ) -> None:
     """With the least rights, and all that this program and the Kafka client can log."""
     planted, log = line.feed(COUNT), tmp_path / "log"
-    broker.allow([*rights(line).values()])
+    secured.allow([*rights(line).values()])
     told = []
-    with line.running(log, *at(broker, way), "-X", "debug=all", "--log-level", "debug") as process:
+    with line.running(log, *at(secured, way), "-X", "debug=all", "--log-level", "debug") as process:
         line.wait_for(lambda count: count == COUNT, process)
-        (ready,) = [each for each in entries(log) if each["message"] == "ready to score"]
-        pages = [str(ready["metrics"]).replace("metrics", page) for page in ("metrics", "livez", "readyz")]
+        pages = [metrics_url(log).replace("metrics", page) for page in ("metrics", "livez", "readyz")]
         told += [httpx.get(page).text for page in pages]
         assert stop(process) == 0
     told.append(log.read_text())
     assert "session_scorer_events_total" in told[0]
     assert "[thrd:" in told[-1]  # the client has its say
-    on_the_command_line = [each for each in entries(log) if "secrets on the command line" in str(each["message"])]
-    assert [name for each in on_the_command_line for name in cast("list[str]", each["properties"])] == warned_of
+    on_the_command_line = [each for each in logged(log) if "secrets on the command line" in str(each["message"])]
+    assert [name for each in on_the_command_line for name in each["properties"]] == warned_of
     assert [secret for secret in SECRETS if any(secret in text for text in told)] == []
     assert line.check(planted).faults() == {}
 
 
-def entries(log: Path) -> list[dict[str, object]]:
-    """All that it logged."""
-    return [json.loads(text) for text in log.read_text().splitlines()]
-
-
-def test_a_secret_can_come_from_a_file(broker: Secured, line: Line, tmp_path: Path) -> None:
+def test_a_secret_can_come_from_a_file(secured: Secured, line: Line, tmp_path: Path) -> None:
     planted, secret = line.feed(COUNT), tmp_path / "password"
     secret.write_text(f"{PASSWORD}\n")
-    broker.allow([*rights(line).values()])
-    plain = {name: value for name, value in broker.scram().items() if name != "sasl.password"}
-    where = ("--bootstrap-servers", broker.addresses["scram"])
+    secured.allow([*rights(line).values()])
+    plain = {name: value for name, value in secured.scram().items() if name != "sasl.password"}
+    where = ("--bootstrap-servers", secured.addresses["scram"])
     from_file = {"KAFKA_SASL_PASSWORD_FILE": str(secret)}
-    with line.running(tmp_path / "log", *where, *options(plain), env=from_file) as process:
-        line.wait_for(lambda count: count == COUNT, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", COUNT, *where, *options(plain), env=from_file)
     assert line.check(planted).faults() == {}
 
 
-def test_a_token_that_expires_while_no_events_come_is_renewed(broker: Secured, line: Line, tmp_path: Path) -> None:
+def test_a_token_that_expires_while_no_events_come_is_renewed(secured: Secured, line: Line, tmp_path: Path) -> None:
     """By two workers, each its own way. A consumer is polled all the time, its producers are busy only now and then."""
     planted = line.feed(COUNT)
-    broker.allow([*rights(line).values()])
+    secured.allow([*rights(line).values()])
     with (
-        line.running(tmp_path / "makes its tokens", *at(broker, "oauth")) as one,
-        line.running(tmp_path / "fetches its tokens", *at(broker, "oidc")) as other,
+        line.running(tmp_path / "makes its tokens", *at(secured, "oauth")) as one,
+        line.running(tmp_path / "fetches its tokens", *at(secured, "oidc")) as other,
     ):
         line.wait_for(lambda count: count == COUNT, one, other)
         expired = time.monotonic() + LIFE_SECONDS * 1.5
@@ -293,15 +251,15 @@ MISTAKES: dict[str, tuple[str, ...]] = {
 }
 
 
-def mistakes(broker: Secured, directory: Path) -> dict[str, tuple[str, dict[str, str]]]:
+def mistakes(secured: Secured, directory: Path) -> dict[str, tuple[str, dict[str, str]]]:
     """Where each leads to, and the settings that make it."""
-    where, trusting, other = broker.addresses, broker.trusting(), Authority(directory)
-    late, foreign = broker.authority.identity("late", expired=True), other.identity("scorer")
+    where, trusting, other = secured.addresses, secured.trusting(), Authority(directory)
+    late, foreign = secured.authority.identity("late", expired=True), other.identity("scorer")
 
     def own(certificate: Path, key: Path) -> dict[str, str]:
         return trusting | {"ssl.certificate.location": str(certificate), "ssl.key.location": str(key)}
 
-    locked = broker.mtls(KEY_PASSWORD)
+    locked = secured.mtls(KEY_PASSWORD)
     nowhere = {"sasl.oauthbearer.token.endpoint.url": "https://127.0.0.1:1/token"}
     return {
         "another authority": (where["tls"], trusting | {"ssl.ca.location": str(other.certificate)}),
@@ -314,16 +272,16 @@ def mistakes(broker: Secured, directory: Path) -> dict[str, tuple[str, dict[str,
         "a key without its certificate": (where["mtls"], _without(locked, "ssl.certificate.location")),
         "a key that its password does not open": (where["mtls"], locked | {"ssl.key.password": SECRET}),
         "a file that is not there": (where["tls"], trusting | {"ssl.ca.location": "/not/there"}),
-        "no way to a token": (where["oidc"], _without(broker.oidc(), "sasl.oauthbearer.method")),
-        "a wrong password": (where["scram"], broker.scram(SECRET)),
-        "another mechanism": (where["oauth"], broker.scram()),
+        "no way to a token": (where["oidc"], _without(secured.oidc(), "sasl.oauthbearer.method")),
+        "a wrong password": (where["scram"], secured.scram(SECRET)),
+        "another mechanism": (where["oauth"], secured.scram()),
         "no TLS where it is wanted": (where["tls"], {}),
-        "TLS where it is not": (broker.master, trusting),
+        "TLS where it is not": (secured.master, trusting),
         "no login where one is wanted": (where["scram"], trusting),
-        "a wrong secret for tokens": (where["oidc"], broker.oidc(PASSWORD)),
-        "no answer for tokens": (where["oidc"], broker.oidc() | nowhere),
-        "another authority for tokens": (where["oidc"], broker.oidc() | {"https.ca.location": str(other.certificate)}),
-        "a token that is not signed": (where["oidc"], broker.oauth()),
+        "a wrong secret for tokens": (where["oidc"], secured.oidc(PASSWORD)),
+        "no answer for tokens": (where["oidc"], secured.oidc() | nowhere),
+        "another authority for tokens": (where["oidc"], secured.oidc() | {"https.ca.location": str(other.certificate)}),
+        "a token that is not signed": (where["oidc"], secured.oauth()),
     }
 
 
@@ -332,7 +290,7 @@ def _without(properties: dict[str, str], name: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def said(broker: Secured, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def said(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What is said of each mistake, made all at once, since each waits for a broker as long as it may."""
 
     def ask(address: str, properties: dict[str, str]) -> str:
@@ -342,7 +300,7 @@ def said(broker: Secured, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
             return str(error)
         return "nothing"
 
-    made = mistakes(broker, tmp_path_factory.mktemp("other"))
+    made = mistakes(secured, tmp_path_factory.mktemp("other"))
     with ThreadPoolExecutor(len(made)) as pool:
         return dict(zip(made, pool.map(lambda each: ask(*each), made.values()), strict=True))
 
@@ -356,11 +314,11 @@ def test_a_mistake_is_told_in_one_line_that_says_what_to_do(said: dict[str, str]
 
 
 def test_a_wrong_password_ends_the_process_in_time_with_that_line_alone(
-    broker: Secured, line: Line, tmp_path: Path
+    secured: Secured, line: Line, tmp_path: Path
 ) -> None:
     log, began = tmp_path / "log", time.monotonic()
-    where = ("--bootstrap-servers", broker.addresses["scram"])
-    with line.running(log, *where, *options(broker.scram(SECRET))) as process:
+    where = ("--bootstrap-servers", secured.addresses["scram"])
+    with line.running(log, *where, *options(secured.scram(SECRET))) as process:
         words = last_words(process, log)
     assert time.monotonic() - began < BOUND_SECONDS
     assert "SASL authentication error" in words

@@ -4,8 +4,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from consumer.records import OutRecord
 from examples.subscriber import Result, read
 from tests.codegen.messages import NOW, messages, process
 from tests.deploy.compilers import Command, build_go, build_java
+from tests.support.command_line import running
 from tests.support.kafka.topics import Topics
 
 ROOT = Path(__file__).parents[2]
@@ -70,16 +70,6 @@ def write(producer: KafkaProducer, topic: str, values: Iterable[bytes]) -> None:
     producer.flush()
 
 
-@contextmanager
-def running(command: Command, *arguments: str) -> Iterator[Process]:
-    pipe = subprocess.PIPE
-    with subprocess.Popen([*command, *arguments], text=True, stdout=pipe, stderr=pipe) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 def hold_next(process: Process, values: Iterable[bytes]) -> None:
     """Check that the next lines show these messages, of those with the same id the first."""
     first: dict[str, Result] = {}
@@ -111,11 +101,11 @@ def test_each_committed_message_is_printed_once_across_a_restart(
         write(exactly_once, topic, written)
         end()
     write(at_least_once, topic, [*values[kind][:100], last])
-    with running(subscriber, kafka, topic, topic) as process:
+    with running(*subscriber, kafka, topic, topic) as process:
         hold_next(process, [*values[kind], last])
         assert interrupt(process) == ("", "")
     write(at_least_once, topic, [later])
-    with running(subscriber, kafka, topic, topic) as process:
+    with running(*subscriber, kafka, topic, topic) as process:
         hold_next(process, [later])
         assert interrupt(process) == ("", "")
 
@@ -126,7 +116,7 @@ def test_a_record_that_is_no_result_is_named_by_its_offset(
 ) -> None:
     topic = topics("other-results", partitions=1)
     write(KafkaProducer(Connection(kafka)), topic, [value])
-    with running(subscriber, kafka, topic, topic) as process:
+    with running(*subscriber, kafka, topic, topic) as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"subscriber: topic {topic} at {kafka}: ")
@@ -137,7 +127,7 @@ def test_a_record_that_is_no_result_is_named_by_its_offset(
 
 def test_a_missing_topic_or_broker_is_one_line(subscriber: Command, kafka: str) -> None:
     for broker in (kafka, "127.0.0.1:1"):
-        with running(subscriber, broker, "no-such-topic", "nobody") as process:
+        with running(*subscriber, broker, "no-such-topic", "nobody") as process:
             out, err = process.communicate(timeout=60)
         assert (process.returncode, out) == (1, "")
         assert err.startswith(f"subscriber: topic no-such-topic at {broker}: ")

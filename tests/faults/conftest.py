@@ -1,18 +1,24 @@
 """What the fault suite shares. Everything in this directory is marked `faults`: `make faults`, `make faults-long`."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.faults.rights import guarded_broker
+from tests.faults.stream import RECOVERY_SECONDS
 from tests.support.checker import Report
 from tests.support.end_to_end import Line
 from tests.support.kafka.topics import Topics
 
 HERE = Path(__file__).parent
 Counted = Callable[[Line], None]
+Full = Callable[[int, int], int]
+LineOn = Callable[..., Line]
+Record = Callable[[str, object], None]
+Recovered = Callable[[float], None]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -42,19 +48,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def full(pytestconfig: pytest.Config) -> Callable[[int, int], int]:
+def full(pytestconfig: pytest.Config) -> Full:
     """`full(small, long)`: the first in `make faults`, the second in `make faults-long`."""
     return lambda small, long: long if pytestconfig.getoption("--long") else small
 
 
 @pytest.fixture
-def counted(record_property: Callable[[str, object], None]) -> Iterator[Counted]:
+def counted(record_property: Record) -> Iterator[Counted]:
     """`counted(line)`: what the checker finds on this line is told at the end of the run."""
     lines: list[Line] = []
     yield lines.append
     for line in lines:
         for report in line.reports:
             record_property("events", f"{report.counts['inputs']:,} ({summary(report)})")
+
+
+@pytest.fixture
+def recovered(record_property: Record) -> Recovered:
+    """`recovered(seconds)`: it took no longer than is promised, and how long is told at the end of the run."""
+
+    def check(seconds: float) -> None:
+        record_property("seconds to recover", round(seconds, 1))
+        assert seconds <= RECOVERY_SECONDS
+
+    return check
 
 
 def summary(report: Report) -> str:
@@ -71,8 +88,19 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def line(kafka: str, topics: Topics, counted: Counted) -> Line:
+def line_on(counted: Counted) -> Iterator[LineOn]:
+    """`line_on(bootstrap, partitions=4, config=None)`: a line of its own topics and group on this broker."""
+    with ExitStack() as stack:
+
+        def make(bootstrap: str, partitions: int = 4, config: Mapping[str, str] | None = None) -> Line:
+            line = Line.on(bootstrap, stack.enter_context(Topics(bootstrap)), partitions, config)
+            counted(line)
+            return line
+
+        yield make
+
+
+@pytest.fixture
+def line(kafka: str, line_on: LineOn) -> Line:
     """A line of its own topics and group on the one broker."""
-    line = Line.on(kafka, topics)
-    counted(line)
-    return line
+    return line_on(kafka)

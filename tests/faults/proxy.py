@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Callable, Iterator
+from typing import Self, TypeVar
 
-from tests.support.kafka.brokers import HOST
+from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
 
 _CHUNK = 65536
+F = TypeVar("F", bound="Forwarder")
 
 
 class Forwarder(ABC):
@@ -109,3 +110,17 @@ class Proxy(Forwarder):
             except OSError:
                 chunk = b""
             await chunks.put((self._loop.time() + self.delay, chunk))
+
+
+@contextlib.contextmanager
+def broker_behind(proxy: Callable[[int, int], F]) -> Iterator[tuple[str, F]]:
+    """Start a broker with two ways to it. Yields the address past the proxy, and the proxy."""
+    port, behind, near, controller = free_ports(4)
+    properties = {
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller}",
+    }
+    with KafkaBroker(near, properties) as node, proxy(port, behind).running() as running:
+        yield node.address, running

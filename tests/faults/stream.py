@@ -17,6 +17,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from tests.support.end_to_end import Line, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import read
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import InvalidSample, invalid_samples
@@ -159,14 +160,6 @@ def _status(url: str) -> int:
         return httpx.get(url, timeout=5).status_code
     except httpx.HTTPError:
         return 0
-
-
-def wait_until(happened: Callable[[], bool], otherwise: str, seconds: float = SECONDS) -> None:
-    """Fails, saying `otherwise`, when it does not happen in time."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"{otherwise} after {seconds:g} s"
-        time.sleep(TICK)
 
 
 def survive(line: Line, log: Path, fault: Callable[[Watch], None], *options: str, worker: Line | None = None) -> float:

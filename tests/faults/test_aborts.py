@@ -1,23 +1,21 @@
 """Transactions that come to nothing leave nothing."""
 
-from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.conftest import Full, Record
 from tests.faults.doomed import command
-from tests.support.end_to_end import Line, stop
+from tests.support.end_to_end import Line
 from tests.support.wire import read
 
 BATCH = 1000
 
 
 def test_of_transactions_aborted_on_purpose_a_third_of_all_nothing_is_visible(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     events, log = full(10_000, 100_000), tmp_path / "log"
     planted = line.feed(events)
-    with line.running(log, "--batch-events", str(BATCH), command=command("abort", "before-commit", 3)) as process:
-        line.wait_for(lambda count: count == events, process)
-        assert stop(process) == 0
+    line.drain(log, events, "--batch-events", str(BATCH), command=command("abort", "before-commit", 3))
     report = line.check(planted)
     assert report.faults() == {}
     assert report.counts["results"] + report.counts["dead_letters"] == events

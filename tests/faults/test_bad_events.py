@@ -1,34 +1,30 @@
 """Bad events among good ones: each becomes its dead letter, as it came, and no other event comes to harm."""
 
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from tests.faults.bad_events import distinct, odd
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.conftest import Full
+from tests.support.end_to_end import SECONDS, Line
 from tests.support.wire import Event, committed, read, write
 from training.synthetic.dataset import keyed_events
 from training.synthetic.invalid_events import InvalidSample
-
-Counts = Callable[[int, int], int]
 
 CONVERTER = ("not_json", "not_an_object", "too_deep")
 
 
 @pytest.mark.timeout(600)
 def test_distinct_bad_events_become_as_many_dead_letters_byte_for_byte_and_no_good_event_is_harmed(
-    line: Line, full: Counts, tmp_path: Path
+    line: Line, full: Full, tmp_path: Path
 ) -> None:
     bad, count = distinct(3, full(300, 1000)), full(30_000, 100_000)
     planted = {one.value: one for one in bad}
     assert len(planted) == len(bad)
     assert len({one.kind for one in bad}) > 60
     write(line.bootstrap, line.sessions, mixed(bad, count))
-    with line.running(tmp_path / "log") as process:
-        line.wait_for(lambda done: done == count + len(bad), process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", count + len(bad))
     report = line.check(planted)
     assert report.faults() == {}
     assert report.counts["results"] == count
@@ -90,9 +86,7 @@ def test_a_topic_half_garbage_trips_the_circuit_breaker_by_its_ratio(line: Line,
     assert "breaker_ratio is 0.5" in last_words(line, tmp_path / "log")
     assert line.committed() == len(read(line.bootstrap, line.results, line.dead_letters)) < 1000 + 1000
     # the way on that the line names: the limits raised, every event has its place
-    with line.running(tmp_path / "log", "--breaker-ratio", "1", "--breaker-run", "0") as process:
-        line.wait_for(lambda count: count == len(events), process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", len(events), "--breaker-ratio", "1", "--breaker-run", "0")
     planted = {
         event.value or b"": InvalidSample("html", event.value or b"", "not_json", None) for event in garbage(3000)
     }

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.asking import until
 from tests.faults.conftest import Counted
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 
 COUNT = 20_000  # 9 MB of events, and twice that of results
 
@@ -43,7 +43,7 @@ def test_when_the_disk_is_full_the_worker_waits_and_delivers_all_once_there_is_r
         planted = line.feed(COUNT)
         with line.running(tmp_path / "log", "-X", "compression.type=none") as process:
             status = Path(f"/proc/{broker.pid}/stat")
-            until(lambda: ") Z " in status.read_text())
+            wait_until(lambda: ") Z " in status.read_text())
             assert "No space left on device" in broker.log.read_text()
             mount("-o", "remount,size=400m", str(disk))
             broker.stop()

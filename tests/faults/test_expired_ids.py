@@ -1,18 +1,17 @@
 """Transactional ids that expire while no event comes, on a real broker that keeps them three seconds, not a week."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from tests.faults.conftest import Counted
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.conftest import LineOn
+from tests.support.end_to_end import Line, logged, stop
 from tests.support.kafka.brokers import KafkaBroker
-from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -33,13 +32,8 @@ def broker(java_and_maven: None) -> Iterator[str]:  # noqa: ARG001 - a condition
 
 
 @pytest.fixture
-def line(broker: str, counted: Counted) -> Iterator[Line]:
-    """A line of its own on that broker."""
-    topics = Topics(broker)
-    line = Line.on(broker, topics)
-    counted(line)
-    yield line
-    topics.delete()
+def line(broker: str, line_on: LineOn) -> Line:
+    return line_on(broker)
 
 
 class Feeder:
@@ -55,14 +49,7 @@ class Feeder:
         for key, value in islice(self._events, count):
             write(self._line.bootstrap, self._line.sessions, [Event(value, key)])
             self._fed += 1
-            wait(lambda: self._line.committed("read_uncommitted") == self._fed)
-
-
-def wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not until():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
+            wait_until(lambda: self._line.committed("read_uncommitted") == self._fed)
 
 
 def known_ids(line: Line) -> set[bytes]:
@@ -76,7 +63,7 @@ def known_ids(line: Line) -> set[bytes]:
 
 
 def messages(log: Path) -> list[str]:
-    return [json.loads(text)["message"] for text in log.read_text().splitlines()]
+    return [each["message"] for each in logged(log)]
 
 
 def test_ids_that_expired_cost_one_abort_and_events_go_on(line: Line, tmp_path: Path) -> None:
@@ -85,7 +72,7 @@ def test_ids_that_expired_cost_one_abort_and_events_go_on(line: Line, tmp_path: 
         feeder.feed(2)
         for idle in range(1, 3):
             assert known_ids(line)
-            wait(lambda: not known_ids(line))
+            wait_until(lambda: not known_ids(line))
             feeder.feed(4)
             assert messages(log).count("transaction given up") == idle
         assert stop(worker) == 0

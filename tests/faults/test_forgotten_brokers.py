@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,7 +12,8 @@ from consumer.kafka.fetching import FetchLimits
 from consumer.kafka.membership import InputTopics, Subscription
 from consumer.stream.batching import PART_EVENTS
 from tests.faults.amnesia import AmnesiaProxy
-from tests.support.kafka.brokers import HOST, KafkaBroker, free_ports
+from tests.faults.conftest import Full, Record
+from tests.faults.proxy import broker_behind
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, write
 
@@ -22,40 +23,30 @@ BOUND = 40.0  # the callback alone once waited for 60 s; replaced at once, the c
 SOON = {"topic.metadata.refresh.interval.ms": "300"}  # default 5 min: when the client asks who the brokers are
 AGAIN = "no answer during a rebalance: joining the group again"
 
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
-
 
 @pytest.fixture(scope="module")
-def far() -> Iterator[tuple[KafkaBroker, AmnesiaProxy]]:
-    """A broker, and the proxy by which its clients know it."""
-    port, behind, near, controller = free_ports(4)
-    properties = {
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{behind},CONTROLLER://{HOST}:{controller}",
-        "advertised.listeners": f"PLAINTEXT://{HOST}:{near},FAR://{HOST}:{port}",
-        "controller.quorum.voters": f"1@{HOST}:{controller}",
-    }
-    with KafkaBroker(near, properties) as node, AmnesiaProxy(port, behind).running() as proxy:
-        yield node, proxy
+def far() -> Iterator[tuple[str, AmnesiaProxy]]:
+    """The address of a broker, and the proxy by which its clients know it."""
+    with broker_behind(AmnesiaProxy) as pair:
+        yield pair
 
 
 @pytest.mark.parametrize("strategy", ["cooperative-sticky", "range"])
 def test_a_client_that_forgets_its_brokers_within_the_callback_is_replaced(
-    far: tuple[KafkaBroker, AmnesiaProxy],
+    far: tuple[str, AmnesiaProxy],
     full: Full,
     strategy: str,
     caplog: pytest.LogCaptureFixture,
     record_property: Record,
 ) -> None:
-    node, proxy = far
+    address, proxy = far
     connection = Connection(proxy.address, SOON | {"partition.assignment.strategy": strategy})
     slowest = 0.0
     for _ in range(full(1, 150)):
         caplog.clear()
-        topics = Topics(node.address)
+        topics = Topics(address)
         topic = topics("sessions", partitions=2)
-        write(node.address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
+        write(address, topic, [Event(b"%d" % number, partition=number % 2) for number in range(10)])
         proxy.forget_at_offset_fetch(topic)
         reader = KafkaSource(connection, Subscription(f"group-of-{topic}", InputTopics((topic,))), FetchLimits())
         reader.subscribe()

@@ -3,22 +3,21 @@
 import json
 import re
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Full
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import Line, environment, stop
 from tests.support.kafka.formats import AVRO, Event, broken, register, registered
 from tests.support.kafka.registry import SchemaRegistry
 from tests.support.wire import Event as Record
 from tests.support.wire import write
 from training.synthetic.dataset import keyed_events
-
-Counts = Callable[[int, int], int]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def events(seed: int) -> Iterator[Event]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", ["avro", "protobuf", "json-schema"])
 def test_broken_values_become_dead_letters_and_harm_no_other(
-    name: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+    name: str, registry: SchemaRegistry, line: Line, full: Full, tmp_path: Path
 ) -> None:
     bad, count = full(200, 1000), full(10_000, 100_000)
     of = registered(registry.url, f"{line.sessions}-value", name)
@@ -52,9 +51,7 @@ def test_broken_values_become_dead_letters_and_harm_no_other(
     write(line.bootstrap, line.sessions, records)
 
     options = ("--input-format", name, "--schema-registry-url", registry.url)
-    with line.running(tmp_path / "log", *options) as process:
-        line.wait_for(lambda done: done == count + bad, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", count + bad, *options)
 
     report = line.check(planted)
     assert report.faults() == {}
@@ -64,7 +61,7 @@ def test_broken_values_become_dead_letters_and_harm_no_other(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
 def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
-    delivery: str, registry: SchemaRegistry, line: Line, full: Counts, tmp_path: Path
+    delivery: str, registry: SchemaRegistry, line: Line, full: Full, tmp_path: Path
 ) -> None:
     subject, log = f"{line.sessions}-value", tmp_path / "log"
     first = registered(registry.url, subject, "avro")
@@ -106,13 +103,11 @@ def test_check_and_run_read_the_registered_schema(registry: SchemaRegistry, line
     of = registered(registry.url, f"{line.sessions}-value", "avro")
     write(line.bootstrap, line.sessions, [Record(of.value(event), b"key") for event in islice(events(4), 10)])
     options = ("--input-format", "avro", "--schema-registry-url", registry.url)
-    command = [sys.executable, "-c", "from consumer.__main__ import main; main()", "check", *line.options(), *options]
+    command = [*COMMAND, "check", *line.options(), *options]
 
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(), cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout
     assert re.search(rf"schema {line.sessions}-value: id \d+, AVRO: all 18 fields", done.stdout), done.stdout
-    with line.running(tmp_path / "log", *options) as process:
-        line.wait_for(lambda done: done == 10, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", 10, *options)
     assert line.check({}).faults() == {}

@@ -13,8 +13,9 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
-from tests.faults.asking import ask, last_words, metric, until
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.asking import ask, metric
+from tests.support.end_to_end import SECONDS, Line, last_words, metrics_url, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -24,13 +25,6 @@ SOON = ("-X", "topic.metadata.refresh.interval.ms=500")  # default 5 min: when n
 
 def feed(line: Line, count: int, *, seed: int, partition: int = 0) -> None:
     write(line.bootstrap, line.sessions, [Event(v, k, partition) for k, v in islice(keyed_events(seed), count)])
-
-
-def done(line: Line, log: Path, count: int, *options: str) -> None:
-    """A run that ends once so many are committed."""
-    with line.running(log, *options) as process:
-        line.wait_for(lambda now: now == count, process)
-        assert stop(process) == 0
 
 
 def take(line: Line, before: int, partition: int = 0) -> None:
@@ -49,7 +43,7 @@ def test_retention_that_overtook_a_stopped_worker_stops_it_with_the_number_never
     line: Line, tmp_path: Path
 ) -> None:
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     feed(line, 1000, seed=2)
     take(line, 1300)
     for start in ("second", "third"):
@@ -63,7 +57,7 @@ def test_retention_that_overtook_a_stopped_worker_stops_it_with_the_number_never
 
 def test_with_on_gap_continue_it_goes_on_and_counts_the_number_never_seen(line: Line, tmp_path: Path) -> None:
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     feed(line, 1000, seed=2)
     take(line, 1300)
     log = tmp_path / "second"
@@ -109,15 +103,15 @@ def delete(line: Line) -> None:
     """Delete the input topic."""
     client = AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
     client.delete_topics([line.sessions])[line.sessions].result(SECONDS)
-    until(lambda: leaders(client, line.sessions) == 0)
+    wait_until(lambda: leaders(client, line.sessions) == 0)
 
 
 def create(line: Line) -> None:
     """Create the input topic."""
     topic, client = line.sessions, AdminClient({"bootstrap.servers": line.bootstrap, "log_level": 0})
     new = NewTopic(topic, num_partitions=line.partitions, replication_factor=-1)
-    until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
-    until(lambda: leaders(client, topic) == line.partitions)
+    wait_until(lambda: client.create_topics([new])[topic].exception(SECONDS) is None)
+    wait_until(lambda: leaders(client, topic) == line.partitions)
 
 
 def leaders(client: AdminClient, topic: str) -> int:
@@ -129,10 +123,10 @@ def leaders(client: AdminClient, topic: str) -> int:
 def test_a_topic_made_anew_while_the_worker_is_stopped_is_read_from_its_beginning(line: Line, tmp_path: Path) -> None:
     """Kafka 4.3 deletes a group's offsets together with their topic."""
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     anew(line)
     feed(line, 500, seed=2)
-    done(line, tmp_path / "second", 500)
+    line.drain(tmp_path / "second", 500)
     assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(500)])
 
 
@@ -175,8 +169,8 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
         process.send_signal(signal.SIGCONT)
         if on_gap == "continue":
             line.wait_for(lambda count: count == new, process)
-            until(lambda: "went on in a topic made anew" in log.read_text())
-            until(lambda: metric(log, NEVER_SEEN) == passed_over)
+            wait_until(lambda: "went on in a topic made anew" in log.read_text())
+            wait_until(lambda: metric(log, NEVER_SEEN) == passed_over)
             assert stop(process) == 0
         else:
             said = last_words(process, log)
@@ -184,14 +178,13 @@ def test_a_topic_made_anew_under_a_running_worker_loses_nothing_in_silence(
             assert not passed_over or f"past at least {passed_over} offsets that were never read" in said
             assert passed_over or "nothing of the new one is known to be passed over" in said
     if line.committed() != new:  # the stop may come before anything of the new topic is scored
-        done(line, tmp_path / "again", new)
+        line.drain(tmp_path / "again", new)
     assert 1000 + new - passed_over <= len(scored(line)) <= 1000 + new
 
 
 def ready(log: Path) -> tuple[int, str]:
     """What /readyz of the worker that wrote this log answers."""
-    said = [json.loads(text) for text in log.read_text().splitlines() if '"metrics":' in text]
-    answer = httpx.get(said[-1]["metrics"].replace("/metrics", "/readyz"), timeout=SECONDS)
+    answer = httpx.get(metrics_url(log).replace("/metrics", "/readyz"), timeout=SECONDS)
     return answer.status_code, answer.text
 
 
@@ -200,11 +193,11 @@ def test_a_deleted_topic_is_told_within_ten_seconds(line: Line, tmp_path: Path) 
     log = tmp_path / "log"
     with line.running(log) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         time.sleep(3)  # it asks once a second which topic it is
         ask(line.bootstrap, lambda client: client.delete_topics([line.sessions]))
         gone = f"input topic {line.sessions} is gone: it was deleted\n"
-        until(lambda: ready(log) == (503, gone), seconds=20)  # promised: 10
+        wait_until(lambda: ready(log) == (503, gone), seconds=20)  # promised: 10
         assert log.read_text().count('"the input topic is gone"') == 1
         assert stop(process) == 0
 
@@ -215,14 +208,14 @@ def test_a_topic_that_is_missing_for_a_while_is_waited_for(line: Line, tmp_path:
     log = tmp_path / "log"
     with line.running(log, "--on-gap", "continue", *SOON) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         delete(line)
-        until(lambda: "Subscribed topic not available" in log.read_text())
-        until(lambda: ready(log)[0] == 503)
+        wait_until(lambda: "Subscribed topic not available" in log.read_text())
+        wait_until(lambda: ready(log)[0] == 503)
         create(line)
         feed(line, 5, seed=2)
         line.wait_for(lambda count: count == 5, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         assert stop(process) == 0
     assert len(scored(line)) == 10 + 5
 
@@ -236,7 +229,7 @@ def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_it
     log = tmp_path / "log"
     with line.running(log, "--on-gap", on_gap, *SOON) as process:
         line.wait_for(lambda count: count == 10, process)
-        until(lambda: ready(log)[0] == 200)
+        wait_until(lambda: ready(log)[0] == 200)
         time.sleep(3)
         anew(line)
         feed(line, 5, seed=2)
@@ -247,11 +240,11 @@ def test_nothing_is_called_never_seen_of_a_topic_made_anew_that_was_read_from_it
             assert "nothing of the new one is known to be passed over" in said
         else:
             line.wait_for(lambda count: count == 25, process)
-            until(lambda: "went on in a topic made anew" in log.read_text())
+            wait_until(lambda: "went on in a topic made anew" in log.read_text())
             assert metric(log, NEVER_SEEN) == 0
             assert stop(process) == 0
     if on_gap == "stop" and line.committed() != 25:
-        done(line, tmp_path / "again", 25)
+        line.drain(tmp_path / "again", 25)
     assert len(scored(line)) == 10 + 25
 
 
@@ -276,10 +269,10 @@ def test_a_group_whose_offsets_expired_begins_anew_with_the_oldest_event_and_los
 ) -> None:
     """Kafka drops the offsets of a group that was empty for 7 days: what is still there is scored again."""
     feed(line, 1000, seed=1)
-    done(line, tmp_path / "first", 1000)
+    line.drain(tmp_path / "first", 1000)
     ask(line.bootstrap, lambda client: client.delete_consumer_groups([line.group]))
     feed(line, 500, seed=2)
-    done(line, tmp_path / "second", 1500)
+    line.drain(tmp_path / "second", 1500)
     report = line.check({})
     assert report.missing == report.out_of_order == report.differing == report.wrong_topic == []
     assert scored(line) == sorted([(0, offset) for offset in range(1000)] + [(0, offset) for offset in range(1500)])

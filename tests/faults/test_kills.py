@@ -3,16 +3,13 @@
 import random
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import Full, Record
 from tests.faults.doomed import command
-from tests.support.end_to_end import QUICK, SECONDS, Line, stop
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
+from tests.support.end_to_end import QUICK, SECONDS, Line
 
 SMALL_BATCHES = ("--batch-events", "200")  # so that there are many transactions to be killed in
 POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")
@@ -72,6 +69,4 @@ def killed_at(line: Line, log: Path, point: str, *options: str) -> None:
 
 def finish(line: Line, log: Path, events: int, *options: str) -> None:
     """Another worker does the rest."""
-    with line.running(log, *SMALL_BATCHES, *QUICK, *options) as process:
-        line.wait_for(lambda count: count == events, process)
-        assert stop(process) == 0
+    line.drain(log, events, *SMALL_BATCHES, *QUICK, *options)

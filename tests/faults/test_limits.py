@@ -12,19 +12,21 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 from confluent_kafka.admin._acl import AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType
 
 from consumer.records import Headers
 from consumer.stream.record_size import encode_headers, record_bytes
 from tests.faults.asking import ask
+from tests.faults.conftest import Full, Record
 from tests.faults.rights import AS_USER, rule
 from tests.faults.test_outputs_refused import configure
 from tests.faults.test_sizes import LARGE, padded, samples
 from tests.support.end_to_end import Line, stop
+from tests.support.kafka.secured import options as client_options
 from tests.support.kafka.topics import Topics
-from tests.support.wire import SECONDS, Event, read
+from tests.support.wire import Event, read, write
 
 DEFAULT = 1_048_588  # Kafka's max.message.bytes
 MOST = 1_000_000  # --max-record-bytes
@@ -106,26 +108,8 @@ def _event(chance: random.Random, key: bytes | None, value: bytes, number: int, 
 
 def feed(line: Line, given: Sequence[Event]) -> None:
     """Writes each by itself, compressed."""
-    producer = Producer({
-        "bootstrap.servers": line.bootstrap,
-        "message.max.bytes": 100_000_000,
-        "batch.size": 1,
-        "compression.type": "gzip",
-        "log_level": 0,
-    })  # fmt: skip
-    failed: list[object] = []
-    for each in given:
-        producer.produce(
-            line.sessions,
-            each.value,
-            each.key,
-            partition=each.partition,
-            headers=[*each.headers],
-            timestamp=each.timestamp,
-            on_delivery=lambda error, _: failed.append(error) if error else None,
-        )
-    assert producer.flush(SECONDS) == 0
-    assert failed == []
+    single: dict[str, str | int] = {"message.max.bytes": 100_000_000, "batch.size": 1, "compression.type": "gzip"}
+    write(line.bootstrap, line.sessions, given, single)
 
 
 def sha256(content: bytes) -> str:
@@ -246,17 +230,15 @@ def test_events_around_every_limit_come_out_in_a_form_that_fits(  # noqa: PLR091
     lined_up: Callable[[Scene], Line],
     name: str,
     delivery: str,
-    full: Callable[[int, int], int],
+    full: Full,
     tmp_path: Path,
-    record_property: Callable[[str, object], None],
+    record_property: Record,
 ) -> None:
     scene = SCENES[name]
     line, log = lined_up(scene), tmp_path / "log"
     given = events(zlib.crc32(name.encode()), full(20, 200), scene.limits)
     feed(line, given)
-    with line.running(log, "--delivery", delivery, *PAST_THE_BREAKER) as process:
-        line.wait_for(lambda count: count == len(given), process)
-        assert stop(process) == 0
+    line.drain(log, len(given), "--delivery", delivery, *PAST_THE_BREAKER)
     forms = verify(line, scene)
     assert "going back" not in log.read_text()
     record_property("events", len(given))
@@ -312,10 +294,8 @@ def test_topics_whose_settings_are_hidden_stop_nothing(
     given = [each._replace(timestamp=dates[n % 3]) for n, each in enumerate(events(3, 20, scene.limits))]
     feed(line, given)
     options = ["--delivery", delivery, "--bootstrap-servers", guarded[1], *PAST_THE_BREAKER]
-    options += [text for property_, value in AS_USER.items() for text in ("-X", f"{property_}={value}")]
-    with line.running(log, *options) as process:
-        line.wait_for(lambda count: count == len(given), process)
-        assert stop(process) == 0
+    options += client_options(AS_USER)
+    line.drain(log, len(given), *options)
     verify(line, scene, repeated=True, hidden=True)
     assert "limits of an output topic lowered" in log.read_text()
     topics.delete()

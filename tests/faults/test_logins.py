@@ -8,59 +8,50 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.test_security import entries, rights
-from tests.faults.asking import last_words
-from tests.faults.stream import caught_up, longest_stall, stream, wait_until, watching
-from tests.support.end_to_end import Line, stop
+from tests.faults.conftest import Full
+from tests.faults.stream import caught_up, longest_stall, stream, watching
+from tests.support.end_to_end import Line, last_words, logged, stop
 from tests.support.kafka import signing
-from tests.support.kafka.secured import USER, Secured, secured
+from tests.support.kafka.rights import rights
+from tests.support.kafka.secured import USER, Secured
 from tests.support.kafka.tokens import LIFE_SECONDS, SECRET, TokenEndpoint
 from tests.support.kafka.topics import Topics
-
-Counts = Callable[[int, int], int]
+from tests.support.waiting import wait_until
 
 STALL_SECONDS = 1.0  # the longest pause that is allowed
 LOGIN_LINES = ("no new token", "the Kafka client reports an error")
 
 
-@pytest.fixture(scope="module")
-def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
-    request.getfixturevalue("java_and_maven")
-    with secured(tmp_path_factory.mktemp("secured")) as running:
-        yield running
-
-
 @pytest.fixture
-def endpoint(broker: Secured) -> Iterator[TokenEndpoint]:
+def endpoint(secured: Secured) -> Iterator[TokenEndpoint]:
     """The endpoint, which answers again afterwards."""
-    yield broker.tokens
-    broker.tokens.life_seconds, broker.tokens.refusing = LIFE_SECONDS, False
-    broker.tokens.answering.set()
+    yield secured.tokens
+    secured.tokens.life_seconds, secured.tokens.refusing = LIFE_SECONDS, False
+    secured.tokens.answering.set()
 
 
 @pytest.fixture
-def line(broker: Secured) -> Iterator[Line]:
+def line(secured: Secured) -> Iterator[Line]:
     """A line that this user may read and write; its results carry the broker's clock."""
-    topics = Topics(broker.master)
-    results = topics("results", config={"message.timestamp.type": "LogAppendTime"})
-    own = replace(Line.on(broker.master, topics), results=results)
-    broker.allow([*rights(own).values()])
-    yield own
-    topics.delete()
+    with Topics(secured.master) as topics:
+        results = topics("results", config={"message.timestamp.type": "LogAppendTime"})
+        own = replace(Line.on(secured.master, topics), results=results)
+        secured.allow([*rights(own).values()])
+        yield own
 
 
-def options(broker: Secured) -> list[str]:
-    authority = f"ssl.ca.location={broker.authority.certificate}"
-    return ["--bootstrap-servers", broker.addresses["oidc"], "--login", "gcp", "-X", authority]
+def options(secured: Secured) -> list[str]:
+    authority = f"ssl.ca.location={secured.authority.certificate}"
+    return ["--bootstrap-servers", secured.addresses["oidc"], "--login", "gcp", "-X", authority]
 
 
-def command(broker: Secured, secret: str = SECRET) -> tuple[str, ...]:
-    return signing.command(broker.tokens.url, broker.authority.certificate, USER, secret)
+def command(secured: Secured, secret: str = SECRET) -> tuple[str, ...]:
+    return signing.command(secured.tokens.url, secured.authority.certificate, USER, secret)
 
 
-def score(broker: Secured, line: Line, log: Path, meanwhile: Callable[[], None]) -> None:
+def score(secured: Secured, line: Line, log: Path, meanwhile: Callable[[], None]) -> None:
     """Score a stream of events while something happens; nothing is missing or twice, and no partition pauses."""
-    with line.running(log, *options(broker), command=command(broker)) as process:
+    with line.running(log, *options(secured), command=command(secured)) as process:
         with watching(process, log), stream(line, rate=200) as planted:
             line.wait_for(lambda count: count > 200, process)
             began = time.time()
@@ -73,18 +64,18 @@ def score(broker: Secured, line: Line, log: Path, meanwhile: Callable[[], None])
 
 
 def test_token_of_ten_seconds_is_renewed_under_load(
-    broker: Secured, endpoint: TokenEndpoint, line: Line, full: Counts, tmp_path: Path
+    secured: Secured, endpoint: TokenEndpoint, line: Line, full: Full, tmp_path: Path
 ) -> None:
     endpoint.life_seconds, seconds = 10, full(40, 120)
     before = endpoint.given
-    score(broker, line, tmp_path / "log", lambda: time.sleep(seconds))
+    score(secured, line, tmp_path / "log", lambda: time.sleep(seconds))
     # one for the process, whose six clients share it, every third of its life
     assert seconds / 10 < endpoint.given - before < seconds / 2
-    assert [each for each in entries(tmp_path / "log") if each["message"] in LOGIN_LINES] == []
+    assert [each for each in logged(tmp_path / "log") if each["message"] in LOGIN_LINES] == []
 
 
 def test_hanging_signer_does_not_stop_scoring(
-    broker: Secured, endpoint: TokenEndpoint, line: Line, full: Counts, tmp_path: Path
+    secured: Secured, endpoint: TokenEndpoint, line: Line, full: Full, tmp_path: Path
 ) -> None:
     endpoint.life_seconds = 60
 
@@ -96,11 +87,11 @@ def test_hanging_signer_does_not_stop_scoring(
         endpoint.answering.set()
         time.sleep(full(5, 15))
 
-    score(broker, line, tmp_path / "log", hang)
+    score(secured, line, tmp_path / "log", hang)
 
 
 def test_refusing_signer_does_not_stop_scoring_and_is_logged(
-    broker: Secured, endpoint: TokenEndpoint, line: Line, full: Counts, tmp_path: Path
+    secured: Secured, endpoint: TokenEndpoint, line: Line, full: Full, tmp_path: Path
 ) -> None:
     endpoint.life_seconds = 60
 
@@ -112,30 +103,30 @@ def test_refusing_signer_does_not_stop_scoring_and_is_logged(
         endpoint.refusing = False
         time.sleep(full(5, 15))
 
-    score(broker, line, tmp_path / "log", refuse)
-    (said,) = [each for each in entries(tmp_path / "log") if each["message"] in LOGIN_LINES]
+    score(secured, line, tmp_path / "log", refuse)
+    (said,) = [each for each in logged(tmp_path / "log") if each["message"] in LOGIN_LINES]
     assert (said["login"], said["reason"]) == ("gcp", "HTTPError: HTTP Error 401: Unauthorized")
 
 
 def test_worker_whose_token_runs_out_stops_and_another_goes_on(
-    broker: Secured, endpoint: TokenEndpoint, line: Line, tmp_path: Path
+    secured: Secured, endpoint: TokenEndpoint, line: Line, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
     with ExitStack() as stack:
         with stream(line, rate=200) as planted:
-            with line.running(log, *options(broker), command=command(broker)) as process:
+            with line.running(log, *options(secured), command=command(secured)) as process:
                 line.wait_for(lambda count: count > 200, process)
                 endpoint.refusing = True
                 words = last_words(process, log)
             assert "--login" in words
             endpoint.refusing = False
-            other = stack.enter_context(line.running(log, *options(broker), command=command(broker)))
+            other = stack.enter_context(line.running(log, *options(secured), command=command(secured)))
         wait_until(lambda: caught_up(line), "not all is committed")
         assert stop(other) == 0
     assert line.check(planted).faults() == {}
 
 
-def test_refusal_at_the_start_is_one_line(broker: Secured, line: Line, tmp_path: Path) -> None:
-    with line.running(tmp_path / "log", *options(broker), command=command(broker, "another secret")) as process:
+def test_refusal_at_the_start_is_one_line(secured: Secured, line: Line, tmp_path: Path) -> None:
+    with line.running(tmp_path / "log", *options(secured), command=command(secured, "another secret")) as process:
         words = last_words(process, tmp_path / "log")
     assert "--login gcp: HTTPError: HTTP Error 401: Unauthorized; give a service account: " in words

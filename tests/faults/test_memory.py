@@ -3,7 +3,7 @@
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,13 +14,11 @@ import pytest
 
 from consumer.config.settings import Settings
 from consumer.kafka.properties import CONSUMER, PRODUCER
+from tests.faults.conftest import Full, Record
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, write
 from training.synthetic.dataset import keyed_events
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
 
 MIB = 1024 * 1024
 AT_REST = 190.0  # MiB: Python, the model compiled, three clients connected

@@ -1,19 +1,17 @@
 """Workers that come and go: every event once, in order, and no partition waits long."""
 
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.faults.stream import caught_up, longest_stall, stream, wait_until, watching
+from tests.faults.conftest import Full, Record
+from tests.faults.stream import caught_up, longest_stall, stream, watching
 from tests.support.end_to_end import Line, stop
 from tests.support.kafka.topics import Topics
-
-Full = Callable[[int, int], int]
-Record = Callable[[str, object], None]
+from tests.support.waiting import wait_until
 
 STALL_SECONDS = 10.0  # promised: no partition waits longer while workers come and go
 EVERY_SECONDS = 5.0

@@ -1,6 +1,6 @@
 """Kafka's own retention takes transactions whose records were all scored: nothing is missing, no worker stops."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -9,10 +9,11 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, To
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from tests.faults.asking import ask, last_words, metric, until
-from tests.support.end_to_end import SECONDS, Line, stop
+from tests.faults.asking import ask, metric
+from tests.faults.conftest import LineOn
+from tests.support.end_to_end import SECONDS, Line, last_words, stop
 from tests.support.kafka.brokers import KafkaBroker
-from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from training.synthetic.dataset import keyed_events
 
 pytestmark = pytest.mark.usefixtures("java_and_maven")
@@ -34,10 +35,8 @@ def node() -> Iterator[KafkaBroker]:
 
 
 @pytest.fixture
-def line(node: KafkaBroker, counted: Callable[[Line], None]) -> Line:
-    made = Line.on(node.address, Topics(node.address), partitions=2)
-    counted(made)
-    return made
+def line(node: KafkaBroker, line_on: LineOn) -> Line:
+    return line_on(node.address, partitions=2)
 
 
 def transaction(line: Line, count: int, *, abort: bool = False) -> None:
@@ -75,7 +74,7 @@ def retain(line: Line, milliseconds: int) -> None:
 def take_all(line: Line) -> None:
     """Retention takes what is there, then it is as long as before."""
     retain(line, 1)
-    until(lambda: all(low == high > 0 for low, high in watermarks(line)))
+    wait_until(lambda: all(low == high > 0 for low, high in watermarks(line)))
     retain(line, 604_800_000)
 
 
@@ -112,10 +111,10 @@ def test_a_group_goes_on_when_retention_took_all_and_a_worker_joins(line: Line, 
         transaction(line, 5)
         transaction(line, 5, abort=True)
         line.wait_for(lambda count: count == ends(line), first)  # also behind the aborted ones, within seconds
-        until(lambda: metric(tmp_path / "first", LAG) == 0)
+        wait_until(lambda: metric(tmp_path / "first", LAG) == 0)
         take_all(line)
         with line.running(tmp_path / "second", "--delivery", delivery) as second:
-            until(lambda: '"partitions assigned"' in (tmp_path / "second").read_text())
+            wait_until(lambda: '"partitions assigned"' in (tmp_path / "second").read_text())
             transaction(line, 3)
             line.wait_for(lambda count: count == ends(line), first, second)
             assert (first.poll(), second.poll()) == (None, None)

@@ -4,21 +4,20 @@ import hashlib
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import cast
 
 import msgspec
 import pytest
-from confluent_kafka import Message, Producer
+from confluent_kafka import Message
 
 from consumer.records import Headers
 from scoring import Scorer
-from tests.faults.conftest import Counted
+from tests.faults.conftest import LineOn, Record
 from tests.support.end_to_end import Line, stop
-from tests.support.kafka.topics import Topics
-from tests.support.wire import SECONDS, Event, read
+from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
 LIMIT = 1_000_000  # max_record_bytes
@@ -29,13 +28,9 @@ NEAR = (-3000, *range(-1600, 0, 100), -1, 0, 1, 40_000, 48_500, 49_000, 200_000,
 
 
 @pytest.fixture
-def large(kafka: str, topics: Topics, counted: Counted) -> Line:
+def large(kafka: str, line_on: LineOn) -> Line:
     """A line whose input takes records of up to 100 MiB; what comes out must fit into Kafka's default of 1 MiB."""
-    sessions = topics("sessions", config=LARGE)
-    outputs = topics("results"), topics("alerts"), topics("dead-letters")
-    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
-    counted(line)
-    return line
+    return line_on(kafka, config=LARGE)
 
 
 def padded(event: bytes, size: int) -> bytes:
@@ -45,25 +40,8 @@ def padded(event: bytes, size: int) -> bytes:
 
 def write_large(line: Line, events: Iterable[Event], compression: str = "none") -> None:
     """All events of a partition in one batch, compressed."""
-    producer = Producer({
-        "bootstrap.servers": line.bootstrap,
-        "message.max.bytes": 100_000_000,
-        "batch.size": 100_000_000,
-        "linger.ms": 500,
-        "compression.type": compression,
-        "log_level": 0,
-    })  # fmt: skip
-    failed: list[object] = []
-    for event in events:
-        producer.produce(
-            line.sessions,
-            event.value,
-            event.key,
-            partition=event.partition,
-            on_delivery=lambda error, _: failed.append(error) if error else None,
-        )
-    assert producer.flush(SECONDS) == 0
-    assert failed == []
+    sizes = {"message.max.bytes": 100_000_000, "batch.size": 100_000_000, "linger.ms": 500}
+    write(line.bootstrap, line.sessions, events, sizes | {"compression.type": compression})
 
 
 def samples() -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
@@ -93,9 +71,7 @@ def test_results_near_and_over_the_limit_go_out_whole_or_without_the_event_and_n
     low, high = samples()
     events = [Event(padded(value, LIMIT + more), key) for more in NEAR for key, value in (low, high)]
     write_large(large, events)
-    with large.running(tmp_path / "log") as process:
-        large.wait_for(lambda count: count == len(events), process)
-        assert stop(process) == 0
+    large.drain(tmp_path / "log", len(events))
     inputs = {(each.partition(), each.offset()): each.value() or b"" for each in read(large.bootstrap, large.sessions)}
     results, alerts = read(large.bootstrap, large.results), read(large.bootstrap, large.alerts)
     assert read(large.bootstrap, large.dead_letters) == []
@@ -125,9 +101,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
     not_json = b"<" * (LIMIT + 1)
     assert len(whole_identity) > LIMIT
     write_large(large, [Event(whole_identity, key), Event(not_json, key), Event(value, key)])
-    with large.running(tmp_path / "log") as process:
-        large.wait_for(lambda count: count == 3, process)
-        assert stop(process) == 0
+    large.drain(tmp_path / "log", 3)
     first, second = read(large.bootstrap, large.dead_letters)
     for letter, code, event in ((first, b"too_large", whole_identity), (second, b"not_json", not_json)):
         headers = dict(letter.headers() or [])
@@ -141,7 +115,7 @@ def test_what_fits_not_even_without_its_event_is_a_dead_letter_of_its_size_and_h
 
 @pytest.mark.parametrize(("compression", "records"), [("lz4", 1), ("gzip", 1), ("zstd", 1), ("zstd", 400)])
 def test_bombs_of_20_and_60_mib_are_scored_within_512_mib(
-    large: Line, compression: str, records: int, tmp_path: Path, record_property: Callable[[str, object], None]
+    large: Line, compression: str, records: int, tmp_path: Path, record_property: Record
 ) -> None:
     _, (key, value) = samples()
     for partition, mib in ((0, 20), (0, 60), (1, 60)):

@@ -5,18 +5,19 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.faults.asking import until
+from tests.faults.conftest import Full, Record
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.pipes import unread_pipe
+from tests.support.waiting import wait_until
 from training.synthetic.invalid_events import InvalidSample
 
-COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 STOP_SECONDS = 15.0  # that a stop may take, as given to the worker
 LAST_RESORT = 6.0  # seconds more, past which nothing is waited for
 MARGIN = 5.0  # for a busy machine
@@ -51,9 +52,7 @@ def value(port: int, name: str) -> float:
 
 
 @pytest.mark.timeout(1500)
-def test_a_group_whose_standard_error_nobody_reads_goes_on(
-    line: Line, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
-) -> None:
+def test_a_group_whose_standard_error_nobody_reads_goes_on(line: Line, full: Full, record_property: Record) -> None:
     ports, planted, fed = free_ports(2), dict[bytes, InvalidSample](), 0
 
     def feed(*processes: "subprocess.Popen[bytes]") -> None:
@@ -65,7 +64,7 @@ def test_a_group_whose_standard_error_nobody_reads_goes_on(
     with ExitStack() as stack:
         pipe = stack.enter_context(unread_pipe())[1]  # one for both, as in a container
         first = stack.enter_context(unheard(line, ports[0], pipe))
-        until(lambda: asked(ports[0], "readyz") is not None)
+        wait_until(lambda: asked(ports[0], "readyz") is not None)
         feed(first)
         second = stack.enter_context(unheard(line, ports[1], pipe))
         while value(ports[1], "session_scorer_events_total") == 0:  # until it has its share
@@ -74,7 +73,7 @@ def test_a_group_whose_standard_error_nobody_reads_goes_on(
         while time.monotonic() < over:
             feed(first, second)
             rounds += 1
-        until(lambda: value(ports[0], "session_scorer_log_lines_dropped_total") > 0)
+        wait_until(lambda: value(ports[0], "session_scorer_log_lines_dropped_total") > 0)
         assert [asked(port, "livez") for port in ports] == ["ok\n", "ok\n"]
         began = time.monotonic()
         assert stop(first) == 0
@@ -118,7 +117,7 @@ def test_a_client_that_never_lets_go_is_ended_in_the_bound_though_its_stack_cann
     (port,) = free_ports(1)
     given = [*line.options(), "--metrics-port", str(port), "--shutdown-seconds", "2"]
     with subprocess.Popen([sys.executable, "-c", HANGS, "run", *given], stderr=nobody, env=environment()) as process:
-        until(lambda: asked(port, "readyz") is not None)
+        wait_until(lambda: asked(port, "readyz") is not None)
         began = time.monotonic()
         process.terminate()
         assert process.wait(SECONDS) != 0
@@ -133,7 +132,7 @@ def test_a_commit_without_an_answer_ends_the_worker_though_nobody_reads_why(line
         unread_pipe() as (_, writing),
         subprocess.Popen([sys.executable, "-c", hangs, "run", *given], stderr=writing, env=environment()) as process,
     ):
-        until(lambda: asked(port, "readyz") is not None)
+        wait_until(lambda: asked(port, "readyz") is not None)
         began = time.monotonic()
         process.terminate()
         assert process.wait(SECONDS) == 1

@@ -5,13 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.stream import wait_until
+from tests.faults.conftest import Full, Record
 from tests.support.end_to_end import Line, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import is_open, read
 from training.synthetic.invalid_events import InvalidSample
 
@@ -23,7 +23,7 @@ MARGIN = 5.0  # for a busy machine
 
 @pytest.mark.timeout(1800)
 def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_repeat(
-    line: Line, tmp_path: Path, full: Callable[[int, int], int], record_property: Callable[[str, object], None]
+    line: Line, tmp_path: Path, full: Full, record_property: Record
 ) -> None:
     moments, log = random.Random(5), tmp_path / "log"
     planted: dict[bytes, InvalidSample] = {}
@@ -44,19 +44,13 @@ def test_sigterm_under_load_ends_the_worker_in_its_bound_and_leaves_nothing_to_r
     record_property("stops", len(took))
     record_property("longest, s", round(max(took), 1))
     assert max(took) < BOUND
-    finish(line, log, fed)
+    line.drain(log, fed)
     assert line.check(planted).faults() == {}
     assert written(line, "read_uncommitted") == written(line, "read_committed"), "something was written twice"
 
 
 def written(line: Line, isolation: str) -> int:
     return len(read(line.bootstrap, line.results, line.alerts, line.dead_letters, isolation=isolation))
-
-
-def finish(line: Line, log: Path, events: int) -> None:
-    with line.running(log) as process:
-        line.wait_for(lambda count: count == events, process)
-        assert stop(process) == 0
 
 
 def doomed(line: Line, log: Path, doom: str, *options: str) -> float:

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
-from tests.faults.conftest import Counted
+from tests.faults.conftest import LineOn
 from tests.faults.raw import write_dated
-from tests.support.end_to_end import Line, stop
-from tests.support.kafka.topics import Topics
+from tests.support.end_to_end import Line
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -21,13 +20,9 @@ NO_LIMIT = {"message.timestamp.after.max.ms": str(2**63 - 1)}
 
 
 @pytest.fixture
-def lenient(kafka: str, topics: Topics, counted: Counted) -> Line:
+def lenient(kafka: str, line_on: LineOn) -> Line:
     """A line whose input takes records of any date, as Kafka's defaults did before 3.6."""
-    sessions = topics("sessions", config=NO_LIMIT)
-    outputs = topics("results"), topics("alerts"), topics("dead-letters")
-    line = Line(kafka, f"scorer-of-{sessions}", sessions, *outputs)
-    counted(line)
-    return line
+    return line_on(kafka, config=NO_LIMIT)
 
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
@@ -46,9 +41,7 @@ def test_records_dated_1970_or_not_at_all_or_hours_ahead_come_out_with_all_other
         [Event(value, key, timestamp=dates[i % len(dates)]) for i, (key, value) in enumerate(islice(stream, COUNT))],
     )
     log, total = tmp_path / "log", COUNT + 2 * lenient.partitions
-    with lenient.running(log, "--delivery", delivery) as process:
-        lenient.wait_for(lambda count: count == total, process)
-        assert stop(process) == 0
+    lenient.drain(log, total, "--delivery", delivery)
     assert lenient.check({}).faults() == {}
     assert "going back" not in log.read_text()
     came = {(each.partition(), each.offset()): stamp(each) for each in read(bootstrap, topic)}

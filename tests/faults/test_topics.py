@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
@@ -15,13 +15,13 @@ from typing import cast
 
 from consumer.dead_letters.record import DeadLetter
 from consumer.records import Headers
-from tests.faults.stream import wait_until
+from tests.faults.conftest import Full
 from tests.support.end_to_end import QUICK, SECONDS, Line, environment, stop
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
-Full = Callable[[int, int], int]
 Source = tuple[str, int, int]  # topic, partition and offset of an input record
 
 FOUND_SOON = ("-X", "topic.metadata.refresh.interval.ms=1000")

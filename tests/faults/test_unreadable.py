@@ -6,7 +6,6 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -22,11 +21,13 @@ from consumer.kafka.config import Connection
 from consumer.kafka.unreadable import KafkaProbe
 from consumer.records import Partition
 from consumer.stream.batching import PART_EVENTS
-from tests.faults.conftest import Counted
+from tests.faults.conftest import Full, LineOn
 from tests.faults.doomed import command as doomed_command
-from tests.support.end_to_end import QUICK, Line, environment, stop
+from tests.support.command_line import COMMAND
+from tests.support.end_to_end import QUICK, Line, environment, metrics_url, stop
 from tests.support.kafka.brokers import KafkaBroker
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import SECONDS, read
 
 EVENT = b'{"session_id":"s-%d","click_events":3}'
@@ -41,12 +42,8 @@ def broker(java_and_maven: None) -> Iterator[KafkaBroker]:  # noqa: ARG001 - ski
 
 
 @pytest.fixture
-def line(broker: KafkaBroker, counted: Counted) -> Iterator[Line]:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=1)
-    counted(line)
-    yield line
-    topics.delete()
+def line(broker: KafkaBroker, line_on: LineOn) -> Line:
+    return line_on(broker.address, partitions=1)
 
 
 def batch(line: Line, *values: bytes, partition: int = 0, properties: Mapping[str, str | int] | None = None) -> None:
@@ -88,9 +85,8 @@ class Said(NamedTuple):
 
 def command(line: Line, *words: str) -> Said:
     """`session-scorer` with these words and the line's names."""
-    program = (sys.executable, "-c", "from consumer.__main__ import main; main()")
     done = subprocess.run(
-        [*program, *words, *line.options()], check=False, capture_output=True, text=True, env=environment(), timeout=120
+        [*COMMAND, *words, *line.options()], check=False, capture_output=True, text=True, env=environment(), timeout=120
     )
     return Said(done.returncode, done.stdout, done.stderr)
 
@@ -107,12 +103,6 @@ def the_way_on(line: Line, said: str) -> Said:
     found = re.search(r"session-scorer (dead-letters skip [^(]*)", said)
     assert found is not None, said
     return command(line, *shlex.split(found[1]))
-
-
-def score_the_rest(line: Line, log: Path, end: int) -> None:
-    with line.running(log) as process:
-        line.wait_for(lambda offset: offset == end, process)
-        assert stop(process) == 0
 
 
 def bad_checksum(broker: KafkaBroker, line: Line) -> int:
@@ -151,7 +141,7 @@ def test_a_batch_that_cannot_be_read_stops_the_worker_and_skip_goes_past_it(
     skipped = the_way_on(line, said)
     assert skipped.status == 0, skipped.err
     assert f"skipped {lost} offsets, {before} to {before - 1 + lost}," in skipped.out
-    score_the_rest(line, tmp_path / "log", before + 5 + lost)
+    line.drain(tmp_path / "log", before + 5 + lost)
     assert len(read(line.bootstrap, line.results)) == before + 5
     check_dead_letter(line, before, *read(line.bootstrap, line.dead_letters))
 
@@ -199,14 +189,13 @@ def test_two_such_batches_in_a_row_take_two_skips(broker: KafkaBroker, line: Lin
 
 
 def test_skip_writes_to_a_compacted_dead_letter_topic(broker: KafkaBroker, line: Line) -> None:
-    topics = Topics(broker.address)
-    compacted = replace(line, dead_letters=topics("compacted", config={"cleanup.policy": "compact"}))
-    lost = bad_checksum(broker, line)
-    skipped = command(compacted, "dead-letters", "skip", "--partition", "0", "--offset", "0")
-    assert skipped.status == 0, skipped.err
-    assert line.committed() == lost
-    check_dead_letter(line, 0, *read(line.bootstrap, compacted.dead_letters))
-    topics.delete()
+    with Topics(broker.address) as topics:
+        compacted = replace(line, dead_letters=topics("compacted", config={"cleanup.policy": "compact"}))
+        lost = bad_checksum(broker, line)
+        skipped = command(compacted, "dead-letters", "skip", "--partition", "0", "--offset", "0")
+        assert skipped.status == 0, skipped.err
+        assert line.committed() == lost
+        check_dead_letter(line, 0, *read(line.bootstrap, compacted.dead_letters))
 
 
 def test_skip_refuses_another_offset_and_changes_nothing(broker: KafkaBroker, line: Line) -> None:
@@ -234,9 +223,7 @@ DELIVERIES = ("exactly-once", "at-least-once")
 
 def start_and_drain(line: Line, log: Path, end: int, *options: str) -> str:
     """Runs a worker until the group stands at `end`; returns what it logged."""
-    with line.running(log, *PASSING, *QUICK, *options) as process:
-        line.wait_for(lambda offset: offset == end, process)
-        assert stop(process) == 0
+    line.drain(log, end, *PASSING, *QUICK, *options)
     return log.read_text()
 
 
@@ -286,9 +273,10 @@ def test_batches_that_cannot_be_read_are_passed_over_one_after_the_other(
 @pytest.mark.parametrize(
     "protocol", ["partition.assignment.strategy=cooperative-sticky", "partition.assignment.strategy=range"]
 )
-def test_other_partitions_are_read_while_one_is_passed_over(broker: KafkaBroker, tmp_path: Path, protocol: str) -> None:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=2)
+def test_other_partitions_are_read_while_one_is_passed_over(
+    broker: KafkaBroker, line_on: LineOn, tmp_path: Path, protocol: str
+) -> None:
+    line = line_on(broker.address, partitions=2)
     batch(line, *events(10, 7), partition=0)
     damage(broker, line, EVENT % 13)
     batch(line, *events(100, 50), partition=0)
@@ -296,7 +284,6 @@ def test_other_partitions_are_read_while_one_is_passed_over(broker: KafkaBroker,
     start_and_drain(line, tmp_path / "log", 107, "-X", protocol)
     assert len(read(line.bootstrap, line.results)) == 100
     assert len(read(line.bootstrap, line.dead_letters)) == 1
-    topics.delete()
 
 
 POINTS = ("after-consume", "mid-produce", "before-send-offsets", "before-commit", "after-commit")
@@ -343,18 +330,15 @@ def test_a_transaction_aborted_over_a_batch_that_is_passed_over_is_done_again(
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
     batch(line, *events(9000, 5))
-    with line.running(tmp_path / "log", *PASSING, command=doomed_command("abort", "before-commit", 2)) as process:
-        line.wait_for(lambda offset: offset == 22, process)
-        assert stop(process) == 0
+    line.drain(tmp_path / "log", 22, *PASSING, command=doomed_command("abort", "before-commit", 2))
     assert len(read(line.bootstrap, line.results)) == 15
     check_dead_letter(line, 10, *read(line.bootstrap, line.dead_letters))
 
 
 def test_workers_come_and_go_while_batches_are_passed_over(
-    broker: KafkaBroker, tmp_path: Path, full: Callable[[int, int], int]
+    broker: KafkaBroker, line_on: LineOn, tmp_path: Path, full: Full
 ) -> None:
-    topics = Topics(broker.address)
-    line = Line.on(broker.address, topics, partitions=3)
+    line = line_on(broker.address, partitions=3)
     rounds, good, bad = full(4, 12), 20, 5
     numbers = count(1000, good + bad)  # each stretch has numbers of its own
     for partition in range(3):
@@ -376,11 +360,10 @@ def test_workers_come_and_go_while_batches_are_passed_over(
     letters = [dict(message.headers() or []) for message in read(line.bootstrap, line.dead_letters)]
     places = {(each["__connect.errors.partition"], each["__connect.errors.offset"]) for each in letters}
     assert len(letters) == len(places) == 3 * rounds
-    topics.delete()
 
 
 def test_looking_at_such_a_batch_ends_although_one_close_in_250_does_not(
-    broker: KafkaBroker, line: Line, full: Callable[[int, int], int]
+    broker: KafkaBroker, line: Line, full: Full
 ) -> None:
     batch(line, *events(0, 10))
     bad_checksum(broker, line)
@@ -411,9 +394,7 @@ def test_a_batch_that_is_passed_over_is_counted_by_its_code(broker: KafkaBroker,
     log = tmp_path / "log"
     with line.running(log, *PASSING) as process:
         line.wait_for(lambda offset: offset == 7, process)
-        (ready,) = (json.loads(each) for each in log.read_text().splitlines() if "ready to score" in each)
         name = 'session_scorer_dead_letters_total{code="unreadable_batch"} 1.0'
-        deadline = time.monotonic() + SECONDS
-        while name not in urlopen(ready["metrics"], timeout=SECONDS).read().decode():  # counted right after the commit
-            assert time.monotonic() < deadline
+        # counted right after the commit
+        wait_until(lambda: name in urlopen(metrics_url(log), timeout=SECONDS).read().decode())
         assert stop(process) == 0

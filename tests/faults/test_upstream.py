@@ -2,15 +2,16 @@
 
 import json
 import subprocess
-import sys
 import time
 from itertools import islice
 from pathlib import Path
 
 from confluent_kafka import Producer
 
-from tests.faults.asking import metric, until
+from tests.faults.asking import metric
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import Line, environment, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import SECONDS
 from training.synthetic.dataset import keyed_events
 
@@ -42,7 +43,7 @@ def test_events_of_an_aborted_upstream_transaction_are_never_scored(line: Line, 
 
 def check(line: Line) -> list[str]:
     """What `session-scorer check` warns of the input's events."""
-    command = [sys.executable, "-c", "from consumer.__main__ import main; main()", "check", "--json", *line.options()]
+    command = [*COMMAND, "check", "--json", *line.options()]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     checks = json.loads(done.stdout)["checks"]
     return [
@@ -55,13 +56,13 @@ def test_a_partition_held_by_an_open_upstream_transaction_is_told(line: Line, tm
     upstream.init_transactions(SECONDS)
     log = tmp_path / "log"
     with line.running(log) as process:
-        until(lambda: '"partitions assigned"' in log.read_text())
+        wait_until(lambda: '"partitions assigned"' in log.read_text())
         upstream.begin_transaction()
         for key, value in islice(keyed_events(9), EACH):
             upstream.produce(line.sessions, value, key, partition=1)
         assert upstream.flush(SECONDS) == 0
         began = time.monotonic()
-        until(lambda: metric(log, "session_scorer_oldest_waiting_seconds") > 10)
+        wait_until(lambda: metric(log, "session_scorer_oldest_waiting_seconds") > 10)
         assert time.monotonic() - began > 9, "it is older than the events"
         assert metric(log, "session_scorer_unstable_offsets") == EACH
         assert metric(log, "session_scorer_consumer_lag") == 0
@@ -69,7 +70,7 @@ def test_a_partition_held_by_an_open_upstream_transaction_is_told(line: Line, tm
         assert f"partition 1: a transaction of a producer is open: {EACH} offsets from 0 on" in warning
         upstream.commit_transaction(SECONDS)
         line.wait_for(lambda count: count == EACH + 1, process)
-        until(lambda: metric(log, "session_scorer_oldest_waiting_seconds") == 0)
-        until(lambda: metric(log, "session_scorer_unstable_offsets") == 0)
+        wait_until(lambda: metric(log, "session_scorer_oldest_waiting_seconds") == 0)
+        wait_until(lambda: metric(log, "session_scorer_unstable_offsets") == 0)
         assert check(line) == []
         assert stop(process) == 0

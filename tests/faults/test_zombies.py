@@ -4,13 +4,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.faults.doomed import command
 from tests.support.end_to_end import QUICK, SECONDS, Line, stop
+from tests.support.waiting import wait_until
 from tests.support.wire import is_open
 from training.synthetic.invalid_events import InvalidSample
 
@@ -32,12 +32,13 @@ def test_a_zombie_writes_nothing_more_once_another_worker_has_its_partitions_and
     planted, zombies, others = line.feed(EVENTS), tmp_path / "zombie", tmp_path / "other"
     options = (*SMALL_BATCHES, *QUICK, "-X", f"transaction.timeout.ms={milliseconds}")
     with line.running(zombies, *options, command=command("SIGSTOP", point, 7)) as zombie:
-        wait(lambda: is_stopped(zombie))
+        wait_until(lambda: is_stopped(zombie))
         with line.running(others, *options) as other:
             line.wait_for(lambda count: count == EVENTS, other)
             zombie.send_signal(signal.SIGCONT)
-            wait(lambda: "going back to the committed offsets" in zombies.read_text() or zombie.poll() is not None)
-            wait(lambda: zombies.read_text().count("partitions assigned") >= 2)
+            back = "going back to the committed offsets"
+            wait_until(lambda: back in zombies.read_text() or zombie.poll() is not None)
+            wait_until(lambda: zombies.read_text().count("partitions assigned") >= 2)
             planted |= line.feed(EVENTS, seed=8)
             line.wait_for(lambda count: count == 2 * EVENTS, zombie, other)
             assert stop(zombie) == 0
@@ -52,9 +53,9 @@ def test_a_worker_that_slept_past_its_transactions_time_out_writes_nothing_of_it
     planted, log = line.feed(EVENTS), tmp_path / "log"
     options = (*SMALL_BATCHES, "-X", "session.timeout.ms=45000", "-X", "transaction.timeout.ms=3000")
     with line.running(log, *options, command=command("SIGSTOP", "before-commit", 7)) as process:
-        wait(lambda: is_stopped(process))
+        wait_until(lambda: is_stopped(process))
         assert is_open(line.bootstrap, line.results)
-        wait(lambda: not is_open(line.bootstrap, line.results))  # the broker has ended it
+        wait_until(lambda: not is_open(line.bootstrap, line.results))  # the broker has ended it
         process.send_signal(signal.SIGCONT)
         line.wait_for(lambda count: count == EVENTS, process)
         assert stop(process) == 0
@@ -71,9 +72,9 @@ def test_of_two_processes_with_one_transactional_id_one_survives_and_the_other_s
     options = (*SMALL_BATCHES, *QUICK, "--slot", "0")
     rooms = [{"TMPDIR": str(log.with_suffix(".tmp"))} for log in logs]
     with line.running(logs[0], *options, env=rooms[0]) as first:
-        wait(lambda: "partitions assigned" in logs[0].read_text())
+        wait_until(lambda: "partitions assigned" in logs[0].read_text())
         with line.running(logs[1], *options, env=rooms[1]) as second:
-            wait(lambda: "partitions assigned" in logs[1].read_text())
+            wait_until(lambda: "partitions assigned" in logs[1].read_text())
             planted: dict[bytes, InvalidSample] = {}
             fed, deadline = 0, time.monotonic() + SECONDS
             while first.poll() is None and second.poll() is None:  # who has nothing to publish hears of nobody
@@ -96,25 +97,18 @@ def test_a_second_worker_takes_the_next_slot_after_the_first_ones_lock_was_remov
     room.mkdir()
     planted = line.feed(EVENTS)
     with line.running(logs[0], *QUICK, env={"TMPDIR": str(room)}) as first:
-        wait(lambda: "partitions assigned" in logs[0].read_text())
+        wait_until(lambda: "partitions assigned" in logs[0].read_text())
         for lock in room.glob("session-scorer-*"):
             shutil.rmtree(lock)
-        wait(lambda: "the lock of this slot was removed and is made again" in logs[0].read_text())
+        wait_until(lambda: "the lock of this slot was removed and is made again" in logs[0].read_text())
         with line.running(logs[1], *QUICK, env={"TMPDIR": str(room)}) as second:
-            wait(lambda: "partitions assigned" in logs[1].read_text())
+            wait_until(lambda: "partitions assigned" in logs[1].read_text())
             planted |= line.feed(EVENTS, seed=8)
             line.wait_for(lambda count: count == 2 * EVENTS, first, second)
             assert stop(first) == 0
             assert stop(second) == 0
     assert "transaction given up" not in logs[0].read_text() + logs[1].read_text()
     assert line.check(planted).faults() == {}
-
-
-def wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not until():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
 
 
 def is_stopped(process: "subprocess.Popen[bytes]") -> bool:

@@ -124,6 +124,14 @@ class FollowedGroup:
         self.followers.append(follower)
         return follower
 
+    def join(self, count: int) -> list[Follower]:
+        """Start some, and return them once all have their partitions; how they came by them is forgotten."""
+        followers = [self.add() for _ in range(count)]
+        self.settle()
+        for each in followers:
+            each.callbacks.clear()
+        return followers
+
     def living(self) -> list[Follower]:
         """Return those that live and poll."""
         return [each for each in self.followers if each.process.alive and each.polls]

@@ -16,16 +16,13 @@ def group(request: pytest.FixtureRequest) -> FollowedGroup:
 
 
 def test_two_members_share_the_partitions(group: FollowedGroup) -> None:
-    group.add()
-    group.settle()
-    group.add()
-    group.settle()
+    group.join(1)
+    group.join(1)
     assert [len(each.partitions) for each in group.followers] == [3, 3]
 
 
 def test_leaving_hands_partitions_over_at_once(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     began = group.world.now
     one.close()
     group.settle()
@@ -34,8 +31,7 @@ def test_leaving_hands_partitions_over_at_once(group: FollowedGroup) -> None:
 
 
 def test_killed_member_is_replaced_after_its_session(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     began = group.world.now
     one.process.kill()
     group.settle()
@@ -44,8 +40,7 @@ def test_killed_member_is_replaced_after_its_session(group: FollowedGroup) -> No
 
 
 def test_paused_member_loses_its_partitions(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     one.process.pause(2 * SESSION)
     assert group.run(lambda: len(other.partitions) == group.partitions, 2 * SESSION)
     assert one.partitions  # it does not know yet
@@ -55,8 +50,7 @@ def test_paused_member_loses_its_partitions(group: FollowedGroup) -> None:
 
 
 def test_pause_within_the_session_does_no_harm(group: FollowedGroup) -> None:
-    one, _ = group.add(), group.add()
-    group.settle()
+    one, _ = group.join(2)
     group.wait(5)
     one.callbacks.clear()
     one.process.pause(SESSION / 2)
@@ -65,8 +59,7 @@ def test_pause_within_the_session_does_no_harm(group: FollowedGroup) -> None:
 
 
 def test_unreachable_member_loses_its_partitions(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     one.set_reachable(False)
     assert group.run(lambda: len(other.partitions) == group.partitions, 2 * SESSION)
     group.wait(2 * SESSION)
@@ -76,8 +69,7 @@ def test_unreachable_member_loses_its_partitions(group: FollowedGroup) -> None:
 
 
 def test_member_that_does_not_poll_leaves(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     one.polls = False
     assert group.run(lambda: len(other.partitions) == group.partitions, 2 * MAX_POLL)
     one.polls = True
@@ -86,16 +78,14 @@ def test_member_that_does_not_poll_leaves(group: FollowedGroup) -> None:
 
 
 def test_member_that_does_not_revoke_is_put_out(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     one.polls = False
     other = group.add()
     assert group.run(lambda: len(other.partitions) == group.partitions, 3 * MAX_POLL)
 
 
 def test_new_topic_is_shared_soon_after_it_is_found(group: FollowedGroup) -> None:
-    followers = [group.add(), group.add()]
-    group.settle()
+    followers = group.join(2)
     began = group.world.now
     group.create_topic("logins", 4)
     group.settle()
@@ -106,9 +96,7 @@ def test_new_topic_is_shared_soon_after_it_is_found(group: FollowedGroup) -> Non
 
 
 def test_new_topic_costs_the_only_member_nothing_unless_its_assignor_is_eager(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     group.create_topic("logins", 4)
     group.wait(FOUND)
     eager = [("revoke", 6), ("assign", 10)]
@@ -118,10 +106,8 @@ def test_new_topic_costs_the_only_member_nothing_unless_its_assignor_is_eager(gr
 
 
 def test_new_topic_is_found_by_who_was_cut_off_meanwhile(group: FollowedGroup) -> None:
-    group.add()
-    group.settle()
-    other = group.add()
-    group.settle()
+    group.join(1)
+    (other,) = group.join(1)
     other.set_reachable(False)
     group.create_topic("logins", 4)
     group.group.move(2 * REFRESH)
@@ -133,8 +119,7 @@ def test_new_topic_is_found_by_who_was_cut_off_meanwhile(group: FollowedGroup) -
 
 
 def test_move_of_coordinator_renews_sessions(group: FollowedGroup) -> None:
-    one, other = group.add(), group.add()
-    group.settle()
+    one, other = group.join(2)
     group.wait(5)
     for each in (one, other):
         each.callbacks.clear()
@@ -144,9 +129,7 @@ def test_move_of_coordinator_renews_sessions(group: FollowedGroup) -> None:
 
 
 def test_coordinator_gone_for_a_session_costs_classic_members_their_membership(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     group.group.move(1.5 * SESSION)
     group.wait(5 * SESSION)
     group.settle()
@@ -156,8 +139,7 @@ def test_coordinator_gone_for_a_session_costs_classic_members_their_membership(g
 @pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
 def test_member_id_that_is_not_used_holds_up_nobody_for_long(protocol: Protocol) -> None:
     group = FollowedGroup("pending", protocol)
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     other = group.add()
     assert group.run(lambda: bool(group.group.classic.pending))
     other.process.kill()
@@ -171,8 +153,7 @@ def test_member_id_that_is_not_used_holds_up_nobody_for_long(protocol: Protocol)
 @pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
 def test_move_forgets_the_rebalance_under_way(protocol: Protocol) -> None:
     group = FollowedGroup("move", protocol)
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     (member_id, generation) = one.member
     one.polls = False  # so that a rebalance takes its time
     group.group.force_rebalance()
@@ -200,8 +181,7 @@ def test_move_fails_the_request_of_a_paused_member(protocol: Protocol) -> None:
 @pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
 def test_member_id_that_its_client_has_dropped_expires(protocol: Protocol) -> None:
     group = FollowedGroup("dropped", protocol)
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     (member_id, _), began = one.member, group.world.now
     one.membership.commit_refused(UNKNOWN)  # though the coordinator knows it
     assert one.member[0] == ""
@@ -232,8 +212,7 @@ def test_commits_are_checked_as_kafka_checks_them(group: FollowedGroup) -> None:
 
 def test_older_epoch_commits_what_the_member_has_kept() -> None:
     group = FollowedGroup("epochs", "consumer")
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     (member_id, epoch), before = one.member, one.partitions
     group.add()
     group.settle()
@@ -247,8 +226,7 @@ def test_older_epoch_commits_what_the_member_has_kept() -> None:
 @pytest.mark.parametrize("protocol", ["cooperative-sticky", "range"])
 def test_offset_commit_is_refused_while_a_classic_group_completes(protocol: Protocol) -> None:
     group = FollowedGroup("completing", protocol)
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     began = group.group.generation
     group.group.force_rebalance()
     assert group.run(lambda: group.group.generation > began)

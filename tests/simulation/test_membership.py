@@ -32,9 +32,7 @@ def _seen(follower: Follower, first: int) -> list[tuple[str, int, int]]:
 
 def _join(group: FollowedGroup) -> tuple[Follower, Follower, int]:
     """Return two members, and the generation in which the first was alone."""
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     first = one.member[1]
     other = group.add()
     group.settle()
@@ -67,9 +65,7 @@ def test_callbacks_when_the_second_member_leaves(group: FollowedGroup) -> None:
 
 
 def test_expired_member_hears_of_it_when_it_goes_on(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     member_id, generation = one.member
     one.polls = False
     one.process.pause(2 * SESSION)
@@ -84,9 +80,7 @@ def test_expired_member_hears_of_it_when_it_goes_on(group: FollowedGroup) -> Non
 
 
 def test_member_that_does_not_poll_may_commit_no_more(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     member_id, generation = one.member
     one.polls = False
     group.wait(MAX_POLL + 2)
@@ -100,8 +94,7 @@ def test_member_that_does_not_poll_may_commit_no_more(group: FollowedGroup) -> N
 
 
 def test_member_may_commit_while_its_rebalance_waits_for_it(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     generation = one.member[1]
     one.polls = False
     other = group.add()
@@ -113,8 +106,7 @@ def test_member_may_commit_while_its_rebalance_waits_for_it(group: FollowedGroup
 
 
 def test_closing_carries_out_what_waits_and_then_revokes(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
+    (one,) = group.join(1)
     one.polls = False
     one.callbacks.clear()
     group.add()
@@ -139,9 +131,7 @@ def test_lost_answer_does_not_fence_a_member() -> None:
 
 
 def test_member_believes_an_offset_commit_that_does_not_know_it(group: FollowedGroup) -> None:
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     member_id, _ = one.member
     group.group.expire(member_id)
     began = group.world.now
@@ -155,9 +145,7 @@ def test_member_believes_an_offset_commit_that_does_not_know_it(group: FollowedG
 @pytest.mark.parametrize("seed", range(10))
 def test_member_that_left_joins_again_only_then(seed: int) -> None:
     group = FollowedGroup(seed, "consumer", partitions=2)
-    one = group.add()
-    group.settle()
-    one.callbacks.clear()
+    (one,) = group.join(1)
     one.polls = False
     group.wait(MAX_POLL + 1)
     one.polls = True

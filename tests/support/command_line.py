@@ -1,9 +1,11 @@
-"""The command line, called in this process by its one entry point."""
+"""The command line: called in this process by its one entry point, or run in a process of its own."""
 
 import io
 import os
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import pytest
@@ -14,6 +16,7 @@ from consumer.config.settings import PREFIX
 
 PREFIXES: Final = (PREFIX, *(client.prefix for client in CLIENTS.values()))
 """How the variables begin that are settings."""
+COMMAND: Final = (sys.executable, "-c", "from consumer.__main__ import main; main()")
 
 
 class Said(NamedTuple):
@@ -53,3 +56,14 @@ def caller(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
         return Said(status, *capsys.readouterr())
 
     return call
+
+
+@contextmanager
+def running(*command: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Run a program with pipes for its output. It does not outlive the block."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, env=env, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,15 +1,16 @@
 """One run of the whole line, as a user runs it: its names, what it is fed, its processes, what came of it."""
 
+import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
@@ -17,7 +18,7 @@ from consumer.errors import RetriableError, UnansweredError
 from consumer.kafka.errors import kafka_errors
 from consumer.runtime import Retry
 from tests.support.checker import Outputs, Report, Seen, judge
-from tests.support.command_line import PREFIXES
+from tests.support.command_line import COMMAND, PREFIXES
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
@@ -42,9 +43,9 @@ class Line:
     reports: list[Report] = field(default_factory=list, compare=False)  # of every check so far
 
     @classmethod
-    def on(cls, bootstrap: str, topics: Topics, partitions: int = 4) -> "Line":
-        """A line of its own topics and group."""
-        sessions = topics("sessions", partitions=partitions)
+    def on(cls, bootstrap: str, topics: Topics, partitions: int = 4, config: Mapping[str, str] | None = None) -> "Line":
+        """A line of its own topics and group; `config` is that of its input topic."""
+        sessions = topics("sessions", partitions, config)
         outputs = topics("results"), topics("alerts"), topics("dead-letters")
         return cls(bootstrap, f"scorer-of-{sessions}", sessions, *outputs, partitions)
 
@@ -128,7 +129,7 @@ class Line:
 
         `command` may stand in for the entry point: a program that takes the same arguments.
         """
-        start = command or (sys.executable, "-c", "from consumer.__main__ import main; main()")
+        start = command or COMMAND
         with (
             log.open("ab") as stderr,
             subprocess.Popen(
@@ -142,6 +143,19 @@ class Line:
                     process.send_signal(signal.SIGCONT)
                     process.kill()
 
+    def drain(
+        self,
+        log: Path,
+        count: int,
+        *options: str,
+        command: tuple[str, ...] = (),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run a worker until `count` input records are committed, and stop it."""
+        with self.running(log, *options, command=command, env=env) as process:
+            self.wait_for(lambda committed: committed == count, process)
+            assert stop(process) == 0
+
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment, without settings of ours in it."""
@@ -153,3 +167,21 @@ def stop(process: "subprocess.Popen[bytes]") -> int:
     """SIGTERM, and the exit status."""
     process.send_signal(signal.SIGTERM)
     return process.wait(SECONDS)
+
+
+def last_words(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait until the process fails, and return its one line for the user: the only one that is not a log line."""
+    assert process.wait(SECONDS) == 1
+    plain = [text for text in log.read_text().splitlines() if not text.startswith("{")]
+    assert len(plain) == 1, plain
+    return plain[0]
+
+
+def logged(log: Path) -> list[dict[str, Any]]:
+    """Return the log lines of a worker."""
+    return [json.loads(text) for text in log.read_text().splitlines() if text.startswith("{")]
+
+
+def metrics_url(log: Path) -> str:
+    """Return the address of /metrics of the latest worker that wrote this log."""
+    return next(str(each["metrics"]) for each in reversed(logged(log)) if each["message"] == "ready to score")

@@ -2,7 +2,7 @@
 
 import ctypes
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,14 +24,16 @@ class Event(NamedTuple):
     timestamp: int = 0  # ms; 0: now
 
 
-def write(bootstrap: str, topic: str, events: Iterable[Event], partitioner: str = "consistent_random") -> None:
+def write(
+    bootstrap: str, topic: str, events: Iterable[Event], properties: Mapping[str, str | int] | None = None
+) -> None:
     """Writes the events and waits until all are there.
 
     By librdkafka's own partitioner keys stand in other partitions than those of the results, which is harder.
     """
     failed: list[KafkaError] = []
-    settings = {"queue.buffering.max.messages": 1_000_000, "linger.ms": 5, "log_level": 0}
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": partitioner, **settings})
+    own = {"queue.buffering.max.messages": 1_000_000, "linger.ms": 5, "log_level": 0}
+    producer = Producer({"bootstrap.servers": bootstrap, **own, **(properties or {})})
     for event in events:
         producer.produce(
             topic,

@@ -8,18 +8,13 @@ import pytest
 
 from scoring import Scorer
 from tests.support.artifacts.sets import FiveFiles
-from tests.support.command_line import Call, Said, caller
+from tests.support.command_line import Call, Said
 from tests.training.conftest import SMALL
 from training import TrainingError, data_checks
 from training.synthetic.dataset import generate
 from training.train import train
 
 FOREST = ("--trees", "5", "--depth", "3", "--balance", "0.5")
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    return caller(monkeypatch, capsys)
 
 
 def last_line(said: Said) -> str:

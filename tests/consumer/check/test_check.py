@@ -32,7 +32,7 @@ from consumer.observability.health import Health
 from consumer.observability.http_server import PortInUseError, Server
 from consumer.observability.metrics import Metrics
 from scoring.artifacts import shipped
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 
 HOUR = 3_600_000  # ms
 DAY = 24 * HOUR
@@ -324,16 +324,6 @@ def test_nothing_that_is_shown_steers_a_terminal() -> None:
 
 
 # -- the command, where there is no broker ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - a check configures it
-) -> Call:
-    """Runs the command line in this process, by its one entry point."""
-    return caller(monkeypatch, capsys)
 
 
 def test_each_setting_is_told_with_the_place_it_came_from_and_no_secret_with_it(

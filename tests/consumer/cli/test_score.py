@@ -23,12 +23,6 @@ SECOND = {"click_events": 2, "transaction_amount": 3, "device_type": "Desktop"}
 MAIN = "import sys; from consumer.__main__ import main; main()"
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    """The set that ships."""
-    return Scorer.load()
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A directory of two CSV files, the second compressed and with an invalid row."""

@@ -4,9 +4,6 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -14,30 +11,8 @@ from consumer.console.scrape import ScrapeError, address, scrape
 from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
+from tests.support.http_endpoint import HOST, serving
 from tests.support.kafka.brokers import free_ports
-
-HOST = "127.0.0.1"
-
-
-@contextmanager
-def answering(body: bytes, status: int = 200) -> Iterator[str]:
-    """A server that says the same to everybody; its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer((HOST, 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://{HOST}:{server.server_port}/metrics"
-        server.shutdown()
-        thread.join()
 
 
 def test_a_worker_answers() -> None:
@@ -52,17 +27,17 @@ def test_a_worker_answers() -> None:
 
 def test_a_line_of_200000_labels_is_refused_at_once() -> None:
     labels = ",".join(f'a{i}="x"' for i in range(200_000))
-    with answering(f"session_scorer_events_total{{{labels}}} 1\n".encode()) as url:
+    with serving((200, f"session_scorer_events_total{{{labels}}} 1\n".encode())) as worker:
         began = time.monotonic()
         with pytest.raises(ScrapeError, match="no session-scorer"):
-            scrape(url, seconds=20)
+            scrape(worker.url, seconds=20)
         assert time.monotonic() - began < 20  # parsed, it takes minutes
 
 
 def test_an_answer_that_takes_long_to_read_is_given_up() -> None:
     line = "other_total{" + ",".join(f'a{i}="x"' for i in range(400)) + "} 1\n"
-    with answering((line * 4_000).encode()) as url, pytest.raises(ScrapeError, match="no answer within"):
-        scrape(url, seconds=0.5)
+    with serving((200, (line * 4_000).encode())) as worker, pytest.raises(ScrapeError, match="no answer within"):
+        scrape(worker.url, seconds=0.5)
 
 
 @pytest.mark.parametrize(
@@ -77,14 +52,14 @@ def test_an_answer_that_takes_long_to_read_is_given_up() -> None:
     ],
 )
 def test_whatever_else_answers_is_no_worker(body: bytes, status: int, why: str) -> None:
-    with answering(body, status) as url, pytest.raises(ScrapeError) as caught:
-        scrape(url)
+    with serving((status, body)) as other, pytest.raises(ScrapeError) as caught:
+        scrape(other.url)
     assert str(caught.value) == why
 
 
 def test_what_a_label_holds_cannot_move_the_cursor() -> None:
-    with answering(b'session_scorer_model_info{version="a\x1b[2J",sha256=""} 1\n') as url:
-        assert scrape(url).model == "a?[2J"
+    with serving((200, b'session_scorer_model_info{version="a\x1b[2J",sha256=""} 1\n')) as worker:
+        assert scrape(worker.url).model == "a?[2J"
 
 
 def test_where_nobody_listens_it_says_so() -> None:

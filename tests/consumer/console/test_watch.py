@@ -3,10 +3,8 @@
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 import numpy as np
@@ -18,38 +16,19 @@ from consumer.observability.health import Health
 from consumer.observability.http_server import Server
 from consumer.observability.metrics import Metrics
 from consumer.records import BatchStats
-from tests.support.command_line import Call, caller
+from tests.support.command_line import COMMAND, Call, running
 from tests.support.end_to_end import Line, environment
 from tests.support.fakes import P0
 from tests.support.kafka.brokers import free_ports
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, write
 
-COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "watch"]
 HOST = "127.0.0.1"
 SECONDS = 60
 
 
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - as it says
-) -> Call:
-    """The command line in this process."""
-    return caller(monkeypatch, capsys)
-
-
-@contextmanager
-def watching(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """It runs, with a pipe for what it says; it does not outlive the block."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def watching(*arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(*COMMAND, "watch", *arguments, env=environment())
 
 
 def until(process: subprocess.Popen[str], pattern: str) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from consumer.records import Batch, Headers
 from consumer.stream import dead_letters
 from scoring import ErrorCode, InvalidEvent
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read
 
@@ -45,10 +45,9 @@ def post(kafka: str, topics: Topics) -> Post:
 
 
 @pytest.fixture
-def call(post: Post, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(call: Call, post: Post) -> Call:
     """Runs `session-scorer dead-letters …` in this process."""
-    run = caller(monkeypatch, capsys)
-    return lambda command, *options: run("dead-letters", command, *post.options(), *options)
+    return lambda command, *options: call("dead-letters", command, *post.options(), *options)
 
 
 def written(post: Post) -> Counter[bytes]:

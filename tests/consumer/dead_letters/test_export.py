@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,8 +25,9 @@ from consumer.errors import WorkerError
 from consumer.kafka.membership import InputTopics
 from consumer.records import Headers, Partition
 from tests.consumer.dead_letters.conftest import Post, written
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 from tests.support.fakes import FakeLog, FakeProducer
+from tests.support.waiting import wait_until
 from tests.support.wire import read, write
 
 values = (
@@ -148,10 +148,8 @@ def test_pipe_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [("export", "-o"), ("redrive", "--from")])
-def test_standard_streams_are_refused(
-    option: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    refused = caller(monkeypatch, capsys)("dead-letters", *option, "-")
+def test_standard_streams_are_refused(option: tuple[str, str], call: Call) -> None:
+    refused = call(*option, "-")
     assert refused.status == 2
     assert "name a file" in refused.err
 
@@ -177,9 +175,6 @@ def test_a_new_file_is_its_owners_alone_and_replaces_none(tmp_path: Path) -> Non
     assert [each.name for each in tmp_path.iterdir()] == ["letters.jsonl"]
     with pytest.raises(WorkerError, match="cannot be written: No such file"), new_file(tmp_path / "none" / "x"):
         pass
-
-
-pytestmark = pytest.mark.usefixtures("logging_as_before")
 
 
 @pytest.mark.kafka
@@ -210,9 +205,7 @@ def test_after_a_kill_it_goes_on_where_it_was(post: Post, call: Call, tmp_path: 
     assert call("export", "-o", path).status == 0
     command = [sys.executable, "-P", "-m", "consumer", "dead-letters", "redrive", *post.options(), "--from", str(path)]
     with subprocess.Popen([*command, "--yes", "--rate", "20"], stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not written(post) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: bool(written(post)))
         process.send_signal(signal.SIGKILL)
     assert 0 < written(post).total() < 200
     assert call("redrive", "--from", path, "--yes", "--rate", "10000").status == 0

@@ -23,7 +23,7 @@ from tests.support.command_line import Call
 from tests.support.kafka.topics import Topics
 from tests.support.wire import Event, read, write
 
-pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("logging_as_before")]
+pytestmark = pytest.mark.kafka
 
 
 def test_list_prints_errors_and_no_payload(post: Post, call: Call) -> None:

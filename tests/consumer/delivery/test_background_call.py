@@ -6,6 +6,7 @@ import pytest
 
 from consumer.delivery.background_call import BackgroundCall, Run, call_with_timeout
 from consumer.errors import MustAbortError, UnansweredError
+from tests.support.waiting import wait_until
 
 SECONDS = 0.2
 LONG = 30.0
@@ -60,9 +61,7 @@ def test_call_may_have_a_shorter_timeout() -> None:
 def test_call_past_its_timeout_is_not_busy() -> None:
     background = BackgroundCall(SECONDS)
     background.start(lambda run: run.call("look for a coordinator", waiting_for(threading.Event())))
-    deadline = time.monotonic() + LONG / 2
-    while background.busy():
-        assert time.monotonic() < deadline
+    wait_until(lambda: not background.busy(), seconds=LONG / 2)
     with pytest.raises(UnansweredError):
         background.result()
 
@@ -111,9 +110,7 @@ def test_hanging_call_is_abandoned_and_none_follows() -> None:
     release.set()
     background.start(lambda run: run.call("go on", lambda: done.append("other")))
     assert background.result() is not None, "another thread does what comes next"
-    deadline = time.monotonic() + LONG
-    while "first" not in done and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: "first" in done, seconds=LONG)
     time.sleep(SECONDS)
     assert sorted(done) == ["first", "other"]
 

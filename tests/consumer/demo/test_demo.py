@@ -7,10 +7,9 @@ import re
 import signal
 import struct
 import subprocess
-import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
@@ -24,27 +23,13 @@ from consumer.console.snapshot import read_metrics
 from consumer.demo import main
 from consumer.errors import WorkerError
 from consumer.process import BackgroundTask
+from tests.support.command_line import COMMAND, running
 
-COMMAND = [sys.executable, "-c", "from consumer.__main__ import main; main()", "demo"]
 SECONDS = 60
 
 
-@contextmanager
-def running(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The demo as a process, with pipes for its output. It does not outlive the block."""
-    environment = {**os.environ, **variables}
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def demo(*arguments: str, **variables: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    return running(*COMMAND, "demo", *arguments, env={**os.environ, **variables})
 
 
 def until(process: subprocess.Popen[str], pattern: str) -> tuple[re.Match[str], str]:
@@ -72,7 +57,7 @@ def number(text: str) -> int:
 def test_it_scores_all_it_feeds_and_ends_by_itself() -> None:
     # what a user has set for production, or for colours, must not matter
     own = {"SESSION_SCORER_GROUP_ID": "production", "KAFKA_SECURITY_PROTOCOL": "SSL", "FORCE_COLOR": "1"}
-    with running("--events", "600", "--rate", "400", **own) as process:
+    with demo("--events", "600", "--rate", "400", **own) as process:
         url, before = until(process, r"metrics (http://\S+)")
         _, more = until(process, "running")
         with build_opener(ProxyHandler({})).open(url[1], timeout=5) as answer:
@@ -97,7 +82,7 @@ def test_it_scores_all_it_feeds_and_ends_by_itself() -> None:
 
 
 def test_ctrl_c_in_the_middle_ends_it_with_what_was_done() -> None:
-    with running("--events", "100000", "--rate", "200") as process:
+    with demo("--events", "100000", "--rate", "200") as process:
         until(process, "running")
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=SECONDS)
@@ -111,7 +96,7 @@ def test_ctrl_c_in_the_middle_ends_it_with_what_was_done() -> None:
 
 @pytest.mark.parametrize("request_to_stop", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_it_runs_ends_it_too(request_to_stop: signal.Signals) -> None:
-    with running() as process:
+    with demo() as process:
         until(process, "starting")
         process.send_signal(request_to_stop)
         output, errors = process.communicate(timeout=SECONDS)
@@ -126,7 +111,7 @@ def test_the_users_own_file_is_fed_line_by_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_bytes(b"\n".join([msgspec.json.encode(event), b"{", b"", b"[]", msgspec.json.encode(event)]))
 
-    with running("--input", str(path)) as process:
+    with demo("--input", str(path)) as process:
         output, errors = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, errors) == (0, "")
@@ -140,7 +125,7 @@ def test_the_users_own_file_is_fed_line_by_line(tmp_path: Path) -> None:
 def test_a_pipe_that_nobody_writes_to_does_not_keep_it_from_ending(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with running("--input", str(path)) as process:
+    with demo("--input", str(path)) as process:
         until(process, "starting|joining")
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=SECONDS)
@@ -153,7 +138,7 @@ def test_the_newest_dead_letter_is_shown_without_its_value(tmp_path: Path) -> No
     path = tmp_path / "mine.jsonl"
     path.write_text('{"click_events": "SECRET-1"}\n')
 
-    with running("--input", str(path)) as process:
+    with demo("--input", str(path)) as process:
         output, errors = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, errors) == (0, "")
@@ -165,7 +150,7 @@ def test_a_file_that_is_no_json_lines_is_named_before_anything_starts(tmp_path: 
     path = tmp_path / "events.json"
     path.write_text('[{"click_events": 1}]')
 
-    with running("--input", str(path)) as process:
+    with demo("--input", str(path)) as process:
         output, errors = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, output) == (1, "")
@@ -181,7 +166,7 @@ def test_a_file_that_is_no_json_lines_is_named_before_anything_starts(tmp_path: 
     ],
 )
 def test_what_cannot_work_is_one_line(arguments: list[str], said: str) -> None:
-    with running(*arguments) as process:
+    with demo(*arguments) as process:
         _, errors = process.communicate(timeout=SECONDS)
 
     assert process.returncode == 1
@@ -193,7 +178,8 @@ def test_on_a_terminal_it_draws() -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
-    with subprocess.Popen([*COMMAND, "--events", "50"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
+    command = [*COMMAND, "demo", "--events", "50"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
         drawn = b"".join(chunks(ours)).decode()
     os.close(ours)
@@ -214,7 +200,7 @@ def chunks(terminal: int) -> Iterator[bytes]:
 
 @pytest.mark.kafka
 def test_on_a_real_broker_it_is_exactly_once_on_topics_of_its_own(kafka: str) -> None:
-    with running("--events", "300", "--bootstrap-servers", kafka, SESSION_SCORER_RESULTS_TOPIC="production") as process:
+    with demo("--events", "300", "--bootstrap-servers", kafka, SESSION_SCORER_RESULTS_TOPIC="production") as process:
         output, errors = process.communicate(timeout=SECONDS)
 
     assert (process.returncode, errors) == (0, "")

@@ -1,9 +1,6 @@
 """A schema registry answers, refuses, is away, or is none."""
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import UUID
 
 import pytest
@@ -14,69 +11,24 @@ from consumer.errors import UnavailableError, WorkerError
 from consumer.formats import registry as registry_module
 from consumer.formats.registry import Registry
 from consumer.formats.schema import RegisteredSchema
+from tests.support.fakes import FakeClock
+from tests.support.http_endpoint import Endpoint, serving
 
 AVRO = '{"type": "record", "name": "S", "fields": []}'
 
 
-class Server(HTTPServer):
-    """Answers by path, and counts the requests."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, tuple[int, object]] = {}
-        self.requests: list[tuple[str, str | None]] = []
-        self.default: tuple[int, object] = (404, {"error_code": 40403, "message": "no"})
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        self.server.requests.append((path, self.headers.get("Authorization")))
-        status, answer = self.server.answers.get(path, self.server.default)
-        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
+def server() -> Iterator[Endpoint]:
+    with serving((404, {"error_code": 40403, "message": "no"})) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-def registry(server: Server, clock: Clock | None = None, **properties: str) -> Registry:
+def registry(server: Endpoint, clock: FakeClock | None = None, **properties: str) -> Registry:
     named = {name.replace("_", "."): text for name, text in properties.items()}
-    return Registry(server.url, named, 60, clock or Clock())
+    return Registry(server.url, named, 60, clock or FakeClock())
 
 
-def test_a_schema_has_its_type_and_references(server: Server) -> None:
+def test_a_schema_has_its_type_and_references(server: Endpoint) -> None:
     reference = {"name": "Place", "subject": "places", "version": 3}
     inner = {"name": "City", "subject": "cities", "version": 1}
     server.answers = {
@@ -94,17 +46,17 @@ def test_a_schema_has_its_type_and_references(server: Server) -> None:
     assert list(schema.references) == ["City", "Place"]
 
 
-def test_avro_is_the_type_of_a_schema_without_one(server: Server) -> None:
+def test_avro_is_the_type_of_a_schema_without_one(server: Endpoint) -> None:
     server.answers = {"/schemas/ids/7": (200, {"schema": AVRO})}
     assert registry(server).schema(7) == RegisteredSchema(7, "AVRO", AVRO)
 
 
-def test_a_schema_is_fetched_by_guid(server: Server) -> None:
+def test_a_schema_is_fetched_by_guid(server: Endpoint) -> None:
     server.answers = {f"/schemas/guids/{UUID(int=7)}": (200, {"schema": AVRO})}
     assert registry(server).schema(UUID(int=7)) == RegisteredSchema(UUID(int=7), "AVRO", AVRO)
 
 
-def test_the_latest_schema_of_a_subject_is_fetched(server: Server) -> None:
+def test_the_latest_schema_of_a_subject_is_fetched(server: Endpoint) -> None:
     latest = {"subject": "sessions-value", "version": 2, "id": 9, "schema": AVRO}
     server.answers = {"/subjects/sessions-value/versions/latest": (200, latest)}
 
@@ -113,19 +65,19 @@ def test_the_latest_schema_of_a_subject_is_fetched(server: Server) -> None:
 
 
 @pytest.mark.parametrize("code", [40401, 40402, 40403])
-def test_a_schema_that_is_not_there_is_none(server: Server, code: int) -> None:
+def test_a_schema_that_is_not_there_is_none(server: Endpoint, code: int) -> None:
     server.default = (404, {"error_code": code, "message": "no"})
     assert registry(server).schema(8) is None
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", {"error": "no"}, {"error_code": 404}])
-def test_a_wrong_path_is_an_error(server: Server, answer: object) -> None:
+def test_a_wrong_path_is_an_error(server: Endpoint, answer: object) -> None:
     server.default = (404, answer)
     with pytest.raises(WorkerError, match="answers HTTP 404, not as a schema registry: is the path"):
         registry(server).schema(8)
 
 
-def test_odd_answers_of_a_registry_mean_no_schema(server: Server) -> None:
+def test_odd_answers_of_a_registry_mean_no_schema(server: Endpoint) -> None:
     fetched = registry(server)
     assert fetched.schema(8) is None  # it is a registry
 
@@ -136,7 +88,7 @@ def test_odd_answers_of_a_registry_mean_no_schema(server: Server) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_is_an_error(server: Server, status: int) -> None:
+def test_a_refusal_is_an_error(server: Endpoint, status: int) -> None:
     server.default = (status, {"error_code": status, "message": "secret"})
     with pytest.raises(WorkerError, match=rf"refuses access \(HTTP {status}\): set -R basic.auth.user.info") as raised:
         registry(server).schema(7)
@@ -144,11 +96,12 @@ def test_a_refusal_is_an_error(server: Server, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
-def test_a_registry_may_be_away_for_a_while(server: Server, clock: Clock, status: int) -> None:
+def test_a_registry_may_be_away_for_a_while(server: Endpoint, status: int) -> None:
+    clock = FakeClock()
     fetched = registry(server, clock)
     server.default = (status, {})
-    for second in (0, 59):
-        clock.now = 100 + second
+    for seconds in (0, 59):
+        clock.sleep(seconds)
         with pytest.raises(UnavailableError, match=f"does not answer: HTTP {status}"):
             fetched.schema(7)
 
@@ -157,13 +110,13 @@ def test_a_registry_may_be_away_for_a_while(server: Server, clock: Clock, status
     server.default = (status, {})
     with pytest.raises(UnavailableError):
         fetched.schema(7)
-    clock.now += 60
+    clock.sleep(60)
     with pytest.raises(WorkerError, match=f"has not answered for 60 s: HTTP {status}"):
         fetched.schema(7)
 
 
 def test_a_registry_that_refuses_connections_is_away() -> None:
-    fetched = Registry("http://127.0.0.1:1", {}, 60, Clock())
+    fetched = Registry("http://127.0.0.1:1", {}, 60, FakeClock())
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
 
@@ -173,9 +126,9 @@ def test_the_settings_know_the_same_properties_as_numbers() -> None:
     assert checked == registry_module._NUMERIC
 
 
-def test_user_and_password_are_sent(server: Server) -> None:
+def test_user_and_password_are_sent(server: Endpoint) -> None:
     registry(server, basic_auth_user_info="me:secret").schema(7)
-    assert server.requests == [("/schemas/ids/7", "Basic bWU6c2VjcmV0")]
+    assert server.requests == [("/schemas/ids/7", "Basic bWU6c2VjcmV0", b"")]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +142,6 @@ def test_user_and_password_are_sent(server: Server) -> None:
 )
 def test_wrong_properties_are_one_line(properties: dict[str, str], message: str) -> None:
     with pytest.raises(WorkerError, match=r"^the schema registry's client refuses its settings: ") as raised:
-        Registry("http://localhost", properties, 60, Clock())
+        Registry("http://localhost", properties, 60, FakeClock())
     assert message in str(raised.value)
     assert "secret" not in str(raised.value)

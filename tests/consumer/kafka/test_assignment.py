@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Callable
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message
@@ -7,6 +8,7 @@ from consumer.errors import WorkerError
 from consumer.kafka.assignment import Assignment
 from consumer.kafka.membership import InputTopics, Subscription
 from consumer.records import Partition
+from consumer.runtime import Retry
 from tests.support.fakes import P0, P1, FakeClock, FakeConsumer
 
 AWAY = KafkaError(KafkaError._TRANSPORT, "broker is away")
@@ -15,29 +17,24 @@ DENIED = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "denied")
 LOGIN_0 = Partition("logins", 0)
 
 
+SESSIONS = Subscription("g", InputTopics(("sessions",)))
+PAST_GAPS = Subscription("g", InputTopics(("sessions",)), continue_on_gap=True)
+TWO_TOPICS = Subscription("g", InputTopics(("sessions", "logins")))
+
+
 def assignment(
     consumer: FakeConsumer,
-    clock: FakeClock | None = None,
-    *,
+    *given: Partition,
+    subscription: Subscription = SESSIONS,
+    retry: Retry | None = None,
     cooperative: bool = True,
-    continue_on_gap: bool = False,
-    seconds: float = 10,
+    on_revoke: Callable[[], object] = lambda: None,
 ) -> Assignment:
-    made = Assignment(
-        consumer.client(),
-        Subscription("g", InputTopics(("sessions",)), continue_on_gap),
-        (clock or FakeClock()).retry(seconds),
-        cooperative=cooperative,
-    )
-    made.subscribe(lambda: None)
-    return made
-
-
-def assignment_of_two_topics(consumer: FakeConsumer) -> Assignment:
-    made = Assignment(
-        consumer.client(), Subscription("g", InputTopics(("sessions", "logins"))), FakeClock().retry(), cooperative=True
-    )
-    made.subscribe(lambda: None)
+    """Return an assignment that has been given these partitions."""
+    made = Assignment(consumer.client(), subscription, retry or FakeClock().retry(10), cooperative=cooperative)
+    made.subscribe(on_revoke)
+    if given:
+        consumer.give(*given)
     return made
 
 
@@ -52,8 +49,7 @@ def partitions(messages: list[Message]) -> list[int | None]:
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_partition_starts_at_its_committed_or_oldest_offset(*, cooperative: bool) -> None:
     consumer = FakeConsumer({P0: 42})
-    assignment(consumer, cooperative=cooperative)
-    consumer.give(P0, P1)
+    assignment(consumer, P0, P1, cooperative=cooperative)
     assert consumer.positions == {P0: 42, P1: OFFSET_BEGINNING}
     assert consumer.calls[-1] == ("incremental_assign" if cooperative else "assign")
 
@@ -74,7 +70,7 @@ def test_offset_lookup_is_retried(code: int) -> None:
 def test_unanswered_callback_gives_up_within_seconds(call: str) -> None:
     consumer, clock = FakeConsumer({P0: 42}), FakeClock()
     consumer.errors = {call: [AWAY] * 1000}
-    made = assignment(consumer, clock, seconds=60)
+    made = assignment(consumer, retry=clock.retry(60))
     began = clock()
     consumer.give(P0)
     assert clock() - began <= 5
@@ -86,8 +82,7 @@ def test_unanswered_callback_gives_up_within_seconds(call: str) -> None:
 def test_records_dropped_unanswered_leave_no_position() -> None:
     """A cooperative rebalance adds a partition, and nobody answers: what was read of the others is dropped with it."""
     consumer = FakeConsumer({P0: 42, P1: 7})
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     consumer.errors = {"committed": [AWAY] * 1000}
     consumer.give(P1)
     consumer.read_to = {P0: 52}
@@ -99,7 +94,7 @@ def test_records_dropped_unanswered_leave_no_position() -> None:
 def test_first_callback_after_rejoining_retries_fully() -> None:
     consumer, clock = FakeConsumer({P0: 42, P1: 7}), FakeClock()
     consumer.errors = {"committed": [AWAY] * 30}
-    made = assignment(consumer, clock, seconds=60)
+    made = assignment(consumer, retry=clock.retry(60))
     made.subscribe(lambda: None, rejoined=True)
     began = clock()
     consumer.give(P0)
@@ -134,28 +129,14 @@ def test_leaving_member_looks_up_no_offsets() -> None:
 
 def test_on_revoke_runs_before_partitions_are_forgotten() -> None:
     consumer, told = FakeConsumer({P0: 42}), list[dict[Partition, int]]()
-    made = Assignment(
-        consumer.client(),
-        Subscription("g", InputTopics(("sessions",))),
-        FakeClock().retry(),
-        cooperative=True,
-    )
-    made.subscribe(lambda: told.append(made.lag({})))
-    consumer.give(P0)
+    made = assignment(consumer, P0, on_revoke=lambda: told.append(made.lag({})))
     consumer.take(P0)
     assert told == [{P0: 58}], "they were forgotten before"
 
 
 def test_leaving_member_does_not_commit() -> None:
     consumer, told = FakeConsumer({P0: 42}), list[bool]()
-    made = Assignment(
-        consumer.client(),
-        Subscription("g", InputTopics(("sessions",))),
-        FakeClock().retry(),
-        cooperative=True,
-    )
-    made.subscribe(lambda: told.append(True))
-    consumer.give(P0)
+    made = assignment(consumer, P0, on_revoke=lambda: told.append(True))
     made.leave()
     consumer.take(P0)
     assert told == []
@@ -163,14 +144,7 @@ def test_leaving_member_does_not_commit() -> None:
 
 def test_published_batch_is_committed_before_the_lookup() -> None:
     consumer = FakeConsumer({P0: 1})
-    made = Assignment(
-        consumer.client(),
-        Subscription("g", InputTopics(("sessions",))),
-        FakeClock().retry(),
-        cooperative=True,
-    )
-    made.subscribe(lambda: consumer.offsets.update({P0: 7}))
-    consumer.give(P0)
+    made = assignment(consumer, P0, on_revoke=lambda: consumer.offsets.update({P0: 7}))
     made.restart(P0)
     made.make_due_seeks()
     assert consumer.positions == {P0: 7}
@@ -179,23 +153,20 @@ def test_published_batch_is_committed_before_the_lookup() -> None:
 @pytest.mark.parametrize("committed", [10, 15, 20])
 def test_offset_within_the_partition_is_no_gap(committed: int) -> None:
     consumer = FakeConsumer({P0: committed}, low=10, high=20)
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     assert (made.failure, consumer.positions) == (None, {P0: committed})
 
 
 def test_gap_is_noted_as_failure() -> None:
     consumer = FakeConsumer({P0: 3}, low=7)
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     assert "up to 4 records were never seen" in str(made.failure)
 
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_records_of_a_revoked_partition_are_dropped(*, lost: bool) -> None:
     consumer = FakeConsumer({P0: 1, P1: 1})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     made.make_due_seeks()
     consumer.take(P1, lost=lost)
     assert partitions(made.drop_revoked(records(0, 1, 0, 1))) == [0, 0]
@@ -205,8 +176,7 @@ def test_records_of_a_revoked_partition_are_dropped(*, lost: bool) -> None:
 
 def test_reassigned_partition_restarts_at_its_committed_offset() -> None:
     consumer = FakeConsumer({P0: 1, P1: 1})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     made.make_due_seeks()
     consumer.take(P1)
     consumer.offsets[P1] = 5
@@ -220,8 +190,7 @@ def test_reassigned_partition_restarts_at_its_committed_offset() -> None:
 
 def test_due_seek_has_no_next_offset() -> None:
     consumer = FakeConsumer({P0: 42})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     made.advance({P0: 50})
     assert made.next_offsets() == {P0: 50, P1: OFFSET_BEGINNING}
     made.rewind()
@@ -235,8 +204,7 @@ def test_due_seek_has_no_next_offset() -> None:
 
 def test_rewound_partition_waits_for_its_committed_offset() -> None:
     consumer = FakeConsumer({P0: 1})
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     consumer.positions[P0] = 9
     made.rewind()
     consumer.errors = {"committed": [AWAY], "seek": [NOT_READY]}
@@ -250,8 +218,7 @@ def test_rewound_partition_waits_for_its_committed_offset() -> None:
 
 def test_stopped_partition_is_assigned_again() -> None:
     consumer = FakeConsumer({P0: 1})
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     consumer.positions[P0] = 9
     made.rewind()
     consumer.errors = {"seek": [NOT_READY] * 100}
@@ -263,8 +230,7 @@ def test_stopped_partition_is_assigned_again() -> None:
 
 def test_due_seek_fails_after_all_retries() -> None:
     consumer, clock = FakeConsumer({P0: 1}), FakeClock()
-    made = assignment(consumer, clock)
-    consumer.give(P0)
+    made = assignment(consumer, P0, retry=clock.retry(10))
     made.rewind()
     consumer.errors = {"committed": [AWAY] * 10}
     made.make_due_seeks()
@@ -277,8 +243,7 @@ def test_due_seek_fails_after_all_retries() -> None:
 
 def test_refused_seek_fails_at_once() -> None:
     consumer = FakeConsumer({P0: 1})
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     made.rewind()
     consumer.errors = {"committed": [DENIED]}
     with pytest.raises(WorkerError, match="needs the right Read on the consumer group"):
@@ -287,8 +252,7 @@ def test_refused_seek_fails_at_once() -> None:
 
 def test_revoked_partition_needs_no_seek() -> None:
     consumer = FakeConsumer({P0: 1, P1: 1})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     made.rewind()
     consumer.take(P1)
     del consumer.positions[P1]
@@ -299,8 +263,7 @@ def test_revoked_partition_needs_no_seek() -> None:
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_out_of_range_partition_continues_behind_the_gap(*, cooperative: bool) -> None:
     consumer = FakeConsumer({P0: 3, P1: 8})
-    made = assignment(consumer, cooperative=cooperative, continue_on_gap=True)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1, cooperative=cooperative, subscription=PAST_GAPS)
     made.advance({P1: 9})
     consumer.low, consumer.offsets[P1] = 8, 9
     consumer.positions[P1] = 9
@@ -312,8 +275,7 @@ def test_out_of_range_partition_continues_behind_the_gap(*, cooperative: bool) -
 
 def test_growing_gap_counts_only_new_offsets() -> None:
     consumer = FakeConsumer({P0: 3}, low=7)
-    made = assignment(consumer, continue_on_gap=True)
-    consumer.give(P0)
+    made = assignment(consumer, P0, subscription=PAST_GAPS)
     consumer.low = 20
     made.rewind()
     made.make_due_seeks()
@@ -323,8 +285,7 @@ def test_growing_gap_counts_only_new_offsets() -> None:
 
 def test_lag_counts_offsets_up_to_the_end() -> None:
     consumer = FakeConsumer({P0: 40}, low=10, high=100)
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     assert made.lag({}) == {P0: 60, P1: 90}
     made.advance({P0: 98})
     assert made.lag({}) == {P0: 2, P1: 90}
@@ -336,8 +297,7 @@ def test_lag_counts_offsets_up_to_the_end() -> None:
 
 def test_lag_ends_at_the_last_stable_offset() -> None:
     consumer = FakeConsumer({P0: 40, P1: 40}, high=100)
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     assert made.lag({P0: 70}) == {P0: 30, P1: 60}
     consumer.read_to = {P0: 75}
     assert made.lag({P0: 70}) == {P0: 0, P1: 60}, "the end that is known is older than what is read"
@@ -345,8 +305,7 @@ def test_lag_ends_at_the_last_stable_offset() -> None:
 
 def test_only_positions_past_handed_out_records_move() -> None:
     consumer = FakeConsumer({P0: 40, P1: 40})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     assert made.positions_past_markers() == {}
     consumer.read_to = {P0: 40, P1: 43}
     assert made.positions_past_markers() == {P1: 43}
@@ -358,8 +317,7 @@ def test_only_positions_past_handed_out_records_move() -> None:
 @pytest.mark.parametrize("cooperative", [True, False])
 def test_due_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
     consumer = FakeConsumer({P0: 1, P1: 1})
-    made = assignment(consumer, cooperative=cooperative)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1, cooperative=cooperative)
     consumer.read_to = {P0: 13, P1: 7}
     made.advance({P0: 10, P1: 7})
     made.rewind()
@@ -371,8 +329,7 @@ def test_due_seek_has_no_position_to_commit(*, cooperative: bool) -> None:
 @pytest.mark.parametrize("lost", [True, False])
 def test_revoked_partition_has_no_position_to_commit(*, lost: bool) -> None:
     consumer = FakeConsumer({P0: 1, P1: 1})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     consumer.read_to = {P0: 5, P1: 7}
     consumer.take(P1, lost=lost)
     assert made.positions_past_markers() == made.positions([P0, P1]) == {P0: 5}
@@ -381,8 +338,7 @@ def test_revoked_partition_has_no_position_to_commit(*, lost: bool) -> None:
 @pytest.mark.parametrize("lost", [True, False])
 def test_offsets_of_a_revoked_partition_are_not_committed(*, lost: bool) -> None:
     consumer = FakeConsumer({P0: 42, P1: 7})
-    made = assignment(consumer)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1)
     made.advance({P0: 50, P1: 9})
     assert made.may_commit({P0: 50, P1: 9})
     consumer.take(P0, lost=lost)
@@ -392,8 +348,7 @@ def test_offsets_of_a_revoked_partition_are_not_committed(*, lost: bool) -> None
 
 def test_offsets_from_before_a_loss_are_not_committed() -> None:
     consumer = FakeConsumer({P0: 42})
-    made = assignment(consumer)
-    consumer.give(P0)
+    made = assignment(consumer, P0)
     made.advance({P0: 50})
     consumer.take(P0, lost=True)
     consumer.offsets[P0] = 60  # by another worker
@@ -404,8 +359,7 @@ def test_offsets_from_before_a_loss_are_not_committed() -> None:
 
 def test_recreated_topic_counts_skipped_offsets() -> None:
     consumer = FakeConsumer({P0: 10, P1: 10}, high=1500)
-    made = assignment(consumer, continue_on_gap=True)
-    consumer.give(P0, P1)
+    made = assignment(consumer, P0, P1, subscription=PAST_GAPS)
     made.advance({P0: 1000, P1: 900})
     old = made.read_positions()
     made.advance({P0: 1500})
@@ -416,8 +370,7 @@ def test_recreated_topic_counts_skipped_offsets() -> None:
 def test_restarted_reading_of_recreated_topic_counts_no_gap() -> None:
     """However far it has come since: past where it was in the old one, too."""
     consumer = FakeConsumer({P0: 1000}, high=1000)
-    made = assignment(consumer, continue_on_gap=True)
-    consumer.give(P0)
+    made = assignment(consumer, P0, subscription=PAST_GAPS)
     made.advance({P0: 1000})
     old = made.read_positions()
     consumer.offsets, consumer.high = {}, 15
@@ -431,8 +384,7 @@ def test_restarted_reading_of_recreated_topic_counts_no_gap() -> None:
 
 def test_unfetched_recreated_topic_counts_no_gap() -> None:
     consumer = FakeConsumer({P0: 10}, high=15)
-    made = assignment(consumer, continue_on_gap=True)
-    consumer.give(P0)
+    made = assignment(consumer, P0, subscription=PAST_GAPS)
     made.advance({P0: 15})
     consumer.fetched, consumer.high = (0, 15), 20
     made.topic_recreated("sessions", made.read_positions())
@@ -444,7 +396,7 @@ def test_unfetched_recreated_topic_counts_no_gap() -> None:
 
 def test_a_partition_number_of_two_topics_is_two_partitions() -> None:
     consumer = FakeConsumer({P0: 42, LOGIN_0: 7})
-    made = assignment_of_two_topics(consumer)
+    made = assignment(consumer, subscription=TWO_TOPICS)
     assert consumer.topics == ["sessions", "logins"]
     consumer.give(P0, LOGIN_0)
     assert consumer.positions == {P0: 42, LOGIN_0: 7}
@@ -464,7 +416,7 @@ def test_a_partition_number_of_two_topics_is_two_partitions() -> None:
 def test_log_has_a_line_for_each_topic_even_without_partitions(caplog: pytest.LogCaptureFixture) -> None:
     """A member that is given none, because there are more workers than partitions, says so too."""
     consumer = FakeConsumer({})
-    assignment_of_two_topics(consumer)
+    assignment(consumer, subscription=TWO_TOPICS)
     with caplog.at_level(logging.INFO, "consumer"):
         consumer.give()
         consumer.give(P1, LOGIN_0, P0)

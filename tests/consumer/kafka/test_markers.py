@@ -89,8 +89,7 @@ def wait_for_lag(reader: KafkaSource, lag: int) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_lag_is_zero_behind_a_commit_marker(kafka: str, topics: Topics, way: dict[str, str]) -> None:
-    topic = topics("sessions", partitions=1)
+def test_lag_is_zero_behind_a_commit_marker(kafka: str, topic: str, way: dict[str, str]) -> None:
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
     upstream.abort(4)
@@ -101,8 +100,7 @@ def test_lag_is_zero_behind_a_commit_marker(kafka: str, topics: Topics, way: dic
         wait_for_lag(reader, 0)
 
 
-def test_last_events_commit_passes_the_marker_behind_it(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_last_events_commit_passes_the_marker_behind_it(kafka: str, topic: str) -> None:
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
     with source(kafka, topic) as reader:
@@ -112,8 +110,7 @@ def test_last_events_commit_passes_the_marker_behind_it(kafka: str, topics: Topi
         assert take(reader, 2) == {Partition(topic, 0): 18}
 
 
-def test_markers_alone_move_positions_seldom(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_markers_alone_move_positions_seldom(kafka: str, topic: str) -> None:
     upstream = Upstream(kafka, topic)
     upstream.commit(1)
     handed_out = []
@@ -132,8 +129,7 @@ def test_markers_alone_move_positions_seldom(kafka: str, topics: Topics) -> None
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_positions_do_not_pass_rewound_events(kafka: str, topics: Topics, way: dict[str, str]) -> None:
-    topic = topics("sessions", partitions=1)
+def test_positions_do_not_pass_rewound_events(kafka: str, topic: str, way: dict[str, str]) -> None:
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
     with source(kafka, topic, way) as reader:
@@ -149,9 +145,8 @@ def test_positions_do_not_pass_rewound_events(kafka: str, topics: Topics, way: d
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_group_before_a_marker_continues_behind_it(kafka: str, topics: Topics, way: dict[str, str]) -> None:
+def test_group_before_a_marker_continues_behind_it(kafka: str, topic: str, way: dict[str, str]) -> None:
     """As older versions have left it: one past the last record."""
-    topic = topics("sessions", partitions=1)
     upstream = Upstream(kafka, topic)
     upstream.commit(10)
     with source(kafka, topic) as reader:
@@ -163,16 +158,14 @@ def test_group_before_a_marker_continues_behind_it(kafka: str, topics: Topics, w
         assert take(reader, 1) == {Partition(topic, 0): 13}
 
 
-def test_next_member_starts_behind_the_markers(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_next_member_starts_behind_the_markers(kafka: str, topic: str) -> None:
     Upstream(kafka, topic).commit(10)
     with source(kafka, topic) as reader:
         reader.commit(take(reader, 10))
     assert committed(kafka, f"group-of-{topic}", topic, 1) == {0: 11}
 
 
-def test_open_transaction_is_unstable_not_lag(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_open_transaction_is_unstable_not_lag(kafka: str, topic: str) -> None:
     upstream = Upstream(kafka, topic)
     upstream.commit(2)
     with source(kafka, topic) as reader:

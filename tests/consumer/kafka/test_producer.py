@@ -16,6 +16,7 @@ from consumer.kafka.producer import KafkaProducer
 from consumer.records import Headers, OutRecord, Partition
 from tests.faults.mocked import Api, MockBroker
 from tests.support.kafka.topics import Topics
+from tests.support.waiting import wait_until
 from tests.support.wire import committed, read
 
 pytestmark = pytest.mark.kafka
@@ -37,46 +38,42 @@ def transactional(kafka: str, topic: str) -> KafkaProducer:
     return producer
 
 
-def test_committed_records_are_read_as_written(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
-    producer = transactional(kafka, topic)
+def commit(producer: KafkaProducer, records: list[OutRecord]) -> None:
+    """Write the records in one transaction."""
     producer.begin()
-    headers: Headers = [("a", b"\x00"), ("none", None), ("a", b"2")]
-    producer.produce([record(topic, b"value", b"key", headers), record(topic, None)])
+    producer.produce(records)
     producer.commit()
+
+
+def test_committed_records_are_read_as_written(kafka: str, topic: str) -> None:
+    headers: Headers = [("a", b"\x00"), ("none", None), ("a", b"2")]
+    commit(transactional(kafka, topic), [record(topic, b"value", b"key", headers), record(topic, None)])
     first, second = read(kafka, topic)
     assert (first.key(), first.value(), first.timestamp()[1]) == (b"key", b"value", 1234)
     assert first.headers() == headers
     assert (second.key(), second.value(), second.headers()) == (None, None, None)
 
 
-def test_aborted_records_are_never_read(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
+def test_aborted_records_are_never_read(kafka: str, topic: str) -> None:
     producer = transactional(kafka, topic)
     producer.begin()
     producer.produce([record(topic, b"no")])
     producer.abort()
-    producer.begin()
-    producer.produce([record(topic, b"yes")])
-    producer.commit()
+    commit(producer, [record(topic, b"yes")])
     assert values(read(kafka, topic)) == [b"yes"]
 
 
-def test_purged_records_do_not_fail_the_next_transaction(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
+def test_purged_records_do_not_fail_the_next_transaction(kafka: str, topic: str) -> None:
     producer = transactional(kafka, topic)
     for _ in range(10):
         producer.begin()
         producer.produce([record(topic, b"no" * 100)] * 5000)
         producer.abort()
-    producer.begin()
-    producer.produce([record(topic, b"yes")])
-    producer.commit()
+    commit(producer, [record(topic, b"yes")])
     assert values(read(kafka, topic)) == [b"yes"]
 
 
-def test_full_queue_waits_for_room(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
+def test_full_queue_waits_for_room(kafka: str, topic: str) -> None:
     producer = KafkaProducer(Connection(kafka, {"queue.buffering.max.messages": "10"}))
     producer.produce([record(topic, b"%d" % i) for i in range(1000)])
     producer.flush()
@@ -86,10 +83,10 @@ def test_full_queue_waits_for_room(kafka: str, topics: Topics) -> None:
 def test_record_too_large_is_refused_with_a_remedy(kafka: str, topics: Topics) -> None:
     topic = topics("records", config={"max.message.bytes": "1000"})
     producer = transactional(kafka, topic)
-    producer.begin()
-    producer.produce([record(topic, b"small"), record(topic, LARGE)])
-    with pytest.raises(RefusedError, match=f"could not write to {topic}: .*too large.*raise max.message.bytes"):
-        producer.commit()
+    remedy = f"could not write to {topic}: .*too large.*raise max.message.bytes"
+    with pytest.raises(RecordsRefusedError, match=remedy) as caught:
+        commit(producer, [record(topic, b"small"), record(topic, LARGE)])
+    assert [*caught.value.records] == [RejectedRecord(topic, Rejection.SIZE)]
     producer.abort()
     assert read(kafka, topic) == []
 
@@ -102,17 +99,11 @@ def test_failed_transaction_refuses_records_and_says_why(kafka: str, topics: Top
         until_it_fails(lambda: producer.produce([record(topic, LARGE)]))
     producer.abort()
     try:
-        send(producer, topic, b"small")
+        commit(producer, [record(topic, b"small")])
     except MustAbortError:  # librdkafka may miss the sequence numbers of what failed, once (test_error_codes.py)
         producer.abort()
-        send(producer, topic, b"small")
+        commit(producer, [record(topic, b"small")])
     assert values(read(kafka, topic)) == [b"small"]
-
-
-def send(producer: KafkaProducer, topic: str, value: bytes) -> None:
-    producer.begin()
-    producer.produce([record(topic, value)])
-    producer.commit()
 
 
 def until_it_fails(call: Callable[[], None]) -> None:
@@ -144,17 +135,14 @@ def test_missing_topic_is_refused(kafka: str, topics: Topics) -> None:
         producer.flush()
 
 
-def test_newer_producer_fences_the_older_one(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
+def test_newer_producer_fences_the_older_one(kafka: str, topic: str) -> None:
     old = transactional(kafka, topic)
     old.begin()
     old.produce([record(topic, b"old")])
     new = transactional(kafka, topic)
     with pytest.raises(FencedError):
         old.commit()
-    new.begin()
-    new.produce([record(topic, b"new")])
-    new.commit()
+    commit(new, [record(topic, b"new")])
     assert values(read(kafka, topic)) == [b"new"]
 
 
@@ -182,8 +170,7 @@ def test_lost_fatal_error_is_asked_for_again() -> None:
             producer.flush()
 
 
-def test_offsets_of_a_former_member_are_refused(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_offsets_of_a_former_member_are_refused(kafka: str, topic: str) -> None:
     group = f"group-of-{topic}"
     reader = KafkaSource(Connection(kafka), Subscription(group, InputTopics((topic,))), FetchLimits())
     reader.subscribe()
@@ -211,8 +198,7 @@ def test_key_maps_to_a_java_producers_partition(kafka: str, topics: Topics, key:
     assert [message.partition() for message in read(kafka, topic)] == [(hashed & 0x7FFFFFFF) % 7]
 
 
-def test_dropped_producer_sends_no_more(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1)
+def test_dropped_producer_sends_no_more(kafka: str, topic: str) -> None:
     producer = KafkaProducer(Connection(kafka, {"linger.ms": "10000"}))
     producer.produce([record(topic, b"x")])
     producer.drop()
@@ -226,9 +212,7 @@ def test_dropped_producer_has_no_records_in_flight() -> None:
         producer.begin()
         broker.answer(Api.PRODUCE, *[0] * 4, late_ms=5000)
         producer.produce([record("records", b"x", b"%d" % number) for number in range(1000)])
-        deadline = time.monotonic() + 10
-        while broker.left(Api.PRODUCE) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: not broker.left(Api.PRODUCE))
         client, began = producer._producer, time.monotonic()
         producer.drop()
         assert (broker.left(Api.PRODUCE), len(client)) == (0, 0)
@@ -237,22 +221,10 @@ def test_dropped_producer_has_no_records_in_flight() -> None:
 
 def refused(producer: KafkaProducer, records: list[OutRecord]) -> list[RejectedRecord]:
     """What the broker refuses of these records, written in one transaction."""
-    producer.begin()
     with pytest.raises(RecordsRefusedError) as caught:
         commit(producer, records)
     producer.abort()
     return [*caught.value.records]
-
-
-def commit(producer: KafkaProducer, records: list[OutRecord]) -> None:
-    producer.produce(records)
-    producer.commit()
-
-
-def test_refused_size_names_its_topic(kafka: str, topics: Topics) -> None:
-    topic = topics("records", partitions=1, config={"max.message.bytes": "1000"})
-    found = refused(transactional(kafka, topic), [record(topic, LARGE)])
-    assert found == [RejectedRecord(topic, Rejection.SIZE)]
 
 
 def test_size_refused_by_the_client_names_its_topic(kafka: str, topics: Topics) -> None:

@@ -10,7 +10,6 @@ from consumer.kafka.config import Connection
 from consumer.kafka.topic_identity import Denial, ReadPosition, ReadPositions, TopicIdentities, describe_recreated
 from consumer.records import Gap, Partition
 from tests.support.fakes import P0, FakeAdmin, FakeClock
-from tests.support.kafka.topics import Topics
 from tests.support.wire import SECONDS
 
 LOGIN_0, LOGIN_1 = Partition("logins", 0), Partition("logins", 1)
@@ -25,8 +24,7 @@ def answers(identities: TopicIdentities, positions: ReadPositions) -> Iterator[d
 
 
 @pytest.mark.kafka
-def test_recreated_topic_is_reported_once_with_old_positions(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_recreated_topic_is_reported_once_with_old_positions(kafka: str, topic: str) -> None:
     identities = TopicIdentities(Connection(kafka), [topic])
     calls = answers(identities, {Partition(topic, 0): ReadPosition(1, 1000)})
     assert [next(calls) for _ in range(20)] == [{}] * 20
@@ -46,8 +44,7 @@ def test_identity_is_unknown_without_a_broker() -> None:
 
 
 @pytest.mark.kafka
-def test_deleted_topic_is_noticed_within_seconds(kafka: str, topics: Topics) -> None:
-    topic = topics("sessions", partitions=1)
+def test_deleted_topic_is_noticed_within_seconds(kafka: str, topic: str) -> None:
     identities = TopicIdentities(Connection(kafka), [topic])
     calls = answers(identities, {})
     assert [next(calls) for _ in range(20)] == [{}] * 20

@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError
 from consumer.errors import WorkerError
 from consumer.logins.google import sign
 from consumer.logins.tokens import describe
-from tests.consumer.logins.conftest import Endpoint
+from tests.support.http_endpoint import Endpoint
 
 ACCOUNT = "scorer@project.iam.gserviceaccount.com"
 ACCESS = "ya29." + "c0ffee" * 30
@@ -36,7 +36,7 @@ def account(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         monkeypatch,
         {"type": "service_account", "client_email": ACCOUNT, "token_uri": endpoint.url, "private_key": pem},
     )
-    endpoint.answer = {"access_token": ACCESS, "expires_in": 3600, "token_type": "Bearer"}
+    endpoint.default = (200, {"access_token": ACCESS, "expires_in": 3600, "token_type": "Bearer"})
     return endpoint
 
 
@@ -56,12 +56,12 @@ def test_token_is_an_access_token_with_its_claims(account: Endpoint) -> None:
     assert told["iat"] == pytest.approx(now, abs=60.0)
     assert access.decode() == ACCESS
     assert token.expires == pytest.approx(now + 3600, abs=60.0)
-    assert len(account.bodies) == 1
+    assert len(account.requests) == 1
 
 
 def test_access_token_is_asked_for_with_the_accounts_signature(account: Endpoint) -> None:
     sign()
-    (assertion,) = parse_qs(account.bodies[0])["assertion"]
+    (assertion,) = parse_qs(account.requests[0].body.decode())["assertion"]
     signed, _, signature = assertion.rpartition(".")
     KEY.public_key().verify(decoded(signature), signed.encode(), padding.PKCS1v15(), SHA256())
     asked = json.loads(decoded(signed.split(".")[1]))
@@ -69,8 +69,7 @@ def test_access_token_is_asked_for_with_the_accounts_signature(account: Endpoint
 
 
 def test_refusal_is_googles_reason_in_one_line(account: Endpoint) -> None:
-    account.status = 400
-    account.answer = {"error": "invalid_grant", "error_description": f"Invalid JWT: {ACCESS}"}
+    account.default = (400, {"error": "invalid_grant", "error_description": f"Invalid JWT: {ACCESS}"})
     with pytest.raises(GoogleAuthError) as caught:
         sign()
     said = describe(caught.value)
@@ -88,6 +87,6 @@ def test_persons_credentials_are_refused(endpoint: Endpoint, tmp_path: Path, mon
     person = {"client_id": "id", "client_secret": "hunter2", "refresh_token": "hunter3", "token_uri": endpoint.url}
     credentials(tmp_path, monkeypatch, {"type": "authorized_user", **person})
     monkeypatch.setattr("google.oauth2.credentials._GOOGLE_OAUTH2_TOKEN_ENDPOINT", endpoint.url)
-    endpoint.answer = {"access_token": ACCESS, "expires_in": 3600}
+    endpoint.default = (200, {"access_token": ACCESS, "expires_in": 3600})
     with pytest.raises(WorkerError, match=r"^the credentials are not those of a service account$"):
         sign()

@@ -7,20 +7,11 @@ import pytest
 from consumer.config.settings import SettingsError, load_settings
 from consumer.errors import WorkerError
 from consumer.logins.login import log_in
-from tests.consumer.logins.conftest import Endpoint
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
+from tests.support.http_endpoint import Endpoint
 
 KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 BROKER = "b-1.c.ab12.c2.kafka.us-east-1.amazonaws.com:9098"
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - `check` configures it
-) -> Call:
-    return caller(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +58,7 @@ def test_check_tells_the_login_and_goes_on(call: Call, monkeypatch: pytest.Monke
 
 
 def test_check_asks_no_broker_without_a_token(call: Call, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint) -> None:
-    endpoint.status = 403
+    endpoint.default = (403, {})
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
     said = call("check", "--login", "aws-msk-iam", "--bootstrap-servers", BROKER)
     assert said.status == 1

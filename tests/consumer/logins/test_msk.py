@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 from consumer.errors import WorkerError
 from consumer.logins.msk import region_of, sign
 from consumer.logins.tokens import Token, describe
-from tests.consumer.logins.conftest import Endpoint
+from tests.support.http_endpoint import Endpoint
 
 KEY_ID, KEY = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # of AWS's documentation
 NOW = dt.datetime(2026, 11, 28, 12, 30, 1, tzinfo=dt.UTC)
@@ -73,7 +73,7 @@ def test_credentials_of_a_container_are_fetched_anew(endpoint: Endpoint, monkeyp
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
     end = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     for key_id in ("FIRST", "SECOND"):
-        endpoint.answer = {"AccessKeyId": key_id, "SecretAccessKey": KEY, "Token": "session", "Expiration": end}
+        endpoint.default = (200, {"AccessKeyId": key_id, "SecretAccessKey": KEY, "Token": "session", "Expiration": end})
         host, query = query_of(sign("eu-west-1"))
         assert query["X-Amz-Credential"].startswith(f"{key_id}/")
         assert query["X-Amz-Signature"] == signature(host, query, KEY, "eu-west-1")
@@ -81,7 +81,7 @@ def test_credentials_of_a_container_are_fetched_anew(endpoint: Endpoint, monkeyp
 
 def test_refused_credentials_are_one_line(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", endpoint.url)
-    endpoint.status = 403
+    endpoint.default = (403, {})
     with pytest.raises(BotoCoreError) as caught:
         sign("eu-west-1")
     assert describe(caught.value).startswith("CredentialRetrievalError: Error when retrieving credentials")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import termios
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -20,19 +19,13 @@ from typing import TypeVar
 import pytest
 
 from consumer.observability.bounded_output import MOST_BYTES, LosslessOutput, QueuedOutput
+from tests.support.command_line import COMMAND
 from tests.support.end_to_end import environment
 from tests.support.pipes import unread_pipe
+from tests.support.waiting import wait_until
 
 Output = TypeVar("Output", bound=QueuedOutput)
 SECONDS = 60.0  # for whatever should take a moment
-COMMAND = (sys.executable, "-c", "from consumer.__main__ import main; main()")
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def read(descriptor: int, size: int) -> bytes:
@@ -71,7 +64,7 @@ def test_lines_that_wait_too_long_are_dropped() -> None:
     with piped(partial(QueuedOutput, most_seconds=0.2)) as (reading, output):
         for number in range(10):
             output.write(f"old {number}\n".encode())
-        until(lambda: output.dropped == 10)
+        wait_until(lambda: output.dropped == 10)
         with os.fdopen(os.dup(reading), "rb", buffering=0) as stream:
             while not stream.read(65536).endswith(b"new\n"):
                 output.write(b"new\n")
@@ -84,7 +77,7 @@ def test_old_lines_are_dropped_behind_complete_long_lines(size: int) -> None:
         for line in lines:
             output.write(line)
         whole = -(-bytes_once_full(reading, output.fileno()) // size)  # lines that are written, the last one in part
-        until(lambda: output.dropped == len(lines) - whole)
+        wait_until(lambda: output.dropped == len(lines) - whole)
         output.write(b"new\n")
         assert read(reading, whole * size + 4) == b"".join(lines[:whole]) + b"new\n"
 
@@ -101,7 +94,7 @@ def test_a_line_that_cannot_be_written_is_dropped() -> None:
     os.close(reading)
     output = QueuedOutput(writing)
     output.write(b"to nobody\n")
-    until(lambda: output.dropped == 1)
+    wait_until(lambda: output.dropped == 1)
     os.close(writing)
 
 
@@ -115,11 +108,12 @@ def test_a_non_blocking_pipe_gets_every_line() -> None:
         assert output.dropped == 0
 
 
-def test_lossless_output_waits_until_stopped() -> None:
+@pytest.mark.parametrize("size", [1, MOST_BYTES])
+def test_lossless_output_waits_until_stopped(size: int) -> None:
     stop = threading.Event()
     with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
-        output.write(b"x")
-        waiting = threading.Thread(target=output.flush)
+        output.write(b"x" * size)
+        waiting = threading.Thread(target=output.flush if size == 1 else partial(output.write, b"x"))
         waiting.start()
         waiting.join(0.5)
         assert waiting.is_alive()
@@ -146,19 +140,6 @@ def test_lossless_output_writes_without_a_flush() -> None:
     thread.join()
     same = received == b"".join(sent)
     assert same  # by itself: the difference of 12 MiB would not be shown within minutes
-
-
-def test_lossless_output_waits_for_room_until_stopped() -> None:
-    stop = threading.Event()
-    with piped(partial(LosslessOutput, may_wait=lambda: not stop.is_set())) as (_, output):
-        output.write(b"x" * MOST_BYTES)
-        waiting = threading.Thread(target=output.write, args=(b"x",))
-        waiting.start()
-        waiting.join(0.5)
-        assert waiting.is_alive()
-        stop.set()
-        waiting.join(SECONDS)
-        assert not waiting.is_alive()
 
 
 def test_lossless_output_raises_the_error_of_a_write() -> None:
@@ -235,7 +216,7 @@ def test_a_signal_ends_a_command_without_a_reader(arguments: list[str], number: 
         unread_pipe() as (_, writing),
         subprocess.Popen(command, stdout=writing, stderr=writing, env=environment()) as process,
     ):
-        until(lambda: catches(process.pid, signal.SIGTERM))
+        wait_until(lambda: catches(process.pid, signal.SIGTERM))
         process.send_signal(number)
         assert process.wait(SECONDS) >= 0  # by itself
 
@@ -250,14 +231,14 @@ def test_ctrl_c_ends_a_blocked_write() -> None:
         assert process.stdin is not None
         process.stdin.write(b"[%b]" % b",".join([b'{"click_events":1}'] * 1000))
         process.stdin.close()
-        until(lambda: waiting_bytes(reading) == fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ))
+        wait_until(lambda: waiting_bytes(reading) == fcntl.fcntl(reading, fcntl.F_GETPIPE_SZ))
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) > 0
 
 
 def bytes_once_full(reading: int, writing: int) -> int:
     """How much is in a pipe that nobody reads, once no page of it is free."""
-    until(lambda: not select.select([], [writing], [], 0)[1])
+    wait_until(lambda: not select.select([], [writing], [], 0)[1])
     return waiting_bytes(reading)
 
 

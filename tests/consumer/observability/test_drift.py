@@ -48,11 +48,6 @@ TOPICS = Topics("session-results", "session-alerts", "session-dead-letters")
 
 
 @pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    return Scorer.load()
-
-
-@pytest.fixture(scope="module")
 def baseline(scorer: Scorer) -> Baseline:
     assert scorer.artifacts.baseline is not None
     return scorer.artifacts.baseline

@@ -5,24 +5,16 @@ import threading
 import pytest
 
 from consumer.observability.health import Health
-
-
-class Clock:
-    """A clock that is set by hand."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.fakes import FakeClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def health(clock: Clock) -> Health:
+def health(clock: FakeClock) -> Health:
     return Health(clock, loop_seconds=30, broker_seconds=60)
 
 
@@ -45,18 +37,18 @@ def test_a_deleted_topic_makes_it_not_ready(health: Health) -> None:
     assert health.readiness_failure() is None
 
 
-def test_a_silent_broker_makes_it_not_ready_but_live(health: Health, clock: Clock) -> None:
+def test_a_silent_broker_makes_it_not_ready_but_live(health: Health, clock: FakeClock) -> None:
     health.set_kafka_state(joined=True, silent_seconds=59)
     assert health.readiness_failure() is None
-    clock.now += 20
+    clock.sleep(20)
     health.tick()
     assert health.readiness_failure() == "no broker answered for 79 s"
     assert health.liveness_failure() is None
 
 
-def test_a_hung_loop_is_neither_live_nor_ready(health: Health, clock: Clock) -> None:
+def test_a_hung_loop_is_neither_live_nor_ready(health: Health, clock: FakeClock) -> None:
     health.set_kafka_state(joined=True, silent_seconds=0)
-    clock.now += 31
+    clock.sleep(31)
     assert health.liveness_failure() == "the loop has not come round for 31 s"
     assert health.readiness_failure() == health.liveness_failure()
     health.tick()

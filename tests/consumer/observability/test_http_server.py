@@ -19,6 +19,7 @@ from consumer.errors import WorkerError
 from consumer.observability.health import Health
 from consumer.observability.http_server import MOST_CONNECTIONS, Server, require_free
 from consumer.observability.metrics import Metrics
+from tests.support.waiting import wait_until
 
 SECONDS = 30.0  # for whatever should take a moment
 
@@ -131,13 +132,6 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_500_slow_clients_hold_few_connections(server: Server) -> None:
     threads = threading.active_count()
     with ExitStack() as stack:
@@ -167,9 +161,9 @@ def test_a_client_that_never_reads_is_closed(health: Health) -> None:
     with served(health, registry, request_seconds=1.0) as server:
         before = descriptors()
         with connect(server, b"GET /metrics HTTP/1.1\r\n\r\n") as client:
-            until(lambda: descriptors() == before + 2)
+            wait_until(lambda: descriptors() == before + 2)
             assert httpx.get(f"{server.url}/livez").text == "ok\n"
-            until(lambda: descriptors() == before + 1)
+            wait_until(lambda: descriptors() == before + 1)
             assert len(response(client)) < 20_000_000
 
 

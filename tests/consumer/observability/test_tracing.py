@@ -1,6 +1,5 @@
 """Spans of batches, as a collector gets them; and what the variables of OpenTelemetry switch on."""
 
-import json
 import logging
 import socket
 import sys
@@ -18,10 +17,11 @@ from consumer.observability import tracing
 from consumer.observability.otel import CLOSE_SECONDS, OtelTracing, parents
 from consumer.records import Batch, Headers
 from tests.support.artifacts.hand_computed import batch
-from tests.support.end_to_end import Line, stop
+from tests.support.end_to_end import Line, logged, stop
 from tests.support.kafka.brokers import free_ports
 from tests.support.kafka.topics import Topics
 from tests.support.otlp_collector import HOST, Collector, attributes, collecting
+from tests.support.waiting import wait_until
 from tests.support.wire import Event, read, write
 from training.synthetic.dataset import keyed_events
 
@@ -260,7 +260,7 @@ def test_a_consumer_runs_without_its_collector(kafka: str, topics: Topics, tmp_p
         env["OTEL_EXPORTER_OTLP_TIMEOUT"] = "1"
         process = stack.enter_context(line.running(log, env=env))
         line.wait_for(lambda count: count == 2_000, process)
-        _wait_for_line(log, "traces cannot be sent")
+        wait_until(lambda: "traces cannot be sent" in log.read_text())
         began = time.monotonic()
         assert stop(process) == 0
         assert time.monotonic() - began < 10
@@ -275,9 +275,7 @@ def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path:
     line, log = Line.on(kafka, topics), tmp_path / "log"
     line.feed(200)
     program = "import sys; sys.modules['opentelemetry'] = None; from consumer.__main__ import main; main()"
-    with line.running(log, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"}) as process:
-        line.wait_for(lambda count: count == 200, process)
-        assert stop(process) == 0
+    line.drain(log, 200, command=(sys.executable, "-c", program), env={"OTEL_TRACES_EXPORTER": "otlp"})
     warnings = _warnings(log)
     assert [(each["message"], each["reason"]) for each in warnings] == [
         ("tracing is off", "OpenTelemetry is not installed: pip install 'session-scorer[tracing]'")
@@ -286,12 +284,4 @@ def test_a_consumer_runs_without_the_extra(kafka: str, topics: Topics, tmp_path:
 
 def _warnings(log: Path) -> list[dict[str, str]]:
     """All that is logged of tracing, by us or by the library; a busy machine may have slow batches besides."""
-    lines: list[dict[str, str]] = [json.loads(each) for each in log.read_text().splitlines()]
-    return [each for each in lines if each["level"] != "info" and each["message"] != "slow batch"]
-
-
-def _wait_for_line(log: Path, text: str) -> None:
-    deadline = time.monotonic() + 30
-    while text not in log.read_text():
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
+    return [each for each in logged(log) if each["level"] != "info" and each["message"] != "slow batch"]

@@ -18,12 +18,6 @@ TABLE = TableOptions(allow_missing=True)
 LARGEST = 2**63 - 1
 
 
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    """The set that ships."""
-    return Scorer.load()
-
-
 def arrow_file(path: Path, **columns: pa.Array) -> Path:
     table = pa.table({"click_events": pa.array([1, 2, -3])} | columns)
     with pa.ipc.new_file(str(path), table.schema) as file:

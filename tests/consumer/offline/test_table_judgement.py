@@ -12,7 +12,7 @@ from consumer.offline.score_files import score_files
 from scoring import Scorer
 from scoring.artifacts import loading
 from scoring.contract import MODEL_FIELDS
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 
 EVENT: dict[str, Any] = {
     "user_id": "u-1",
@@ -36,21 +36,6 @@ EVENT: dict[str, Any] = {
 }
 DOUBTFUL = "--allow-doubtful"  # a row is enough here
 RENAMED = {"click_events": "clicks", "device_type": "Device", "user_id": "customer"}
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    logging_as_before: None,  # noqa: ARG001 - commands configure it
-) -> Call:
-    return caller(monkeypatch, capsys)
-
-
-@pytest.fixture(scope="module")
-def scorer() -> Scorer:
-    """The set that ships."""
-    return Scorer.load()
 
 
 def written(path: Path, rows: list[dict[str, Any]]) -> Path:

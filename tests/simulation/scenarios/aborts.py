@@ -1,10 +1,9 @@
 """Transactions that are given up: what of them is seen, and what the producer can do after."""
 
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import LARGE, Member, Observed, Writer, nobody, visible
+from tests.simulation.scenarios.steps import LARGE, Member, Observed, Writer, named, nobody, visible
 
 _ONE_BATCH: Final[dict[str, Any]] = {"linger_ms": 1000}  # what is produced up to a flush or commit travels together
 _SMALL_TOPIC: Final = {"max.message.bytes": "1000"}
@@ -117,13 +116,7 @@ def refused_without_transactions(backend: Backend) -> Observed:
     return {**seen, "visible": visible(backend, small)}
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    "nothing of an aborted transaction is seen": nothing_of_an_aborted_transaction_is_seen,
-    "calls in the wrong state": calls_in_the_wrong_state,
-    "refused by size": refused_by_size,
-    "refused by size and flushed": refused_by_size_and_flushed,
-    "refused by the client": refused_by_the_client,
-    "refused without a key": refused_without_a_key,
-    "refused by date": refused_by_date,
-    "refused without transactions": refused_without_transactions,
-}
+SCENARIOS: Final = named(
+    nothing_of_an_aborted_transaction_is_seen, calls_in_the_wrong_state, refused_by_size, refused_by_size_and_flushed,
+    refused_by_the_client, refused_without_a_key, refused_by_date, refused_without_transactions,
+)  # fmt: skip

@@ -1,11 +1,11 @@
 """All scenarios by name, what real Kafka showed in each, and how they are run on it."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from tests.simulation.scenarios import (
     aborts,
@@ -16,13 +16,10 @@ from tests.simulation.scenarios import (
     retention,
     timeouts,
 )
-from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.real import RealBackend
 from tests.simulation.scenarios.simulated import SimulatedBackend
-from tests.simulation.scenarios.steps import Observed
+from tests.simulation.scenarios.steps import Observed, Scenario
 from tests.support.kafka.brokers import KafkaBroker
-
-Scenario: TypeAlias = Callable[[Backend], Observed]
 
 MEASURED: Final = Path(__file__).with_name("measured.json")
 

@@ -3,11 +3,10 @@
 librdkafka takes it for an error to abort on; Java's client has made it fatal (https://github.com/apache/kafka/pull/17822).
 """
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import Observed, Writer, nobody, visible
+from tests.simulation.scenarios.steps import Observed, Writer, named, nobody, visible
 
 BROKER: Final = {
     "transactional.id.expiration.ms": "5000",
@@ -90,10 +89,7 @@ def without_transactions(backend: Backend) -> Observed:
     return {**seen, "visible": visible(backend, topic)}
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    "expired id, found by a commit": found_by_a_commit,
-    "expired id, found by a flush": found_by_a_flush,
-    "expired id, found by sending offsets": found_by_sending_offsets,
-    "expired id, taken by another": taken_by_another,
-    "expired id, without transactions": without_transactions,
-}
+SCENARIOS: Final = named(
+    found_by_a_commit, found_by_a_flush, found_by_sending_offsets, taken_by_another, without_transactions,
+    prefix="expired id, ",
+)  # fmt: skip

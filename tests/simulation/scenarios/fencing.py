@@ -8,11 +8,13 @@ from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import (
     EXPIRED_SECONDS,
     GROUP,
-    PROTOCOLS,
     Member,
     Observed,
+    Scenario,
     Writer,
     generation,
+    in_each_protocol,
+    named,
     nobody,
     poll_until,
     share,
@@ -156,22 +158,10 @@ def commit_of_a_member(backend: Backend, protocol: str) -> Observed:
     return {**seen, "expired": (member.commit(3), other.committed())}
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    "fenced, first call: commit": partial(_first_call, call="commit"),
-    "fenced, first call: send offsets": partial(_first_call, call="send offsets"),
-    "fenced, first call: abort": partial(_first_call, call="abort"),
-    "fenced while producing": fenced_while_producing,
-    "fenced while idle": fenced_while_idle,
-    "a new producer ends what is open": a_new_producer_ends_what_is_open,
-    "offsets of nobody": offsets_of_nobody,
-    **{
-        f"offsets of a stale generation, {each}": partial(offsets_of_a_stale_generation, protocol=each)
-        for each in PROTOCOLS
-    },
-    **{
-        f"offsets of a member that left, {each}": partial(offsets_of_a_member_that_left, protocol=each)
-        for each in PROTOCOLS
-    },
-    **{f"offsets of a killed member, {each}": partial(offsets_of_a_killed_member, protocol=each) for each in PROTOCOLS},
-    **{f"commit of a member, {each}": partial(commit_of_a_member, protocol=each) for each in PROTOCOLS},
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    **{f"fenced, first call: {call}": partial(_first_call, call=call) for call in ("commit", "send offsets", "abort")},
+    **named(fenced_while_producing, fenced_while_idle, a_new_producer_ends_what_is_open, offsets_of_nobody),
+    **in_each_protocol(
+        offsets_of_a_stale_generation, offsets_of_a_member_that_left, offsets_of_a_killed_member, commit_of_a_member
+    ),
 }

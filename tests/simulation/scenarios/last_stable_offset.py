@@ -1,12 +1,11 @@
 """What a read-committed consumer sees and where it stands: open transactions, markers, aborted records, offsets."""
 
-from collections.abc import Callable, Mapping
 from typing import Final
 
 from confluent_kafka import TopicPartition
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import Member, Observed, Writer
+from tests.simulation.scenarios.steps import Member, Observed, Writer, named
 
 
 def an_open_transaction_holds_back_what_is_behind_it(backend: Backend) -> Observed:
@@ -183,17 +182,10 @@ def transactions_that_interleave(backend: Backend) -> Observed:
     return {**seen, "then": reader.read(4), "position": _position_behind(reader, 10)}
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    "an open transaction holds back what is behind it": an_open_transaction_holds_back_what_is_behind_it,
-    "the first open transaction counts": the_first_open_transaction_counts,
-    "a position passes markers by polling alone": a_position_passes_markers_by_polling_alone,
-    "positions of transactions read one by one": positions_of_transactions_read_one_by_one,
-    "seeking to offsets without a record": seeking_to_offsets_without_a_record,
-    "assigned at an aborted record": assigned_at_an_aborted_record,
-    "only aborted records": only_aborted_records,
-    "committed offsets while a transaction holds some": committed_offsets_while_a_transaction_holds_some,
-    "a plain commit during a transaction": a_plain_commit_during_a_transaction,
-    "offsets of two transactions": offsets_of_two_transactions,
-    "offsets sent twice": offsets_sent_twice,
-    "transactions that interleave": transactions_that_interleave,
-}
+SCENARIOS: Final = named(
+    an_open_transaction_holds_back_what_is_behind_it, the_first_open_transaction_counts,
+    a_position_passes_markers_by_polling_alone, positions_of_transactions_read_one_by_one,
+    seeking_to_offsets_without_a_record, assigned_at_an_aborted_record, only_aborted_records,
+    committed_offsets_while_a_transaction_holds_some, a_plain_commit_during_a_transaction,
+    offsets_of_two_transactions, offsets_sent_twice, transactions_that_interleave,
+)  # fmt: skip

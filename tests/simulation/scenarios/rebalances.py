@@ -1,18 +1,17 @@
 """Partitions that come and go: callbacks, generations, and who may commit meanwhile."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Final
 
 from consumer.kafka.membership import member_id
 from tests.simulation.scenarios.backend import Backend
 from tests.simulation.scenarios.steps import (
     EXPIRED_SECONDS,
-    PROTOCOLS,
     Member,
     Observed,
     Writer,
     generation,
+    in_each_protocol,
     poll_until,
     share,
 )
@@ -199,21 +198,8 @@ def member_that_was_killed(backend: Backend, protocol: str) -> Observed:
     return {**seen, "callbacks": other.moves(), "within 10 s": backend.now() - began < 10.0}
 
 
-_EACH: Final[Mapping[str, Callable[..., Observed]]] = {
-    "first member": first_member,
-    "second member": second_member,
-    "closed client": closed_client,
-    "commit within a revoke": commit_within_a_revoke,
-    "transaction across a rebalance": transaction_across_a_rebalance,
-    "rebalance that waits": rebalance_that_waits,
-    "session that expired": session_that_expired,
-    "session that expired beside another": session_that_expired_beside_another,
-    "too long between polls": too_long_between_polls,
-    "member that was killed": member_that_was_killed,
-}
-
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    f"{name}, {protocol}": partial(scenario, protocol=protocol)
-    for name, scenario in _EACH.items()
-    for protocol in PROTOCOLS
-}
+SCENARIOS: Final = in_each_protocol(
+    first_member, second_member, closed_client, commit_within_a_revoke, transaction_across_a_rebalance,
+    rebalance_that_waits, session_that_expired, session_that_expired_beside_another, too_long_between_polls,
+    member_that_was_killed,
+)  # fmt: skip

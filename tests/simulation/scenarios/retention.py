@@ -1,13 +1,22 @@
 """Positions that the log no longer holds, with auto.offset.reset=error as the worker has it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
 from confluent_kafka import OFFSET_STORED, TopicPartition
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import PROTOCOLS, Member, Observed, Writer, at_offset, outcome
+from tests.simulation.scenarios.steps import (
+    Member,
+    Observed,
+    Scenario,
+    Writer,
+    at_offset,
+    in_each_protocol,
+    named,
+    outcome,
+)
 
 
 def _records(backend: Backend, topic: str, count: int) -> None:
@@ -116,17 +125,13 @@ def assigning_what_is_not_there(backend: Backend) -> Observed:
     }
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
-    **{
-        f"a position that is overtaken, {each}": partial(a_position_that_is_overtaken, protocol=each)
-        for each in PROTOCOLS
-    },
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    **in_each_protocol(a_position_that_is_overtaken),
     "assigned at a deleted offset": partial(_assigned_at, offset=1),
     "assigned at the oldest offset": partial(_assigned_at, offset=3),
     "assigned past the end": partial(_assigned_at, offset=9),
-    "assigned at no stored offset": assigned_at_no_stored_offset,
-    "an emptied partition": an_emptied_partition,
-    "deleting what is read": deleting_what_is_read,
-    "deleting aborted records": deleting_aborted_records,
-    "assigning what is not there": assigning_what_is_not_there,
-}
+    **named(
+        assigned_at_no_stored_offset, an_emptied_partition, deleting_what_is_read, deleting_aborted_records,
+        assigning_what_is_not_there,
+    ),
+}  # fmt: skip

@@ -4,6 +4,7 @@ import random
 import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
@@ -14,6 +15,9 @@ from tests.simulation.scenarios.backend import Backend, Client
 
 Observed: TypeAlias = dict[str, Any]
 """What was seen, in order: texts, numbers, and lists of them."""
+
+Scenario: TypeAlias = Callable[[Backend], Observed]
+"""Does something on a backend."""
 
 SECONDS: Final = 30.0  # for what must happen
 CALL_SECONDS: Final = 10.0
@@ -275,3 +279,17 @@ def visible(backend: Backend, topic: str) -> list[str]:
     reader = Member(backend, topic, group=f"reader-{topic}")
     reader.read_until(lambda: any(each.startswith("end@") for each in reader.messages[0]))
     return reader.messages[0][:-1]
+
+
+def named(*functions: Scenario, prefix: str = "") -> dict[str, Scenario]:
+    """Return scenarios by the names of their functions, in words."""
+    return {prefix + _words(each): each for each in functions}
+
+
+def in_each_protocol(*functions: Callable[..., Observed]) -> dict[str, Scenario]:
+    """Return each scenario once for each protocol of a group."""
+    return {f"{_words(each)}, {name}": partial(each, protocol=name) for each in functions for name in PROTOCOLS}
+
+
+def _words(function: Callable[..., Observed]) -> str:
+    return function.__name__.replace("_", " ")

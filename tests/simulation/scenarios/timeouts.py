@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from tests.simulation.scenarios.backend import Backend
-from tests.simulation.scenarios.steps import Member, Observed, Writer, visible
+from tests.simulation.scenarios.steps import Member, Observed, Scenario, Writer, visible
 
 _SHORT: Final[dict[str, Any]] = {"transaction_timeout_ms": 3000}
 _LONGER_SECONDS: Final = 6.0
@@ -80,7 +80,7 @@ def each_transaction_has_the_whole_time(backend: Backend) -> Observed:
     return {**seen, "produce": writer.produce("late"), "commit": writer.commit(), "visible": visible(backend, topic)}
 
 
-SCENARIOS: Final[Mapping[str, Callable[[Backend], Observed]]] = {
+SCENARIOS: Final[Mapping[str, Scenario]] = {
     **{
         f"timed out, first call: {call}": partial(_first_call, call=call, with_record=True)
         for call in ("commit", "send offsets", "abort")

@@ -103,7 +103,7 @@ def options(properties: dict[str, str]) -> list[str]:
 
 
 @contextmanager
-def secured(directory: Path) -> Iterator[Secured]:
+def secured_broker(directory: Path) -> Iterator[Secured]:
     """Starts it, with its certificates in `directory`; ends it."""
     authority = Authority(directory)
     port, controller, *ports = free_ports(2 + len(_WAYS))

@@ -4,6 +4,7 @@ import contextlib
 import time
 import uuid
 from collections.abc import Mapping
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -14,11 +15,17 @@ KEPT = {"retention.ms": "-1"}  # it goes by the records' own dates: it takes tho
 
 
 class Topics:
-    """Makes topics of unique names, and deletes them all at the end."""
+    """Makes topics of unique names, and deletes them all when it is left."""
 
     def __init__(self, bootstrap: str) -> None:
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         self._names: list[str] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.delete()
 
     def __call__(self, name: str = "sessions", partitions: int = 4, config: Mapping[str, str] | None = None) -> str:
         """Create `<name>-<something unique>` and return that name once every partition has a leader."""

@@ -5,15 +5,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support.command_line import Call, caller
+from tests.support.command_line import Call
 from training.synthetic.dataset import LATER, generate
 
 
 @pytest.fixture
-def call(trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+def call(call: Call, trained: Path) -> Call:
     """Runs `evaluate` with the trained set, in this process, by the one entry point."""
-    whole = caller(monkeypatch, capsys)
-    return lambda *arguments: whole("evaluate", *arguments, "--artifacts", trained)
+    return lambda *arguments: call("evaluate", *arguments, "--artifacts", trained)
 
 
 @pytest.fixture(scope="module")
