@@ -25,6 +25,7 @@ class Server(HTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, tuple[int, object]] = {}
         self.requests: list[tuple[str, str | None]] = []
+        self.queries: list[str] = []
         self.default: tuple[int, object] = (404, {"error_code": 40403, "message": "no"})
 
     @property
@@ -36,7 +37,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
+        path, _, query = self.path.partition("?")
+        self.server.queries.append(query)
         self.server.requests.append((path, self.headers.get("Authorization")))
         status, answer = self.server.answers.get(path, self.server.default)
         body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -133,6 +135,88 @@ def test_odd_answers_of_a_registry_mean_no_schema(server: Server) -> None:
     assert fetched.schema(UUID(int=7)) is None
     server.default = (422, {"error_code": 42201, "message": "no"})
     assert fetched.schema(9) is None
+
+
+OTHER_ANSWERS = [
+    (200, b"<html>secret</html>"),
+    (200, b""),
+    (200, b"\xff"),
+    *((200, answer) for answer in ([], None, 7, {}, {"schema": None}, {"schema": {}})),
+    (200, {"schema": "{}", "schemaType": 7}),
+    *((200, {"schema": "{}", "references": references}) for references in (7, [7], [{}], [{"name": "a"}])),
+    (301, b""),
+    (302, b"<html>"),
+    (400, {"message": "secret"}),
+    (404, b"<html>"),
+    (404, {"error_code": 404, "message": "secret"}),
+    (404, {"error_code": [40403]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "answer"), OTHER_ANSWERS)
+def test_an_answer_of_another_program_is_an_error(server: Server, status: int, answer: object) -> None:
+    server.default = (status, answer)
+    with pytest.raises(WorkerError, match=r"answers .*, not as a schema registry: is the path of its URL") as raised:
+        registry(server).schema(8)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("status", "answer"), OTHER_ANSWERS)
+def test_an_answer_of_a_proxy_before_the_registry_means_that_it_is_away(
+    server: Server, clock: Clock, status: int, answer: object
+) -> None:
+    fetched = registry(server, clock)
+    assert fetched.schema(8) is None  # it is a registry
+
+    server.default = (status, answer)
+    with pytest.raises(UnavailableError, match=r"does not answer: .*, not from a schema registry$"):
+        fetched.schema(9)
+    clock.now += 60
+    with pytest.raises(WorkerError, match=r"has not answered for 60 s: .*, not from a schema registry$"):
+        fetched.schema(9)
+
+
+def test_references_end_and_are_fetched_once(server: Server) -> None:
+    def version(name: str, *needed: str) -> dict[str, object]:
+        references = [{"name": each, "subject": each, "version": 1} for each in needed]
+        return {"subject": name, "version": 1, "id": 1, "schema": name, "references": references}
+
+    server.answers = {
+        "/schemas/ids/7": (200, version("main", "a", "b")),
+        "/subjects/a/versions/1": (200, version("a", "b", "c")),
+        "/subjects/b/versions/1": (200, version("b", "c")),
+        "/subjects/c/versions/1": (200, version("c", "a")),  # a cycle
+    }
+
+    schema = registry(server).schema(7)
+
+    assert schema is not None
+    assert list(schema.references) == ["c", "b", "a"]
+    assert len(server.requests) == 4
+
+
+def test_a_deleted_version_is_still_referred_to(server: Server) -> None:
+    reference = {"name": "a", "subject": "a", "version": 1}
+    server.answers = {
+        "/schemas/ids/7": (200, {"schema": "main", "references": [reference]}),
+        "/subjects/a/versions/1": (200, {"subject": "a", "version": 1, "id": 1, "schema": "text"}),
+    }
+
+    registry(server).schema(7)
+
+    assert server.queries == ["", "deleted=true"]
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown(server: Server) -> None:
+    token = {"bearer.auth.token": "secret ", "bearer.auth.credentials.source": "STATIC_TOKEN"}
+    others = {"bearer.auth.logical.cluster": "a", "bearer.auth.identity.pool.id": "b"}
+    with pytest.raises(UnavailableError, match=r"does not answer: LocalProtocolError$"):
+        Registry(server.url, token | others, 60, Clock()).schema(7)
+
+
+def test_a_registry_that_is_asked_once_is_not_waited_for() -> None:
+    with pytest.raises(WorkerError, match=r":1 does not answer: ConnectError"):
+        Registry("http://127.0.0.1:1", {}, 0, Clock()).latest("sessions-value")
 
 
 @pytest.mark.parametrize("status", [401, 403])
