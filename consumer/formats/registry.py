@@ -97,7 +97,8 @@ class Registry:
         try:
             yield
         except SchemaRegistryError as error:
-            status, code = error.http_status_code, error.error_code
+            status = error.http_status_code
+            code: object = error.error_code  # of any kind: it is what the answer says
             if status in _REFUSED:
                 raise WorkerError(
                     f"{self._url} refuses access (HTTP {status}): set -R basic.auth.user.info, or what it asks for"

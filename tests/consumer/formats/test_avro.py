@@ -200,6 +200,14 @@ def test_a_number_of_the_contract_must_be_finite() -> None:
     assert faults[1].startswith("out_of_range: time_on_page")
 
 
+def test_the_first_fault_is_that_of_the_contract() -> None:
+    fields = {"transaction_amount": "double", "language": ["null", "string"], "click_events": "int"}
+    schema = {"type": "record", "name": "S", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
+    record = encoded(schema, {"transaction_amount": math.nan, "language": None, "click_events": -1})
+
+    assert read(schema, [record])[1][0].startswith("out_of_range: click_events")
+
+
 @pytest.mark.parametrize("record", [b"", b"\2", b"\4a", b"\2a ", b"\1a", b"\2\xff", b"\x80" * 11])
 def test_other_bytes_are_not_avro(record: bytes) -> None:
     values, faults = read(field("string"), [record, encoded(field("string"), {"f": "é"})])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -260,7 +261,7 @@ def test_a_compiler_that_is_stopped_is_an_error(
     stopped = tmp_path / "python"
     stopped.write_text(f"#!/bin/sh\nexec 2>&-; {program}\n")
     stopped.chmod(0o755)
-    monkeypatch.setattr(protobuf.sys, "executable", str(stopped))
+    monkeypatch.setattr(sys, "executable", str(stopped))
     monkeypatch.setattr(protobuf, "_COMPILE_SECONDS", 0.1 if "sleep" in program else 30)
     with pytest.raises(WorkerError, match=f"^{message}"):
         protobuf_reader(schema())

@@ -137,20 +137,23 @@ def test_odd_answers_of_a_registry_mean_no_schema(server: Server) -> None:
     assert fetched.schema(9) is None
 
 
+NO_SCHEMAS: list[object] = [
+    *(b"<html>secret</html>", b"", b"\xff", [], None, 7, {}, {"schema": None}, {"schema": {}}),
+    {"schema": "{}", "schemaType": 7},
+    {"schema": "{}", "references": 7},
+    {"schema": "{}", "references": [7]},
+    {"schema": "{}", "references": [{}]},
+    {"schema": "{}", "references": [{"name": "a"}]},
+]
 OTHER_ANSWERS = [
-    (200, b"<html>secret</html>"),
-    (200, b""),
-    (200, b"\xff"),
-    *((200, answer) for answer in ([], None, 7, {}, {"schema": None}, {"schema": {}})),
-    (200, {"schema": "{}", "schemaType": 7}),
-    *((200, {"schema": "{}", "references": references}) for references in (7, [7], [{}], [{"name": "a"}])),
+    *((200, answer) for answer in NO_SCHEMAS),
     (301, b""),
     (302, b"<html>"),
     (400, {"message": "secret"}),
     (404, b"<html>"),
     (404, {"error_code": 404, "message": "secret"}),
     (404, {"error_code": [40403]}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("status", "answer"), OTHER_ANSWERS)
