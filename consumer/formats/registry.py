@@ -114,8 +114,7 @@ class Registry:
         except (AttributeError, KeyError, TypeError, ValueError):  # their messages may quote the answer
             self._raise_other_answer("something else")
         except Exception as error:  # noqa: BLE001 - the HTTP library's, whose names are no interface
-            name = type(error).__name__  # a LocalProtocolError quotes headers, and so the token
-            self._raise_unavailable(name if name == "LocalProtocolError" else f"{name}, {shortened(str(error))}")
+            self._raise_unavailable(_reason(type(error).__name__, str(error)))
         self._answered()
 
     def _answered(self) -> None:
@@ -137,6 +136,13 @@ class Registry:
             time = f"has not answered for {self._seconds:.0f} s" if self._seconds else "does not answer"
             raise WorkerError(f"{self._url} {time}: {reason}") from None
         raise UnavailableError(f"{self._url} does not answer: {reason}") from None
+
+
+def _reason(name: str, message: str) -> str:
+    if name == "LocalProtocolError":  # it quotes headers, and so the token
+        return name
+    remedy = "; set -R ssl.ca.location" if "CERTIFICATE_VERIFY_FAILED" in message else ""
+    return f"{name}, {shortened(message)}{remedy}"
 
 
 def _text(value: object) -> str:

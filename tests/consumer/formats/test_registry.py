@@ -1,9 +1,11 @@
 """A schema registry answers, refuses, is away, or is none."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from consumer.config.client_properties import SCHEMA_REGISTRY
 from consumer.config.values import fault_of_number
 from consumer.errors import UnavailableError, WorkerError
+from consumer.formats import latest_schema
 from consumer.formats import registry as registry_module
 from consumer.formats.registry import Registry
 from consumer.formats.schema import RegisteredSchema
+from tests.support.kafka.certificates import Authority
 
 AVRO = '{"type": "record", "name": "S", "fields": []}'
 
@@ -253,6 +257,24 @@ def test_a_registry_that_refuses_connections_is_away() -> None:
     fetched = Registry("http://127.0.0.1:1", {}, 60, Clock())
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
+
+
+def test_a_registry_whose_certificate_is_unknown_names_the_property(server: Server, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Authority(tmp_path).store("localhost"))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # the client hangs up
+
+    with pytest.raises(UnavailableError, match=r"CERTIFICATE_VERIFY_FAILED.*; set -R ssl\.ca\.location$"):
+        Registry(f"https://localhost:{server.server_port}", {}, 60, Clock()).schema(7)
+
+
+def test_the_latest_schema_that_cannot_be_used_is_named(server: Server) -> None:
+    latest = {"subject": "sessions-value", "version": 2, "id": 9, "schema": '"shop.City"'}
+    server.answers = {"/subjects/sessions-value/versions/latest": (200, latest)}
+
+    with pytest.raises(WorkerError, match=r"^schema 9 cannot be used, its events become dead letters: not an Avro"):
+        latest_schema("avro", server.url, {}, "sessions-value")
 
 
 def test_the_settings_know_the_same_properties_as_numbers() -> None:
