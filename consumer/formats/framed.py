@@ -124,12 +124,14 @@ class FramedValues:
         now = self._clock()
         if self._unknown.get(schema_id, now) <= now:
             if now > self._ask_until:
-                raise UnavailableError(f"more schemas are unknown than the registry tells in {_MOST_ASKING:.0f} s")
+                raise UnavailableError(
+                    f"the schema registry needs more than {_MOST_ASKING:.0f} s for a batch's schemas"
+                )
             if (schema := self._schema(schema_id)) is not None:
                 return self._readers.setdefault(schema_id, self._reader_of(schema))
             if len(self._unknown) >= _MOST_UNKNOWN:
                 self._unknown.clear()
-            few = len(self._unknown) < _FEW_UNKNOWN
+            few = sum(until > now - _MANY_UNKNOWN_SECONDS for until in self._unknown.values()) < _FEW_UNKNOWN
             self._unknown[schema_id] = now + (_UNKNOWN_SECONDS if few else _MANY_UNKNOWN_SECONDS)
         return _refuse(f"the schema registry has no schema {schema_id}")
 

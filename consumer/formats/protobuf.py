@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Container, Iterator
 from importlib import import_module
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -210,7 +211,9 @@ def _compile(schema: RegisteredSchema) -> Any:
             pool.Add(file)
         return pool.FindFileByName(_MAIN)
     except OSError as error:
-        raise WorkerError(f"schema {schema.id} cannot be compiled: {error.strerror}; look at TMPDIR") from error
+        raise WorkerError(
+            f"schema {schema.id} cannot be compiled: {error.strerror or error}; look at memory and TMPDIR"
+        ) from error
     except TypeError as error:  # of the library, for descriptors that protoc lets pass
         raise ValueError("its descriptors do not fit together") from error
 
@@ -232,7 +235,7 @@ def _compiled(schema: RegisteredSchema, directory: Path) -> list[FileDescriptorP
 
 def _built_in_files(texts: Container[str]) -> Iterator[FileDescriptorProto]:
     """Yield the files that registries know, except those that are among the texts."""
-    for package in _BUILT_IN:
+    for package in filter(find_spec, _BUILT_IN):
         for module in pkgutil.iter_modules(import_module(package).__path__):
             if module.name.endswith("_pb2"):
                 file = import_module(f"{package}.{module.name}").DESCRIPTOR
@@ -264,7 +267,7 @@ def _write_source(root: Path, name: str, text: str) -> None:
 def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
     """Compile in a process of its own: the compiler prints, and may be stopped.
 
-    Raises ValueError with the compiler's first complaint, and WorkerError if it does not come to an end.
+    Raises ValueError with the compiler's first complaint, and OSError if it cannot come to an end.
     """
     command = [sys.executable, "-I", "-m", "grpc_tools.protoc", f"--proto_path={root}", "--include_imports"]
     command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_in={compiled}"]
@@ -273,9 +276,9 @@ def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
         # the command is ours; what it reads are files of a directory of our own
         done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)  # noqa: S603 - as above
     except subprocess.TimeoutExpired:
-        raise WorkerError(f"protoc did not end within {_COMPILE_SECONDS} s: is the machine overloaded?") from None
+        raise TimeoutError(f"protoc did not end within {_COMPILE_SECONDS} s") from None
     if done.returncode < 0:
-        raise WorkerError(f"protoc was ended by signal {-done.returncode}: is there enough memory?")
+        raise ChildProcessError(f"protoc was ended by signal {-done.returncode}")
     if done.returncode:
         lines = done.stderr.decode(errors="replace").replace(f"{root}/", "").replace(_MAIN, "schema").splitlines()
         complaints = (line for line in lines if not _WARNING.match(line))

@@ -15,9 +15,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {"timeout": 5.0, "max.retries": 0}  # the 
 _NUMERIC: Final = frozenset(
     {"timeout", "max.retries", "retries.wait.ms", "retries.max.wait.ms", "cache.capacity", "cache.latest.ttl.sec"}
 )
-_NO_SUCH_SCHEMA: Final = range(
-    40400, 42300
-)  # the registry's own codes: no such subject, version, schema; not a valid one
+_NO_SUCH_SCHEMA: Final = range(40400, 42300)  # the registry's own codes: no such subject, version, schema; not valid
 _REFUSED: Final = frozenset({401, 403})
 _BUSY: Final = frozenset({408, 429})
 
@@ -103,9 +101,8 @@ class Registry:
                 raise WorkerError(
                     f"{self._url} refuses access (HTTP {status}): set -R basic.auth.user.info, or what it asks for"
                 ) from None
-            if (isinstance(code, int) and code in _NO_SUCH_SCHEMA) or (
-                may_lack and status == 404 and self._is_registry
-            ):
+            lacks_path = may_lack and status == 404 and self._is_registry
+            if lacks_path or (isinstance(code, int) and code in _NO_SUCH_SCHEMA):
                 self._answered()
                 raise _NotFoundError from None
             if status >= 500 or status in _BUSY:
