@@ -175,7 +175,8 @@ def topics(kafka: str) -> Iterator[Topics]:
 @pytest.fixture
 def logging_as_before() -> Iterator[None]:
     """Whatever a test makes of the process's logging is undone at its end."""
-    loggers = [logging.getLogger(name) for name in (None, "consumer", "scoring", "training", "botocore", "google.auth")]
+    names = (None, "consumer", "scoring", "training", "botocore", "google.auth", "httpx", "httpx2")
+    loggers = [logging.getLogger(name) for name in names]
     before = [(logger, logger.handlers[:], logger.level) for logger in loggers]
     yield
     logging.captureWarnings(capture=False)

@@ -18,7 +18,7 @@ from consumer.config.connection import connect
 from consumer.config.settings import DeliveryGuarantee, Origin, Settings, SettingsError, load_settings, origins
 from consumer.config.sources import DEFAULT
 from consumer.delivery.background_call import call_with_timeout
-from consumer.errors import DeliveryError, WorkerError
+from consumer.errors import DeliveryError, UnavailableError, WorkerError
 from consumer.formats import ReadValues, latest_schema, value_reader
 from consumer.kafka.admin import Admin
 from consumer.kafka.client import librdkafka
@@ -99,7 +99,7 @@ def _attempt(name: str, function: Callable[[*Ts], T], *args: *Ts) -> tuple[T | N
     """Return the function's result, or None and the finding that tells why there is none in time."""
     try:
         return call_with_timeout(f"check {name}", function, *args, seconds=_SECONDS), []
-    except (WorkerError, DeliveryError) as error:
+    except (WorkerError, DeliveryError, UnavailableError) as error:
         return None, [fail(name, str(error))]
     except TimeoutError:  # of the client, whose own timeout is shorter
         return None, [fail(name, "no answer in time; look at the brokers")]

@@ -23,6 +23,9 @@ def registered(subject: str, schema: LatestSchema | None, input_format: str) -> 
         return warn(name, "none is registered under this name: is it the right registry?")
     if schema.type != TYPES[input_format]:
         return fail(name, f"its type is {schema.type}, and --input-format {input_format} reads {TYPES[input_format]}")
+    described = f"id {schema.id}, {schema.type}"
+    if schema.type == "JSON" and not schema.kinds:
+        return ok(name, f"{described}: it names no fields")
     wrong = [field for field in _FIELDS if not schema.kinds.get(field, set()) <= _KINDS[field]]
     if wrong:
         faults = (
@@ -30,7 +33,6 @@ def registered(subject: str, schema: LatestSchema | None, input_format: str) -> 
         )
         return fail(name, f"{'; '.join(faults)}: such events become dead letters")
     missing = [field for field in _FIELDS if field not in schema.kinds]
-    described = f"id {schema.id}, {schema.type}"
     if missing:
         similar = similar_columns(missing, (field for field in schema.kinds if field not in _FIELDS))
         hints = "".join(f"; {column} looks like {field}" for field, column in similar.items())

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import Final
 
-from consumer.config.values import fault_of_login, fault_of_number, fault_of_text
+from consumer.config.values import fault_of_login, fault_of_number, fault_of_proxy, fault_of_text, fault_of_token
 from consumer.kafka.properties import CALLBACK, RESERVED, is_path, is_secret
 from consumer.printable import printable
 
@@ -185,7 +185,12 @@ SCHEMA_REGISTRY: Final = ClientProperties(
     names=frozenset(_SCHEMA_REGISTRY.split()),
     aliases={"url": "schema_registry_url"},
     reserved=dict.fromkeys(("bearer.auth.custom.provider.function", "bearer.auth.custom.provider.config"), CALLBACK),
-    faults={**dict.fromkeys(_NUMBERS, fault_of_number), "basic.auth.user.info": fault_of_login},
+    faults={
+        **dict.fromkeys(_NUMBERS, fault_of_number),
+        "basic.auth.user.info": fault_of_login,
+        "bearer.auth.token": fault_of_token,
+        "proxy": fault_of_proxy,
+    },
 )
 """Of Confluent's client for Python."""
 

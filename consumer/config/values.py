@@ -12,6 +12,9 @@ _PORT: Final = 9092  # the Kafka client's default
 _ADDRESSES: Final = "HOST:PORT[,HOST:PORT…]"
 _URLS: Final = "http(s)://HOST[:PORT][/PATH], several with commas between them"
 _NUMBER: Final = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_PROXY: Final = re.compile(
+    r"(?:https?|socks5h?)://(?:[^\s/@:]+(?::[^\s/@:]*)?@)?(?:\[[0-9a-fA-F:]+\]|[^\s/@:]+)(?::\d{1,5})?/?"
+)
 _LISTENERS: Final = ("plaintext", "ssl", "sasl_plaintext", "sasl_ssl")
 _PATTERN: Final = re.compile(r"\^(?:[(|$](?![*+?])|(?:[\w.-]|\\\.|\[\^?[\w.-]+\]|\))[*+?]?)*", re.ASCII)
 """What POSIX expressions, which librdkafka takes, and Python's read alike."""
@@ -30,6 +33,21 @@ def fault_of_text(text: str) -> str | None:
 def fault_of_number(text: str) -> str | None:
     """Return what is expected when the text is not a number from 0, else None."""
     return None if _NUMBER.fullmatch(text) else "a number from 0"
+
+
+def fault_of_token(text: str) -> str | None:
+    """Return what is expected when the text cannot be sent in a header, else None."""
+    return None if text.isascii() and text.isprintable() and " " not in text else "a token without blanks, in ASCII"
+
+
+def fault_of_proxy(text: str) -> str | None:
+    """Return what is expected when the text is not the URL of a proxy, else None.
+
+    The client's own messages quote such a text, and it may hold a password.
+    """
+    return (
+        None if _PROXY.fullmatch(text) else "http://[USER:PASSWORD@]HOST:PORT, with %40 for @ and %2F for / in a login"
+    )
 
 
 def fault_of_login(text: str) -> str | None:

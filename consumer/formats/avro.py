@@ -5,17 +5,18 @@ encoding. Dates and times are ISO 8601, `timestamp-*` with Z and `local-timestam
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-import fastavro
 import numpy as np
 import orjson
 
 from consumer.errors import WorkerError
 from consumer.formats.avro_loop import ESCAPE_BYTES, compiled_avro
 from consumer.formats.avro_program import AvroProgram, UnsupportedError, compile_schema
-from consumer.formats.avro_values import UNITS, NotAvroError, RecordReader
+from consumer.formats.avro_schema import parse_schema, record_types
+from consumer.formats.avro_values import NotAvroError, RecordReader
 from consumer.formats.schema import RegisteredSchema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
 from scoring import InvalidEvent
@@ -35,8 +36,6 @@ _KINDS: Final = {
     "record": "object",
 }
 """Avro's types that are no text in JSON, and their kinds there."""
-_TIMES: Final = {"date", *(f"{name}-{unit}" for name in ("time", "timestamp", "local-timestamp") for unit in UNITS)}
-"""The logical types of integers that become text."""
 
 
 def avro_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues]:
@@ -44,8 +43,8 @@ def avro_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues
 
     Raises WorkerError if its transaction_date has no wall clock, and ValueError if it is no Avro schema.
     """
-    parsed, named = _parse(schema)
-    _require_wall_clock(schema, parsed)
+    parsed, named = parse_schema(schema)
+    _require_wall_clock(schema, record_types(parsed, named))
     slow = _SlowReader(schema, parsed, named)
     try:
         program = compile_schema(parsed, named)
@@ -57,10 +56,13 @@ def avro_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues
 
 def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
     """Return the kinds of JSON values that each field of a record can have. Raises as `avro_reader` does."""
-    parsed, named = _parse(schema)
-    _require_wall_clock(schema, parsed)
-    fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
-    return {field["name"]: set(_kinds(field["type"], named)) for field in fields}
+    parsed, named = parse_schema(schema)
+    records = record_types(parsed, named)
+    _require_wall_clock(schema, records)
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for field in (field for record in records for field in record["fields"]):
+        kinds[field["name"]].update(_kinds(field["type"], named))
+    return dict(kinds)
 
 
 def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
@@ -71,25 +73,13 @@ def _kinds(schema: Any, named: Mapping[str, Any]) -> Iterator[str]:
         return
     kind, logical = (schema, None) if isinstance(schema, str) else (schema["type"], schema.get("logicalType"))
     if kind in ("int", "long"):
-        yield "string" if logical in _TIMES else "number"
+        yield "string" if logical else "number"
     else:
         yield "number" if logical == "decimal" else _KINDS.get(kind, "string")
 
 
-def _parse(schema: RegisteredSchema) -> tuple[Any, dict[str, Any]]:
-    """Return the schema as fastavro parses it, and the schemas of all names in it. Raises ValueError."""
-    named: dict[str, Any] = {}
-    try:
-        for text in (*schema.references.values(), schema.text):
-            parsed = fastavro.parse_schema(orjson.loads(text), named)
-    except Exception as error:  # fastavro's own, and those of Python for a schema of another shape
-        raise ValueError(f"not an Avro schema ({type(error).__name__})") from error
-    return parsed, named
-
-
-def _require_wall_clock(schema: RegisteredSchema, parsed: Any) -> None:
-    fields = parsed.get("fields", []) if isinstance(parsed, dict) else []
-    for kind in (member["type"] for member in fields if member["name"] == DATE):
+def _require_wall_clock(schema: RegisteredSchema, records: Sequence[Any]) -> None:
+    for kind in (member["type"] for record in records for member in record["fields"] if member["name"] == DATE):
         for branch in kind if isinstance(kind, list) else [kind]:
             logical = branch.get("logicalType", "") if isinstance(branch, dict) else ""
             if logical.startswith("timestamp-"):

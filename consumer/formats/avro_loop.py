@@ -11,7 +11,7 @@
     STRING           read a length and UTF-8, write it in quotes, escaped
     DAY       i      read days since the epoch, write piece i and the digits of the date in it
     DECIMAL   s      read a length and a number of so many bytes, write it with s digits behind the point
-    MOMENT    u, i   read a time since the epoch, u in a millisecond; write piece i, or i + 1 if it has microseconds
+    MOMENT    u, i   read a time since the epoch, u in a millisecond; write piece i, or i + 1 if it is no whole ms
     BRANCH    n      read one of n indices; go to the JUMP that stands that many further on
     JUMP      k      go on with instruction k
 
@@ -266,9 +266,9 @@ def put_date(out: Bytes, at: int, pieces: Bytes, bounds: Integers, piece: int, d
 
 
 def put_time(out: Bytes, at: int, pieces: Bytes, bounds: Integers, piece: int, time: int, units: int) -> int:
-    """Write a date and time, counted in units of which a millisecond has 1 or 1000; return the index behind it.
+    """Write a date and time, counted in units, of which a millisecond has so many; return the index behind it.
 
-    The piece has ms; the next one, for a time that is no whole ms, has µs. LEFT after the year 9999.
+    The piece has ms; the next one, for a time that is no whole ms, has µs or ns. LEFT after the year 9999.
     """
     milliseconds = time // units
     rest = time % units
@@ -277,7 +277,7 @@ def put_time(out: Bytes, at: int, pieces: Bytes, bounds: Integers, piece: int, t
     after = put_piece(out, at, pieces, bounds, piece + (1 if rest > 0 else 0))
     at = put_moment(out, at + 1, milliseconds)
     if rest > 0:
-        put_digits(out, at, rest, 3)
+        put_digits(out, at, rest, 3 if units == 1000 else 6)
     return after
 
 

@@ -9,10 +9,12 @@ import orjson
 from numpy.typing import NDArray
 
 from consumer.formats import avro_loop as loop
-from consumer.formats.avro_values import UNITS
+from consumer.formats.avro_schema import UNITS
 
 MOST_OPS: Final = 4096
 """Instructions of a program. Records in records are written out at each place, which can grow without bound."""
+MOST_TEXT: Final = 65_536
+"""Bytes of text before an instruction, which grows likewise with records that have no bytes."""
 _NUMBERS: Final = {"int": loop.INTEGER, "long": loop.INTEGER, "float": loop.FLOAT, "double": loop.DOUBLE}
 _DAY: Final = b'"0000-00-00"'
 
@@ -28,16 +30,10 @@ class AvroProgram:
     ops: NDArray[np.int64]  # (k, 3)
     pieces: NDArray[np.uint8]
     bounds: NDArray[np.int64]
-
-    @property
-    def most_floats(self) -> int:
-        """Return the most floating-point numbers that a record can have."""
-        return int(np.isin(self.ops[:, 0], (loop.FLOAT, loop.DOUBLE)).sum())
-
-    @property
-    def most_bytes(self) -> int:
-        """Return the most bytes of a record's text without those of its strings and floating-point numbers."""
-        return len(self.pieces) + loop.MOST_DIGITS * len(self.ops)
+    most_floats: int
+    """The most floating-point numbers that a record can have."""
+    most_bytes: int
+    """The most bytes of a record's text without those of its strings and floating-point numbers."""
 
 
 def compile_schema(schema: Any, named: Mapping[str, Any]) -> AvroProgram:
@@ -50,7 +46,9 @@ def compile_schema(schema: Any, named: Mapping[str, Any]) -> AvroProgram:
     compiler.flush()
     bounds = np.cumsum([0, *map(len, compiler.pieces)])
     ops = np.array(compiler.ops, np.int64).reshape(-1, 3)
-    return AvroProgram(ops, np.frombuffer(b"".join(compiler.pieces), np.uint8), bounds)
+    most_floats = int(np.isin(ops[:, 0], (loop.FLOAT, loop.DOUBLE)).sum())
+    pieces = np.frombuffer(b"".join(compiler.pieces), np.uint8)
+    return AvroProgram(ops, pieces, bounds, most_floats, compiler.most_bytes)
 
 
 @dataclass(slots=True)
@@ -58,7 +56,9 @@ class _Compiler:
     named: Mapping[str, Any]
     ops: list[list[int]] = field(default_factory=list)
     pieces: list[bytes] = field(default_factory=list)
+    places: dict[tuple[bytes, ...], int] = field(default_factory=dict)  # of pieces that are there
     text: bytes = b""  # written before the next instruction
+    most_bytes: int = 0
 
     def add(self, schema: Any, outer: tuple[str, ...]) -> None:
         """Add the instructions that read a value. `outer` are the names of the records that it is in."""
@@ -70,18 +70,18 @@ class _Compiler:
         if kind == "null":
             self.text += b"null"
         elif kind == "boolean":
-            self._add_op(loop.BOOLEAN, self._add_pieces(b"false", b"true"))
+            self._add_op(loop.BOOLEAN, *self._add_pieces(b"false", b"true"))
         elif kind in ("int", "long"):
-            self._add_integer(kind, logical)
+            self._add_integer(logical)
         elif kind in _NUMBERS:
             self._add_op(_NUMBERS[kind])
         elif kind == "string":
             self._add_op(loop.STRING)
-        elif kind == "bytes" and logical == "decimal" and schema.get("scale", 0) <= loop.MOST_SCALE:
-            self._add_op(loop.DECIMAL, schema.get("scale", 0))
+        elif kind == "bytes" and logical == "decimal" and schema["scale"] <= loop.MOST_SCALE:
+            self._add_op(loop.DECIMAL, schema["scale"])
         elif kind == "enum":
             symbols = [orjson.dumps(symbol) for symbol in schema["symbols"]]
-            self._add_op(loop.ENUM, self._add_pieces(*symbols), len(symbols))
+            self._add_op(loop.ENUM, *self._add_pieces(*symbols))
         elif kind == "record" and schema["name"] not in outer:
             self._add_record(schema, outer)
         else:
@@ -90,39 +90,46 @@ class _Compiler:
     def flush(self) -> None:
         """Add the instruction that writes the text before the next value."""
         if self.text:
-            piece, self.text = self._add_pieces(self.text), b""
-            self.ops.append([loop.PIECE, piece, 0])
+            text, self.text = self.text, b""
+            self.ops.append([loop.PIECE, self._add_pieces(text)[0], 0])
 
     def _add_op(self, kind: int, first: int = 0, second: int = 0) -> list[int]:
         self.flush()
+        self.most_bytes += loop.MOST_DIGITS
         op = [kind, first, second]
         self.ops.append(op)
         if len(self.ops) > MOST_OPS:
             raise UnsupportedError(f"more than {MOST_OPS} fields and branches")
         return op
 
-    def _add_pieces(self, *texts: bytes) -> int:
-        self.pieces += texts
-        return len(self.pieces) - len(texts)
+    def _add_pieces(self, *texts: bytes) -> tuple[int, int]:
+        """Return the number of the first of these texts, of which one is written, and how many they are."""
+        self.most_bytes += max(map(len, texts), default=0)
+        if texts not in self.places:
+            self.places[texts] = len(self.pieces)
+            self.pieces += texts
+        return self.places[texts], len(texts)
 
-    def _add_integer(self, kind: str, logical: str | None) -> None:
-        first, _, unit = (logical or "").rpartition("-")
-        if kind == "int" and logical == "date":
-            self._add_op(loop.DAY, self._add_pieces(_DAY))
-        elif kind == "long" and first in ("timestamp", "local-timestamp") and unit in UNITS:
-            zone = b"Z" if first == "timestamp" else b""
-            texts = (b'"0000-00-00T00:00:00.%b%b"' % (digits, zone) for digits in (b"000", b"000000"))
-            self._add_op(loop.MOMENT, 1000 // UNITS[unit], self._add_pieces(*texts))
-        elif logical in ("time-millis", "time-micros"):
+    def _add_integer(self, logical: str | None) -> None:
+        if logical is None:
+            self._add_op(loop.INTEGER)
+        elif logical == "date":
+            self._add_op(loop.DAY, *self._add_pieces(_DAY))
+        elif logical.startswith("time-"):
             raise UnsupportedError(logical)
         else:
-            self._add_op(loop.INTEGER)
+            first, _, unit = logical.rpartition("-")
+            digits, zone = str(UNITS[unit])[1:].encode(), b"Z" if first == "timestamp" else b""
+            texts = (b'"0000-00-00T00:00:00.000%b%b"' % (more, zone) for more in (b"", digits))
+            self._add_op(loop.MOMENT, UNITS[unit], self._add_pieces(*texts)[0])
 
     def _add_record(self, schema: Mapping[str, Any], outer: tuple[str, ...]) -> None:
         self.text += b"{"
         for i, member in enumerate(schema["fields"]):
             self.text += b"%b%b:" % (b"," if i else b"", orjson.dumps(member["name"]))
             self.add(member["type"], (*outer, schema["name"]))
+            if len(self.text) > MOST_TEXT:
+                raise UnsupportedError(f"more than {MOST_TEXT} bytes of names")
         self.text += b"}"
 
     def _add_union(self, branches: list[Any], outer: tuple[str, ...]) -> None:

@@ -8,14 +8,18 @@ import struct
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
+from consumer.formats.avro_schema import UNITS
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ZERO: Final = date(1970, 1, 1)
-_MOST_DECIMAL_BYTES: Final = 16  # 38 digits, as many as databases have
+_MOST_DECIMAL_BYTES: Final = 64  # 154 digits, more than databases have
 _LONGEST_VARINT: Final = 10
-UNITS: Final = {"millis": 1000, "micros": 1}  # µs
+_VALUES_OF_BYTE: Final = 8
+_MOST_EMPTY: Final = 10_000
 
 
 class NotAvroError(ValueError):
@@ -29,6 +33,8 @@ class RecordReader:
         self._record = record
         self._named = named
         self._at = 0
+        self._left = _VALUES_OF_BYTE * len(record) + _MOST_EMPTY
+        """How many more values are read. Some have no bytes: an array of them could have as many as it says."""
 
     def read(self, schema: Any) -> Any:
         """Return the record as values that JSON has. Raises NotAvroError, and RecursionError."""
@@ -38,6 +44,9 @@ class RecordReader:
         return value
 
     def _value(self, schema: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case for each type
+        self._left -= 1
+        if self._left < 0:
+            raise NotAvroError("it has too many values for its bytes")
         schema = self._named.get(schema, schema) if isinstance(schema, str) else schema
         if isinstance(schema, list):
             return self._value(schema[self._index(len(schema))])
@@ -48,7 +57,7 @@ class RecordReader:
             case "boolean":
                 return self._boolean()
             case "int" | "long":
-                return _moment(self._integer(), kind, logical or "")
+                return _moment(self._integer(), logical or "")
             case "float":
                 return struct.unpack("<f", self._take(4))[0]
             case "double":
@@ -70,15 +79,11 @@ class RecordReader:
         raise NotAvroError(f"the type {kind} is unknown")
 
     def _items(self) -> Any:
-        """Yield once for each item of an array or a map, of which no more are read than bytes."""
-        count = 0
+        """Yield once for each item of an array or a map."""
         while (size := self._integer()) != 0:
             if size < 0:
                 size = -size
                 self._integer()  # bytes of the block
-            count += size
-            if count > len(self._record):
-                raise NotAvroError("an array has more items than bytes")
             yield from range(size)
 
     def _take(self, size: int) -> bytes:
@@ -117,36 +122,39 @@ class RecordReader:
             raise NotAvroError("a string is not UTF-8") from None
 
 
-def _moment(number: int, kind: str, logical: str) -> int | str:
+def _moment(number: int, logical: str) -> int | str:
     """Return a date or a time as text, as far as a calendar has it; any other number unchanged."""
     first, _, unit = logical.rpartition("-")
     try:
-        if kind == "int" and logical == "date":
-            return (_DAY_ZERO + timedelta(days=number)).isoformat()
-        if first in ("timestamp", "local-timestamp") and unit in UNITS and kind == "long":
-            zone = "Z" if first == "timestamp" else ""
-            return _iso(_EPOCH + timedelta(microseconds=number * UNITS[unit])) + zone
-        if first == "time" and unit in UNITS:
-            moment = _EPOCH + timedelta(microseconds=number * UNITS[unit])
-            return _iso(moment).partition("T")[2] if moment.date() == _DAY_ZERO else number
+        match first:
+            case "timestamp":
+                return _iso(number, unit) + "Z"
+            case "local-timestamp":
+                return _iso(number, unit)
+            case "time":
+                day, _, moment = _iso(number, unit).partition("T")
+                return moment if day == _DAY_ZERO.isoformat() else number
+        return (_DAY_ZERO + timedelta(days=number)).isoformat() if logical == "date" else number
     except OverflowError:
-        pass
-    return number
+        return number
 
 
-def _iso(moment: datetime) -> str:
-    """Return a moment with ms, or with µs where it has some, and no zone."""
-    precision = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=precision)
+def _iso(number: int, unit: str) -> str:
+    """Return a time since the epoch with ms, or with as many digits as its unit has where they are not 0."""
+    milliseconds, rest = divmod(number, UNITS[unit])
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    digits = str(UNITS[unit] + rest)[1:] if rest else ""
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + digits
 
 
 def _bytes(content: bytes, schema: Any) -> str | orjson.Fragment:
-    """Return bytes as text, and a decimal as a number with all its digits."""
-    if isinstance(schema, str) or schema.get("logicalType") != "decimal":
-        return content.decode("latin-1")
+    """Return bytes as text, a UUID as its text, and a decimal as a number with all its digits."""
+    logical = None if isinstance(schema, str) else schema.get("logicalType")
+    if logical != "decimal":
+        return str(UUID(bytes=content)) if logical == "uuid" else content.decode("latin-1")
     if len(content) > _MOST_DECIMAL_BYTES:
         raise NotAvroError(f"a decimal has more than {_MOST_DECIMAL_BYTES} bytes")
-    number, scale = int.from_bytes(content, "big", signed=True), schema.get("scale", 0)
+    number, scale = int.from_bytes(content, "big", signed=True), schema["scale"]
     digits = str(abs(number)).rjust(scale + 1, "0")
     whole, fraction = (digits[:-scale], f".{digits[-scale:]}") if scale else (digits, "")
     return orjson.Fragment(f"{'-' * (number < 0)}{whole}{fraction}")

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import msgspec
 
+from consumer.errors import UnavailableError
 from consumer.formats.framing import FRAME, HEADER, shared_id, split
 from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.formats.values import JsonValues
@@ -18,7 +19,10 @@ ReadPayloads = Callable[[JoinedValues], JsonValues]
 MakeReader = Callable[[RegisteredSchema], ReadPayloads]
 
 _UNKNOWN_SECONDS: Final = 1.0  # until the registry is asked again for an id that it does not know
+_FEW_UNKNOWN: Final = 10
+_MANY_UNKNOWN_SECONDS: Final = 60.0  # the same for more ids: those of values that have no frame, each another
 _MOST_UNKNOWN: Final = 10_000
+_MOST_ASKING: Final = 5.0  # s to ask for the schemas of one batch, which is then read again: the worker is to go on
 
 
 def json_reader(_: RegisteredSchema) -> ReadPayloads:
@@ -26,22 +30,31 @@ def json_reader(_: RegisteredSchema) -> ReadPayloads:
     return JsonValues
 
 
-def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
-    """Return the kinds of values that a JSON schema gives to each property. Raises ValueError if it is none."""
-    try:
-        properties = msgspec.json.decode(schema.text, type=_JsonSchema).properties
-    except msgspec.MsgspecError as error:
-        raise ValueError(f"not a JSON schema ({error})") from None
-    kinds = {name: [each.type] if isinstance(each.type, str) else each.type for name, each in properties.items()}
-    return {name: {"number" if kind == "integer" else kind for kind in own} for name, own in kinds.items()}
-
-
 class _Property(msgspec.Struct):
     type: str | list[str] = []
 
 
 class _JsonSchema(msgspec.Struct):
-    properties: dict[str, _Property] = {}
+    properties: dict[str, _Property | bool] = {}
+    ref: str = msgspec.field(name="$ref", default="")
+    definitions: dict[str, "_JsonSchema | bool"] = {}
+    defs: dict[str, "_JsonSchema | bool"] = msgspec.field(name="$defs", default={})
+
+
+def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
+    """Return the kinds of values that a JSON schema gives to each property. Raises ValueError if it is none."""
+    try:
+        whole = msgspec.json.decode(schema.text, type=_JsonSchema)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"not a JSON schema ({error})") from None
+    meant = {**whole.definitions, **whole.defs}.get(whole.ref.rpartition("/")[2])  # "#/definitions/Session"
+    properties = (meant if isinstance(meant, _JsonSchema) else whole).properties
+    return {name: _kinds(each) for name, each in properties.items()}
+
+
+def _kinds(schema: _Property | bool) -> set[str]:  # noqa: FBT001 - a schema may be `true`
+    kinds = [] if isinstance(schema, bool) else [schema.type] if isinstance(schema.type, str) else schema.type
+    return {"number" if kind == "integer" else kind for kind in kinds}
 
 
 class FramedValues:
@@ -61,9 +74,11 @@ class FramedValues:
         self._clock = clock
         self._readers: dict[SchemaId, ReadPayloads] = {}
         self._unknown: dict[SchemaId, float] = {}  # until when
+        self._ask_until = 0.0
 
     def read(self, batch: Batch) -> JsonValues:
         """Return the values as JSON. Raises UnavailableError, or WorkerError."""
+        self._ask_until = self._clock() + _MOST_ASKING
         values = cast("list[bytes]", batch.values)
         joined = join_values(values)
         schema_id = None if _have_ids(batch) else shared_id(joined)
@@ -108,11 +123,16 @@ class FramedValues:
         """Return the reader of a schema that was not needed before. Raises UnavailableError, or WorkerError."""
         now = self._clock()
         if self._unknown.get(schema_id, now) <= now:
+            if now > self._ask_until:
+                raise UnavailableError(
+                    f"the schema registry needs more than {_MOST_ASKING:.0f} s for a batch's schemas"
+                )
             if (schema := self._schema(schema_id)) is not None:
                 return self._readers.setdefault(schema_id, self._reader_of(schema))
             if len(self._unknown) >= _MOST_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[schema_id] = now + _UNKNOWN_SECONDS
+            few = sum(until > now - _MANY_UNKNOWN_SECONDS for until in self._unknown.values()) < _FEW_UNKNOWN
+            self._unknown[schema_id] = now + (_UNKNOWN_SECONDS if few else _MANY_UNKNOWN_SECONDS)
         return _refuse(f"the schema registry has no schema {schema_id}")
 
     def _reader_of(self, schema: RegisteredSchema) -> ReadPayloads:

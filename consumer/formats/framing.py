@@ -39,7 +39,7 @@ def frame_id(value: bytes) -> int | None:
 
 def split(value: bytes, headers: Headers) -> tuple[SchemaId, bytes]:
     """Return the id of the schema and the payload. Raises InvalidEvent."""
-    for name, frame in headers:
+    for name, frame in reversed(headers):  # a program that passes headers on adds its own behind them
         if name == HEADER:
             return _split_header(frame or b"", value)
     if (schema_id := frame_id(value)) is not None:

@@ -6,10 +6,14 @@ bits are numbers.
 """
 
 import base64
+import pkgutil
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
+from importlib import import_module
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -24,8 +28,9 @@ from google.protobuf.message_factory import GetMessageClass
 from consumer.errors import WorkerError
 from consumer.formats.schema import RegisteredSchema
 from consumer.formats.values import JsonValues, encode, read_each, too_deep
+from consumer.printable import shortened
 from scoring import InvalidEvent
-from scoring.contract import DATE
+from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS
 from scoring.decoding import JoinedValues
 
 _MAIN: Final = "session_scorer_event.proto"
@@ -33,7 +38,13 @@ _COMPILE_SECONDS: Final = 30
 _WRAPPERS: Final = "google/protobuf/wrappers.proto"
 _WELL_KNOWN: Final = "google.protobuf."
 _TIMESTAMP: Final = "google.protobuf.Timestamp"
+_ANY: Final = "google.protobuf.Any"
+_CONFLUENT: Final = "confluent_kafka.schema_registry.confluent"
+_BUILT_IN: Final = (_CONFLUENT, f"{_CONFLUENT}.type", f"{_CONFLUENT}.types", "google.type")
+"""Packages with the files that registries know, which a schema imports without a reference."""
 _TEXTS: Final = frozenset({FieldDescriptor.CPPTYPE_STRING, FieldDescriptor.CPPTYPE_ENUM})
+_WARNING: Final = re.compile(r"WARNING|W\d{4} |.* warning: ")
+_FIELDS: Final = {*MODEL_FIELDS, *IDENTITIES}
 
 
 def protobuf_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonValues]:
@@ -45,17 +56,21 @@ def protobuf_reader(schema: RegisteredSchema) -> Callable[[JoinedValues], JsonVa
 
 
 def field_kinds(schema: RegisteredSchema) -> dict[str, set[str]]:
-    """Return the kind of JSON value that each field of the first message has. Raises as `protobuf_reader` does."""
+    """Return the kind of JSON value that each field has, in the message with the most fields of the contract.
+
+    Raises as `protobuf_reader` does.
+    """
     messages = list(_compile(schema).message_types_by_name.values())
     if not messages:
         return {}
-    _require_wall_clock(schema, messages[0])
-    return {field.name: {_kind(field)} for field in messages[0].fields}
+    event = max(messages, key=lambda message: len(_FIELDS & set(message.fields_by_name)))
+    _require_wall_clock(schema, event)
+    return {field.name: {_kind(field)} for field in event.fields}
 
 
 def _kind(field: Any) -> str:
     if field.is_repeated:
-        return "array"
+        return "object" if _is_map(field) else "array"
     if field.message_type is not None and field.message_type.file.name == _WRAPPERS:
         return _kind(field.message_type.fields_by_name["value"])
     if field.message_type is not None:
@@ -143,7 +158,7 @@ def _varint(payload: bytes, at: int) -> tuple[int, int]:
 def _members(message: Message) -> dict[str, Any]:
     return {
         field.name: _value(field, getattr(message, field.name))
-        for field in message.DESCRIPTOR.fields
+        for field in type(message).DESCRIPTOR.fields
         if not field.has_presence or message.HasField(field.name)
     }
 
@@ -151,10 +166,14 @@ def _members(message: Message) -> dict[str, Any]:
 def _value(field: Any, value: Any) -> Any:
     if not field.is_repeated:
         return _single(field, value)
-    if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        of_values = field.message_type.fields_by_name["value"]
-        return {_key(key): _single(of_values, value[key]) for key in value}
+    if _is_map(field):
+        of_keys, of_values = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+        return {_key(_single(of_keys, key)): _single(of_values, value[key]) for key in value}
     return [_single(field, item) for item in value]
+
+
+def _is_map(field: Any) -> bool:
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def _key(key: Any) -> str:
@@ -162,34 +181,66 @@ def _key(key: Any) -> str:
 
 
 def _single(field: Any, value: Any) -> Any:
+    """Return a value that JSON has. Raises ValueError, and what the JSON of a well-known type raises."""
     if field.enum_type is not None:
         known = field.enum_type.values_by_number.get(value)
         return value if known is None else known.name
     kind = field.message_type
     if kind is None:
-        return base64.b64encode(value).decode() if isinstance(value, bytes) else value
+        return _text_of_bytes(field, value) if isinstance(value, bytes) else value
     if kind.file.name == _WRAPPERS:
-        return value.value
-    return json_format.MessageToDict(value) if kind.full_name.startswith(_WELL_KNOWN) else _members(value)
+        return _single(kind.fields_by_name["value"], value.value)
+    if kind.full_name.startswith(_WELL_KNOWN) and kind.full_name != _ANY:  # whose JSON needs the type of its content
+        return json_format.MessageToDict(value)
+    return _members(value)
+
+
+def _text_of_bytes(field: Any, value: bytes) -> str:
+    if field.type == FieldDescriptor.TYPE_STRING:  # of proto2, whose strings the library does not check
+        raise ValueError("not UTF-8")
+    return base64.b64encode(value).decode()
 
 
 def _compile(schema: RegisteredSchema) -> Any:
-    """Return the descriptor of the schema's file. Raises ValueError."""
-    with TemporaryDirectory(prefix="session-scorer-") as directory:
-        root, compiled, output = (Path(directory, name) for name in ("sources", "compiled", "descriptors"))
-        descriptors = FileDescriptorSet()
-        for name, text in {**schema.references, _MAIN: schema.text}.items():
-            if (file := _serialized(name, text)) is not None:
-                descriptors.file.append(file)
-            else:
-                _write_source(root, name, text)
-        compiled.write_bytes(descriptors.SerializeToString())
-        _run_protoc(root, compiled, output)
-        descriptors = FileDescriptorSet.FromString(output.read_bytes())
-    pool = DescriptorPool()
-    for file in descriptors.file:
-        pool.Add(file)
-    return pool.FindFileByName(_MAIN)
+    """Return the descriptor of the schema's file. Raises ValueError, and WorkerError if the compiler cannot run."""
+    try:
+        with TemporaryDirectory(prefix="session-scorer-") as directory:
+            files = _compiled(schema, Path(directory))
+        pool = DescriptorPool()
+        for file in files:
+            pool.Add(file)
+        return pool.FindFileByName(_MAIN)
+    except OSError as error:
+        raise WorkerError(
+            f"schema {schema.id} cannot be compiled: {error.strerror or error}; look at memory and TMPDIR"
+        ) from error
+    except TypeError as error:  # of the library, for descriptors that protoc lets pass
+        raise ValueError("its descriptors do not fit together") from error
+
+
+def _compiled(schema: RegisteredSchema, directory: Path) -> list[FileDescriptorProto]:
+    """Return the descriptors of the schema's file, and before it of those that it imports."""
+    root, compiled, output = (directory / name for name in ("sources", "compiled", "descriptors"))
+    texts = {**schema.references, _MAIN: schema.text}
+    descriptors = FileDescriptorSet(file=_built_in_files(texts))
+    for name, text in texts.items():
+        if (file := _serialized(name, text)) is not None:
+            descriptors.file.append(file)
+        else:
+            _write_source(root, name, text)
+    compiled.write_bytes(descriptors.SerializeToString())
+    _run_protoc(root, compiled, output)
+    return list(FileDescriptorSet.FromString(output.read_bytes()).file)
+
+
+def _built_in_files(texts: Container[str]) -> Iterator[FileDescriptorProto]:
+    """Yield the files that registries know, except those that are among the texts."""
+    for package in filter(find_spec, _BUILT_IN):
+        for module in pkgutil.iter_modules(import_module(package).__path__):
+            if module.name.endswith("_pb2"):
+                file = import_module(f"{package}.{module.name}").DESCRIPTOR
+                if file.name not in texts:
+                    yield FileDescriptorProto.FromString(file.serialized_pb)
 
 
 def _serialized(name: str, text: str) -> FileDescriptorProto | None:
@@ -214,7 +265,10 @@ def _write_source(root: Path, name: str, text: str) -> None:
 
 
 def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
-    """Compile in a process of its own: the compiler prints, and may be stopped."""
+    """Compile in a process of its own: the compiler prints, and may be stopped.
+
+    Raises ValueError with the compiler's first complaint, and OSError if it cannot come to an end.
+    """
     command = [sys.executable, "-I", "-m", "grpc_tools.protoc", f"--proto_path={root}", "--include_imports"]
     command += [f"--proto_path={files('grpc_tools') / '_proto'}", f"--descriptor_set_in={compiled}"]
     command += [f"--descriptor_set_out={output}", _MAIN]
@@ -222,6 +276,10 @@ def _run_protoc(root: Path, compiled: Path, output: Path) -> None:
         # the command is ours; what it reads are files of a directory of our own
         done = subprocess.run(command, check=False, capture_output=True, timeout=_COMPILE_SECONDS)  # noqa: S603 - as above
     except subprocess.TimeoutExpired:
-        raise ValueError(f"protoc did not end within {_COMPILE_SECONDS} s") from None
+        raise TimeoutError(f"protoc did not end within {_COMPILE_SECONDS} s") from None
+    if done.returncode < 0:
+        raise ChildProcessError(f"protoc was ended by signal {-done.returncode}")
     if done.returncode:
-        raise ValueError("protoc refuses it")
+        lines = done.stderr.decode(errors="replace").replace(f"{root}/", "").replace(_MAIN, "schema").splitlines()
+        complaints = (line for line in lines if not _WARNING.match(line))
+        raise ValueError(f"protoc refuses it: {shortened(next(complaints, ''))}")

@@ -63,7 +63,7 @@ def latest_schema(input_format: str, url: str, properties: Mapping[str, str], su
     try:
         return LatestSchema(schema.id, schema.type, field_kinds(schema) if schema.type == TYPES[input_format] else {})
     except ValueError as error:
-        raise WorkerError(str(error)) from error
+        raise WorkerError(f"schema {schema.id} cannot be used, its events become dead letters: {error}") from error
 
 
 @contextmanager

@@ -15,7 +15,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {"timeout": 5.0, "max.retries": 0}  # the 
 _NUMERIC: Final = frozenset(
     {"timeout", "max.retries", "retries.wait.ms", "retries.max.wait.ms", "cache.capacity", "cache.latest.ttl.sec"}
 )
-_NOT_FOUND: Final = frozenset({40401, 40402, 40403})  # the registry's codes: no such subject, version, schema
+_NO_SUCH_SCHEMA: Final = range(40400, 42300)  # the registry's own codes: no such subject, version, schema; not valid
 _REFUSED: Final = frozenset({401, 403})
 _BUSY: Final = frozenset({408, 429})
 
@@ -35,7 +35,8 @@ class Registry:
         self._url = url
         self._seconds = seconds
         self._clock = clock
-        self._away_since: float | None = None
+        self._away_since = 0.0
+        self._failed_at: float | None = None  # the latest failure since an answer
         self._is_registry = False  # it has answered as one
         try:
             numbers = {name: float(text) for name, text in properties.items() if name in _NUMERIC}
@@ -53,9 +54,10 @@ class Registry:
         Raises UnavailableError while it does not answer, and WorkerError when it has not for too long, or refuses.
         """
         try:
-            with self._calling():
-                if isinstance(schema_id, int):
+            if isinstance(schema_id, int):
+                with self._calling():
                     return self._complete(schema_id, self._client.get_schema(schema_id))
+            with self._calling(may_lack=True):
                 return self._complete(schema_id, self._client.get_schema_by_guid(str(schema_id)))
         except _NotFoundError:
             return None
@@ -70,48 +72,80 @@ class Registry:
             return None
 
     def _complete(self, schema_id: SchemaId, schema: ClientSchema) -> RegisteredSchema:
-        return RegisteredSchema(
-            schema_id, schema.schema_type or "AVRO", schema.schema_str or "", self._references(schema)
-        )
+        references: dict[str, str] = {}
+        self._add_references(schema, references)
+        return RegisteredSchema(schema_id, _text(schema.schema_type or "AVRO"), _text(schema.schema_str), references)
 
-    def _references(self, schema: ClientSchema) -> dict[str, str]:
-        texts: dict[str, str] = {}
+    def _add_references(self, schema: ClientSchema, texts: dict[str, str]) -> None:
+        """Add those that are missing, each behind those that it needs itself."""
         for reference in schema.references or ():
-            found = self._client.get_version(reference.subject or "", reference.version or "latest").schema
-            texts |= self._references(found)
-            texts[reference.name or ""] = found.schema_str or ""
-        return texts
+            if (name := _text(reference.name)) not in texts:
+                texts[name] = ""  # so that a cycle ends
+                # a deleted version is still that of the records that were written with it
+                found = self._client.get_version(_text(reference.subject), reference.version or "latest", deleted=True)
+                self._add_references(found.schema, texts)
+                del texts[name]
+                texts[name] = _text(found.schema.schema_str)
 
     @contextmanager
-    def _calling(self) -> Iterator[None]:
-        """Translate the client's errors. Raises as `schema` does, and _NotFoundError."""
+    def _calling(self, *, may_lack: bool = False) -> Iterator[None]:
+        """Translate the client's errors. Raises as `schema` does, and _NotFoundError.
+
+        `may_lack`: a registry may not have this path.
+        """
         try:
             yield
         except SchemaRegistryError as error:
             status = error.http_status_code
+            code: object = error.error_code  # of any kind: it is what the answer says
             if status in _REFUSED:
                 raise WorkerError(
                     f"{self._url} refuses access (HTTP {status}): set -R basic.auth.user.info, or what it asks for"
                 ) from None
+            lacks_path = may_lack and status == 404 and self._is_registry
+            if lacks_path or (isinstance(code, int) and code in _NO_SUCH_SCHEMA):
+                self._answered()
+                raise _NotFoundError from None
             if status >= 500 or status in _BUSY:
                 self._raise_unavailable(f"HTTP {status}")
-            if error.error_code not in _NOT_FOUND and not self._is_registry:
-                raise WorkerError(
-                    f"{self._url} answers HTTP {status}, not as a schema registry: is the path of its URL complete?"
-                ) from None
-            self._answered()
-            raise _NotFoundError from None
+            self._raise_other_answer(f"HTTP {status}")
+        except (AttributeError, KeyError, TypeError, ValueError):  # their messages may quote the answer
+            self._raise_other_answer("something else")
         except Exception as error:  # noqa: BLE001 - the HTTP library's, whose names are no interface
-            self._raise_unavailable(f"{type(error).__name__}, {shortened(str(error))}")
+            self._raise_unavailable(_reason(type(error).__name__, str(error)))
         self._answered()
 
     def _answered(self) -> None:
         self._is_registry = True
-        self._away_since = None
+        self._failed_at = None
+
+    def _raise_other_answer(self, answer: str) -> NoReturn:
+        """Raise for an answer that is not a registry's: of a proxy before it, or at a wrong URL."""
+        if self._is_registry:
+            self._raise_unavailable(f"{answer}, not from a schema registry")
+        raise WorkerError(
+            f"{self._url} answers {answer}, not as a schema registry: is the path of its URL complete?"
+        ) from None
 
     def _raise_unavailable(self, reason: str) -> NoReturn:
         now = self._clock()
-        since = self._away_since = now if self._away_since is None else self._away_since
-        if now - since >= self._seconds:
-            raise WorkerError(f"{self._url} has not answered for {self._seconds:.0f} s: {reason}") from None
+        if self._failed_at is None or now - self._failed_at > self._seconds:  # nobody asked for so long
+            self._away_since = now
+        self._failed_at = now
+        if now - self._away_since >= self._seconds:
+            time = f"has not answered for {self._seconds:.0f} s" if self._seconds else "does not answer"
+            raise WorkerError(f"{self._url} {time}: {reason}") from None
         raise UnavailableError(f"{self._url} does not answer: {reason}") from None
+
+
+def _reason(name: str, message: str) -> str:
+    if name == "LocalProtocolError":  # it quotes headers, and so the token
+        return name
+    remedy = "; set -R ssl.ca.location" if "CERTIFICATE_VERIFY_FAILED" in message else ""
+    return f"{name}, {shortened(message)}{remedy}"
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not an answer of a schema registry")
+    return value

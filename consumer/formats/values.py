@@ -50,9 +50,11 @@ def encode(value: Any) -> bytes:
     NaN and infinity are null in fields that the contract does not know, and faults of the others.
     """
     if isinstance(value, Mapping):
-        for name in (*MODEL_FIELDS, *IDENTITIES):
-            if isinstance(number := value.get(name), float) and not isfinite(number):
-                validated(name, number)
+        members = [(name, value[name]) for name in (*MODEL_FIELDS, *IDENTITIES) if name in value]
+        if any(isinstance(member, float) and not isfinite(member) for _, member in members):
+            for name, member in members:  # the first fault in the order of the contract, as of any event
+                if not isinstance(member, orjson.Fragment):
+                    validated(name, member)
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:

@@ -24,6 +24,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 _PACKAGES: Final = ("consumer", "scoring", "training")
 _SIGNERS: Final = ("botocore", "google.auth")
 """Loggers of signers, which describe each attempt to find credentials; the login logs its failures itself."""
+_HTTP_CLIENTS: Final = ("httpx", "httpx2")
+"""Loggers of the registry's client, which log each request at info."""
 _SAFE_ERRORS: Final = (OSError, DeliveryError, UndeliveredError, WorkerError)
 """Exceptions whose messages hold no payload. Of others (ValueError quotes its input) only the type and the stack are
 logged."""
@@ -46,6 +48,8 @@ def configure(level: str, stream: TextIO | None = None, log_format: str = "auto"
     logging.basicConfig(level=max(least, logging.INFO), handlers=[handler], force=True)
     for name in _PACKAGES:
         logging.getLogger(name).setLevel(least)
+    for name in _HTTP_CLIENTS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in _SIGNERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 

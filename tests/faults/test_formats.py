@@ -13,7 +13,7 @@ import pytest
 from tests.faults.conftest import Full
 from tests.support.command_line import COMMAND
 from tests.support.end_to_end import Line, environment, stop
-from tests.support.kafka.formats import AVRO, Event, broken, register, registered
+from tests.support.kafka.formats import SCHEMAS, Event, broken, register, registered
 from tests.support.kafka.registry import SchemaRegistry
 from tests.support.wire import Event as Record
 from tests.support.wire import write
@@ -66,7 +66,8 @@ def test_a_registry_that_hangs_while_a_new_schema_arrives_is_waited_for(
     subject, log = f"{line.sessions}-value", tmp_path / "log"
     first = registered(registry.url, subject, "avro")
     note = {"name": "note", "type": ["null", "string"], "default": None}
-    text = json.dumps({**AVRO, "fields": [note, *AVRO["fields"]]})
+    avro = json.loads(SCHEMAS["avro"][1])
+    text = json.dumps({**avro, "fields": [note, *avro["fields"]]})
     second = register(registry.url, subject, "avro", text)
     count = 1000
 

@@ -1,10 +1,12 @@
 """An HTTP server on this machine that answers as a test says."""
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 
 HOST = "127.0.0.1"
@@ -18,6 +20,7 @@ class Request(NamedTuple):
     path: str
     authorization: str | None
     body: bytes
+    query: str
 
 
 class Endpoint:
@@ -31,15 +34,15 @@ class Endpoint:
 
 
 @contextmanager
-def serving(default: Answer = (200, {})) -> Iterator[Endpoint]:
-    """Serve on a free port until the end of the block."""
+def serving(default: Answer = (200, {}), certificate: Path | None = None) -> Iterator[Endpoint]:
+    """Serve on a free port until the end of the block; by TLS with a certificate, for `localhost`."""
     endpoint = Endpoint(default)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
+            path, _, query = self.path.partition("?")
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            endpoint.requests.append(Request(path, self.headers.get("Authorization"), body))
+            endpoint.requests.append(Request(path, self.headers.get("Authorization"), body, query))
             status, answer = endpoint.answers.get(path, endpoint.default)
             content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
@@ -53,10 +56,19 @@ def serving(default: Answer = (200, {})) -> Iterator[Endpoint]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Print nothing: a client may hang up."""
+
+    with Server((HOST, 0), Handler) as server:
+        endpoint.url = f"http://{HOST}:{server.server_port}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            endpoint.url = f"https://localhost:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
-        endpoint.url = f"http://{HOST}:{server.server_port}"
         try:
             yield endpoint
         finally:

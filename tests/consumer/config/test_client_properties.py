@@ -325,6 +325,27 @@ def test_login_of_the_registry_is_a_user_and_a_password(monkeypatch: pytest.Monk
     assert refused() == f"{variable} (environment) takes USER:PASSWORD"
 
 
+@pytest.mark.parametrize("token", ["hunter2 ", "hunter2\n", " hunter2", "húnter2"])
+def test_token_of_the_registry_fits_a_header(token: str) -> None:
+    expected = "-R bearer.auth.token takes a token without blanks, in ASCII"
+    assert refused({"schema_registry": [f"bearer.auth.token={token}"]}) == expected
+
+
+@pytest.mark.parametrize(
+    "proxy", ["me:hunter2@host:80", "http://me:hunter/2@host", "http://me:hunter@2@host", "host:80"]
+)
+def test_proxy_of_the_registry_is_a_url(proxy: str) -> None:
+    expected = "-R proxy takes http://[USER:PASSWORD@]HOST:PORT, with %40 for @ and %2F for / in a login"
+    assert refused({"schema_registry": [f"proxy={proxy}"]}) == expected
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://proxy:3128", "https://me:hunter%2F2@proxy/", "socks5://[::1]:1080", "http://proxy"]
+)
+def test_url_of_a_proxy_is_accepted(proxy: str) -> None:
+    assert load_settings({"schema_registry": [f"proxy={proxy}"]}).schema_registry == {"proxy": proxy}
+
+
 # -- The clients' own lists ------------------------------------------------------------------------------------------
 
 

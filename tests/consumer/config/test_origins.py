@@ -35,10 +35,11 @@ SECRETS: Final = {
         *("sasl.oauthbearer.client.secret", "sasl.oauthbearer.config", "sasl.kerberos.kinit.cmd"),
         "sasl.oauthbearer.assertion.private.key.passphrase",
     ),
-    "schema_registry": ("basic.auth.user.info", "bearer.auth.client.secret", "bearer.auth.token", "proxy"),
+    "schema_registry": ("basic.auth.user.info", "bearer.auth.client.secret"),
 }
 UNKNOWN: Final = ("of.a.newer.client", "sasl.token", "x")  # not taken from the environment
-SECRET: Final = "hunter:2"  # begins each
+SECRET: Final = "hunter:2"  # begins each, except those that have a form of their own
+FORMED: Final = {"bearer.auth.token": "hunter2", "proxy": "http://me:hunter2@proxy:3128"}
 WRITTEN: Final = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])
 
 Placed = Mapping[str, Mapping[str, Any]]
@@ -121,6 +122,13 @@ def test_no_secret_is_shown(client: ClientProperties, data: st.DataObject) -> No
     assert all(value.startswith(SECRET) for value in properties.values())
     assert {f"{client.setting}.{name}" for name in given_names} <= {each.name for each in origins_shown}
     assert SECRET not in "".join(f"{each}{each.as_dict()}" for each in origins_shown)
+
+
+@pytest.mark.parametrize(("name", "value"), FORMED.items())
+def test_no_secret_of_a_form_is_shown(name: str, value: str) -> None:
+    resolved, origins_shown = shown(NOTHING, {**NOTHING, "environment": {name: value}}, SCHEMA_REGISTRY)
+    assert resolved.schema_registry == {name: value}
+    assert "hunter" not in "".join(f"{each}{each.as_dict()}" for each in origins_shown)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from consumer.errors import WorkerError
 from consumer.formats import avro, avro_loop
 from consumer.formats.avro import avro_reader
 from consumer.formats.avro_loop import AvroKernels
+from consumer.formats.avro_program import compile_schema
+from consumer.formats.avro_schema import parse_schema
 from consumer.formats.schema import RegisteredSchema
 from scoring.decoding import join_values
 from scoring.kernels.compiler import compile_kernels
@@ -75,7 +77,7 @@ def read(schema: Any, records: list[bytes]) -> Read:
 
 def read_slowly(schema: Any, records: list[bytes]) -> Read:
     made = RegisteredSchema(7, "AVRO", json.dumps(schema))
-    return decoded(avro._SlowReader(made, *avro._parse(made)).read_all, records)
+    return decoded(avro._SlowReader(made, *parse_schema(made)).read_all, records)
 
 
 def read_by_fastavro(schema: Any, record: bytes) -> Any:
@@ -176,6 +178,8 @@ def field(kind: Any) -> dict[str, Any]:
         ("bytes", b"\0\xff", "\0\xff"),
         ({"type": "int", "logicalType": "time-millis"}, time(1, 2, 3), "01:02:03.000"),
         ({"type": "array", "items": {"type": "int", "logicalType": "date"}}, [date(2024, 2, 29)], ["2024-02-29"]),
+        ({"type": "fixed", "name": "F", "size": 16, "logicalType": "uuid"}, UUID(int=1).bytes, str(UUID(int=1))),
+        ({"type": "fixed", "name": "F", "size": 2, "logicalType": "uuid"}, b"ab", "ab"),
         ({"type": "string", "logicalType": "uuid"}, UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         ({"type": "int", "logicalType": "date"}, date(1969, 12, 31), "1969-12-31"),
         ("double", math.inf, None),
@@ -194,6 +198,14 @@ def test_a_number_of_the_contract_must_be_finite() -> None:
 
     assert values == [{"time_on_page": 1.5}, None]
     assert faults[1].startswith("out_of_range: time_on_page")
+
+
+def test_the_first_fault_is_that_of_the_contract() -> None:
+    fields = {"transaction_amount": "double", "language": ["null", "string"], "click_events": "int"}
+    schema = {"type": "record", "name": "S", "fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
+    record = encoded(schema, {"transaction_amount": math.nan, "language": None, "click_events": -1})
+
+    assert read(schema, [record])[1][0].startswith("out_of_range: click_events")
 
 
 @pytest.mark.parametrize("record", [b"", b"\2", b"\4a", b"\2a ", b"\1a", b"\2\xff", b"\x80" * 11])
@@ -215,6 +227,82 @@ def test_a_date_without_a_wall_clock_is_refused(kind: str, nullable: bool) -> No
         WorkerError, match=f"^schema 7: transaction_date is a {kind}, which has no wall clock.*local-timestamp-millis"
     ):
         avro_reader(RegisteredSchema(7, "AVRO", json.dumps(schema)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "expected"),
+    [
+        ("timestamp-nanos", 1_700_000_000_123_456_789, "2023-11-14T22:13:20.123456789Z"),
+        ("local-timestamp-nanos", 1_700_000_000_123_000_001, "2023-11-14T22:13:20.123000001"),
+        ("local-timestamp-nanos", 1_700_000_000_123_000_000, "2023-11-14T22:13:20.123"),
+        ("local-timestamp-nanos", -1, "1969-12-31T23:59:59.999999999"),
+    ],
+)
+def test_times_may_have_nanoseconds(kind: str, number: int, expected: str) -> None:
+    schema, record = field({"type": "long", "logicalType": kind}), encoded(field("long"), {"f": number})
+
+    assert read(schema, [record]) == read_slowly(schema, [record]) == ([{"f": expected}], {})
+
+
+MOMENT: Any = {"name": "transaction_date", "type": {"type": "long", "logicalType": "timestamp-millis"}}
+SESSION: Any = {"type": "record", "name": "shop.Session", "fields": [MOMENT]}
+
+
+@pytest.mark.parametrize("text", ['"shop.Session"', '["null", "shop.Session"]', json.dumps(["string", SESSION])])
+def test_a_date_without_a_wall_clock_is_refused_in_each_record(text: str) -> None:
+    references = {} if "fields" in text else {"shop.Session": json.dumps(SESSION)}
+
+    for function in (avro_reader, avro.field_kinds):
+        with pytest.raises(WorkerError, match=r"^schema 7: transaction_date is a timestamp-millis"):
+            function(RegisteredSchema(7, "AVRO", text, references))
+
+
+def test_the_kinds_of_a_union_are_those_of_its_records() -> None:
+    reference = {"type": "record", "name": "A", "fields": [{"name": "x", "type": ["null", "int"]}]}
+    own = {"type": "record", "name": "B", "fields": [{"name": "x", "type": "string"}, {"name": "y", "type": "boolean"}]}
+
+    kinds = avro.field_kinds(RegisteredSchema(7, "AVRO", json.dumps(["A", own]), {"A": json.dumps(reference)}))
+
+    assert kinds == {"x": {"null", "number", "string"}, "y": {"boolean"}}
+
+
+def nested(levels: int, leaf: str) -> Any:
+    """Return a schema of two records of two records and so on, each written out once."""
+    schema: Any = leaf
+    for level in range(levels):
+        again = f"R{level - 1}" if level else leaf
+        fields = [{"name": "a", "type": schema}, {"name": "b", "type": again}]
+        schema = {"type": "record", "name": f"R{level}", "fields": fields}
+    return schema
+
+
+def in_list(schema: Any) -> Any:
+    return {"type": "array", "items": schema}
+
+
+@pytest.mark.parametrize(
+    ("schema", "record"),
+    [
+        (nested(40, "null"), b""),
+        (nested(40, "boolean"), b"\0"),
+        (in_list(in_list("null")), b"\xd0\x0f" + b"\xfe\xff\x7f\0" * 1000 + b"\0"),
+        (in_list({"type": "record", "name": "E", "fields": []}), b"\xfe\xff\xff\xff\x0f\0"),
+    ],
+)
+def test_values_without_bytes_are_bounded(schema: Any, record: bytes) -> None:
+    assert read(schema, [record])[1][0].startswith("not_avro: not a record of schema 7: ")
+
+
+def test_the_symbols_of_an_enum_are_stored_once() -> None:
+    symbols = [f"S{i}" for i in range(1000)]
+    first = {"name": "f0", "type": {"type": "enum", "name": "E", "symbols": symbols}}
+    fields = [first, *({"name": f"f{i}", "type": "E"} for i in range(1, 100))]
+    parsed, named = parse_schema(RegisteredSchema(7, "AVRO", json.dumps({**SESSION, "fields": fields})))
+
+    program = compile_schema(parsed, named)
+
+    assert len(program.pieces) < 10_000
+    assert program.most_bytes < 10_000
 
 
 def test_records_of_a_schema_in_itself_are_read() -> None:
@@ -241,7 +329,8 @@ DECIMALS = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale":
         (b"\x04\xe2", b"12.50"),
         (b"\x7f" + b"\xff" * 7, b"92233720368547758.07"),
         (b"\x80" + b"\0" * 7, b"-92233720368547758.08"),
-        (b"\1" + b"\0" * 15, b"13292279957849158729038070602803445.76"[:-3] + b".76"),
+        (b"\1" + b"\0" * 15, b"13292279957849158729038070602803445.76"),
+        (b"\1" + b"\0" * 62, b"%d.%02d" % divmod(256**62, 100)),
     ],
 )
 def test_decimals_have_all_their_digits(number: bytes, expected: bytes) -> None:

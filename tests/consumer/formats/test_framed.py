@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.formats.framed import FramedValues, ReadPayloads, json_reader
+from consumer.errors import UnavailableError
+from consumer.formats.framed import FramedValues, ReadPayloads, field_kinds, json_reader
 from consumer.formats.framing import HEADER
 from consumer.formats.schema import RegisteredSchema, SchemaId
 from consumer.formats.values import JsonValues, read_each
@@ -172,6 +174,62 @@ def test_an_unknown_schema_is_asked_for_again_after_a_second() -> None:
     registry.now = 1.0
     assert texts(values.read(batch([framed(7, b"{}")]))) == [b"{}"]
     assert registry.asked == [7, 7]
+
+
+def test_the_last_of_two_headers_counts() -> None:
+    headers: Headers = [(HEADER, b"\0\0\0\0\1"), (HEADER, b"\0\0\0\0\7")]
+
+    read = Registry(7).values().read(batch([b"{}"], [headers]))
+
+    assert texts(read) == [b"{}"]
+
+
+def test_values_without_frames_do_not_keep_the_worker_busy() -> None:
+    registry = Registry()
+    values = registry.values()
+    unframed = batch([framed(number, b"{}") for number in range(100)])
+
+    def slow(schema_id: SchemaId) -> None:
+        registry.asked.append(schema_id)
+        registry.now += 0.2
+
+    values._schema = slow
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="the schema registry needs more than 5 s for a batch's schemas"):
+            values.read(unframed)
+    while len(set(registry.asked)) < 100:
+        with suppress(UnavailableError):
+            values.read(unframed)
+
+    assert {fault.code for fault in values.read(unframed).faults.values()} == {"unknown_schema"}
+    assert len(registry.asked) < 200
+    registry.now += 200
+    for _ in range(2):
+        values.read(batch([framed(200, b"{}")]))
+        registry.now += 1
+    assert registry.asked.count(200) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("{}", {}),
+        ('{"properties": {"a": true, "b": {"type": "integer"}, "c": {"type": ["string", "null"]}, "d": {"oneOf": []}}}',
+         {"a": set(), "b": {"number"}, "c": {"string", "null"}, "d": set()}),
+        ('{"$ref": "#/definitions/S", "definitions": {"S": {"properties": {"a": {"type": "string"}}}, "T": true}}',
+         {"a": {"string"}}),
+        ('{"$ref": "#/$defs/S", "$defs": {"S": {"properties": {"a": {"type": "string"}}}}}', {"a": {"string"}}),
+        ('{"$ref": "#/$defs/T", "$defs": {"T": true}}', {}),
+    ],
+)  # fmt: skip
+def test_a_json_schema_names_kinds(text: str, kinds: dict[str, set[str]]) -> None:
+    assert field_kinds(RegisteredSchema(7, "JSON", text)) == kinds
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"properties": 7}'])
+def test_other_text_is_no_json_schema(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^not a JSON schema"):
+        field_kinds(RegisteredSchema(7, "JSON", text))
 
 
 def test_a_schema_of_another_type_is_refused() -> None:

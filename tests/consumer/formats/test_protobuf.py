@@ -2,6 +2,8 @@
 
 import base64
 import json
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +136,12 @@ def test_other_bytes_are_not_protobuf(content: bytes) -> None:
     [
         ("Timestamp", b"\x08\xff\xff\xff\xff\xff\xff\xff\x7f"),  # seconds: 2**63 - 1
         ("Duration", b"\x08\xff\xff\xff\xff\xff\xff\xff\x7f"),
-        ("Any", b"\x0a\x03a/b\x12\1\0"),  # of a type that nobody knows
         ("Struct", b"\x0a\x10\x0a\1a\x12\x0b\x11\0\0\0\0\0\0\xf8\x7f\0\0"),
         ("FieldMask", b"\x0a\2_A"),
     ],
 )
 def test_a_well_known_type_without_json_is_not_protobuf(kind: str, value: bytes) -> None:
-    file = {"Any": "any", "Struct": "struct", "FieldMask": "field_mask"}.get(kind, kind.lower())
+    file = {"Struct": "struct", "FieldMask": "field_mask"}.get(kind, kind.lower())
     text = f"""syntax = "proto3"; import "google/protobuf/{file}.proto";
       message S {{ google.protobuf.{kind} field = 1; }}"""
 
@@ -148,6 +149,124 @@ def test_a_well_known_type_without_json_is_not_protobuf(kind: str, value: bytes)
 
     assert values == [None, {}]
     assert faults[0].partition(":")[0] == "not_protobuf"
+
+
+def test_any_is_its_type_and_bytes() -> None:
+    text = """syntax = "proto3"; import "google/protobuf/any.proto"; message S { google.protobuf.Any field = 1; }"""
+
+    assert read([b"\0\x0a\x0a\x0a\3a/b\x12\3abc"], schema(text, {})) == (
+        [{"field": {"type_url": "a/b", "value": "YWJj"}}],
+        {},
+    )
+
+
+def test_wrapped_bytes_are_base64() -> None:
+    text = """syntax = "proto3"; import "google/protobuf/wrappers.proto";
+      message S { google.protobuf.BytesValue one = 1; map<int32, google.protobuf.BytesValue> some = 2; }"""
+
+    values = read([b"\0\x0a\4\x0a\2\0\xff\x12\x07\x08\3\x12\3\x0a\1a"], schema(text, {}))
+
+    assert values == ([{"one": "AP8=", "some": {"3": "YQ=="}}], {})
+
+
+@pytest.mark.parametrize("content", [b"\x0a\1\xff", b"\x12\3\x0a\1\xff"])
+def test_a_string_of_proto2_must_be_utf8(content: bytes) -> None:
+    text = 'syntax = "proto2"; message S { optional string language = 1; map<string, int32> m = 2; }'
+
+    assert read([b"\0" + content, b"\0\x0a\1a"], schema(text, {})) == (
+        [None, {"language": "a", "m": {}}],
+        {0: "not_protobuf: not a message of schema 7"},
+    )
+
+
+def test_absent_fields_of_proto2_and_editions_are_gaps() -> None:
+    proto2 = "message S { optional int64 click_events = 1 [default = 5]; required int64 n = 2; }"
+    edition = 'edition = "2023"; message S { int64 click_events = 1; }'
+
+    assert read([b"\0\x10\1", b"\0"], schema(proto2, {})) == (
+        [{"n": 1}, {}],
+        {},
+    )
+    assert read([b"\0", b"\0\x08\0"], schema(edition, {})) == ([{}, {"click_events": 0}], {})
+
+
+def test_a_field_may_have_the_name_of_an_attribute() -> None:
+    text = 'syntax = "proto3"; message S { int32 DESCRIPTOR = 1; int32 class = 2; }'
+    assert read([b"\0\x08\1"], schema(text, {})) == ([{"DESCRIPTOR": 1, "class": 0}], {})
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("confluent/type/decimal", "confluent.type.Decimal"),
+        ("google/type/datetime", "google.type.DateTime"),
+        ("google/type/money", "google.type.Money"),
+    ],
+)
+def test_files_that_registries_know_need_no_reference(file: str, kind: str) -> None:
+    text = f"""syntax = "proto3"; import "confluent/meta.proto"; import "{file}.proto";
+      message S {{ int64 click_events = 1 [(confluent.field_meta).doc = "x"]; {kind} other = 2; }}"""
+
+    assert read([b"\0\x08\1"], schema(text, {})) == ([{"click_events": 1}], {})
+    assert protobuf.field_kinds(schema(text, {})) == {"click_events": {"number"}, "other": {"object"}}
+
+
+def test_a_reference_comes_before_a_file_that_registries_know() -> None:
+    own = 'syntax = "proto3"; package google.type; message Money { string own = 1; }'
+    text = 'syntax = "proto3"; import "google/type/money.proto"; message S { google.type.Money m = 1; }'
+
+    read_values = read([b"\0\x0a\3\x0a\1a"], schema(text, {"google/type/money.proto": own}))
+
+    assert read_values == ([{"m": {"own": "a"}}], {})
+
+
+def test_the_kinds_are_those_of_the_message_with_most_fields_of_the_contract() -> None:
+    text = """syntax = "proto3"; import "google/protobuf/timestamp.proto";
+      message A { google.protobuf.Timestamp transaction_date = 1; }
+      message B { int64 click_events = 1; string language = 2; map<string, int32> counts = 3; }"""
+
+    assert protobuf.field_kinds(schema(text, {})) == {
+        "click_events": {"number"},
+        "language": {"string"},
+        "counts": {"object"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('syntax = "proto3";\nmessage S { int32 a = ; }', "protoc refuses it: schema:2:23: Expected field number."),
+        ('import "google/protobuf/empty.proto"; import "a/b.proto";', "protoc refuses it: a/b.proto: File not found."),
+    ],
+)
+def test_a_refused_schema_has_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r"^protoc") as raised:
+        protobuf_reader(schema(text, {}))
+    assert str(raised.value) == reason
+
+
+def test_a_directory_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    with pytest.raises(
+        WorkerError, match=r"^schema 7 cannot be compiled: No such file or directory; look at memory and TMPDIR$"
+    ):
+        protobuf_reader(schema())
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [("kill -9 $$", "protoc was ended by signal 9; look at memory"), ("sleep 9", "protoc did not end within 0.1 s")],
+)
+def test_a_compiler_that_is_stopped_is_an_error(
+    program: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stopped = tmp_path / "python"
+    stopped.write_text(f"#!/bin/sh\nexec 2>&-; {program}\n")
+    stopped.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stopped))
+    monkeypatch.setattr(protobuf, "_COMPILE_SECONDS", 0.1 if "sleep" in program else 30)
+    with pytest.raises(WorkerError, match=f"^schema 7 cannot be compiled: {message}"):
+        protobuf_reader(schema())
 
 
 def test_a_number_of_the_contract_must_be_finite() -> None:

@@ -1,6 +1,7 @@
 """A schema registry answers, refuses, is away, or is none."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from consumer.config.client_properties import SCHEMA_REGISTRY
 from consumer.config.values import fault_of_number
 from consumer.errors import UnavailableError, WorkerError
+from consumer.formats import latest_schema
 from consumer.formats import registry as registry_module
 from consumer.formats.registry import Registry
 from consumer.formats.schema import RegisteredSchema
 from tests.support.fakes import FakeClock
 from tests.support.http_endpoint import Endpoint, serving
+from tests.support.kafka.certificates import Authority
 
 AVRO = '{"type": "record", "name": "S", "fields": []}'
 
@@ -87,6 +90,92 @@ def test_odd_answers_of_a_registry_mean_no_schema(server: Endpoint) -> None:
     assert fetched.schema(9) is None
 
 
+NO_SCHEMAS: list[object] = [
+    *(b"<html>secret</html>", b"", b"\xff", [], None, 7, {}, {"schema": None}, {"schema": {}}),
+    {"schema": "{}", "schemaType": 7},
+    {"schema": "{}", "references": 7},
+    {"schema": "{}", "references": [7]},
+    {"schema": "{}", "references": [{}]},
+    {"schema": "{}", "references": [{"name": "a"}]},
+]
+OTHER_ANSWERS = [
+    *((200, answer) for answer in NO_SCHEMAS),
+    (301, b""),
+    (302, b"<html>"),
+    (400, {"message": "secret"}),
+    (404, b"<html>"),
+    (404, {"error_code": 404, "message": "secret"}),
+    (404, {"error_code": [40403]}),
+]
+
+
+@pytest.mark.parametrize(("status", "answer"), OTHER_ANSWERS)
+def test_an_answer_of_another_program_is_an_error(server: Endpoint, status: int, answer: object) -> None:
+    server.default = (status, answer)
+    with pytest.raises(WorkerError, match=r"answers .*, not as a schema registry: is the path of its URL") as raised:
+        registry(server).schema(8)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("status", "answer"), OTHER_ANSWERS)
+def test_an_answer_of_a_proxy_before_the_registry_means_that_it_is_away(
+    server: Endpoint, status: int, answer: object
+) -> None:
+    clock = FakeClock()
+    fetched = registry(server, clock)
+    assert fetched.schema(8) is None  # it is a registry
+
+    server.default = (status, answer)
+    with pytest.raises(UnavailableError, match=r"does not answer: .*, not from a schema registry$"):
+        fetched.schema(9)
+    clock.sleep(60)
+    with pytest.raises(WorkerError, match=r"has not answered for 60 s: .*, not from a schema registry$"):
+        fetched.schema(9)
+
+
+def test_references_end_and_are_fetched_once(server: Endpoint) -> None:
+    def version(name: str, *needed: str) -> dict[str, object]:
+        references = [{"name": each, "subject": each, "version": 1} for each in needed]
+        return {"subject": name, "version": 1, "id": 1, "schema": name, "references": references}
+
+    server.answers = {
+        "/schemas/ids/7": (200, version("main", "a", "b")),
+        "/subjects/a/versions/1": (200, version("a", "b", "c")),
+        "/subjects/b/versions/1": (200, version("b", "c")),
+        "/subjects/c/versions/1": (200, version("c", "a")),  # a cycle
+    }
+
+    schema = registry(server).schema(7)
+
+    assert schema is not None
+    assert list(schema.references) == ["c", "b", "a"]
+    assert len(server.requests) == 4
+
+
+def test_a_deleted_version_is_still_referred_to(server: Endpoint) -> None:
+    reference = {"name": "a", "subject": "a", "version": 1}
+    server.answers = {
+        "/schemas/ids/7": (200, {"schema": "main", "references": [reference]}),
+        "/subjects/a/versions/1": (200, {"subject": "a", "version": 1, "id": 1, "schema": "text"}),
+    }
+
+    registry(server).schema(7)
+
+    assert [request.query for request in server.requests] == ["", "deleted=true"]
+
+
+def test_a_header_that_cannot_be_sent_is_not_shown(server: Endpoint) -> None:
+    token = {"bearer.auth.token": "secret ", "bearer.auth.credentials.source": "STATIC_TOKEN"}
+    others = {"bearer.auth.logical.cluster": "a", "bearer.auth.identity.pool.id": "b"}
+    with pytest.raises(UnavailableError, match=r"does not answer: LocalProtocolError$"):
+        Registry(server.url, token | others, 60, FakeClock()).schema(7)
+
+
+def test_a_registry_that_is_asked_once_is_not_waited_for() -> None:
+    with pytest.raises(WorkerError, match=r":1 does not answer: ConnectError"):
+        Registry("http://127.0.0.1:1", {}, 0, FakeClock()).latest("sessions-value")
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_refusal_is_an_error(server: Endpoint, status: int) -> None:
     server.default = (status, {"error_code": status, "message": "secret"})
@@ -115,10 +204,35 @@ def test_a_registry_may_be_away_for_a_while(server: Endpoint, status: int) -> No
         fetched.schema(7)
 
 
+def test_a_failure_long_ago_is_no_part_of_an_absence() -> None:
+    clock = FakeClock()
+    fetched = Registry("http://127.0.0.1:1", {}, 60, clock)
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            fetched.schema(7)
+        clock.sleep(61)
+
+
 def test_a_registry_that_refuses_connections_is_away() -> None:
     fetched = Registry("http://127.0.0.1:1", {}, 60, FakeClock())
     with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1 does not answer: ConnectError"):
         fetched.schema(7)
+
+
+def test_a_registry_whose_certificate_is_unknown_names_the_property(tmp_path: Path) -> None:
+    with (
+        serving(certificate=Authority(tmp_path).store("localhost")) as server,
+        pytest.raises(UnavailableError, match=r"CERTIFICATE_VERIFY_FAILED.*; set -R ssl\.ca\.location$"),
+    ):
+        registry(server).schema(7)
+
+
+def test_the_latest_schema_that_cannot_be_used_is_named(server: Endpoint) -> None:
+    latest = {"subject": "sessions-value", "version": 2, "id": 9, "schema": '"shop.City"'}
+    server.answers = {"/subjects/sessions-value/versions/latest": (200, latest)}
+
+    with pytest.raises(WorkerError, match=r"^schema 9 cannot be used, its events become dead letters: not an Avro"):
+        latest_schema("avro", server.url, {}, "sessions-value")
 
 
 def test_the_settings_know_the_same_properties_as_numbers() -> None:
@@ -128,7 +242,7 @@ def test_the_settings_know_the_same_properties_as_numbers() -> None:
 
 def test_user_and_password_are_sent(server: Endpoint) -> None:
     registry(server, basic_auth_user_info="me:secret").schema(7)
-    assert server.requests == [("/schemas/ids/7", "Basic bWU6c2VjcmV0", b"")]
+    assert [request.authorization for request in server.requests] == ["Basic bWU6c2VjcmV0"]
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_refusal_is_googles_reason_in_one_line(account: Endpoint) -> None:
 
 
 def test_access_token_without_an_end_is_refused(account: Endpoint) -> None:
-    del account.answer["expires_in"]
+    account.default = (200, {"access_token": ACCESS, "token_type": "Bearer"})
     with pytest.raises(WorkerError, match=r"^the access token has no time at which it expires$"):
         sign()
 

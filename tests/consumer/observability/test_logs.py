@@ -52,6 +52,12 @@ def test_libraries_do_not_log_at_debug(stream: io.StringIO) -> None:
     assert [line["message"] for line in lines(stream)] == ["ours", "theirs, but news"]
 
 
+def test_requests_to_the_registry_are_not_logged(stream: io.StringIO) -> None:
+    logging.getLogger("httpx2").info("HTTP Request: GET http://registry/schemas/ids/7")
+    logging.getLogger("httpx2").warning("odd")
+    assert [line["message"] for line in lines(stream)] == ["odd"]
+
+
 def test_an_exception_is_logged_without_its_message(stream: io.StringIO) -> None:
     try:
         float("user_198")

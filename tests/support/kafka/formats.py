@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import cycle
+from pathlib import Path
 from typing import Any, Final
 
 import fastavro
@@ -14,33 +15,17 @@ from google.protobuf.message_factory import GetMessageClass
 
 from consumer.formats import protobuf
 from consumer.formats.schema import RegisteredSchema
-from scoring.contract import CATEGORIES, COUNTS, DATE, IDENTITIES, NUMERIC
+from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS
 from training.synthetic.invalid_events import InvalidSample
 
-TEXTS: Final = (*CATEGORIES, DATE, *IDENTITIES)
-AVRO: Final = {
-    "type": "record",
-    "name": "Session",
-    "fields": [
-        *({"name": name, "type": ["null", "long"], "default": None} for name in COUNTS),
-        *({"name": name, "type": ["null", "double"], "default": None} for name in NUMERIC if name not in COUNTS),
-        *({"name": name, "type": ["null", "string"], "default": None} for name in TEXTS),
-    ],
-}
-
-
-def _kind(name: str) -> str:
-    return "int64" if name in COUNTS else "double"
-
-
-PROTOBUF: Final = "syntax = 'proto3'; message Session {{ {} {} }}".format(
-    " ".join(f"optional {_kind(name)} {name} = {i};" for i, name in enumerate(NUMERIC, 1)),
-    " ".join(f"optional string {name} = {i};" for i, name in enumerate(TEXTS, 1 + len(NUMERIC))),
-)
+_PRODUCERS: Final = Path(__file__).parents[2] / "deploy" / "producers"
 SCHEMAS: Final = {
-    "avro": ("AVRO", json.dumps(AVRO)),
-    "protobuf": ("PROTOBUF", PROTOBUF),
-    "json-schema": ("JSON", '{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}'),
+    name: (schema_type, (_PRODUCERS / file).read_text())
+    for name, schema_type, file in (
+        ("avro", "AVRO", "session.avsc"),
+        ("protobuf", "PROTOBUF", "session.proto"),
+        ("json-schema", "JSON", "session.schema.json"),
+    )
 }
 FIRST_MESSAGE: Final = b"\0"  # the indices of a Protobuf message
 
@@ -59,7 +44,7 @@ class Format:
 
     def value(self, event: Event) -> bytes:
         """Return the value of an event, with its frame."""
-        known = {name: each for name, each in event.items() if name in (*NUMERIC, *TEXTS)}
+        known = {name: each for name, each in event.items() if name in (*MODEL_FIELDS, *IDENTITIES)}
         return self.frame + self.encode(known)
 
 
@@ -80,11 +65,10 @@ def _encoder(name: str) -> Callable[[Event], bytes]:
     if name == "json-schema":
         return lambda event: json.dumps(event).encode()
     if name == "protobuf":
-        message = GetMessageClass(
-            protobuf._compile(RegisteredSchema(1, "PROTOBUF", PROTOBUF)).message_types_by_name["Session"]
-        )
+        file = protobuf._compile(RegisteredSchema(1, *SCHEMAS[name]))
+        message = GetMessageClass(file.message_types_by_name["Session"])
         return lambda event: FIRST_MESSAGE + message(**event).SerializeToString()  # which takes None for absent
-    parsed = fastavro.parse_schema(AVRO)
+    parsed = fastavro.parse_schema(json.loads(SCHEMAS[name][1]))
 
     def encode(event: Event) -> bytes:
         file = io.BytesIO()
