@@ -19,7 +19,7 @@ from consumer.dead_letters import export as exports
 from consumer.dead_letters import redrive as redrives
 from consumer.dead_letters import report
 from consumer.dead_letters import skip as skips
-from consumer.dead_letters.export import ExportedDeadLetters, Origin
+from consumer.dead_letters.export import ExportedDeadLetters, ExportedFrom
 from consumer.dead_letters.offset_ranges import RedriveProgress, decode
 from consumer.dead_letters.record import DeadLetter, Filter, WriterFilter, parse_source, parse_time
 from consumer.dead_letters.redrive import Plan
@@ -177,7 +177,7 @@ def export(
     counts, topic = report.ListingCounts(), settings.dead_letters_topic
     Admin(connection).require_topics([topic])
     with exit_on_signals(), closing(_reader(settings, connection)) as reader, exports.new_file(output) as file:
-        origin = Origin(reader.cluster(), topic)
+        origin = ExportedFrom(reader.cluster(), topic)
         for dead_letter in report.select(reader.dead_letters(), listing, counts):
             file.write(exports.encode_line(dead_letter, origin))
     for line in counts.lines(listing):
@@ -292,7 +292,7 @@ _Reader = KafkaDeadLetterReader[DeadLetter, RedriveProgress]
 
 
 def _of_file(path: Path, topic: str, reader: _Reader) -> ExportedDeadLetters:
-    return ExportedDeadLetters(path, Origin(reader.cluster(), topic), reader.ends(), reader)
+    return ExportedDeadLetters(path, ExportedFrom(reader.cluster(), topic), reader.ends(), reader)
 
 
 def _reader(settings: Settings, connection: Connection) -> _Reader:

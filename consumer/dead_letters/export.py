@@ -22,7 +22,7 @@ _BASE64: Final = "base64"
 _NONE: Final = msgspec.Raw()  # left out as the default: that goes by identity
 
 
-class Origin(NamedTuple):
+class ExportedFrom(NamedTuple):
     """The id of a cluster, "" where brokers tell none, and its topic of dead letters."""
 
     cluster: str
@@ -53,7 +53,7 @@ class _Line(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
 _decode: Final = msgspec.json.Decoder(_Line).decode
 
 
-def encode_line(dead_letter: DeadLetter, origin: Origin) -> bytes:
+def encode_line(dead_letter: DeadLetter, origin: ExportedFrom) -> bytes:
     """Return the line of a dead letter from `origin`."""
     event = _as_event(dead_letter.value)
     line = _Line(
@@ -74,7 +74,7 @@ def encode_line(dead_letter: DeadLetter, origin: Origin) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
-def decode_line(line: bytes, origin: Origin) -> DeadLetter:
+def decode_line(line: bytes, origin: ExportedFrom) -> DeadLetter:
     """Return the dead letter of a line. Raises ValueError, which says what is wrong without the content."""
     try:
         line.decode()  # msgspec does not look at what is in `event`
@@ -153,7 +153,7 @@ class ExportedDeadLetters:
     """
 
     path: Path
-    origin: Origin
+    origin: ExportedFrom
     ends: Mapping[int, int]
     reader: DeadLetterReader
     complete: ClassVar[bool] = False

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.dead_letters.export import ExportedDeadLetters, Origin, decode_line, encode_line, new_file
+from consumer.dead_letters.export import ExportedDeadLetters, ExportedFrom, decode_line, encode_line, new_file
 from consumer.dead_letters.offset_ranges import RedriveProgress
 from consumer.dead_letters.record import DeadLetter, Filter, Refusal, WriterFilter
 from consumer.dead_letters.redrive import Plan, redrive
@@ -42,7 +42,7 @@ letters = st.builds(
     values,
     st.lists(st.tuples(st.text(), values), max_size=4),
 )
-ORIGIN = Origin("cluster-1", "letters")
+ORIGIN = ExportedFrom("cluster-1", "letters")
 HEADERS: Headers = [("__connect.errors.topic", b"sessions"), ("dead_letter.code", b"bad_date"), ("note", b"\xff")]
 LETTER = DeadLetter(3, 7, 1_700_000_000_000, b"key", b'{"transaction_date": "2026-02-30"}', HEADERS)
 
