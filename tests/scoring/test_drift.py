@@ -89,9 +89,14 @@ def test_a_field_that_has_shifted_is_drift_of_that_field_alone(field: str) -> No
     assert max(found.values()) < 1e-5
 
 
-@pytest.mark.parametrize(("field", "least"), [("transaction_date", "2026-01-01"), ("click_events", 0)])
-def test_a_gap_is_counted_with_no_value(field: str, least: object) -> None:
-    gone, there = (decode_any([{field: value}]).columns for value in (None, least))
+NEXT_TO_GAPS = {"transaction_date": "2026-01-01", "click_events": 0} | {
+    field: classes[-1] for field, classes in CLASSES.items()
+}
+
+
+@pytest.mark.parametrize(("field", "value"), NEXT_TO_GAPS.items())
+def test_a_gap_is_counted_with_no_value(field: str, value: object) -> None:
+    gone, there = (decode_any([{field: each}]).columns for each in (None, value))
 
     assert (BINS.count(gone, SCORES[:1], slice(1)) != BINS.count(there, SCORES[:1], slice(1))).sum() == 2
 
