@@ -84,6 +84,17 @@ def test_only_the_recreated_topic_of_two_is_reported() -> None:
     assert identities.deleted() == frozenset()
 
 
+def test_recreated_topic_is_reported_with_the_positions_of_the_old_one() -> None:
+    admin = FakeAdmin({"logins": "id-2"})
+    identities = identities_of(admin, ["logins"])
+    for _ in range(2):
+        identities.check({LOGIN_0: ReadPosition(1, 20)})
+    admin.topic_ids["logins"] = "id-3"
+    later = {LOGIN_0: ReadPosition(1, 25), LOGIN_1: ReadPosition(1, 7)}  # perhaps of the new one
+    assert identities.check(later) == {}
+    assert identities.check(later) == {"logins": {LOGIN_0: ReadPosition(1, 20), LOGIN_1: ReadPosition(1, 7)}}
+
+
 def test_deleted_topic_counts_only_if_it_is_named() -> None:
     """One that a pattern matched is no longer subscribed to: other topics may match."""
     admin, clock = FakeAdmin({"sessions": "id-1", "logins": "id-2"}), FakeClock()
