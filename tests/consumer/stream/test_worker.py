@@ -444,13 +444,16 @@ def test_metrics_error_does_not_hide_the_reason() -> None:
 
 
 class StopsAfter(EchoPipeline):
-    """Is told to stop while a batch is being scored."""
+    """Is told to stop while a part, the first or a later one, is being scored."""
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: threading.Event, parts: int = 1) -> None:
         self._stop = stop
+        self._parts = parts
 
     def process(self, batch: Batch) -> Output:
-        self._stop.set()
+        self._parts -= 1
+        if not self._parts:
+            self._stop.set()
         return super().process(batch)
 
 
@@ -461,6 +464,15 @@ def test_stop_commits_the_pending_batch() -> None:
     assert bench.seen() == EVENTS[P0][:3]
     assert bench.log.offsets == {P0: 3}
     assert bench.source.closed
+
+
+def test_stop_commits_a_batch_that_more_parts_could_join() -> None:
+    stop, values = threading.Event(), [b"%d" % i for i in range(4 * PART_EVENTS)]
+    sizer = BatchSizer(60.0, max_events=4 * PART_EVENTS)
+    bench = Bench(events={P0: values}, pipeline=StopsAfter(stop, parts=2), size=PART_EVENTS, sizer=sizer)
+    bench.run(stop)
+    assert bench.seen() == values[: 2 * PART_EVENTS]
+    assert bench.log.offsets == {P0: 2 * PART_EVENTS}
 
 
 def test_health_gets_ticks_and_group_state() -> None:
