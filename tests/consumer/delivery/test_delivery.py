@@ -6,7 +6,7 @@ import pytest
 
 from consumer.delivery.at_least_once import AtLeastOnce
 from consumer.delivery.exactly_once import ExactlyOnce
-from consumer.delivery.interface import Adapt, cannot_adapt
+from consumer.delivery.interface import Adapt, BatchTimes, cannot_adapt
 from consumer.errors import (
     DeliveryError,
     ExpiredError,
@@ -57,6 +57,18 @@ def failing(call: str, *errors: DeliveryError | None, applied: bool = False) -> 
     """A log where the next calls of this kind run into these errors."""
     faults: Iterable[Fault | None] = [None if error is None else Fault(error, applied) for error in errors]
     return FakeLog({call: faults})
+
+
+def test_times_are_those_of_one_batch() -> None:
+    clock = FakeClock()
+    times = BatchTimes(clock)
+    for publish in (2.0, 3.0):
+        began = clock()
+        clock.sleep(publish)
+        times.add_publish(began)
+        times.begin_commit()
+        clock.sleep(0.5)
+        assert times.finish(clock()).seconds == {"publish": publish, "commit": 0.5}
 
 
 class TestExactlyOnce:
