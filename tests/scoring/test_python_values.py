@@ -43,7 +43,7 @@ def refused(scorer: Scorer, event: Any) -> InvalidEvent:
         ("time_on_page", -1, "out_of_range", f"{SECONDS}, got a number beyond that"),
         ("time_on_page", pd.NaT, "wrong_type", f"{SECONDS}, got NaT{GAP}"),
         ("time_on_page", pd.NA, "wrong_type", f"{SECONDS}, got NA{GAP}"),
-        ("time_on_page", np.timedelta64("NaT"), "wrong_type", f"{SECONDS}, got NaT{GAP}"),
+        ("time_on_page", np.timedelta64("NaT", "s"), "wrong_type", f"{SECONDS}, got NaT{GAP}"),
         ("time_on_page", np.timedelta64(3, "ns"), "wrong_type", f"{SECONDS}, got timedelta64"),
         ("time_on_page", np.timedelta64(3, "s"), "wrong_type", f"{SECONDS}, got timedelta64"),
         ("time_on_page", dt.timedelta(seconds=3), "wrong_type", f"{SECONDS}, got timedelta"),
