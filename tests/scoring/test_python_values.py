@@ -55,7 +55,7 @@ def refused(scorer: Scorer, event: Any) -> InvalidEvent:
         ("device_type", float("nan"), "wrong_type", f"a string, got NaN{GAP}"),
         ("device_type", b"Mobile", "wrong_type", "a string, got bytes"),
         (DATE, pd.NaT, "wrong_type", f"{LOCAL_TIME}, got NaT{GAP}"),
-        (DATE, np.datetime64("NaT"), "wrong_type", f"{LOCAL_TIME}, got NaT{GAP}"),
+        (DATE, np.datetime64("NaT", "s"), "wrong_type", f"{LOCAL_TIME}, got NaT{GAP}"),
         (DATE, float("nan"), "wrong_type", f"{LOCAL_TIME}, got NaN{GAP}"),
         (DATE, pd.NA, "wrong_type", f"{LOCAL_TIME}, got NA{GAP}"),
         (DATE, np.timedelta64(3, "ns"), "wrong_type", f"{LOCAL_TIME}, got timedelta64"),

@@ -208,7 +208,7 @@ def score_objects(scorer: Scorer, rows: Rows, _: Path) -> pa.Table:
 
     def write(cell: Cell) -> Any:
         if cell.gap is not None:
-            return (None, np.nan, pd.NaT, pd.NA, np.datetime64("NaT"), Decimal("NaN"))[cell.gap]
+            return (None, np.nan, pd.NaT, pd.NA, np.datetime64("NaT", "s"), Decimal("NaN"))[cell.gap]
         if cell.field == DATE and cell.is_valid:
             moment = np.datetime64(as_moment(cell.value))
             return (cell.value, moment, moment.astype("datetime64[us]"))[len(cell.value) % 3]
