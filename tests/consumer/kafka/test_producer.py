@@ -228,8 +228,8 @@ def refused(producer: KafkaProducer, records: list[OutRecord]) -> list[RejectedR
 
 
 def test_size_refused_by_the_client_names_its_topic(kafka: str, topics: Topics) -> None:
-    topic = topics("records")
-    found = refused(transactional(kafka, topic), [record(topic, b"x" * 2_000_000)])
+    other, topic = topics("others"), topics("records")
+    found = refused(transactional(kafka, topic), [record(other, b"x"), record(topic, b"x" * 2_000_000)])
     assert found == [RejectedRecord(topic, Rejection.SIZE)]
 
 
