@@ -47,9 +47,10 @@ faults-long: $(READY) ## the fault suite with its full counts (an hour and a hal
 	$(BIN)/python -m pytest -m faults tests/faults --long $(PYTEST)
 
 # conftest.py of the other tests needs what they need: --confcutdir leaves it out
-engines-check: ## Spark and Ray beside score_many, in an environment of their own: build/engines (Java 17 or newer)
+engines-check: ## Spark and Ray beside score_many, and their benchmark, in an environment of their own: build/engines (Java 17 or newer)
 	@VENV=build/engines PYTHON="$(PYTHON)" sh tools/environment.sh engines
 	build/engines/bin/python -m pytest --confcutdir=tests/engines tests/engines $(PYTEST)
+	build/engines/bin/python -m benchmarks.engines --rows 8000 --rounds 1
 
 simulate: $(READY) ## the worker in a simulated world, from many seeds: SEEDS=0-2000; SEED=n tells the story of one
 	$(BIN)/python -m tests.simulation $(if $(filter command,$(firstword $(origin SEED))),--seed $(SEED),--seeds $(SEEDS))

@@ -111,9 +111,9 @@ def test_header_with_a_binary_name_stops_no_worker(kafka: str, topic: str, caplo
         batch = next_batch(reader)
     assert batch.values == [b"value", b"next"] * 20
     assert batch.headers == [[], [("fine", b"1")]] * 20
-    assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
-        "headers left out: a name is not UTF-8"  # once, not with each of them
-    ]
+    (logged,) = [vars(each) for each in caplog.records if each.levelname == "WARNING"]  # once, not with each of them
+    assert logged["message"] == "headers left out: a name is not UTF-8"
+    assert (logged["partition"], logged["offset"]) == (batch.partitions[0], batch.offsets[0])
 
 
 def test_batch_is_bounded_by_count(kafka: str, topic: str) -> None:
