@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, Message
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.errors import WorkerError
 from consumer.kafka.client import Clients
 from consumer.kafka.config import Connection
 from consumer.kafka.consumer import KafkaSource
@@ -90,6 +91,18 @@ def test_interleaved_records_keep_the_order_of_their_partition(partitions: list[
     for topic in ("sessions", "logins"):
         assert values[topic] == [message.value() for message in records(partitions) if message.topic() == topic]
     assert next_offsets == {partition: partitions.count(partition) for partition in set(partitions)}
+
+
+def test_no_record_behind_an_unreadable_batch_is_handed_out() -> None:
+    consumer = FakeConsumer({})
+    reader = source(consumer)
+    first, second, third, login = records([P0, P0, P0, LOGIN_0])
+    damaged = Message(*P0, second.offset(), error=KafkaError(KafkaError._BAD_MSG))
+    consumer.messages = [first, damaged, third, login]
+    sessions, logins = reader.poll(0.0)
+    assert (sessions.values, logins.values) == ([b"sessions-0-0"], [b"logins-0-0"])
+    with pytest.raises(WorkerError, match="offset 1"):
+        reader.poll(0.0)
 
 
 def test_batch_passes_the_markers_of_its_own_topic_alone() -> None:
