@@ -40,7 +40,11 @@ def line(node: KafkaBroker, line_on: LineOn) -> Line:
 
 
 def transaction(line: Line, count: int, *, abort: bool = False) -> None:
-    """So many events on each partition, in one transaction upstream."""
+    """So many events on each partition, in one transaction upstream; returns once its markers are written.
+
+    The broker answers a commit before. Retention may take the records meanwhile, and the marker stays.
+    """
+    before = ends(line)
     producer = Producer({"bootstrap.servers": line.bootstrap, "transactional.id": f"up-{line.sessions}"})
     producer.init_transactions(SECONDS)
     producer.begin_transaction()
@@ -49,6 +53,7 @@ def transaction(line: Line, count: int, *, abort: bool = False) -> None:
             producer.produce(line.sessions, value, key, partition)
     producer.flush(SECONDS)
     (producer.abort_transaction if abort else producer.commit_transaction)(SECONDS)
+    wait_until(lambda: ends(line) == before + line.partitions * (count + 1))
 
 
 def watermarks(line: Line) -> list[tuple[int, int]]:
