@@ -82,8 +82,7 @@ def ray(workers: int) -> Iterator[Job]:
 
 def write(directory: Path, rows: int) -> None:
     """Write so many sessions, those of the test data again and again, into files of the same size."""
-    with csv.open_csv(SESSIONS) as reader:
-        sessions = reader.read_all().drop_columns(["label", "attack_kind"])
+    sessions = csv.read_csv(SESSIONS).drop_columns(["label", "attack_kind"])
     size = rows // FILES
     repeated = pa.concat_tables([sessions] * -(-size // sessions.num_rows)).slice(0, size)
     directory.mkdir()
@@ -109,7 +108,7 @@ def measure(engine: Engine, source: Path, rows: int) -> float:
 def main() -> None:
     """Measure all in turn and print the table."""
     parser = argparse.ArgumentParser("python -m benchmarks.engines")
-    parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     rows = options.rows // FILES * FILES

@@ -105,8 +105,8 @@ class Scorer:
 
     def _score_chunk(self, events: Sequence[EventLike], *, explain: bool = False) -> list[Verdict | InvalidEvent]:
         decoded = decode_any(events)
-        least, most = (LOW, len(self.artifacts.model.feature_names)) if explain else (HIGH, MOST_CONTRIBUTIONS)
-        scored = self._score(decoded.columns, least, most)
+        features = len(self.artifacts.model.feature_names)
+        scored = self._score(decoded.columns, LOW, features) if explain else self.score_columns(decoded.columns)
         verdicts: dict[int, Verdict | InvalidEvent] = dict(decoded.invalid)
         verdicts.update((position, scored.verdict(row)) for row, position in enumerate(decoded.positions))
         return [verdicts[position] for position in sorted(verdicts)]

@@ -170,14 +170,15 @@ def export(
 
     A line has the event, key and headers of one dead letter. Only you may read the file. Changes nothing in Kafka.
     """
-    _require_name(output, "--output")
+    _require_file(output, "--output")
     settings, connection = _load_settings(cli_settings)
     writers = filters.writers(settings.group_id)
     listing = report.Listing(writers, filters.conditions(), limit)
     counts, topic = report.ListingCounts(), settings.dead_letters_topic
-    Admin(connection).require_topics([topic])
+    admin = Admin(connection)
+    admin.require_topics([topic])
+    origin = ExportedFrom(admin.cluster().cluster_id, topic)
     with exit_on_signals(), closing(_reader(settings, connection)) as reader, exports.new_file(output) as file:
-        origin = ExportedFrom(reader.cluster(), topic)
         for dead_letter in report.select(reader.dead_letters(), listing, counts):
             file.write(exports.encode_line(dead_letter, origin))
     for line in counts.lines(listing):
@@ -211,7 +212,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
     Key, value and headers are those of the original event; header dead_letter.attempts counts. Progress is committed
     to the consumer group GROUP-redrive in the same transactions, so the command can be stopped and restarted.
     """
-    _require_name(from_file, "--from")
+    _require_file(from_file, "--from")
     settings, connection = _load_settings(cli_settings)
     writers = filters.writers(settings.group_id)
     criteria = filters.conditions()
@@ -225,7 +226,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - typer makes options of parameters
         closing(_reader(settings, connection)) as reader,
         interruptible(sys.stdout, stop) as out,
     ):
-        letters = reader if from_file is None else _of_file(from_file, plan.dead_letters_topic, reader)
+        letters: redrives.DeadLetterReader = reader
+        if from_file is not None:
+            origin = ExportedFrom(admin.cluster().cluster_id, plan.dead_letters_topic)
+            letters = ExportedDeadLetters(from_file, origin, reader.ends(), reader)
         if yes:
             producer = KafkaProducer(connection, f"{settings.group_id}-redrive")
             lines = report.describe_redrive(redrives.redrive(letters, producer, plan, stop), plan)
@@ -282,20 +286,13 @@ def _only_topic(settings: Settings) -> str:
     return topic
 
 
-def _require_name(path: Path | None, option: str) -> None:
+def _require_file(path: Path | None, option: str) -> None:
     """Raise BadParameter for -: an export is its owner's alone, and is read twice."""
     if path == Path(STANDARD):
         raise typer.BadParameter("name a file: this option takes no standard stream", param_hint=option)
 
 
-_Reader = KafkaDeadLetterReader[DeadLetter, RedriveProgress]
-
-
-def _of_file(path: Path, topic: str, reader: _Reader) -> ExportedDeadLetters:
-    return ExportedDeadLetters(path, ExportedFrom(reader.cluster(), topic), reader.ends(), reader)
-
-
-def _reader(settings: Settings, connection: Connection) -> _Reader:
+def _reader(settings: Settings, connection: Connection) -> KafkaDeadLetterReader[DeadLetter, RedriveProgress]:
     return KafkaDeadLetterReader(connection, _redrive_group(settings), settings.dead_letters_topic, DeadLetter, decode)
 
 

@@ -23,7 +23,7 @@ _NONE: Final = msgspec.Raw()  # left out as the default: that goes by identity
 
 
 class ExportedFrom(NamedTuple):
-    """The id of a cluster, "" where brokers tell none, and its topic of dead letters."""
+    """The id of a cluster, and its topic of dead letters."""
 
     cluster: str
     topic: str
@@ -94,7 +94,7 @@ def decode_line(line: bytes, origin: ExportedFrom) -> DeadLetter:
         raise ValueError(f"is of the topic {read.dead_letters_topic}, not of {origin.topic}")
     if read.cluster != origin.cluster:
         raise ValueError(
-            f"is of the cluster {read.cluster}, not of {origin.cluster}: give the --bootstrap-servers of that"
+            f"is of the cluster {read.cluster}, not of {origin.cluster}: give the --bootstrap-servers of that cluster"
         )
     return DeadLetter(read.partition, read.offset, read.timestamp, key, value, headers)
 

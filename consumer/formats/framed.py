@@ -20,7 +20,7 @@ MakeReader = Callable[[RegisteredSchema], ReadPayloads]
 
 _UNKNOWN_SECONDS: Final = 1.0  # until the registry is asked again for an id that it does not know
 _FEW_UNKNOWN: Final = 10
-_MANY_UNKNOWN_SECONDS: Final = 60.0  # the same for more ids: those of values that have no frame, each another
+_MANY_UNKNOWN_SECONDS: Final = 60.0  # the same beyond a few ids: values without a frame have one each, by chance
 _MOST_UNKNOWN: Final = 10_000
 _MOST_ASKING: Final = 5.0  # s to ask for the schemas of one batch, which is then read again: the worker is to go on
 

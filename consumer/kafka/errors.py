@@ -44,10 +44,10 @@ REMEDIES: dict[int, str] = {
     KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topics written to and -X message.max.bytes",
     KafkaError.RECORD_LIST_TOO_LARGE: "raise segment.bytes of the topics written to",
     KafkaError.INVALID_RECORD: (
-        "look at the output topics' settings (a compacted topic refuses records without a key, and a topic dates that "
-        "are too far away)"
+        "look at the settings of the topics written to (a compacted topic refuses records without a key, and a topic "
+        "dates that are too far away)"
     ),
-    KafkaError.POLICY_VIOLATION: "look at the brokers' policies for the output topics",
+    KafkaError.POLICY_VIOLATION: "look at the brokers' policies for the topics written to",
     KafkaError.INVALID_TIMESTAMP: (
         "look at message.timestamp.before.max.ms and .after.max.ms of the topics written to, and at the clocks"
     ),

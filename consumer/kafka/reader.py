@@ -41,13 +41,10 @@ class _TopicClient:
         """Close the client."""
         close(self.consumer)
 
-    def metadata(self) -> Any:
-        """Return the cluster's metadata with this topic; its types say that a cluster has no id."""
-        list_topics = partial(self.consumer.list_topics, self.topic, self.seconds)
-        return request(f"ask for the topic {self.topic}", list_topics, self.seconds)
-
     def partitions(self) -> list[int]:
-        return sorted(self.metadata().topics[self.topic].partitions)
+        list_topics = partial(self.consumer.list_topics, self.topic, self.seconds)
+        topics = request(f"ask for the topic {self.topic}", list_topics, self.seconds).topics
+        return sorted(topics[self.topic].partitions)
 
     def span(self, partition: int) -> tuple[int, int]:
         """Return the oldest offset, and the end."""
@@ -157,10 +154,6 @@ class KafkaDeadLetterReader(Generic[D, P]):
         """Yield all records, from the oldest up to the present end of every partition."""
         for partition, (start, end) in [(number, self._client.span(number)) for number in self._client.partitions()]:
             yield from self._read(partition, start, end)
-
-    def cluster(self) -> str:
-        """Return the id of the cluster; "" where brokers tell none."""
-        return str(self._client.metadata().cluster_id or "")
 
     def ends(self) -> dict[int, int]:
         """Return the present end of each partition."""

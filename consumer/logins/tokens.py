@@ -23,9 +23,7 @@ _RENEWAL: Final = 1 / 3  # of the life that is left
 _TOLD: Final = 1 / 2
 _LEAST_PAUSE: Final = 1.0
 _MOST_PAUSE: Final = 10.0  # between attempts that fail
-_MOST_LIFE: Final = (
-    86_400.0  # in seconds; a longer one, as of a wrong unit, is taken for this: no thread sleeps for ever
-)
+_MOST_LIFE: Final = 86_400.0  # s; a longer one, as of a wrong unit, counts as this: no thread sleeps for ever
 _MOST_CHARACTERS: Final = 300
 # a private key, a token, a secret key of AWS: no vendor's message is known to hold one
 _CREDENTIALS: Final = re.compile(r"-----BEGIN.*|[\w+/=.-]{100,}|(?<![\w+/=.-])[A-Za-z0-9+/]{40}(?![\w+/=.-])", re.ASCII)

@@ -483,6 +483,13 @@ def test_the_card_of_a_set_without_a_manifest_claims_nothing(call: Call, bare_se
     assert "metrics" not in said.out
 
 
+def test_a_manifest_cannot_write_to_the_terminal(call: Call, bare_set: Path) -> None:
+    call("model", "verify", bare_set, "--write-manifest")
+    path = bare_set / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"versions": {"python": "\x1b[2J\x07"}}))
+    assert "python ?[2J?" in call("model", "show", bare_set).out
+
+
 def test_two_sets_are_compared_by_a_file(call: Call, bare_set: Path, tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
     file.write_text(f"{json.dumps(EVENT)}\n{{}}\n[]\n")

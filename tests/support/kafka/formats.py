@@ -19,14 +19,17 @@ from scoring.contract import DATE, IDENTITIES, MODEL_FIELDS
 from training.synthetic.invalid_events import InvalidSample
 
 _PRODUCERS: Final = Path(__file__).parents[2] / "deploy" / "producers"
+_AVRO_ID: Final = '"user_id", "type": ["null", "{}"]'
+_JSON_ID: Final = '"user_id": {{"type": ["{}"'
 SCHEMAS: Final = {
-    name: (schema_type, (_PRODUCERS / file).read_text())
-    for name, schema_type, file in (
-        ("avro", "AVRO", "session.avsc"),
-        ("protobuf", "PROTOBUF", "session.proto"),
-        ("json-schema", "JSON", "session.schema.json"),
+    name: (schema_type, (_PRODUCERS / file).read_text().replace(number, text))
+    for name, schema_type, file, number, text in (
+        ("avro", "AVRO", "session.avsc", _AVRO_ID.format("long"), _AVRO_ID.format("string")),
+        ("protobuf", "PROTOBUF", "session.proto", "int64 user_id", "string user_id"),
+        ("json-schema", "JSON", "session.schema.json", _JSON_ID.format("integer"), _JSON_ID.format("string")),
     )
 }
+"""The producers' schemas, but with text for user_id: generated events have that."""
 FIRST_MESSAGE: Final = b"\0"  # the indices of a Protobuf message
 
 Event = Mapping[str, Any]
